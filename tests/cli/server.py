@@ -14,6 +14,7 @@ from litestar import Litestar, Response, delete, get, patch, post, put
 from litestar.di import Provide
 from litestar.params import FromPath, FromQuery
 
+from bunbase.bundoc.permissions.list_warnings import warnings_for
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth.accounts import SignedIn
@@ -21,6 +22,7 @@ from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAcco
 from bunbase.contracts.bunauth.devices import DeviceLogin
 from bunbase.contracts.bunauth.openid import ClientKind, NewOAuthClient, OAuthClient, OAuthClients
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens, UsedToken
+from bunbase.contracts.bundoc.collections import Rules
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.platform import (
@@ -273,11 +275,12 @@ async def try_rules(api: Injected[FakeApi], request: AnyRequest) -> Response[byt
     api.signed_in(request)
     assert request.headers["x-bunbase-project"]
     batch, _ = read_batch(await request.body())
-    trial = Trial(batch, {name: RuleSet(rules) for name, rules in (batch.rules or {}).items()}, NOW)
+    rules = {name: RuleSet(sent) for name, sent in (batch.rules or {}).items()}
+    trial = Trial(batch, rules, NOW)
     decisions = trial.run(lambda _collection, _id: None)
-    return Response(
-        msgspec.json.encode({"items": decisions, "coverage": trial.covered()}), media_type="application/json"
-    )
+    warnings = warnings_for(rules.items(), (), read_seconds=5.0)
+    answer = {"items": decisions, "coverage": trial.covered(), "warnings": warnings}
+    return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
 @get("/v1/collections")
@@ -301,7 +304,8 @@ async def put_collection(api: Injected[FakeApi], request: AnyRequest, name: From
         api.rules[name] = spec["rules"]
     if "schema" in spec:
         api.schemas[name] = spec
-    return shown_collection(api, name)
+    rules = RuleSet(msgspec.convert(api.rules.get(name) or {}, Rules))
+    return {**shown_collection(api, name), "warnings": warnings_for([(name, rules)], (), read_seconds=5.0)}
 
 
 @post("/v1/auth/custom-token", status_code=200)

@@ -120,6 +120,17 @@ def test_rules_test_fails_below_the_minimum_coverage(in_project: FakeApi, bunbas
     assert "at least 100 % are required" in said.err
 
 
+def test_rules_test_and_push_warn_about_list_rules_without_an_index(
+    in_project: FakeApi, bunbase: Bunbase, files: Path
+) -> None:
+    tested, listed, pushed = bunbase("rules", "test"), bunbase("rules", "test", "--json"), bunbase("rules", "push")
+
+    for said in (tested, pushed):
+        assert "Add an index on [owner] to the collection." in said.err
+    assert [one["index"] for one in listed.document["warnings"]] == [{"fields": ["owner"]}]
+    assert "index" not in listed.err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [

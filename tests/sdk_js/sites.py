@@ -37,6 +37,7 @@ exports.default = async (request, ctx) => {
   if (pathname === "/text") return new Response("plain");
   if (pathname === "/teapot") return new Response("short and stout", { status: 418 });
   if (pathname === "/problem") return Response.json({ code: "sold_out", detail: "Nothing is left." }, { status: 409 });
+  if (pathname === "/throw") throw new Error("boom");
   const email = ctx.caller && ctx.caller.email;
   const shown = { method: request.method, path: pathname + search, body: await request.text(), email };
   const text = JSON.stringify(shown).replace(/}$/, ',"big":9223372036854775807}');
@@ -93,7 +94,14 @@ def prepared(instance: Instance) -> Site:
         send(
             "PUT", f"/v1/collections/{collection}", json={"rules": RULES}, headers={"X-Bunbase-Project": project["id"]}
         )
-    send("PUT", f"{at}/functions/echo", files={"bundle": ("echo.js", ECHO), "config": (None, '{"access":"key"}')})
+    template = [ESBUILD, ROOT / "src/bunbase/cli/templates/hello.ts", "--format=cjs"]
+    hello = subprocess.run(template, capture_output=True, text=True, check=True).stdout
+    for name, bundle in (("echo", ECHO), ("hello", hello)):
+        send(
+            "PUT",
+            f"{at}/functions/{name}",
+            files={"bundle": (f"{name}.js", bundle), "config": (None, '{"access":"key"}')},
+        )
     return Site(instance.url, keys["publishable"], keys["secret"], project["id"], other_key, token)
 
 

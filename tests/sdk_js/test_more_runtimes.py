@@ -69,6 +69,31 @@ def test_the_packed_entries_are_imported_by_name_and_their_maps_have_the_sources
         assert (path.parent / source).resolve().is_file(), path
 
 
+@pytest.mark.parametrize(
+    ("lib", "lines"),
+    [
+        ("es2022,dom", "client.close();"),
+        ("esnext,dom", "{ using ending = client; void ending; }"),
+    ],
+)
+def test_an_app_with_an_older_lib_compiles_without_skip_lib_check(
+    packed: Path, tmp_path: Path, lib: str, lines: str
+) -> None:
+    unpacked_client(packed, tmp_path)
+    entries = [name for name in NAMES if name != "bunbase-js"]
+    imports = "".join(f"import * as e{at} from {json.dumps(name)};\nvoid e{at};\n" for at, name in enumerate(entries))
+    made = 'import { createClient } from "bunbase-js";\nconst client = createClient("http://h", "pk_1");\n'
+    (tmp_path / "app.ts").write_text(f"{imports}{made}{lines}\n")
+    options = {"strict": True, "noEmit": True, "module": "esnext", "moduleResolution": "bundler", "types": []}
+    options |= {"target": "es2022", "lib": lib.split(",")}
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["app.ts"]}))
+
+    command = [ROOT / "node_modules/.bin/tsc", "-p", tmp_path]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
 def test_the_packed_entries_are_the_same_modules_for_require_and_for_import(packed: Path, tmp_path: Path) -> None:
     unpacked_client(packed, tmp_path)
     lines = [f"console.log(require({json.dumps(name)}) === (await import({json.dumps(name)})));" for name in NAMES]

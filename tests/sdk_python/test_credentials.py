@@ -206,7 +206,12 @@ def test_a_problem_can_be_sent_to_another_process() -> None:
 @pytest.mark.parametrize("path", ["/../../auth/users/export", "..", "/a/../../../data", "/%2e%2e/x", "/.", "/a\\..\\b"])
 def test_a_path_that_somebody_else_has_chosen_stays_below_its_function(path: str) -> None:
     seen: list[httpx.URL] = []
-    http = httpx.Client(transport=httpx.MockTransport(lambda request: seen.append(request.url) or httpx.Response(200)))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url)
+        return httpx.Response(200)
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
     client = Client("http://127.0.0.1:7070", "sk_1", http=http)
 
     for functions in (client.functions, client.as_user("usr_1").functions):

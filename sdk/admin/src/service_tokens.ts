@@ -1,6 +1,6 @@
 /** The tokens of a service account: one is kept, and renewed when a call needs it. */
 
-import { Problem } from "bunbase-js";
+import { Problem, type ProblemCode } from "bunbase-js";
 import { answerOf, type Sender, type Tokens } from "bunbase-js/internal";
 import { assertion, signingKey, type SigningKey } from "./assertion.js";
 import type { ServiceAccount } from "./credentials.js";
@@ -75,7 +75,7 @@ async function answered(sender: Sender, form: URLSearchParams): Promise<Answer> 
     if (!Problem.is(answer)) throw new Problem({ code: "unexpected_answer", detail: "This is no token of BunBase." });
     const { error, error_description: detail } = (answer.body["answer"] ?? {}) as Refusal;
     if (typeof error !== "string") throw answer;
-    throw new Problem({ code: error, status: response.status, detail: String(detail ?? error) });
+    throw new Problem({ code: error as ProblemCode, status: response.status, detail: String(detail ?? error) });
   });
 }
 

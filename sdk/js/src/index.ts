@@ -29,14 +29,16 @@ export type { Transaction, TransactionCollection } from "./data/transaction.js";
 export type * from "./data/types.js";
 export type { FetchOptions, Functions, InvokeOptions } from "./functions/functions.js";
 
+/** What `using` needs. Without `Symbol.dispose` in the `lib` of an app, its compiler sees no such member. */
+type Ending = typeof Symbol extends { readonly dispose: infer S extends symbol } ? { [K in S]: () => void } : {};
+
 /** One project, used by one person. */
-export interface Client<D extends Schema<D> = AnyDatabase> {
+export interface Client<D extends Schema<D> = AnyDatabase> extends Ending {
   readonly auth: Auth;
   readonly data: Data<D>;
   readonly functions: Functions;
   /** Ends the listeners of this client. The session stays in the storage. */
   close(): void;
-  [Symbol.dispose](): void;
 }
 
 /**
@@ -56,5 +58,6 @@ export function createClient<D extends Schema<D> = AnyDatabase>(
   const close = () => auth.close();
   const data = new Data<D>(transport);
   // engines without `using` have no Symbol.dispose
-  return { auth, data, functions: new Functions(transport), close, [Symbol.dispose ?? "close"]: close };
+  const ending = (Symbol as { dispose?: symbol }).dispose ?? "close";
+  return { auth, data, functions: new Functions(transport), close, [ending]: close } as unknown as Client<D>;
 }

@@ -29,7 +29,9 @@ export interface Sender {
 }
 
 export function createSender(url: string, key: string, options: ClientOptions, tokens?: Tokens): Sender {
-  const sender = new transport.Transport(url, key, options);
+  // everybody who has a page can read its key
+  if (key.startsWith("sk_") && "document" in globalThis) throw invalidValue("key", "A page must not have a secret key.");
+  const sender = new transport.Transport(url, key, options, true);
   if (tokens) {
     const { current, renewed } = tokens;
     sender.credentials = { ready: Promise.resolve(), userId: undefined, listen: () => () => {}, current, renewed };

@@ -7,7 +7,7 @@
  *
  * Writing: a `bigint` is written as an integer, a `Date` as RFC 3339, and an integral `number` beyond 2^53 with an
  * exponent, because it would come back as a `bigint` otherwise. Values that JSON would change or drop in silence (NaN,
- * functions, maps, `undefined` in a list) are refused with their path.
+ * functions, maps, `undefined` in a list, or in the filter of a query) are refused with their path.
  */
 
 import { invalidValue, type Problem } from "./problem.js";
@@ -22,9 +22,12 @@ export function readJson(text: string): unknown {
   return LONG.test(text) ? JSON.parse(text.replace(TOKEN, marked), byMark) : JSON.parse(text);
 }
 
-/** Returns the JSON text of a value. Throws a Problem `invalid_value`. @internal */
-export function writeJson(value: unknown): string {
-  return written(value, "", 0) ?? "null";
+/**
+ * Returns the JSON text of a value. Throws a Problem `invalid_value`. `filters`: `undefined` below `/where` is refused,
+ * because a filter without this member would match more documents. @internal
+ */
+export function writeJson(value: unknown, filters?: boolean): string {
+  return written(value, "", 0, filters) ?? "null";
 }
 
 function isLong(digits: string): boolean {
@@ -43,7 +46,7 @@ function byMark(_key: string, value: unknown): unknown {
   return value[1] === "i" ? BigInt(value.slice(2)) : value.slice(2);
 }
 
-function written(value: unknown, path: string, level: number): string | undefined {
+function written(value: unknown, path: string, level: number, filters?: boolean): string | undefined {
   const type = typeof value;
   if (type === "function" || type === "symbol") throw unsendable(path, type);
   if (type === "bigint") return `${value}`;
@@ -51,14 +54,14 @@ function written(value: unknown, path: string, level: number): string | undefine
     if (!Number.isFinite(value)) throw unsendable(path, value);
     if (Number.isInteger(value) && !Number.isSafeInteger(value)) return (value as number).toExponential();
   }
-  return type === "object" && value ? writtenObject(value, path, level) : JSON.stringify(value);
+  return type === "object" && value ? writtenObject(value, path, level, filters) : JSON.stringify(value);
 }
 
-function writtenObject(value: object, path: string, level: number): string | undefined {
+function writtenObject(value: object, path: string, level: number, filters?: boolean): string | undefined {
   if (level > MAX_LEVELS) throw invalidValue(path, `It has more than ${MAX_LEVELS} levels. Is it circular?`);
   if (value instanceof Date && Number.isNaN(value.getTime())) throw unsendable(path, value);
-  if ("toJSON" in value && typeof value.toJSON === "function") return written(value.toJSON(), path, level + 1);
-  const below = (name: string | number, member: unknown) => written(member, `${path}/${pointer(`${name}`)}`, level + 1);
+  if ("toJSON" in value && typeof value.toJSON === "function") return written(value.toJSON(), path, level + 1, filters);
+  const below = (name: string | number, member: unknown) => written(member, `${path}/${pointer(`${name}`)}`, level + 1, filters);
   if (Array.isArray(value)) {
     const items = Array.from(value, (item, index) => {
       const text = below(index, item);
@@ -74,6 +77,7 @@ function writtenObject(value: object, path: string, level: number): string | und
   for (const [name, member] of Object.entries(value)) {
     const text = below(name, member);
     if (text !== undefined) members.push(`${JSON.stringify(name)}:${text}`);
+    else if (filters && path.startsWith("/where")) throw unsendable(`${path}/${pointer(name)}`, member);
   }
   return `{${members}}`;
 }

@@ -42,10 +42,13 @@ export class Problem extends Error {
   readonly retryAfterMs: number | undefined;
   /** The values that are wrong, by JSON Pointer or name. */
   readonly errors: readonly { path: string; message: string }[] | undefined;
-  /** All members of the answer, for example `challenge` and `methods` of `second_factor_required`. */
+  /**
+   * All members of the answer, for example `challenge` and `methods` of `second_factor_required`. With the code
+   * `function_answer`, it is what the function answered: the value of its JSON, which may also be a list, or its text.
+   */
   readonly body: Readonly<Record<string, unknown>>;
 
-  constructor(body: ProblemBody, options: { cause?: unknown; retryAfterMs?: number | undefined } = {}) {
+  constructor(body: ProblemBody, options: { cause?: unknown; retryAfterMs?: number | undefined; body?: unknown } = {}) {
     super(body.detail ?? body.title ?? body.code, options);
     this.code = body.code;
     this.status = body.status ?? 0;
@@ -53,7 +56,7 @@ export class Problem extends Error {
     this.requestId = body.request_id;
     this.retryAfterMs = options.retryAfterMs;
     this.errors = body.errors;
-    this.body = body;
+    this.body = (options.body ?? body) as Record<string, unknown>;
   }
 
   /** @internal */

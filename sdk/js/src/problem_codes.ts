@@ -12,7 +12,7 @@ export type ClientCode =
   | "invalid_value"
   /** The answer is not from BunBase. */
   | "unexpected_answer"
-  /** A function answered with a status that is not 2xx. `body.answer` has its answer. */
+  /** A function answered with a status that is not 2xx. `body` is its answer. */
   | "function_answer"
   /** The browser gave no passkey. */
   | "passkey_failed"
@@ -22,6 +22,18 @@ export type ClientCode =
   | "popup_closed"
   /** The storage of the session does not work. */
   | "storage_failed";
+
+/** The codes of errors that bunbase-admin raises itself. */
+export type AdminCode =
+  | "signature_missing"
+  | "signature_invalid"
+  | "timestamp_out_of_tolerance"
+  | "invalid_client"
+  | "invalid_grant"
+  | "invalid_request"
+  | "invalid_scope"
+  | "unauthorized_client"
+  | "unsupported_grant_type";
 
 /** The codes of errors that the server answers with. docs/reference/errors.md explains them. */
 export type ServerCode =
@@ -206,5 +218,8 @@ export type ServerCode =
   | "wrong_passkey"
   | "wrong_proof";
 
-/** A code of an error. Newer servers, and your own functions, may have others. */
-export type ProblemCode = ClientCode | ServerCode | (string & {});
+/**
+ * A code of an error. The list is closed: a misspelt code does not compile. A newer server may have others:
+ * write `error.code as string` to compare with them, or `"new_code" as ProblemCode` for `Problem.is`.
+ */
+export type ProblemCode = ClientCode | AdminCode | ServerCode;

@@ -38,6 +38,8 @@ export interface Wanted {
   token?: string | null | undefined;
   /** True if the request may be sent twice. */
   repeatable?: boolean;
+  /** True if the body has a filter as `where`, in which `undefined` is refused. */
+  filters?: boolean;
   /** The user at the first attempt, which the transport notes here. All attempts are of one user. */
   sender?: string | undefined;
 }
@@ -50,6 +52,8 @@ export class Transport {
     url: string,
     readonly key: string,
     readonly options: ClientOptions,
+    /** True for a client of servers, which takes a secret key. It refuses to run in a page. */
+    secret?: boolean,
   ) {
     let parsed: URL | undefined;
     try {
@@ -58,9 +62,9 @@ export class Transport {
       // it is refused below
     }
     // localhost:7070 has the protocol localhost:, and its requests would go to the page's own server
-    if (!/^https?:$/.test(parsed?.protocol ?? "")) throw invalidValue("url", "Use an address such as https://api.example.com.");
-    // a secret key would be read by everybody who has the page
-    if (typeof key !== "string" || !key || (key.startsWith("sk_") && "document" in globalThis))
+    if (!/^https?:$/.test(parsed?.protocol ?? "")) throw invalidValue("url", "Use an address such as https://example.com.");
+    // a secret key may do everything, and everybody who has a page can read its key
+    if (typeof key !== "string" || !key || (!secret && key.startsWith("sk_")))
       throw invalidValue("publishableKey", "Use the publishable key, which begins with pk_.");
     this.origin = parsed!.origin + parsed!.pathname.replace(/\/+$/, "");
   }
@@ -82,7 +86,7 @@ export class Transport {
     read: (response: Response, text: () => Promise<string>) => Promise<T>,
   ): Promise<T> {
     return this.within(call, async (deadline) => {
-      const body = wanted.body === undefined ? wanted.raw : writeJson(wanted.body);
+      const body = wanted.body === undefined ? wanted.raw : writeJson(wanted.body, wanted.filters);
       const retries = wanted.repeatable ? (call.retries ?? this.options.retries ?? RETRIES) : 0;
       for (let attempt = 0; ; attempt++) {
         try {
@@ -172,7 +176,10 @@ export function randomText(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-/** Returns the JSON value of an answer, undefined for an empty one, or the Problem that it stands for. @internal */
+/**
+ * Returns the JSON value of an answer, undefined for an empty one, or the Problem that it stands for. The answer of a
+ * function never passes for a problem of BunBase. @internal
+ */
 export function answerOf(response: Response, text: string): unknown {
   const { ok, status, headers } = response;
   let value: unknown;
@@ -185,16 +192,15 @@ export function answerOf(response: Response, text: string): unknown {
   if (ok && (value !== undefined || !text)) return value;
   const after = Number.parseFloat(headers.get("Retry-After") ?? "");
   const options = { cause, retryAfterMs: after >= 0 ? after * 1000 : undefined };
-  if (!ok && isProblem(value)) return new Problem({ ...value, status }, options);
+  if (!ok && !isOfFunction(response) && isProblem(value)) return new Problem({ ...value, status }, options);
   const type = headers.get("Content-Type") ?? "no type";
-  const [code, detail] = isOfFunction(response)
-    ? ["function_answer", `The function answered with status ${status}.`]
-    : ["unexpected_answer", `This is no answer of BunBase: status ${status}, ${type}. Is a proxy or a login page in between?`];
+  const detail = `This is no readable answer of BunBase: status ${status}, ${type}. Is a proxy in between?`;
   const request_id = headers.get("X-Request-Id") ?? undefined;
-  return new Problem({ code, status, detail, answer: value ?? text, request_id }, options);
+  return new Problem({ code: "unexpected_answer", status, detail, answer: value ?? text, request_id }, options);
 }
 
-function isOfFunction({ headers }: Response): boolean {
+/** True for the answers of a function itself. BunBase's own refusals do not have this header. @internal */
+export function isOfFunction({ headers }: Response): boolean {
   return headers.has("X-Bunbase-Function-Version");
 }
 

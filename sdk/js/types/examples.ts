@@ -72,111 +72,111 @@ export async function example7({ client, auth }: Names) {
 }
 
 // src/auth/account.ts
-export async function example8({ client, auth }: Names) {
+export async function example8({ client, auth, token }: Names) {
+  await client.auth.confirmSignUp(token, "apples and pears");
+}
+
+// src/auth/account.ts
+export async function example9({ client, auth, token }: Names) {
+  await client.auth.resetPassword(token, "another horse battery");
+}
+
+// src/auth/account.ts
+export async function example10({ client, auth }: Names) {
+  await client.auth.sendVerification();
+}
+
+// src/auth/account.ts
+export async function example11({ client, auth, token }: Names) {
+  await client.auth.verifyEmail(token);
+}
+
+// src/auth/account.ts
+export async function example12({ client, auth }: Names) {
   await client.auth.deleteUser();
 }
 
 // src/auth/account.ts
-export async function example9({ client, auth }: Names) {
+export async function example13({ client, auth }: Names) {
   for (const { at, action } of (await client.auth.activity({ limit: 10 })).items) console.log(at, action);
 }
 
 // src/auth/auth.ts
-export async function example10({ client, auth }: Names) {
+export async function example14({ client, auth }: Names) {
   console.log(client.auth.user?.email ?? "nobody is signed in");
 }
 
 // src/auth/auth.ts
-export async function example11({ client, auth }: Names) {
+export async function example15({ client, auth }: Names) {
   await client.auth.ready;
 }
 
 // src/auth/auth.ts
-export async function example12({ client, auth }: Names) {
+export async function example16({ client, auth }: Names) {
   const stop = client.auth.onChange((user, why) => console.log(user?.email, why));
 }
 
 // src/auth/auth.ts
-export async function example13({ client, auth }: Names) {
+export async function example17({ client, auth }: Names) {
   const token = await client.auth.token();
 }
 
 // src/auth/auth.ts
-export async function example14({ client, auth }: Names) {
+export async function example18({ client, auth }: Names) {
   const user = await client.auth.signUp({ email: "eve@example.com", password: "apples and pears" });
 }
 
 // src/auth/auth.ts
-export async function example15({ client, auth, token }: Names) {
-  await client.auth.confirmSignUp(token, "apples and pears");
-}
-
-// src/auth/auth.ts
-export async function example16({ client, auth }: Names) {
+export async function example19({ client, auth }: Names) {
   await client.auth.signIn({ email: "eve@example.com", password: "apples and pears" });
 }
 
 // src/auth/auth.ts
-export async function example17({ client, auth, error, challenge }: Names) {
+export async function example20({ client, auth, error, challenge }: Names) {
   if (Problem.is(error, "second_factor_required")) {
     await client.auth.secondFactor(String(error.body.challenge), { code: "123456" });
   }
 }
 
 // src/auth/auth.ts
-export async function example18({ client, auth }: Names) {
+export async function example21({ client, auth }: Names) {
   for (const { name, title } of await client.auth.providers()) console.log(name, title);
 }
 
 // src/auth/auth.ts
-export async function example19({ client, auth }: Names) {
+export async function example22({ client, auth }: Names) {
   await client.auth.signInWith("google", { redirectTo: location.origin + "/signed-in" });
   const { email } = await client.auth.signInWith("google", { popup: true, redirectTo: location.origin + "/signed-in" });
 }
 
 // src/auth/auth.ts
-export async function example20({ client, auth }: Names) {
+export async function example23({ client, auth }: Names) {
   await client.auth.linkWith("github", { redirectTo: location.origin + "/account" });
 }
 
 // src/auth/auth.ts
-export async function example21({ client, auth }: Names) {
+export async function example24({ client, auth }: Names) {
   await client.auth.openSignInPage({ redirectTo: location.origin + "/signed-in" });
 }
 
 // src/auth/auth.ts
-export async function example22({ client, auth }: Names) {
+export async function example25({ client, auth }: Names) {
   const user = await client.auth.finishRedirect();
 }
 
 // src/auth/auth.ts
-export async function example23({ client, auth }: Names) {
+export async function example26({ client, auth }: Names) {
   await client.auth.sendCode({ email: "eve@example.com" });
 }
 
 // src/auth/auth.ts
-export async function example24({ client, auth }: Names) {
+export async function example27({ client, auth }: Names) {
   await client.auth.sendLink("eve@example.com", { redirectTo: location.origin + "/signed-in" });
 }
 
 // src/auth/auth.ts
-export async function example25({ client, auth }: Names) {
+export async function example28({ client, auth }: Names) {
   await client.auth.sendPasswordReset("eve@example.com");
-}
-
-// src/auth/auth.ts
-export async function example26({ client, auth, token }: Names) {
-  await client.auth.resetPassword(token, "another horse battery");
-}
-
-// src/auth/auth.ts
-export async function example27({ client, auth }: Names) {
-  await client.auth.sendVerification();
-}
-
-// src/auth/auth.ts
-export async function example28({ client, auth, token }: Names) {
-  await client.auth.verifyEmail(token);
 }
 
 // src/auth/auth.ts

@@ -1,6 +1,6 @@
 /** Programs that must compile, and lines that must not: each `@ts-expect-error` fails the check if its line compiles. */
 
-import { createClient, Problem, type Patch, type Update } from "../src/index.js";
+import { createClient, Problem, type Patch, type ProblemCode, type Update } from "../src/index.js";
 import type { Database } from "./database.js";
 
 const client = createClient<Database>("https://api.example.com", "pk_1");
@@ -20,6 +20,10 @@ export async function accepted(): Promise<void> {
   await posts.patch("p", { tags: null, place: { zip: null }, likes: 2 });
   await posts.patch("p", { $inc: { likes: 1, views: 1n }, $push: { tags: "a" }, $set: { "place.city": "Bonn", draft: true }, $unset: { tags: true } });
   await posts.patch("p", { $addToSet: { tags: { $each: ["a", "b"] } } });
+  await posts.patch("p", { $push: { tags: { $each: [], $sort: -1, $slice: 5 } }, $pop: { "stops.tags": 1 }, $rename: { title: "extra.title" } });
+  await posts.patch("p", { $pullAll: { tags: ["a"] }, $bit: { likes: { and: 7n } }, $currentDate: { "extra.at": { $type: "date" } } });
+  await posts.patch("p", { $set: { "stops.$[x].name": "Bonn" }, arrayFilters: [{ "x.name": { $in: ["Bern"] } }], $setOnInsert: { draft: true } });
+  await posts.query({ where: { title: { $in: ["a", { $regex: "^b", $options: "i" }] }, likes: { $mod: [2, 1], $type: ["int", "long"] }, tags: { $exists: 1 } } });
   await posts.update("p", ({ likes }) => ({ likes: likes + 1 }));
   await posts.query({ where: { "stops.name": "Bonn", "stops.at.lat": { $gt: 50 }, "extra.anything": 1 }, sort: ["stops.at.lat", "-extra.a.b"] });
   await posts.query({ where: { "place.zip": null, "place.city": { $in: ["Bonn", "Bern"] } }, select: ["stops.name", "extra.anything"] });
@@ -53,6 +57,14 @@ export async function accepted(): Promise<void> {
 export async function refused(): Promise<void> {
   // @ts-expect-error: there is no such collection
   client.data.collection("pots");
+  // @ts-expect-error: likes is no list
+  await posts.patch("p", { $pop: { likes: 1 } });
+  // @ts-expect-error: $pop takes 1 or -1
+  await posts.patch("p", { $pop: { tags: 2 } });
+  // @ts-expect-error: title is no number
+  await posts.patch("p", { $bit: { title: { and: 1 } } });
+  // @ts-expect-error: there is no such type
+  await posts.query({ where: { likes: { $type: "date" } } });
   // @ts-expect-error: there is no such field
   await posts.create({ ...post, titel: "Hello" });
   // @ts-expect-error: a field is missing
@@ -121,5 +133,11 @@ export async function refused(): Promise<void> {
     // @ts-expect-error: the error is unknown until it is asked for
     error.code;
     if (Problem.is(error, "document_not_found")) console.log(error.requestId, error.retryAfterMs);
+    // @ts-expect-error: the code is misspelt
+    if (Problem.is(error, "stale_revison")) return;
+    // @ts-expect-error: the code is misspelt
+    if (Problem.is(error) && error.code === "stale_revison") return;
+    // a code of a newer server
+    if (Problem.is(error, "new_code" as ProblemCode) || (Problem.is(error) && (error.code as string) === "new_code")) return;
   }
 }

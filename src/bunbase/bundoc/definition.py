@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.checking import check_schema
+from bunbase.bundoc.schema.defaults import Defaults, check_defaults, defaults_of
 from bunbase.bundoc.schema.references import Reference, references_of
 from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
@@ -43,15 +44,17 @@ class Terms:
     `functools.cached_property` (Python 3.11) holds a lock meanwhile, so the event loop could wait for a thread.
     """
 
-    def __init__(self, definition: Definition) -> None:
+    def __init__(self, definition: Definition, absent: bool = False) -> None:
+        """`absent`: the terms of a collection that does not exist."""
         self.definition = definition
+        self.absent = absent
         self._made: dict[str, Any] = {}
         self._quick = False
 
     @property
     def rules(self) -> RuleSet:
         """The compiled rules. Raises: InvalidRule."""
-        return self._kept("rules", lambda: RuleSet(self.definition.rules or Rules()))
+        return self._kept("rules", lambda: RuleSet(self.definition.rules or Rules(), self.absent))
 
     @property
     def schema(self) -> DocumentSchema | None:
@@ -60,6 +63,11 @@ class Terms:
         return self._kept(
             "schema", lambda: None if known.schema is None else DocumentSchema(known.schema, known.strict)
         )
+
+    @property
+    def defaults(self) -> Defaults | None:
+        """The defaults of the schema, None if it has none."""
+        return self._kept("defaults", lambda: defaults_of(self.definition.schema or {}))
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -94,6 +102,7 @@ def soon_made(rules: Rules) -> bool:
 
 
 NO_TERMS: Final = Terms(Definition())
+ABSENT: Final = Terms(Definition(), absent=True)
 
 
 def altered(before: Definition, spec: CollectionSpec) -> Definition:
@@ -127,6 +136,7 @@ def check_terms(terms: Terms) -> None:
     if terms.definition.schema is not None:
         check_schema(terms.definition.schema)
         _ = terms.schema
+        check_defaults(terms.definition.schema)
 
 
 def _check_names(terms: Terms) -> None:

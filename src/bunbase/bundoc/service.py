@@ -13,12 +13,12 @@ from msgspec import UNSET
 from bunbase.bundoc import documents
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.definition import NO_TERMS, Terms, altered, check_spec, check_terms
+from bunbase.bundoc.definition import ABSENT, Terms, altered, check_spec, check_terms
 from bunbase.bundoc.documents import STATE, Lookup, StoredDocument, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import (
     CALL_STEPS,
-    DENIED,
+    FOR_SERVERS,
     SCAN_STEPS,
     Access,
     Budget,
@@ -26,11 +26,13 @@ from bunbase.bundoc.permissions.access import (
     bare,
     bound_by_rules,
 )
+from bunbase.bundoc.permissions.list_warnings import warnings_for
 from bunbase.bundoc.permissions.reading import answered, missing, read_document
-from bunbase.bundoc.permissions.rule_tests import Batch, Trial, read_batch
+from bunbase.bundoc.permissions.rule_tests import Batch, Trial, only_decision, read_batch
 from bunbase.bundoc.permissions.write_guard import WriteGuard
 from bunbase.bundoc.query.index_specs import named_indexes
 from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
+from bunbase.bundoc.reading.first_queries import FirstQueries
 from bunbase.bundoc.reading.misfits import misfits_of
 from bunbase.bundoc.reading.querying import aggregated_page, queried
 from bunbase.bundoc.rules.ruleset import RuleSet
@@ -54,6 +56,7 @@ from bunbase.contracts.bundoc.documents import (
 from bunbase.contracts.bundoc.problems import (
     CollectionNotFound,
     DocumentReferenced,
+    InvalidQuery,
     NotYet,
     RuleDenied,
     UniqueViolation,
@@ -71,6 +74,7 @@ from bunbase.pkg.rules.inputs import Postponed
 
 T = TypeVar("T")
 
+HINT = "To see the reason, send the header X-Bunbase-Explain: true (in dev mode only)."
 MAX_WAIT_SECONDS = 30.0
 AT_LEAST_SECONDS = 2.0  # how long a read waits for the state that the caller asks for
 ANSWER_SECONDS = 2.0  # of a call's deadline, reserved for sending the answer
@@ -83,14 +87,23 @@ class BundocService:
     """The operations on documents and collections.
 
     `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
-    `max_scan`: how many documents one query may examine.
+    `max_scan`: how many documents one query may examine. `read_seconds`: how long it may take.
     """
 
-    def __init__(self, engine: Engine, dev: bool = True, max_scan: int = 10_000, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        dev: bool = True,
+        max_scan: int = 10_000,
+        clock: Clock | None = None,
+        read_seconds: float = 5.0,
+    ) -> None:
         self.engine = engine
         self.clock = clock or SystemClock()
         self.dev = dev
         self.max_scan = max_scan
+        self.read_seconds = read_seconds
+        self.first_queries = FirstQueries(engine, read_seconds)
 
     async def get(
         self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
@@ -160,7 +173,7 @@ class BundocService:
                 if idempotency_key
                 else None
             )
-            write = await _parsed(patch, lambda sent: patch_of(id, sent, when))
+            write = await _parsed_update(patch, lambda sent: patch_of(id, sent, when))
             return await self._written(caller, collection, write, once)
 
     async def delete(
@@ -181,12 +194,12 @@ class BundocService:
         with counted("commit"):
             guard = _guard(caller, SOME_COLLECTION)
             once = await _attempt(caller, idempotency_key, "commit", "", body) if idempotency_key else None
-            steps = await _parsed(body, steps_of)
+            steps = await _parsed_update(body, steps_of)
             if guard is not None:
                 steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
             if caller.limits is not None:
                 _check_steps(caller, steps)
-            with _discreet(caller, guard is not None):
+            with _discreet(caller, guard is not None), self._hinting(caller):
                 done = await self.engine.commit(caller.project, steps, caller.depth, once, with_bodies=False)
             pairs = zip(steps, done.results, strict=True)
             results = tuple([_commit_result(step.write, kept) for step, kept in pairs])
@@ -195,7 +208,7 @@ class BundocService:
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
             if bound_by_rules(caller, Act.CHANGE_READ, ""):
-                raise RuleDenied(DENIED)
+                raise RuleDenied(FOR_SERVERS)
             _check_changes(since, wait_seconds)
             _check_limit(limit)
             seconds = min(wait_seconds, max(0.0, seconds_left(MAX_WAIT_SECONDS + ANSWER_SECONDS) - ANSWER_SECONDS))
@@ -226,7 +239,7 @@ class BundocService:
             if at_least:
                 await self._reach(caller.project, at_least)
             await self._check_created(caller, collection)
-            return await self._queried(caller, collection, query)
+            return await self._queried(_as_user(caller, query), collection, query)
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
@@ -236,7 +249,10 @@ class BundocService:
             access = await self._access(caller, collection, SCAN_STEPS) if bound else None
             check_collection(collection)
             await self._check_created(caller, collection)
-            return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan, access)
+            with self._hinting(caller):
+                return await aggregated_page(
+                    self.engine, caller.project, collection, aggregation, self.max_scan, access
+                )
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
@@ -255,7 +271,10 @@ class BundocService:
             check_collection(name)
             spec = await asyncio.to_thread(_checked, spec)  # compiling rules, filters and patterns may take a second
             await self.engine.alter(caller.project, name, spec, wait)
-            return await self._collection(caller, name)
+            made = await self._collection(caller, name)
+            rules = (await self._terms(caller, name)).rules
+            warnings = await asyncio.to_thread(warnings_for, [(name, rules)], [made], self.read_seconds)
+            return msgspec.structs.replace(made, warnings=warnings)
 
     async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
         with counted("misfits"):
@@ -291,7 +310,8 @@ class BundocService:
         with counted("test_rules"):
             _allow(caller, Act.RULE_TEST)
             batch, several = await _parsed(body, read_batch)
-            trial = Trial(batch, await self._tried(caller, batch), self.clock.now())
+            rules = await self._tried(caller, batch)
+            trial = Trial(batch, rules, self.clock.now())
             loop = asyncio.get_running_loop()
 
             def lookup(collection: str, id: str) -> StoredDocument | None:
@@ -301,9 +321,12 @@ class BundocService:
             decisions = await asyncio.to_thread(
                 trial.run, lookup
             )  # may take a second; a thread, so that other requests do not wait
+            stored = await self.engine.collections(caller.project)
+            warnings = await asyncio.to_thread(warnings_for, rules.items(), stored, self.read_seconds)
             if several:
-                return Page(msgspec.json.encode({"items": decisions, "coverage": trial.covered()}))
-            return Page(msgspec.json.encode(decisions[0]))
+                answer = {"items": decisions, "coverage": trial.covered(), "warnings": warnings}
+                return Page(msgspec.json.encode(answer))
+            return Page(msgspec.json.encode(only_decision(decisions[0], warnings)))
 
     async def _tried(self, caller: Caller, batch: Batch) -> dict[str, RuleSet]:
         """Return the rules that a batch tests. Raises: InvalidRule, CollectionNotFound."""
@@ -332,7 +355,7 @@ class BundocService:
         `work` only reads, so it may run twice. If the caller wants an explanation, `work` always runs in a thread,
         since a trace evaluates every part of a rule.
         """
-        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        terms = await self.engine.terms(caller.project, collection) or ABSENT
         if not terms.quick:
             await asyncio.to_thread(terms.prepare)
         now = self.clock.now()
@@ -351,7 +374,7 @@ class BundocService:
 
     async def _terms(self, caller: Caller, collection: str) -> Terms:
         """Return the terms of a collection, with its rules compiled."""
-        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        terms = await self.engine.terms(caller.project, collection) or ABSENT
         if not terms.quick:
             await asyncio.to_thread(terms.prepare)
         return terms
@@ -359,8 +382,11 @@ class BundocService:
     async def _queried(self, caller: Caller, collection: str, query: Query) -> Page:
         bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
         access = await self._access(caller, collection, SCAN_STEPS) if bound else None
+        if access is not None and self.dev:
+            await self.first_queries.note(caller.project, collection, access.rules)
         visible = self._visible_to(caller)
-        return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
+        with self._hinting(caller):
+            return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
 
     async def _with_expanded(
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]
@@ -415,7 +441,7 @@ class BundocService:
         return document(written, created, _receipt(done))
 
     async def _applied(self, caller: Caller, step: CommitStep, once: Attempt | None) -> Committed:
-        with _discreet(caller, step.guard is not None):
+        with _discreet(caller, step.guard is not None), self._hinting(caller):
             try:
                 return await self.engine.commit(caller.project, (step,), caller.depth, once)
             except Problem as problem:
@@ -438,6 +464,16 @@ class BundocService:
         if found is None:
             raise _no_collection(name)
         return found
+
+    @contextmanager
+    def _hinting(self, caller: Caller) -> Iterator[None]:
+        """In dev mode, add to a denial by rules how to see its reason."""
+        try:
+            yield
+        except RuleDenied as denied:
+            if self.dev and caller.kind is CallerKind.PUBLISHABLE and not caller.explain:
+                raise RuleDenied(f"{denied.detail} {HINT}", **denied.extra) from None
+            raise
 
     async def _check_created(self, caller: Caller, collection: str) -> None:
         """Check that the collection exists. Raises: CollectionNotFound.
@@ -542,10 +578,27 @@ def _commit_result(write: Write, kept: StoredDocument | None) -> CommitResult:
     return CommitResult(kept.id, kept.rev) if kept else CommitResult(write.id, 0)
 
 
+def _as_user(caller: Caller, query: Query) -> Caller:
+    """Return the user for whom the query is explained; the caller, unless the query names a user.
+
+    Raises: InvalidQuery, RuleDenied for callers bound by rules.
+    """
+    user = query.explain_as
+    if user is UNSET:
+        return caller
+    if caller.kind is CallerKind.PUBLISHABLE:
+        raise RuleDenied("Only the secret key and members of the project may explain a query as another user.")
+    if not query.explain:
+        raise InvalidQuery('as needs "explain":true, since it only explains a query.', path="/as")
+    if query.expand:
+        raise InvalidQuery("A query with as explains the list rule, which expand does not use.", path="/expand")
+    return msgspec.structs.replace(caller, kind=CallerKind.PUBLISHABLE, user=user, explain=True)
+
+
 def _allow(caller: Caller, act: Act, collection: str = "") -> None:
     """Allow the secret key, and members with the role for the act. Raises: RuleDenied, Forbidden, InsufficientScope."""
     if caller.kind not in (CallerKind.SECRET, CallerKind.DEVELOPER):
-        raise RuleDenied(DENIED)
+        raise RuleDenied(FOR_SERVERS)
     caller.check(act, collection)
 
 
@@ -555,6 +608,13 @@ def _no_collection(name: str) -> CollectionNotFound:
 
 async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:
     return parse(sent) if len(sent) < LARGE_BYTES else await asyncio.to_thread(parse, sent)
+
+
+async def _parsed_update(sent: bytes, parse: Callable[[bytes], T]) -> T:
+    """Parse a body that may contain conditions. A short commit may have patterns that take a second to compile."""
+    if b"regex" in sent or b"\\u" in sent:  # any letter of a name may be written as \u0072
+        return await asyncio.to_thread(parse, sent)
+    return await _parsed(sent, parse)
 
 
 def _check_changes(since: int, wait_seconds: float) -> None:

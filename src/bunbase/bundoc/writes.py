@@ -8,9 +8,10 @@ import msgspec
 
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Fields, Lookup, StoredDocument, read_fields, stored_form
+from bunbase.bundoc.schema.defaults import Defaults, filled
 from bunbase.bundoc.update.apply import updated
+from bunbase.bundoc.update.change import Change
 from bunbase.bundoc.update.merge_patch import merged_fields
-from bunbase.bundoc.update.parse import Change
 from bunbase.contracts.bundoc.documents import Precondition
 from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, InvalidDocument, StaleRevision
 
@@ -141,7 +142,7 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
         case Create():
             if before is not None:
                 raise DocumentExists(
-                    f"A document {write.id} exists already; PUT replaces a document, PATCH changes it."
+                    f"A document {write.id} exists already; `put` replaces it, and `patch` changes it."
                 )
             return begun(write, met)
         case Put():
@@ -161,6 +162,13 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
             return before
         case _:
             assert_never(write)
+
+
+def with_defaults(write: Create | Put, defaults: Defaults | None) -> Create | Put:
+    """Return the write of a whole document with the defaults of its missing fields. Raises: DocumentTooLarge."""
+    if defaults is None:
+        return write
+    return msgspec.structs.replace(write, body=filled(write.body, defaults))
 
 
 def size(write: Write) -> int:
@@ -199,7 +207,9 @@ def _found(id: str, when: Precondition, before: StoredDocument | None) -> Stored
 def _check(when: Precondition, before: StoredDocument | None) -> None:
     rev = before.rev if before else 0
     if when.absent and before is not None:
-        raise StaleRevision("The document exists already; to replace it, send If-Match with its revision.", rev=rev)
+        raise StaleRevision(
+            "The document exists already; to replace it, name its revision (the header If-Match).", rev=rev
+        )
     if when.rev is not None and when.rev != rev:
         now = f"Revision {rev} is stored now" if rev else "There is no such document now"
         raise StaleRevision(f"{now}; read the document again and repeat your change.", rev=rev)

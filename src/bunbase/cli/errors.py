@@ -25,7 +25,7 @@ COMMANDS: Final = {
     r": create it with PUT /v1/collections/\S+?\.$": ". Its first document creates it, or `bunbase rules push`.",
     r"list them with GET /v1/auth/users": "name the user by email address",
     r"restore it with `unauthenticated`: true \((bunbase .+?)\)": r"restore it with `\1`",
-    r"; PUT replaces a document, PATCH changes it": "",
+    r"; `put` replaces it, and `patch` changes it": "",
     r"`setup_token`": "`--setup-token`",
     r"send the rest of the lines with from_line": "import the rest with --from-line",
     r"GET /api/orgs lists": "`bunbase orgs list` lists",

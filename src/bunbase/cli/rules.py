@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from bunbase.cli.project_file import read_project_file
 from bunbase.cli.rule_coverage import Covered, lines, merge_runs, percent, summary
 from bunbase.cli.rule_files import TestCase, has_rules_file, read_rules, read_tests, test_files
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.bundoc.collections import Rules
+from bunbase.contracts.bundoc.collections import Rules, RuleWarning
 
 TEST_SECONDS = 60.0
 FAILED = 1
@@ -48,6 +49,7 @@ class Decision(msgspec.Struct, frozen=True):
 class Decisions(msgspec.Struct, frozen=True):
     items: tuple[Decision, ...]
     coverage: tuple[Covered, ...]
+    warnings: tuple[RuleWarning, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -71,7 +73,7 @@ def run_tests(
 ) -> int:
     """Run test files against the rules; show how many conditions of each rule the cases cover, and the failed cases.
 
-    The rules in force do not change.
+    The rules in force do not change. The command warns about list rules that no index of the project serves.
 
     Example: bunbase rules test --min-coverage 90
     """
@@ -80,6 +82,7 @@ def run_tests(
     cases = [(path, read_tests(path)) for path in test_files(files)]
     verdicts: list[Verdict] = []
     runs: list[tuple[Covered, ...]] = []
+    warnings: dict[str, RuleWarning] = {}
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
         for path, file in cases:
@@ -88,13 +91,23 @@ def run_tests(
             pairs = zip(file.case, found.items, strict=True)
             verdicts += [_verdict(str(path), case, decision) for case, decision in pairs]
             runs.append(found.coverage)
+            warnings |= {one.collection: one for one in found.warnings}
     coverage = merge_runs(runs)
     reached = percent(coverage)
     failed = [verdict for verdict in verdicts if not verdict.ok]
     if flags.json:
         missing = [rule for rule in coverage if rule.missing]
-        out.document({"items": verdicts, "failed": len(failed), "coverage": round(reached, 1), "uncovered": missing})
+        out.document(
+            {
+                "items": verdicts,
+                "failed": len(failed),
+                "coverage": round(reached, 1),
+                "uncovered": missing,
+                "warnings": list(warnings.values()),
+            }
+        )
     else:
+        _warn(out, warnings.values())
         _show(out, verdicts, coverage, reached, verbose)
     if not failed and reached < min_coverage:
         out.warn(f"{reached:.1f} % of the conditions were covered; at least {min_coverage:g} % are required.")
@@ -105,9 +118,16 @@ def run_tests(
 def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> int:
     """Apply the rules of rules.toml, or of bunbase.toml. Collections that the file does not name keep their rules.
 
+    The command warns about changed list rules that no index serves.
+
     Example: bunbase rules push
     """
     return push_collections(only_rules(_rules(rules)), (), flags)
+
+
+def _warn(out: Output, warnings: Iterable[RuleWarning]) -> None:
+    for one in warnings:
+        out.warn(one.detail)
 
 
 def _rules(named: Path | None) -> dict[str, Rules]:

@@ -104,7 +104,7 @@ class Caller(msgspec.Struct, frozen=True):
         Raises: Unauthenticated if no user is signed in; ImpersonationRefused.
         """
         if self.user is None:
-            raise Unauthenticated("Send the signed-in user's access token: Authorization: Bearer <token>.")
+            raise Unauthenticated("Sign a user in first: there is no access token (Authorization: Bearer <token>).")
         if self.user.act and not impersonated:
             raise ImpersonationRefused("This belongs to the user alone. Administrators use the routes /v1/auth/users.")
         return self.user

@@ -65,6 +65,7 @@ async def test_an_operation_without_a_rule_is_denied_with_that_reason(service: B
         "allowed": False,
         "trace": [{"expr": "delete", "error": "there is no delete rule, which denies"}],
         "hidden": [],
+        "warnings": [],
     }
 
 

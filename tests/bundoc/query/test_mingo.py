@@ -56,6 +56,7 @@ TESTS = st.one_of(
     comparisons(VALUES).map(lambda test: {"$elemMatch": test}),
     st.fixed_dictionaries({"$exists": st.booleans()}),
     st.fixed_dictionaries({"$size": st.integers(0, 3)}),
+    st.fixed_dictionaries({"$type": st.sampled_from(["string", "number", "array", "object", "bool", "null"])}),
 )
 FIELDS = st.one_of(
     st.dictionaries(st.sampled_from(NAMES), perhaps_not(TESTS), min_size=1, max_size=2),

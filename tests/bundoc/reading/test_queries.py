@@ -155,6 +155,29 @@ async def test_a_cursor_is_valid_only_for_its_query(service: BundocService) -> N
             await ask(service, where, sort=sort, cursor=cursor)
 
 
+async def test_a_cursor_is_valid_for_every_spelling_of_its_query(service: BundocService) -> None:
+    for number in range(3):
+        await put(service, f"d{number}", {"n": number, "a": "x" * 2000, "b": True})
+    long = tuple(f"a.{name}" for name in "abcdef")
+    cursor = (await ask(service, {"n": {"$gte": 0}, "b": True}, sort=("a", "n", *long), limit=1))["next"]
+
+    rest = await ask(
+        service, {"$and": [{"b": {"$eq": True}}, {"n": {"$gte": 0.0}}]}, sort=("a", "n", *long), cursor=cursor
+    )
+
+    assert [one["_id"] for one in rest["items"]] == ["d1", "d2"]
+
+
+async def test_a_cursor_is_bounded_however_long_the_values_of_its_sort_are(service: BundocService) -> None:
+    long = dict.fromkeys("abcdefgh", "\U0010ffff" * 1000)
+    for number in range(2):
+        await put(service, f"d{number}" + "x" * 60, long)
+
+    for sign in ("", "-"):
+        page = await ask(service, {}, sort=tuple(f"{sign}{name}" for name in long), limit=1)
+        assert 4000 < len(page["next"]) <= 8000
+
+
 async def test_explain_names_the_index_and_the_number_of_examined_documents(service: BundocService) -> None:
     for number in range(50):
         await put(service, f"d{number:02}", {"owner": f"o{number % 5}", "n": number, "tags": ["x", f"t{number}"]})

@@ -327,6 +327,22 @@ async def test_a_query_has_the_same_answer_from_the_url_and_from_a_body(http: ht
     assert [item["n"] for item in rest.json()["items"]] == [0]
 
 
+async def test_a_query_is_explained_as_for_a_user(http: httpx.AsyncClient) -> None:
+    rules = {"list": "doc.owner == auth.uid", "hidden": {"cost": "auth.role != 'admin'"}}
+    await http.put("/v1/collections/posts", json={"rules": rules})
+    await http.put(f"{URL}/d1", json={"owner": "ada", "cost": 5})
+
+    ada = await http.post(f"{URL}/query", json={"explain": True, "as": {"uid": "ada"}})
+    admin = await http.post(f"{URL}/query", json={"explain": True, "as": {"uid": "ada", "role": "admin"}})
+    nobody = await http.post(f"{URL}/query", json={"explain": True, "as": None})
+    wrong = await http.post(f"{URL}/query", json={"explain": True, "as": {"name": "ada"}})
+
+    assert [[one.get("cost") for one in answer.json()["items"]] for answer in (ada, admin, nobody)] == [[None], [5], []]
+    assert ada.json()["explain"]["rule"] == {"left_over": []}
+    assert wrong.status_code == 400
+    assert "takes uid and email" in wrong.json()["detail"]
+
+
 async def test_values_are_aggregated_over_groups(http: httpx.AsyncClient) -> None:
     for number in range(3):
         await http.put(f"{URL}/d{number}", json={"n": number, "even": number % 2 == 0})

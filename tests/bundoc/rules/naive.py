@@ -28,8 +28,8 @@ def naive(node: Node, names: dict[str, Any]) -> Any:
             return node.name in of if isinstance(of, dict) else ERROR
         case syntax.Index():
             of, at = value(node.of), value(node.at)
-            if isinstance(of, list) and kind(at) == "int":
-                return of[at] if 0 <= at < len(of) else ERROR
+            if isinstance(of, list) and (kind(at) == "int" or (kind(at) == "double" and at == at // 1)):
+                return of[int(at)] if 0 <= at < len(of) else ERROR
             return of[at] if isinstance(of, dict) and isinstance(at, str) and at in of else ERROR
         case syntax.Not():
             of = value(node.of)
@@ -115,8 +115,13 @@ def called(name: str, of: list[Any]) -> Any:
         return ERROR
     if name == "size":
         return len(of[0]) if isinstance(of[0], (str, list, dict)) else ERROR
+    if name in ("string", "int", "double", "bool"):
+        return converted(name, of[0])
     if not all(isinstance(argument, str) for argument in of):
         return ERROR
+    if name in ("lowerAscii", "upperAscii"):
+        change = str.lower if name == "lowerAscii" else str.upper
+        return "".join(change(one) if one < "\x80" else one for one in of[0])
     text, sought = of
     return {
         "startsWith": text[: len(sought)] == sought,
@@ -124,3 +129,24 @@ def called(name: str, of: list[Any]) -> Any:
         "contains": text.find(sought) >= 0,
         "matches": name == "matches" and re.search(re.sub(r"\$$", r"\\Z", sought), text) is not None,
     }[name]
+
+
+def converted(name: str, value: Any) -> Any:
+    match name, kind(value):
+        case ("string", "str") | ("int", "int") | ("double", "double") | ("bool", "bool"):
+            return value
+        case "string", "bool":
+            return str(value).lower()
+        case "string", "int" | "double":
+            return str(value)[:-2] if str(value).endswith(".0") else str(value)
+        case "int", "double":
+            return int(value) if abs(value) < 2**63 or value == -(2**63) else ERROR
+        case "int", "str":
+            return int(value) if re.fullmatch("[+-]?[0-9]+", value) and -(2**63) <= int(value) < 2**63 else ERROR
+        case "double", "int":
+            return float(value)
+        case "double", "str":
+            return float(value) if re.fullmatch("[+-]?[0-9]+([.][0-9]+)?(e[0-9]+)?", value) else ERROR
+        case "bool", "str":
+            return {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}.get(value, ERROR)
+    return ERROR

@@ -27,14 +27,14 @@ CREATED = "2026-01-01T00:00:00.000Z"
 TEXTS = st.sampled_from(["", "ada", "eve", "a", "d1", "é", "😀", "x\x00y", '["ada"]', "1", CREATED, "'", '"'])
 NUMBERS = st.sampled_from([0, 1, -1, 2, 1.0, 1.5, -0.5, 1e300, 2**53, 2**63 - 1, -(2**63), 2**70, 0.1])
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
-NAMES = ["a", "b", "owner", "tags", "in_", "_x"]
+NAMES = ["a", "b", "owner", "tags", "in_", "_x", "for"]
 KEYS = st.sampled_from([*NAMES, "ada", "é"])
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=5,
 )
-DOCUMENTS = st.dictionaries(st.sampled_from(NAMES[:5]), VALUES, max_size=5)
+DOCUMENTS = st.dictionaries(st.sampled_from([*NAMES[:5], "for"]), VALUES, max_size=5)
 CALLERS = st.none() | st.fixed_dictionaries(
     {"uid": TEXTS, "email": st.none() | TEXTS, "role": TEXTS, "claims": st.dictionaries(st.sampled_from(NAMES), VALUES)}
 )
@@ -46,7 +46,8 @@ LITERALS = (
 )
 PLACES = st.sampled_from(
     ["doc.a", "doc.b", "doc.owner", "doc.tags", "doc.a.b", "doc.a.b.a", "doc.tags[0]", 'doc["owner"]', 'doc.a["b"]',
-     'doc["é"]', "doc.a[1]", "doc.tags[0].a", "doc._id", "doc._rev", "doc._created", "doc.in_", "doc.a._x"]
+     'doc["é"]', "doc.a[1]", "doc.tags[0].a", "doc._id", "doc._rev", "doc._created", "doc.in_", "doc.a._x",
+     "doc.for", "doc.a.for", "doc.tags[0.0]", "doc.a[1.0]"]
 )  # fmt: skip
 OTHERS = st.sampled_from(
     [
@@ -62,7 +63,11 @@ OTHERS = st.sampled_from(
 )
 OPERANDS = st.recursive(
     PLACES | OTHERS | LITERALS,
-    lambda inner: st.builds("({} + {})".format, inner, inner) | st.builds("size({})".format, inner),
+    lambda inner: (
+        st.builds("({} + {})".format, inner, inner)
+        | st.builds("{}({})".format, st.sampled_from(["size", "string", "int", "double", "bool"]), inner)
+        | st.builds("{}.{}()".format, inner, st.sampled_from(["lowerAscii", "upperAscii"]))
+    ),
     max_leaves=2,
 )
 PATTERNS = st.sampled_from(["", "a", "^a", "a$", ".", "d.$", "^.$", "é", "x[^y]y"]).map(json.dumps)
@@ -73,6 +78,12 @@ TESTS = st.one_of(
     st.sampled_from(["has(doc.a)", "has(doc.a.b)", "has(doc.a.b.a)", "has(auth.claims.a)", "has(doc._id)", "true"]),
     st.builds("doc.tags.{}(t, t == {})".format, st.sampled_from(["all", "exists"]), OPERANDS),
     PLACES,
+    st.builds(
+        "timestamp(doc._created).{}({}) == {}".format,
+        st.sampled_from(["getHours", "getDayOfWeek", "getMonth"]),
+        st.sampled_from(["", "'Europe/Berlin'", "'-01:00'"]),
+        st.integers(0, 11),
+    ),
     st.builds("timestamp(doc._created) {} now".format, st.sampled_from(["<", "<=", "==", ">"])),
 )
 RULES = st.recursive(

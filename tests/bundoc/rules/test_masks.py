@@ -14,7 +14,7 @@ from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Document, Highlight, Page, Query
-from bunbase.contracts.bundoc.problems import InvalidQuery, RuleDenied
+from bunbase.contracts.bundoc.problems import DocumentNotFound, InvalidQuery, RuleDenied
 from tests.rooms import publishable_caller, secret_caller
 from tests.seeds import seeds
 
@@ -128,6 +128,52 @@ async def test_pull_refuses_conditions_on_hidden_fields(
     await orders.patch(SERVER, C, "a", msgspec.json.encode({"$pull": {path: sought}}), NO_PRECONDITION)
     changed = await orders.patch(VISITOR, C, "a", b'{"$pull":{"tags":{"$gt":1},"items":5}}', NO_PRECONDITION)
     assert changed.rev == before.rev + 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"$rename": {"items": "shown"}},
+        {"$rename": {"cards.number": "shown"}},
+        {"$rename": {"cards": "shown"}},
+        {"$pullAll": {"items": [{"cost": SECRET, "name": "lamp"}]}},
+        {"$pull": {"items": [{"cost": SECRET, "name": "oil"}]}},
+        {"$push": {"items": {"$each": [], "$sort": {"cost": 1}}}},
+        {"$push": {"items": {"$each": [], "$sort": 1}}},
+        {"$bit": {"cards.number": {"and": 1}}},
+        {"$set": {"items.$[x].name": "found"}, "arrayFilters": [{"x.cost": {"$gt": "h"}}]},
+        {"$pull": {"lines.$[].cards": {"number": SECRET}}},
+        {"$unset": {"items.2.parts.$[x].n": ""}, "arrayFilters": [{"x.cost": SECRET}]},
+    ],
+)
+@pytest.mark.parametrize("get", ["true", "doc.public == true"])
+async def test_no_update_operator_chooses_orders_or_copies_by_hidden_fields(
+    orders: BundocService, get: str, change: dict[str, Any]
+) -> None:
+    """Nor if the caller cannot see the document yet: the same update could make it visible."""
+    rules = Rules(get=get, update="true", hidden=dict.fromkeys(HIDDEN, "true"))
+    await orders.put_collection(SERVER, C, CollectionSpec(rules=rules))
+    before = await orders.get(SERVER, C, "a")
+
+    with pytest.raises(RuleDenied if get == "true" else DocumentNotFound):
+        await orders.patch(VISITOR, C, "a", msgspec.json.encode(change), NO_PRECONDITION)
+
+    assert await orders.get(SERVER, C, "a") == before
+
+
+async def test_update_operators_on_visible_fields_work_beside_hidden_fields(orders: BundocService) -> None:
+    await orders.put(SERVER, C, "a", b'{"cards":{"number":"hush4711"},"list":[3,1,2],"o":[{"n":1}]}', NO_PRECONDITION)
+    change = (
+        b'{"$push":{"list":{"$each":[],"$sort":1}},"$rename":{"o":"p"},"$bit":{"cards.n":{"or":1}},'
+        b'"$pop":{"cards.number":1}}'
+    )
+    with pytest.raises(RuleDenied):
+        await orders.patch(VISITOR, C, "a", change, NO_PRECONDITION)
+
+    changed = await orders.patch(VISITOR, C, "a", change.replace(b'"cards.number"', b'"list2"'), NO_PRECONDITION)
+
+    shown = msgspec.json.decode(changed.body)
+    assert (shown["list"], shown["p"], shown["cards"]) == ([1, 2, 3], [{"n": 1}], {"n": 1})
 
 
 async def test_schema_errors_of_hidden_elements_are_not_shown(orders: BundocService) -> None:

@@ -16,7 +16,7 @@ AUTH = {"uid": "ada", "email": "ada@example.com", "role": "user", "claims": {"te
 DOC = {
     "_id": "d1", "_rev": 3, "_created": "2026-01-01T00:00:00.000Z", "_updated": "2026-01-02T00:00:00.000Z",
     "owner": "ada", "n": 7, "half": 1.5, "yes": True, "nil": None, "tags": ["x", "y", 1], "in_": {"a": {"b": 1}},
-    "min": -(1 << 63),
+    "min": -(1 << 63), "package": 1, "for": {"if": 2}, "big": 1e300, "zone": "Europe/Berlin", "text": "ÄbC1",
 }  # fmt: skip
 
 
@@ -100,6 +100,70 @@ DOC = {
         ("doc.in_.all(key, key == 'a')", True),
         ("[[1], [2]].exists(l, l.exists(n, n == 2))", True),
         ("doc.n.exists(t, true)", None),
+        # conversions
+        ("string(doc.n) == '7' && string(7.0) == '7' && string(doc.half) == '1.5' && string(doc.yes) == 'true'", True),
+        ("string(doc.owner) == doc.owner && string(1e300) == '1e+300' && string(-0.5) == '-0.5'", True),
+        ("string(timestamp('2026-01-01T02:00:00.50+02:00')) == '2026-01-01T00:00:00.5Z'", True),
+        ("string(duration('1h1ms')) == '3600.001s' && string(duration('-90s')) == '-90s'", True),
+        ("string(doc.nil) == ''", None),
+        ("string(doc.tags) == ''", None),
+        ("int('-12') == -12 && int('+9223372036854775807') == 9223372036854775807 && int(doc.n) == 7", True),
+        ("int(1.9) == 1 && int(-1.9) == -1 && int(timestamp('1970-01-01T00:01:00.9Z')) == 60", True),
+        ("int('9223372036854775808') > 0", None),
+        ("int('1.0') == 1", None),
+        ("int('') == 0", None),
+        ("int(doc.owner) == 0", None),
+        ("int(doc.big) > 0", None),
+        ("int(doc.yes) == 1", None),
+        ("double('1.5e1') == 15.0 && double(doc.n) == 7.0 && double('.5') == 0.5", True),
+        ("double('1e999') > 0.0", None),
+        ("double('NaN') != 0.0", None),
+        ("double(doc.yes) == 1.0", None),
+        ("bool('true') && bool('t') && bool('1') && !bool('FALSE') && bool(doc.yes)", True),
+        ("bool('yes')", None),
+        ("bool(doc.n)", None),
+        ("doc.text.lowerAscii() == 'Äbc1' && doc.text.upperAscii() == 'ÄBC1' && 'AZ[@a'.lowerAscii() == 'az[@a'", True),
+        ("doc.n.lowerAscii() == '7'", None),
+        # parts of times
+        ("now.getFullYear() == 2026 && now.getMonth() == 0 && now.getDate() == 3 && now.getDayOfMonth() == 2", True),
+        ("now.getDayOfWeek() == 6 && now.getDayOfYear() == 2 && now.getHours() == 0", True),
+        ("timestamp('2026-12-31T23:59:58.765Z').getMinutes() == 59", True),
+        ("timestamp('2026-12-31T23:59:58.765Z').getSeconds() == 58", True),
+        ("timestamp('2026-12-31T23:59:58.765Z').getMilliseconds() == 765", True),
+        ("timestamp('2026-12-31T23:59:58.765Z').getFullYear('Europe/Berlin') == 2027", True),
+        ("timestamp('2026-07-01T12:00:00Z').getHours('Europe/Berlin') == 14", True),
+        ("timestamp('2026-01-01T12:00:00Z').getHours(doc.zone) == 13", True),
+        ("timestamp('2026-01-01T12:00:00Z').getHours('-08:30') == 3", True),
+        ("timestamp('2026-01-01T12:00:00Z').getMinutes('05:45') == 45", True),
+        ("now.getHours(doc.owner) == 0", None),
+        ("now.getHours(doc.n) == 0", None),
+        ("timestamp('0001-01-01T00:00:00Z').getHours('-01:00') == 23", None),
+        ("duration('25h30m').getHours() == 25 && duration('-90m').getHours() == -1", True),
+        ("duration('90m').getMinutes() == 90 && duration('1m1.5s').getSeconds() == 61", True),
+        ("duration('123.321456s').getMilliseconds() == 321", True),
+        ("duration('1h').getHours('Europe/Berlin') == 1", None),
+        ("doc.n.getHours() == 1", None),
+        # names that are reserved words, and whole doubles as indexes
+        ("doc.package == 1 && has(doc.for.if) && doc.for.if == 2 && !has(doc.import)", True),
+        ("{'as': 1}.as == 1", True),
+        ("doc.tags[0.0] == 'x' && doc.tags[doc.half * 2.0 - 2.0] == 'y'", True),
+        ("doc.tags[doc.half] == 'x'", None),
+        ("doc.tags[3.0] == 'x'", None),
+        ("doc.tags[doc.big] == 'x'", None),
+        # differences of maps
+        ("{'a': 1, 'b': 2, 'd': 4}.diff({'a': 1.0, 'b': 3, 'c': 3}).affectedKeys() == ['b', 'd', 'c']", True),
+        ("{'a': 1, 'b': 2, 'd': 4}.diff({'a': 1.0, 'b': 3, 'c': 3}).changedKeys() == ['b']", True),
+        ("{'a': 1, 'b': 2, 'd': 4}.diff({'a': 1.0, 'b': 3, 'c': 3}).addedKeys() == ['d']", True),
+        ("{'a': 1, 'b': 2, 'd': 4}.diff({'a': 1.0, 'b': 3, 'c': 3}).removedKeys() == ['c']", True),
+        ("{'a': 1, 'b': 2, 'd': 4}.diff({'a': 1.0, 'b': 3, 'c': 3}).unchangedKeys() == ['a']", True),
+        ("next.diff(doc).changedKeys() == [] && next.diff(doc).removedKeys().hasAll(['n', 'tags'])", True),
+        ("next.diff(doc).affectedKeys().hasOnly(['n'])", False),
+        ("doc.diff(doc).affectedKeys().hasOnly(['n']) && !doc.diff(doc).affectedKeys().hasAny(['n'])", True),
+        ("doc.in_.diff({'a': {'b': 2}}).affectedKeys() == ['a']", True),
+        ("next.diff(doc.n).addedKeys() == []", None),
+        ("[1, 2].hasOnly([2.0, 1, 3]) && [1, 2].hasAny([3, 2]) && [1, 2].hasAll([2]) && [].hasOnly([])", True),
+        ("['a'].hasAll(['a', 'b']) || ['a'].hasAny(['b']) || ['a', 'b'].hasOnly(['a'])", False),
+        ("doc.n.hasAny([1])", None),
         # look-ups of other documents
         ("get('teams', 'red').lead == auth.uid", True),
         ("get('teams', 'blue').lead == auth.uid", None),
@@ -122,6 +186,18 @@ def test_rules_have_the_meaning_in_the_table(source: str, means: bool | None) ->
 
     assert result is means
     assert rule.allows(given) is (means is True)
+
+
+def test_the_system_fields_of_two_documents_are_no_difference() -> None:
+    rule = compile_rule("next.diff(doc).affectedKeys().hasOnly(['n'])", "update")
+    after = {**DOC, "_rev": 4, "_updated": "2026-01-03T00:00:00.000Z", "n": 8}
+
+    assert rule.allows(Inputs(doc=DOC, next=after))
+    assert not rule.allows(Inputs(doc=DOC, next={**after, "owner": "eve"}))
+    assert not rule.allows(Inputs(doc=DOC, next={name: value for name, value in after.items() if name != "owner"}))
+    allowed, steps = rule.trace(Inputs(doc=DOC, next=after))
+    assert allowed
+    assert [step.value for step in steps if step.expr.endswith("affectedKeys()")] == [["n"]]
 
 
 def test_auth_is_null_without_a_signed_in_user() -> None:
@@ -198,3 +274,41 @@ def test_a_long_integer_is_a_double_in_every_position(before: int) -> None:
     text = b'{"t":"' + b"x" * before + b'","n":9223372036854775808}'
 
     assert json_value(text)["n"].__class__ is float
+
+
+@pytest.mark.parametrize(
+    ("source", "means"),
+    [
+        # a field that neither document has is unchanged, and one that only one of them has is changed
+        ("next.gone == doc.gone", True),
+        ("next.gone != doc.gone", False),
+        ("doc['gone'].below == next.gone.below", True),
+        ("next.owner == doc.owner", True),
+        ("next.n == doc.n", False),
+        ("next.new == doc.new", False),
+        ("next.new != doc.new", True),
+        ("next.half == doc.half", False),
+        ("!(next.half == doc.half)", True),
+        ("next.gone == doc.owner", False),
+        # all other missing fields are errors, and so are fields of values that have no fields
+        ("next.gone == auth.uid", None),
+        ("next.gone == next.gone", None),
+        ("doc.gone == doc.gone", None),
+        ("next.gone == null", None),
+        ("next.owner.below == doc.gone", None),
+        ("next.gone < doc.gone", None),
+        ("next.tags[9] == doc.tags[9]", None),
+    ],
+)
+def test_a_field_that_is_missing_before_and_after_a_write_is_unchanged(source: str, means: bool | None) -> None:
+    after = {**{name: value for name, value in DOC.items() if name != "half"}, "n": 8, "new": 1}
+    inputs = Inputs(auth=AUTH, doc=DOC, next=after)
+    rule = compile_rule(source, "update")
+
+    try:
+        found: object = rule.evaluate(inputs)
+    except Failed:
+        found = None
+
+    assert found is means
+    assert rule.allows(inputs) is (means is True)

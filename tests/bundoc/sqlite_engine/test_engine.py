@@ -8,9 +8,16 @@ import pytest
 
 from bunbase.bundoc.documents import MAX_BYTES, StoredDocument, fields_of
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
-from bunbase.bundoc.writes import Create, Delete, Patch, Put
+from bunbase.bundoc.update.parse import parse_update
+from bunbase.bundoc.writes import Create, Delete, Patch, Put, Update
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Precondition
-from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, DocumentTooLarge, StaleRevision
+from bunbase.contracts.bundoc.problems import (
+    DocumentExists,
+    DocumentNotFound,
+    DocumentTooLarge,
+    InvalidUpdate,
+    StaleRevision,
+)
 from bunbase.contracts.bunkms import KeyDestroyed
 from tests.fakes import FakeKms
 
@@ -25,7 +32,11 @@ def patch(id: str, changes: bytes, rev: int | None = None) -> Patch:
     return Patch(id, fields_of(changes), Precondition(rev), len(changes))
 
 
-async def written(engine: Engine, write: Create | Put | Patch) -> StoredDocument:
+def update(operators: bytes) -> Update:
+    return Update("d1", parse_update(fields_of(operators)), NO_PRECONDITION, len(operators))
+
+
+async def written(engine: Engine, write: Create | Put | Patch | Update) -> StoredDocument:
     stored = await engine.write(P, C, write)
     assert stored is not None
     return stored
@@ -109,6 +120,39 @@ async def test_a_patch_cannot_grow_a_document_beyond_its_limit(engine: Engine) -
 
     with pytest.raises(DocumentTooLarge):
         await engine.write(P, C, patch("d1", b'{"b":%b}' % half))
+
+    stored = await engine.get(P, C, "d1")
+    assert stored is not None
+    assert stored.rev == 1
+
+
+async def test_update_operators_change_the_stored_document_and_keep_other_digits(engine: Engine) -> None:
+    await written(
+        engine, Create("d1", b'{"items":[{"n":1.50,"t":"a"},{"n":2}],"flags":9223372036854775807,"old":1.00}')
+    )
+
+    changed = await written(
+        engine,
+        update(
+            b'{"$set":{"items.$[x].done":true},"arrayFilters":[{"x.n":{"$lt":2}}],"$bit":{"flags":{"xor":1}},'
+            b'"$rename":{"old":"new.name"}}'
+        ),
+    )
+    pulled = await written(engine, update(b'{"$pull":{"items":{"t":{"$in":[{"$regex":"^A","$options":"i"}]}}}}'))
+
+    assert changed.body == (
+        b'{"items":[{"n":1.50,"t":"a","done":true},{"n":2}],"flags":9223372036854775806,"new":{"name":1.00}}'
+    )
+    assert (pulled.rev, pulled.body.startswith(b'{"items":[{"n":2}],')) == (3, True)
+    assert await engine.get(P, C, "d1") == pulled
+
+
+async def test_an_update_cannot_grow_a_document_beyond_its_limit(engine: Engine) -> None:
+    await written(engine, Create("d1", b'{"a":[%b]}' % b",".join([b"1"] * 20_000)))
+
+    for refused, sent in ((DocumentTooLarge, b'"%b"' % (b"x" * 70)), (InvalidUpdate, b'"%b"' % (b"x" * 1000))):
+        with pytest.raises(refused):
+            await engine.write(P, C, update(b'{"$set":{"a.$[]":%b}}' % sent))
 
     stored = await engine.get(P, C, "d1")
     assert stored is not None

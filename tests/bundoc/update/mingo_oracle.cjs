@@ -3,10 +3,10 @@ const { readFileSync } = require("node:fs");
 const { updateOne } = require("mingo/updater");
 
 for (const line of readFileSync(0, "utf8").split("\n").filter(Boolean)) {
-  const { document, update: operators } = JSON.parse(line);
+  const { document, update: { arrayFilters, ...operators } } = JSON.parse(line);
   try {
     const documents = [document];
-    updateOne(documents, {}, operators);
+    updateOne(documents, {}, operators, { arrayFilters });
     console.log(JSON.stringify({ document: documents[0] }));
   } catch (error) {
     console.log(JSON.stringify({ error: String(error) }));

@@ -17,7 +17,6 @@ from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.update.apply import updated
-from bunbase.bundoc.update.order import compare, form, same
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 from bunbase.pkg.bun import find_bun
@@ -53,9 +52,48 @@ def after(document: str, update: str) -> str:
         ('{"a":[1,2]}', '{"$push":{"a":{"$each":[3,4],"$slice":-3}}}', '{"a":[2,3,4]}'),
         ('{"a":[1,2]}', '{"$push":{"a":{"$each":[],"$slice":0}}}', '{"a":[]}'),
         ('{"a":[1]}', '{"$addToSet":{"a":{"$each":[1.0,true,2,2]}}}', '{"a":[1,true,2]}'),
-        ('{"a":[{"x":1,"y":2}]}', '{"$addToSet":{"a":{"y":2,"x":1}}}', '{"a":[{"x":1,"y":2}]}'),
+        ('{"a":[{"x":1}]}', '{"$addToSet":{"a":{"$each":[{"x":1.0},{"x":2}]}}}', '{"a":[{"x":1},{"x":2}]}'),
+        ('{"a":[{"x":1,"y":2}]}', '{"$addToSet":{"a":{"y":2,"x":1}}}', '{"a":[{"x":1,"y":2},{"y":2,"x":1}]}'),
         ('{"a":[1,2.50,3]}', '{"$pull":{"a":{"$gte":3},"no":1}}', '{"a":[1,2.50]}'),
         ('{"a":[{"x":1,"y":1},{"x":2}]}', '{"$pull":{"a":{"x":1}}}', '{"a":[{"x":2}]}'),
+        ('{"a":[{"x":[1,2]},{"x":[]}]}', '{"$pull":{"a":{"x":{"$size":0}}}}', '{"a":[{"x":[1,2]}]}'),
+        ('{"a":[{"x":{"y":1}},3,{}]}', '{"$pull":{"a":{"x.y":{"$exists":true}}}}', '{"a":[3,{}]}'),
+        ('{"a":["ab","b",1]}', '{"$pull":{"a":{"$not":{"$regex":"^A","$options":"i"}}}}', '{"a":["ab"]}'),
+        ('{"a":[{"x":1},{"y":2},{}]}', '{"$pull":{"a":{"$or":[{"x":1},{"y":{"$gt":1}}]}}}', '{"a":[{}]}'),
+        ('{"a":[[1,5],[2,3]]}', '{"$pull":{"a":{"$elemMatch":{"$gt":4}}}}', '{"a":[[2,3]]}'),
+        ('{"a":[[1,5],[2]]}', '{"$pull":{"a":{"$all":[5,1]}}}', '{"a":[[2]]}'),
+        ('{"a":[{"x":1,"y":2}]}', '{"$pull":{"a":{"$in":[{"y":2,"x":1}]}}}', '{"a":[{"x":1,"y":2}]}'),
+        ('{"a":1.00,"b":2}', '{"$rename":{"a":"c.d","no":"b"}}', '{"b":2,"c":{"d":1.00}}'),
+        ('{"a":{"b":1},"c":2}', '{"$rename":{"a.b":"c"}}', '{"a":{},"c":1}'),
+        ('{"a":1,"s":"x"}', '{"$rename":{"s.x":"b","no.x":"c"}}', '{"a":1,"s":"x"}'),
+        ('{"a":[1,2.0,3]}', '{"$pop":{"a":1}}', '{"a":[1,2.0]}'),
+        ('{"a":[1,2.0],"b":[]}', '{"$pop":{"a":-1.0,"b":1,"no.x":1}}', '{"a":[2.0],"b":[]}'),
+        ('{"a":[1,"x",[2],{"y":1}]}', '{"$pullAll":{"a":[1.0,[2],{"y":1}],"no":[]}}', '{"a":["x"]}'),
+        ('{"a":[[2]]}', '{"$pullAll":{"a":[2]}}', '{"a":[[2]]}'),
+        ('{"a":13}', '{"$bit":{"a":{"and":10},"b":{"or":3,"xor":1.0},"c":{"and":7}}}', '{"a":8,"b":2,"c":0}'),
+        (
+            '{"a":9223372036854775807,"b":-1.0}',
+            '{"$bit":{"a":{"xor":-1},"b":{"and":9007199254740993}}}',
+            '{"a":-9223372036854775808,"b":9007199254740993}',
+        ),
+        ('{"a":[3,1]}', '{"$push":{"a":{"$each":[2],"$sort":1}}}', '{"a":[1,2,3]}'),
+        (
+            '{"a":[null,"b",2,{},[],true,false,"a"]}',
+            '{"$push":{"a":{"$each":[],"$sort":-1.0}}}',
+            '{"a":[true,false,[],{},"b","a",2,null]}',
+        ),
+        (
+            '{"a":[{"n":1,"t":"b"},{"n":2}]}',
+            '{"$push":{"a":{"$each":[{"n":1,"t":"a"}],"$sort":{"n":-1,"t":1},"$slice":2.0,"$position":0.0}}}',
+            '{"a":[{"n":2},{"n":1,"t":"a"}]}',
+        ),
+        (
+            '{"a":[{"x":{"n":2}},{"x":3},{"x":{"n":1}}]}',
+            '{"$push":{"a":{"$each":[],"$sort":{"x.n":1}}}}',
+            '{"a":[{"x":3},{"x":{"n":1}},{"x":{"n":2}}]}',
+        ),
+        ("{}", '{"$currentDate":{"a":true,"b":{"$type":"date"}}}', f'{{"a":"{NOW}","b":"{NOW}"}}'),
+        ('{"a":1}', '{"$setOnInsert":{"a":2,"b":3},"$set":{"c":4}}', '{"a":1,"c":4}'),
         ("{}", '{"$now":{"at":true}}', f'{{"at":"{NOW}"}}'),
         ("{}", '{"$set":{}}', "{}"),
     ],
@@ -68,7 +106,39 @@ def test_each_update_operator_has_the_same_result_as_in_mongodb(document: str, u
     ("update", "path"),
     [
         ('{"$set":{"a":1},"title":2}', "/title"),
-        ('{"$rename":{"a":"b"}}', "/$rename"),
+        ('{"$upsert":{"a":"b"}}', "/$upsert"),
+        ('{"$rename":{"a":1}}', "/$rename/a"),
+        ('{"$rename":{"a":"a"}}', "/$rename/a"),
+        ('{"$rename":{"a":"a.b"}}', "/$rename/a"),
+        ('{"$rename":{"a":"b"},"$set":{"b":1}}', "/$set/b"),
+        ('{"$rename":{"a":"_rev"}}', "/$rename/a"),
+        ('{"$rename":{"a":"b\\u0000"}}', "/$rename/a"),
+        ('{"$rename":{"a":"b..c"}}', "/$rename/a"),
+        ('{"$rename":{"a":"b.$[]"}}', "/$rename/a"),
+        ('{"$rename":{"list.0":"b"}}', "/$rename/list.0"),
+        ('{"$rename":{"s":"list.0"}}', "/$rename/s"),
+        ('{"$rename":{"s":"null.x"}}', "/$rename/s"),
+        ('{"$pop":{"list":2}}', "/$pop/list"),
+        ('{"$pop":{"list":true}}', "/$pop/list"),
+        ('{"$pop":{"s":1}}', "/$pop/s"),
+        ('{"$pullAll":{"list":1}}', "/$pullAll/list"),
+        ('{"$pullAll":{"s":[1]}}', "/$pullAll/s"),
+        ('{"$bit":{"most":1}}', "/$bit/most"),
+        ('{"$bit":{"most":{}}}', "/$bit/most"),
+        ('{"$bit":{"most":{"not":1}}}', "/$bit/most"),
+        ('{"$bit":{"most":{"and":1.5}}}', "/$bit/most/and"),
+        ('{"$bit":{"most":{"and":9223372036854775808}}}', "/$bit/most/and"),
+        ('{"$bit":{"huge":{"and":1}}}', "/$bit/huge"),
+        ('{"$bit":{"list":{"and":1}}}', "/$bit/list"),
+        ('{"$currentDate":{"a":false}}', "/$currentDate/a"),
+        ('{"$currentDate":{"a":{"$type":"timestamp"}}}', "/$currentDate/a"),
+        ('{"$setOnInsert":{"_id":1}}', "/$setOnInsert/_id"),
+        ('{"$setOnInsert":{"a":1},"$set":{"a":1}}', "/$set/a"),
+        ('{"$push":{"a":{"$each":[],"$sort":2}}}', "/$push/a/$sort"),
+        ('{"$push":{"a":{"$each":[],"$sort":{}}}}', "/$push/a/$sort"),
+        ('{"$push":{"a":{"$each":[],"$sort":{"b":"asc"}}}}', "/$push/a/$sort/b"),
+        ('{"$push":{"a":{"$each":[],"$sort":{"b..c":1}}}}', "/$push/a/$sort/b..c"),
+        ('{"$pull":{"a":{"x":{"$size":"a"}}}}', "/$pull/a/x/$size"),
         ('{"$set":1}', "/$set"),
         ('{"$set":{"_id":"x"}}', "/$set/_id"),
         ('{"$set":{"_rev.x":1}}', "/$set/_rev.x"),
@@ -84,7 +154,7 @@ def test_each_update_operator_has_the_same_result_as_in_mongodb(document: str, u
         ('{"$mul":{"most":2}}', "/$mul/most"),
         ('{"$mul":{"huge":1e300}}', "/$mul/huge"),
         ('{"$push":{"s":1}}', "/$push/s"),
-        ('{"$push":{"a":{"$sort":1,"$each":[]}}}', "/$push/a/$sort"),
+        ('{"$push":{"a":{"$sort":1}}}', "/$push/a/$each"),
         ('{"$push":{"a":{"$slice":1}}}', "/$push/a/$each"),
         ('{"$push":{"a":{"$each":[],"$slice":1.5}}}', "/$push/a/$slice"),
         ('{"$addToSet":{"a":{"$each":1}}}', "/$addToSet/a/$each"),
@@ -131,7 +201,13 @@ DOCUMENTS = st.fixed_dictionaries(
 NUMBERS = st.integers(-9, 9) | st.sampled_from([0.5, -1.5])
 LISTS = st.sampled_from(["list", "deep.list"])
 COUNTS = st.sampled_from(["n", "deep.n", "new", "deep.new"])
+BITS = ["and", "or", "xor"]
+WHOLE = st.integers(-(1 << 31), (1 << 31) - 1)  # JavaScript has no other bits
 EACH = st.lists(st.integers(0, 4), max_size=3)
+
+
+def only(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({name: values})
 
 
 def one(operator: str, paths: st.SearchStrategy[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -159,6 +235,21 @@ UPDATES = st.one_of(
         "$pull", LISTS, st.dictionaries(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), st.integers(0, 4), min_size=1)
     ),
     one("$pull", st.just("objects"), st.fixed_dictionaries({"k": st.integers(0, 3)})),
+    one("$pull", st.just("objects"), st.fixed_dictionaries({"v": st.fixed_dictionaries({"$exists": st.booleans()})})),
+    one("$push", LISTS, st.fixed_dictionaries({"$each": EACH, "$sort": st.sampled_from([1, -1])})),
+    one("$rename", st.sampled_from(["n", "deep.n", "no"]), st.sampled_from(["new", "deep.list", "x.y"])),
+    one("$pop", LISTS, st.sampled_from([1, -1])),
+    one("$pullAll", LISTS, st.lists(st.integers(0, 4) | st.just("x"), max_size=3)),
+    one(
+        "$bit", st.sampled_from(["n", "deep.n"]), st.dictionaries(st.sampled_from(BITS), WHOLE, min_size=1, max_size=1)
+    ),
+    one("$inc", st.sampled_from(["objects.$[].k", "deep.list.$[]"]), NUMBERS),
+    st.tuples(st.sampled_from(["$set", "$max"]), st.integers(0, 3), st.integers(0, 9)).map(
+        lambda drawn: {
+            drawn[0]: {"objects.$[x].k": drawn[2], "deep.list.$[y]": drawn[2]},
+            "arrayFilters": [{"x.k": {"$gte": drawn[1]}}, {"y": {"$lt": drawn[1]}}],
+        }
+    ),
 )
 
 
@@ -170,8 +261,10 @@ def test_updates_agree_with_mingo(cases: list[tuple[dict[str, Any], dict[str, An
     for (document, update), wanted in zip(cases, expected, strict=True):
         if "$addToSet" in update and has_duplicates(document):
             continue  # mingo removes these values; MongoDB's manual and Bundoc keep them
+        if "$bit" in update and not all(isinstance(n, int) for n in (document["n"], document["deep"]["n"])):
+            continue  # mingo cuts fractions off; MongoDB and Bundoc refuse the update
         ours = msgspec.json.decode(after(write(document).decode(), write(update).decode()))
-        assert same(ours, wanted["document"]), (document, update)
+        assert ours == wanted["document"], (document, update)
 
 
 @given(NUMBERS, NUMBERS)
@@ -192,25 +285,6 @@ def by_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[dict[st
     lines = b"\n".join(msgspec.json.encode({"document": document, "update": update}) for document, update in cases)
     done = subprocess.run([find_bun(), ORACLE], input=lines, capture_output=True, timeout=30, check=True)
     return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
-
-
-ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 3)
-    | st.integers(1 << 52, 1 << 65)
-    | st.floats(allow_nan=False)
-    | st.text("ab", max_size=2),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-@settings(max_examples=examples(100), deadline=None)
-@given(left=ANY_VALUES, right=ANY_VALUES)
-def test_two_values_are_the_same_if_and_only_if_their_forms_are_equal(left: Any, right: Any) -> None:
-    """$addToSet and $in use lookups instead of comparing all pairs."""
-    assert (form(left) == form(right)) == same(left, right)
 
 
 def test_many_conditions_on_many_elements_are_refused() -> None:
@@ -235,9 +309,12 @@ ORDERED: st.SearchStrategy[Any] = st.recursive(
 @settings(max_examples=examples(100), deadline=None)
 @given(ORDERED, ORDERED)
 def test_min_and_max_use_the_order_of_sort(left: Any, right: Any) -> None:
-    ours = compare(left, right)
+    stored, sent = msgspec.json.encode({"v": left}).decode(), msgspec.json.encode({"v": right}).decode()
 
-    assert ours == (key(left) > key(right)) - (key(left) < key(right))
+    smaller, larger = after(stored, f'{{"$min":{sent}}}'), after(stored, f'{{"$max":{sent}}}')
+
+    assert smaller == (sent if key(right) < key(left) else stored)
+    assert larger == (sent if key(right) > key(left) else stored)
 
 
 def test_add_to_set_does_not_compare_each_value_with_each_element() -> None:
@@ -247,7 +324,7 @@ def test_add_to_set_does_not_compare_each_value_with_each_element() -> None:
     document = f'{{"a":[{numbers}]}}'
 
     added = after(document, f'{{"$addToSet":{{"a":{{"$each":[{numbers},-1]}}}}}}')
-    pulled = after(document, f'{{"$pull":{{"a":{{"$in":[{numbers}]}}}}}}')
+    pulled = after(document, f'{{"$pullAll":{{"a":[{numbers}]}}}}')
 
     assert added.endswith(",99999,-1]}")
     assert pulled == '{"a":[]}'

@@ -45,7 +45,7 @@ SYSTEM: Final = ["_id", "_rev", "_created"]
 WORDS: Final = ["fox", "hen", "dog", "cat"]
 OPERATORS: Final = [
     *("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$all", "$exists", "$size"),
-    *("$startsWith", "$regex", "$not", "$elemMatch"),
+    *("$startsWith", "$regex", "$not", "$elemMatch", "$type", "$mod"),
 ]
 TESTS: Final = [
     *("{0} != {1}", "{0} < {1}", "{0} >= {1}", "auth.uid in {0}", "{1} in {0}", "has({0})", "!has({0})"),
@@ -144,9 +144,14 @@ class Draw:
             case "$gt" | "$gte" | "$lt" | "$lte":
                 return {name: self.random.choice(SCALARS[1:])}
             case "$in" | "$nin" | "$all":
-                return {name: [self.value(2) for _ in range(self.random.randrange(4))]}
+                pattern = [{"$regex": "^a"}] if self.chance(0.2) else []
+                return {name: pattern + [self.value(2) for _ in range(self.random.randrange(4))]}
             case "$exists":
-                return {name: self.one_of(True, False)}
+                return {name: self.one_of(True, False, 1)}
+            case "$type":
+                return {name: self.one_of("string", "number", "array", "null", ["int", "bool"])}
+            case "$mod":
+                return {name: [2, self.one_of(0, 1)]}
             case "$size":
                 return {name: self.random.randrange(3)}
             case "$startsWith":

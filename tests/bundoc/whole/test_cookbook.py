@@ -48,6 +48,7 @@ ROWS = {
     "users with a claim": Row("read", ("editor", {}), ("ada", {})),
     "the user who becomes the owner (create)": Row("create", ("ada", MINE), ("eve", MINE)),
     "the owner, who stays the owner (update)": Row("update", ("ada", MINE), ("eve", MINE)),
+    "the owner, who may change two fields (update)": Row("update", ("ada", MINE), ("eve", MINE)),
     "everybody, for one day after the document was created": Row("update", ("ada", MINE), None),
     "the owner, for one field": Row("hidden", ("ada", MINE), ("eve", MINE)),
 }
@@ -78,7 +79,7 @@ async def allowed(service: BundocService, row: Row, uid: str | None, fields: dic
         return await done(service.create(who, "posts", body))
     await service.put(SERVER, "posts", "a", body, NO_PRECONDITION)
     if row.op == "update":
-        return await done(service.patch(who, "posts", "a", b'{"n":1}', NO_PRECONDITION))
+        return await done(service.patch(who, "posts", "a", b'{"title":"x"}', NO_PRECONDITION))
     got = await done(service.get(who, "posts", "a"))
     listed = msgspec.json.decode((await service.list(who, "posts", 10, None)).body)["items"]
     assert bool(listed) == got
@@ -124,3 +125,13 @@ async def test_an_owner_cannot_change_the_owner(service: BundocService) -> None:
     await service.put(SERVER, "posts", "a", b'{"owner":"ada"}', NO_PRECONDITION)
 
     assert not await done(service.patch(caller("ada"), "posts", "a", b'{"owner":"eve"}', NO_PRECONDITION))
+
+
+async def test_an_owner_can_change_only_the_fields_that_the_rule_names(service: BundocService) -> None:
+    rules = Rules(update=cookbook()["the owner, who may change two fields (update)"], get="true")
+    await service.put_collection(SERVER, "posts", CollectionSpec(rules=rules))
+    await service.put(SERVER, "posts", "a", b'{"owner":"ada","n":1}', NO_PRECONDITION)
+
+    for refused in (b'{"title":"x","n":2}', b'{"n":null}', b'{"$rename":{"n":"title"}}', b'{"$set":{"m":1}}'):
+        assert not await done(service.patch(caller("ada"), "posts", "a", refused, NO_PRECONDITION))
+    assert await done(service.patch(caller("ada"), "posts", "a", b'{"title":"x","text":"y","n":1}', NO_PRECONDITION))

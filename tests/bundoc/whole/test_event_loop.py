@@ -233,6 +233,13 @@ ATTACKS: Final[dict[str, Attack]] = {
     "create deeply": creates({"o": [[[[[[0]]]]]] * 20_000}, SERVER),
     "merge patch": patches({"o": SMALL_OBJECTS}),
     "operators": patches({"$addToSet": {"o": {"$each": SMALL_OBJECTS}}, "$set": {f"f{n}.x": n for n in range(500)}}),
+    "conditions": patches({"$pull": {"o": {"x": {"$nin": list(range(150))}}}, "$set": {"o.$[].y": 1}}),
+    "patterns in updates": commits(
+        *[
+            {"op": "patch", "collection": "long", "id": "d1", "data": {"$pull": {"x": {"$regex": SLOW + str(number)}}}}
+            for number in range(100)
+        ]
+    ),
     "a commit": commits(*[{"op": "patch", "collection": "long", "id": "d1", "data": {"x": TEXT}}] * 5),
     "a commit of many": commits(*[{"op": "patch", "collection": "looping", "id": "d2", "data": {"x": 1}}] * 300),
     "many hidden rules": defines(CollectionSpec(rules=Rules(get=LONG, hidden={f"h{n}": LONG for n in range(20)}))),

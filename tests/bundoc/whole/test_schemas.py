@@ -13,7 +13,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.altering import Declare
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.referring import MAX_CHANGED
-from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, MisfitQuery
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
 from bunbase.contracts.bundoc.problems import (
     BundocBusy,
@@ -21,6 +21,8 @@ from bunbase.contracts.bundoc.problems import (
     DocumentNotFound,
     DocumentReferenced,
     InvalidDocument,
+    InvalidSchema,
+    RuleDenied,
 )
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.errors import InvalidInput
@@ -377,3 +379,70 @@ async def test_a_collection_that_refers_to_itself_is_dropped(service: BundocServ
     await service.drop_collection(CALLER, "nodes")
 
     assert await service.collections(CALLER) == ()
+
+
+DEFAULTED = CollectionSpec(
+    schema={
+        "required": ["state"],
+        "properties": {
+            "state": {"enum": ["open", "done"], "default": "open"},
+            "price": {"type": ["number", "null"], "default": 1.5},
+            "by": {"properties": {"team": {"type": "string", "default": "red"}}},
+            "made": {"default": {}, "properties": {"n": {"type": "integer", "default": 0}}},
+        },
+    }
+)
+
+
+async def test_create_and_put_fill_in_the_defaults_of_missing_fields_and_a_patch_does_not(
+    service: BundocService,
+) -> None:
+    await put(service, "tasks", "old", title="before the schema")
+    await service.put_collection(CALLER, "tasks", DEFAULTED)
+    filled = {"state": "open", "price": 1.5, "made": {"n": 0}}
+
+    await service.create(CALLER, "tasks", b'{"_id":"a"}')
+    await put(service, "tasks", "b", state="done", price=None, by={"team": "blue"}, made={"n": 2})
+    await put(service, "tasks", "c", by={"x": 1}, made=[])
+    await service.patch(CALLER, "tasks", "a", b'{"price":null,"by":{}}', NO_PRECONDITION)
+    commit = {"op": "create", "collection": "tasks", "id": "d", "data": {"price": 2}}
+    await service.commit(CALLER, msgspec.json.encode({"writes": [commit]}))
+    with pytest.raises(InvalidDocument):
+        await service.patch(CALLER, "tasks", "old", b'{"title":"after"}', NO_PRECONDITION)
+
+    documents = {id: await get(service, "tasks", id) for id in ("a", "b", "c", "d")}
+    assert {id: {**one, "_rev": 1} for id, one in documents.items()} == {
+        "a": {"_rev": 1, "state": "open", "made": {"n": 0}, "by": {}},
+        "b": {"_rev": 1, "state": "done", "price": None, "by": {"team": "blue"}, "made": {"n": 2}},
+        "c": {"_rev": 1, **filled, "by": {"x": 1, "team": "red"}, "made": []},
+        "d": {"_rev": 1, **filled, "price": 2},
+    }
+
+
+async def test_a_rule_sees_the_defaults_of_a_new_document(service: BundocService) -> None:
+    rules = Rules(create="next.state == 'open'", get="true")
+    await service.put_collection(CALLER, "tasks", msgspec.structs.replace(DEFAULTED, rules=rules))
+    app = Caller(CallerKind.PUBLISHABLE, project="prj_a")
+
+    made = await service.create(app, "tasks", b"{}")
+
+    assert msgspec.json.decode(made.body)["state"] == "open"
+    with pytest.raises(RuleDenied):
+        await service.create(app, "tasks", b'{"state":"done"}')
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "string", "default": 1},
+        {"default": {"a\u0001": 1}},
+        {"properties": {"inner": {"enum": [1], "default": 2}}},
+    ],
+)
+async def test_a_default_that_no_document_may_have_is_refused_with_its_place(
+    service: BundocService, field: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidSchema) as refused:
+        await service.put_collection(CALLER, "tasks", CollectionSpec(schema={"properties": {"f": field}}))
+
+    assert refused.value.extra["errors"][0]["path"].endswith("/default")

@@ -10,6 +10,9 @@ const FRED = { id: "usr_fred", email: "fred@example.com" };
 export async function add(claim, { load }) {
   const { createClient } = await load("index");
   const { createVerifier } = await load("server/index");
+  const { createData } = await load("data/index");
+  const { createFunctions } = await load("functions/index");
+  const { createAuth } = await load("auth/index");
   const { createTestClient } = await load("testing/index");
 
   /** Returns a client whose `fetch` notes each request as `METHOD path`, and answers with `answer`. */
@@ -71,7 +74,7 @@ export async function add(claim, { load }) {
       const client = createClient(first.url, "pk_1", { storage: null });
       await refusal(signIn(client), "unexpected_answer");
       const problem = await refusal(client.data.collection("posts").create({ secret: 1 }), "unexpected_answer");
-      await refusal(createVerifier(first.url, "prj_1").verify("eyJraWQiOiJrIn0.e30.x"), "unexpected_answer");
+      await refusal(createVerifier(first.url, "prj_1").verify(`eyJraWQiOiJrIn0.${btoa('{"aud":"prj_1","type":"user"}')}.x`), "unexpected_answer");
       equal([got, problem.status], [[], 307]);
     } finally {
       for (const server of [first, other]) server.close();
@@ -152,8 +155,97 @@ export async function add(claim, { load }) {
       return Response.json({ code: "invalid_token" }, { status: 401, headers });
     });
     await signIn(client);
-    await refusal(client.functions.invoke("mine"), "invalid_token");
+    equal((await refusal(client.functions.invoke("mine"), "function_answer")).body, { code: "invalid_token" });
     equal([(await client.functions.fetch("mine")).status, sent.length, client.auth.user.id], [401, 3, EVE.id]);
+  });
+
+  claim("the error of a function has its status, its answer and its text, and no code of BunBase", async () => {
+    const answers = [
+      [{ code: "stale_revision", detail: "fake" }, "fake"],
+      [{ detail: { a: 1 }, message: "No apples" }, "No apples"],
+      [{ error: "No pears" }, "No pears"],
+      [{ error: { deep: 1 }, message: "" }, "The function answered with status 412."],
+      [["a", 1], "The function answered with status 412."],
+    ];
+    for (const [answer, message] of answers) {
+      const { client } = noting(() => Response.json(answer, { status: 412, headers: { "X-Bunbase-Function-Version": "1", "Retry-After": "3" } }));
+      const problem = await refusal(client.functions.invoke("mine"), "function_answer");
+      equal([problem.status, problem.message, problem.body, problem.retryAfterMs], [412, message, answer, 3000]);
+    }
+    const { client } = noting(() => Response.json({ code: "rate_limited" }, { status: 429 })); // from BunBase: no version
+    await refusal(client.functions.invoke("mine"), "rate_limited");
+  });
+
+  claim("a function whose JSON is broken was reached, and its answer is unexpected", async () => {
+    const headers = { ...JSON_TYPE, "X-Bunbase-Function-Version": "1" };
+    for (const [status, code] of [[200, "unexpected_answer"], [400, "function_answer"]]) {
+      const { client } = noting(() => new Response("{bad", { status, headers }));
+      equal((await refusal(client.functions.invoke("mine"), code)).status, status);
+    }
+  });
+
+  claim("undefined in a filter is refused with its path, and nothing is sent", async () => {
+    const { sent, posts } = noting(() => Response.json({ items: [], next: null }));
+    const values = { n: { $count: true } };
+    const calls = [
+      [() => posts.query({ where: { owner: undefined } }), "/where/owner"],
+      [() => posts.query({ where: { $or: [{ a: 1 }, { "b~/": { $gt: undefined } }] } }), "/where/$or/1/b~0~1/$gt"],
+      [() => posts.first({ where: { owner: undefined } }), "/where/owner"],
+      [() => posts.all({ where: { owner: undefined } }).next(), "/where/owner"],
+      [() => posts.count({ owner: undefined }), "/where/owner"],
+      [() => posts.aggregate({ where: { owner: undefined }, values }), "/where/owner"],
+    ];
+    for (const [call, path] of calls) equal((await refusal(call(), "invalid_value")).errors[0].path, path);
+    equal(sent, []);
+    await posts.query({ where: undefined, limit: undefined });
+    await posts.count();
+    await posts.put("x", { where: { a: undefined } }); // a document, and no filter
+    equal(sent.length, 3);
+  });
+
+  claim("a secret key is refused by every client of end users", async () => {
+    for (const make of [createClient, createData, createFunctions, createAuth])
+      await refusal((async () => make("http://bunbase.test", "sk_1"))(), "invalid_value");
+  });
+
+  claim("the server in memory fails as BunBase does, and tells what it does not know", async () => {
+    const functions = {
+      throws: () => { throw new Error("boom"); },
+      refuses: () => Response.json({ code: "stale_revision", error: "No" }, { status: 400 }),
+      works: () => ({ done: true }),
+    };
+    const { client, server } = createTestClient({ functions });
+    const posts = client.data.collection("posts");
+    equal((await refusal(client.functions.invoke("throws"), "function_error")).status, 500);
+    const refused = await refusal(client.functions.invoke("refuses"), "function_answer");
+    equal([refused.status, refused.message, refused.body], [400, "No", { code: "stale_revision", error: "No" }]);
+    equal(await client.functions.invoke("works"), { done: true });
+    await posts.put("a", {});
+    const unknown = [
+      () => posts.query({ where: { $search: "foo" } }),
+      () => posts.query({ where: { $or: [{ $text: 1 }] } }),
+      () => client.data.collection("none").query({ where: { a: { $not: { $regex: "x" } } } }),
+      () => posts.query({ expand: ["post"] }),
+      () => posts.query({ select: ["a"] }),
+      () => posts.get("a", { expand: ["post"] }),
+    ];
+    for (const call of unknown)
+      if (!/^The server in memory does not know .* bunbase dev\.$/.test((await refusal(call(), "invalid_query")).message)) throw new Error(`${call}`);
+    for (const call of [() => client.auth.sendCode({ email: "e" }), () => client.auth.sessions.list(), () => client.auth.signIn({ email: "e", code: "1" })])
+      equal((await refusal(call(), "not_found")).message.startsWith("The server in memory does not know /v1/auth/"), true);
+    for (const failure of ["stale_revision", {}, { status: 200, code: "x" }, { status: 412 }, undefined, null])
+      await refusal((async () => server.failNext(failure))(), "invalid_value");
+    server.failNext({ status: 412, code: "stale_revision" });
+    await refusal(posts.put("a", {}, { ifRev: 1 }), "stale_revision");
+    await posts.put("a", {}, { ifRev: 1 });
+    equal(server.requests.at(-1), { method: "PUT", path: "/v1/data/posts/a", body: {} });
+  });
+
+  claim("a token of another project is refused before its key is looked for", async () => {
+    const token = `${btoa('{"kid":"k"}')}.${btoa('{"aud":"prj_2","type":"user"}')}.AA`;
+    const verifier = createVerifier("http://bunbase.test", "prj_1", { fetch: () => Promise.reject(new Error("asked")) });
+    const { message } = await refusal(verifier.verify(token), "invalid_token");
+    equal(message, "The token is not of a user of this project. Check the id of the project.");
   });
 
   claim("a time to wait that is negative, a date or nonsense is not waited for, and an endless one is thrown", async () => {
@@ -209,7 +301,7 @@ export async function add(claim, { load }) {
     const fetch = () => new Promise((resolve) => (answer = () => resolve(Response.json({ keys }))));
     const verifier = createVerifier("http://bunbase.test", "prj_1", { fetch });
     const ending = new AbortController();
-    const token = `${btoa('{"kid":"k"}')}.${btoa("{}")}.AA`;
+    const token = `${btoa('{"kid":"k"}')}.${btoa('{"aud":"prj_1","type":"user"}')}.AA`;
     const aborted = verifier.verify(token, { signal: ending.signal });
     const other = verifier.verify(token);
     ending.abort();

@@ -178,8 +178,10 @@ export async function add(claim, { load, url, key, otherKey, mails }) {
     equal(await client.functions.invoke("echo", undefined, { path: "empty" }), undefined);
     equal(await client.functions.invoke("echo", undefined, { path: "text" }), "plain");
     const refused = await refusal(client.functions.invoke("echo", {}, { path: "teapot" }), "function_answer");
-    equal([refused.status, refused.body.answer], [418, "short and stout"]);
-    equal((await refusal(client.functions.invoke("echo", {}, { path: "problem" }), "sold_out")).status, 409);
+    equal([refused.status, refused.body], [418, "short and stout"]);
+    const sold = await refusal(client.functions.invoke("echo", {}, { path: "problem" }), "function_answer");
+    equal([sold.status, sold.message, sold.body], [409, "Nothing is left.", { code: "sold_out", detail: "Nothing is left." }]);
+    equal((await refusal(client.functions.invoke("echo", {}, { path: "throw" }), "function_error")).status, 500);
     await refusal(client.functions.invoke("missing"), "function_not_found");
     const response = await client.functions.fetch("echo", { method: "PUT", body: new Uint8Array([104, 105]), path: "/x" });
     equal([response.status, (await response.json()).body], [200, "hi"]);
@@ -269,7 +271,7 @@ export async function add(claim, { load, url, key, otherKey, mails }) {
   });
 
   claim("a wrong address, a wrong id and a missing key are refused before anything is sent", async () => {
-    for (const make of [() => createClient("nonsense", key), () => createClient(url, "")]) {
+    for (const make of [() => createClient("nonsense", key), () => createClient(url, ""), () => createClient(url, "sk_1")]) {
       try {
         make();
         throw new Error("accepted");

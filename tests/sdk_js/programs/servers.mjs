@@ -78,6 +78,13 @@ export async function add(claim, { load, url, key, project }) {
     const failed = app.data.commit([{ op: "delete", collection: "posts", id: "p" }, { op: "create", collection: "posts", data: { _id: made._id } }]);
     await refusal(failed, "document_exists");
 
+    await app.data.collection("lists").create({ _id: "l", of: [{ n: 1 }, { n: 2 }, 3, "a"] });
+    await app.data.collection("lists").patch("l", { $pull: { of: { n: { $gt: 1 } } } });
+    await app.data.collection("lists").patch("l", { $pull: { of: { $startsWith: "a" } } });
+    equal((await app.data.collection("lists").get("l")).of, [{ n: 1 }, 3]);
+    await refusal(app.data.collection("lists").patch("l", { $set: { "of.$[].n": 1 } }), "invalid_update");
+    await refusal(app.data.collection("lists").patch("l", { $push: { of: { $each: [], $sort: 1 } } }), "invalid_update");
+
     equal((await posts.get(made._id)).big, 2n ** 60n);
     equal((await posts.query({ where: { n: { $gte: 3 }, tags: "b" } })).items.map(({ n, tags }) => [n, tags]), [[3, ["a", "b"]]]);
     equal([await posts.count({ $or: [{ n: 9 }, { n: 3 }] }), server.documents("posts").length], [2, 2]);

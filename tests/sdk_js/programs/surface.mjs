@@ -94,7 +94,7 @@ const calls = [
     () => functions.fetch("hello", { method, path: "/below" }),
   ]),
   () => functions.invoke("hello"),
-  () => createVerifier("http://bunbase.test", "prj_1", { fetch: noting }).verify("eyJraWQiOiJrIn0.e30.x").catch(() => {}),
+  () => createVerifier("http://bunbase.test", "prj_1", { fetch: noting }).verify(`eyJraWQiOiJrIn0.${btoa('{"aud":"prj_1","type":"user"}')}.x`).catch(() => {}),
 ];
 for (const call of calls) await call();
 const now = Date.now.bind(Date);

@@ -3,7 +3,7 @@
 import type { Call } from "../call.js";
 import { type PageCall, pageOf } from "./lists.js";
 import type { AuthRequests } from "./requests.js";
-import type { Activity, Listed, SignedIn, TotpSecret, User } from "./types.js";
+import type { Activity, Listed, MailCall, SignedIn, TotpSecret, User } from "./types.js";
 
 export class Account {
   readonly #requests: AuthRequests;
@@ -57,7 +57,7 @@ export class Account {
    */
   async confirmEmail(token: string, call?: Call): Promise<"pending" | "changed"> {
     const { status } = await this.#requests.post<{ status: "pending" | "changed" }>("/email/confirm", { token }, call);
-    if (status === "changed") await this.#requests.reloaded(call);
+    if (status === "changed") await this.#reloaded(call);
     return status;
   }
 
@@ -106,6 +106,54 @@ export class Account {
   }
 
   /**
+   * Creates the user with the token of the mail's link, and signs in.
+   *
+   * ```ts
+   * await client.auth.confirmSignUp(token, "apples and pears");
+   * ```
+   */
+  confirmSignUp(token: string, password: string, call?: Call): Promise<User> {
+    return this.#requests.signIn("/signup/confirm", { token, password }, call, false);
+  }
+
+  /**
+   * Sets a new password with the token of such a link. All sessions of the user end.
+   *
+   * ```ts
+   * await client.auth.resetPassword(token, "another horse battery");
+   * ```
+   */
+  resetPassword(token: string, password: string, call?: Call): Promise<void> {
+    return this.#requests.post("/password-reset/confirm", { token, password }, call);
+  }
+
+  /**
+   * Sends a link that confirms an address: that of the signed-in user, or `email`.
+   *
+   * ```ts
+   * await client.auth.sendVerification();
+   * ```
+   */
+  async sendVerification({ email, redirectTo, captcha, ...call }: MailCall & { email?: string } = {}): Promise<void> {
+    const { keeper } = this.#requests;
+    await keeper.ready;
+    const body = { email: email ?? keeper.user?.email ?? "", redirect_to: redirectTo, captcha };
+    await this.#requests.post("/verify-email", body, call);
+  }
+
+  /**
+   * Confirms an address with the token of such a link.
+   *
+   * ```ts
+   * await client.auth.verifyEmail(token);
+   * ```
+   */
+  async verifyEmail(token: string, call?: Call): Promise<void> {
+    await this.#requests.post("/verify-email/confirm", { token }, call);
+    await this.#reloaded(call);
+  }
+
+  /**
    * Deletes the user. Needs a fresh proof.
    *
    * ```ts
@@ -129,5 +177,12 @@ export class Account {
    */
   activity({ limit, cursor, ...call }: PageCall = {}): Promise<Listed<Activity>> {
     return this.#requests.send("GET", `/activity${pageOf(limit, cursor)}`, undefined, call);
+  }
+
+  /** Reads the user again, if somebody is signed in. */
+  async #reloaded(call?: Call): Promise<void> {
+    const { keeper } = this.#requests;
+    await keeper.ready;
+    if (keeper.user) await this.#requests.changed("GET", "/me", undefined, call);
   }
 }

@@ -58,6 +58,10 @@ export class Auth {
       confirmPhone: 0,
       removePhone: 0,
       changePassword: 0,
+      confirmSignUp: 0,
+      resetPassword: 0,
+      sendVerification: 0,
+      verifyEmail: 0,
       enrol: 0,
       confirmEnrolment: 0,
       activity: 0,
@@ -121,17 +125,6 @@ export class Auth {
   async signUp({ redirectTo, ...person }: SignUp, call?: SignInCall): Promise<User | null> {
     const answer = await this.#requests.answer("/signup", { ...person, redirect_to: redirectTo }, call);
     return answer.access_token ? this.#keeper.begin(answer) : null;
-  }
-
-  /**
-   * Creates the user with the token of the mail's link, and signs in.
-   *
-   * ```ts
-   * await client.auth.confirmSignUp(token, "apples and pears");
-   * ```
-   */
-  confirmSignUp(token: string, password: string, call?: Call): Promise<User> {
-    return this.#requests.signIn("/signup/confirm", { token, password }, call, false);
   }
 
   /**
@@ -269,41 +262,6 @@ export class Auth {
    */
   sendPasswordReset(email: string, call: MailCall = {}): Promise<void> {
     return this.#mailed("/password-reset", email, call);
-  }
-
-  /**
-   * Sets a new password with the token of such a link. All sessions of the user end.
-   *
-   * ```ts
-   * await client.auth.resetPassword(token, "another horse battery");
-   * ```
-   */
-  resetPassword(token: string, password: string, call?: Call): Promise<void> {
-    return this.#requests.post("/password-reset/confirm", { token, password }, call);
-  }
-
-  /**
-   * Sends a link that confirms an address: that of the signed-in user, or `email`.
-   *
-   * ```ts
-   * await client.auth.sendVerification();
-   * ```
-   */
-  async sendVerification({ email, ...call }: MailCall & { email?: string } = {}): Promise<void> {
-    await this.ready;
-    return this.#mailed("/verify-email", email ?? this.user?.email ?? "", call);
-  }
-
-  /**
-   * Confirms an address with the token of such a link.
-   *
-   * ```ts
-   * await client.auth.verifyEmail(token);
-   * ```
-   */
-  async verifyEmail(token: string, call?: Call): Promise<void> {
-    await this.#requests.post("/verify-email/confirm", { token }, call);
-    await this.#requests.reloaded(call);
   }
 
   /**

@@ -9,6 +9,7 @@
 
 import type { Call } from "../call.js";
 import type { Problem } from "../problem.js";
+import type { ProblemCode } from "../problem_codes.js";
 import { newVerifier } from "./pkce.js";
 import type { AuthRequests } from "./requests.js";
 
@@ -82,7 +83,7 @@ export async function handOver(requests: AuthRequests, name: string, answer: Ans
 
 /** Returns the problem of a service that has refused. @internal */
 export function refused({ Problem }: AuthRequests, code: string): Problem {
-  return new Problem({ code, detail: `The sign-in failed (${code}). Try again.` });
+  return new Problem({ code: code as ProblemCode, detail: `The sign-in failed (${code}). Try again.` });
 }
 
 /** Calls `onClosed` when a window is closed, and the person is back on this page. */

@@ -10,7 +10,7 @@ export async function browser(shown?: Window | null): Promise<typeof import("./b
     return await import("./browser.js");
   } catch (cause) {
     shown?.close();
-    const detail = "A part of bunbase-js could not be loaded. Check the connection, or load the page again.";
+    const detail = "A part of bunbase-js could not be loaded. Load the page again.";
     throw new Problem({ code: "network", detail }, { cause });
   }
 }
@@ -50,11 +50,5 @@ export class AuthRequests {
   async changed(method: string, path: string, body?: unknown, call?: Call): Promise<User> {
     const { user } = await this.send<{ user: User }>(method, path, body, call);
     return this.keeper.change(user);
-  }
-
-  /** Reads the user again, if somebody is signed in. */
-  async reloaded(call?: Call): Promise<void> {
-    await this.keeper.ready;
-    if (this.keeper.user) await this.changed("GET", "/me", undefined, call);
   }
 }

@@ -10,6 +10,7 @@
 
 import { readJson, writeJson } from "../json.js";
 import { Problem } from "../problem.js";
+import type { ProblemCode } from "../problem_codes.js";
 import type { Transport } from "../transport.js";
 import { alone } from "./lock.js";
 import { GuardedStorage } from "./storage.js";
@@ -21,7 +22,7 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 const WINNER_MS = 500;
 /** The refusals that are about the token. A refusal of the key, or of the project, says nothing about the session. */
-const ENDING: readonly string[] = [
+const ENDING: readonly ProblemCode[] = [
   "invalid_token",
   "token_expired",
   "token_reused",

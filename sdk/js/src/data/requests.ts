@@ -15,7 +15,7 @@ export class DataRequests {
     const asked = this.#newest;
     const headers: Record<string, string> = asked ? { "X-Bunbase-At-Least": asked } : {};
     try {
-      return await this.#sent({ ...wanted, headers, repeatable: true }, call);
+      return await this.#sent({ ...wanted, headers, repeatable: true, filters: true }, call);
     } catch (problem) {
       if (!again || !Problem.is(problem, "not_yet") || typeof problem.body.seq !== "string") throw problem;
       this.#note(problem.body.seq);

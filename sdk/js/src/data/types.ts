@@ -72,6 +72,15 @@ type Operand<V> = [V] extends [string | null | undefined]
       ? V | Operand<E>
       : V | null;
 
+/** A pattern of RE2, for `$in`, `$nin` and `$all`. */
+export interface Pattern {
+  $regex: string;
+  $options?: string;
+}
+
+/** The types of JSON. `int` has 32 bits and `long` more; `double` is any other number. */
+export type TypeName = "string" | "number" | "int" | "long" | "double" | "object" | "array" | "bool" | "null";
+
 export interface Condition<O> {
   $eq?: O;
   $ne?: O;
@@ -79,12 +88,14 @@ export interface Condition<O> {
   $gte?: O;
   $lt?: O;
   $lte?: O;
-  $in?: readonly O[];
-  $nin?: readonly O[];
-  $exists?: boolean;
+  $in?: readonly (O | Pattern)[];
+  $nin?: readonly (O | Pattern)[];
+  $exists?: boolean | 0 | 1;
   $not?: Condition<O>;
-  $all?: readonly O[];
+  $all?: readonly (O | Pattern)[];
   $size?: number;
+  $type?: TypeName | readonly TypeName[];
+  $mod?: readonly [divisor: number | bigint, remainder: number | bigint];
   $elemMatch?: object;
   $regex?: string;
   $options?: string;
@@ -169,14 +180,33 @@ type Added<T> =
 type Pushed<T> =
   Open<T> extends true
     ? { [path: string]: unknown }
-    : { [K in ListIn<T>]?: Item<NonNullable<T[K]>> | { $each: readonly Item<NonNullable<T[K]>>[]; $position?: number; $slice?: number } };
+    : { [K in ListIn<T>]?: Item<NonNullable<T[K]>> | ({ $each: readonly Item<NonNullable<T[K]>>[] } & Modifiers) };
+interface Modifiers {
+  $position?: number;
+  $slice?: number;
+  $sort?: 1 | -1 | { [path: string]: 1 | -1 };
+}
+type Bits<T> =
+  Open<T> extends true
+    ? { [path: string]: BitSteps }
+    : { [K in keyof T as T[K] extends number | bigint | null | undefined ? K : never]?: BitSteps };
+interface BitSteps {
+  and?: number | bigint;
+  or?: number | bigint;
+  xor?: number | bigint;
+}
+type Ends<T> = Open<T> extends true ? { [path: string]: 1 | -1 } : { [K in ListIn<T>]?: 1 | -1 };
+type Unwanted<T> = Open<T> extends true ? { [path: string]: readonly unknown[] } : { [K in ListIn<T>]?: readonly Item<NonNullable<T[K]>>[] };
 type ListIn<T> = keyof { [K in keyof T as T[K] extends readonly unknown[] | null | undefined ? K : never]: 1 } & keyof T;
 type Deep = { [path: `${string}.${string}`]: unknown };
 type Values<T> = Open<T> extends true ? { [path: string]: unknown } : { [K in keyof T]?: T[K] | null };
 
 // A call takes `Patch<C> & Update<C>`. With a union of them, the compiler would compute all fields of the patch at each call:
 // 65,000 more steps for 200 collections. Neither refuses fields beside operators; the server does.
-/** Update operators. Deeper paths are written with dots: `{ $set: { "author.name": "Ada" } }`. */
+/**
+ * Update operators. Deeper paths are written with dots: `{ $set: { "author.name": "Ada" } }`. In a path, `$[]` means every
+ * element of an array, and `$[x]` those that the filter of `x` in `arrayFilters` finds.
+ */
 export interface Update<C extends CollectionTypes> {
   $set?: Values<C["write"]> & Deep;
   $unset?: { [P in Path<C["write"]>]?: true | "" | 1 } & Deep;
@@ -188,6 +218,15 @@ export interface Update<C extends CollectionTypes> {
   $addToSet?: Added<C["write"]> & Deep;
   $pull?: { [P in Path<C["write"]>]?: unknown } & Deep;
   $now?: { [P in Path<C["write"]>]?: true } & Deep;
+  $currentDate?: { [P in Path<C["write"]>]?: true | { $type: "date" } } & Deep;
+  $rename?: { [P in Path<C["write"]>]?: string } & Deep;
+  $bit?: Bits<C["write"]> & Deep;
+  /** Removes the last element (1) or the first (-1). */
+  $pop?: Ends<C["write"]> & Deep;
+  $pullAll?: Unwanted<C["write"]> & Deep;
+  /** Has no effect, because a patch never creates a document. */
+  $setOnInsert?: Values<C["write"]> & Deep;
+  arrayFilters?: readonly { readonly [path: string]: unknown }[];
 }
 
 /** Conditions of a write. `ifRev`: the stored revision must be equal. `ifAbsent`: no document may exist. */

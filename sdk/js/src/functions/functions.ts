@@ -1,9 +1,8 @@
 /** The functions of the project. */
 
 import type { Call, Json, WriteCall } from "../call.js";
-import { invalidValue } from "../problem.js";
-import { answerOf, isJson, path, randomText, type Transport, type Wanted } from "../transport.js";
-import { readJson } from "../json.js";
+import { invalidValue, Problem, type ProblemBody } from "../problem.js";
+import { answerOf, isJson, isOfFunction, path, randomText, type Transport, type Wanted } from "../transport.js";
 
 export interface InvokeOptions extends WriteCall {
   /** By default POST. */
@@ -22,7 +21,8 @@ export class Functions {
 
   /**
    * Calls a function with a JSON value, and returns its answer: JSON, a text, or undefined for an empty one. Throws a
-   * Problem if its status is not 2xx: `error.status` is then the status of the function, and `error.body` has its answer.
+   * Problem `function_answer` if its status is not 2xx: `error.status` is then the status of the function, and
+   * `error.body` is its answer.
    *
    * A call is not repeated when it fails, because the function may have done its work. With `retries` it is, and then
    * it has an idempotency key: BunBase runs it once, and repeats the answer.
@@ -36,9 +36,10 @@ export class Functions {
     const headers: Record<string, string> = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {};
     const wanted: Wanted = { method, path: address(name, below), body, headers, repeatable: Boolean(call.retries) };
     return this.#transport.sent(wanted, call, async (response, text) => {
-      const answer = await text();
-      if (!response.ok) throw answerOf(response, answer);
-      return (answer && isJson(response) ? readJson(answer) : answer || undefined) as R;
+      const said = await text();
+      const answer = !response.ok || isJson(response) ? answerOf(response, said) : said || undefined;
+      if (answer instanceof Problem) throw !response.ok && isOfFunction(response) ? ownRefusal(answer) : answer;
+      return answer as R;
     });
   }
 
@@ -61,6 +62,14 @@ export class Functions {
 
 export interface FetchOptions extends Omit<Call, "signal" | "headers">, RequestInit {
   path?: string | undefined;
+}
+
+/** Returns the problem of a status that the function itself has chosen. Its code is always the same. */
+function ownRefusal({ status, retryAfterMs, body: { answer, request_id } }: Problem): Problem {
+  const said = answer as Record<"detail" | "message" | "error", string>;
+  const texts = [said.detail, said.message, said.error, `The function answered with status ${status}.`];
+  const detail = texts.find((text) => typeof text === "string" && text)!;
+  return new Problem({ code: "function_answer", status, detail, request_id } as ProblemBody, { retryAfterMs, body: answer });
 }
 
 function address(name: string, below = ""): string {

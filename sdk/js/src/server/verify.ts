@@ -7,6 +7,7 @@ import { Transport } from "../transport.js";
 const LEEWAY_SECONDS = 60;
 const REFETCH_MS = 60_000;
 const KEEP_MS = 3_600_000;
+const OTHER = "The token is not of a user of this project. Check the id of the project.";
 
 /** The contents of an access token of an end user. */
 export interface Claims {
@@ -68,13 +69,13 @@ export class Verifier {
     const parts = token.split(".");
     const [head, body] = [decoded(parts[0]), decoded(parts[1])];
     if (parts.length !== 3 || typeof head?.kid !== "string" || !body) throw refused("This is no access token.");
+    const fits = body.type === "user" || (service && body.type === "service");
+    if (body.aud !== this.#project || !fits) throw refused(OTHER, false);
     const key = await this.#key(head.kid, call);
     const signed = new TextEncoder().encode(`${parts[0]}.${parts[1]}`);
     const algorithm = this.#algorithms.get(head.kid)!;
     const signature = bytes(parts[2]!);
     if (!signature || !(await crypto.subtle.verify(algorithm, key, signature, signed))) throw refused("The signature is wrong.");
-    const fits = body.type === "user" || (service && body.type === "service");
-    if (body.aud !== this.#project || !fits) throw refused("The token belongs to something else.");
     const now = Date.now() / 1000;
     if (typeof body.exp !== "number" || body.exp + LEEWAY_SECONDS < now)
       throw new Problem({ code: "token_expired", status: 401, detail: "The token has expired. The client refreshes it." });
@@ -129,8 +130,8 @@ export function createVerifier(url: string, project: string, options: ClientOpti
   return new Verifier(url, project, options);
 }
 
-function refused(detail: string): Problem {
-  return new Problem({ code: "invalid_token", status: 401, detail: `${detail} Sign in again.` });
+function refused(detail: string, again = true): Problem {
+  return new Problem({ code: "invalid_token", status: 401, detail: again ? `${detail} Sign in again.` : detail });
 }
 
 function decoded(part: string | undefined): Record<string, unknown> | undefined {

@@ -1,8 +1,11 @@
 /** Documents in memory, with the part of BunBase's queries that tests of an app need most. */
 
 import { Problem } from "../problem.js";
+import type { ProblemCode } from "../problem_codes.js";
 
+const COMBINING: readonly string[] = ["$and", "$or", "$nor"];
 type Stored = Record<string, unknown> & { _id: string; _rev: number };
+const QUERY: readonly (keyof MemoryQuery)[] = ["where", "sort", "limit", "cursor", "count"];
 type Test = (value: unknown) => boolean;
 
 export class MemoryDocuments {
@@ -45,6 +48,8 @@ export class MemoryDocuments {
   }
 
   query(collection: string, query: MemoryQuery): { items: Stored[]; next: string | null; count?: number } {
+    checkKnown("query", Object.keys(query), QUERY);
+    checkWhere(query.where ?? {});
     const found = [...this.all(collection).values()].filter((document) => matches(document, query.where ?? {}));
     found.sort((one, other) => compared(one, other, query.sort ?? ["_id"]));
     const from = Number(query.cursor ?? 0);
@@ -115,8 +120,23 @@ export interface MemoryWrite {
 }
 
 /** Returns the problem that the server would answer with. */
-export function refused(status: number, code: string, detail: string): Problem {
+export function refused(status: number, code: ProblemCode, detail: string): Problem {
   return new Problem({ code, status, detail });
+}
+
+/** Refuses what this server would ignore in silence: a test would then succeed with an app that fails. */
+export function checkKnown(what: string, names: Iterable<string>, known: readonly string[]): void {
+  for (const name of names)
+    if (!known.includes(name)) throw refused(400, "invalid_query", `The server in memory does not know ${name} of a ${what}. Test this with bunbase dev.`);
+}
+
+/** Refuses operators of a filter that this server does not know, also if no document is compared with them. */
+function checkWhere(where: Record<string, unknown>): void {
+  for (const [path, wanted] of Object.entries(where)) {
+    if (COMBINING.includes(path)) for (const one of wanted as Record<string, unknown>[]) checkWhere(one);
+    else if (path.startsWith("$")) operation(path, wanted);
+    else test(wanted);
+  }
 }
 
 function result({ _id, _rev }: Stored): { id: string; rev: number } {
@@ -165,9 +185,11 @@ function operation(operator: string, operand: unknown): Test {
     case "$nin":
       return (value) => !anyOf(value, (one) => list.some((item) => same(one, item)));
     case "$exists":
-      return (value) => (value !== undefined) === operand;
-    case "$not":
-      return (value) => !test(operand)(value);
+      return (value) => (value !== undefined) === Boolean(operand);
+    case "$not": {
+      const inner = test(operand);
+      return (value) => !inner(value);
+    }
     case "$startsWith":
       return (value) => anyOf(value, (one) => typeof one === "string" && one.startsWith(String(operand)));
     default:
@@ -218,6 +240,8 @@ function updated(before: Stored, update: Record<string, unknown>): Record<string
 function change(target: Record<string, unknown>, operator: string, path: string, value: unknown): void {
   const names = path.split(".");
   checkedNames(names);
+  const unknown = [...names, ...(isObject(value) && "$each" in value ? Object.keys(value) : [])].find((name) => name.startsWith("$") && name !== "$each");
+  if (unknown) throw refused(422, "invalid_update", `The server in memory does not know ${unknown}. Test this with bunbase dev.`);
   const last = names.pop()!;
   const parent = names.reduce((inner, name) => (inner[name] ??= {}) as Record<string, unknown>, target);
   const list = () => (Array.isArray(parent[last]) ? (parent[last] as unknown[]) : []);
@@ -227,7 +251,7 @@ function change(target: Record<string, unknown>, operator: string, path: string,
   else if (operator === "$inc") parent[last] = typeof value === "bigint" ? BigInt(Number(parent[last] ?? 0)) + value : Number(parent[last] ?? 0) + Number(value);
   else if (operator === "$push") parent[last] = [...list(), ...added];
   else if (operator === "$addToSet") parent[last] = [...list(), ...added.filter((item) => !list().some((one) => same(one, item)))];
-  else if (operator === "$pull") parent[last] = list().filter((item) => !same(item, value));
+  else if (operator === "$pull") parent[last] = list().filter((item) => !pulls(item, value));
   else if (operator === "$now") parent[last] = new Date().toISOString();
   else throw refused(422, "invalid_update", `The server in memory does not know ${operator}. Test this with bunbase dev.`);
 }
@@ -235,6 +259,13 @@ function change(target: Record<string, unknown>, operator: string, path: string,
 /** Refuses the name by which an object could change the prototype of all objects of the test. */
 function checkedNames(names: readonly string[]): void {
   if (names.includes("__proto__")) throw refused(422, "invalid_update", "The server in memory takes no field __proto__.");
+}
+
+/** True if `$pull` removes the element: an object is a filter, on the element or on its fields. */
+function pulls(item: unknown, condition: unknown): boolean {
+  if (!isObject(condition)) return same(item, condition);
+  if (Object.keys(condition).some((name) => name.startsWith("$") && !["$and", "$or", "$nor"].includes(name))) return test(condition)(item);
+  return isObject(item) && matches(item, condition);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -16,8 +16,9 @@ import type { ClientOptions } from "../call.js";
 import type { AnyDatabase, Schema } from "../data/types.js";
 import { type Client, createClient } from "../index.js";
 import { readJson, writeJson } from "../json.js";
-import { Problem } from "../problem.js";
-import { type Condition, MemoryDocuments, refused } from "./documents.js";
+import { invalidValue, Problem } from "../problem.js";
+import type { ProblemCode } from "../problem_codes.js";
+import { checkKnown, type Condition, MemoryDocuments, refused } from "./documents.js";
 
 /** A function of your app, in the test. It returns JSON or a Response. */
 export type TestFunction = (body: unknown, request: Request) => unknown;
@@ -26,13 +27,20 @@ export interface TestOptions extends Omit<ClientOptions, "fetch"> {
   functions?: Record<string, TestFunction>;
 }
 
+/** A refusal of the server. `status` is 400 or above. */
+export interface Failure {
+  status: number;
+  code: ProblemCode;
+  detail?: string;
+}
+
 export interface TestServer {
   /** Requests that the client has sent, in order. */
   readonly requests: readonly { method: string; path: string; body: unknown }[];
   /** The stored documents of a collection. */
   documents(collection: string): readonly Record<string, unknown>[];
-  /** Lets the next request fail: with a problem, or as if there were no network. */
-  failNext(failure: { status: number; code: string; detail?: string } | "network"): void;
+  /** Lets the next request fail: with a problem, such as `{ status: 412, code: "stale_revision" }`, or without a network. */
+  failNext(failure: Failure | "network"): void;
   fetch: typeof fetch;
 }
 
@@ -64,7 +72,7 @@ export function createTestServer(functions: Record<string, TestFunction> = {}): 
   const documents = new MemoryDocuments();
   const users = new MemoryUsers();
   const requests: { method: string; path: string; body: unknown }[] = [];
-  let failure: { status: number; code: string; detail?: string } | "network" | undefined;
+  let failure: Failure | "network" | undefined;
 
   const answer = async (request: Request): Promise<Response> => {
     const { pathname, search } = new URL(request.url);
@@ -91,7 +99,7 @@ export function createTestServer(functions: Record<string, TestFunction> = {}): 
   return {
     requests,
     documents: (collection) => [...documents.all(collection).values()],
-    failNext: (next) => void (failure = next),
+    failNext: (next) => void (failure = checked(next)),
     fetch: async (input, init) => {
       const request = new Request(input, init);
       request.signal.throwIfAborted();
@@ -102,6 +110,7 @@ export function createTestServer(functions: Record<string, TestFunction> = {}): 
 
 function ofDocuments(documents: MemoryDocuments, request: Request, [collection = "", id]: string[], body: Record<string, unknown>): Response {
   const condition = conditionOf(request.headers);
+  checkKnown("query", new URL(request.url).searchParams.keys(), []);
   if (id === "query") return json(200, documents.query(collection, body));
   if (id === "aggregate") return json(200, { items: [counted(documents, collection, body)], next: null });
   if (id === undefined) return json(201, documents.create(collection, body));
@@ -125,11 +134,26 @@ function conditionOf(headers: Headers): Condition {
   return match ? { rev: Number(match.slice(1, -1)) } : { absent: headers.has("If-None-Match") };
 }
 
+function checked(failure: Failure | "network"): Failure | "network" {
+  const { status, code } = (failure ?? {}) as Partial<Failure>;
+  if (failure === "network" || (Number.isInteger(status) && status! >= 400 && status! < 600 && code)) return failure;
+  throw invalidValue("failure", 'Use "network", or an object such as { status: 412, code: "stale_revision" }.');
+}
+
+/** Functions fail as those of BunBase do. Only their own answers have the header by which the client knows them. */
 async function ofFunction(called: TestFunction | undefined, body: unknown, request: Request): Promise<Response> {
   if (!called) throw refused(404, "function_not_found", "The test has passed no such function.");
-  const answer = await called(body, request);
-  if (answer instanceof Response) return answer;
-  return answer === undefined ? new Response(null, { status: 204 }) : json(200, answer);
+  let answer: Response;
+  try {
+    const made = await called(body, request);
+    answer = made instanceof Response ? made : made === undefined ? new Response(null, { status: 204 }) : json(200, made);
+  } catch (cause) {
+    console.error("bunbase-js/testing: a function failed.", cause);
+    throw refused(500, "function_error", "The function threw an error; its log has the details.");
+  }
+  const headers = new Headers(answer.headers);
+  headers.set("X-Bunbase-Function-Version", "1");
+  return new Response(answer.body, { status: answer.status, headers });
 }
 
 function json(status: number, value: unknown, type = "application/json"): Response {
@@ -143,11 +167,11 @@ class MemoryUsers {
   answer(request: Request, path: string, body: Record<string, string>): Response {
     if (path === "signup") return json(201, this.#signedIn(this.#signUp(body)));
     if (path === "anonymous") return json(201, this.#signedIn(this.#make({ anonymous: "yes" })));
-    if (path === "login") return json(200, this.#signedIn(this.#found(({ email, password }) => email === body.email && password === body.password, "invalid_credentials")));
+    if (path === "login") return json(200, this.#signedIn(this.#found(({ email, password }) => email === body.email && password === body.password, "invalid_credentials", "Email or password is wrong.")));
     if (path === "refresh") return json(200, this.#signedIn(this.#found(({ id }) => id === body.refresh_token, "invalid_token")));
     if (path === "logout") return new Response(null, { status: 204 });
+    if (path !== "me") throw refused(404, "not_found", `The server in memory does not know /v1/auth/${path}. Test this with bunbase dev.`);
     const me = this.#found(({ id }) => `Bearer ${id}` === request.headers.get("Authorization"), "unauthenticated");
-    if (path !== "me") throw refused(404, "not_found", `The server in memory does not know /v1/auth/${path}.`);
     if (request.method === "DELETE") this.#users.delete(me.id);
     if (request.method === "DELETE") return new Response(null, { status: 204 });
     if (request.method === "PATCH") Object.assign(me, body);
@@ -171,9 +195,9 @@ class MemoryUsers {
     return user;
   }
 
-  #found(wanted: (user: User & { password: string }) => boolean, code: string): User & { password: string } {
+  #found(wanted: (user: User & { password: string }) => boolean, code: ProblemCode, detail = "Sign in again."): User & { password: string } {
     const found = [...this.#users.values()].find(wanted);
-    if (!found) throw refused(401, code, "Sign in again.");
+    if (!found) throw refused(401, code, detail);
     return found;
   }
 

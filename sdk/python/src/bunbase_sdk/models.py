@@ -128,7 +128,10 @@ class Change(TypedDict):
 
 
 class CollectionInfo(TypedDict):
-    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection."""
+    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
+
+    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
+    """
 
     bytes: NotRequired[int | None]
     created_at: str
@@ -139,6 +142,7 @@ class CollectionInfo(TypedDict):
     rules: NotRequired[Rules | None]
     schema: NotRequired[dict[str, Any] | None]
     strict: NotRequired[bool | None]
+    warnings: NotRequired[list[RuleWarning] | None]
 
 
 class CollectionSpec(TypedDict):
@@ -187,10 +191,13 @@ class Decision(TypedDict):
 
 
 class Decisions(TypedDict):
-    """`items`: one decision for each case, in order."""
+    """`items`: one decision for each case, in order. `warnings`: list rules that will refuse lists when the
+    collection has grown.
+    """
 
     coverage: list[RuleCoverage]
     items: list[Decision]
+    warnings: list[RuleWarning]
 
 
 class DocumentWrite(TypedDict):
@@ -536,6 +543,20 @@ class RuleCoverage(TypedDict):
     missing: list[Uncovered]
     rule: str
     total: int
+
+
+class RuleWarning(TypedDict):
+    """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
+
+    `from_documents`: with about this many documents in the collection, lists are refused. `index`: the index to
+    add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
+    """
+
+    collection: str
+    detail: str
+    from_documents: int
+    index: dict[str, Any] | None
+    rule: str
 
 
 Rules = TypedDict(

@@ -34,7 +34,8 @@ LOOP_MASKED_BYTES: Final = 8 << 10  # a larger document is masked in a thread: s
 VIEW_BYTES: Final = 8  # of a hash of the visible fields; it reveals nothing about hidden fields
 BARE: Final = "0"  # the view of a writer who may not read the document
 
-DENIED: Final = "No rule allows this; a server can do it with the project's secret key."
+DENIED: Final = "The rules of this collection do not allow this."
+FOR_SERVERS: Final = "This is for servers with the project's secret key, and for members of the project."
 
 
 class Budget:
@@ -176,7 +177,10 @@ class Access:
             return {}
         rule = self.rules.rules.get(op)
         if rule is None:
-            return {"rule": op, "trace": [{"expr": op, "error": f"there is no {op} rule, which denies"}]}
+            lacking = f"there is no {op} rule, which denies"
+            if self.rules.absent:
+                lacking = f"there is no collection {self.collection}, and so no rule"
+            return {"rule": op, "trace": [{"expr": op, "error": lacking}]}
         _, steps = rule.trace(self.inputs(op, id, lookup, doc, next))
         return {"rule": op, "trace": msgspec.to_builtins(steps)}
 

@@ -15,7 +15,10 @@ def read_document(access: Access, id: str, lookup: Lookup) -> StoredDocument:
     """Return the document as the caller sees it. Raises: DocumentNotFound if the document is missing or denied."""
     stored = lookup(access.collection, id)
     if stored is None:
-        raise missing(access.collection, id)
+        problem = missing(access.collection, id)
+        if access.rules.absent:
+            problem.extra.update(access.why("get", id, lookup))
+        raise problem
     if not access.may("get", id, lookup, stored):
         problem = missing(access.collection, id)
         problem.extra.update(access.why("get", id, lookup, stored))

@@ -11,7 +11,7 @@ import msgspec
 from bunbase.bundoc.documents import ID, Lookup, StoredDocument, check_collection
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
-from bunbase.contracts.bundoc.collections import Rules
+from bunbase.contracts.bundoc.collections import Rules, RuleWarning
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import InvalidInput, TooLarge
@@ -89,6 +89,22 @@ class Decision(msgspec.Struct, frozen=True):
     allowed: bool
     trace: list[Step]
     hidden: list[str]
+
+
+class OneDecision(Decision, frozen=True):
+    """The answer to a single case. `warnings`: list rules that will refuse lists when the collection has grown."""
+
+    warnings: tuple[RuleWarning, ...]
+
+
+def only_decision(decision: Decision, warnings: tuple[RuleWarning, ...]) -> OneDecision:
+    """Return the answer to a request with a single case."""
+    return OneDecision(decision.allowed, decision.trace, decision.hidden, warnings)
+
+
+def end_user(who: Who) -> EndUser:
+    """Return an invented end user, who has no session."""
+    return EndUser(session="", **msgspec.structs.asdict(who))
 
 
 def read_batch(sent: bytes) -> tuple[Batch, bool]:
@@ -178,8 +194,7 @@ class Trial:
 
 
 def _caller(who: Who | None) -> Caller:
-    user = None if who is None else EndUser(session="", **msgspec.structs.asdict(who))
-    return Caller(CallerKind.PUBLISHABLE, user=user)
+    return Caller(CallerKind.PUBLISHABLE, user=None if who is None else end_user(who))
 
 
 def _stored(fields: Fields, id: str, now: datetime) -> StoredDocument:

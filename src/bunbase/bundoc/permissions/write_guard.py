@@ -17,6 +17,7 @@ it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NoReturn, assert_never
 
@@ -27,7 +28,7 @@ from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.schema.keywords import pointer
 from bunbase.bundoc.schema.validating import Violation, misfit
-from bunbase.bundoc.update.parse import Change
+from bunbase.bundoc.update.change import Additions, Bits, Change, ElementTest, Path, Unwanted, is_position
 from bunbase.bundoc.writes import Check, Create, Delete, Met, Patch, Put, Update, Write, begun, outcome
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Precondition
 from bunbase.contracts.bundoc.problems import InvalidDocument, StaleRevision
@@ -35,7 +36,9 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.rules.values import timestamp
 
-INDEX: Final = re.compile("[0-9]+")  # the index of an element in a list; paths of hidden fields have no indexes
+INDEX: Final = re.compile(
+    r"[0-9]+|\$\[.*\]"
+)  # the index or position of an element in a list; paths of hidden fields have no indexes
 
 moment: Final = lru_cache(64)(timestamp)  # all writes of a batch have the same time, and parsing it takes 5 µs
 
@@ -110,9 +113,11 @@ class _Turn:
 
     def update(self, write: Put | Patch | Update) -> StoredDocument | None:
         if self.before is None:
-            return outcome(write, self.met)
+            return self._as_missing(write) if self.access.rules.absent else outcome(write, self.met)
         visible = self._visible(write)
-        if visible and self._seeks_hidden(write, self.before):
+        if self._seeks_hidden(write, self.before):
+            if not visible:  # the caller may be able to make the document visible afterwards
+                return self._as_missing(write)
             raise self.access.denied("update", write.id, self.lookup, self.before, self.before)
         after = self._changed(write, self.before)
         others = self._otherwise(write, self.before, visible)
@@ -124,7 +129,7 @@ class _Turn:
 
     def delete(self, write: Delete) -> StoredDocument | None:
         if self.before is None:
-            return outcome(write, self.met)
+            return self._as_missing(write) if self.access.rules.absent else outcome(write, self.met)
         visible = self._visible(write)
         if not self.access.may("delete", write.id, self.lookup, self.before):
             if visible:
@@ -154,12 +159,12 @@ class _Turn:
         return [] if changes == write.changes else [self._changed(Update(write.id, changes, write.when, 0), before)]
 
     def _seeks_hidden(self, write: Put | Patch | Update, before: StoredDocument) -> bool:
-        """True if `$pull` has a condition on hidden fields: the remaining elements would reveal their values."""
+        """True if the result of an update would reveal the values of hidden fields (`_revealing`)."""
         if not isinstance(write, Update):
             return False
-        sought = [one for one in write.changes if one.operator == "$pull" and bytes(one.value)[:1] == b"{"]
+        sought = [path for change in write.changes for path in _revealing(change)]
         hidden = self.access.hidden("get", self.lookup, before) if sought else []
-        return any(_meet(pointer(one.path), path) for one in sought for path in hidden)
+        return any(_meet(pointer(one), path) for one in sought for path in hidden)
 
     def _changed(self, write: Put | Patch | Update, before: StoredDocument) -> StoredDocument:
         """Return the document after the write, without a check of the precondition.
@@ -220,6 +225,25 @@ def _meet(place: str, hidden: str) -> bool:
 
 def _names(place: str) -> list[str]:
     return [name for name in place.split("/") if name and not INDEX.fullmatch(name)]
+
+
+def _revealing(change: Change) -> Iterator[Path]:
+    """Yield the paths whose values decide what a caller sees after the change.
+
+    `$pull`, `$pullAll` and array filters choose elements by values inside them, and `$sort` orders elements by these.
+    `$rename` copies a value to where the caller may see it. `$bit` answers questions about single bits, if the rule
+    compares the result with the stored value.
+    """
+    match change.operand:
+        case ElementTest() | Unwanted() if b"{" in bytes(change.value):
+            yield change.path
+        case Additions(sort=sort) if sort:
+            yield change.path
+        case Bits() | tuple():
+            yield change.path
+    for number, part in enumerate(change.path):
+        if is_position(part) and part != "$[]":
+            yield change.path[:number]
 
 
 def _taking_hold(change: Change, hidden: list[str] | None) -> Change:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -73,6 +73,21 @@ class Size(Node, frozen=True):
     length: int
 
 
+class HasType(Node, frozen=True):
+    """The value at the path, or an element of an array there, has one of the types (`predicate.type_of`)."""
+
+    path: Path
+    types: tuple[str, ...]
+
+
+class Remainder(Node, frozen=True):
+    """A number at the path, or in an array there, has this remainder, without its fraction and with its sign."""
+
+    path: Path
+    divisor: int
+    remainder: int
+
+
 class Element(Node, frozen=True):
     """An element of an array at the path matches `part`, whose paths start at the element.
 
@@ -84,10 +99,19 @@ class Element(Node, frozen=True):
     objects: bool
 
 
-Filter = And | Or | Not | Compare | Same | IsNull | StartsWith | Matches | Exists | Size | Element
+Filter = And | Or | Not | Compare | Same | IsNull | StartsWith | Matches | Exists | Size | HasType | Remainder | Element
 
 EVERYTHING: Final = And(())
 NOTHING: Final = Or(())
+
+
+def whole(value: Any) -> int | None:
+    """Return a number without a fraction as an integer; None for anything else, and beyond 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not value.is_integer():
+        return None
+    return int(value) if MIN_INTEGER <= value <= MAX_INTEGER else None
 
 
 def number(value: float) -> int | float:

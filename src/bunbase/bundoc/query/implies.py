@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from operator import ge, gt, le, lt
 from typing import Final
 
-from bunbase.bundoc.query.filters import And, Compare, Element, Exists, Filter, Matches, Or, Same, Size, StartsWith
+from bunbase.bundoc.query.filters import (
+    And,
+    Compare,
+    Element,
+    Exists,
+    Filter,
+    HasType,
+    Matches,
+    Or,
+    Remainder,
+    Same,
+    Size,
+    StartsWith,
+)
 from bunbase.bundoc.query.predicate import COMPARE, same_type
 
 # (sign of a test, sign of another test) → if this is true for the two bounds, the first test implies the second
@@ -43,7 +56,7 @@ def _one_implies(test: Filter, wanted: Filter) -> bool:
             return test.path == wanted.path and _within(test, wanted)
         case Compare(op="=", value=str(value)) | StartsWith(prefix=value) if isinstance(wanted, StartsWith):
             return test.path == wanted.path and value.startswith(wanted.prefix)
-        case Compare() | Same() | StartsWith() | Matches() | Size() | Element():
+        case Compare() | Same() | StartsWith() | Matches() | Size() | HasType() | Remainder() | Element():
             return isinstance(wanted, Exists) and test.path == wanted.path
         case _:
             return False

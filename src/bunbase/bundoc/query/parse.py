@@ -15,16 +15,19 @@ from bunbase.bundoc.query.filters import (
     Element,
     Exists,
     Filter,
+    HasType,
     IsNull,
     Matches,
     Not,
     Op,
     Or,
     Path,
+    Remainder,
     Same,
     Size,
     StartsWith,
     number,
+    whole,
 )
 from bunbase.bundoc.query.order import key
 from bunbase.contracts.bundoc.problems import InvalidQuery
@@ -55,6 +58,14 @@ BYTES_FOR_A_NODE: Final = 150
 BYTES_FOR_AN_INSTRUCTION: Final = 20
 
 SYSTEM: Final = frozenset({"_id", "_rev", "_created", "_updated"})
+# the types of `$type` by their names in MongoDB, and by their numbers in BSON
+NUMERIC: Final = ("int", "long", "double")
+TYPES: Final[dict[str | float, tuple[str, ...]]] = {
+    "string": ("string",), 2: ("string",), "number": NUMERIC, "int": ("int",), 16: ("int",), "long": ("long",),
+    18: ("long",), "double": ("double",), 1: ("double",), "object": ("object",), 3: ("object",), "array": ("array",),
+    4: ("array",), "bool": ("bool",), 8: ("bool",), "null": ("null",), 10: ("null",),
+}  # fmt: skip
+MAX_TYPES: Final = 20
 COMPARISONS: Final[dict[str, Op]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
@@ -110,6 +121,8 @@ class Reader:
             "$all": self._all,
             "$exists": self._exists,
             "$size": self._size,
+            "$type": self._type,
+            "$mod": self._mod,
             "$startsWith": self._starts_with,
             "$regex": self._regex,
             "$not": self._not,
@@ -140,14 +153,15 @@ class Reader:
                 path = parse_path(name, at)
                 if not _has_operators(value):
                     return self._equal(path, value, at, level)
-                return self._field(path, value, at, level)
+                return self.field(path, value, at, level)
 
     def _several(self, value: Any, at: str, level: int) -> tuple[Filter, ...]:
         if not isinstance(value, list) or not value:
             refuse(at, "This must be a list of at least one filter.")
         return tuple(self.document(part, f"{at}/{number}", level + 1) for number, part in enumerate(value))
 
-    def _field(self, path: Path, operators: dict[str, Any], at: str, level: int) -> Filter:
+    def field(self, path: Path, operators: dict[str, Any], at: str, level: int) -> Filter:
+        """Parse the operators of a field."""
         self._deeper(at, level)
         self._node(at)
         operators = _joined_options(operators, at)
@@ -189,21 +203,50 @@ class Reader:
     def _equals(self, path: Path, value: Any, at: str, level: int) -> tuple[Filter, ...]:
         if not isinstance(value, list):
             refuse(at, "This must be a list of values.")
-        if any(_has_operators(one) for one in value):
-            refuse(at, "The values of this list cannot contain operators.")
-        return tuple(self._equal(path, one, f"{at}/{number}", level) for number, one in enumerate(value))
+        return tuple(self._listed(path, one, f"{at}/{number}", level) for number, one in enumerate(value))
+
+    def _listed(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        """Parse one value of a list: a value to equal, or a pattern to match."""
+        if not _has_operators(value):
+            return self._equal(path, value, at, level)
+        if value.keys() - {"$regex", "$options"}:
+            refuse(at, "The values of this list cannot contain operators other than $regex and $options.")
+        return self._regex(path, _joined_options(value, at)["$regex"], f"{at}/$regex", level)
 
     def _exists(self, path: Path, value: Any, at: str, level: int) -> Filter:
         self._count(at)
-        if not isinstance(value, bool):
-            refuse(at, "$exists takes true or false.")
+        if not isinstance(value, bool) and whole(value) not in (0, 1):
+            refuse(at, "$exists takes true or false, or 1 or 0.")
         return Exists(path) if value else Not(Exists(path))
 
     def _size(self, path: Path, value: Any, at: str, level: int) -> Filter:
         self._count(at)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+        length = whole(value)
+        if length is None or not 0 <= length < 1 << 31:
             refuse(at, "$size takes the number of elements.")
-        return Size(path, value)
+        return Size(path, length)
+
+    def _type(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        self._count(at)
+        names = value if isinstance(value, list) else [value]
+        if not 1 <= len(names) <= MAX_TYPES:
+            refuse(at, f"$type takes the name of a type, or a list of 1 to {MAX_TYPES} names.")
+        types: dict[str, None] = {}
+        for name in names:
+            if not isinstance(name, str | int | float) or isinstance(name, bool) or name not in TYPES:
+                refuse(at, f"The types of JSON are {', '.join(one for one in TYPES if isinstance(one, str))}.")
+            types |= dict.fromkeys(TYPES[name])
+        return HasType(path, tuple(types))
+
+    def _mod(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        self._count(at)
+        numbers = [whole(one) for one in value] if isinstance(value, list) else []
+        divisor, remainder = numbers if len(numbers) == 2 else (None, None)
+        if divisor is None or remainder is None:
+            refuse(at, "$mod takes a list of two integers: the divisor and the remainder.")
+        if divisor == 0:
+            refuse(at, "The divisor of $mod cannot be 0.")
+        return Remainder(path, divisor, remainder)
 
     def _starts_with(self, path: Path, value: Any, at: str, level: int) -> Filter:
         self._count(at)
@@ -225,20 +268,20 @@ class Reader:
         most = MAX_BYTES_KEPT if self.kept else MAX_SENT_BYTES
         try:
             pattern(text, most)
-            self._compiled(pattern(whole := with_flags(text, flags), most), at)
+            self._compiled(pattern(flagged := with_flags(text, flags), most), at)
         except InvalidPattern as refused:
             refuse(at, f"RE2, which matches in linear time, does not accept this pattern: {refused}.")
-        return Matches(path, whole, "" if set(flags) & {"i", "m"} else literal_beginning(text))
+        return Matches(path, flagged, "" if set(flags) & {"i", "m"} else literal_beginning(text))
 
     def _not(self, path: Path, value: Any, at: str, level: int) -> Filter:
         if not _has_operators(value):
             refuse(at, '$not takes operators, such as {"$gt":5}.')
-        return Not(self._field(path, value, at, level + 1))
+        return Not(self.field(path, value, at, level + 1))
 
     def _element(self, path: Path, value: Any, at: str, level: int) -> Filter:
         self._count(at)
-        if _has_operators(value) and not value.keys() & {"$and", "$or", "$nor"}:
-            return Element(path, self._field((), value, at, level + 1), objects=False)
+        if tests_value(value):
+            return Element(path, self.field((), value, at, level + 1), objects=False)
         return Element(path, self.document(value, at, level + 1), objects=True)
 
     def _deeper(self, at: str, level: int) -> None:
@@ -280,7 +323,10 @@ def _joined_options(operators: dict[str, Any], at: str) -> dict[str, Any]:
     if "$regex" not in operators:
         refuse(f"{at}/$options", "$options needs $regex in the same object.")
     if not isinstance(flags, str) or set(flags) - set(FLAGS) or len(set(flags)) < len(flags):
-        refuse(f"{at}/$options", "$options may have i (ignore case), m (lines) and s (. matches line ends), each once.")
+        refuse(
+            f"{at}/$options",
+            "$options may have i (ignore case), m (lines) and s (. matches line ends), each once; RE2 knows no others.",
+        )
     rest = {name: value for name, value in operators.items() if name != "$options"}
     return {**rest, "$regex": (operators["$regex"], flags)}
 
@@ -291,6 +337,11 @@ def _all_of(parts: list[Filter]) -> Filter:
 
 def _has_operators(value: Any) -> bool:
     return isinstance(value, dict) and any(name.startswith("$") for name in value)
+
+
+def tests_value(where: Any) -> bool:
+    """True if a filter on an element has operators for the element itself, and not for its fields."""
+    return _has_operators(where) and not where.keys() & {"$and", "$or", "$nor"}
 
 
 def _escaped(name: str) -> str:

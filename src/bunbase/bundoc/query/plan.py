@@ -156,6 +156,17 @@ def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str
     return _fields_for(told(where, bound), order if _is_told(order.fields) else Order())
 
 
+def narrowing(where: Filter, bound: Bound | None = None) -> tuple[str, ...]:
+    """Return the fields of an index that would narrow a search by words; () if the search sets no field to a value."""
+    tests = told(where, bound)
+    if bound is not None and bound.exact:
+        tests = [*tests, *conjuncts(where)]
+    pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
+    listed = [path for test in tests if isinstance(test, Or) and (path := _path_of(test)) is not None]
+    paths = dict.fromkeys([*pinned, *(path for path in listed[:1] if path not in pinned)])
+    return tuple(str(SortField(path)) for path in paths if path not in TOLD)[:8]
+
+
 def _fields_for(tests: list[Filter], order: Order, listed: tuple[Path, ...] = ()) -> tuple[str, ...]:
     """Return the fields of the wanted index.
 

@@ -7,16 +7,20 @@ from operator import eq, ge, gt, le, lt
 from typing import Any, Final, assert_never
 
 from bunbase.bundoc.query.filters import (
+    MAX_INTEGER,
+    MIN_INTEGER,
     And,
     Compare,
     Element,
     Exists,
     Filter,
+    HasType,
     IsNull,
     Matches,
     Not,
     Or,
     Path,
+    Remainder,
     Same,
     Scalar,
     Size,
@@ -27,6 +31,8 @@ from bunbase.bundoc.query.order import key
 from bunbase.pkg.patterns import pattern
 
 MISSING: Final = object()
+MIN_INT: Final = -(1 << 31)
+MAX_INT: Final = (1 << 31) - 1
 COMPARE: Final = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 
@@ -57,6 +63,10 @@ def matches(where: Filter, value: Any) -> bool:
         case Size():
             found = reached(value, where.path)
             return any(isinstance(one, list) and len(one) == where.length for one in found)
+        case HasType():
+            return any(type_of(found) in where.types for found in candidates(value, where.path))
+        case Remainder():
+            return any(_remains(where, found) for found in candidates(value, where.path))
         case Element():
             arrays = (one for one in reached(value, where.path) if isinstance(one, list))
             elements = (one for array in arrays for one in array if isinstance(one, dict) or not where.objects)
@@ -124,6 +134,35 @@ def comparable(found: Any) -> Any:
     return number(found) if isinstance(found, int | float) and not isinstance(found, bool) else found
 
 
+def type_of(value: Any) -> str:
+    """Return the name of the type, as `$type` has it. A number is `int` (32 bits), `long` (64 bits) or `double`."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "bool"
+        case int() if MIN_INT <= value <= MAX_INT:
+            return "int"
+        case int() if MIN_INTEGER <= value <= MAX_INTEGER:
+            return "long"
+        case int() | float():
+            return "double"
+        case str():
+            return "string"
+        case dict():
+            return "object"
+        case _:
+            return "array"
+
+
+def _remains(test: Remainder, found: Any) -> bool:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not MIN_INTEGER <= found <= MAX_INTEGER:
+        return False
+    whole = int(found)
+    rest = abs(whole) % abs(test.divisor)
+    return (-rest if whole < 0 else rest) == test.remainder
+
+
 def _is_null(value: Any, path: Path) -> bool:
     if not path:
         return value is None
@@ -148,7 +187,7 @@ def paths_of(where: Filter, above: Path = ()) -> Iterator[Path]:
         case Element():
             yield above + where.path
             yield from paths_of(where.part, above + where.path)
-        case Compare() | Same() | IsNull() | StartsWith() | Matches() | Exists() | Size():
+        case Compare() | Same() | IsNull() | StartsWith() | Matches() | Exists() | Size() | HasType() | Remainder():
             yield above + where.path
         case _:
             assert_never(where)

@@ -9,7 +9,7 @@ import msgspec
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
-from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, wanted
+from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, narrowing, wanted
 from bunbase.bundoc.query.sort import Order
 from bunbase.bundoc.query.text import TextSearch
 from bunbase.contracts.bundoc.collections import IndexSpec
@@ -69,7 +69,7 @@ class Found(msgspec.Struct, frozen=True):
     """The result of a search.
 
     `more`: there are further documents. `last`: then, the position of the last item. `index`: the index that was used.
-    `scores`: the score of each item of a text search.
+    `scores`: the score of each item of a text search. `within`: the index that narrowed a text search, if any.
     """
 
     items: tuple[StoredDocument, ...] = ()
@@ -79,6 +79,7 @@ class Found(msgspec.Struct, frozen=True):
     last: bytes = b""
     count: int | None = None
     index: str = PRIMARY
+    within: str | None = None
     ordered: bool = True
     examined: int = 0
 
@@ -119,8 +120,7 @@ class ScanBudget:
 
 def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
     if search.text is not None:
-        advice = f"More than {search.max_scan} documents contain these words: add words to the search."
-        return QueryNeedsIndex(advice, index=None)
+        return _needs_narrowing(search, plan)
     fields = list(wanted(search.where, search.order, search.bound))
     used = [str(field) for field in plan.index.order.fields] if plan.index else []
     if not fields or fields == used:
@@ -136,3 +136,13 @@ def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
         f"This query examines more than {search.max_scan} documents. Add an index on [{named}] to the collection.",
         index={"fields": fields},
     )
+
+
+def _needs_narrowing(search: Search, plan: Plan) -> QueryNeedsIndex:
+    """Return the refusal of a search by words, with the index that would narrow it to fewer documents."""
+    many = f"More than {search.max_scan} documents contain these words"
+    fields = list(narrowing(search.where, search.bound))
+    if not fields or (plan.index is not None and len(plan.said) >= len(fields)):
+        return QueryNeedsIndex(f"{many}: add words to the search, or a field that must equal a value.", index=None)
+    advice = f"{many}. Add an index on [{', '.join(fields)}] to the collection, to search only within these fields."
+    return QueryNeedsIndex(advice, index={"fields": fields})

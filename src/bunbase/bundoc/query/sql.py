@@ -14,16 +14,20 @@ import msgspec
 
 from bunbase.bundoc.query.condition import FALSE, MATCHES_FUNCTION, TRUE, Condition
 from bunbase.bundoc.query.filters import (
+    MAX_INTEGER,
+    MIN_INTEGER,
     And,
     Compare,
     Element,
     Exists,
     Filter,
+    HasType,
     IsNull,
     Matches,
     Not,
     Or,
     Path,
+    Remainder,
     Same,
     Scalar,
     Size,
@@ -40,6 +44,19 @@ COLUMNS: Final = {
     "_rev": ("'integer'", "d.rev"),
     "_created": ("'text'", "d.created"),
     "_updated": ("'text'", "d.updated"),
+}
+
+
+# SQL by the name of a type in `$type`. SQLite reads an integer beyond 64 bits as a real.
+TYPES: Final = {
+    "null": "{type} = 'null'",
+    "bool": "{type} IN ('true', 'false')",
+    "string": "{type} = 'text'",
+    "object": "{type} = 'object'",
+    "array": "{type} = 'array'",
+    "int": "{type} = 'integer' AND {value} BETWEEN -2147483648 AND 2147483647",
+    "long": "{type} = 'integer' AND typeof({value}) = 'integer' AND {value} NOT BETWEEN -2147483648 AND 2147483647",
+    "double": "{type} = 'real' OR ({type} = 'integer' AND typeof({value}) = 'real')",
 }
 
 
@@ -123,6 +140,10 @@ class Compiler:
                 )
             case Size():
                 return self._size(where, at)
+            case HasType():
+                return self._has_type(where, at)
+            case Remainder():
+                return self._candidate(at, where.path, lambda found: _remains(where, found))
             case Element():
                 return self._element(where, at)
             case _:
@@ -182,6 +203,13 @@ class Compiler:
             length = f"(CASE WHEN {at.type} = 'array' THEN json_array_length({at.json}) = ? ELSE 0 END)"
             return Condition(length, (test.length,))
         return self._whole_array(at, test.path, "json_array_length({json}, ?) = ?", (test.length,))
+
+    def _has_type(self, test: HasType, at: Place) -> Condition:
+        """Return the test of `$type`. `_candidate` tests the elements of an array, and not the array itself."""
+        one = self._candidate(at, test.path, lambda found: _typed(test.types, found))
+        if "array" not in test.types or not test.path or (at.root and test.path[0] in COLUMNS):
+            return one
+        return joined("OR", [one, self._at_end(at, test.path, lambda found: one, "IS 'array'")])
 
     def _whole_array(self, at: Place, path: Path, test: str, operands: tuple[Any, ...]) -> Condition:
         """Return a test that is true if the path leads to an array that passes the SQL `test`."""
@@ -312,6 +340,19 @@ def _types(test: Compare) -> str:
     if isinstance(test.value, bool):
         return "('true', 'false')"
     return "('text')" if isinstance(test.value, str) else "('integer', 'real')"
+
+
+def _typed(types: tuple[str, ...], found: Place) -> Condition:
+    tests = [TYPES[name].format(type=found.type, value=found.value) for name in types]
+    return Condition(_balanced(" OR ", [f"({test})" for test in tests]))
+
+
+def _remains(test: Remainder, found: Place) -> Condition:
+    # a real is compared with integers by value; CAST cuts its fraction off
+    bounds = f"{found.value} >= {MIN_INTEGER} AND {found.value} <= {MAX_INTEGER}"
+    text = f"{bounds} AND CAST({found.value} AS INTEGER) % ? = ?"
+    sql = f"(CASE WHEN {found.type} IN ('integer', 'real') THEN {text} ELSE 0 END)"
+    return Condition(sql, (test.divisor, test.remainder))
 
 
 def _starts_with(found: Place, prefix: bytes) -> Condition:

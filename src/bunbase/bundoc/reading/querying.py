@@ -15,9 +15,10 @@ from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query.aggregate import aggregated, is_count, parse_group, parse_values
 from bunbase.bundoc.query.filters import Filter, Path
+from bunbase.bundoc.query.meaning import meaning
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
-from bunbase.bundoc.query.sort import parse_sort
+from bunbase.bundoc.query.sort import Order, parse_sort
 from bunbase.bundoc.query.text import TextSearch, parse_where_and_search
 from bunbase.bundoc.reading.expanding import Visible, expanded, expansions, with_expanded
 from bunbase.bundoc.reading.text_answers import check_adding, with_added
@@ -28,6 +29,29 @@ from bunbase.pkg.cursors import decode_cursor, encode_cursor
 LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
 LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread selects the fields
 LOOP_SELECT_COMPARED: Final = 128 << 10  # bytes times paths, since every name is compared with each path
+
+
+class CursorNames:
+    """The name of a query in its cursors. A query with another meaning has another name, and refuses its cursors.
+
+    `sent`: the filter as it was sent. `order`: None for the order of relevance.
+    """
+
+    def __init__(
+        self, collection: str, sent: bytes | None, where: Filter, text: TextSearch | None, order: Order | None
+    ) -> None:
+        self.collection = collection
+        self.is_long = sent is not None and len(sent) > LOOP_FILTER_BYTES
+        self.asked = (where, text, order)
+
+    async def name(self) -> str:
+        """Return the name. A thread makes it if the filter is long."""
+        return await asyncio.to_thread(self._name) if self.is_long else self._name()
+
+    def _name(self) -> str:
+        where, text, order = self.asked
+        asked = f"{meaning(where)} {text!r} {order!r}".encode()
+        return f"query {self.collection} {hashlib.sha256(asked).hexdigest()[:32]}"
 
 
 async def queried(
@@ -43,20 +67,26 @@ async def queried(
 
     Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, RuleDenied.
     """
-    if query.explain and access is not None:
-        raise RuleDenied("explain counts documents that you may not see: use the project's secret key.")
-    name = _name(collection, query)
+    if query.explain and access is not None and not access.caller.explain:
+        raise RuleDenied(
+            "explain counts documents that you may not see. Send the access token of a member in X-Bunbase-Explain, or "
+            "ask with the secret key and `as`."
+        )
     where, text = await parsed(query.where)
     check_adding(query, text)
+    order = parse_sort(query.sort)
+    by_score = text is not None and not query.sort
+    names = CursorNames(collection, query.where, where, text, None if by_score else order)
+    after = None if query.cursor is None else decode_cursor(await names.name(), query.cursor, bytes)
     search = Search(
         where=where,
-        order=parse_sort(query.sort),
-        after=_position(name, query.cursor),
+        order=order,
+        after=after,
         limit=query.limit,
         count=query.count,
         max_scan=max_scan,
         text=text,
-        by_score=text is not None and not query.sort,
+        by_score=by_score,
     )
     paths = parse_select(query.select)
     # before `expand`, whose errors reveal the schema to a caller who may not list
@@ -69,12 +99,12 @@ async def queried(
     if wanted:
         beside = await expanded(engine, project, [seen(stored) for stored in found.items], wanted, visible)
         items = [with_expanded(one, more) for one, more in zip(items, beside, strict=True)]
-    next = encode_cursor(name, found.last) if found.more else None
+    next = encode_cursor(await names.name(), found.last) if found.more else None
     body = b'{"items":[' + b",".join(items) + b'],"next":' + msgspec.json.encode(next)
     if found.count is not None:
         body += b',"count":%d' % found.count
     if query.explain:
-        body += b',"explain":' + msgspec.json.encode(_explained(found))
+        body += b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, access))
     return Page(body + b"}")
 
 
@@ -119,15 +149,11 @@ async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] |
     return await asyncio.to_thread(lambda: [selected(stored, paths) for stored in found])
 
 
-def _name(collection: str, query: Query) -> str:
-    """Return the name of a query in its cursors, so that a cursor of another query is refused."""
-    asked = msgspec.json.encode((query.where or b"", query.sort))
-    return f"query {collection} {hashlib.sha256(asked).hexdigest()[:32]}"
-
-
-def _position(name: str, cursor: str | None) -> bytes | None:
-    return None if cursor is None else decode_cursor(name, cursor, bytes)
-
-
-def _explained(found: Found) -> dict[str, Any]:
-    return {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
+def _explained(found: Found, access: Access | None) -> dict[str, Any]:
+    """Return the plan of the query; for a caller bound by rules, also the parts of the rule that are left over."""
+    explained: dict[str, Any] = {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
+    if found.within is not None:
+        explained["within"] = found.within
+    if access is not None:
+        explained["rule"] = {"left_over": access.rules.rules["list"].left_over(access.about("list"))}
+    return explained

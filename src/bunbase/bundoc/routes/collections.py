@@ -93,7 +93,8 @@ async def put_collection(
 
     An index for text search: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
     Settings that are left out stay the same; null or an empty value removes a setting. The answer is sent when all
-    indexes are built, unless `wait` is false.
+    indexes are built, unless `wait` is false. `warnings` tells if the list rule will refuse lists when the collection
+    has grown, and names the index to add.
     """
     check_query(request, (PROJECT, "wait"))
     check_media(request, JSON)

@@ -249,8 +249,10 @@ async def patch_document(
 ) -> Response[bytes]:
     """Applies a JSON Merge Patch (RFC 7396): objects are merged, `null` removes a field, other values replace it.
 
-    If the names in the body begin with `$`, they are update operators with dotted paths, as in MongoDB:
-    `$set` `$unset` `$inc` `$mul` `$min` `$max` `$push` (`$each`, `$position`, `$slice`) `$addToSet` `$pull` `$now`.
+    If names in the body begin with `$`, they are update operators with dotted paths, as in MongoDB: `$set` `$unset`
+    `$rename` `$inc` `$mul` `$min` `$max` `$bit` `$push` (`$each`, `$position`, `$slice`, `$sort`) `$addToSet` `$pop`
+    `$pull` `$pullAll` `$now` `$currentDate` `$setOnInsert`. In a path, `$[]` means every element of an array, and
+    `$[x]` those that the filter of `x` in `arrayFilters` finds; `arrayFilters` stands beside the operators.
     They change the document as it is stored at that moment, so no increment is lost if many clients write at once.
     """
     check_query(request, ())

@@ -49,6 +49,8 @@ async def query_documents(
 ) -> Response[bytes]:
     """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; each member is optional.
 
+    `{"explain":true,"as":{"uid":"ada"}}` explains the query as for this user, under the list rule.
+
     If `where` contains `"$search":"quick fox"`, the query also takes `score`, which adds `_score`, and
     `highlight:{fields:["title"],before:"<mark>",after:"</mark>",length:120}`, which adds `_highlights`.
     """

@@ -6,7 +6,7 @@ from typing import Final
 
 from litestar import Response, post
 
-from bunbase.bundoc.permissions.rule_tests import Batch, Decision, OneCase
+from bunbase.bundoc.permissions.rule_tests import Batch, OneCase, OneDecision
 from bunbase.bundoc.routes.collections import PROJECT
 from bunbase.bundoc.routes.documents import AnyRequest, check_media, check_query
 from bunbase.bundoc.routes.openapi import problems
@@ -27,21 +27,22 @@ TAGS: Final = ["Collections"]
     tags=TAGS,
     operation_class=reads(OneCase | Batch),
     responses={
-        200: answers(Decision | Decisions, "The decision of the rules, and the value of each part of the rule."),
+        200: answers(OneDecision | Decisions, "The decision of the rules, and the value of each part of the rule."),
         **problems(400, 403, 404, 413, 415, 422),
     },
 )
 async def test_rules(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
 ) -> Response[bytes]:
-    """Takes `{collection,op,auth,doc?,next?,id?,rules?,documents?,now?}` and returns `{allowed,trace,hidden}`.
+    """Takes `{collection,op,auth,doc?,next?,id?,rules?,documents?,now?}` and returns `{allowed,trace,hidden,warnings}`.
 
     `op` is list, get, create, update or delete; `auth` is null or `{uid,email?,role?,claims?}`. `rules` replace the
     stored rules. `documents` (`{collection:{id:{…}}}`) replace the stored documents when a rule looks one up. No
     document is written.
 
     To test up to 1000 cases in one request, send `{cases:[…],rules?,documents?}`, with the `rules` of each collection
-    under its name. The answer is `{items:[…],coverage:[…]}`.
+    under its name. The answer is `{items:[…],coverage:[…],warnings:[…]}`. `warnings` names the list rules that will
+    refuse lists when their collections have grown, and the indexes to add.
     """
     check_query(request, (PROJECT,))
     check_media(request, JSON)

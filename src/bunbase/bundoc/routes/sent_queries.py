@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from bunbase.bundoc.permissions.rule_tests import Who, end_user
 from bunbase.bundoc.query.parse import MAX_BYTES
 from bunbase.contracts.bundoc.documents import Highlight, Query
 from bunbase.contracts.bundoc.problems import InvalidQuery
@@ -33,6 +35,7 @@ class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score: bool = False
     highlight: Highlight | None = None
     expand: tuple[str, ...] = ()
+    as_: Who | UnsetType | None = msgspec.field(name="as", default=UNSET)
 
 
 def read_query(body: bytes) -> Query:
@@ -49,6 +52,7 @@ def read_query(body: bytes) -> Query:
         expand=sent.expand,
         score=sent.score,
         highlight=sent.highlight,
+        explain_as=sent.as_ if sent.as_ is None or sent.as_ is UNSET else end_user(sent.as_),
     )
 
 
@@ -70,7 +74,8 @@ def _misfit(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> Probl
     """Return the same problem as for the same mistake in a URL: an unknown member, or a member of another type."""
     path, message = fault_in(error, kind)
     if unknown := UNKNOWN.match(str(error)):
-        known = " and ".join(kind.__struct_fields__ if path == f"/{unknown[1]}" else Highlight.__struct_fields__)
+        inner = Who if path.startswith("/as/") else Highlight
+        known = " and ".join((kind if path == f"/{unknown[1]}" else inner).__struct_encode_fields__)
         return InvalidQuery(f"The member {path} is not known; this request takes {known}.", path=path)
     return InvalidInput.at(path, message, f"{path}: {message}" if path else message)
 

@@ -12,9 +12,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from bunbase.bundoc.commits import MAX_WRITES
 from bunbase.bundoc.documents import COLLECTION, ID
-from bunbase.bundoc.permissions.rule_tests import Decision
+from bunbase.bundoc.permissions.rule_tests import Decision, Who
 from bunbase.bundoc.query.aggregate import MAX_GROUP_FIELDS, MAX_VALUES
-from bunbase.contracts.bundoc.collections import Collection
+from bunbase.contracts.bundoc.collections import Collection, RuleWarning
 from bunbase.contracts.bundoc.documents import Highlight
 from bunbase.pkg.cursors import DEFAULT_LIMIT, MAX_LIMIT
 from bunbase.pkg.openapi import OpenObject
@@ -72,12 +72,25 @@ class FoundDocument(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
     expand: Expanded | UnsetType = UNSET
 
 
-class QueryPlan(msgspec.Struct):
-    """How BunBase answered the query. `index`: null if it read the whole collection. `examined`: documents read."""
+class RulePlan(msgspec.Struct):
+    """How BunBase applied the list rule. `left_over`: the parts that SQL cannot express, which are evaluated for each
+    document that the rest of the rule allows. It is empty if the database applies the whole rule.
+    """
 
-    index: str | None
+    left_over: list[str]
+
+
+class QueryPlan(msgspec.Struct):
+    """How BunBase answered the query. `index`: `_id` if it read the documents in the order of their ids. `examined`:
+    documents that count towards the budget. `within`: the index that narrows a `$search`. `rule`: for a user whom rules
+    bind.
+    """
+
+    index: str
     ordered_by_index: bool
     examined: int
+    within: str | UnsetType = UNSET
+    rule: RulePlan | UnsetType = UNSET
 
 
 class DocumentPage(msgspec.Struct):
@@ -95,7 +108,8 @@ class DocumentQuery(msgspec.Struct, forbid_unknown_fields=True):
     """`sort`: fields, with `-` in front for descending order. `select`: the fields to return. `count`, `explain`: add
     the number of all matches, or the query plan. `expand`: fields with `x-ref`, whose documents are added.
 
-    If `where` has a `$search`, `score` adds the relevance of each document, and `highlight` adds excerpts.
+    If `where` has a `$search`, `score` adds the relevance of each document, and `highlight` adds excerpts. With
+    `explain`, `as` is the user for whom the list rule is applied, and null stands for nobody (secret key and members).
     """
 
     where: Filter = {}
@@ -108,6 +122,7 @@ class DocumentQuery(msgspec.Struct, forbid_unknown_fields=True):
     score: bool = False
     highlight: Highlight | None = None
     expand: list[Path] = []
+    as_: Who | UnsetType | None = msgspec.field(name="as", default=UNSET)
 
 
 class AggregatedValue(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -158,7 +173,10 @@ class DocumentWrites(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ShownCollection(Collection, frozen=True, omit_defaults=True):
-    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection."""
+    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
+
+    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
+    """
 
 
 class Collections(msgspec.Struct):
@@ -179,7 +197,10 @@ class RuleCoverage(msgspec.Struct):
 
 
 class Decisions(msgspec.Struct):
-    """`items`: one decision for each case, in order."""
+    """`items`: one decision for each case, in order. `warnings`: list rules that will refuse lists when the collection
+    has grown.
+    """
 
     items: list[Decision]
     coverage: list[RuleCoverage]
+    warnings: list[RuleWarning]

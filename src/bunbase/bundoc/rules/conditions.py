@@ -106,6 +106,14 @@ class Conditions:
         """Return the tests of single fields in the rule, for this caller."""
         return words(self.tree, self._known(inputs))
 
+    def left_over(self, inputs: Inputs) -> list[Node]:
+        """Return the parts of the rule that must be evaluated for each document, because SQL cannot express them."""
+        if self.pushed(inputs).exact:
+            return []
+        push = _Push(self.constant, inputs)
+        parts = self.tree.of if isinstance(self.tree, Both) else (self.tree,)
+        return [part for part in parts if not push.weakened(part).exact] or [self.tree]
+
     def never(self, inputs: Inputs) -> bool:
         """True if the rule is false, not an error, for this caller and every possible document."""
         try:
@@ -251,6 +259,8 @@ class _Push:
 
     def below(self, of: Node, at: Any) -> str:
         place = self.place(of)
+        if isinstance(at, float) and at.is_integer():
+            at = int(at)
         if isinstance(at, str) and PLAIN.fullmatch(at) and not (place == "$" and at.startswith("_")):
             return f"{place}.{at}"
         if isinstance(at, int) and not isinstance(at, bool) and 0 <= at <= 1 << 20 and place != "$":

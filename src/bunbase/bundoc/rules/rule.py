@@ -9,6 +9,7 @@ import msgspec
 from bunbase.bundoc.query import filters
 from bunbase.bundoc.query.condition import FALSE, TRUE, Condition
 from bunbase.bundoc.rules.conditions import Conditions
+from bunbase.bundoc.rules.ordinary import lookups_in, ordinary_inputs
 from bunbase.contracts.caller import EndUser
 from bunbase.pkg.rules.check import check
 from bunbase.pkg.rules.closures import closure
@@ -82,6 +83,18 @@ class CompiledRule:
     def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
         """Return the tests of single fields in the rule, for this caller (`Search.words`)."""
         return self.conditions.words(inputs)
+
+    def ordinary(self) -> Inputs | None:
+        """Return the inputs of an ordinary user, to foresee how lists will work; None if the rule needs no document."""
+        return ordinary_inputs(self.tree, self.conditions, self.operation)
+
+    def lookups(self) -> int:
+        """Return how many look-ups the rule contains."""
+        return lookups_in(self.tree)
+
+    def left_over(self, inputs: Inputs) -> list[str]:
+        """Return the source of the parts that are evaluated for each document that the rest of the rule allows."""
+        return [self.source[part.start : part.end] for part in self.conditions.left_over(inputs)]
 
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
         """Return the decision of `allows`, and the values of the rule's parts."""

@@ -16,11 +16,13 @@ OPERATIONS: Final[tuple[Operation, ...]] = ("list", "get", "create", "update", "
 class RuleSet:
     """The compiled rules of a collection, which are kept in memory until the rules change.
 
-    `nodes`: the number of nodes in the rules that a list evaluates for each document.
+    `nodes`: the number of nodes in the rules that a list evaluates for each document. `absent`: there is no such
+    collection, so there are no rules.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, absent: bool = False) -> None:
         """Compile all rules. Raises: InvalidRule, with the name of the refused rule in `rule`."""
+        self.absent = absent
         self.rules = {
             operation: _compiled(operation, source, operation)
             for operation in OPERATIONS

@@ -11,10 +11,12 @@ from bunbase.bundoc.query.filters import (
     Element,
     Exists,
     Filter,
+    HasType,
     IsNull,
     Matches,
     Not,
     Or,
+    Remainder,
     Same,
     Size,
     StartsWith,
@@ -52,7 +54,7 @@ def _nodes(where: Filter, left: int) -> int:
             return _nodes(where.part, left - 1 - len(where.path))
         case Matches() | Same():
             return -1
-        case Compare() | IsNull() | StartsWith() | Exists() | Size():
+        case Compare() | IsNull() | StartsWith() | Exists() | Size() | HasType() | Remainder():
             return left - 1 - len(where.path)
         case _:
             assert_never(where)

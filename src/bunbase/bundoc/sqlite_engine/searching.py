@@ -16,26 +16,21 @@ import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES
-from bunbase.bundoc.query.condition import MATCHES_FUNCTION, TRUE, Condition
+from bunbase.bundoc.query.condition import MATCHES_FUNCTION, Condition
 from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
-from bunbase.bundoc.query.implies import implies
 from bunbase.bundoc.query.order import inverted, key, watched_key
-from bunbase.bundoc.query.plan import PRIMARY, Range, admits, choose, told
+from bunbase.bundoc.query.plan import PRIMARY, Range, admits, choose
 from bunbase.bundoc.query.search import Found, ScanBudget, Search, Words
 from bunbase.bundoc.query.sort import id_key, position
 from bunbase.bundoc.query.sql import KEY_FUNCTION, both, condition
-from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.sqlite_engine.candidates import DENIED, FULFILS, Candidates, Statement
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
-from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.bundoc.sqlite_engine.text_matching import NOT_FULFILLED, OUTSIDE, TextMatching, place_of, text_index
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
 from bunbase.bundoc.sqlite_engine.watch import ScanWatch, Ticks, Watch, found_within
-from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg.patterns import pattern
-
-NOT_FULFILLED: Final = -1  # the score of a document that does not match the filter; real scores are not below 0
 
 decode: Final = msgspec.json.Decoder().decode
 
@@ -58,32 +53,6 @@ def prepare(connection: apsw.Connection, watch: Watch = IN_A_SCAN) -> None:
     connection.create_scalar_function(KEY_FUNCTION, key_of, 1, deterministic=True)
     connection.create_scalar_function(MATCHES_FUNCTION, matches, 2, deterministic=True)
     prepare_scores(connection, watch.left)
-
-
-def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
-    """Return the text index for the search. Raises: QueryNeedsIndex."""
-    sought = search.text
-    assert sought is not None
-    fitting = [
-        one
-        for one in kept
-        if isinstance(one, TextTable)
-        and sought.index in ("", one.definition.name)
-        and set(sought.fields) <= set(one.definition.fields)
-        and implies(told(search.where, search.bound), one.where)
-    ]
-    for one in fitting:
-        if one.ready:
-            return one
-    if fitting:
-        raise QueryNeedsIndex(f"The index {fitting[0].definition.name} is still being built; try again.", index=None)
-    fields = list(sought.fields) or ["title"]
-    named = f" named {sought.index}" if sought.index else ""
-    raise QueryNeedsIndex(
-        f"$search needs a text index{named} on the fields that it searches: add such an index to the collection, "
-        f"for example on [{', '.join(fields)}].",
-        index={"fields": fields, "type": "text"},
-    )
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -134,6 +103,7 @@ class Searching:
         self.guard = None if self.covered else self._guard()
         self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
+        self.place = place_of(self.plan, keys) if self.text else None
         at_once = None if search.residual else self.test  # the part of the rule in Python comes before the filter
         self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once)
 
@@ -161,6 +131,7 @@ class Searching:
             last=last,
             count=count,
             index=self.text.definition.name if self.text else index,
+            within=index if self.place else None,
             ordered=ordered,
             examined=counted + self.budget.examined,
         )
@@ -357,38 +328,14 @@ class Searching:
         assert self.search.text is not None
         if not self.search.text.all:
             return
-        for id, number, scored in self._rows(self._matching_sql(text, self.search.text)):
+        matching = TextMatching(self.connection, self.table, text, self.search, self.place, self.guard, self.test)
+        for id, number, scored in self._rows(matching.rows()):
             self._look()
-            if scored is None or not self._permitted(id):
+            if scored is None or scored == OUTSIDE or not self._permitted(id):
                 continue
             self.budget.spend()
             if self.search.residual is not None:
-                scored = self._score_document(text, self.search.text, number)
+                scored = matching.score(number)
             if scored != NOT_FULFILLED:
                 self.scores[id] = scored
                 yield id
-
-    def _matching_sql(self, text: TextTable, sought: TextSearch) -> Statement:
-        """Return SQL that selects each document with the words, and its score: NULL if denied, 0 if computed later."""
-        found = Condition("0") if self.search.residual is not None else self._score_sql(text)
-        guard = self.guard or TRUE
-        sql = (
-            f"SELECT d.id, d.n, CASE WHEN {guard.sql} THEN {found.sql} END FROM {text.name} "
-            f"CROSS JOIN {self.table.name} AS d ON d.n = {text.name}.rowid WHERE {text.name} MATCH ?"
-        )
-        return sql, (*guard.params, *found.params, text.match(sought))
-
-    def _score_document(self, text: TextTable, sought: TextSearch, number: int) -> Any:
-        found = self._score_sql(text)
-        sql = (
-            f"SELECT {found.sql} FROM {text.name} CROSS JOIN {self.table.name} AS d ON d.n = {text.name}.rowid "
-            f"WHERE {text.name} MATCH ? AND {text.name}.rowid = ?"
-        )
-        return self.connection.execute(sql, (*found.params, text.match(sought), number)).get
-
-    def _score_sql(self, text: TextTable) -> Condition:
-        sees_all = self.search.bound is None and self.search.shown is None
-        score = text.score(local=None if sees_all else self.search.text)
-        if self.test is None:
-            return Condition(score)
-        return Condition(f"CASE WHEN {self.test.sql} THEN {score} ELSE {NOT_FULFILLED} END", self.test.params)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bunbase.bundoc import writes
-from bunbase.bundoc.definition import NO_TERMS
+from bunbase.bundoc.definition import ABSENT
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.sqlite_engine import kept_answers
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.referring import PendingWrite, check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
-from bunbase.bundoc.writes import CommitStep, Committed, Met
+from bunbase.bundoc.writes import CommitStep, Committed, Create, Met, Put
 from bunbase.contracts.bundoc.problems import BundocBusy, InvalidDocument
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.idempotency import Attempt
@@ -81,10 +81,12 @@ def _do_step(transaction: Transaction, step: CommitStep) -> StoredDocument | Non
     table = transaction.table(collection)
     before = _living(transaction, collection, table, write.id) if table is not None else None
     met = Met(before, transaction.now, _last_revision(transaction, collection, table, before, write.id))
+    if table is not None and table.terms.schema is not None and isinstance(write, Create | Put):
+        write = writes.with_defaults(write, table.terms.defaults)
     if step.guard is None:
         after = writes.outcome(write, met)
     else:
-        terms = table.terms if table is not None else NO_TERMS
+        terms = table.terms if table is not None else ABSENT
         after = step.guard.outcome(collection, terms, write, met, transaction.lookup)
     if after is before:
         return after

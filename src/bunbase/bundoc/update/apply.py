@@ -8,13 +8,15 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_all, read_fields, read_items, write
-from bunbase.bundoc.update.numbers import OutOfRange, added, as_number, is_number, multiplied, zero_like
-from bunbase.bundoc.update.order import compare, form
-from bunbase.bundoc.update.parse import Change, invalid
+from bunbase.bundoc.query.order import key
+from bunbase.bundoc.update.arrays import ended, pulled, pushed, united
+from bunbase.bundoc.update.change import REMOVING, Additions, Bits, Change, ElementTest, Path, Unwanted, invalid
+from bunbase.bundoc.update.numbers import OutOfRange, added, as_number, combined, is_number, multiplied, zero_like
+from bunbase.bundoc.update.positions import placed
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 
-MAX_PADDING: Final = 1000  # nulls that one $set beyond the end of an array may add
-MAX_TESTS: Final = 1_000_000  # number of elements times number of conditions; other writes wait meanwhile
+MAX_PADDING: Final = 1000  # nulls that one change beyond the end of an array may add
+MAX_ALL_PADDING: Final = 200_000  # the same for all changes of an update; a document has room for 200,000 nulls
 INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
 BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
@@ -23,68 +25,125 @@ Node = Any  # msgspec.Raw, or a decoded dict or list of Nodes
 
 def updated(fields: Fields, changes: tuple[Change, ...], now: str) -> Fields:
     """Return the fields after the update. `now`: the time that `$now` writes. Raises: InvalidUpdate."""
-    root: dict[str, Node] = dict(fields)
-    for change in changes:
-        parent = _parent(root, change)
-        if parent is not None:
-            _apply(parent, change, now)
-    result = {name: value if isinstance(value, msgspec.Raw) else _closed(value) for name, value in root.items()}
-    if any(len(change.path) > 1 or bytes(change.value)[:1] in (b"{", b"[") for change in changes):
-        _check_levels(result)
-    return result
+    return _Updating(fields, now).by(placed(fields, changes))
 
 
-def _parent(root: dict[str, Node], change: Change) -> Any:
-    """Return the object or array that contains the last name of the path.
+class _Updating:
+    """One document while it is changed. `padding`: the number of nulls that were added to arrays."""
 
-    Missing objects on the path are created; for `$unset` and `$pull`, the result is None instead.
-    """
-    node: Any = root
-    for name in change.path[:-1]:
-        found = _found(node, name, change)
-        if found is None:
-            if change.operator in ("$unset", "$pull"):
-                return None
-            found = {}
-        found = _opened(found)
-        if not isinstance(found, (dict, list)):
-            if change.operator == "$unset":
-                return None
-            raise _refused(change, f"{name} is not an object or array, so the path cannot lead through it.")
-        _store(node, name, found, change)
-        node = found
-    return node
+    def __init__(self, fields: Fields, now: str) -> None:
+        self.root: dict[str, Node] = dict(fields)
+        self.now = now
+        self.padding = 0
+
+    def by(self, changes: tuple[Change, ...]) -> Fields:
+        for change in changes:
+            if change.operator != "$setOnInsert":  # a PATCH never inserts a document
+                self.change(change)
+        result = {name: one if isinstance(one, msgspec.Raw) else _closed(one) for name, one in self.root.items()}
+        if any(_may_nest(change) for change in changes):
+            _check_levels(result)
+        return result
+
+    def change(self, change: Change) -> None:
+        parent = self.parent(change, change.path, creates=change.operator not in REMOVING)
+        if parent is None:
+            return
+        name = change.path[-1]
+        match change.operator:
+            case "$unset":
+                _unset(parent, name)
+            case "$rename":
+                self.rename(parent, name, change)
+            case _:
+                before = _found(parent, name, change)
+                after = _after(before, change, self.now)
+                if after is not None and after is not before:
+                    self.store(parent, name, after, change)
+
+    def parent(self, change: Change, path: Path, creates: bool) -> Any:
+        """Return the object or array that contains the last name of the path.
+
+        `creates`: missing objects on the path are created; otherwise the result is None.
+        """
+        node: Any = self.root
+        for name in path[:-1]:
+            found = _found(node, name, change)
+            if found is None:
+                if not creates:
+                    return None
+                found = {}
+            found = _opened(found)
+            if not isinstance(found, (dict, list)):
+                if change.operator == "$unset" or (change.operator == "$rename" and not creates):
+                    return None
+                raise _refused(change, f"{name} is not an object or array, so the path cannot lead through it.")
+            self.store(node, name, found, change)
+            node = found
+        return node
+
+    def rename(self, parent: Any, name: str, change: Change) -> None:
+        assert isinstance(change.operand, tuple)
+        if not _is_in_objects(self.root, change.path) or not _is_in_objects(self.root, change.operand):
+            raise _refused(change, "$rename cannot lead through arrays.")
+        if name in parent:
+            value = parent.pop(name)
+            self.store(self.parent(change, change.operand, creates=True), change.operand[-1], value, change)
+
+    def store(self, node: Any, name: str, value: Node, change: Change) -> None:
+        if isinstance(node, dict):
+            node[name] = value
+            return
+        index = int(name)
+        missing = max(index + 1 - len(node), 0)
+        if missing > MAX_PADDING + 1:
+            raise _refused(change, f"The index {name} is more than {MAX_PADDING} places beyond the end of the array.")
+        self.padding += missing
+        if self.padding > MAX_ALL_PADDING:
+            raise _refused(change, f"An update adds at most {MAX_ALL_PADDING} elements beyond the ends of arrays.")
+        node += [msgspec.Raw(b"null")] * missing
+        node[index] = value
 
 
-def _apply(parent: Any, change: Change, now: str) -> None:
-    name = change.path[-1]
-    if change.operator == "$unset":
-        return _unset(parent, name)
-    before = _found(parent, name, change)
-    after = _after(before, change, now)
-    if after is not None and after is not before:
-        _store(parent, name, after, change)
-    return None
+def _may_nest(change: Change) -> bool:
+    """True if the change may make the document deeper."""
+    return len(change.path) > 1 or change.operator == "$rename" or bytes(change.value)[:1] in (b"{", b"[")
 
 
 def _after(before: Node | None, change: Change, now: str) -> Node | None:
+    """Return the new value; None if there is nothing to change."""
     match change.operator:
         case "$set":
             return change.value
-        case "$now":
+        case "$now" | "$currentDate":
             return msgspec.Raw(write(now))
         case "$inc" | "$mul":
             return _calculated(before, change)
         case "$min":
-            return _chosen(before, change, -1)
+            return _chosen(before, change, smaller=True)
         case "$max":
-            return _chosen(before, change, 1)
-        case "$push":
-            return _pushed(_array(before, change), change)
-        case "$addToSet":
-            return _united(_array(before, change), change)
+            return _chosen(before, change, smaller=False)
+        case "$bit":
+            return _combined(before, change)
         case _:
-            return None if before is None else _pulled(_array(before, change), change)
+            return _array_after(before, change)
+
+
+def _array_after(before: Node | None, change: Change) -> Node | None:
+    if before is None and change.operator in REMOVING:
+        return None
+    array = _array(before, change)
+    match change.operand:
+        case Additions() if change.operator == "$push":
+            return pushed(array, change.operand)
+        case Additions():
+            return united(array, change.operand.values)
+        case ElementTest() | Unwanted():
+            return pulled(array, change.operand, change)
+        case int():
+            return ended(array, change.operand)
+        case _:
+            raise AssertionError(change)
 
 
 def _calculated(before: Node | None, change: Change) -> msgspec.Raw:
@@ -98,36 +157,21 @@ def _calculated(before: Node | None, change: Change) -> msgspec.Raw:
         raise _refused(change, "The result is too large for an integer of 64 bits or a double.") from None
 
 
-def _chosen(before: Node | None, change: Change, wanted: int) -> Node:
-    if before is None or compare(read_all(change.value), read_all(before)) == wanted:
+def _chosen(before: Node | None, change: Change, smaller: bool) -> Node:
+    """Return the smaller or the larger value in the order of queries; the stored one if both are equal."""
+    if before is None:
         return change.value
-    return before
+    stored, sent = key(read_all(before)), key(read_all(change.value))
+    return change.value if (sent < stored if smaller else sent > stored) else before
 
 
-def _pushed(array: list[Node], change: Change) -> list[Node]:
-    at = len(array) if change.position is None else change.position
-    array[at:at] = change.values
-    if change.slice is None:
-        return array
-    return array[: change.slice] if change.slice >= 0 else array[change.slice :]
-
-
-def _united(array: list[Node], change: Change) -> list[Node]:
-    there = {form(read_all(element)) for element in array}
-    for value in change.values:
-        wanted = form(read_all(value))
-        if wanted not in there:
-            array.append(value)
-            there.add(wanted)
-    return array
-
-
-def _pulled(array: list[Node], change: Change) -> list[Node]:
-    meets = change.condition
-    assert meets is not None
-    if len(array) * change.tests > MAX_TESTS:
-        raise _refused(change, f"The number of elements times the number of conditions must be at most {MAX_TESTS}.")
-    return [element for element in array if not meets(read_all(element))]
+def _combined(before: Node | None, change: Change) -> msgspec.Raw:
+    """Return the result of `$bit`. A missing field is 0."""
+    assert isinstance(change.operand, Bits)
+    number = combined(msgspec.Raw(b"0") if before is None else before, change.operand.steps)
+    if number is None:
+        raise _refused(change, "The stored value is not an integer of at most 64 bits.")
+    return number
 
 
 def _array(before: Node | None, change: Change) -> list[Node]:
@@ -149,22 +193,21 @@ def _found(node: Any, name: str, change: Change) -> Node | None:
     if isinstance(node, dict):
         return node.get(name)
     if not INDEX.fullmatch(name):
-        if change.operator in ("$unset", "$pull"):
+        if change.operator in REMOVING:
             return None
         raise _refused(change, f"The stored value is an array, but {name} is not an index.")
     index = int(name)
     return node[index] if index < len(node) else None
 
 
-def _store(node: Any, name: str, value: Node, change: Change) -> None:
-    if isinstance(node, dict):
-        node[name] = value
-        return
-    index = int(name)
-    if index > len(node) + MAX_PADDING:
-        raise _refused(change, f"The index {name} is more than {MAX_PADDING} places beyond the end of the array.")
-    node += [msgspec.Raw(b"null")] * (index + 1 - len(node))
-    node[index] = value
+def _is_in_objects(root: dict[str, Node], path: tuple[str, ...]) -> bool:
+    """False if the path leads through an array. A missing value is not an array."""
+    node: Any = root
+    for name in path[:-1]:
+        node = _opened(node.get(name)) if isinstance(node, dict) else None
+        if isinstance(node, list):
+            return False
+    return True
 
 
 def _opened(node: Node) -> Any:
@@ -194,4 +237,4 @@ def _check_levels(fields: Fields) -> None:
 
 
 def _refused(change: Change, message: str) -> InvalidUpdate:
-    return invalid((change.operator, ".".join(change.path)), message)
+    return invalid((change.operator, change.written), message)

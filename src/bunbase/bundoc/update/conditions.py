@@ -1,105 +1,99 @@
-"""Decide which elements `$pull` removes: the elements that equal a value or meet a condition."""
+"""Conditions on elements of arrays, for `$pull` and `arrayFilters`. They are filters, as in a query."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
 
 from bunbase.bundoc.documents import read_all
-from bunbase.bundoc.update.order import compare, form, rank, same
-from bunbase.contracts.bundoc.problems import InvalidUpdate
+from bunbase.bundoc.query.filters import Filter
+from bunbase.bundoc.query.order import key
+from bunbase.bundoc.query.parse import Reader, tests_value
+from bunbase.bundoc.query.predicate import matches
+from bunbase.bundoc.update.change import POSITION, ElementTest, Filters, Path, invalid, pointer
+from bunbase.contracts.bundoc.problems import InvalidQuery, InvalidUpdate
 
-ElementTest = Callable[[Any], bool]
-
-OPERATORS: Final = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin")
-
-MISSING: Final = object()
+MAX_FILTERS: Final = 20
+ELEMENT: Final = "element"
 
 
-def condition(sent: msgspec.Raw, at: tuple[str, ...]) -> ElementTest:
-    """Return the test for elements.
+def condition(sent: msgspec.Raw, at: Path, reader: Reader) -> ElementTest:
+    """Return the condition of `$pull`.
 
-    A comparison of values of different types is false. An object without operators lists the fields that an element
-    must have.
-    Raises: InvalidUpdate.
+    An object is a filter, of operators or of fields. Any other value must be equal. `reader`: counts the terms and
+    patterns of all conditions of the update. Raises: InvalidUpdate.
     """
     value = read_all(sent)
     if not isinstance(value, dict):
-        return lambda element: same(element, value)
-    if any(name.startswith("$") for name in value):
-        return _all_of(value, at)
-    fields = {name: _field(name, wanted, (*at, name)) for name, wanted in value.items()}
-    return lambda element: (
-        isinstance(element, dict) and all(meets(element.get(name, MISSING)) for name, meets in fields.items())
-    )
+        return ElementTest(equal=key(value))
+    before = _size(reader)
+    name = ELEMENT if tests_value(value) else ""
+    with _as_update():
+        where = reader.field((ELEMENT,), value, pointer(at), 1) if name else reader.document(value, pointer(at), 1)
+    return _test(where, name, reader, before)
 
 
-def _field(name: str, wanted: Any, at: tuple[str, ...]) -> ElementTest:
-    if "." in name:
-        raise _invalid(at, "Dotted paths are not supported in the condition of $pull.")
-    if isinstance(wanted, dict) and any(inner.startswith("$") for inner in wanted):
-        return _all_of(wanted, at)
-    return lambda found: _equals(found, wanted)
+def array_filters(sent: msgspec.Raw, reader: Reader) -> Filters:
+    """Return the filters of `arrayFilters` by the name that their paths begin with. Raises: InvalidUpdate."""
+    listed = read_all(sent)
+    if not isinstance(listed, list) or len(listed) > MAX_FILTERS:
+        raise invalid(("arrayFilters",), f'This must be a list of at most {MAX_FILTERS} filters, such as [{{"x":1}}].')
+    found: Filters = {}
+    for number, one in enumerate(listed):
+        at = ("arrayFilters", str(number))
+        filter = _array_filter(one, at, reader)
+        if filter.name in found:
+            raise invalid(at, f"There are two filters for {filter.name}; join them with $and.")
+        found[filter.name] = filter
+    return found
 
 
-def _all_of(operators: dict[str, Any], at: tuple[str, ...]) -> ElementTest:
-    meets = [_operator(name, operand, (*at, name)) for name, operand in operators.items()]
-    return lambda found: all(one(found) for one in meets)
+def passes(condition: ElementTest, element: Any) -> bool:
+    """True if the element meets the condition."""
+    if condition.where is None:
+        return key(element) == condition.equal
+    if condition.name:
+        return matches(condition.where, {condition.name: element})
+    return isinstance(element, dict) and matches(condition.where, element)
 
 
-def _operator(name: str, operand: Any, at: tuple[str, ...]) -> ElementTest:
-    if name in ("$in", "$nin") and not isinstance(operand, list):
-        raise _invalid(at, f"{name} takes an array.")
-    match name:
-        case "$eq":
-            return lambda found: _equals(found, operand)
-        case "$ne":
-            return lambda found: not _equals(found, operand)
-        case "$in":
-            return _among(operand)
-        case "$nin":
-            among = _among(operand)
-            return lambda found: not among(found)
-        case "$gt":
-            return lambda found: _ordered(found, operand, (1,))
-        case "$gte":
-            return lambda found: _ordered(found, operand, (0, 1))
-        case "$lt":
-            return lambda found: _ordered(found, operand, (-1,))
-        case "$lte":
-            return lambda found: _ordered(found, operand, (-1, 0))
-    raise _invalid(at, f"The operator {name} is not known in $pull; the operators are {', '.join(OPERATORS)}.")
+def _array_filter(sent: Any, at: Path, reader: Reader) -> ElementTest:
+    before = _size(reader)
+    with _as_update():
+        where = reader.document(sent, pointer(at), 1)
+    names = {path.partition(".")[0] for path in _fields(sent)}
+    if len(names) != 1 or not POSITION.fullmatch(f"$[{(name := min(names))}]"):
+        why = "All paths of an array filter begin with the same name: a small letter, then letters and digits"
+        raise invalid(at, f'{why}, such as {{"x.done":true}} for $[x].')
+    return _test(where, name, reader, before)
 
 
-def _among(listed: list[Any]) -> ElementTest:
-    """Return a test that is true if `_equals` is true for one of the values. It is fast for any number of values."""
-    forms = {form(one) for one in listed}
-
-    def among(found: Any) -> bool:
-        if found is MISSING:
-            return form(None) in forms
-        return form(found) in forms or (isinstance(found, list) and any(form(one) in forms for one in found))
-
-    return among
+def _size(reader: Reader) -> tuple[int, int]:
+    """Return the number of parts, and of instructions of patterns, that the reader has read."""
+    return reader.terms + reader.nodes, reader.program
 
 
-def _equals(found: Any, wanted: Any) -> bool:
-    """True if the values are equal. A missing field equals null. An array also equals `wanted` if an element does."""
-    if found is MISSING:
-        return wanted is None
-    return same(found, wanted) or (isinstance(found, list) and any(same(element, wanted) for element in found))
+def _test(where: Filter, name: str, reader: Reader, before: tuple[int, int]) -> ElementTest:
+    parts, program = _size(reader)
+    return ElementTest(where, name=name, parts=parts - before[0], program=program - before[1])
 
 
-def _ordered(found: Any, operand: Any, orders: tuple[int, ...]) -> bool:
-    """True if `found`, or an element of it, has one of these orders to `operand`. Inner arrays are not searched."""
-    if found is MISSING:
-        return False
-    values = found if isinstance(found, list) and not isinstance(operand, list) else [found]
-    return any(rank(value) == rank(operand) and compare(value, operand) in orders for value in values)
+def _fields(where: dict[str, Any]) -> Iterator[str]:
+    """Yield the paths of a filter that was parsed."""
+    for name, value in where.items():
+        if name.startswith("$"):
+            for part in value:
+                yield from _fields(part)
+        else:
+            yield name
 
 
-def _invalid(at: tuple[str, ...], message: str) -> InvalidUpdate:
-    pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in at)
-    return InvalidUpdate.at(pointer, message)
+@contextmanager
+def _as_update() -> Iterator[None]:
+    try:
+        yield
+    except InvalidQuery as refused:
+        raise InvalidUpdate.at(refused.extra["path"], refused.detail) from None

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.documents import write
+from bunbase.bundoc.documents import read_all, write
+from bunbase.bundoc.query.filters import MAX_INTEGER, MIN_INTEGER, whole
 
 INTEGER: Final = re.compile(rb"-?[0-9]+")
-LEAST: Final = -(1 << 63)
-MOST: Final = (1 << 63) - 1
+BITWISE: Final = {"and": operator.and_, "or": operator.or_, "xor": operator.xor}
 
 Number = int | float
 
@@ -44,6 +45,16 @@ def multiplied(left: msgspec.Raw, right: msgspec.Raw) -> msgspec.Raw:
     return _written(number_of(left) * number_of(right))
 
 
+def combined(value: msgspec.Raw, steps: tuple[tuple[str, int], ...]) -> msgspec.Raw | None:
+    """Return the integer after the steps of `$bit`, as in two's complement. None if the value is not an integer."""
+    number = whole(read_all(value)) if isinstance(value, msgspec.Raw) and is_number(value) else None
+    if number is None:
+        return None
+    for name, operand in steps:
+        number = BITWISE[name](number, operand)
+    return msgspec.Raw(write(number))
+
+
 def as_number(value: msgspec.Raw) -> msgspec.Raw:
     """Return the number exactly as it was sent. Raises: OutOfRange."""
     number_of(value)
@@ -66,7 +77,7 @@ def _written(number: Number) -> msgspec.Raw:
 
 
 def _checked(number: Number) -> Number:
-    if isinstance(number, int) and not LEAST <= number <= MOST:
+    if isinstance(number, int) and not MIN_INTEGER <= number <= MAX_INTEGER:
         raise OutOfRange
     if not math.isfinite(number):
         raise OutOfRange

@@ -6,33 +6,15 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_all, read_fields, read_items
-from bunbase.bundoc.update.conditions import ElementTest, condition
-from bunbase.bundoc.update.numbers import is_number
-from bunbase.contracts.bundoc.problems import InvalidUpdate
+from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_fields
+from bunbase.bundoc.query.parse import Reader
+from bunbase.bundoc.update.change import OPERATORS, POSITION, Change, Filters, Path, invalid, is_position
+from bunbase.bundoc.update.conditions import array_filters
+from bunbase.bundoc.update.operands import operand, target_of
+from bunbase.pkg.control_characters import holds_control
 
-OPERATORS: Final = ("$set", "$unset", "$inc", "$mul", "$min", "$max", "$push", "$addToSet", "$pull", "$now")
-MODIFIERS: Final = ("$each", "$position", "$slice")
+ARRAY_FILTERS: Final = "arrayFilters"
 MAX_CHANGES: Final = 1000
-
-Path = tuple[str, ...]
-
-
-class Change(msgspec.Struct, frozen=True):
-    """An operator of an update with one path and its value.
-
-    `values`: the elements that `$push` and `$addToSet` add. `position`, `slice`: the modifiers of `$push`.
-    `condition`: the test of `$pull`. `tests`: the maximum number of comparisons in this test for one element.
-    """
-
-    operator: str
-    path: Path
-    value: msgspec.Raw
-    values: tuple[msgspec.Raw, ...] = ()
-    position: int | None = None
-    slice: int | None = None
-    condition: ElementTest | None = None
-    tests: int = 0
 
 
 def has_operators(fields: Fields) -> bool:
@@ -40,23 +22,46 @@ def has_operators(fields: Fields) -> bool:
 
 
 def parse_update(fields: Fields) -> tuple[Change, ...]:
-    """Parse the operators of an update. Raises: InvalidUpdate."""
+    """Parse the operators of an update, and the `arrayFilters` beside them. Raises: InvalidUpdate."""
+    reader = Reader()
+    filters = array_filters(fields[ARRAY_FILTERS], reader) if ARRAY_FILTERS in fields else {}
     changes: list[Change] = []
     for operator, operands in fields.items():
+        if operator == ARRAY_FILTERS:
+            continue
         _check_operator(operator)
         if bytes(operands)[:1] != b"{":
             raise invalid((operator,), f"{operator} takes an object of paths and values.")
-        changes += [_change(operator, path, value) for path, value in read_fields(operands).items()]
+        changes += [_change(operator, path, value, filters, reader) for path, value in read_fields(operands).items()]
     if len(changes) > MAX_CHANGES:
         raise invalid((), f"An update changes at most {MAX_CHANGES} paths; split it into several updates.")
-    _refuse_conflicts(changes)
+    _check_use(filters, changes)
+    refuse_conflicts(changes)
     return tuple(changes)
 
 
-def invalid(at: Path, message: str) -> InvalidUpdate:
-    """Return the problem; `at` becomes a JSON Pointer (RFC 6901)."""
-    pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in at)
-    return InvalidUpdate.at(pointer, message)
+def refuse_conflicts(changes: list[Change]) -> None:
+    """Refuse two changes of the same path, or of a path and a path below it: the result would depend on the order."""
+    taken: set[Path] = set()
+    for change in changes:
+        for path in _paths(change):
+            if path in taken:
+                raise _conflict(change, path, path)
+            taken.add(path)
+    for change in changes:
+        for path in _paths(change):
+            for length in range(1, len(path)):
+                if path[:length] in taken:
+                    raise _conflict(change, path, path[:length])
+
+
+def _paths(change: Change) -> tuple[Path, ...]:
+    return (change.path, change.operand) if isinstance(change.operand, tuple) else (change.path,)
+
+
+def _conflict(change: Change, path: Path, other: Path) -> Exception:
+    said = f"{'.'.join(path)} and {'.'.join(other)} conflict: change each path only once."
+    return invalid((change.operator, change.written), said)
 
 
 def _check_operator(name: str) -> None:
@@ -66,77 +71,50 @@ def _check_operator(name: str) -> None:
         raise invalid((name,), f"{name} is not an update operator; the operators are {', '.join(OPERATORS)}.")
 
 
-def _change(operator: str, dotted: str, value: msgspec.Raw) -> Change:
-    path = _path(operator, dotted)
+def _change(operator: str, dotted: str, value: msgspec.Raw, filters: Filters, reader: Reader) -> Change:
     at = (operator, dotted)
-    match operator:
-        case "$inc" | "$mul" if not is_number(value):
-            raise invalid(at, f"{operator} takes a number.")
-        case "$now" if bytes(value) != b"true":
-            raise invalid(at, "$now takes true: the field becomes the time of the write.")
-        case "$push":
-            return _push(path, value, at)
-        case "$addToSet":
-            return Change(operator, path, value, _added(value, at, ("$each",))[0])
-        case "$pull":
-            return Change(operator, path, value, condition=condition(value, at), tests=1 + bytes(value).count(b":"))
-    return Change(operator, path, value)
+    path = _path(dotted, at)
+    if operator == "$rename":
+        if any(map(is_position, path)):
+            raise invalid(at, "$rename cannot lead through arrays.")
+        target = _path(target_of(value, at), at)
+        if any(map(is_position, target)):
+            raise invalid(at, "$rename cannot lead through arrays.")
+        return Change(operator, path, value, target)
+    return Change(operator, path, value, operand(operator, value, at, reader), _used(path, filters, at))
 
 
-def _path(operator: str, dotted: str) -> Path:
+def _used(path: Path, filters: Filters, at: Path) -> Filters:
+    """Return the array filters that the path names. Raises: InvalidUpdate if it names a filter that is not there."""
+    names = [match[1] for part in path if (match := POSITION.fullmatch(part)) and match[1]]
+    for name in names:
+        if name not in filters:
+            raise invalid(at, f'$[{name}] needs a filter in {ARRAY_FILTERS}, such as [{{"{name}":{{"$gt":1}}}}].')
+    return {name: filters[name] for name in names}
+
+
+def _check_use(filters: Filters, changes: list[Change]) -> None:
+    unused = filters.keys() - {name for change in changes for name in change.filters}
+    if unused:
+        name = min(unused)
+        raise invalid((ARRAY_FILTERS,), f"No path has $[{name}], so the array filter {name} is not used.")
+
+
+def _path(dotted: str, at: Path) -> Path:
     path = tuple(dotted.split("."))
     if "" in path:
-        raise invalid((operator, dotted), "A path consists of names joined by dots; no name is empty.")
-    if any(name.startswith("$") for name in path):
-        raise invalid((operator, dotted), "Paths with $ are not supported: use the index of the element.")
+        raise invalid(at, "A path consists of names joined by dots; no name is empty.")
+    if "$" in path:
+        why = "The position $ is the one that a query found, and a PATCH has no query"
+        raise invalid(at, f"{why}: use $[] for all elements, or $[name] with {ARRAY_FILTERS}.")
+    if any(part.startswith("$") and not is_position(part) for part in path):
+        raise invalid(at, "A part of a path that begins with $ must be $[], or $[name] with a name such as item1.")
+    if is_position(path[0]):
+        raise invalid(at, f"{path[0]} must follow the name of an array.")
     if path[0].startswith("_"):
-        raise invalid((operator, dotted), "Names that begin with _ are reserved.")
+        raise invalid(at, "Names that begin with _ are reserved.")
+    if holds_control(dotted):
+        raise invalid(at, "Names of fields cannot contain control characters.")
     if len(path) > MAX_LEVELS:
-        raise invalid((operator, dotted), f"A document can have at most {MAX_LEVELS} levels of nesting.")
+        raise invalid(at, f"A document can have at most {MAX_LEVELS} levels of nesting.")
     return path
-
-
-def _push(path: Path, value: msgspec.Raw, at: Path) -> Change:
-    values, modifiers = _added(value, at, MODIFIERS)
-    return Change("$push", path, value, values, _integer("$position", modifiers, at), _integer("$slice", modifiers, at))
-
-
-def _added(value: msgspec.Raw, at: Path, known: tuple[str, ...]) -> tuple[tuple[msgspec.Raw, ...], Fields]:
-    """Return the elements to add, and the modifiers, which stand in the same object as `$each`."""
-    modifiers = read_fields(value) if bytes(value)[:1] == b"{" else {}
-    if not has_operators(modifiers):
-        return (value,), {}
-    for name in modifiers:
-        if name not in known:
-            raise invalid((*at, name), f"The modifier {name} is not known here; the modifiers are {', '.join(known)}.")
-    each = modifiers.get("$each")
-    if each is None or bytes(each)[:1] != b"[":
-        raise invalid((*at, "$each"), "$each must be the array of elements to add.")
-    return tuple(read_items(each)), modifiers
-
-
-def _integer(name: str, modifiers: Fields, at: Path) -> int | None:
-    if name not in modifiers:
-        return None
-    value = read_all(modifiers[name])
-    if type(value) is not int or abs(value) >= 1 << 31:
-        raise invalid((*at, name), f"{name} must be an integer.")
-    return value
-
-
-def _refuse_conflicts(changes: list[Change]) -> None:
-    """Refuse two changes of the same path, or of a path and a path below it: the result would depend on the order."""
-    taken = {}
-    for change in changes:
-        if change.path in taken:
-            raise _conflict(change, change.path)
-        taken[change.path] = change
-    for change in changes:
-        for length in range(1, len(change.path)):
-            if change.path[:length] in taken:
-                raise _conflict(change, change.path[:length])
-
-
-def _conflict(change: Change, with_path: Path) -> InvalidUpdate:
-    path, other = ".".join(change.path), ".".join(with_path)
-    return invalid((change.operator, path), f"{path} and {other} conflict: change each path only once.")

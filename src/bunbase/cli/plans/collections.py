@@ -160,6 +160,8 @@ def _check_rules(session: Session, project: str, wanted: dict[str, CollectionSpe
 def _putting(session: Session, project: str, name: str, spec: CollectionSpec) -> Do:
     def put(out: Output) -> str:
         made = session.ask(Collection, _call("PUT", f"/v1/collections/{name}?wait=false", project, spec))
+        for warning in made.warnings or ():
+            out.warn(warning.detail)
         unique = {one.name for one in made.indexes if one.unique and not one.ready}
         made = _built(session, project, made, out)
         if unique - {one.name for one in made.indexes}:  # dropped by the server; asked again, it says why

@@ -74,8 +74,8 @@ def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str])
     after = edited(text, changed)
     if after != text:
         files[path] = after
-    for one in files.keys() - {path}:  # that file is the folder's own, wherever a link leads
-        _check_inside(one, file.folder)
+    for written in files.keys() - {path}:  # that file is the folder's own, wherever a link leads
+        _check_inside(written, file.folder)
     removed = tuple(name for name in file.collections if name not in tables)
     return Pulled(files, removed, tuple(sorted(project.active.keys() - functions)))
 

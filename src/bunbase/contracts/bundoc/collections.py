@@ -77,8 +77,25 @@ class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
     system: bool = False
 
 
+class RuleWarning(msgspec.Struct, frozen=True):
+    """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
+
+    `from_documents`: with about this many documents in the collection, lists are refused. `index`: the index to add, in
+    the form of `PUT /v1/collections/{name}`; null if no index helps.
+    """
+
+    collection: str
+    rule: str
+    detail: str
+    from_documents: int
+    index: dict[str, Any] | None
+
+
 class Collection(msgspec.Struct, frozen=True):
-    """`documents`: their number; `bytes`: their stored size. Both are measured only for a single collection."""
+    """`documents`: their number; `bytes`: their stored size. Both are measured only for a single collection.
+
+    `warnings`: None unless the collection was changed just now.
+    """
 
     name: str
     created_at: str
@@ -89,6 +106,7 @@ class Collection(msgspec.Struct, frozen=True):
     strict: bool | None = None
     documents: int | None = None
     bytes: int | None = None
+    warnings: tuple[RuleWarning, ...] | None = None
 
 
 class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+from bunbase.contracts.caller import EndUser
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -102,7 +105,8 @@ class Query(msgspec.Struct, frozen=True):
     None returns all.
 
     `score`, `highlight`: add the relevance and the matches to each document that a `$search` finds. `expand`: dotted
-    paths of fields with `x-ref`; the documents that they refer to are added to the result.
+    paths of fields with `x-ref`; the documents that they refer to are added to the result. `explain_as`: with
+    `explain`, answer as for this end user, None for nobody; UNSET for the caller.
     """
 
     where: bytes | None = None
@@ -115,6 +119,7 @@ class Query(msgspec.Struct, frozen=True):
     score: bool = False
     highlight: Highlight | None = None
     expand: tuple[str, ...] = ()
+    explain_as: EndUser | UnsetType | None = UNSET
 
 
 class Aggregation(msgspec.Struct, frozen=True):

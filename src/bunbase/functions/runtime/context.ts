@@ -117,7 +117,10 @@ type Keys<R> = R extends unknown ? keyof R & string : never;
 type Dotted<R> = `${Keys<R>}.${string}`;
 type Operators = Readonly<Record<`$${string}`, unknown>>;
 // joined with a patch by & and not by |, because the compiler computes every field of each member of a union
-type UpdateOperators = Readonly<{ [O in `$${"set" | "unset" | "inc" | "mul" | "min" | "max" | "push" | "addToSet" | "pull" | "now"}`]?: object }>;
+type UpdateOperators = Readonly<{ [O in `$${Operator}`]?: object } & { arrayFilters?: readonly object[] }>;
+type Operator =
+  | ("set" | "unset" | "rename" | "setOnInsert" | "now" | "currentDate" | "inc" | "mul" | "min" | "max" | "bit")
+  | ("push" | "addToSet" | "pop" | "pull" | "pullAll");
 type Scalar = string | number | bigint | boolean | null | undefined;
 
 /** A filter. Fields and their values are checked; dotted paths only by their first name, operators not. */

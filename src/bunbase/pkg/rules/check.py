@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.patterns import InvalidPattern, pattern
+from bunbase.pkg.rules.functions import PARTS
 from bunbase.pkg.rules.refusal import refused
 from bunbase.pkg.rules.syntax import (
     Both,
@@ -29,7 +30,8 @@ from bunbase.pkg.rules.syntax import (
     Operation,
     children,
 )
-from bunbase.pkg.rules.values import type_name
+from bunbase.pkg.rules.values import Failed, type_name
+from bunbase.pkg.rules.zones import zone, zone_names
 
 ANY: Final = "any"  # the type depends on the document
 NUMBERS: Final = frozenset({"int", "double"})
@@ -70,6 +72,27 @@ FUNCTIONS: Final = {
     "endsWith": (("string", "string"), "bool"),
     "contains": (("string", "string"), "bool"),
     "matches": (("string", "string"), "bool"),
+    "string": ((ANY,), "string"),
+    "int": ((ANY,), "int"),
+    "double": ((ANY,), "double"),
+    "bool": ((ANY,), "bool"),
+    "lowerAscii": (("string",), "string"),
+    "upperAscii": (("string",), "string"),
+    **dict.fromkeys(PARTS, ((ANY, "string"), "int")),
+    "diff": (("map", "map"), "diff"),
+    **dict.fromkeys(("affectedKeys", "addedKeys", "removedKeys", "changedKeys", "unchangedKeys"), (("diff",), "list")),
+    **dict.fromkeys(("hasOnly", "hasAny", "hasAll"), (("list", "list"), "bool")),
+}
+# the types that the first argument may have, if not any
+ACCEPTED: Final = {
+    "timestamp": ("string", "timestamp"),
+    "duration": ("string", "duration"),
+    "string": ("string", "int", "double", "bool", "timestamp", "duration"),
+    "int": ("int", "double", "string", "timestamp"),
+    "double": ("double", "int", "string"),
+    "bool": ("bool", "string"),
+    **dict.fromkeys(PARTS, ("timestamp",)),
+    **dict.fromkeys(("getHours", "getMinutes", "getSeconds", "getMilliseconds"), ("timestamp", "duration")),
 }
 SIZED: Final = frozenset({"string", "list", "map"})
 RESULTS: Final = {
@@ -186,7 +209,8 @@ class _Checker:
         if found not in ("list", "map", ANY):
             self.refuse(of, f"{found} has no elements.")
         wanted = {"list": ("int",), "map": ("string",)}.get(found, ("int", "string"))
-        if place not in (*wanted, ANY):
+        whole = found != "map" and place == "double" and not (isinstance(at, Literal) and not at.value.is_integer())
+        if place not in (*wanted, ANY) and not whole:
             self.refuse(at, f"The index between [ and ] must be {' or '.join(wanted)}; this is {place}.")
         return ANY
 
@@ -199,6 +223,8 @@ class _Checker:
     def operation_type(self, node: Operation) -> str:
         sign, left, right = node.sign, self.type_of(node.left), self.type_of(node.right)
         known = ANY not in (left, right)
+        if "diff" in (left, right):
+            self.refuse(node, "A diff has no operators; use its affectedKeys(), addedKeys(), removedKeys() and so on.")
         alike = left == right or {left, right} <= NUMBERS
         match sign:
             case "==" | "!=":
@@ -237,19 +263,36 @@ class _Checker:
         if node.name not in FUNCTIONS:
             self.refuse(node, f"There is no function {node.name}; the functions are has, {', '.join(FUNCTIONS)}.")
         parameters, result = FUNCTIONS[node.name]
-        if len(node.of) != len(parameters):
-            self.refuse(node, f"{node.name} takes {len(parameters)} arguments; this call has {len(node.of)}.")
-        for argument, wanted in zip(node.of, parameters, strict=True):
+        fewest = len(parameters) - (node.name in PARTS)  # the time zone is optional
+        if not fewest <= len(node.of) <= len(parameters):
+            takes = str(fewest) if fewest == len(parameters) else f"{fewest} or {len(parameters)}"
+            self.refuse(node, f"{node.name} takes {takes} arguments; this call has {len(node.of)}.")
+        for argument, wanted in zip(node.of, parameters, strict=False):
             found = self.type_of(argument)
             if ANY not in (wanted, found) and wanted != found:
                 self.refuse(argument, f"{node.name} takes {wanted}; this is {found}.")
-            if node.name == "size" and found not in SIZED and found != ANY:
-                self.refuse(argument, f"{found} has no size.")
+            if argument is node.of[0]:
+                self.first_argument(node.name, argument, found)
             if node.name == "matches" and argument is node.of[1]:
                 self.pattern(argument)
-            if node.name in ("timestamp", "duration") and found not in ("string", node.name, ANY):
-                self.refuse(argument, f"{node.name} takes string; this is {found}.")
+        if node.name in PARTS and len(node.of) == 2:
+            self.zone(node.of[1])
         return result
+
+    def first_argument(self, function: str, node: Node, found: str) -> None:
+        if function == "size" and found not in (*SIZED, ANY):
+            self.refuse(node, f"{found} has no size.")
+        accepted = ACCEPTED.get(function)
+        if accepted is not None and found not in (*accepted, ANY):
+            self.refuse(node, f"{function} takes {' or '.join(accepted)}; this is {found}.")
+
+    def zone(self, node: Node) -> None:
+        zone_names()  # read the database now, and not while a request is answered
+        if isinstance(node, Literal):
+            try:
+                zone(node.value)
+            except Failed as failed:
+                self.refuse(node, f"This is no time zone: {failed}.")
 
     def pattern(self, node: Node) -> None:
         if not isinstance(node, Literal):

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from bunbase.pkg.patterns import pattern
 from bunbase.pkg.rules import values
+from bunbase.pkg.rules.functions import FUNCTIONS
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.syntax import (
     Both,
@@ -41,7 +42,16 @@ from bunbase.pkg.rules.syntax import (
     Operation,
     counted,
 )
-from bunbase.pkg.rules.values import CHARACTERS_FOR_A_STEP, Failed, calculated, compared, contained, same, type_name
+from bunbase.pkg.rules.values import (
+    CHARACTERS_FOR_A_STEP,
+    Failed,
+    FieldMissing,
+    calculated,
+    compared,
+    contained,
+    same,
+    type_name,
+)
 
 Evaluate = Callable[[Inputs], Any]
 Watch = Callable[[Node, Evaluate], Evaluate]
@@ -57,6 +67,8 @@ TESTS: Final[dict[str, Callable[[str, str], bool]]] = {
     "endsWith": str.endswith,
     "contains": operator.contains,
 }
+CHANGED: Final = {"doc", "next"}
+MISSING: Final = object()  # the value of a missing field on one side of `next.field == doc.field`
 VARIABLES: Final = ("auth", "doc", "next", "now", "request")
 STEPS_FOR_A_TURN: Final = 10  # for each element of a loop, in addition to one step for each node of its body
 STEPS_FOR_A_TIME: Final = 30  # reading a timestamp or duration takes 3 µs
@@ -93,6 +105,8 @@ def _closure(node: Node, watch: Watch | None) -> Evaluate:
             return _absorbing([closure(part, watch) for part in parts], False)
         case Either(of=parts):
             return _absorbing([closure(part, watch) for part in parts], True)
+        case Operation(sign="==" | "!=" as sign, left=left, right=right) if {root_of(left), root_of(right)} == CHANGED:
+            return _unchanged(sign, closure(left, watch), closure(right, watch))
         case Operation(sign=sign, left=left, right=right):
             return _operation(sign, closure(left, watch), closure(right, watch))
         case Choice(when=when, then=then, otherwise=otherwise):
@@ -115,7 +129,9 @@ def _field(of: Evaluate, name: str) -> Evaluate:
         value = of(inputs)
         if value.__class__ is dict and name in value:
             return value[name]
-        raise Failed(f"there is no field {name}" if isinstance(value, dict) else f"{type_name(value)} has no fields")
+        if isinstance(value, dict):
+            raise FieldMissing(f"there is no field {name}")
+        raise Failed(f"{type_name(value)} has no fields")
 
     return field
 
@@ -133,10 +149,14 @@ def _has(of: Evaluate, name: str) -> Evaluate:
 def _index(of: Evaluate, at: Evaluate) -> Evaluate:
     def index(inputs: Inputs) -> Any:
         value, place = of(inputs), at(inputs)
-        if value.__class__ is list and place.__class__ is int and 0 <= place < len(value):
-            return value[place]
-        if value.__class__ is dict and place.__class__ is str and place in value:
-            return value[place]
+        if value.__class__ is list and place.__class__ in (int, float) and 0 <= place < len(value):
+            if place.__class__ is float and not place.is_integer():
+                raise Failed("the index of a list has no fraction")
+            return value[int(place)]
+        if value.__class__ is dict and place.__class__ is str:
+            if place in value:
+                return value[place]
+            raise FieldMissing(f"there is no field {place}")
         raise Failed(f"{type_name(value)} has nothing there")
 
     return index
@@ -199,6 +219,39 @@ def _operation(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
             return lambda inputs: calculated(sign, left(inputs), right(inputs), inputs.spend)
 
 
+def _unchanged(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    """Return the closure of `next.field == doc.field`. A field that is missing in both equals itself.
+
+    In CEL, a missing field is an error, which denies; then `next.plan == doc.plan` would refuse each update of a
+    document without a plan. A field that only one of the two has is a difference.
+    """
+
+    def equal(inputs: Inputs) -> bool:
+        a, b = _or_missing(left, inputs), _or_missing(right, inputs)
+        return a is b if MISSING in (a, b) else same(a, b, inputs.spend)
+
+    return equal if sign == "==" else lambda inputs: not equal(inputs)
+
+
+def _or_missing(of: Evaluate, inputs: Inputs) -> Any:
+    try:
+        return of(inputs)
+    except FieldMissing:
+        return MISSING
+
+
+def root_of(node: Node) -> str | None:
+    """Return the variable whose field the node names by constant names, such as `doc` for `doc.a["b"]`; else None."""
+    below = False
+    while not isinstance(node, Name):
+        match node:
+            case Field(of=of) | Index(of=of, at=Literal(value=str())):
+                node, below = of, True
+            case _:
+                return None
+    return node.name if below else None
+
+
 def _choice(when: Evaluate, then: Evaluate, otherwise: Evaluate) -> Evaluate:
     def choice(inputs: Inputs) -> Any:
         return then(inputs) if _truth(when(inputs)) else otherwise(inputs)
@@ -222,8 +275,17 @@ def _call(name: str, arguments: list[Evaluate]) -> Evaluate:
             return lambda inputs: inputs.looked_up(first(inputs), second(inputs)) is not None
         case "matches":
             return _matches(first, arguments[1])
-        case _:
+        case _ if name in TESTS:
             return _test(TESTS[name], first, arguments[1])
+        case _:
+            return _function(FUNCTIONS[name], arguments)
+
+
+def _function(function: Callable[..., Any], arguments: list[Evaluate]) -> Evaluate:
+    if len(arguments) == 1:
+        only = arguments[0]
+        return lambda inputs: function(inputs.spend, only(inputs))
+    return lambda inputs: function(inputs.spend, *[argument(inputs) for argument in arguments])
 
 
 def _get(collection: Evaluate, id: Evaluate) -> Evaluate:

@@ -124,7 +124,7 @@ class _Parser:
                 return node
 
     def after_dot(self, of: Node) -> Node:
-        name = self.take_name("the name of a field")
+        name = self.field_name()
         if not self.taken("("):
             return Field(of, name.text, start=of.start, end=name.end)
         if name.text in MACROS:
@@ -158,6 +158,9 @@ class _Parser:
                 return ListOf(parts, start=token.start, end=end)
             case "sign" if token.text == "{":
                 return self.map_of(token)
+            case "reserved":
+                why = f"{token.text} is a reserved word of CEL; only the name of a field may be such a word"
+                raise refused(self.source, token.start, f"{why}, as in doc.{token.text}.")
         self.at -= 1
         raise self.unexpected("a value")
 
@@ -211,9 +214,10 @@ class _Parser:
         self.at += seen
         return seen
 
-    def take_name(self, wanted: str) -> Token:
-        if self.next.kind != "name" or self.next.text == "in":
-            raise self.unexpected(wanted)
+    def field_name(self) -> Token:
+        """Return the name after a dot, which may be a reserved word."""
+        if self.next.kind not in ("name", "reserved") or self.next.text == "in":
+            raise self.unexpected("the name of a field")
         return self.take()
 
     def expect(self, sign: str) -> Token:

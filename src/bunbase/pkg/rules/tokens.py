@@ -36,7 +36,7 @@ LARGEST_INT: Final = (1 << 63) - 1
 
 
 class Token(msgspec.Struct, frozen=True):
-    """One token. `kind`: number, string, word (true, false, null), name, sign or end.
+    """One token. `kind`: number, string, word (true, false, null), name, reserved, sign or end.
 
     `value`: the value of a literal, or the text of any other token.
     """
@@ -74,7 +74,7 @@ def _token(source: str, kind: str, text: str, at: int) -> Token:
         case "name" if text in WORDS:
             kind, value = "word", WORDS[text]
         case "name" if text in RESERVED:
-            raise refused(source, at, f"{text} is a reserved word of CEL.")
+            kind = "reserved"
     return Token(kind, text, value, at, at + len(text))
 
 

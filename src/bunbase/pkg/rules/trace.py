@@ -13,7 +13,7 @@ from bunbase.pkg.rules.closures import Evaluate, closure
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.refusal import place
 from bunbase.pkg.rules.syntax import Literal, Node
-from bunbase.pkg.rules.values import Failed
+from bunbase.pkg.rules.values import Diff, Failed
 
 MAX_STEPS: Final = 200
 MAX_CHARACTERS: Final = 200  # a longer expression, or a value with longer JSON, is shortened
@@ -67,6 +67,8 @@ def _shown(value: Any) -> Any:
             return rfc3339(value)
         case timedelta():
             return f"{value.total_seconds()}s"
+        case Diff():
+            return {"after": _shown(value.after), "before": _shown(value.before)}
         case list() | dict():
             text = msgspec.json.encode(_beginning(value, [MAX_CHARACTERS])).decode()
             return value if len(text) <= MAX_CHARACTERS else _short(text)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from bunbase.pkg.moments import EXAMPLE, read_moment
 
 SMALLEST_INT: Final = -(1 << 63)
@@ -33,6 +35,17 @@ class Failed(Exception):
     """An error of CEL. && and || may absorb it. If it reaches the top of the rule, the rule denies access."""
 
 
+class FieldMissing(Failed):
+    """A map has no such field."""
+
+
+class Diff(msgspec.Struct, frozen=True):
+    """The result of `after.diff(before)`: two maps to compare."""
+
+    after: dict[str, Any]
+    before: dict[str, Any]
+
+
 def type_name(value: Any) -> str:
     match value:
         case None:
@@ -51,6 +64,8 @@ def type_name(value: Any) -> str:
             return "map"
         case datetime():
             return "timestamp"
+        case Diff():
+            return "diff"
         case _:
             return "duration"
 
