@@ -145,8 +145,7 @@ export class Transport {
       throw invalidValue("headers", "HTTP cannot send this header.", cause);
     }
     // BunBase never redirects, and another server must not get a password ("error" is unknown to workerd); a function may
-    // lead elsewhere, but `fetch` would hand a secret key on
-    const redirect = path.startsWith("/v1/functions/") && !this.key.startsWith("sk_") ? "follow" : "manual";
+    const redirect = path.startsWith("/v1/functions/") ? "follow" : "manual";
     // Node and Chromium ask for `duplex` if the body is a stream
     const init = { method, headers, signal, body, redirect, duplex: "half" } as RequestInit;
     // read at each call, so that programs that watch fetch see every request

@@ -81,19 +81,6 @@ export async function add(claim, { load }) {
     }
   });
 
-  claim("a redirect of a function gets no secret key, and a publishable key may follow it", async () => {
-    const got = [];
-    const other = await listening((request, response) => (got.push(request.headers["x-bunbase-key"]), response.end()));
-    const first = await listening((_, response) => response.writeHead(302, { Location: `${other.url}/elsewhere` }).end());
-    try {
-      const [secret, public_] = ["sk_1", "pk_1"].map((key) => createClient(first.url, key, { storage: null }));
-      equal([(await secret.functions.fetch("go")).status, (await public_.functions.fetch("go")).status], [302, 200]);
-      equal(got, ["pk_1"]);
-    } finally {
-      for (const server of [first, other]) server.close();
-    }
-  });
-
   claim("a flood of tokens with unknown keys is no flood of requests, also while the keys cannot be fetched", async () => {
     let requests = 0;
     const fetch = async () => (requests++ ? new Response("", { status: 500 }) : Response.json({ keys: [] }));
