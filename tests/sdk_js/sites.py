@@ -94,7 +94,7 @@ def prepared(instance: Instance) -> Site:
         send(
             "PUT", f"/v1/collections/{collection}", json={"rules": RULES}, headers={"X-Bunbase-Project": project["id"]}
         )
-    template = [ESBUILD, ROOT / "src/bunbase/cli/templates/hello.ts", "--format=cjs"]
+    template: list[str | Path] = [ESBUILD, ROOT / "src/bunbase/cli/templates/hello.ts", "--format=cjs"]
     hello = subprocess.run(template, capture_output=True, text=True, check=True).stdout
     for name, bundle in (("echo", ECHO), ("hello", hello)):
         send(

@@ -88,7 +88,7 @@ def test_an_app_with_an_older_lib_compiles_without_skip_lib_check(
     options |= {"target": "es2022", "lib": lib.split(",")}
     (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["app.ts"]}))
 
-    command = [ROOT / "node_modules/.bin/tsc", "-p", tmp_path]
+    command: list[str | Path] = [ROOT / "node_modules/.bin/tsc", "-p", tmp_path]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
     assert (ran.returncode, ran.stdout) == (0, "")

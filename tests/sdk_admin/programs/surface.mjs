@@ -6,6 +6,7 @@ const [folder] = process.argv.slice(2);
 const { createAdmin } = await import(`${folder}/admin.js`);
 
 const sent = new Set();
+const ofUser = Buffer.from(JSON.stringify({ aud: "prj_1", type: "user" })).toString("base64url");
 const claims = Buffer.from(JSON.stringify({ aud: "prj_1" })).toString("base64url");
 const answer = {
   ...{ access_token: `e30.${claims}.x`, expires_in: 600, scope: "data:read", token: "t", id: "prj_1", name: "n" },
@@ -67,8 +68,8 @@ const calls = [
   () => server.users.invites.create({ email: "e" }),
   () => server.users.invites.withdraw("i"),
   () => server.auth.customToken("u"),
-  () => server.auth.verify("eyJraWQiOiJrIn0.e30.x").catch(() => {}),
-  () => member.auth.verify("eyJraWQiOiJrIn0.e30.x").catch(() => {}),
+  () => server.auth.verify(`eyJraWQiOiJrIn0.${ofUser}.x`).catch(() => {}),
+  () => member.auth.verify(`eyJraWQiOiJrIn0.${ofUser}.x`).catch(() => {}),
   () => account.token({ scopes: ["data:read"] }),
   () => server.collections.list(),
   () => server.collections.get("c"),

@@ -48,7 +48,7 @@ export async function add(claim, { load, url, key, project }) {
   claim("unknown keys are looked for once a minute at most", async () => {
     let fetches = 0;
     const verifier = createVerifier(url, project, { fetch: (...args) => (fetches++, fetch(...args)) });
-    const unknown = `${btoa('{"alg":"RS256","kid":"nobody"}')}.${btoa("{}")}.AAAA`;
+    const unknown = `${btoa('{"alg":"RS256","kid":"nobody"}')}.${btoa(JSON.stringify({ aud: project, type: "user" }))}.AAAA`;
     for (let times = 0; times < 5; times++) await refusal(verifier.verify(unknown), "invalid_token");
     equal(fetches, 1);
   });
