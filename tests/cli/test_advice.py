@@ -13,7 +13,10 @@ import pytest
 from bunbase.bunauth.service.proofs import PATH as PROOF_PATH
 from bunbase.bunauth.service.session_tokens import SECOND_STEP
 from bunbase.bunauth.service.totp import PATH as TOTP_PATH
-from bunbase.cli.errors import Refused, in_commands
+from bunbase.cli.errors import Refused, Usage, in_commands
+from bunbase.cli.http import at, at_v1
+from bunbase.cli.mcp.project_api import data_path
+from bunbase.cli.output import report
 from tests.cli.conftest import Bunbase, in_terminal
 from tests.cli.fake_api import FakeApi
 
@@ -189,3 +192,28 @@ def _text(node: ast.AST) -> str:
     if isinstance(node, ast.JoinedStr):
         return "".join(_text(part) or "x" for part in node.values)
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def test_nothing_that_a_server_says_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b]0;owned\x07\u202e\x9b2J"
+    refused = Refused({"code": hostile, "title": hostile, "detail": hostile, "request_id": hostile})
+    refused.asked = {"server": "http://server", "project": hostile, "project_from": hostile}
+
+    report(refused, json=False)
+
+    assert not set("\x1b\x07\u202e\x9b") & set(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("segment", ["", ".", ".."])
+def test_no_id_or_name_leads_to_another_route(segment: str) -> None:
+    for path in (at, at_v1, data_path):
+        with pytest.raises(Usage, match="is no id or name"):
+            path("projects", segment, "env")
+
+
+@pytest.mark.parametrize("path", ["/../../data", "..", "/%2E%2e/x"])
+def test_a_path_stays_below_its_function(in_project: FakeApi, bunbase: Bunbase, path: str) -> None:
+    said = bunbase("invoke", "hello", "--path", path, "--key", "sk_1")
+
+    assert said.code == 2
+    assert "leads elsewhere" in said.err

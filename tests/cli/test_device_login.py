@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bunbase.cli.device_login import sign_in_by_browser
+from bunbase.cli.device_login import _open, sign_in_by_browser
 from bunbase.cli.errors import Refused
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.output import Output
@@ -49,3 +49,15 @@ def test_the_command_asks_more_seldom_when_the_server_wants_it(api: FakeApi) -> 
         sign_in_by_browser(session, Output(True), pauses.append)
 
     assert pauses == [0, 0, 5, 5]
+
+
+@pytest.mark.parametrize("address", ["file:///etc/hosts", "vscode://x", "--new-window", "javascript:alert(1)", ""])
+def test_an_address_that_is_no_page_is_not_opened(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    opened: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("webbrowser.open", opened.append)
+
+    _open(address)
+    _open("https://bunbase.example/device?code=A")
+
+    assert opened == ["https://bunbase.example/device?code=A"]

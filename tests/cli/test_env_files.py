@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.cli.env_files import _variables, read_env_file
+from bunbase.cli.env_pull import _git_would_commit, env_text
 from bunbase.cli.errors import Usage
+from bunbase.contracts.functions.variables import Variable
 
 PATH = Path(".env")
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -92,3 +97,20 @@ def test_a_file_without_variables_is_a_usage_error(tmp_path: Path, content: byte
         read_env_file(tmp_path / ".env")
 
     assert str(tmp_path / ".env") in refused.value.detail
+
+
+def test_a_shell_that_reads_a_pulled_value_runs_nothing(tmp_path: Path) -> None:
+    values = {"A": f"it's `touch {tmp_path}/a`", "B": f"$(touch {tmp_path}/b)'", "C": f"`touch {tmp_path}/c`"}
+    file = tmp_path / ".env"
+    file.write_text(env_text([Variable(name, TIME, value=value) for name, value in values.items()]))
+
+    subprocess.run(["sh", "-c", f". {file}"], check=True)
+
+    assert not {"a", "b", "c"} & {one.name for one in tmp_path.iterdir()}
+    assert read_env_file(file) == values
+
+
+def test_a_repository_that_git_refuses_still_counts_as_one(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+
+    assert _git_would_commit(tmp_path / ".env")

@@ -157,3 +157,26 @@ def test_a_project_that_is_chosen_for_a_target_is_written_to_its_table(
     assert said.code == 0, said.err
     assert '[project]\nslug = "usual"\n\n[target.here] # mine\n' in path.read_text()
     assert 'project = "guestbook"' in path.read_text()
+
+
+def test_a_token_of_the_environment_goes_to_no_server_that_only_a_folder_names(
+    signed_in: FakeApi, home: Path, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home / "bunbase.toml", f"[target.staging]\nserver = '{signed_in.url}'\n")
+    token = credentials_file().read().server(signed_in.url).access_token
+    monkeypatch.setenv("BUNBASE_TARGET", "staging")
+    monkeypatch.delenv("BUNBASE_URL", raising=False)
+
+    stored = bunbase("projects", "list")
+    monkeypatch.setenv("BUNBASE_TOKEN", token)
+    refused = bunbase("projects", "list")
+    flag = bunbase("projects", "list", "--target", "staging")
+    monkeypatch.setenv("BUNBASE_URL", signed_in.url)
+    variable = bunbase("projects", "list")
+    monkeypatch.delenv("BUNBASE_URL")
+    monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
+    login = bunbase("login", "--email", "bob@example.com")
+
+    assert (stored.code, refused.code, flag.code, variable.code, login.code) == (0, 2, 0, 0, 2)
+    assert "--target staging" in refused.err
+    assert "--target staging" in login.err

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bunbase_sdk import AsyncClient, Client, Denied, NotFound, Problem, ServiceAccount
+from bunbase_sdk.core import streams
 from bunbase_sdk.core.credentials import from_environment
 from tests.sdk_js.fault_proxy import FaultProxy
 from tests.sdk_python.conftest import Connect
@@ -200,3 +201,58 @@ def test_a_problem_can_be_sent_to_another_process() -> None:
     assert (type(copy), copy.code, copy.status, copy.request_id, copy.retry_after) == (
         NotFound, "document_not_found", 404, "req_1", 2
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/../../auth/users/export", "..", "/a/../../../data", "/%2e%2e/x", "/.", "/a\\..\\b"])
+def test_a_path_that_somebody_else_has_chosen_stays_below_its_function(path: str) -> None:
+    seen: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url)
+        return httpx.Response(200)
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    client = Client("http://127.0.0.1:7070", "sk_1", http=http)
+
+    for functions in (client.functions, client.as_user("usr_1").functions):
+        for call in (functions.fetch, functions.invoke):
+            with pytest.raises(Problem, match="leads elsewhere"):
+                call("files", path=path)
+
+    client.functions.fetch("files", path="/a..b/.c?next=/../x")
+    assert [url.raw_path for url in seen] == [b"/v1/functions/files/a..b/.c?next=/../x"]
+
+
+def test_a_broken_file_of_an_account_is_not_kept_in_the_error(tmp_path: Path) -> None:
+    file = tmp_path / "account.json"
+    file.write_text('{"client_secret": "hidden",')
+    file.chmod(0o600)
+
+    with pytest.raises(Problem) as caught:
+        from_environment({"BUNBASE_SERVICE_ACCOUNT": str(file)})
+
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_an_address_with_a_password_is_refused_without_the_password() -> None:
+    with pytest.raises(Problem, match="no address") as caught:
+        Client("https://eve:hidden@api.example.com", "sk_1")
+
+    assert "hidden" not in str(caught.value)
+
+
+def test_an_id_with_half_a_character_is_a_problem() -> None:
+    with pytest.raises(Problem, match="An id or a name"):
+        Client("http://127.0.0.1:7070", "sk_1").users.get("\ud800")
+
+
+def test_an_event_without_an_end_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_LINE_BYTES", 1000)
+    events = streams.Events()
+
+    for _ in range(100):
+        events.fed(b"data: x\n")
+
+    with pytest.raises(Problem, match="too long"):
+        events.fed(b"data: x\n" * 100)

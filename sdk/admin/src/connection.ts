@@ -142,7 +142,8 @@ export class Connection {
       const headers = new Headers(init?.headers);
       for (const [name, value] of Object.entries(more)) headers.set(name, value);
       if (key === NO_KEY) headers.delete("X-Bunbase-Key");
-      return (options.fetch ?? globalThis.fetch)(input, { ...init, headers });
+      // nor is a redirect of a function followed: `fetch` would hand the secret key on to another server
+      return (options.fetch ?? globalThis.fetch)(input, { ...init, headers, redirect: "manual" });
     };
     return createSender(this.#url, key, { ...options, fetch: sending, storage: null }, tokens);
   }

@@ -41,6 +41,7 @@ export interface FollowOptions extends LogFilter, FollowCall {
   after?: number | undefined;
 }
 
+const MAX_EVENT = 1 << 20; // every event of BunBase is much shorter
 const SILENCE_MS = 45_000; // three heartbeats: the server sends one every 15 s
 
 /** Yields the stored lines, the newest first. @internal */
@@ -103,6 +104,8 @@ async function* linesOf(response: Response, signal: AbortSignal | undefined): As
       text += decoder.decode(value, { stream: true });
       const events = text.split("\n\n");
       text = events.pop()!;
+      if (text.length > MAX_EVENT)
+        throw new Problem({ code: "unexpected_answer", detail: "The server sent a line that is too long. Is this BunBase?" });
       for (const event of events) yield lineOf(event);
     }
   } finally {

@@ -115,6 +115,7 @@ def login(
     """
     out = Output(flags.json)
     with open_session(flags) as session:
+        session.check_named()
         if token or token_stdin:
             token = _token(token, token_stdin, out)
             _accept_token(session, token, out)

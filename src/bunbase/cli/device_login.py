@@ -21,6 +21,7 @@ from bunbase.contracts.bunauth.devices import DeviceLogin
 
 SLOWER_SECONDS: Final = 5  # RFC 8628 §3.5
 MAX_NAME: Final = 100
+PAGES: Final = ("https://", "http://")
 WAITS: Final = ("authorization_pending", "slow_down")
 
 
@@ -57,6 +58,11 @@ def _error(reply: httpx.Response) -> str:
 
 
 def _open(url: str) -> None:
-    """Open the address if this machine has a desktop. A browser for the terminal would hide the code."""
+    """Open the address if this machine has a desktop. A browser for the terminal would hide the code.
+
+    Only a page is opened: the address comes from a server, and other addresses start programs.
+    """
+    if not url.startswith(PAGES):
+        return
     if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(url)

@@ -22,7 +22,7 @@ from bunbase.contracts.functions.variables import Variable, Variables
 OWNER_ONLY: Final = 0o600
 PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")  # every tool reads such a value alike without quotes
 GIT_SECONDS: Final = 10
-NOT_IGNORED: Final = 1  # the exit code of `git check-ignore`; 0 is ignored, 128 is not a repository
+IGNORED, NOT_IGNORED = 0, 1  # the exit codes of `git check-ignore`; any other: no repository, or one that it refuses
 
 
 def pull(
@@ -63,6 +63,7 @@ def _quoted(value: str) -> str:
     if "'" not in value and "\r" not in value:
         return f"'{value}'"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\r", "\\r")
+    escaped = escaped.replace("`", "\\`")  # a shell that reads the file would run what stands between two of them
     return f'"{escaped}"'
 
 
@@ -76,4 +77,5 @@ def _git_would_commit(file: Path) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return done.returncode == NOT_IGNORED
+    in_repository = any((one / ".git").exists() for one in (folder, *folder.parents))
+    return done.returncode == NOT_IGNORED or (done.returncode != IGNORED and in_repository)

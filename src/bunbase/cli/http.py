@@ -16,12 +16,13 @@ import msgspec
 from bunbase import __version__
 from bunbase.cli.address import is_loopback
 from bunbase.cli.certificates import refused_certificate, tls_context
-from bunbase.cli.errors import Failure, Refused, Unreachable
+from bunbase.cli.errors import Failure, Refused, Unreachable, Usage
 
 T = TypeVar("T")
 
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
+NO_SEGMENTS: Final = frozenset({"", ".", ".."})
 MAX_NAME: Final = 100  # characters of the name of the machine
 MAX_CLIENT: Final = 50  # characters of the name of the client: the audit log keeps 200 characters of all
 
@@ -133,6 +134,10 @@ def at_v1(*segments: str) -> str:
 
 
 def _below(root: str, segments: Sequence[str]) -> str:
+    """Return the path. Raises: Usage for a segment that would lead to another path: "", "." and ".."."""
+    for segment in segments:
+        if segment in NO_SEGMENTS:
+            raise Usage(f'"{segment}" is no id or name.')
     return "/".join((root, *(quote(segment, safe="") for segment in segments)))
 
 

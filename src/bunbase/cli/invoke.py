@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 import msgspec
@@ -25,6 +25,7 @@ from bunbase.cli.request_data import read_data
 from bunbase.cli.session import Session, open_session
 
 KEY: Final = "BUNBASE_KEY"
+DOTS: Final = frozenset({".", ".."})
 ANSWER_SECONDS: Final = 330.0  # the longest time limit of a function, plus some time for the network
 VERSION_HEADER: Final = "x-bunbase-function-version"  # only answers of the function itself have this header
 INVOCATION_HEADER: Final = "x-bunbase-invocation"
@@ -142,6 +143,9 @@ def _is_json(body: bytes) -> bool:
 
 
 def _below(path: str) -> str:
+    """Return what follows the function's URL. Raises: Usage for a path that leads out of the function."""
+    if not DOTS.isdisjoint(unquote(path.partition("?")[0]).replace("\\", "/").split("/")):
+        raise Usage("--path has a part . or .., which leads elsewhere.")
     return path if not path or path.startswith(("/", "?")) else f"/{path}"
 
 

@@ -117,7 +117,7 @@ def report(failure: Failure, json: bool) -> None:
     if isinstance(failure, Refused) and failure.asked:
         text.append(f"\n         asked {_asked(**failure.asked)}", "dim")
     if failure.request_id:
-        text.append(f"\n         request {failure.request_id}", "dim")
+        text.append(f"\n         request {visible(failure.request_id)}", "dim")
     _console(sys.stderr).print(text, soft_wrap=True)
 
 

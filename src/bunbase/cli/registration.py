@@ -62,6 +62,7 @@ def register(
     """
     out = Output(flags.json)
     with open_session(flags, invite) as session:
+        session.check_named()
         if of_members(invite):
             join_with_a_new_account(session, invite, credentials, name, out)
             return

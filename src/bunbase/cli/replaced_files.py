@@ -10,7 +10,8 @@ from pathlib import Path
 def replace_file(path: Path, text: str, mode: int | None = None) -> None:
     """Write the file under another name, and rename it. `mode`: its permissions; None keeps those that it has.
 
-    A symbolic link stays, and the file that it leads to is replaced.
+    A symbolic link stays, and the file that it leads to is replaced. If there is no such file, the link is replaced:
+    in a folder from elsewhere, it could make a file anywhere.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if mode is None:
@@ -20,7 +21,7 @@ def replace_file(path: Path, text: str, mode: int | None = None) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode())
         os.chmod(name, mode)
-        os.replace(name, path.resolve() if path.is_symlink() else path)
+        os.replace(name, path.resolve() if path.is_symlink() and path.exists() else path)
     except BaseException:
         os.unlink(name)
         raise

@@ -13,15 +13,16 @@ from typing import Any, Final, TypeVar
 import httpx
 import msgspec
 
+from bunbase.cli.address import VARIABLE as URL
 from bunbase.cli.address import server_of_link
 from bunbase.cli.credentials import CredentialsFile, KnownServer
-from bunbase.cli.errors import Failure, NotSignedIn, Refused, said
+from bunbase.cli.errors import Failure, NotSignedIn, Refused, Usage, said
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
 from bunbase.cli.prompts import is_attended
 from bunbase.cli.proofs import REQUIRED, prove, unattended
 from bunbase.cli.tables import visible
-from bunbase.cli.targets import Target, where
+from bunbase.cli.targets import TARGET, Target, where
 from bunbase.contracts.bunauth.accounts import SignedIn
 
 T = TypeVar("T")
@@ -151,6 +152,7 @@ class Session:
 
     def _current_token(self) -> str:
         if self.token:
+            self.check_named()
             return self.token
         known = self.known()
         if not known.access_token:
@@ -158,6 +160,18 @@ class Session:
         if known.refresh_token and known.expires_at < time.time() + EARLY_SECONDS:
             return self._renew(known.access_token)
         return known.access_token
+
+    def check_named(self) -> None:
+        """Raises: Usage if a variable for every folder names a target, and this folder the server that it stands for.
+
+        A password or a token in the environment belongs to no server, so a folder from elsewhere would get it.
+        """
+        if self.target.chosen_by == TARGET and self.named_by and self.named_by == self.target.server.origin:
+            raise Usage(
+                f"No password and no {TOKEN} is sent to {self.url}, which only {self.named_by} names. Name the target "
+                f"on the command line, --target {self.target.name}, or the server in {URL}.",
+                "target_not_named",
+            )
 
     def _renew(self, stale: str) -> str:
         """Trade the refresh token for a new access token, and return the new one.
@@ -229,7 +243,7 @@ def _name_changed_project(session: Session) -> None:
     """After a change, name the project that a file or an earlier command has chosen: it may not be the expected one."""
     project = session.project
     if session.has_changed and project is not None and project.origin != PROJECT_FLAG and not session.place_shown:
-        sys.stderr.write(f"in the project {visible(project.name)}, from {project.origin}\n")
+        sys.stderr.write(f"in the project {visible(project.name)}, from {visible(project.origin)}\n")
 
 
 def keep_sign_in(known: KnownServer, signed_in: SignedIn) -> None:

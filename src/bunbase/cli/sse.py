@@ -22,12 +22,12 @@ class Event(msgspec.Struct, frozen=True):
 
 def events(parts: Iterable[bytes]) -> Iterator[Event]:
     """Yield each event once it is complete; comments, which only keep the connection alive, are skipped."""
-    kind, id, data = "message", "", list[str]()
+    kind, id, data, size = "message", "", list[str](), 0
     for line in _lines(parts):
         if not line:
             if data:
                 yield Event(kind, id, "\n".join(data))
-            kind, id, data = "message", "", []
+            kind, id, data, size = "message", "", [], 0
             continue
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
@@ -38,6 +38,9 @@ def events(parts: Iterable[bytes]) -> Iterator[Event]:
                 id = value
             case "data":
                 data.append(value)
+                size += len(value) + 1
+                if size > MAX_LINE_BYTES:
+                    raise _too_long()
             case _:
                 pass
 
@@ -50,4 +53,8 @@ def _lines(parts: Iterable[bytes]) -> Iterator[str]:
         for line in whole:
             yield line.removesuffix(b"\r").decode("utf-8", "replace")
         if len(buffer) > MAX_LINE_BYTES:
-            raise Failure("unexpected_answer", "The server sent a line that is too long: is this a BunBase server?")
+            raise _too_long()
+
+
+def _too_long() -> Failure:
+    return Failure("unexpected_answer", "The server sent a line that is too long: is this a BunBase server?")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from bunbase.cli.auth_file import DEFAULTS, differences
-from bunbase.cli.errors import Usage
+from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.plans.comparing import index_changes, is_empty, needed
 from bunbase.cli.plans.pulling import Project, Pulled, pulled
 from bunbase.cli.plans.wanted import wanted_collections
@@ -224,3 +224,42 @@ def test_a_value_that_json_cannot_hold_is_named(tmp_path: Path, table: str, told
 
 def test_the_settings_of_the_api_are_the_defaults_without_a_file() -> None:
     assert msgspec.json.decode(api_json(ProjectAuth())) == DEFAULTS
+
+
+@pytest.mark.parametrize("name", ["posts", "../posts", "/tmp/posts"])
+def test_a_pull_writes_nothing_outside_of_the_folder(tmp_path: Path, name: str) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    (here / "collections").symlink_to(elsewhere)
+    posts = Collection(name, "", (), None, None, {"const": None})
+
+    with pytest.raises(Failure, match="is outside of"):
+        pull(Project("prj_1", "shop", {name: posts}, {}, NO_AUTH), here / "bunbase.toml")
+
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_the_json_file_in_place_of_a_toml_file_is_no_link_to_elsewhere(tmp_path: Path) -> None:
+    here, kept = tmp_path / "here", tmp_path / "kept.json"
+    here.mkdir()
+    kept.write_text("{}")
+    (here / "bunbase.toml").write_text("[collections.posts]\nschema = 'posts.toml'\n")
+    (here / "posts.toml").write_text("type = 'object'\n")
+    (here / "posts.json").symlink_to(kept)
+    posts = Collection("posts", "", (), None, None, {"const": None})
+
+    with pytest.raises(Failure, match="is outside of"):
+        pull(Project("prj_1", "shop", {"posts": posts}, {}, NO_AUTH), here / "bunbase.toml")
+
+    assert kept.read_text() == "{}"
+
+
+def test_a_link_to_no_file_is_replaced_and_makes_no_file_elsewhere(tmp_path: Path) -> None:
+    link = tmp_path / "bunbase.toml"
+    link.symlink_to(tmp_path / "elsewhere")
+
+    write_file(link, "x = 1\n")
+
+    assert not link.is_symlink()
+    assert not (tmp_path / "elsewhere").exists()

@@ -1,5 +1,6 @@
 /** Service accounts and their tokens, the environment, and connections that break. */
 
+import { createServer } from "node:http";
 import { equal, refusal } from "../../sdk_js/programs/harness.mjs";
 
 export async function add(claim, environment) {
@@ -22,6 +23,31 @@ export async function add(claim, environment) {
     };
     return [counts, wrapped];
   }
+
+  claim("a function that leads elsewhere gets no credential there", async () => {
+    const got = [];
+    const listening = (answer) => new Promise((done) => {
+      const server = createServer(answer).listen(0, "127.0.0.1", () => done({ server, url: `http://127.0.0.1:${server.address().port}` }));
+    });
+    const other = await listening((request, response) => (got.push(request.headers), response.end()));
+    const first = await listening((request, response) => {
+      const answer = JSON.stringify({ access_token: "t", expires_in: 600, scope: "data:read" });
+      if (request.url === "/v1/auth/token") response.writeHead(200, { "Content-Type": "application/json" }).end(answer);
+      else response.writeHead(307, { Location: `${other.url}/elsewhere` }).end();
+    });
+    try {
+      for (const credential of ["sk_1", account]) {
+        const admin = createAdmin(first.url, credential);
+        for (const { functions } of [admin, admin.as("usr_1")]) {
+          equal((await functions.fetch("go")).status, 307);
+          await refusal(functions.invoke("go"), "unexpected_answer");
+        }
+      }
+      equal(got, []);
+    } finally {
+      for (const { server } of [first, other]) server.close();
+    }
+  });
 
   claim("fifty calls at once ask for one token", async () => {
     const [counts, wrapped] = counting();

@@ -81,6 +81,22 @@ export async function add(claim, { load }) {
     }
   });
 
+  claim("a flood of tokens with unknown keys is no flood of requests, also while the keys cannot be fetched", async () => {
+    let requests = 0;
+    const fetch = async () => (requests++ ? new Response("", { status: 500 }) : Response.json({ keys: [] }));
+    const verifier = createVerifier("http://bunbase.test", "prj_1", { fetch });
+    const now = Date.now;
+    const verify = (kid) => verifier.verify(`${btoa(JSON.stringify({ kid }))}.${btoa("{}")}.AA`).catch((error) => error.code);
+    try {
+      await verify("a");
+      Date.now = () => now() + 120_000;
+      for (const kid of ["b", "c", "d", "e"]) await verify(kid);
+      equal(requests, 2);
+    } finally {
+      Date.now = now;
+    }
+  });
+
   claim("a call is sent for its user only: not for the next one, and not for nobody", async () => {
     const switches = [(client) => client.auth.signOut(), (client) => signIn(client), (client) => client.auth.signOut().then(() => signIn(client))];
     for (const change of switches) {

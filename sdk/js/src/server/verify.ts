@@ -48,6 +48,7 @@ export class Verifier {
   #keys = new Map<string, Promise<CryptoKey>>();
   #algorithms = new Map<string, Algorithm>();
   #fetchedAt = -Infinity;
+  #triedAt = -Infinity;
   #fetching: Promise<void> | undefined;
 
   /** @internal */
@@ -83,9 +84,10 @@ export class Verifier {
   }
 
   async #key(kid: string, call: Call): Promise<CryptoKey> {
-    const age = Date.now() - this.#fetchedAt;
-    // an unknown key is looked for once a minute at most: anybody can name one
-    if (age > (this.#keys.has(kid) ? KEEP_MS : REFETCH_MS)) {
+    const now = Date.now();
+    // an unknown key is looked for once a minute at most, also if that fails: anybody can name one
+    const isOld = this.#keys.has(kid) ? now > this.#fetchedAt + KEEP_MS : this.#fetchedAt < 0 || now > this.#triedAt + REFETCH_MS;
+    if (isOld) {
       // the answer is for all who wait, so the signal of one of them does not end the request
       const fetching = (this.#fetching ??= this.#fetch().finally(() => (this.#fetching = undefined)));
       await this.#transport.within(call, (deadline) => deadline.race(fetching));
@@ -99,6 +101,7 @@ export class Verifier {
 
   async #fetch(): Promise<void> {
     const path = `/v1/auth/jwks.json?project=${encodeURIComponent(this.#project)}`;
+    this.#triedAt = Date.now();
     const { keys } = await this.#transport.json<{ keys: Key[] }>({ method: "GET", path, token: null, repeatable: true });
     this.#fetchedAt = Date.now();
     this.#keys.clear();

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
 
 from bunbase.cli.errors import Usage
-from bunbase.cli.http import Call, at, decode
+from bunbase.cli.http import Call, at, at_v1, decode
 from bunbase.cli.session import Session
 
 T = TypeVar("T")
@@ -48,4 +47,4 @@ class ProjectApi:
 
 def data_path(*segments: str) -> str:
     """Return a path below /v1; every segment is percent-encoded."""
-    return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
+    return at_v1(*segments)

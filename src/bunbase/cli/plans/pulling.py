@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from bunbase.cli.auth_file import pulled as pulled_auth
+from bunbase.cli.errors import Failure
 from bunbase.cli.plans.comparing import index_changes, own_indexes, rule_changes
 from bunbase.cli.plans.wanted import wanted_collections
 from bunbase.cli.project_file import ProjectFile
@@ -73,6 +74,8 @@ def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str])
     after = edited(text, changed)
     if after != text:
         files[path] = after
+    for written in files.keys() - {path}:  # that file is the folder's own, wherever a link leads
+        _check_inside(written, file.folder)
     removed = tuple(name for name in file.collections if name not in tables)
     return Pulled(files, removed, tuple(sorted(project.active.keys() - functions)))
 
@@ -105,6 +108,15 @@ def _placed(collection: str, name: str, value: Any, before: Any, folder: Path, f
         path = f"{path.removesuffix('.toml')}.json"
     files[shown(folder / path)] = _text_of(value, folder / path)
     return path
+
+
+def _check_inside(path: Path, folder: Path) -> None:
+    """Check the file itself: links in a folder from elsewhere, and names from a server, may lead anywhere.
+
+    Raises: Failure.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise Failure("outside_folder", f"{path} is outside of {folder}, so it is not written. Is there a link?")
 
 
 def _text_of(value: Any, path: Path) -> str:

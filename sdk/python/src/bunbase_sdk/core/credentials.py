@@ -152,8 +152,8 @@ def account_in(file: Path, url: str = "", project: str | None = None) -> Found:
         content = json.loads(file.read_text("utf-8"))
     except OSError as error:
         raise invalid_value(str(file), f"The file cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise invalid_value(str(file), "The file is not JSON.") from error
+    except ValueError:  # it has the text of the file, with the secret
+        raise invalid_value(str(file), "The file is not JSON.") from None
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
         raise invalid_value(str(file), "The file is an object of texts: url, client_id, client_secret.")
     account = ServiceAccount(content.get("client_id", ""), content.get("client_secret"), content.get("private_key"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from bunbase_sdk.core.answers import problem_in, value_of
 from bunbase_sdk.core.developer_paths import project_path
@@ -19,6 +20,7 @@ from bunbase_sdk.models import FunctionConfig, FunctionStats, FunctionVersion, L
 from bunbase_sdk.problem import invalid_value
 
 PAGE: Final = 100
+DOTS: Final = frozenset({".", ".."})
 
 
 class FunctionsCalls:
@@ -263,6 +265,9 @@ class FunctionsCalls:
 def _address(name: str, below: str) -> str:
     if "#" in below or not below.isascii() or not below.isprintable() or " " in below:
         raise invalid_value("path", "Escape the path, for example with urllib.parse.quote.")
+    # httpx removes them: they must not lead to another function, or out of functions
+    if not DOTS.isdisjoint(unquote(below.partition("?")[0]).replace("\\", "/").split("/")):
+        raise invalid_value("path", "It has a part . or .., which leads elsewhere.")
     return f"/v1/functions{path(name)}{below if below.startswith(('/', '?')) or not below else f'/{below}'}"
 
 

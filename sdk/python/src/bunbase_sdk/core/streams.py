@@ -34,7 +34,7 @@ def emitted_lines(transport: Transport, address: Callable[[object], str], timeou
                 for line in lines_of(buffer):
                     last, failures = line_value(line), 0
                     yield Emit(last)
-                _check_size(buffer)
+                _check_size(len(buffer))
             if not buffer.strip():
                 return
             raise Broken("the answer ended within a line")
@@ -66,6 +66,7 @@ class Events:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._data: list[str] = []
+        self._size = 0  # of the data so far
 
     def fed(self, part: bytes) -> list[str]:
         """Return the data of the events that are complete with these bytes."""
@@ -75,10 +76,12 @@ class Events:
             text = line.removesuffix(b"\r").decode("utf-8", "replace")
             if not text and self._data:
                 complete.append("\n".join(self._data))
-                self._data = []
+                self._data, self._size = [], 0
             elif text.startswith("data:"):
                 self._data.append(text[5:].removeprefix(" "))
-        _check_size(self._buffer)
+                self._size += len(line) + 1
+                _check_size(self._size)
+        _check_size(len(self._buffer))
         return complete
 
 
@@ -88,6 +91,6 @@ def _line(number: int, item: object) -> bytes:
     return written(item, f"line {number}") + b"\n"
 
 
-def _check_size(buffer: bytearray) -> None:
-    if len(buffer) > MAX_LINE_BYTES:
+def _check_size(size: int) -> None:
+    if size > MAX_LINE_BYTES:
         raise Problem("unexpected_answer", "The server sent a line that is too long. Is this BunBase?")

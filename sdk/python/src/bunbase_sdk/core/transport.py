@@ -7,6 +7,7 @@ pass repeats a request that is safe to repeat → the answer is read, within the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,6 +28,7 @@ TIMEOUT_SECONDS: Final = 30.0
 RETRIES: Final = 2
 MAX_PROBLEM_BYTES: Final = 1024 * 1024
 AGENT: Final = "bunbase-sdk-python/0.1.0"
+HALF: Final = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot write
 NOTHING: Final = object()
 EXPIRED: Final = frozenset({"token_expired", "invalid_token", "unauthenticated"})
 
@@ -60,8 +62,15 @@ class Transport:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise invalid_value("url", f"{url!r} is no address such as https://api.example.com.")
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or "@" in parts.netloc
+        ):
+            shown = f"…{url[url.rindex('@') :]}" if "@" in url else url  # without a password
+            raise invalid_value("url", f"{shown!r} is no address such as https://api.example.com.")
         self.url = url.rstrip("/")
         self.credential = credential
         self.timeout = timeout
@@ -147,7 +156,7 @@ class Transport:
 def path(*parts: str) -> str:
     """Return a path with each part escaped. Raises: Problem, for a part that is empty or no text."""
     for part in parts:
-        if not isinstance(part, str) or part in ("", ".", ".."):
+        if not isinstance(part, str) or part in ("", ".", "..") or HALF.search(part):
             raise invalid_value("", f"An id or a name is a text that is not empty, and not {part!r}.")
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
