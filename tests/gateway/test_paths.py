@@ -36,3 +36,14 @@ async def test_an_escaped_slash_separates_no_segments(path: str) -> None:
     assert normal_path(b"/v1/functions/echo%2Fa") == ("/v1/functions/echo%2Fa", b"/v1/functions/echo%2Fa")
     async with door_of() as door:
         assert (await door.http.get(f"http://test{path}", headers=KEY)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/auth/sessions/", "/v1/auth//sessions", "//v1/auth/me"])
+async def test_a_delete_with_an_empty_part_deletes_nothing(path: str) -> None:
+    """`DELETE /v1/auth/sessions/$ID` with an empty variable would end all sessions."""
+    async with door_of() as door:
+        answer = await door.http.delete(f"http://test{path}", headers=KEY)
+        function = await door.http.delete("http://test/v1/functions/echo/", headers=KEY)
+
+    assert (answer.status_code, "is empty" in answer.json().get("detail", "")) == (404, True), answer.text
+    assert function.status_code == 201

@@ -21,10 +21,12 @@ from litestar.params import QueryParameter
 
 from bunbase.gateway.cookie_answers import PARAMETER as COOKIES_PARAMETER
 from bunbase.gateway.credentials import KEY_PARAMETER, PROJECT_PARAMETER
+from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.pkg.errors import InvalidInput, NotFound
 
 WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
 DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+EMPTY: Final = re.compile(rb"//|/$")
 NULL: Final = "null"
 MAX_NAME: Final = 100
 OF_THE_GATEWAY: Final = frozenset({KEY_PARAMETER, PROJECT_PARAMETER, COOKIES_PARAMETER})
@@ -92,12 +94,18 @@ def _choices(kind: Any) -> list[Any]:
 
 
 def _check_path(request: Request[Any, Any, Any]) -> None:
-    """A number in a path has one spelling, so that a document or version has one address."""
+    """A number in a path has one spelling, so that a document or version has one address.
+
+    A DELETE has no empty segments: `DELETE /v1/auth/sessions/$ID` with an empty variable would end all sessions.
+    """
+    template = request.scope["path_template"]
+    if request.method == "DELETE" and not template.startswith(FUNCTIONS) and EMPTY.search(request.scope["raw_path"]):
+        raise NotFound("A part of this path is empty. Is a variable empty that has the id of what to delete?")
     numbers = {name: str(value) for name, value in request.path_params.items() if isinstance(value, int)}
     if not numbers:
         return
     path = request.scope["path"]
-    parts = zip(request.scope["path_template"].split("/"), path.rstrip("/").split("/"), strict=True)
+    parts = zip(template.split("/"), path.rstrip("/").split("/"), strict=True)
     if any(numbers.get(part[1:-1], sent) != sent for part, sent in parts if part.startswith("{")):
         raise NotFound(f"There is no route {path}; write numbers in digits, without a sign or zeros in front.")
 
