@@ -53,6 +53,8 @@ def test_a_query_pages_sorts_selects_and_counts(posts: Any) -> None:
     assert posts.count({"n": 100}) == 0
     groups = posts.aggregate({"total": {"$sum": "n"}}, group="kind")
     assert sorted((one["kind"], one["total"]) for one in groups) == [("even", 12), ("odd", 9)]
+    parts = [{"$each": "kind", "as": "of"}]
+    assert posts.aggregate({"n": {"$count": True}}, group=parts, sort="-of", limit=1) == [{"of": "odd", "n": 3}]
 
 
 def test_integers_of_64_bits_come_back_exactly_and_larger_ones_are_refused(posts: Any) -> None:

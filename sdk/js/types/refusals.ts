@@ -45,6 +45,12 @@ export async function accepted(): Promise<void> {
   });
   for await (const { author } of posts.all({ where: { draft: false } })) console.log(author.toUpperCase());
   const [total] = await posts.aggregate<{ state: string; n: number }>({ group: ["state"], values: { n: { $sum: "likes" } } });
+  await posts.aggregate({
+    group: [{ $each: "tags", as: "tag" }, { $dateTrunc: { field: "_created", unit: "month", timezone: "Europe/Berlin" } }],
+    values: { n: { $count: true }, newest: { $first: { field: "title", sort: ["-_created"] } }, some: { $push: "title" } },
+    sort: ["-n"],
+    limit: 10,
+  });
   console.log(total?.n, title, revision, count, short);
   await client.data.collection("whatever").create({ every: ["thing", 1n] });
   await client.data.collection("whatever").query({ where: { "a.b": 1, c: { $in: [1] } }, sort: ["-a"], select: ["a"] });

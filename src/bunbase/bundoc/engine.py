@@ -9,6 +9,7 @@ import msgspec
 
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Lookup, StoredDocument
+from bunbase.bundoc.query.rows import Row
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.writes import CommitStep, Committed, Guard, Write
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
@@ -99,10 +100,10 @@ class Engine(Protocol):
         """Find documents. A collection that does not exist counts as empty. Raises: QueryNeedsIndex."""
         ...
 
-    async def fold(
-        self, project: str, collection: str, search: Search, fold: Callable[[Iterator[StoredDocument]], T]
-    ) -> T:
-        """Call `fold` with all documents that match the filter, in any order, and return its result.
+    async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:
+        """Call `fold` with the values (`search.reads`) of all documents that match the filter, and return its result.
+
+        The rows come in any order. One row may stand for several documents with equal values.
 
         Raises: QueryNeedsIndex.
         """

@@ -45,7 +45,12 @@ class BundocRoom:
         self, engine: Engine, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings, dev: bool
     ) -> None:
         self.documents = BundocService(
-            engine, dev=dev, max_scan=settings.max_scan, clock=clock, read_seconds=settings.read_seconds
+            engine,
+            dev=dev,
+            max_scan=settings.max_scan,
+            max_entries=settings.max_entries,
+            clock=clock,
+            read_seconds=settings.read_seconds,
         )
         self.backup_service = BackupsService(copies, archive, clock, settings)
         self.transfer = TransferService(engine, self.documents)

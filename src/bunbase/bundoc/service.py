@@ -31,6 +31,7 @@ from bunbase.bundoc.permissions.reading import answered, missing, read_document
 from bunbase.bundoc.permissions.rule_tests import Batch, Trial, only_decision, read_batch
 from bunbase.bundoc.permissions.write_guard import WriteGuard
 from bunbase.bundoc.query.index_specs import named_indexes
+from bunbase.bundoc.query.search import Budgets
 from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.reading.first_queries import FirstQueries
 from bunbase.bundoc.reading.misfits import misfits_of
@@ -87,7 +88,8 @@ class BundocService:
     """The operations on documents and collections.
 
     `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
-    `max_scan`: how many documents one query may examine. `read_seconds`: how long it may take.
+    `max_scan`: how many documents one query may examine. `max_entries`: how many entries of an index, if no document
+    is read. `read_seconds`: how long a query may take.
     """
 
     def __init__(
@@ -96,12 +98,13 @@ class BundocService:
         dev: bool = True,
         max_scan: int = 10_000,
         clock: Clock | None = None,
+        max_entries: int = 5_000_000,
         read_seconds: float = 5.0,
     ) -> None:
         self.engine = engine
         self.clock = clock or SystemClock()
         self.dev = dev
-        self.max_scan = max_scan
+        self.budgets = Budgets(max_scan, max_entries)
         self.read_seconds = read_seconds
         self.first_queries = FirstQueries(engine, read_seconds)
 
@@ -250,9 +253,7 @@ class BundocService:
             check_collection(collection)
             await self._check_created(caller, collection)
             with self._hinting(caller):
-                return await aggregated_page(
-                    self.engine, caller.project, collection, aggregation, self.max_scan, access
-                )
+                return await aggregated_page(self.engine, caller.project, collection, aggregation, self.budgets, access)
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
@@ -386,7 +387,7 @@ class BundocService:
             await self.first_queries.note(caller.project, collection, access.rules)
         visible = self._visible_to(caller)
         with self._hinting(caller):
-            return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
+            return await queried(self.engine, caller.project, collection, query, self.budgets, access, visible)
 
     async def _with_expanded(
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]

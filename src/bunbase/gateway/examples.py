@@ -171,7 +171,15 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("PUT", "/v1/data/{collection}/{id}"): POST,
     ("PATCH", "/v1/data/{collection}/{id}"): {"published": False},
     ("POST", "/v1/data/{collection}/query"): {"where": {"published": True}, "sort": ["title"], "limit": 20},
-    ("POST", "/v1/data/{collection}/aggregate"): {"group": ["author"], "values": {"posts": {"$count": True}}},
+    ("POST", "/v1/data/{collection}/aggregate"): {
+        "group": [
+            "author",
+            {"$dateTrunc": {"field": "_created", "unit": "month", "timezone": "Europe/Berlin"}, "as": "month"},
+        ],
+        "values": {"posts": {"$count": True}},
+        "sort": ["-posts"],
+        "limit": 10,
+    },
     ("POST", "/v1/commit"): {
         "writes": [
             {"op": "put", "collection": "posts", "id": "rye", "data": POST},

@@ -304,11 +304,11 @@ async def test_lists_counts_pages_and_aggregates_hold_only_documents_of_the_call
     assert first["count"] == 10
     assert [item["n"] for item in first["items"] + rest["items"]] == list(range(27, -1, -3))
     assert rest["next"] is None
-    assert msgspec.json.decode(grouped.body) == {"items": [{"owner": "eve", "n": 10}]}
+    assert msgspec.json.decode(grouped.body) == {"items": [{"owner": "eve", "n": 10}], "next": None}
     assert await listed(service, EVE) == [f"d{number:02}" for number in range(0, 30, 3)]
     assert await asked(service, NOBODY, count=True) == {"items": [], "next": None, "count": 0}
     counted = await service.aggregate(NOBODY, C, Aggregation(b'{"n":{"$count":true}}'))
-    assert msgspec.json.decode(counted.body) == {"items": [{"n": 0}]}
+    assert msgspec.json.decode(counted.body) == {"items": [{"n": 0}], "next": None}
 
 
 async def test_the_part_of_a_rule_that_sql_cannot_express_is_evaluated_for_each_document(
@@ -375,7 +375,7 @@ async def test_aggregates_refuse_fields_that_are_hidden_from_the_caller(service:
     grouped = Aggregation(b'{"n":{"$count":true}}', group=("salary",))
     assert isinstance(await refusal(service.aggregate(ADA, C, grouped)), InvalidQuery)
     found = await service.aggregate(ADMIN, C, Aggregation(total))
-    assert msgspec.json.decode(found.body) == {"items": [{"total": 9}]}
+    assert msgspec.json.decode(found.body) == {"items": [{"total": 9}], "next": None}
 
 
 async def test_explain_is_refused_to_callers_bound_by_rules(service: BundocService) -> None:

@@ -225,13 +225,16 @@ async def test_a_query_over_its_budget_names_the_index_that_helps(engine: Sqlite
     assert (await ask(service, None, count=True, limit=1))["count"] == 40
     for number in range(40, 61):
         await put(service, f"d{number:02}", {"owner": "o9", "n": number})
-    for where in (None, b'{"owner":"o9"}'):
-        with pytest.raises(QueryNeedsIndex):
-            await service.aggregate(CALLER, C, Aggregation(b'{"n":{"$count":true}}', where))
+    with pytest.raises(QueryNeedsIndex) as refused:
+        await service.aggregate(CALLER, C, Aggregation(b'{"n":{"$count":true}}', b'{"other":{"$gt":1}}'))
+    assert refused.value.extra["index"] == {"fields": ["other"]}
+    for where, number in ((None, 61), (b'{"owner":"o9"}', 21), (b'{"n":{"$gte":40}}', 21)):
+        found = await service.aggregate(CALLER, C, Aggregation(b'{"n":{"$count":true}}', where))
+        assert msgspec.json.decode(found.body)["items"] == [{"n": number}]
     counted = await service.aggregate(
         CALLER, C, Aggregation(b'{"n":{"$count":true},"m":{"$count":true}}', b'{"owner":"o1"}')
     )
-    assert msgspec.json.decode(counted.body) == {"items": [{"n": 10, "m": 10}]}
+    assert msgspec.json.decode(counted.body) == {"items": [{"n": 10, "m": 10}], "next": None}
 
 
 async def test_a_query_counts_all_matches_and_selects_fields(service: BundocService) -> None:

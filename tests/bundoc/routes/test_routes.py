@@ -350,7 +350,7 @@ async def test_values_are_aggregated_over_groups(http: httpx.AsyncClient) -> Non
     body = {"group": ["even"], "values": {"total": {"$sum": "n"}}}
     found = await http.post(f"{URL}/aggregate", json=body)
 
-    assert found.json() == {"items": [{"even": False, "total": 1}, {"even": True, "total": 2}]}
+    assert found.json() == {"items": [{"even": False, "total": 1}, {"even": True, "total": 2}], "next": None}
 
 
 async def test_text_search_works_over_http(http: httpx.AsyncClient) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.filters import EVERYTHING
+from bunbase.bundoc.query.rows import Row
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.service import BundocService
@@ -37,6 +38,7 @@ ADA: Final = publishable_caller(P, EndUser("ada", "ada@example.com", "", {}, "")
 DOCUMENTS: Final = 1001
 MAX_SCAN: Final = 500
 
+MOST_GROUPS: Final = 1000
 PATIENT: Final = 1200  # how many documents the patient service may examine
 
 
@@ -48,6 +50,7 @@ class Place:
         self.monkeypatch = monkeypatch
         self.hasty = BundocService(engine, max_scan=MAX_SCAN)
         self.patient = BundocService(engine, max_scan=PATIENT)
+        monkeypatch.setattr("bunbase.bundoc.query.groups.MAX_GROUPS", MOST_GROUPS)
 
     @property
     def file(self) -> ProjectFile:
@@ -124,7 +127,7 @@ async def too_much_to_expand(place: Place) -> None:
 
 
 async def a_fold_that_fails(place: Place) -> None:
-    def fold(documents: Iterator[StoredDocument]) -> None:
+    def fold(documents: Iterator[Row]) -> None:
         next(documents), next(documents)
         raise InvalidQuery("enough", path="")
 
@@ -132,7 +135,7 @@ async def a_fold_that_fails(place: Place) -> None:
 
 
 async def a_fold_of_a_filter_that_fails(place: Place) -> None:
-    def fold(documents: Iterator[StoredDocument]) -> None:
+    def fold(documents: Iterator[Row]) -> None:
         for _ in zip(range(5), documents, strict=False):
             pass
         raise InvalidQuery("enough", path="")

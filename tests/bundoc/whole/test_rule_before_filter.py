@@ -18,9 +18,10 @@ import pytest
 
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.permissions.listing import narrowed
-from bunbase.bundoc.query import aggregate
+from bunbase.bundoc.query import groups
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.parse import parse_where
+from bunbase.bundoc.query.rows import Row
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.query.sql import condition
@@ -108,14 +109,14 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Asked:
     monkeypatch.setattr(searching, "condition", _noting(condition))
     monkeypatch.setattr(project_file, "prepare", _preparing(prepare, asked))
     monkeypatch.setattr(text_tables, "_local_score", _scoring(text_tables._local_score, asked))
-    placed, folded, marked = Searching._position, aggregate.aggregated, text_answers.highlights
+    placed, folded, marked = Searching._position, groups.grouped, text_answers.highlights
 
     def position(self: Searching, document: StoredDocument) -> bytes:
         asked.note(document.id)
         return placed(self, document)
 
-    def aggregated(documents: Iterator[StoredDocument], *more: Any) -> Any:
-        return folded((one for one in documents if asked.note(one.id)), *more)
+    def grouped(rows: Iterator[Row], *more: Any) -> Any:
+        return folded((one for one in rows if asked.note(one.id)), *more)
 
     def highlights(words: Any, wanted: Any, documents: list[Any]) -> Any:
         for one in documents:
@@ -123,7 +124,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Asked:
         return marked(words, wanted, documents)
 
     monkeypatch.setattr(Searching, "_position", position)
-    monkeypatch.setattr(querying, "aggregated", aggregated)
+    monkeypatch.setattr(querying, "grouped", grouped)
     monkeypatch.setattr(text_answers, "highlights", highlights)
     return asked
 
@@ -259,7 +260,7 @@ def steps_and_answer(documents: list[StoredDocument], specs: list[IndexSpec], se
         found,
         outcome(Searching.found, msgspec.structs.replace(search, count=True, limit=0)),
         outcome(lambda one: one.found_inline(Limits(3, 6)), search),
-        outcome(lambda one: [stored.id for stored in one.all()], search),
+        outcome(lambda one: [row.id for row in one.rows()], search),
         outcome(Searching.found, msgspec.structs.replace(search, after=getattr(found, "last", None) or None)),
     )
     connection.trace_v2(0)

@@ -19,6 +19,7 @@ from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
+from bunbase.bundoc.query.rows import Reads
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort, position
 from bunbase.bundoc.query.text import parse_text
@@ -79,7 +80,8 @@ def compare(
     found = searching(connection, table, msgspec.structs.replace(search, limit=100, count=True)).found()
     counted = searching(connection, table, msgspec.structs.replace(search, limit=0, count=True)).found()
     inline = searching(connection, table, msgspec.structs.replace(search, limit=100, count=True)).found_inline(Limits())
-    folded = [one.id for one in searching(connection, table, search).all()]
+    apart = msgspec.structs.replace(search, reads=Reads(apart=True))
+    folded = [row.id for row in searching(connection, table, apart).rows()]
 
     assert [one.id for one in found.items] == ids
     assert found.count == counted.count == len(ids)

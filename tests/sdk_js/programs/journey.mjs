@@ -73,6 +73,8 @@ export async function add(claim, { load, url, key, otherKey, mails }) {
     equal((await notes.first({ where: { run }, sort: ["-n"] })).n, 6);
     equal(await notes.first({ where: { n: 99 } }), null);
     equal(await notes.aggregate({ where: { run }, group: ["even"], values: { total: { $sum: "n" } } }), [{ even: false, total: 9 }, { even: true, total: 12 }]);
+    const sorted = await notes.aggregate({ where: { run }, group: [{ $each: "even", as: "of" }], values: { total: { $sum: "n" } }, sort: ["-total"], limit: 1 });
+    equal(sorted, [{ of: true, total: 12 }]);
   });
 
   claim("±2^63 comes back exactly from create, get, query, put, patch, update, where, a commit and a transaction", async () => {

@@ -121,7 +121,7 @@ export class Collection<C extends CollectionTypes> {
   }
 
   /**
-   * Computes values over groups of documents.
+   * Computes values over groups of documents. Without `limit`, it reads all pages of groups.
    *
    * ```ts
    * const totals = await client.data.collection("orders").aggregate<{ status: string; total: number }>({
@@ -131,8 +131,15 @@ export class Collection<C extends CollectionTypes> {
    * ```
    */
   async aggregate<R>(aggregate: Aggregate<C>, call?: Call): Promise<R[]> {
-    const wanted = { method: "POST", path: `${this.#path()}/aggregate`, body: aggregate };
-    return (await this.#requests.read<{ items: R[] }>(wanted, call)).items;
+    const items: R[] = [];
+    let cursor: string | null | undefined;
+    do {
+      const wanted = { method: "POST", path: `${this.#path()}/aggregate`, body: { ...aggregate, cursor } };
+      const page: Page<R> = await this.#requests.read(wanted, call);
+      items.push(...page.items);
+      cursor = page.next;
+    } while (cursor && !aggregate.limit);
+    return items;
   }
 
   /**

@@ -155,12 +155,31 @@ type Head<S extends string> = S extends `${infer K}.${string}` ? K : S;
 
 export interface Aggregate<C extends CollectionTypes> {
   where?: Where<C> | undefined;
-  group?: readonly Path<Readable<C>>[] | undefined;
+  group?: readonly (Path<Readable<C>> | GroupPart<C>)[] | undefined;
   values: { readonly [name: string]: AggregatedValue<C> };
+  /** Names of `group` and `values`; `-` in front means descending order. */
+  sort?: readonly string[] | undefined;
+  /** Only the first groups. Without it, the answer has all groups. */
+  limit?: number | undefined;
 }
+/** The elements of an array, or the start of a unit of time in a time zone. `as`: the name in the answer. */
+type GroupPart<C extends CollectionTypes> =
+  | { $each: Path<Readable<C>>; as?: string }
+  | {
+      $dateTrunc: {
+        field: Path<Readable<C>>;
+        unit: "year" | "quarter" | "month" | "week" | "day" | "hour" | "minute";
+        timezone?: string;
+      };
+      as?: string;
+    };
+type InOrder<C extends CollectionTypes> = { field: Path<Readable<C>>; sort?: readonly string[] };
 type AggregatedValue<C extends CollectionTypes> =
   | { $count: true }
-  | { [O in "$sum" | "$avg" | "$min" | "$max" | "$countDistinct"]: { [K in O]: Path<Readable<C>> } }["$sum" | "$avg" | "$min" | "$max" | "$countDistinct"];
+  | { [O in "$sum" | "$avg" | "$min" | "$max" | "$countDistinct"]: { [K in O]: Path<Readable<C>> } }["$sum" | "$avg" | "$min" | "$max" | "$countDistinct"]
+  | { $first: Path<Readable<C>> | InOrder<C> }
+  | { $last: Path<Readable<C>> | InOrder<C> }
+  | { $push: Path<Readable<C>> | (InOrder<C> & { limit?: number }) };
 
 type Merged<V> = unknown extends V ? V : [V] extends [Scalar | readonly unknown[]] ? V | RemovedBy<V> : Merge<NonNullable<V>> | RemovedBy<V>;
 type RemovedBy<V> = undefined extends V ? null : never;

@@ -16,10 +16,12 @@ from bunbase.bundoc.query.filters import (
     Element,
     Exists,
     Filter,
+    HasType,
     IsNull,
     Matches,
     Not,
     Or,
+    Remainder,
     Same,
     Size,
     StartsWith,
@@ -40,7 +42,7 @@ def meaning(where: Filter) -> str:
             return f"compare({path!r},{op},{key(value).hex()})"
         case Element(path=path, part=part, objects=objects):
             return f"element({path!r},{objects},{meaning(part)})"
-        case Same() | IsNull() | StartsWith() | Matches() | Exists() | Size():
+        case Same() | IsNull() | StartsWith() | Matches() | Exists() | Size() | HasType() | Remainder():
             return repr(msgspec.structs.astuple(where)) + type(where).__name__
         case _:
             assert_never(where)

@@ -35,6 +35,8 @@ PRIMARY: Final = "_id"
 # created.
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
+MOST_PINS: Final = 8  # the fields of an index
+
 Rank = tuple[int, int, int, int]  # number of pins; 1 for a range; 1 for a partial index; 1 for the result's order
 
 
@@ -94,16 +96,38 @@ class Plan(msgspec.Struct, frozen=True):
 
 def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None = None) -> Plan:
     """Return the best plan for a search."""
+    return _ranked(where, order, indexes, bound)[0]
+
+
+def choose_covering(where: Filter, covering: Sequence[Index], indexes: Iterable[Index], bound: Bound | None) -> Plan:
+    """Return the best plan for a search that only needs the keys of a covering index, in any order.
+
+    A covering index wins over another index that narrows the search equally well, and over the table itself. For a
+    caller bound by a rule, it must also prove that the rule allows every document in the ranges.
+    """
+    best, (*narrowing, _, _) = _ranked(where, Order(), indexes, bound)
+    tests = conjuncts(where) if bound is None else [*conjuncts(bound.implied), *conjuncts(where)]
+    for index in sorted(covering, key=lambda index: index.name):
+        found = _with(index, tests, Order())
+        if found is None or (bound is not None and not admits(found[0], bound)):
+            continue
+        plan, (*narrowed, _, _) = found
+        if narrowed > narrowing or (narrowed == narrowing and best.index not in covering):
+            best, narrowing = plan, narrowed
+    return best
+
+
+def _ranked(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None) -> tuple[Plan, Rank]:
     tests, known = conjuncts(where), told(where, bound)
     best = _primary(known, order)
     if best.ranges != (Range(),):
-        return best
+        return best, (len(best.ranges) + MOST_PINS, 0, 0, 0)
     best_rank = (0, 0, 0, int(best.ordered))
     for index in sorted(indexes, key=lambda index: index.name):
         found = _with(index, tests, order) if bound is None else _bound_with(index, tests, known, order, bound)
         if found is not None and found[1] > best_rank:
             best, best_rank = found
-    return best
+    return best, best_rank
 
 
 def told(where: Filter, bound: Bound | None) -> list[Filter]:
@@ -149,11 +173,22 @@ def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str
     if bound is None:
         return _fields_for(conjuncts(where), order)
     tests = [*conjuncts(bound.implied), *conjuncts(where)]
-    pins: list[Filter] = [test for test in tests if isinstance(test, Compare) and test.op == "="]
-    listed = [test for test in conjuncts(bound.implied) if isinstance(test, Or) and _path_of(test) is not None][:1]
-    if bound.exact and implies([*pins, *listed], bound.implied):
+    if may_be_proved(where, bound):
+        listed = _listed(bound)
         return _fields_for(tests, order, tuple(path for test in listed if (path := _path_of(test)) is not None))
     return _fields_for(told(where, bound), order if _is_told(order.fields) else Order())
+
+
+def may_be_proved(where: Filter, bound: Bound) -> bool:
+    """True if the keys of some index would prove the rule for all documents in the ranges (`admits`)."""
+    tests = [*conjuncts(bound.implied), *conjuncts(where)]
+    pins: list[Filter] = [test for test in tests if isinstance(test, Compare) and test.op == "="]
+    return bound.exact and implies([*pins, *_listed(bound)], bound.implied)
+
+
+def _listed(bound: Bound) -> list[Or]:
+    """Return the first test of the rule that lists values for one path, or nothing."""
+    return [test for test in conjuncts(bound.implied) if isinstance(test, Or) and _path_of(test) is not None][:1]
 
 
 def narrowing(where: Filter, bound: Bound | None = None) -> tuple[str, ...]:

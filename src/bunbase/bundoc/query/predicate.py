@@ -46,7 +46,7 @@ def matches(where: Filter, value: Any) -> bool:
         case Not():
             return not matches(where.part, value)
         case Compare():
-            return any(_compares(where, found) for found in candidates(value, where.path))
+            return any(compares(where, found) for found in candidates(value, where.path))
         case Same():
             return any(key(found) == where.key for found in candidates(value, where.path))
         case StartsWith():
@@ -118,7 +118,8 @@ def single(value: Any, path: Path) -> Any:
     return value
 
 
-def _compares(test: Compare, found: Any) -> bool:
+def compares(test: Compare, found: Any) -> bool:
+    """True if one value passes the comparison. The elements of an array are values of their own."""
     return same_type(found, test.value) and bool(COMPARE[test.op](comparable(found), test.value))
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
-from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, narrowing, wanted
-from bunbase.bundoc.query.sort import Order
+from bunbase.bundoc.query.implies import conjuncts
+from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, may_be_proved, narrowing, wanted
+from bunbase.bundoc.query.predicate import paths_of
+from bunbase.bundoc.query.rows import ID, Reads, is_told_by_keys
+from bunbase.bundoc.query.sort import MAX_FIELDS, Order
 from bunbase.bundoc.query.text import TextSearch
 from bunbase.contracts.bundoc.collections import IndexSpec
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
@@ -22,6 +25,8 @@ class Search(msgspec.Struct, frozen=True):
     `after`: the position at which the previous page ended.
     `limit`: the size of the page; 0 if only the count is wanted.
     `max_scan`: how many documents the search may examine for the page, and how many more for the count.
+    `max_entries`: how many entries of an index it may examine where the entries are enough and no document is read.
+    `reads`: the values that an aggregate needs of each document; None for a search that needs whole documents.
     `text`: the search in a text index. `by_score`: best matches first; `order` decides between equal scores.
 
     These members come from the list rule, for this caller:
@@ -40,6 +45,8 @@ class Search(msgspec.Struct, frozen=True):
     limit: int = 20
     count: bool = False
     max_scan: int = 10_000
+    max_entries: int = 5_000_000
+    reads: Reads | None = None
     also: Condition | None = None
     implied: Filter = EVERYTHING
     all_implied: bool = False
@@ -56,6 +63,13 @@ class Search(msgspec.Struct, frozen=True):
         if self.also is None and self.residual is None:
             return None
         return Bound(self.implied, self.all_implied, self.words)
+
+
+class Budgets(msgspec.Struct, frozen=True):
+    """How many documents a query may examine, and how many entries of an index where no document is read."""
+
+    documents: int = 10_000
+    entries: int = 5_000_000
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -98,6 +112,7 @@ class ScanBudget:
     def __init__(self, search: Search, plan: Plan, most: int | None = None, looks: int | None = None) -> None:
         self.search = search
         self.plan = plan
+        self.existing: Collection[tuple[str, ...]] = ()
         self.left = search.max_scan if most is None else min(most, search.max_scan)
         self.looks = looks
         self.examined = 0
@@ -107,35 +122,71 @@ class ScanBudget:
         if self.looks is not None:
             self.looks -= 1
             if self.looks < 0:
-                raise needs_index(self.search, self.plan)
+                raise needs_index(self.search, self.plan, self.existing)
 
     def spend(self, documents: int = 1) -> None:
         """Count examined documents. Raises: QueryNeedsIndex if there are too many."""
         if documents > self.left:
             self.examined += self.left
-            raise needs_index(self.search, self.plan)
+            raise needs_index(self.search, self.plan, self.existing)
         self.left -= documents
         self.examined += documents
 
 
-def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
+class EntryBudget(ScanBudget):
+    """Counts the entries of an index that a search examines without their documents."""
+
+    def __init__(self, search: Search, plan: Plan, most: int | None = None) -> None:
+        super().__init__(search, plan)
+        self.left = search.max_entries if most is None else min(most, search.max_entries)
+
+    def spend(self, documents: int = 1) -> None:
+        if documents > self.left:
+            self.examined += self.left
+            message = f"This query examines more than {self.search.max_entries} entries of an index: narrow the filter."
+            raise QueryNeedsIndex(message, index=None)
+        self.left -= documents
+        self.examined += documents
+
+
+def needs_index(search: Search, plan: Plan, existing: Collection[tuple[str, ...]] = ()) -> QueryNeedsIndex:
+    """Return the error that names the index to add. `existing`: the fields of the indexes of the collection."""
     if search.text is not None:
         return _needs_narrowing(search, plan)
-    fields = list(wanted(search.where, search.order, search.bound))
-    used = [str(field) for field in plan.index.order.fields] if plan.index else []
-    if not fields or fields == used:
-        advice = "No index can help: use a narrower filter or leave out count."
-        if search.bound is not None:
-            advice = (
-                "No index can help here, because the list rule applies as well: add the comparisons of the rule to the "
-                "filter, or compare _id or _created."
-            )
-        return QueryNeedsIndex(f"This query examines more than {search.max_scan} documents. {advice}", index=None)
-    named = ", ".join(fields)
-    return QueryNeedsIndex(
-        f"This query examines more than {search.max_scan} documents. Add an index on [{named}] to the collection.",
-        index={"fields": fields},
-    )
+    too_many = f"This query examines more than {search.max_scan} documents."
+    used = tuple(str(field) for field in plan.index.order.fields) if plan.index else ()
+    usual = wanted(search.where, search.order, search.bound)
+    useful = [one for one in (_covering_fields(search), usual) if one and one != used and one not in existing]
+    if not useful:
+        return QueryNeedsIndex(f"{too_many} {_other(search)}", index=None)
+    advice = f"Add an index on [{', '.join(useful[0])}] to the collection."
+    return QueryNeedsIndex(f"{too_many} {advice}", index={"fields": list(useful[0])})
+
+
+def _covering_fields(search: Search) -> tuple[str, ...]:
+    """Return the fields of an index that answers the aggregate without documents; () if no index can."""
+    reads, bound = search.reads, search.bound
+    if reads is None or reads.each is not None or search.residual is not None:
+        return ()
+    if not all(is_told_by_keys(test) for test in conjuncts(search.where)):
+        return ()
+    if bound is not None and not may_be_proved(search.where, bound):
+        return ()
+    fields = [*wanted(search.where, Order(), bound), *(".".join(path) for path in paths_of(search.where))]
+    fields += [".".join(path) for path in reads.paths]
+    needed = tuple(dict.fromkeys(field for field in fields if field != ".".join(ID)))
+    return needed if len(needed) <= MAX_FIELDS else ()
+
+
+def _other(search: Search) -> str:
+    """Return advice for a query that no index can help."""
+    if search.bound is not None:
+        return (
+            "No index can help here, because the list rule applies as well: add the comparisons of the rule to the "
+            "filter, or compare _id or _created."
+        )
+    counts = " or leave out count" if search.count and search.limit else ""
+    return f"No index can help: use a narrower filter{counts}."
 
 
 def _needs_narrowing(search: Search, plan: Plan) -> QueryNeedsIndex:

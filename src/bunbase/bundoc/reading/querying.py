@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,10 +12,11 @@ from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.permissions.listing import narrowed
-from bunbase.bundoc.query.aggregate import aggregated, is_count, parse_group, parse_values
+from bunbase.bundoc.query.aggregate import parse_aggregate
 from bunbase.bundoc.query.filters import Filter, Path
+from bunbase.bundoc.query.groups import grouped
 from bunbase.bundoc.query.meaning import meaning
-from bunbase.bundoc.query.search import Found, Search
+from bunbase.bundoc.query.search import Budgets, Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import Order, parse_sort
 from bunbase.bundoc.query.text import TextSearch, parse_where_and_search
@@ -59,7 +59,7 @@ async def queried(
     project: str,
     collection: str,
     query: Query,
-    max_scan: int,
+    budgets: Budgets,
     access: Access | None,
     visible: Visible,
 ) -> Page:
@@ -84,7 +84,8 @@ async def queried(
         after=after,
         limit=query.limit,
         count=query.count,
-        max_scan=max_scan,
+        max_scan=budgets.documents,
+        max_entries=budgets.entries,
         text=text,
         by_score=by_score,
     )
@@ -113,23 +114,23 @@ async def aggregated_page(
     project: str,
     collection: str,
     aggregation: Aggregation,
-    max_scan: int,
+    budgets: Budgets,
     access: Access | None,
 ) -> Page:
     """Return the aggregated values as a page. Raises: InvalidQuery, QueryNeedsIndex, RuleDenied."""
-    group = parse_group(aggregation.group)
-    values = parse_values(aggregation.values, aggregation.group)
+    asked = parse_aggregate(aggregation.values, aggregation.group, aggregation.sort, aggregation.limit)
+    name = _aggregate_name(collection, aggregation)
+    after = _position(name, aggregation.cursor)
     where, text = await parsed(aggregation.where)
-    named = [*((path, "/group") for path in group), *((one.path, "/values") for one in values if one.path)]
-    search = await narrowed(Search(where=where, text=text, max_scan=max_scan), access, named)
-    if not group and is_count(values):
+    search = Search(where=where, text=text, max_scan=budgets.documents, max_entries=budgets.entries, reads=asked.reads)
+    search = await narrowed(search, access, asked.named)
+    if asked.is_count:
         found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
-        return Page(msgspec.json.encode({"items": [dict.fromkeys([one.name for one in values], found.count or 0)]}))
-
-    def fold(documents: Iterator[StoredDocument]) -> bytes:
-        return msgspec.json.encode({"items": aggregated(documents, aggregation.group, group, values)})
-
-    return Page(await engine.fold(project, collection, search, fold))
+        counted = dict.fromkeys([one.name for one in asked.values], found.count or 0)
+        return Page(msgspec.json.encode({"items": [counted], "next": None}))
+    page = await engine.fold(project, collection, search, lambda rows: grouped(rows, asked, after))
+    next = None if page.last is None else encode_cursor(name, page.last)
+    return Page(b'{"items":[' + b",".join(page.items) + b'],"next":' + msgspec.json.encode(next) + b"}")
 
 
 async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
@@ -157,3 +158,12 @@ def _explained(found: Found, access: Access | None) -> dict[str, Any]:
     if access is not None:
         explained["rule"] = {"left_over": access.rules.rules["list"].left_over(access.about("list"))}
     return explained
+
+
+def _aggregate_name(collection: str, asked: Aggregation) -> str:
+    text = msgspec.json.encode((asked.where or b"", asked.values, asked.group, asked.sort))
+    return f"aggregate {collection} {hashlib.sha256(text).hexdigest()[:32]}"
+
+
+def _position(name: str, cursor: str | None) -> bytes | None:
+    return None if cursor is None else decode_cursor(name, cursor, bytes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from litestar import Response, post
@@ -25,7 +25,10 @@ TAGS: Final = ["Documents"]
 class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: msgspec.Raw
     where: msgspec.Raw = msgspec.Raw(b"{}")
-    group: tuple[str, ...] = ()
+    group: tuple[str | dict[str, Any], ...] = ()
+    sort: tuple[str, ...] = ()
+    limit: int | None = None
+    cursor: str | None = None
 
 
 @post(
@@ -76,11 +79,18 @@ async def aggregate_documents(
     body: bytes,
     at_least: AtLeast = None,
 ) -> Response[bytes]:
-    """Takes `{where,group:["status"],values:{"total":{"$sum":"price"},"n":{"$count":true}}}`."""
+    """Takes `{where,group:["status"],values:{"total":{"$sum":"price"},"n":{"$count":true}},sort:["-total"],limit}`.
+
+    `group` may also have `{"$each":"tags"}`, for the elements of an array, and
+    `{"$dateTrunc":{"field":"paid_at","unit":"month","timezone":"Europe/Berlin"}}`, for times. `next` is the `cursor` of
+    the next page.
+    """
     check_query(request, ())
     check_media(request, JSON)
     asked = read_body(body, AggregateBody)
-    aggregation = Aggregation(bytes(asked.values), bytes(asked.where), asked.group)
+    aggregation = Aggregation(
+        bytes(asked.values), bytes(asked.where), asked.group, asked.sort, asked.limit, asked.cursor
+    )
     page = await while_connected(request.receive, bundoc.aggregate(accessor, collection, aggregation, at_least or ""))
     return Response(page.body, media_type=JSON)
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from bunbase.bundoc.commits import MAX_WRITES
 from bunbase.bundoc.documents import COLLECTION, ID
 from bunbase.bundoc.permissions.rule_tests import Decision, Who
-from bunbase.bundoc.query.aggregate import MAX_GROUP_FIELDS, MAX_VALUES
+from bunbase.bundoc.query.aggregate import MAX_GROUP_FIELDS, MAX_PAGE_GROUPS, MAX_PUSHED, MAX_VALUES
 from bunbase.contracts.bundoc.collections import Collection, RuleWarning
 from bunbase.contracts.bundoc.documents import Highlight
 from bunbase.pkg.cursors import DEFAULT_LIMIT, MAX_LIMIT
@@ -125,8 +125,25 @@ class DocumentQuery(msgspec.Struct, forbid_unknown_fields=True):
     as_: Who | UnsetType | None = msgspec.field(name="as", default=UNSET)
 
 
+class OrderedField(msgspec.Struct, forbid_unknown_fields=True):
+    """A field of the first or last document in the order `sort`; by default, in the order of `_id`."""
+
+    field: Path
+    sort: list[Path] = []
+
+
+class PushedField(msgspec.Struct, forbid_unknown_fields=True):
+    """A field of the first documents in the order `sort`. `limit`: of how many documents."""
+
+    field: Path
+    sort: list[Path] = []
+    limit: Annotated[int, Meta(ge=1, le=MAX_PUSHED)] = MAX_PUSHED
+
+
 class AggregatedValue(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One operator: `$count` is true; every other operator has the dotted path of a field."""
+    """One operator: `$count` is true; every other operator has the dotted path of a field. `$first`, `$last` and
+    `$push` also take an object.
+    """
 
     count: Annotated[bool, Meta(extra_json_schema={"const": True})] | UnsetType = msgspec.field(
         name="$count", default=UNSET
@@ -136,22 +153,48 @@ class AggregatedValue(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
     min: str | UnsetType = msgspec.field(name="$min", default=UNSET)
     max: str | UnsetType = msgspec.field(name="$max", default=UNSET)
     count_distinct: str | UnsetType = msgspec.field(name="$countDistinct", default=UNSET)
+    first: str | OrderedField | UnsetType = msgspec.field(name="$first", default=UNSET)
+    last: str | OrderedField | UnsetType = msgspec.field(name="$last", default=UNSET)
+    push: str | PushedField | UnsetType = msgspec.field(name="$push", default=UNSET)
+
+
+class DateTruncation(msgspec.Struct, forbid_unknown_fields=True):
+    """The start of the `unit` in which the time of the field is. `timezone`: a name such as Europe/Berlin."""
+
+    field: Path
+    unit: Literal["year", "quarter", "month", "week", "day", "hour", "minute"]
+    timezone: str = "UTC"
+
+
+class GroupPart(msgspec.Struct, forbid_unknown_fields=True):
+    """`$each`: a field whose array elements define groups. `as`: the name in the answer; by default, the field."""
+
+    each: Path | UnsetType = msgspec.field(name="$each", default=UNSET)
+    date_trunc: DateTruncation | UnsetType = msgspec.field(name="$dateTrunc", default=UNSET)
+    name: Path | UnsetType = msgspec.field(name="as", default=UNSET)
 
 
 class DocumentAggregation(msgspec.Struct, forbid_unknown_fields=True):
     """`group`: the fields whose values define the groups. Without `group`, all documents are one group. `values`: names
-    of your choice, each with one operator.
+    of your choice, each with one operator. `sort`: names of the group and of values, with `-` in front for descending
+    order.
     """
 
     values: Annotated[dict[str, AggregatedValue], Meta(min_length=1, max_length=MAX_VALUES)]
     where: Filter = {}
-    group: Annotated[list[Path], Meta(max_length=MAX_GROUP_FIELDS)] = []
+    group: Annotated[list[Path | GroupPart], Meta(max_length=MAX_GROUP_FIELDS)] = []
+    sort: Annotated[list[Path], Meta(max_length=MAX_GROUP_FIELDS)] = []
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_GROUPS)] | None = None
+    cursor: str | None = None
 
 
 class AggregatedGroups(msgspec.Struct):
-    """One item for each group. An item has the group's fields and the values under their names."""
+    """One item for each group. An item has the group's fields and the values under their names. `next`: the `cursor` of
+    the next page; null on the last page.
+    """
 
     items: list[dict[str, Any]]
+    next: str | None
 
 
 class DocumentWrite(msgspec.Struct, forbid_unknown_fields=True):

@@ -18,6 +18,7 @@ from bunbase.bundoc.changes import Waiters
 from bunbase.bundoc.definition import Terms, schema_of
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.query.rows import Row
 from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime, all_collections, measured_collection
@@ -164,9 +165,7 @@ class SqliteEngine:
             scan.examined = found.examined
             return found
 
-    async def fold(
-        self, project: str, collection: str, search: Search, fold: Callable[[Iterator[StoredDocument]], T]
-    ) -> T:
+    async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:
         if search.nothing:
             return fold(iter(()))
         with self._watched(project, collection, search) as scan:

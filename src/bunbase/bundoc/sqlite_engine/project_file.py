@@ -13,6 +13,7 @@ import apsw
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.plan import PRIMARY
+from bunbase.bundoc.query.rows import Row
 from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.change_log import changes_since, position
@@ -175,11 +176,11 @@ class ProjectFile:
             lambda scanner: self._searching(scanner, collection, search, Searching.found, lambda: nothing_found(search))
         )
 
-    def fold(self, collection: str, search: Search, fold: Callable[[Iterator[StoredDocument]], T]) -> T:
-        """Call `fold` in a thread with all documents that match the filter. Raises: QueryNeedsIndex."""
+    def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:
+        """Call `fold` in a thread with the rows of all documents that match the filter. Raises: QueryNeedsIndex."""
         return self.scanned(
             lambda scanner: self._searching(
-                scanner, collection, search, lambda one: fold(one.all()), lambda: fold(iter(()))
+                scanner, collection, search, lambda one: fold(one.rows()), lambda: fold(iter(()))
             )
         )
 

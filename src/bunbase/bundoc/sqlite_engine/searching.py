@@ -20,16 +20,19 @@ from bunbase.bundoc.query.condition import MATCHES_FUNCTION, Condition
 from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.order import inverted, key, watched_key
-from bunbase.bundoc.query.plan import PRIMARY, Range, admits, choose
-from bunbase.bundoc.query.search import Found, ScanBudget, Search, Words
+from bunbase.bundoc.query.plan import PRIMARY, Plan, Range, admits, choose
+from bunbase.bundoc.query.rows import Reads, Row
+from bunbase.bundoc.query.search import EntryBudget, Found, ScanBudget, Search, Words
 from bunbase.bundoc.query.sort import id_key, position
 from bunbase.bundoc.query.sql import KEY_FUNCTION, both, condition
 from bunbase.bundoc.sqlite_engine.candidates import DENIED, FULFILS, Candidates, Statement
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
+from bunbase.bundoc.sqlite_engine.key_rows import KeyRows, covering_plan
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_matching import NOT_FULFILLED, OUTSIDE, TextMatching, place_of, text_index
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
 from bunbase.bundoc.sqlite_engine.watch import ScanWatch, Ticks, Watch, found_within
+from bunbase.pkg import effort
 from bunbase.pkg.patterns import pattern
 
 decode: Final = msgspec.json.Decoder().decode
@@ -98,8 +101,9 @@ class Searching:
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
         self.plan = choose(search.where, search.order, [one.index for one in tables], search.bound)
-        self.budget = ScanBudget(search, self.plan)
+        self.existing = {tuple(one.definition.fields) for one in kept}
         self.covered = self._is_covered()
+        self.budget = self._new_budget()
         self.guard = None if self.covered else self._guard()
         self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
@@ -116,10 +120,11 @@ class Searching:
     def found(self, limits: Limits = NO_LIMITS) -> Found:
         """Return the page, and the count if the search asks for it. Raises: QueryNeedsIndex."""
         self.counted = limits.counted
-        self.budget = ScanBudget(self.search, self.plan, limits.counted)
+        keys_count = EntryBudget(self.search, self.plan, limits.counted)
+        self.budget = keys_count if self.covered else self._new_budget(limits.counted)
         count = self._count() if self.search.count else None
         counted = self.budget.examined
-        self.budget = ScanBudget(self.search, self.plan, limits.examined, limits.examined)
+        self.budget = self._new_budget(limits.examined, limits.examined)
         ordered = self.plan.ordered and self.text is None
         items, more, last = self._page(ordered, limits.page_bytes)
         index = self.plan.index.name if self.plan.index else PRIMARY
@@ -147,9 +152,39 @@ class Searching:
         found = self.found(limits)
         return None if found.more and len(found.items) < self.search.limit else found
 
-    def all(self) -> Iterator[StoredDocument]:
-        """Yield all documents that match the filter, in any order. Raises: QueryNeedsIndex."""
-        yield from self._documents(None)
+    def rows(self) -> Iterator[Row]:
+        """Yield the values that an aggregate reads of all documents that match the filter, in any order.
+
+        Raises: QueryNeedsIndex.
+        """
+        reads = self.search.reads or Reads()
+        plan = self._covering_plan(reads)
+        if plan is not None:
+            self.plan = plan
+            yield from self._rows_of_keys(plan, reads)
+            return
+        for document in self._documents(None):
+            effort.note(len(document.body))
+            yield Row(reads.of(decode(seen(document))), 1, document.id)
+
+    def _covering_plan(self, reads: Reads) -> Plan | None:
+        if self.text is not None or self.table.alive:
+            return None
+        return covering_plan(self.search, reads, [one.index for one in self.by_name.values()])
+
+    def _rows_of_keys(self, plan: Plan, reads: Reads) -> Iterator[Row]:
+        assert plan.index is not None
+        self.budget = budget = EntryBudget(self.search, plan)
+        rows = KeyRows(plan, self.search.where, reads, lambda id: decode(seen(self._document(id))))
+        select = f"SELECT k, id FROM {self.by_name[plan.index.name].name} WHERE k >= ? AND k < ? ORDER BY k"
+        for range in plan.ranges:
+            yield from rows.of(self._rows((select, (range.low, range.high))), budget, self._look)
+
+    def _new_budget(self, most: int | None = None, looks: int | None = None) -> ScanBudget:
+        search = msgspec.structs.replace(self.search, reads=None) if self.table.alive else self.search
+        budget = ScanBudget(search, self.plan, most, looks)
+        budget.existing = self.existing
+        return budget
 
     def _is_covered(self) -> bool:
         """True if every document in the plan's ranges belongs to the result; then no document has to be tested."""
@@ -167,10 +202,10 @@ class Searching:
     def _count(self) -> int:
         unruled = self.search.also is None and self.search.residual is None
         everything = self.search.where == EVERYTHING and unruled and self.text is None
-        if (
-            everything and not self.table.alive and self.search.limit
-        ):  # a limit of 0 is an aggregate, which has a budget
+        if everything and not self.table.alive:
             return self._count_all()
+        if not self.covered and (plan := self._covering_plan(Reads())) is not None:
+            return sum(row.documents for row in self._rows_of_keys(plan, Reads()))
         if self.text is not None or self.search.residual is not None or not self.candidates.countable:
             return sum(1 for _ in self._ids(None))
         return sum(self._count_range(range) for range in self.plan.ranges)

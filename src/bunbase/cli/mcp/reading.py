@@ -77,13 +77,20 @@ class AggregateArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         Meta(
             min_length=1,
             description="Names of your choice, each with one operator: "
-            '{"total": {"$sum": "price"}, "n": {"$count": true}}; also $avg, $min, $max and $countDistinct.',
+            '{"total": {"$sum": "price"}, "n": {"$count": true}}; also $avg, $min, $max, $countDistinct, '
+            "$first, $last and $push.",
         ),
     ]
     where: Where = {}
     group: Annotated[
-        list[str], Meta(max_length=8, description='Fields whose values make the groups, such as ["status"].')
+        list[str | dict[str, Any]],
+        Meta(
+            max_length=8,
+            description='Fields whose values make the groups, such as ["status"]; also {"$each": "tags"} and '
+            '{"$dateTrunc": {"field": "paid_at", "unit": "month", "timezone": "Europe/Berlin"}}.',
+        ),
     ] = []
+    sort: Annotated[list[str], Meta(max_length=8, description='Names of group and values, such as ["-total"].')] = []
 
 
 class FoundGroups(msgspec.Struct, frozen=True):
@@ -114,6 +121,7 @@ class DocumentsPage(msgspec.Struct, frozen=True):
 
 class GroupsPage(msgspec.Struct, frozen=True):
     items: list[dict[str, Any]]
+    next: str | None = None
 
 
 def query_documents(project: ProjectApi, asked: QueryArguments) -> FoundDocuments:
@@ -139,11 +147,13 @@ def explain_query(project: ProjectApi, asked: ExplainArguments) -> ShownPlan:
 
 
 def aggregate_documents(project: ProjectApi, asked: AggregateArguments) -> FoundGroups:
-    body = {"where": asked.where, "group": asked.group, "values": asked.values}
-    groups = project.ask(GroupsPage, "POST", data_path("data", asked.collection, "aggregate"), body).items
-    fitting = number_that_fits(groups)
-    cut = f"Only {fitting} of {len(groups)} groups fit. Ask for fewer groups with `where`."
-    return FoundGroups(NOTICE, groups[:fitting], WHOLE if fitting == len(groups) else cut)
+    body = {"where": asked.where, "group": asked.group, "values": asked.values, "sort": asked.sort}
+    page = project.ask(GroupsPage, "POST", data_path("data", asked.collection, "aggregate"), body)
+    fitting = number_that_fits(page.items)
+    whole = fitting == len(page.items) and page.next is None
+    there = f"more than {len(page.items)}" if page.next else len(page.items)
+    cut = f"Only {fitting} of {there} groups fit. Ask for fewer groups with `where`, or for the first with `sort`."
+    return FoundGroups(NOTICE, page.items[:fitting], WHOLE if whole else cut)
 
 
 def get_document(project: ProjectApi, asked: GetArguments) -> FoundDocument:

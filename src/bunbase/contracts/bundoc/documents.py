@@ -6,6 +6,7 @@ Documents cross this contract as JSON bytes with the system fields in front. The
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -123,13 +124,18 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Aggregation(msgspec.Struct, frozen=True):
-    """`values`: a JSON object that maps each name to `{"$sum":path}`, `$avg`, `$min`, `$max`, `$countDistinct` or
-    `{"$count":true}`. `group`: the fields whose values define the groups.
+    """`values`: a JSON object that maps each name to an operator, such as `{"$sum":path}` or `{"$count":true}`.
+
+    `group`: the fields whose values define the groups; `{"$each":path}` and `{"$dateTrunc":{…}}` are objects.
+    `sort`: names of group fields and values, with `-` in front for descending order. `limit`: the groups of a page.
     """
 
     values: bytes
     where: bytes | None = None
-    group: tuple[str, ...] = ()
+    group: tuple[str | dict[str, Any], ...] = ()
+    sort: tuple[str, ...] = ()
+    limit: int | None = None
+    cursor: str | None = None
 
 
 class StoredSize(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -49,7 +49,10 @@ class QueryOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AggregateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: msgspec.Raw
     where: msgspec.Raw = msgspec.Raw(b"{}")
-    group: tuple[str, ...] = ()
+    group: tuple[str | dict[str, Any], ...] = ()
+    sort: tuple[str, ...] = ()
+    limit: int | None = None
+    cursor: str | None = None
 
 
 async def get(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
@@ -77,7 +80,7 @@ async def query(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
 
 async def aggregate(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
     asked = read(await _body(ask), AggregateOptions)
-    what = Aggregation(bytes(asked.values), bytes(asked.where), asked.group)
+    what = Aggregation(bytes(asked.values), bytes(asked.where), asked.group, asked.sort, asked.limit, asked.cursor)
     return (await bundoc.aggregate(caller_of(ask, at.power), at.collection, what)).body
 
 

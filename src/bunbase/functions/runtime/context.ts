@@ -60,7 +60,10 @@ export type Query = Readonly<{
 export type AggregateOptions = Readonly<{
   values: Readonly<Record<string, unknown>>;
   where?: Readonly<Record<string, unknown>>;
-  group?: readonly string[];
+  group?: readonly (string | Readonly<Record<string, unknown>>)[];
+  sort?: readonly string[];
+  limit?: number;
+  cursor?: string | null;
 }>;
 
 /** Conditions of a write. `ifRev`: the stored revision must be equal (0: no document exists). `ifAbsent`: no document may exist. */

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from bunbase_sdk.core.flow import Answer
 from bunbase_sdk.core.json_values import parsed
 from bunbase_sdk.problem import Problem, problem_of
+
+FUNCTION_VERSION: Final = "x-bunbase-function-version"  # a function itself answered; BunBase's refusals lack it
 
 
 def value_of(answer: Answer) -> Any:
@@ -23,11 +25,16 @@ def value_of(answer: Answer) -> Any:
 
 
 def problem_in(answer: Answer) -> Problem:
-    """Return the problem of an answer that is not successful."""
+    """Return the problem of an answer that is not successful.
+
+    The answer of a function is always `function_answer`: no code of a function passes for one of BunBase.
+    """
     try:
         body = parsed(answer.content) if answer.is_json else None
     except ValueError:
         body = None
+    if FUNCTION_VERSION in answer.headers:
+        return _of_function(answer, body)
     if not isinstance(body, dict) or not isinstance(body.get("code"), str):
         return _unexpected(answer, body)
     detail = body.get("detail") or body.get("title")
@@ -35,17 +42,22 @@ def problem_in(answer: Answer) -> Problem:
     return problem_of(body["code"], detail, status=answer.status, body=body, retry_after=_retry_after(answer))
 
 
+def _of_function(answer: Answer, body: object) -> Problem:
+    """Return the problem of a function that answered itself; its body is the answer, or has it as `answer`."""
+    shown = answer.content.decode("utf-8", "replace") if body is None else body
+    members = shown if isinstance(shown, dict) else {"answer": shown}
+    texts = (members.get(name) for name in ("detail", "message", "error"))
+    detail = next((text for text in texts if isinstance(text, str) and text), "")
+    detail = detail or f"The function answered with status {answer.status}."
+    return problem_of("function_answer", detail, status=answer.status, body=members, retry_after=_retry_after(answer))
+
+
 def _unexpected(answer: Answer, body: object = None) -> Problem:
     shown = answer.content.decode("utf-8", "replace") if body is None else body
     members: dict[str, Any] = {"answer": shown, "request_id": answer.headers.get("x-request-id")}
-    if "x-bunbase-function-version" in answer.headers:
-        detail = f"The function answered with status {answer.status}."
-        code = "function_answer"
-    else:
-        media = answer.headers.get("content-type", "no type")
-        detail = f"The answer is not from BunBase: status {answer.status}, {media}. Is a proxy in between?"
-        code = "unexpected_answer"
-    return problem_of(code, detail, status=answer.status, body=members, retry_after=_retry_after(answer))
+    media = answer.headers.get("content-type", "no type")
+    detail = f"The answer is not from BunBase: status {answer.status}, {media}. Is a proxy in between?"
+    return problem_of("unexpected_answer", detail, status=answer.status, body=members, retry_after=_retry_after(answer))
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -173,19 +173,28 @@ class CollectionCalls(Generic[D, W]):
         values: Mapping[str, Mapping[str, object]],
         *,
         where: Mapping[str, object] | None = None,
-        group: str | Sequence[str] = (),
+        group: str | Sequence[str | Mapping[str, object]] = (),
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
         timeout: float | None = None,
     ) -> Flow[list[dict[str, Any]]]:
-        """Compute values over groups of documents.
+        """Compute values over groups of documents. `limit`: only the first groups. `timeout`: for each page of groups.
 
         ```python
         totals = client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")
         ```
         """
-        body = {"values": values, **without_none(where=where), "group": names(group)}
-        wanted = Wanted("POST", f"{self._path}/aggregate", body)
-        answer = yield from self._requests.read(wanted, self._requests.transport.deadline(timeout))
-        return cast("list[dict[str, Any]]", answer["items"])
+        parts = [group] if isinstance(group, str) else list(group)
+        body = {"values": values, **without_none(where=where, limit=limit), "group": parts, "sort": names(sort)}
+        groups: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            wanted = Wanted("POST", f"{self._path}/aggregate", {**body, **without_none(cursor=cursor)})
+            answer = yield from self._requests.read(wanted, self._requests.transport.deadline(timeout))
+            groups += answer["items"]
+            cursor = answer.get("next")
+            if cursor is None or limit is not None:
+                return groups
 
     def create(self, document: W, *, idempotency_key: str | None = None, timeout: float | None = None) -> Flow[D]:
         """Create a document. Raises: Conflict, if its `_id` is taken. A retry creates no second one.

@@ -167,16 +167,20 @@ class Collection(Generic[D, W]):
         values: Mapping[str, Mapping[str, object]],
         *,
         where: Mapping[str, object] | None = None,
-        group: str | Sequence[str] = (),
+        group: str | Sequence[str | Mapping[str, object]] = (),
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
         timeout: float | None = None,
     ) -> list[dict[str, Any]]:
-        """Compute values over groups of documents.
+        """Compute values over groups of documents. `limit`: only the first groups. `timeout`: for each page of groups.
 
         ```python
         totals = client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")
         ```
         """
-        return self._driver.run(self._calls.aggregate(values, where=where, group=group, timeout=timeout))
+        return self._driver.run(
+            self._calls.aggregate(values, where=where, group=group, sort=sort, limit=limit, timeout=timeout)
+        )
 
     def create(self, document: W, *, idempotency_key: str | None = None, timeout: float | None = None) -> D:
         """Create a document. Raises: Conflict, if its `_id` is taken. A retry creates no second one.

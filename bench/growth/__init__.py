@@ -1,0 +1,1 @@
+"""Answers of queries while a collection grows."""
