@@ -36,8 +36,9 @@ class Functions:
         """Call a function with a JSON value, and return its answer: JSON, a text, or None for an empty one.
 
         Raises a Problem `function_answer` if its status is not 2xx: `status` is that of the function, and `body` its
-        answer, or `{"answer": …}` if that is no JSON object. A call is not repeated when it fails, because the function may have done its work. With `retries` it is, and then it
-        has an idempotency key: BunBase runs it once, and repeats the answer.
+        answer, or `{"answer": …}` if that is no JSON object. A call is not repeated when it fails, because the function
+        may have done its work. With `retries` it is, and then it has an idempotency key: BunBase runs it once, and
+        repeats the answer.
 
         ```python
         total = client.functions.invoke("checkout", {"basket": "b1"})["total"]
