@@ -86,7 +86,7 @@ export async function add(claim, { load }) {
     const fetch = async () => (requests++ ? new Response("", { status: 500 }) : Response.json({ keys: [] }));
     const verifier = createVerifier("http://bunbase.test", "prj_1", { fetch });
     const now = Date.now;
-    const verify = (kid) => verifier.verify(`${btoa(JSON.stringify({ kid }))}.${btoa("{}")}.AA`).catch((error) => error.code);
+    const verify = (kid) => verifier.verify(`${btoa(JSON.stringify({ kid }))}.${btoa('{"aud":"prj_1","type":"user"}')}.AA`).catch((error) => error.code);
     try {
       await verify("a");
       Date.now = () => now() + 120_000;
