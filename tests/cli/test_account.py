@@ -304,9 +304,22 @@ def test_a_token_can_be_used_in_place_of_a_password(api: FakeApi, bunbase: Bunba
 
 
 def test_a_refused_token_is_not_kept(api: FakeApi, bunbase: Bunbase) -> None:
-    assert bunbase("login", "--token", "bpt_wrong").code == 3
+    said = bunbase("login", "--token", "bpt_wrong")
 
+    assert (said.code, "The token from --token is not valid" in said.err) == (3, True)
     assert kept().server(api.url).access_token == ""
+
+
+def test_a_key_in_place_of_a_token_is_recognized(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUNBASE_TOKEN", "sk_hidden")
+
+    said = bunbase("projects", "list")
+
+    assert said.code == 3
+    assert "BUNBASE_TOKEN is a key of a project (sk_…)" in said.err
+    assert "hidden" not in said.err
 
 
 def test_a_token_from_the_environment_needs_no_credentials_file(

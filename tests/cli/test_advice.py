@@ -60,7 +60,7 @@ def test_an_unknown_subcommand_suggests_the_one_that_means_the_same(
     ("detail", "advice"),
     [
         ("This project has no backup b; GET …/backups lists its backups.", "`bunbase backup list`"),
-        ("There is no collection x: create it with PUT /v1/collections/x.", "`bunbase rules push`"),
+        ("There is no collection x: create it with PUT /v1/collections/x.", "`bunbase collections create x`"),
         ("A document d1 exists already; `put` replaces it, and `patch` changes it.", "d1 exists already."),
         ("`setup_token` is missing: the first account becomes the administrator.", "`--setup-token` is missing"),
         ("restore it with `unauthenticated`: true (bunbase backup restore --unauthenticated).", "with `bunbase backup"),

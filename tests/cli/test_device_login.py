@@ -29,6 +29,7 @@ def test_the_flag_device_needs_no_terminal_and_json_prints_the_account_only(api:
 
     assert said.document["user"]["email"] == EMAIL
     assert "WDJB-MJHT" in said.err
+    assert "Waiting for your approval, for at most 10 minutes." in said.err
 
 
 def test_a_denied_sign_in_is_an_error(api: FakeApi, bunbase: Bunbase) -> None:

@@ -122,7 +122,7 @@ def test_a_bundle_contains_no_environment_variable_of_this_machine(
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ([], "There is no function in"),
+        ([], "There is no bunbase.toml in"),
         (["functions/Hello.ts"], "lower-case letters"),
         (["functions/hello.ts", "functions/hello/index.ts"], "remove one"),
     ],

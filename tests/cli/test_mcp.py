@@ -81,7 +81,18 @@ def test_the_command_names_the_package_that_is_missing(
     said = bunbase("mcp")
 
     assert (said.code, said.out) == (1, "")
-    assert "pip install 'bunbase[mcp]'" in said.err
+    assert f"{sys.executable} -m pip install 'mcp==" in said.err
+
+
+def test_a_wrong_token_or_project_ends_the_command_at_its_start(
+    in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = bunbase("mcp", "--project", "nowhere", "--json")
+    monkeypatch.setenv("BUNBASE_TOKEN", "bpt_wrong")
+    refused = bunbase("mcp", "--project", "guestbook")
+
+    assert (unknown.code, unknown.problem["code"]) == (1, "project_not_found")
+    assert (refused.code, "The token from BUNBASE_TOKEN is not valid" in refused.err) == (3, True)
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)

@@ -287,6 +287,7 @@ def test_a_change_names_the_project_that_a_file_or_an_earlier_command_chose(
     in_file = bunbase("env", "set", "A=1").err
 
     assert "in the project guestbook, from the last `bunbase projects use`" in chosen
+    assert chosen.index("in the project") < chosen.index("A is set.")
     assert f"in the project guestbook, from {Path('bunbase.toml').absolute()}" in in_file
     assert "in the project" not in named + read + machine
 

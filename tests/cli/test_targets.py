@@ -108,6 +108,14 @@ def test_a_target_or_profile_that_does_not_exist_is_named(
     assert told in said.err
 
 
+def test_where_names_a_profile_without_a_sign_in(home: Path, bunbase: Bunbase) -> None:
+    with credentials_file("work").changing() as known:
+        known.current = "http://work.example"
+
+    assert "no sign-in with the profile wrok" in bunbase("whoami", "--where", "--profile", "wrok").err
+    assert bunbase("whoami", "--where", "--profile", "work").err == ""
+
+
 def test_a_profile_is_a_sign_in_of_its_own(
     signed_in: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,10 +125,11 @@ def test_a_profile_is_a_sign_in_of_its_own(
     missing = bunbase("projects", "list", "--profile", "work")
     made = bunbase("login", "--profile", "work", "--email", "bob@example.com")
     work = credentials_file("work").read().server(signed_in.url)
-    bunbase("logout", "--profile", "work")
+    left = bunbase("logout", "--profile", "work")
 
     assert missing.code == 3
     assert "--profile work" in missing.err
+    assert "with the profile work" in left.err
     assert made.code == 0
     assert work.access_token != usual
     assert credentials_file().read().server(signed_in.url).access_token == usual

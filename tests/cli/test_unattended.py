@@ -26,6 +26,7 @@ def unattended(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         (["projects", "transfer", "guestbook", "acme"], "--yes"),
         (["auth", "rotate-key", "--now"], "--yes"),
         (["login", "--code", "123456"], "--email"),
+        (["login"], "--token-stdin"),
         (["login", "--email", "ada@example.com"], "--password-stdin"),
     ],
 )

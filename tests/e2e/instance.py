@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,17 @@ class Instance:
 
         A process of its own takes 0.4 s of processor time to import the command; a hundred calls need it.
         """
+        return self._run(args, cwd, code)[0]
+
+    def bunbase_json(self, *args: str, cwd: Path | None = None) -> Any:
+        return msgspec.json.decode(self.bunbase(*args, "--json", cwd=cwd))
+
+    def bunbase_problem(self, *args: str, code: int, cwd: Path | None = None) -> Any:
+        """Return the problem that a command prints on stderr, in its last line."""
+        return msgspec.json.decode(self._run((*args, "--json"), cwd, code)[1].splitlines()[-1])
+
+    def _run(self, args: Sequence[str], cwd: Path | None, code: int) -> tuple[str, str]:
+        """Return what the command wrote to stdout and to stderr."""
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
         with (
             patch.dict(os.environ, self.environment(), clear=True),
@@ -173,10 +184,7 @@ class Instance:
             returned = run(args)
         said, complained = (stream.buffer.getvalue().decode() for stream in (out, err))
         assert returned == code, f"bunbase {args}: {returned}\n{said}\n{complained}\n{self.log()}"
-        return said
-
-    def bunbase_json(self, *args: str, cwd: Path | None = None) -> Any:
-        return msgspec.json.decode(self.bunbase(*args, "--json", cwd=cwd))
+        return said, complained
 
     def _spawn(self, name: str) -> None:
         args, environment = self.commands[name]

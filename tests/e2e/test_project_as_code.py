@@ -67,6 +67,9 @@ class Shop:
     def json(self, *words: str, code: int = 0) -> Any:
         return msgspec.json.decode(self.bunbase(*words, "--json", code=code))
 
+    def problem(self, *words: str, code: int = 2) -> Any:
+        return self.dev.bunbase_problem(*words, "--project", self.made["slug"], cwd=self.folder, code=code)
+
     def edit(self, before: str, after: str) -> None:
         text = self.file.read_text()
         assert before in text
@@ -150,14 +153,29 @@ def test_a_change_that_loses_something_waits_until_it_is_named(shop: Shop) -> No
 
     planned = shop.json("diff", code=5)
     shop.bunbase("deploy", code=2)
-    shop.bunbase("deploy", "--allow-losing", "posts.title", code=2)
+    shop.bunbase("deploy", "--dry-run", code=2)
+    refused = shop.problem("deploy", "--allow-losing", "posts.title", "--allow-losing", "posts.lik")
+    shop.bunbase("deploy", "--dry-run", "--allow-losing", "posts.title", "--allow-losing", "posts.likes")
     kept = shop.json("diff", code=5)
     shop.bunbase("deploy", "--allow-losing", "posts.title", "--allow-losing", "posts.likes")
 
     losing = {one["name"]: (one["class"], one["documents"]) for one in planned["items"]}
     assert losing == {"posts.title": ("losing", 1), "posts.likes": ("losing", 1)}
     assert kept["items"] == planned["items"]
+    assert [one["name"] for one in refused["items"]] == ["posts.likes"]
+    assert (
+        "--allow-losing posts.lik names no losing change of this plan. Did you mean posts.likes?" in refused["detail"]
+    )
     assert shop.json("diff")["items"] == []
+
+
+def test_a_rule_that_is_not_valid_is_named_with_its_collection(shop: Shop) -> None:
+    shop.edit('get = "true"', "get = \"auth.uid = 'a'\"")
+
+    refused = shop.problem("deploy", code=1)
+
+    assert (refused["code"], refused["collection"]) == ("invalid_rule", "posts")
+    assert refused["detail"].startswith("A rule of posts is not valid. get: Line 1")
 
 
 def test_documents_that_would_end_at_once_are_counted(shop: Shop) -> None:

@@ -32,7 +32,11 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
         ({}, "/part", "The field part is missing."),
         ({"part": {"size": 1}, "a/b~c": 1}, "/a~1b~0c", "There is no field a/b~c here."),
         ({"part": {}}, "/part/size", "The field size is missing."),
-        ({"part": {"size": 1}, "listed": [{"size": 1, "mod": 1}]}, "/listed/0/mod", "There is no field mod here."),
+        (
+            {"part": {"size": 1}, "listed": [{"size": 1, "mod": 1}]},
+            "/listed/0/mod",
+            "There is no field mod here. Did you mean mode?",
+        ),
         ({"part": {"size": 1, "colour": "pink"}}, "/part/colour", "This must be one of: red, blue."),
         (
             {"part": {"size": 1}, "listed": [{"size": 1, "mode": "x"}]},

@@ -35,6 +35,10 @@ WRONG_CODE: Final = "wrong_code"
 PERSONAL: Final = "bpt_"
 UNAUTHENTICATED: Final = 401
 END: Final = Call("POST", "/api/auth/logout")
+NO_EMAIL: Final = (
+    f"Nobody can be asked here. For a script, set {TOKEN} to a personal access token, or pass it with --token-stdin. "
+    "For a sign-in with a password: --email ada@example.com --password-stdin"
+)
 APP_CODE: Final = re.compile(r"\d{6}")
 
 
@@ -117,8 +121,8 @@ def login(
     with open_session(flags) as session:
         session.check_named()
         if token or token_stdin:
-            token = _token(token, token_stdin, out)
-            _accept_token(session, token, out)
+            session.token_from = "--token" if token else "stdin"
+            _accept_token(session, _token(token, token_stdin, out), out)
         elif provider:
             check_provider(session.http, provider)
             _sign_in(session, sign_in_by_provider(session.url, provider, out), code, out)
@@ -126,7 +130,7 @@ def login(
             keep(session, sign_in_by_browser(session, out), out)
         else:
             warn_of_plain_http(session.url, out)
-            email, password = email_of(credentials), password_of(credentials, again=False)
+            email, password = email_of(credentials, NO_EMAIL), password_of(credentials, again=False)
             call = Call("POST", "/api/auth/login", json={"email": email, "password": password})
             _sign_in(session, call, code, out)
 
@@ -145,7 +149,8 @@ def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
             credentials.forget(session.url)
     if flags.json:
         out.document({"url": session.url, "signed_in": False})
-    out.done(f"Signed out of {session.url}.")
+    of_profile = f" with the profile {session.file.profile}" if session.file.profile else ""
+    out.done(f"Signed out of {session.url}{of_profile}.")
 
 
 def whoami(*, where: Where = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
@@ -308,8 +313,10 @@ def _by_password(given: PasswordFlags) -> bool:
     return bool(given.email or given.password_stdin or os.environ.get(PASSWORD, "")) or not is_attended()
 
 
-def email_of(given: PasswordFlags) -> str:
-    return given.email or ask("Email", "No email address was given. Pass one: --email ada@example.com")
+def email_of(given: PasswordFlags, otherwise: str = "") -> str:
+    """Return the address, or ask for it. Raises: Usage with the text `otherwise` if nobody can be asked."""
+    otherwise = otherwise or "No email address was given. Pass one: --email ada@example.com"
+    return given.email or ask("Email", otherwise)
 
 
 def password_of(given: PasswordFlags, again: bool) -> str:

@@ -51,6 +51,11 @@ def needed_project(flag: str, session: Session) -> str:
     return project
 
 
+def project_shown(session: Session) -> str:
+    """Return the name of the chosen project for people: its slug, if the file that names it has the slug."""
+    return session.project.name if session.project else ""
+
+
 def choose_on_this_machine(project: ChosenProject, session: Session) -> None:
     """Write the choice to the credentials file only: bunbase.toml is the developer's, and often committed."""
     with session.changing() as known:

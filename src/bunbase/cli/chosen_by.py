@@ -29,6 +29,9 @@ def show_choices(flags: ProjectFlags, out: Output) -> None:
     if out.json:
         out.document({"items": choices})
         return
+    profile = session.file.profile
+    if profile and not session.file.exists():
+        out.warn(f"There is no sign-in with the profile {profile}. To make one: bunbase login --profile {profile}")
     out.table(("setting", "value", "from"), [(one.setting, one.value or "none", one.origin) for one in choices])
 
 

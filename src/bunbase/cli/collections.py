@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from bunbase.cli.chosen import needed_project
+from bunbase.cli.chosen import needed_project, project_shown
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at_v1
-from bunbase.cli.output import Output, size_text
+from bunbase.cli.output import Output, counted, size_text
 from bunbase.cli.plans.collections import Collections
 from bunbase.cli.plans.pushing import AllowLosing, push_collections
 from bunbase.cli.plans.wanted import wanted_collections
@@ -110,16 +110,17 @@ def drop(
     with open_session(flags) as session:
         headers = project_headers(flags, session)
         found = collection_of(session, headers, name)
+        documents = counted(found.documents or 0, "document")
         out.warn(
-            f"{session.url}, project {headers['x-bunbase-project']}: {name} has {found.documents} documents. "
+            f"{session.url}, project {project_shown(session)}: {name} has {documents}. "
             "A backup would keep them: bunbase backup create"
         )
-        if confirmed(name, confirm, yes=False) != name:
+        if confirmed(name, confirm) != name:
             raise Usage("Nothing was changed: the name is not that of the collection.", "not_confirmed")
         session.ask(type(None), Call("DELETE", at_v1("collections", name), headers=headers, seconds=CHECK_SECONDS))
     if flags.json:
         out.document({"name": name, "dropped": True, "documents": found.documents})
-    out.done(f"{name} and its {found.documents} documents are deleted.")
+    out.done(f"{name} is deleted, with {documents}.")
 
 
 @app.command
@@ -160,7 +161,7 @@ def misfits(
             page = session.ask(Misfits, Call("POST", path, headers=headers, json=asked, seconds=CHECK_SECONDS))
             found += page.items
             examined, cursor = examined + page.examined, page.next
-            told(f"{examined} documents")
+            told(counted(examined, "document"))
             if cursor is None:
                 break
     if flags.json:
@@ -172,7 +173,7 @@ def misfits(
     if cursor is not None:
         out.hint(f"Only the first {examined} documents were checked: --limit shows more.")
     elif not rows:
-        out.done(f"All {examined} documents match.")
+        out.done(f"No document differs, of {counted(examined, 'document')}.")
     return 1 if found else 0
 
 

@@ -101,6 +101,10 @@ class CredentialsFile:
         """Return the content for the profile, or empty Credentials if there is none. Raises: Failure."""
         return self._read().of(self.profile)
 
+    def exists(self) -> bool:
+        """True if the file has something for the profile. Raises: Failure."""
+        return not self.profile or self.profile in self._read().profiles
+
     def _read(self) -> Credentials:
         try:
             with self.path.open("rb") as file:

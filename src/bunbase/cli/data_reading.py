@@ -81,10 +81,15 @@ def query(
     with open_session(flags) as session:
         documents = Documents(session, needed_project(flags.project, session))
         if flags.json and not all:
-            print_document(documents.page_text(collection, asked), compact=True)
+            text = documents.page_text(collection, asked)
+            if not cursor and not msgspec.json.decode(text, type=FoundPage).items:
+                documents.check_collection(collection)
+            print_document(text, compact=True)
             return
         pages = documents.pages(collection, asked)
-        show_pages(pages if all else islice(pages, 1), out)
+        if not show_pages(pages if all else islice(pages, 1), out):
+            documents.check_collection(collection)
+            out.hint("No document was found.")
 
 
 def wanted(where: str, sort: str, select: str, limit: int) -> dict[str, Any]:
@@ -98,21 +103,20 @@ def wanted(where: str, sort: str, select: str, limit: int) -> dict[str, Any]:
     }
 
 
-def show_pages(pages: Iterable[FoundPage], out: Output) -> None:
-    """Print documents, one on each line."""
+def show_pages(pages: Iterable[FoundPage], out: Output) -> bool:
+    """Print documents, one on each line. Return False if there was none."""
     found = 0
     for page in pages:
         found += len(page.items)
         for document in page.items:
             print_document(bytes(document), compact=True)
         if page.count is not None:
-            out.say(f"{page.count} documents match.")
+            out.say(f"Documents that match: {page.count}.")
         if page.explain != NULL:
             out.say(msgspec.json.format(bytes(page.explain), indent=2).decode())
-    if not found:
-        out.hint("No document was found.")
-    elif page.next is not None:
+    if found and page.next is not None:
         out.hint(f"There are more documents: --all, or --cursor {page.next}")
+    return found > 0
 
 
 def _fields(text: str) -> list[str]:

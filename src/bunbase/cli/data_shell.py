@@ -16,7 +16,7 @@ from typing import Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
-from bunbase.cli.chosen import needed_project
+from bunbase.cli.chosen import needed_project, project_shown
 from bunbase.cli.collections import listed_collections
 from bunbase.cli.data_reading import show_pages, wanted
 from bunbase.cli.documents import Documents, filter_of, print_document
@@ -55,9 +55,8 @@ def shell(
     out = Output(flags.json)
     attended = sys.stdin.isatty()
     with open_session(flags) as session:
-        project = needed_project(flags.project, session)
-        documents = Documents(session, project)
-        for line in _lines(f"{project}> ", attended):
+        documents = Documents(session, needed_project(flags.project, session))
+        for line in _lines(f"{project_shown(session)}> ", attended):
             try:
                 _obey(line, documents, write, out)
             except (Refused, Usage) as failure:
@@ -121,11 +120,16 @@ def _query(documents: Documents, words: list[str], rest: str, out: Output) -> No
     asked = wanted("", "", "", SHOWN)
     if (where := filter_of(rest)) is not None:
         asked["where"] = where
-    show_pages(islice(documents.pages(words[0], asked), 1), out)
+    if not show_pages(islice(documents.pages(words[0], asked), 1), out):
+        documents.check_collection(words[0])
+        out.hint("No document was found.")
 
 
 def _count(documents: Documents, words: list[str], rest: str, out: Output) -> None:
-    out.line(str(documents.count(words[0], filter_of(rest))))
+    number = documents.count(words[0], filter_of(rest))
+    if not number:
+        documents.check_collection(words[0])
+    out.line(str(number))
 
 
 def _create(documents: Documents, words: list[str], rest: str, _out: Output) -> None:

@@ -50,9 +50,10 @@ def deploy(
     """Make the project what bunbase.toml says: its collections, then its functions, then its settings for users.
 
     Unchanged parts are skipped, and `bunbase diff` shows the changed ones. Nothing else of the project changes.
-    If a change loses documents, nothing happens until --allow-losing names it. If a function cannot be bundled,
-    nothing happens either. If the server refuses a function, its active version stays in service, the other functions
-    are still deployed, and the exit code is 1. After a failure, the command says what was applied; run it again.
+    If a change loses documents, nothing happens until --allow-losing names it; --dry-run then fails too. If a function
+    cannot be bundled, nothing happens either. If the server refuses a function, its active version stays in service,
+    the other functions are still deployed, and the exit code is 1. After a failure, the command says what was applied;
+    run it again.
 
     Example: bunbase deploy --dry-run
     """
@@ -63,7 +64,9 @@ def deploy(
         plan = make_plan(session, project, folder, out, force=force, applying=not dry_run)
         show_place(plan.place, out)
         if dry_run:
-            return _rehearse(plan, project, force, out)
+            _rehearse(plan, project, force, out)
+            check_losing(plan.changes, allow_losing)
+            return OK
         if not out.json and any(change.name not in _names(plan) for change in plan.changes):
             show_changes(plan.changes, out)
         check_losing(plan.changes, allow_losing)
@@ -75,14 +78,13 @@ def _names(plan: Plan) -> set[str]:
     return {f"functions.{one.entry.name}" for one in plan.functions}
 
 
-def _rehearse(plan: Plan, project: str, force: bool, out: Output) -> int:
+def _rehearse(plan: Plan, project: str, force: bool, out: Output) -> None:
     results = tuple(rehearse(one, plan.active, force) for one in plan.functions)
     if out.json:
         out.document(Deployed(plan.place.server, project, results, tuple(in_order(plan.changes))))
     else:
         show_changes(plan.changes, out)
         _show_functions(results, out)
-    return OK
 
 
 def _apply(plan: Plan, session: Session, project: str, force: bool, out: Output) -> int:

@@ -14,7 +14,7 @@ import httpx
 
 from bunbase.cli.errors import Failure, Unreachable
 from bunbase.cli.http import Call, decode, problem_in
-from bunbase.cli.output import Output
+from bunbase.cli.output import Output, counted
 from bunbase.cli.session import Session
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.devices import DeviceLogin
@@ -32,6 +32,9 @@ def sign_in_by_browser(session: Session, out: Output, pause: Callable[[float], N
     out.say(f"Open {login.verification_uri} in a browser, on any device, and type the code {login.user_code}")
     out.say(f"or open {login.verification_uri_complete}")
     _open(login.verification_uri_complete)
+    if not out.asides.is_terminal:
+        minutes = max(login.expires_in // 60, 1)
+        out.say(f"Waiting for your approval, for at most {counted(minutes, 'minute')}. A script uses a token instead.")
     with out.busy("waiting for your approval in the browser"):
         return _wait(session, login, pause)
 

@@ -6,6 +6,7 @@ from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import OK, Stale
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.output import Output
+from bunbase.cli.plans.changes import allowing
 from bunbase.cli.plans.folder import read_folder
 from bunbase.cli.plans.plan import make_plan
 from bunbase.cli.plans.showing import plan_document, show_changes, show_place
@@ -30,4 +31,6 @@ def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
     else:
         show_place(plan.place, out)
         show_changes(plan.changes, out)
+        if needed := allowing(plan.changes):
+            out.hint(f"To deploy the losing changes too: bunbase deploy {needed}")
     return Stale.exit_code if plan.changes else OK

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
 
-from bunbase.cli.errors import Usage
+from bunbase.cli.errors import Refused, Usage
 from bunbase.cli.http import Call, at_v1, refuse
-from bunbase.cli.session import Session
+from bunbase.cli.session import NOT_FOUND, Session
 
 INVALID: Final = "invalid_json"
+NO_DOCUMENT: Final = "document_not_found"
 NOTHING: Final[Mapping[str, str]] = {}
 NULL: Final = msgspec.Raw(b"null")
 
@@ -40,7 +42,26 @@ class Documents:
         self.headers = {"x-bunbase-project": project}
 
     def get(self, collection: str, id: str) -> bytes:
-        return self._text(Call("GET", _path(collection, id), headers=self.headers))
+        try:
+            return self._text(Call("GET", _path(collection, id), headers=self.headers))
+        except Refused as refused:
+            if refused.code == NO_DOCUMENT:
+                self.check_collection(collection)
+            raise
+
+    def check_collection(self, collection: str) -> None:
+        """Ask whether the collection exists, after nothing was found in it. Raises: Refused if it does not."""
+        from bunbase.cli.collections import listed_collections  # only needed if nothing was found
+
+        try:
+            names = [one.name for one in listed_collections(self.session, self.headers)]
+        except Refused:  # the token may read documents, but no collections
+            return
+        if collection not in names:
+            near = get_close_matches(collection, names, 1)
+            advice = f" Did you mean {near[0]}?" if near else " All of them: bunbase collections list"
+            detail = f"There is no collection {collection}.{advice}"
+            raise Refused({"status": NOT_FOUND, "code": "collection_not_found", "detail": detail})
 
     def query(self, collection: str, query: Mapping[str, Any]) -> FoundPage:
         return msgspec.json.decode(self.page_text(collection, query), type=FoundPage)

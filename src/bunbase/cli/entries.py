@@ -37,8 +37,10 @@ def entries(project: ProjectFile, only: Sequence[str] = (), root: Path | None = 
             found[name] = [root / section.entry]
     wanted = list(dict.fromkeys(only)) or sorted(found.keys() | project.functions.keys())
     if not wanted:
+        no_file = "" if (root / NAME).exists() else f"There is no {NAME} in {root.absolute()} or above it. "
         raise Usage(
-            f"There is no function in {root.absolute() / FOLDER}: write {FOLDER}/hello.ts, or run `bunbase init`."
+            f"{no_file}There is no function in {root.absolute() / FOLDER}: write {FOLDER}/hello.ts, or run "
+            "`bunbase init`."
             f"{''.join(f' {not_a_function(path)}' for path in passed_over(project, root)[:3])}",
             "no_functions",
         )

@@ -14,7 +14,7 @@ from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
-from bunbase.cli.output import Output
+from bunbase.cli.output import Output, counted
 from bunbase.cli.replaced_files import replace_file
 from bunbase.cli.session import open_session
 from bunbase.contracts.functions.variables import Variable, Variables
@@ -49,7 +49,7 @@ def pull(
     replace_file(file, env_text(found), OWNER_ONLY)
     if flags.json:
         out.document({"file": str(file), "variables": [one.name for one in found]})
-    out.done(f"{file} has {len(found)} variables.")
+    out.done(f"{file} has {counted(len(found), 'variable')}.")
 
 
 def env_text(variables: Sequence[Variable]) -> str:

@@ -22,7 +22,7 @@ SIGNALLED: Final = 143
 # the advice of problems that a command may show: a pattern for the text about a route, and the same for a command
 COMMANDS: Final = {
     r"GET …/backups lists its backups": "`bunbase backup list` lists its backups",
-    r": create it with PUT /v1/collections/\S+?\.$": ". Its first document creates it, or `bunbase rules push`.",
+    r": create it with PUT /v1/collections/(\S+?)\.$": r". To create it: `bunbase collections create \1`.",
     r"list them with GET /v1/auth/users": "name the user by email address",
     r"restore it with `unauthenticated`: true \((bunbase .+?)\)": r"restore it with `\1`",
     r"; `put` replaces it, and `patch` changes it": "",
@@ -57,6 +57,8 @@ DETAIL_SAYS_ALL: Final = frozenset(
         "function_error",
         "invalid_query",
         "wrong_code",
+        "document_not_found",
+        "collection_not_found",
     }
 )
 

@@ -77,7 +77,7 @@ def create(
 ) -> None:
     """Create an index, and wait until it is built. Documents can be read and written meanwhile.
 
-    A collection that does not exist is created. With Ctrl-C, the server still builds the index.
+    A collection that does not exist is created. With Ctrl-C, the server still builds the index. Idempotent.
 
     Example: bunbase indexes create posts author -_created
     """
@@ -88,15 +88,17 @@ def create(
     with open_session(flags) as session, out.working(f"building the index of {collection}") as told:
         headers = project_headers(flags, session)
         before = _own(collection, session, headers)
-        specs = [_spec(one) for one in before]
-        kept = {one.name for one in before}
-        if new in (msgspec.structs.replace(one, name=name) for one in specs):
-            raise Usage(f"{collection} has this index already.", "index_exists")
-        _put(session, headers, collection, [*specs, new])
+        same = next((one for one in before if msgspec.structs.replace(_spec(one), name=name) == new), None)
+        if same is not None and name not in ("", same.name):
+            raise Usage(f"{collection} has this index already, with the name {same.name}.", "index_exists")
+        if same is None:
+            _put(session, headers, collection, [*map(_spec, before), new])
+        kept = {one.name for one in before if one is not same}
         made = _finished(session, headers, collection, kept, told if wait else None)
     if flags.json:
         out.document(made)
-    out.done(f"The index {made.name} is {'built' if made.ready else 'being built: bunbase indexes list'}.")
+    had = "" if same is None else f"{collection} has this index already. "
+    out.done(f"{had}The index {made.name} is {'built' if made.ready else 'being built: bunbase indexes list'}.")
 
 
 @app.command
@@ -121,7 +123,7 @@ def drop(
         if name not in {one.name for one in indexes}:
             names = ", ".join(one.name for one in indexes) or "none"
             raise Failure("index_not_found", f"{collection} has no index {name}. Its own indexes: {names}.")
-        if confirmed(name, confirm, yes=False) != name:
+        if confirmed(name, confirm) != name:
             raise Usage("Nothing was changed: the name is not that of the index.", "not_confirmed")
         _put(session, headers, collection, [_spec(one) for one in indexes if one.name != name])
     if flags.json:

@@ -135,6 +135,11 @@ def _asked(server: str, project: str = "", project_from: str = "") -> str:
     return f"{server} about the project {visible(project)}, from {visible(project_from)}" if project else server
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number with its noun, such as `1 document` or `2 documents`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def size_text(size: int) -> str:
     return f"{size / 1024:.1f} KiB" if size < 1 << 20 else f"{size / (1 << 20):.1f} MiB"
 

@@ -36,14 +36,15 @@ def confirm(yes: bool) -> None:
         raise Usage("Nothing was changed.", "not_confirmed")
 
 
-def confirmed(name: str, given: str, yes: bool) -> str:
+def confirmed(name: str, given: str, yes: bool | None = None) -> str:
     """Return the name that confirms a deletion: `given`, or the right one with the flag `yes`, or what the user types.
 
-    Raises: Usage.
+    `yes`: None if the command has no such flag. Raises: Usage.
     """
     if given or yes:
         return given or name
-    return ask(f"Type {name} to go on", f"To confirm without a terminal: --yes, or --confirm {name}")
+    flag = "" if yes is None else "--yes, or "
+    return ask(f"Type {name} to go on", f"To confirm without a terminal: {flag}--confirm {name}")
 
 
 def ask_secret(question: str, otherwise: str) -> str:

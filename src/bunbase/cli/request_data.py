@@ -1,4 +1,4 @@
-"""The value of `--data`: a text, a file, or stdin."""
+"""A value of the command line that may be a text, a file, or stdin."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ def read_data(data: str) -> bytes:
     try:
         return Path(data[1:]).read_bytes()
     except OSError as error:
-        raise Usage(f"--data {data}: {error.strerror}.") from error
+        raise Usage(f"{data[1:]} cannot be read: {error.strerror}.", "no_file") from None

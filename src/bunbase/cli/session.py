@@ -33,6 +33,7 @@ EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which sa
 PAGE_LIMIT: Final = 500
 NOT_FOUND: Final = 404
 INVALID_TOKEN: Final = "invalid_token"
+KEYS: Final = ("sk_", "pk_")  # the beginnings of keys of projects
 
 
 PROJECT_FLAG: Final = "--project"
@@ -72,11 +73,11 @@ class Session:
         self.url = url
         self.file = file
         self.token = token
+        self.token_from = TOKEN  # the variable or flag that the token comes from
         self.http = Http(url, ca_file)
         self.attended = attended
         self.project: NamedProject | None = None  # known once a command has chosen its project
-        self.has_changed = False  # a request has changed something
-        self.place_shown = False  # the command itself has named the server and the project
+        self.place_shown = True  # no change needs to name the project: the command does it, or has done it
         self.target = Target()
         self.named_by = ""  # the flag, variable or file that named the server
 
@@ -108,7 +109,7 @@ class Session:
         if reply.status_code == 401:
             raise self._turned_away(reply)
         if reply.is_success and call.method not in READING_METHODS and not call.path.endswith(READING_PATHS):
-            self.has_changed = True
+            self._name_changed_project()
         return reply
 
     def check_signed_in(self) -> None:
@@ -203,14 +204,29 @@ class Session:
         profile = f" --profile {self.file.profile}" if self.file.profile else ""
         return f"bunbase {'login' if has_accounts else 'register'} --url {self.url}{profile}"
 
+    def _wrong_token(self) -> str:
+        if self.token.startswith(KEYS):
+            return (
+                f"The token from {self.token_from} is a key of a project ({self.token[:3]}…). Commands need a personal "
+                "access token (bpt_…): bunbase tokens create"
+            )
+        return f"The token from {self.token_from} is not valid at {self.url}: it may be mistyped, deleted or expired."
+
+    def _name_changed_project(self) -> None:
+        """Name the project after the first change, if no flag has chosen it: it may not be the expected one."""
+        if self.project is None or self.project.origin == PROJECT_FLAG or self.place_shown:
+            return
+        self.place_shown = True
+        sys.stderr.write(f"in the project {visible(self.project.name)}, from {visible(self.project.origin)}\n")
+
     def _turned_away(self, reply: httpx.Response) -> NotSignedIn:
         problem = problem_in(reply) or {}
         reply.close()
         request_id = str(problem.get("request_id", ""))
         if problem.get("code") == INVALID_TOKEN:
-            advice = f"Use another one in {TOKEN}." if self.token else f"Sign in again: {self._way_in()}"
-            what = "This token is not valid" if self.token else "Your session has ended"
-            return NotSignedIn(f"{what} at {self.url}. {advice}", request_id)
+            if self.token:
+                return NotSignedIn(self._wrong_token(), request_id)
+            return NotSignedIn(f"Your session has ended at {self.url}. Sign in again: {self._way_in()}", request_id)
         advice = "use another token" if self.token else f"run: {self._way_in()}"
         reason = said(problem).rstrip(".") or "it does not accept this token"
         return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", request_id)
@@ -226,24 +242,15 @@ def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     token = os.environ.get(TOKEN, "")
     chosen = where(flags, "" if token else server_of_link(link))
     session = Session(chosen.server.value, chosen.file, token, flags.ca_file, attended=not flags.json and is_attended())
-    session.target, session.named_by = chosen.target, chosen.server.origin
+    session.target, session.named_by, session.place_shown = chosen.target, chosen.server.origin, flags.json
     try:
         yield session
-        if not flags.json:
-            _name_changed_project(session)
     except Refused as refused:
         if refused.problem.get("status") == NOT_FOUND:
             refused.asked = session.asked()
         raise
     finally:
         session.http.close()
-
-
-def _name_changed_project(session: Session) -> None:
-    """After a change, name the project that a file or an earlier command has chosen: it may not be the expected one."""
-    project = session.project
-    if session.has_changed and project is not None and project.origin != PROJECT_FLAG and not session.place_shown:
-        sys.stderr.write(f"in the project {visible(project.name)}, from {visible(project.origin)}\n")
 
 
 def keep_sign_in(known: KnownServer, signed_in: SignedIn) -> None:

@@ -76,6 +76,16 @@ def test_queries_show_documents_line_by_line_and_pages_as_json(instance: Instanc
     instance.bunbase("data", "query", "numbers", "n > 1", code=2, cwd=folder)
 
 
+@pytest.mark.parametrize("words", [("query", "nots"), ("query", "nots", "--all"), ("get", "nots", "a")])
+def test_an_unknown_collection_is_named_with_the_nearest_one(
+    instance: Instance, folder: Path, words: tuple[str, ...]
+) -> None:
+    problem = instance.bunbase_problem("data", *words, code=1, cwd=folder)
+
+    assert problem["code"] == "collection_not_found"
+    assert problem["detail"] == "There is no collection nots. Did you mean notes?"
+
+
 def test_a_shell_reads_and_writes_only_if_it_may(instance: Instance, folder: Path) -> None:
     lines = 'put notes n1 {"text": "a b"}\npatch notes n1 {"done": true}\nquery notes {"done": true}\ncount notes\n'
 
@@ -99,11 +109,12 @@ def test_collections_are_listed_shown_and_dropped_by_name(instance: Instance, fo
 
     listed = instance.bunbase_json("collections", "list", cwd=folder)["items"]
     shown = instance.bunbase_json("collections", "show", "old", cwd=folder)
-    instance.bunbase("collections", "drop", "old", code=2, cwd=folder)
+    asked = instance.bunbase_problem("collections", "drop", "old", code=2, cwd=folder)
     instance.bunbase("collections", "drop", "old", "--confirm", "new", code=2, cwd=folder)
 
     assert "old" in [one["name"] for one in listed]
     assert shown["documents"] == 1
+    assert asked["detail"] == "To confirm without a terminal: --confirm old"
     assert instance.bunbase_json("collections", "drop", "old", "--confirm", "old", cwd=folder)["documents"] == 1
     instance.bunbase("collections", "show", "old", code=1, cwd=folder)
 
@@ -118,7 +129,8 @@ def test_indexes_are_created_listed_and_dropped(instance: Instance, folder: Path
     assert (made["ready"], made["fields"]) == (True, ["kind", "-n"])
     assert [(one["collection"], one["name"]) for one in listed] == [("items", "by_kind")]
     assert "by_kind" in instance.bunbase("data", "query", "items", '{"kind": "a"}', "--explain", "--json", cwd=folder)
-    instance.bunbase("indexes", "create", "items", "kind", "-n", code=2, cwd=folder)
+    assert instance.bunbase_json("indexes", "create", "items", "kind", "-n", cwd=folder) == made
+    instance.bunbase("indexes", "create", "items", "kind", "-n", "--name", "other", code=2, cwd=folder)
     instance.bunbase("indexes", "create", "items", "n", "--unique", code=1, cwd=folder)
     assert len(instance.bunbase_json("indexes", "list", cwd=folder)["items"]) == 1
     instance.bunbase("indexes", "drop", "items", "by_kind", code=2, cwd=folder)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection
-from typing import Annotated, Any
+from importlib.metadata import requires
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.errors import Failure, Refused, Unreachable, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.mcp.project_api import ProjectApi
 from bunbase.cli.mcp.tool import Permission
 from bunbase.cli.output import Output
+from bunbase.cli.plans.plan import place_of
 from bunbase.cli.project_file import enter_project_folder
-from bunbase.cli.session import open_session
+from bunbase.cli.session import NOT_FOUND, Session, open_session
+
+LIBRARY: Final = "mcp"
 
 AllowWrite = Annotated[
     str,
@@ -44,6 +48,7 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
         session.attended = False  # stdin and stdout belong to the protocol
         project = needed_project(flags.project, session)
         session.check_signed_in()
+        _check_project(session, project)
         if Permission.DEPLOY in allowed:
             enter_project_folder()
         if sys.stdin.isatty():
@@ -56,9 +61,26 @@ def _library() -> Callable[[ProjectApi, Collection[Permission]], Any]:
     try:
         from bunbase.cli.mcp.server import run
     except ImportError as error:
-        detail = f"This command needs the Python package mcp: pip install 'bunbase[mcp]' ({error})."
+        detail = f"This command needs a Python package: {sys.executable} -m pip install '{_requirement()}' ({error})."
         raise Failure("mcp_missing", detail) from None
     return run
+
+
+def _requirement() -> str:
+    """Return the package that the extra `mcp` installs, which also works in a clone."""
+    found = next((one for one in requires("bunbase") or () if one.startswith(f"{LIBRARY}==")), LIBRARY)
+    return found.partition(";")[0].strip()
+
+
+def _check_project(session: Session, project: str) -> None:
+    """Raises: NotSignedIn for a wrong token, Refused if the project does not exist. A server may be away at first."""
+    try:
+        place_of(session, project)
+    except Unreachable:
+        return
+    except Refused as refused:
+        if refused.problem.get("status") == NOT_FOUND:
+            raise
 
 
 def permissions(text: str) -> tuple[Permission, ...]:

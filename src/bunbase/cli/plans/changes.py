@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from bunbase.cli.errors import Failure, Usage
 
 ALLOW: Final = "--allow-losing"
+MAX_UNKNOWN: Final = 5  # names of `--allow-losing` that a refusal explains
 
 
 class ChangeClass(StrEnum):
@@ -40,22 +42,49 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
         return str(self.documents) if self.complete else f"at least {self.documents}"
 
 
-def check_losing(changes: Iterable[Change], allowed: Sequence[str]) -> None:
-    """Raises: Usage for losing changes that `allowed` does not name; Failure for changes that the server refuses."""
-    changes = [one for one in changes if one.effect is ChangeClass.LOSING]
-    if blocked := [one for one in changes if one.blocked]:
-        named = "; ".join(f"{one.name}: {one.change} ({one.count} documents)" for one in blocked)
-        raise Failure("blocked_change", f"Nothing was changed. Correct the documents first: {named}.")
-    missing = [one for one in changes if one.name not in allowed]
-    if missing:
-        named = "\n".join(f"  {one.name}: {one.change}{_counted(one)}" for one in missing)
-        flags = " ".join(f"{ALLOW} {one.name}" for one in missing)
-        raise Usage(
-            f"Nothing was changed, because this would lose something:\n{named}\nTo go on, name each of them: {flags}\n"
-            "To keep a copy of the documents first: bunbase backup create",
+class LosingChanges(Usage):
+    """The plan would lose something that no flag allows. `items`: these changes."""
+
+    def __init__(self, items: Sequence[Change], allowed: Sequence[str]) -> None:
+        named = "\n".join(f"  {one.name}: {one.change}{_counted(one)}" for one in items)
+        super().__init__(
+            f"Nothing was changed, because this would lose something:\n{named}\n"
+            f"To go on, name each of them: {allowing(items)}\n"
+            f"To keep a copy of the documents first: bunbase backup create{_unknown(items, allowed)}",
             "losing_changes",
         )
+        self.items = items
+
+    def document(self) -> dict[str, Any]:
+        return super().document() | {"items": msgspec.to_builtins(self.items)}
+
+
+def allowing(changes: Iterable[Change]) -> str:
+    """Return the flags that allow the losing ones of these changes."""
+    return " ".join(f"{ALLOW} {one.name}" for one in changes if one.effect is ChangeClass.LOSING and not one.blocked)
+
+
+def check_losing(changes: Iterable[Change], allowed: Sequence[str]) -> None:
+    """Raises: LosingChanges if `allowed` does not name them all; Failure for changes that the server refuses."""
+    changes = [one for one in changes if one.effect is ChangeClass.LOSING]
+    if blocked := [one for one in changes if one.blocked]:
+        named = "; ".join(f"{one.name}: {one.change}{_counted(one)}" for one in blocked)
+        raise Failure("blocked_change", f"Nothing was changed. Correct the documents first: {named}.")
+    if missing := [one for one in changes if one.name not in allowed]:
+        raise LosingChanges(missing, [name for name in allowed if name not in {one.name for one in changes}])
+
+
+def _unknown(items: Sequence[Change], allowed: Sequence[str]) -> str:
+    """Return a line for each allowed name that the plan does not have."""
+    told = ""
+    for name in allowed[:MAX_UNKNOWN]:
+        near = get_close_matches(name, [one.name for one in items], 1)
+        advice = f" Did you mean {near[0]}?" if near else ""
+        told += f"\n{ALLOW} {name} names no losing change of this plan.{advice}"
+    return told
 
 
 def _counted(change: Change) -> str:
-    return f" ({change.count} documents)" if change.count else ""
+    if not change.count:
+        return ""
+    return f" ({change.count} {'document' if change.count == '1' else 'documents'})"

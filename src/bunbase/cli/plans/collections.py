@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
+from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
 from bunbase.cli.plans.changes import Change, ChangeClass
@@ -21,6 +22,7 @@ from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Ind
 REQUEST_SECONDS: Final = 60.0
 BUILD_SECONDS: Final = 600.0
 LOOK_SECONDS: Final = 0.2
+INVALID_RULE: Final = "invalid_rule"
 
 
 class Collections(msgspec.Struct, frozen=True):
@@ -149,12 +151,30 @@ def _with(spec: CollectionSpec) -> str:
 
 
 def _check_rules(session: Session, project: str, wanted: dict[str, CollectionSpec]) -> None:
-    """Raises: Refused if the server cannot read a rule."""
+    """Raises: Refused if the server cannot read a rule. It then names the collection."""
     rules = {name: spec.rules for name, spec in wanted.items() if isinstance(spec.rules, Rules)}
-    if not rules:
-        return
-    trial = {"rules": rules, "documents": {}, "cases": [{"collection": next(iter(rules)), "op": "get", "doc": {}}]}
-    decode(session.send(_call("POST", "/v1/rules/test", project, trial)), dict)
+    try:
+        _try_rules(session, project, rules)
+    except Refused:
+        for name, one in rules.items():
+            try:
+                _try_rules(session, project, {name: one})
+            except Refused as refused:
+                if refused.code == INVALID_RULE:
+                    raise _named(refused, name) from None
+        raise
+
+
+def _named(refused: Refused, collection: str) -> Refused:
+    """Return the refusal of a rule with its collection."""
+    detail = f"A rule of {collection} is not valid. {refused.problem.get('detail', '')} Nothing was changed."
+    return Refused(refused.problem | {"title": "", "detail": detail, "collection": collection})
+
+
+def _try_rules(session: Session, project: str, rules: dict[str, Rules]) -> None:
+    if rules:
+        trial = {"rules": rules, "documents": {}, "cases": [{"collection": next(iter(rules)), "op": "get", "doc": {}}]}
+        decode(session.send(_call("POST", "/v1/rules/test", project, trial)), dict)
 
 
 def _putting(session: Session, project: str, name: str, spec: CollectionSpec) -> Do:
