@@ -173,7 +173,7 @@ def misfits(
     if cursor is not None:
         out.hint(f"Only the first {examined} documents were checked: --limit shows more.")
     elif not rows:
-        out.done(f"No document differs, of {counted(examined, 'document')}.")
+        out.done(f"All documents match ({counted(examined, 'document')}).")
     return 1 if found else 0
 
 

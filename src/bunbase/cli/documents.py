@@ -17,7 +17,7 @@ from bunbase.cli.http import Call, at_v1, refuse
 from bunbase.cli.session import NOT_FOUND, Session
 
 INVALID: Final = "invalid_json"
-NO_DOCUMENT: Final = "document_not_found"
+UNKNOWN: Final = ("document_not_found", "collection_not_found")
 NOTHING: Final[Mapping[str, str]] = {}
 NULL: Final = msgspec.Raw(b"null")
 
@@ -42,12 +42,7 @@ class Documents:
         self.headers = {"x-bunbase-project": project}
 
     def get(self, collection: str, id: str) -> bytes:
-        try:
-            return self._text(Call("GET", _path(collection, id), headers=self.headers))
-        except Refused as refused:
-            if refused.code == NO_DOCUMENT:
-                self.check_collection(collection)
-            raise
+        return self._read(collection, Call("GET", _path(collection, id), headers=self.headers))
 
     def check_collection(self, collection: str) -> None:
         """Ask whether the collection exists, after nothing was found in it. Raises: Refused if it does not."""
@@ -68,7 +63,7 @@ class Documents:
 
     def page_text(self, collection: str, query: Mapping[str, Any]) -> bytes:
         """Return one page as the server wrote it."""
-        return self._text(Call("POST", f"{_path(collection)}/query", headers=self.headers, json=query))
+        return self._read(collection, Call("POST", f"{_path(collection)}/query", headers=self.headers, json=query))
 
     def pages(self, collection: str, query: Mapping[str, Any]) -> Iterator[FoundPage]:
         """Yield the page that `query` asks for, and all pages after it."""
@@ -83,7 +78,7 @@ class Documents:
     def count(self, collection: str, where: Any) -> int:
         asked = {"values": {"n": {"$count": True}}} | ({} if where is None else {"where": where})
         call = Call("POST", f"{_path(collection)}/aggregate", headers=self.headers, json=asked)
-        items = msgspec.json.decode(self._text(call))["items"]
+        items = msgspec.json.decode(self._read(collection, call))["items"]
         return int(items[0]["n"]) if items else 0
 
     def create(self, collection: str, body: bytes) -> bytes:
@@ -98,6 +93,15 @@ class Documents:
     def delete(self, collection: str, id: str, if_rev: int | None = None) -> None:
         headers = {**self.headers, **_condition(if_rev)}
         self.session.ask(type(None), Call("DELETE", _path(collection, id), headers=headers))
+
+    def _read(self, collection: str, call: Call) -> bytes:
+        """Return the answer. If it is "not found", the collection may be the reason. Raises: Refused."""
+        try:
+            return self._text(call)
+        except Refused as refused:
+            if refused.code in UNKNOWN:
+                self.check_collection(collection)
+            raise
 
     def _written(self, method: str, path: str, body: bytes, headers: Mapping[str, str] = NOTHING) -> bytes:
         checked_object(body)
