@@ -178,6 +178,16 @@ def test_a_rule_that_is_not_valid_is_named_with_its_collection(shop: Shop) -> No
     assert refused["detail"].startswith("A rule of posts is not valid. get: Line 1")
 
 
+def test_a_query_that_finds_nothing_names_a_collection_that_does_not_exist(shop: Shop) -> None:
+    shop.bunbase("collections", "create", "posts")
+
+    refused = shop.problem("data", "query", "pots", code=1)
+    empty = shop.json("data", "query", "posts")
+
+    assert (refused["code"], "Did you mean posts?" in refused["detail"]) == ("collection_not_found", True)
+    assert empty["items"] == []
+
+
 def test_documents_that_would_end_at_once_are_counted(shop: Shop) -> None:
     shop.edit('expires = "ends_at"\n', "")
     shop.bunbase("deploy")
