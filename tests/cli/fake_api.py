@@ -36,6 +36,7 @@ from bunbase.contracts.service_accounts import ServiceAccount
 from bunbase.contracts.tenant_auth.signups import OpenUserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser
 from bunbase.pkg.errors import Problem, Unauthenticated
+from bunbase.pkg.identity.problems import InvalidToken
 from bunbase.tenant_auth.store.settings import StoredSettings
 
 AnyRequest = Request[Any, Any, Any]
@@ -144,7 +145,7 @@ class FakeApi:
         if not token:
             raise Unauthenticated
         if token not in self.access:
-            raise TokenExpired
+            raise InvalidToken if token.startswith(("bpt_", "sk_")) else TokenExpired
 
     def proved(self, request: AnyRequest) -> None:
         """Accept a signed-in developer with a fresh proof."""

@@ -227,7 +227,7 @@ class Session:
             if self.token:
                 return NotSignedIn(self._wrong_token(), request_id)
             return NotSignedIn(f"Your session has ended at {self.url}. Sign in again: {self._way_in()}", request_id)
-        advice = "use another token" if self.token else f"run: {self._way_in()}"
+        advice = f"use another token than that from {self.token_from}" if self.token else f"run: {self._way_in()}"
         reason = said(problem).rstrip(".") or "it does not accept this token"
         return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", request_id)
 
