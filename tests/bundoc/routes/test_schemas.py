@@ -35,6 +35,13 @@ async def test_a_schema_is_saved_and_enforced_over_http(http: httpx.AsyncClient)
     assert problem(await http.get(f"{URL}/d1")) == (404, "document_not_found")
 
 
+async def test_a_misspelled_member_of_a_collection_is_answered_with_the_nearest_name(http: httpx.AsyncClient) -> None:
+    refused = await http.put("/v1/collections/posts", json={"rules": {"lst": "true"}})
+
+    assert problem(refused) == (422, "invalid_input")
+    assert refused.json()["detail"] == "/rules/lst: There is no field lst here. Did you mean list?"
+
+
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
