@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ MALFORMED: Final = "JSON is malformed: "
 ANY: Final = "[...]"
 PLACE: Final = " - at `$"
 NOT_A_CHOICE: Final = "Invalid enum value"
+MAX_TYPO: Final = 64  # characters of a name that is compared with others, which takes time for long names
 
 
 def read_json(body: bytes, kind: type[T]) -> T:
@@ -64,11 +66,13 @@ def fault_in(error: msgspec.ValidationError, kind: Any = None) -> tuple[str, str
     """Return the JSON Pointer and the message, in plain words, for a value of the wrong shape.
 
     The pointer of an unknown or missing member contains its name. `kind`: the type that was expected: with it, the
-    message for a word that is not allowed lists those that are.
+    message for a word that is not allowed lists those that are, and that for an unknown member names a similar one.
     """
     place, message = pointer_in(error), str(error).split(PLACE, maxsplit=1)[0]
     if named := UNKNOWN.match(message) or MISSING.match(message):
-        return f"{place}/{_escaped(named[1])}", sentence(plain(message))
+        near = _similar(named[1], kind, place) if kind is not None and UNKNOWN.match(message) else []
+        advice = f" Did you mean {near[0]}?" if near else ""
+        return f"{place}/{_escaped(named[1])}", sentence(plain(message)) + advice
     if kind is not None and message.startswith(NOT_A_CHOICE) and (choices := choices_at(kind, place)):
         return place, f"This must be one of: {', '.join(choices)}."
     return place, sentence(plain(message))
@@ -86,11 +90,22 @@ def pointer_in(error: msgspec.ValidationError) -> str:
 
 def choices_at(kind: Any, pointer: str) -> list[str]:
     """Return the words that a type allows at a place; none if it allows others too."""
+    found = [choice for option in _options_at(kind, pointer) for choice in _choices(option)]
+    return [str(choice) for choice in dict.fromkeys(found)]
+
+
+def _similar(name: str, kind: Any, pointer: str) -> list[str]:
+    """Return the member of the object at a place whose name is most like `name`, if there is one."""
+    structs = [option for option in _options_at(kind, pointer) if isinstance(option, StructType)]
+    known = [field.encode_name for one in structs for field in one.fields]
+    return get_close_matches(name, known, 1) if len(name) <= MAX_TYPO else []
+
+
+def _options_at(kind: Any, pointer: str) -> list[Type]:
     types = [type_info(kind)]
     for step in pointer.split("/")[1:]:
         types = [inner for one in types for inner in _inside(one, step)]
-    found = [choice for one in types for option in _options(one) for choice in _choices(option)]
-    return [str(choice) for choice in dict.fromkeys(found)]
+    return [option for one in types for option in _options(one)]
 
 
 def _inside(kind: Type, step: str) -> list[Type]:

@@ -168,7 +168,7 @@ def _described(body: bytes, kind: type[B], what: str) -> B:
         found = read_json(body, kind)
     except msgspec.ValidationError as error:
         path, message = fault_in(error, kind)
-        raise InvalidInput.at(path, message, f"{path}: {message} {what}.") from None
+        raise InvalidInput.at(path, message, f"{path}: {message}" if path else f"{message} {what}.") from None
     if isinstance(found.schema, dict):
         check_size(found.schema)
     return found
