@@ -36,13 +36,13 @@ PUBLIC: Final = re.compile(
 )
 # most bytes of an app that imports the whole entry, minified and gzipped; decision 0071 has the reasons
 BYTES: Final = {
-    "index": 8_359,
+    "index": 8_450,
     "auth/index": 6_510,
-    "data/index": 4_750,
+    "data/index": 4_800,
     "functions/index": 3_800,
-    "server/index": 6_300,
+    "server/index": 6_400,
     "react/index": 1_400,
-    "testing/index": 11_600,
+    "testing/index": 11_700,
 }
 LATER_BYTES: Final = 2_950  # of the module that is loaded when a page needs it first: windows, passkeys, the account
 

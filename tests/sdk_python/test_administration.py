@@ -119,7 +119,8 @@ def test_functions_answer_with_json_texts_and_problems(client: Any) -> None:
     assert teapot.value.body["answer"] == "short and stout"
     with pytest.raises(Conflict) as sold:
         functions.invoke("echo", path="/problem")
-    assert (sold.value.code, sold.value.detail) == ("sold_out", "Nothing is left.")
+    assert (sold.value.code, sold.value.detail) == ("function_answer", "Nothing is left.")
+    assert sold.value.body["code"] == "sold_out"
     answer = functions.fetch("echo", path="/teapot")
     assert (answer.status, answer.text) == (418, "short and stout")
     assert functions.fetch("echo", method="POST", content="raw", headers={"Content-Type": "text/plain"}).json()

@@ -30,6 +30,13 @@ from bunbase.gateway.answer_values import (
 )
 from bunbase.gateway.user_answers import USER_ANSWERS
 
+DECISION: Final = {
+    "allowed": True,
+    "trace": [{"expr": "auth.uid == next.author", "value": True, "line": 1, "column": 1}],
+    "hidden": [],
+}
+RULE_COVERAGE: Final = {"collection": "posts", "rule": "create", "total": 2, "covered": 2, "missing": []}
+
 ANSWERS: Final[dict[str, Any]] = {
     "Health": {"status": "ok", "version": "0.1.0"},
     "ReadinessReport": {"status": "ok", "checks": {"postgres": {"status": "ok"}, "functions": {"status": "ok"}}},
@@ -384,10 +391,8 @@ ANSWERS: Final[dict[str, Any]] = {
         "id": "rye",
         "errors": [{"path": "/title", "message": "This field is required.", "keyword": "required"}],
     },
-    "Decision": {
-        "allowed": True,
-        "trace": [{"expr": "auth.uid == next.author", "value": True, "line": 1, "column": 1}],
-        "hidden": [],
-    },
-    "RuleCoverage": {"collection": "posts", "rule": "create", "total": 2, "covered": 2, "missing": []},
+    "Decision": DECISION,
+    "OneDecision": DECISION | {"warnings": []},
+    "RuleCoverage": RULE_COVERAGE,
+    "Decisions": {"items": [DECISION], "coverage": [RULE_COVERAGE], "warnings": []},
 }

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from httpx2 import ASGITransport
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
@@ -60,8 +61,9 @@ def assertion(client: str, key: Any = RSA, algorithm: str = "RS256", **claims: A
 
 async def test_a_stock_client_gets_a_token_and_reads_documents_with_it(door: FrontDoor) -> None:
     made = await account(door)
+    transport = ASGITransport(app=door.transport.app)  # Authlib takes httpx2 if it is installed, as it is with `mcp`
     client = AsyncOAuth2Client(
-        made.client_id, made.client_secret, scope="data:posts:read", transport=door.transport, base_url="http://test"
+        made.client_id, made.client_secret, scope="data:posts:read", transport=transport, base_url="http://test"
     )
     async with client:
         token = await client.fetch_token(f"http://test{TOKEN}", grant_type="client_credentials")
