@@ -37,6 +37,8 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
             "/listed/0/mod",
             "There is no field mod here. Did you mean mode?",
         ),
+        ({"part": {"size": 1}, "byname": {}}, "/byname", "There is no field byname here. Did you mean byName?"),
+        ({"part": {"size": 1, "x" * 65: 1}}, f"/part/{'x' * 65}", f"There is no field {'x' * 65} here."),
         ({"part": {"size": 1, "colour": "pink"}}, "/part/colour", "This must be one of: red, blue."),
         (
             {"part": {"size": 1}, "listed": [{"size": 1, "mode": "x"}]},

@@ -177,6 +177,8 @@ def test_clocks_may_differ_by_a_minute(issuer: Issuer, checked: Any) -> None:
 def test_a_service_token_is_accepted_only_if_asked_for(issuer: Issuer, checked: Any) -> None:
     issuer.keys = [RSA]
 
+    with pytest.raises(Denied, match="allow_service=True"):
+        checked(issuer.token(RSA, "RS256", type="service"))
     assert checked(issuer.token(RSA, "RS256", type="service"), allow_service=True)["type"] == "service"
 
 
@@ -226,6 +228,7 @@ def with_other_head(**members: Any) -> Callable[[str], str]:
         lambda token: token.rpartition(".")[0],
         lambda token: token + "!",
         lambda token: "",
+        lambda token: None,
         lambda token: "a.b.c",
         lambda token: "A" * 20_000,
         lambda token: part([1]) + "." + part([1]) + ".AA",
@@ -252,6 +255,12 @@ def test_the_project_must_be_known() -> None:
         client.auth.verify("token")
 
 
+def test_a_slug_is_refused_by_name_before_anything_is_sent(issuer: Issuer, checked: Any) -> None:
+    with pytest.raises(Problem, match="shop is a slug"):
+        checked("token", project="shop")
+    assert issuer.fetched == 0
+
+
 def test_without_the_extra_a_call_names_it_and_the_rest_works(
     issuer: Issuer, checked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,4 +271,4 @@ def test_without_the_extra_a_call_names_it_and_the_rest_works(
     with pytest.raises(Problem, match=r"Install bunbase-sdk\[jwt\]"):
         checked(token)
     with pytest.raises(Problem, match=r"Install bunbase-sdk\[jwt\]"):
-        ServiceAccount("svc_1", private_key="-----BEGIN PRIVATE KEY-----").proof("http://bunbase.test")
+        ServiceAccount("sa_1", private_key="-----BEGIN PRIVATE KEY-----").proof("http://bunbase.test")

@@ -368,12 +368,12 @@ async def awaited_33(client: AsyncClient, tx: AsyncTransaction) -> None:
 
 # core/credentials.ServiceAccount
 def example_34(client: Client, tx: Transaction) -> None:
-    account = ServiceAccount("svc_…", client_secret=secret)
+    account = ServiceAccount("sa_…", client_secret=secret)
 
 
 # core/credentials.ServiceAccount
 async def awaited_34(client: AsyncClient, tx: AsyncTransaction) -> None:
-    account = ServiceAccount("svc_…", client_secret=secret)
+    account = ServiceAccount("sa_…", client_secret=secret)
 
 
 # core/data.collection

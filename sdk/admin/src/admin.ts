@@ -1,7 +1,7 @@
 /** One project, used by a server: every part of it, and what belongs to no part. */
 
 import type { AnyDatabase, Call, Data, Schema } from "bunbase-js";
-import { dataOf } from "bunbase-js/internal";
+import { checkOptions, dataOf, invalidValue } from "bunbase-js/internal";
 import { Auth } from "./auth.js";
 import { type Change, type ChangesOptions, changesOf } from "./changes.js";
 import { Collections } from "./collections.js";
@@ -126,7 +126,7 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   /**
    * Yields the changes of documents after `since`, and with `follow` also those that are still to come. Store `seq` of the
    * last one to continue later. Throws `resync_required` if they are too old: read the collections again, and continue
-   * with `since: error.body.last`.
+   * with `since: error.body.last`. A signal that is aborted ends the loop with a problem `aborted`.
    *
    * ```ts
    * for await (const change of admin.changes({ since: 0, follow: true, signal })) {
@@ -139,13 +139,17 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a token with fewer scopes, for another program. It lives ten minutes, and works in place of a secret key.
+   * Returns a token with fewer scopes, for another program. It lives ten minutes, and works in place of a secret key, also
+   * as the credential of `createAdmin`.
    *
    * ```ts
    * const { value, expiresAt } = await admin.token({ scopes: ["data:posts:read"] });
    * ```
    */
-  async token({ scopes }: { scopes: readonly string[] }): Promise<ServiceToken> {
+  async token({ scopes, ...rest }: { scopes: readonly string[] }): Promise<ServiceToken> {
+    checkOptions(rest);
+    // without a list, the token would have all scopes
+    if (!Array.isArray(scopes)) throw invalidValue("scopes", "Pass a list of scopes, such as data:posts:read.");
     return this.#connection.token(scopes);
   }
 }

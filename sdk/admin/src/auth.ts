@@ -1,6 +1,7 @@
 /** Tokens of users: checking them without a request, and making those with which users sign in. */
 
 import type { Call } from "bunbase-js";
+import { checkOptions } from "bunbase-js/internal";
 import { type Claims, createVerifier, type Verifier, type VerifyCall } from "bunbase-js/server";
 import type { Connection } from "./connection.js";
 
@@ -15,14 +16,16 @@ export class Auth {
 
   /**
    * Returns the claims of an access token of a user. The project's public keys are kept for an hour, so this sends
-   * nothing as a rule. Throws `invalid_token` or `token_expired`. Tokens of service accounts are refused, unless `service`
-   * is true.
+   * nothing as a rule. Throws `invalid_token` or `token_expired`. Service tokens are refused, unless `allowService` is
+   * true.
    *
    * ```ts
    * const { sub, role } = await admin.auth.verify(token);
    * ```
    */
-  async verify(token: string, call?: VerifyCall): Promise<Claims> {
+  async verify(token: string, call: VerifyCall = {}): Promise<Claims> {
+    const { allowService: _, ...rest } = call;
+    checkOptions(rest);
     this.#verifier ??= this.#made().catch((problem: unknown) => {
       this.#verifier = undefined;
       throw problem;

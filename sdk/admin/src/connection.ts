@@ -107,12 +107,12 @@ export class Connection {
     const given = this.#options.project;
     if (given?.startsWith("prj_")) return given;
     if (this.#known.kind === "personal") return (await this.read<{ id: string }>(this.ofMembers())).id;
+    if (this.#known.kind === "token") return projectOf(this.#known.token);
     const token = await this.token(undefined).catch((problem: Problem) => {
       if (problem.code !== "invalid_scope") throw problem;
       return this.token(ANY_SCOPE);
     });
-    const claims = token.value.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/");
-    return (JSON.parse(atob(claims)) as { aud: string }).aud;
+    return projectOf(token.value);
   }
 
   #proofOfClient(): Proof {
@@ -120,7 +120,7 @@ export class Connection {
     if (credential.kind === "service") return proofOf(credential.account, this.#bare.origin);
     if (credential.kind === "key") return async () => ({ client_secret: credential.key });
     return async () => {
-      throw invalidValue("credential", "A personal access token makes no other tokens. Use a secret key or a service account.");
+      throw invalidValue("credential", "Only a secret key or a service account gets service tokens.");
     };
   }
 
@@ -132,7 +132,8 @@ export class Connection {
       return this.#sender(NO_KEY, more, this.#tokens);
     }
     const tokens = { current: async () => credential.token, renewed: async () => null };
-    return this.#sender(NO_KEY, { ...more, "X-Bunbase-Project": credential.project }, tokens);
+    const project = credential.kind === "personal" ? { "X-Bunbase-Project": credential.project } : {};
+    return this.#sender(NO_KEY, { ...more, ...project }, tokens);
   }
 
   #sender(key: string, more: Record<string, string>, tokens?: Tokens): Sender {
@@ -146,6 +147,16 @@ export class Connection {
       return (options.fetch ?? globalThis.fetch)(input, { ...init, headers, redirect: "manual" });
     };
     return createSender(this.#url, key, { ...options, fetch: sending, storage: null }, tokens);
+  }
+}
+
+/** Returns the project of a service token, unchecked. Throws a Problem. */
+function projectOf(token: string): string {
+  try {
+    const claims = token.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/");
+    return (JSON.parse(atob(claims)) as { aud: string }).aud;
+  } catch {
+    throw invalidValue("credential", "This is no service token.");
   }
 }
 

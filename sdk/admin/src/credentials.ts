@@ -20,13 +20,14 @@ export interface ClientKey {
 
 export type ServiceAccount = ClientSecret | ClientKey;
 
-/** A secret key (`sk_…`), a personal access token (`bpt_…`, with the option `project`), or a service account. */
+/** A secret key (`sk_…`), a personal access token (`bpt_…`, with the option `project`), a service account, or a service token. */
 export type Credential = string | ServiceAccount;
 
 /** @internal */
 export type Known =
   | { kind: "key"; key: string }
   | { kind: "personal"; token: string; project: string }
+  | { kind: "token"; token: string }
   | { kind: "service"; account: ServiceAccount };
 
 /** The server and the credential that the environment names. @internal */
@@ -57,7 +58,9 @@ export function known(credential: Credential, project: string | undefined): Know
   if (typeof credential !== "string" || !credential) throw refused("It is missing. Pass a secret key (sk_…) or a service account.");
   if (credential.startsWith("pk_")) throw refused("This is a publishable key. Servers need the secret key (sk_…).");
   if (credential.startsWith("sk_")) return { kind: "key", key: credential };
-  if (!credential.startsWith("bpt_")) throw refused("A secret key begins with sk_, and a personal access token with bpt_.");
+  if (credential.startsWith("eyJ")) return { kind: "token", token: credential };
+  if (!credential.startsWith("bpt_"))
+    throw refused("A secret key begins with sk_, a personal access token with bpt_, and a service token with eyJ.");
   if (!project) throw invalidValue("project", "A personal access token needs the option project: an id or a slug.");
   return { kind: "personal", token: credential, project };
 }

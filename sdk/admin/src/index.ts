@@ -38,8 +38,8 @@ export type { Invites, Users } from "./users.js";
 export type * from "./webhooks.js";
 
 /**
- * Makes a client for a server. `credential`: a secret key, a service account, or a personal access token with the option
- * `project`. It refuses to start in a page.
+ * Makes a client for a server. `credential`: a secret key, a service account, a service token, or a personal access token
+ * with the option `project`. It refuses to start in a page.
  *
  * ```ts
  * const admin = createAdmin<Database>("https://api.example.com", { clientId: "sa_…", clientSecret: "scs_…" });

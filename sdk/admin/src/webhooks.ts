@@ -37,6 +37,8 @@ export class Webhooks {
     secret: string | readonly string[],
     { scheme = "standard-webhooks", toleranceSeconds }: WebhookOptions = {},
   ): Promise<Webhook> {
+    if (typeof rawBody !== "string" && !(rawBody instanceof Uint8Array))
+      throw new Problem({ code: "invalid_value", detail: "body: Pass the text or the bytes as they arrived, before anything parses them." });
     const request = new Request("http://webhook", { method: "POST", body: rawBody as BodyInit, headers: headersOf(headers) });
     const options = { scheme: scheme satisfies Scheme, secret, ...(toleranceSeconds === undefined ? {} : { toleranceSeconds }) };
     try {

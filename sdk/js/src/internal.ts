@@ -28,10 +28,31 @@ export interface Sender {
   sent<T>(request: ApiRequest, call: Call, read: (response: Response, text: () => Promise<string>) => Promise<T>): Promise<T>;
 }
 
+const OPTIONS = ["signal", "timeoutMs", "retries", "headers"];
+
+/** Refuses options that a call does not have. Types catch them, but not in a program of plain JavaScript. */
+export function checkOptions(call: object, more: readonly string[] = []): void {
+  const unknown = Object.keys(call).find((name) => !OPTIONS.includes(name) && !more.includes(name));
+  if (unknown !== undefined) throw invalidValue(unknown, "This call has no such option. Look for its name in the types or in the guide.");
+}
+
+class StrictTransport extends transport.Transport {
+  override async sent<T>(...[wanted, call, read]: Parameters<transport.Transport["sent"]>): Promise<T> {
+    checkOptions(call, optionsIn(wanted));
+    return super.sent(wanted, call, read) as Promise<T>;
+  }
+}
+
+/** Returns the options that have become a part of the request. */
+function optionsIn({ method, path, headers = {} }: ApiRequest): string[] {
+  const isWrite = path.startsWith("/v1/data/") && ["PUT", "PATCH", "DELETE"].includes(method);
+  return [...("Idempotency-Key" in headers ? ["idempotencyKey"] : []), ...(isWrite ? ["ifRev", "ifAbsent"] : [])];
+}
+
 export function createSender(url: string, key: string, options: ClientOptions, tokens?: Tokens): Sender {
   // everybody who has a page can read its key
   if (key.startsWith("sk_") && "document" in globalThis) throw invalidValue("key", "A page must not have a secret key.");
-  const sender = new transport.Transport(url, key, options, true);
+  const sender = new StrictTransport(url, key, options, true);
   if (tokens) {
     const { current, renewed } = tokens;
     sender.credentials = { ready: Promise.resolve(), userId: undefined, listen: () => () => {}, current, renewed };

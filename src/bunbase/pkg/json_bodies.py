@@ -30,8 +30,7 @@ MALFORMED: Final = "JSON is malformed: "
 ANY: Final = "[...]"
 PLACE: Final = " - at `$"
 NOT_A_CHOICE: Final = "Invalid enum value"
-
-MAX_NAME: Final = 64  # characters of an unknown member for which a similar one is searched
+MAX_TYPO: Final = 64  # characters of a name that is compared with others, which takes time for long names
 
 
 def read_json(body: bytes, kind: type[T]) -> T:
@@ -67,12 +66,13 @@ def fault_in(error: msgspec.ValidationError, kind: Any = None) -> tuple[str, str
     """Return the JSON Pointer and the message, in plain words, for a value of the wrong shape.
 
     The pointer of an unknown or missing member contains its name. `kind`: the type that was expected: with it, the
-    message for a word that is not allowed lists those that are, and that for an unknown member names the nearest one.
+    message for a word that is not allowed lists those that are, and that for an unknown member names a similar one.
     """
     place, message = pointer_in(error), str(error).split(PLACE, maxsplit=1)[0]
     if named := UNKNOWN.match(message) or MISSING.match(message):
-        near = _near(named[1], kind, place) if UNKNOWN.match(message) else ""
-        return f"{place}/{_escaped(named[1])}", sentence(plain(message)) + near
+        near = _similar(named[1], kind, place) if kind is not None and UNKNOWN.match(message) else []
+        advice = f" Did you mean {near[0]}?" if near else ""
+        return f"{place}/{_escaped(named[1])}", sentence(plain(message)) + advice
     if kind is not None and message.startswith(NOT_A_CHOICE) and (choices := choices_at(kind, place)):
         return place, f"This must be one of: {', '.join(choices)}."
     return place, sentence(plain(message))
@@ -94,13 +94,11 @@ def choices_at(kind: Any, pointer: str) -> list[str]:
     return [str(choice) for choice in dict.fromkeys(found)]
 
 
-def _near(name: str, kind: Any, pointer: str) -> str:
-    """Return the sentence that names the member most like an unknown one, or ""."""
-    if kind is None or len(name) > MAX_NAME:
-        return ""
-    structs = (option for option in _options_at(kind, pointer) if isinstance(option, StructType))
-    near = get_close_matches(name, [field.encode_name for one in structs for field in one.fields], 1)
-    return f" Did you mean {near[0]}?" if near else ""
+def _similar(name: str, kind: Any, pointer: str) -> list[str]:
+    """Return the member of the object at a place whose name is most like `name`, if there is one."""
+    structs = [option for option in _options_at(kind, pointer) if isinstance(option, StructType)]
+    known = [field.encode_name for one in structs for field in one.fields]
+    return get_close_matches(name, known, 1) if len(name) <= MAX_TYPO else []
 
 
 def _options_at(kind: Any, pointer: str) -> list[Type]:

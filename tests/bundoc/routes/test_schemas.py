@@ -60,6 +60,23 @@ async def test_a_pattern_and_a_format_are_refused_with_what_to_change(
     assert message in refused.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"rules": {"lst": "true"}}, "/rules/lst: There is no field lst here. Did you mean list?"),
+        ({"index": []}, "/index: There is no field index here. Did you mean indexes?"),
+        ([], 'it is a list. A collection must be described by a JSON object, such as {"indexes":[]}.'),
+    ],
+)
+async def test_a_wrong_description_of_a_collection_is_refused_with_what_to_write(
+    http: httpx.AsyncClient, body: object, detail: str
+) -> None:
+    refused = await http.put("/v1/collections/posts", json=body)
+
+    assert problem(refused) == (422, "invalid_input")
+    assert refused.json()["detail"].endswith(detail)
+
+
 async def test_the_longest_cursor_of_a_list_is_accepted_by_get(http: httpx.AsyncClient) -> None:
     names = "abcdefgh"
     for number in range(2):

@@ -197,10 +197,46 @@ export async function add(claim, { load, url, project, credential, secret, reade
     const { access_token: token } = await users.impersonate(id, { reason: "test" });
     equal((await admin.auth.verify(token)).sub, id);
     const { value } = await admin.token({ scopes: ["data:posts:read"] });
-    await refusal(admin.auth.verify(value), "invalid_token");
-    equal((await admin.auth.verify(value, { service: true })).scope, "data:posts:read");
-    await refusal(admin.auth.verify(`${token.slice(0, -4)}aaaa`), "invalid_token");
+    equal((await refusal(admin.auth.verify(value), "invalid_token")).message.includes("allowService: true"), true);
+    equal((await admin.auth.verify(value, { allowService: true })).scope, "data:posts:read");
+    await refusal(admin.auth.verify(value, { allow_service: true }), "invalid_value");
+    for (const bad of [`${token.slice(0, -4)}aaaa`, "", undefined, null, 7])
+      equal((await refusal(admin.auth.verify(bad), "invalid_token")).status, 401);
     await users.delete(id);
+  });
+
+  claim("a service token is the credential of another program, with its own scopes only", async () => {
+    const { value } = await admin.token({ scopes: ["data:posts:read", "users:read"] });
+    for (const options of [{}, { project }]) {
+      const other = createAdmin(url, value, options);
+      await other.data.collection("posts").query({ limit: 1 });
+      await refusal(other.data.collection("posts").create({}), "insufficient_scope");
+      await refusal(other.functions.list(), "invalid_value");
+      await refusal(other.token({ scopes: ["users:read"] }), "invalid_value");
+      equal((await other.auth.verify(value, { allowService: true })).scope.split(" ").sort(), ["data:posts:read", "users:read"]);
+    }
+    await refusal(createAdmin(url, "eyJ.no.token").auth.verify(value), "invalid_value");
+    await refusal(createAdmin(url, "eyJ.no.token").users.list(), "invalid_token");
+  });
+
+  claim("an option that a call does not have is refused, and nothing is sent", async () => {
+    const strict = createAdmin(url, "sk_1", { fetch: () => Promise.reject(new Error("sent")) });
+    const posts = strict.data.collection("posts");
+    for (const [name, call] of [
+      ["delaySeconds", (options) => strict.jobs.enqueue("echo", {}, options)],
+      ["colection", (options) => strict.import([{ _id: "a" }], options)],
+      ["sinse", (options) => strict.changes(options).next()],
+      ["timeout", (options) => strict.users.list({}, options)],
+      ["colection", (options) => strict.export(options)],
+      ["idempotency_key", (options) => posts.create({}, options)],
+      ["if_rev", (options) => posts.put("a", {}, options)],
+      ["ifAbsent", (options) => posts.create({}, options)],
+      ["idempotencyKey", (options) => strict.users.create({}, options)],
+      ["retry", (options) => strict.functions.invoke("echo", {}, options)],
+      ["scope", (options) => strict.token(options)],
+    ])
+      equal((await refusal(call({ [name]: 1 }), "invalid_value")).errors[0].path, name);
+    for (const scopes of [undefined, "read"]) await refusal(strict.token({ scopes }), "invalid_value");
   });
 
   claim("a custom token signs a user in", async () => {
@@ -296,6 +332,8 @@ export async function add(claim, { load, url, project, credential, secret, reade
     await refusal(admin.webhooks.verify(`${body} `, await signed(time), hook), "signature_invalid");
     await refusal(admin.webhooks.verify(body, await signed(time - 400), hook), "timestamp_out_of_tolerance");
     equal((await admin.webhooks.verify(new TextEncoder().encode(body), new Headers(await signed(time - 400)), [hook], { toleranceSeconds: 500 })).text, body);
+    const parsed = await refusal(admin.webhooks.verify(JSON.parse(body), await signed(time), hook), "invalid_value");
+    equal(parsed.message.includes("as they arrived"), true);
     await refusal(admin.webhooks.verify(body, {}, hook), "signature_missing");
     await refusal(admin.webhooks.verify(body, {}, ""), "invalid_value");
     equal((await refusal(admin.webhooks.verify(body, {}, hook, { scheme: "github" }), "signature_missing")).status, 401);

@@ -8,6 +8,7 @@ const LEEWAY_SECONDS = 60;
 const REFETCH_MS = 60_000;
 const KEEP_MS = 3_600_000;
 const OTHER = "The token is not of a user of this project. Check the id of the project.";
+const SERVICE = "This is the token of a service account or a key, not of a user. Pass allowService: true to accept it.";
 
 /** The contents of an access token of an end user. */
 export interface Claims {
@@ -28,8 +29,8 @@ export interface Claims {
 }
 
 export interface VerifyCall extends Call {
-  /** Accept tokens of service accounts and keys too. They have `sub` and `scope`, and no user. */
-  service?: boolean | undefined;
+  /** Accept service tokens too: those of service accounts and keys. They have `sub` and `scope`, and no user. */
+  allowService?: boolean | undefined;
 }
 
 type Key = JsonWebKey & { kid?: string };
@@ -65,12 +66,13 @@ export class Verifier {
    * const { sub, role } = await verifier.verify(token);
    * ```
    */
-  async verify(token: string, { service, ...call }: VerifyCall = {}): Promise<Claims> {
-    const parts = token.split(".");
+  async verify(token: string, { allowService, ...call }: VerifyCall = {}): Promise<Claims> {
+    const parts = typeof token === "string" ? token.split(".") : []; // a request without a token has undefined
     const [head, body] = [decoded(parts[0]), decoded(parts[1])];
     if (parts.length !== 3 || typeof head?.kid !== "string" || !body) throw refused("This is no access token.");
-    const fits = body.type === "user" || (service && body.type === "service");
-    if (body.aud !== this.#project || !fits) throw refused(OTHER, false);
+    const isService = body.type === "service";
+    if (body.aud !== this.#project || (body.type !== "user" && !isService)) throw refused(OTHER, false);
+    if (isService && !allowService) throw refused(SERVICE, false);
     const key = await this.#key(head.kid, call);
     const signed = new TextEncoder().encode(`${parts[0]}.${parts[1]}`);
     const algorithm = this.#algorithms.get(head.kid)!;

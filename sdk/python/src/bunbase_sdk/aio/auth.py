@@ -26,7 +26,8 @@ class AsyncAuth:
 
         The public keys are kept for an hour, so most calls send nothing. The session may have ended in the meantime:
         BunBase itself knows that within a second. `project`: the id (`prj_…`), by default that of the client.
-        `allow_service`: also accept tokens of service accounts. Raises: Denied. Needs `bunbase-sdk[jwt]`.
+        `allow_service`: also accept service tokens: those of service accounts and keys. Raises: Denied. Needs
+        `bunbase-sdk[jwt]`.
 
         ```python
         claims = await client.auth.verify(token)

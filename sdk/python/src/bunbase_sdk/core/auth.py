@@ -25,7 +25,8 @@ class AuthCalls:
 
         The public keys are kept for an hour, so most calls send nothing. The session may have ended in the meantime:
         BunBase itself knows that within a second. `project`: the id (`prj_…`), by default that of the client.
-        `allow_service`: also accept tokens of service accounts. Raises: Denied. Needs `bunbase-sdk[jwt]`.
+        `allow_service`: also accept service tokens: those of service accounts and keys. Raises: Denied. Needs
+        `bunbase-sdk[jwt]`.
 
         ```python
         claims = client.auth.verify(token)
@@ -35,6 +36,8 @@ class AuthCalls:
         name = project or self._transport.credential.project
         if not name:
             raise invalid_value("project", "Pass the id of the project (prj_…) here, or to the client.")
+        if not name.startswith("prj_"):  # tokens have the id, and no request is sent to find it
+            raise invalid_value("project", f"{name} is a slug. Checks of tokens need the id of the project (prj_…).")
         return self._keys.verified(self._transport, token, name, allow_service, timeout)
 
     def custom_token(

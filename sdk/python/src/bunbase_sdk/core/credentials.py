@@ -24,7 +24,7 @@ class ServiceAccount:
     """A service account of a project: its id, with its secret or its private key (PEM).
 
     ```python
-    account = ServiceAccount("svc_…", client_secret=secret)
+    account = ServiceAccount("sa_…", client_secret=secret)
     ```
     """
 

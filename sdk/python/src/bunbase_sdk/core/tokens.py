@@ -21,7 +21,10 @@ FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @dataclass(frozen=True, slots=True)
 class ServiceToken:
-    """A token for handing on. `expires_at`: seconds since 1970. `scopes`: what it may do."""
+    """A token for handing on. `value`: the token itself, which `repr` leaves out. `expires_at`: seconds since 1970.
+
+    `scopes`: what it may do.
+    """
 
     value: str = field(repr=False)
     expires_at: float

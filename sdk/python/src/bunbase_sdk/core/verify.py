@@ -18,6 +18,8 @@ REFETCH_SECONDS: Final = 60.0
 KEEP_SECONDS: Final = 3600.0
 MAX_TOKEN_LENGTH: Final = 16 * 1024
 LOCK: Final = "keys"
+OTHER: Final = "The token is not of a user of this project. Check the id of the project."
+SERVICE: Final = "This is the token of a service account or a key, not of a user. Pass allow_service=True to accept it."
 ALGORITHMS: Final = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
 CURVES: Final[dict[str, str | None]] = {"RSA": None, "EC": "P-256", "OKP": "Ed25519"}
 
@@ -130,9 +132,10 @@ def _is_known(key: dict[str, Any]) -> bool:
 
 def _checked(claims: dict[str, Any], project: str, allow_service: bool) -> Claims:
     """Return the claims if the token is for this project and valid now. Raises: Denied."""
-    kinds = ("user", "service") if allow_service else ("user",)
-    if claims.get("aud") != project or claims.get("type") not in kinds:
-        raise _refused("The token belongs to something else.")
+    if claims.get("aud") != project or claims.get("type") not in ("user", "service"):
+        raise Denied("invalid_token", OTHER, status=401)
+    if claims["type"] == "service" and not allow_service:
+        raise Denied("invalid_token", SERVICE, status=401)
     now = time.time()
     end, begins = claims.get("exp"), [claims.get("iat", 0), claims.get("nbf", 0)]
     if not _is_time(end) or not all(map(_is_time, begins)):
