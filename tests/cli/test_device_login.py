@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bunbase.cli.device_login import _open, sign_in_by_browser
+from bunbase.cli.device_login import open_in_browser, sign_in_by_browser
 from bunbase.cli.errors import Refused
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.output import Output
@@ -58,7 +58,7 @@ def test_an_address_that_is_no_page_is_not_opened(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("webbrowser.open", opened.append)
 
-    _open(address)
-    _open("https://bunbase.example/device?code=A")
+    open_in_browser(address)
+    open_in_browser("https://bunbase.example/device?code=A")
 
     assert opened == ["https://bunbase.example/device?code=A"]

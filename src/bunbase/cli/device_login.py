@@ -31,7 +31,7 @@ def sign_in_by_browser(session: Session, out: Output, pause: Callable[[float], N
     login = decode(session.http.send(Call("POST", "/api/auth/device", json={"client": name})), DeviceLogin)
     out.say(f"Open {login.verification_uri} in a browser, on any device, and type the code {login.user_code}")
     out.say(f"or open {login.verification_uri_complete}")
-    _open(login.verification_uri_complete)
+    open_in_browser(login.verification_uri_complete)
     if not out.asides.is_terminal:
         minutes = max(login.expires_in // 60, 1)
         out.say(f"Waiting for your approval, for at most {counted(minutes, 'minute')}. A script uses a token instead.")
@@ -60,7 +60,7 @@ def _error(reply: httpx.Response) -> str:
     return str((problem_in(reply) or {}).get("error", ""))
 
 
-def _open(url: str) -> None:
+def open_in_browser(url: str) -> None:
     """Open the address if this machine has a desktop. A browser for the terminal would hide the code.
 
     Only a page is opened: the address comes from a server, and other addresses start programs.

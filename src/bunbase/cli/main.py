@@ -40,6 +40,7 @@ COMMANDS: Final = (
     (SERVER, "admin", "admin:app", "Manage accounts and projects of the installation."),
     (SERVER, "oauth-clients", "oauth_clients:app", "Manage applications that sign people in."),
     (SERVER, "version", "version:version", "Show the version of this command."),
+    (SERVER, "open", "open:open_page", "Open a page of the server in the browser."),
     (SERVER, "upgrade", "upgrade:app", "Compare the versions of this command and the server."),
     (SERVER, "completion", "completion:completion", "Print a script that completes commands in your shell."),
     (ACCOUNT, "register", "registration:register", "Create an account."),
