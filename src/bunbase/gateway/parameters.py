@@ -99,7 +99,11 @@ def _check_path(request: Request[Any, Any, Any]) -> None:
     A DELETE has no empty segments: `DELETE /v1/auth/sessions/$ID` with an empty variable would end all sessions.
     """
     template = request.scope["path_template"]
-    if request.method == "DELETE" and not template.startswith(FUNCTIONS) and EMPTY.search(request.scope["raw_path"]):
+    if (
+        request.method == "DELETE"
+        and not template.startswith(FUNCTIONS)
+        and EMPTY.search(request.scope.get("raw_path") or b"")
+    ):
         raise NotFound("A part of this path is empty. Is a variable empty that has the id of what to delete?")
     numbers = {name: str(value) for name, value in request.path_params.items() if isinstance(value, int)}
     if not numbers:
