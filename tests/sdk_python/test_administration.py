@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from bunbase_sdk import Conflict, NotFound, Problem
+from tests.e2e.instance import poll
 from tests.sdk_js.fault_proxy import serving
 from tests.sdk_python.conftest import Connect
 from tests.sdk_python.cutting_proxy import CuttingProxy
@@ -270,7 +270,7 @@ def test_changes_have_no_gaps_and_are_followed_over_lost_connections(connect: Co
         for number in range(6):
             posts.patch("change", {"n": number + 1})
             if number == 2:
-                _until(lambda: len(found) == 3)
+                poll(lambda: len(found) == 3, 30)
                 cutting.cut_all()
         assert done.wait(60)
         thread.join()
@@ -285,7 +285,7 @@ def test_log_lines_are_followed_and_each_is_seen_once(
     name = f"f{uuid.uuid4().hex[:8]}"
     developer.functions.deploy(name, LOGGING)
     client.functions.invoke(name, {"text": "before"})
-    _until(lambda: [line["text"] for line in developer.functions.logs(name)] == ["before"])
+    poll(lambda: [line["text"] for line in developer.functions.logs(name)] == ["before"], 30)
     last = next(iter(developer.functions.logs(name)))["seq"]
     assert list(developer.functions.logs(name, follow=True, stop_after=0.2)) == []
 
@@ -303,16 +303,9 @@ def test_log_lines_are_followed_and_each_is_seen_once(
         thread.start()
         for number in range(4):
             client.functions.invoke(name, {"text": f"line {number}"})
-            _until(lambda: len(found) > number)  # noqa: B023
+            poll(lambda: len(found) > number, 30)  # noqa: B023
             cutting.cut_all()
         thread.join(60)
 
     assert found == [f"line {number}" for number in range(4)]
     developer.functions.delete(name)
-
-
-def _until(condition: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from bunbase_sdk import AsyncClient, Client, Problem, Unreachable
+from tests.pkg.waiting import eventually
 from tests.sdk_js.fault_proxy import serving
 from tests.sdk_python.cutting_proxy import CuttingProxy
 from tests.sdk_python.site import Site
@@ -32,13 +32,13 @@ async def test_a_task_that_is_cancelled_closes_its_connection_and_the_client_goe
                     pass
 
             tasks = [asyncio.create_task(followed()) for _ in range(3)]
-            await _until(lambda: watched.connections >= 3)
+            await eventually(lambda: watched.connections >= 3, 20)
             for task in tasks:
                 task.cancel()
             assert await asyncio.gather(*tasks, return_exceptions=True)
             assert all(task.cancelled() for task in tasks)
             await client.data.collection("posts").get("one")
-        await _until(lambda: not watched.open)
+        await eventually(lambda: not watched.open, 20)
 
 
 async def test_a_loop_that_is_left_closes_its_stream(site: Site) -> None:
@@ -51,7 +51,7 @@ async def test_a_loop_that_is_left_closes_its_stream(site: Site) -> None:
         with Client(watched.url, site.secret) as waiting:
             for _ in waiting.export():
                 break
-        await _until(lambda: not watched.open)
+        await eventually(lambda: not watched.open, 20)
 
 
 async def test_tasks_share_a_client(site: Site) -> None:
@@ -150,10 +150,3 @@ class Dripping(BaseHTTPRequestHandler):
                 return
             if self.stop.wait(0.1):
                 return
-
-
-async def _until(condition: Any) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)

@@ -1,6 +1,6 @@
 /** The values of `admin.users`. Objects have the names of the HTTP API. */
 
-import type { Call, User } from "bunbase-js";
+import type { Activity, Call, User } from "bunbase-js";
 import type { LineError } from "./importing.js";
 
 /** A user as administrators see it. */
@@ -67,23 +67,9 @@ export interface UserSession {
 }
 
 /** An event in the account of a user. `actor`: the id of the member or key, if it was not the user. */
-export interface UserEvent {
-  id: string;
-  at: string;
-  action: string;
-  outcome: "challenged" | "done" | "refused";
-  by: "key" | "member" | "system" | "unknown" | "user";
-  ip: string;
-  agent: string;
+export interface UserEvent extends Activity {
   user: string;
   actor?: string;
-  method?: string;
-  amr?: readonly string[];
-  session?: string;
-  target?: string;
-  new_device?: boolean;
-  count?: number;
-  last_at?: string | null;
 }
 
 /** A token that uses the app in the user's place. It is not renewed. */

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -26,10 +26,10 @@ from bunbase.bundoc.permissions.access import (
     bare,
     bound_by_rules,
 )
+from bunbase.bundoc.permissions.callers import allow, as_user, check_steps, discreet, guard_of
 from bunbase.bundoc.permissions.list_warnings import warnings_for
 from bunbase.bundoc.permissions.reading import answered, missing, read_document
 from bunbase.bundoc.permissions.rule_tests import Batch, Trial, only_decision, read_batch
-from bunbase.bundoc.permissions.write_guard import WriteGuard
 from bunbase.bundoc.query.index_specs import named_indexes
 from bunbase.bundoc.query.search import Budgets
 from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
@@ -56,15 +56,12 @@ from bunbase.contracts.bundoc.documents import (
 )
 from bunbase.contracts.bundoc.problems import (
     CollectionNotFound,
-    DocumentReferenced,
-    InvalidQuery,
     NotYet,
     RuleDenied,
-    UniqueViolation,
 )
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.idempotency import scope_of
-from bunbase.contracts.scopes import SOME_COLLECTION, InsufficientScope
+from bunbase.contracts.scopes import SOME_COLLECTION
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
@@ -183,7 +180,7 @@ class BundocService:
         self, caller: Caller, collection: str, id: str, when: Precondition, idempotency_key: str = ""
     ) -> Written:
         with counted("delete"):
-            guard = _guard(caller, collection)
+            guard = guard_of(caller, collection)
             check_collection(collection)
             check_id(id)
             once = (
@@ -195,14 +192,14 @@ class BundocService:
 
     async def commit(self, caller: Caller, body: bytes, idempotency_key: str = "") -> DoneCommit:
         with counted("commit"):
-            guard = _guard(caller, SOME_COLLECTION)
+            guard = guard_of(caller, SOME_COLLECTION)
             once = await _attempt(caller, idempotency_key, "commit", "", body) if idempotency_key else None
             steps = await _parsed_update(body, steps_of)
             if guard is not None:
                 steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
             if caller.limits is not None:
-                _check_steps(caller, steps)
-            with _discreet(caller, guard is not None), self._hinting(caller):
+                check_steps(caller, steps)
+            with discreet(caller, guard is not None), self._hinting(caller):
                 done = await self.engine.commit(caller.project, steps, caller.depth, once, with_bodies=False)
             pairs = zip(steps, done.results, strict=True)
             results = tuple([_commit_result(step.write, kept) for step, kept in pairs])
@@ -242,7 +239,7 @@ class BundocService:
             if at_least:
                 await self._reach(caller.project, at_least)
             await self._check_created(caller, collection)
-            return await self._queried(_as_user(caller, query), collection, query)
+            return await self._queried(as_user(caller, query), collection, query)
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
@@ -257,18 +254,18 @@ class BundocService:
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
-            _allow(caller, Act.COLLECTION_READ)
+            allow(caller, Act.COLLECTION_READ)
             return await self.engine.collections(caller.project)
 
     async def collection(self, caller: Caller, name: str) -> Collection:
         with counted("collection"):
-            _allow(caller, Act.COLLECTION_READ, name)
+            allow(caller, Act.COLLECTION_READ, name)
             check_collection(name)
             return await self._collection(caller, name)
 
     async def put_collection(self, caller: Caller, name: str, spec: CollectionSpec, wait: bool = True) -> Collection:
         with counted("put_collection"):
-            _allow(caller, Act.COLLECTION_UPDATE)
+            allow(caller, Act.COLLECTION_UPDATE)
             check_collection(name)
             spec = await asyncio.to_thread(_checked, spec)  # compiling rules, filters and patterns may take a second
             await self.engine.alter(caller.project, name, spec, wait)
@@ -279,7 +276,7 @@ class BundocService:
 
     async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
         with counted("misfits"):
-            _allow(caller, Act.COLLECTION_CHECK)
+            allow(caller, Act.COLLECTION_CHECK)
             check_collection(name)
             _check_limit(query.limit)
             terms = await self.engine.terms(caller.project, name)
@@ -292,7 +289,7 @@ class BundocService:
 
     async def drop_collection(self, caller: Caller, name: str) -> None:
         with counted("drop_collection"):
-            _allow(caller, Act.COLLECTION_DELETE)
+            allow(caller, Act.COLLECTION_DELETE)
             check_collection(name)
             if not await self.engine.drop_collection(caller.project, name):
                 raise _no_collection(name)
@@ -309,7 +306,7 @@ class BundocService:
 
     async def test_rules(self, caller: Caller, body: bytes) -> Page:
         with counted("test_rules"):
-            _allow(caller, Act.RULE_TEST)
+            allow(caller, Act.RULE_TEST)
             batch, several = await _parsed(body, read_batch)
             rules = await self._tried(caller, batch)
             trial = Trial(batch, rules, self.clock.now())
@@ -431,7 +428,7 @@ class BundocService:
 
     async def _written(self, caller: Caller, collection: str, write: Write, once: Attempt | None = None) -> Document:
         """Write a document. Return it as the caller may see it. `once`: as in `Engine.commit`."""
-        guard = _guard(caller, collection)
+        guard = guard_of(caller, collection)
         done = await self._applied(caller, CommitStep(collection, write, guard), once)
         (written,), (created,) = done.results, done.created
         assert written is not None  # only Delete has no result
@@ -442,7 +439,7 @@ class BundocService:
         return document(written, created, _receipt(done))
 
     async def _applied(self, caller: Caller, step: CommitStep, once: Attempt | None) -> Committed:
-        with _discreet(caller, step.guard is not None), self._hinting(caller):
+        with discreet(caller, step.guard is not None), self._hinting(caller):
             try:
                 return await self.engine.commit(caller.project, (step,), caller.depth, once)
             except Problem as problem:
@@ -497,22 +494,6 @@ def _checked(spec: CollectionSpec) -> CollectionSpec:
     return msgspec.structs.replace(spec, indexes=named_indexes(spec.indexes))
 
 
-def _guard(caller: Caller, collection: str) -> WriteGuard | None:
-    """Return the guard of a caller bound by rules, None for the secret key. Raises: RuleDenied, InsufficientScope."""
-    return WriteGuard(caller) if bound_by_rules(caller, Act.DOCUMENT_WRITE, collection) else None
-
-
-def _check_steps(caller: Caller, steps: Iterable[CommitStep]) -> None:
-    """Check the scope for the collection of each write in a commit. Raises: InsufficientScope."""
-    for number, step in enumerate(steps):
-        try:
-            act = Act.DOCUMENT_READ if isinstance(step.write, Check) else Act.DOCUMENT_WRITE
-            caller.check_scope(act, step.collection)
-        except InsufficientScope as problem:
-            problem.extra["write"] = number
-            raise
-
-
 def _visible_in_scope(caller: Caller) -> Visible:
     """Return a function that hides expanded documents of collections that the scopes of the key do not include."""
 
@@ -520,29 +501,6 @@ def _visible_in_scope(caller: Caller) -> Visible:
         return as_stored(collection, terms, stored, lookup) if caller.has_scope(Act.DOCUMENT_READ, collection) else None
 
     return visible
-
-
-@contextmanager
-def _discreet(caller: Caller, bound: bool) -> Iterator[None]:
-    """Hide from callers that may not read everything which document has the same unique value or refers to the deleted
-    document."""
-    sees_all = not bound and caller.has_scope(Act.DOCUMENT_READ)
-    try:
-        yield
-    except DocumentReferenced as referenced:
-        if sees_all or referenced.extra["collection"] is None:
-            raise
-        nameless = {**referenced.extra, "collection": None, "field": None}
-        raise DocumentReferenced(
-            "Other documents refer to this document: change or delete them first.", **nameless
-        ) from None
-    except UniqueViolation as violation:
-        if sees_all:
-            raise
-        index = violation.extra["index"]
-        raise UniqueViolation(
-            f"Another document has the same values, but the index {index} is unique.", **violation.extra
-        ) from None
 
 
 async def _attempt(
@@ -577,30 +535,6 @@ def _commit_result(write: Write, kept: StoredDocument | None) -> CommitResult:
     if isinstance(write, Check):
         return CommitResult(write.id, write.when.rev or 0)
     return CommitResult(kept.id, kept.rev) if kept else CommitResult(write.id, 0)
-
-
-def _as_user(caller: Caller, query: Query) -> Caller:
-    """Return the user for whom the query is explained; the caller, unless the query names a user.
-
-    Raises: InvalidQuery, RuleDenied for callers bound by rules.
-    """
-    user = query.explain_as
-    if user is UNSET:
-        return caller
-    if caller.kind is CallerKind.PUBLISHABLE:
-        raise RuleDenied("Only the secret key and members of the project may explain a query as another user.")
-    if not query.explain:
-        raise InvalidQuery('as needs "explain":true, since it only explains a query.', path="/as")
-    if query.expand:
-        raise InvalidQuery("A query with as explains the list rule, which expand does not use.", path="/expand")
-    return msgspec.structs.replace(caller, kind=CallerKind.PUBLISHABLE, user=user, explain=True)
-
-
-def _allow(caller: Caller, act: Act, collection: str = "") -> None:
-    """Allow the secret key, and members with the role for the act. Raises: RuleDenied, Forbidden, InsufficientScope."""
-    if caller.kind not in (CallerKind.SECRET, CallerKind.DEVELOPER):
-        raise RuleDenied(FOR_SERVERS)
-    caller.check(act, collection)
 
 
 def _no_collection(name: str) -> CollectionNotFound:

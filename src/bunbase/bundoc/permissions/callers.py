@@ -1,0 +1,80 @@
+"""What a caller may do and learn, before and beside the rules of collections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+from msgspec import UNSET
+
+from bunbase.bundoc.permissions.access import FOR_SERVERS, bound_by_rules
+from bunbase.bundoc.permissions.write_guard import WriteGuard
+from bunbase.bundoc.writes import Check, CommitStep
+from bunbase.contracts.bundoc.documents import Query
+from bunbase.contracts.bundoc.problems import DocumentReferenced, InvalidQuery, RuleDenied, UniqueViolation
+from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.scopes import InsufficientScope
+
+
+def allow(caller: Caller, act: Act, collection: str = "") -> None:
+    """Allow the secret key, and members with the role for the act. Raises: RuleDenied, Forbidden, InsufficientScope."""
+    if caller.kind not in (CallerKind.SECRET, CallerKind.DEVELOPER):
+        raise RuleDenied(FOR_SERVERS)
+    caller.check(act, collection)
+
+
+def guard_of(caller: Caller, collection: str) -> WriteGuard | None:
+    """Return the guard of a caller bound by rules, None for the secret key. Raises: RuleDenied, InsufficientScope."""
+    return WriteGuard(caller) if bound_by_rules(caller, Act.DOCUMENT_WRITE, collection) else None
+
+
+def check_steps(caller: Caller, steps: Iterable[CommitStep]) -> None:
+    """Check the scope for the collection of each write in a commit. Raises: InsufficientScope."""
+    for number, step in enumerate(steps):
+        try:
+            act = Act.DOCUMENT_READ if isinstance(step.write, Check) else Act.DOCUMENT_WRITE
+            caller.check_scope(act, step.collection)
+        except InsufficientScope as problem:
+            problem.extra["write"] = number
+            raise
+
+
+def as_user(caller: Caller, query: Query) -> Caller:
+    """Return the user for whom the query is explained; the caller, unless the query names a user.
+
+    Raises: InvalidQuery, RuleDenied for callers bound by rules.
+    """
+    user = query.explain_as
+    if user is UNSET:
+        return caller
+    if caller.kind is CallerKind.PUBLISHABLE:
+        raise RuleDenied("Only the secret key and members of the project may explain a query as another user.")
+    if not query.explain:
+        raise InvalidQuery('as needs "explain":true, since it only explains a query.', path="/as")
+    if query.expand:
+        raise InvalidQuery("A query with as explains the list rule, which expand does not use.", path="/expand")
+    return msgspec.structs.replace(caller, kind=CallerKind.PUBLISHABLE, user=user, explain=True)
+
+
+@contextmanager
+def discreet(caller: Caller, bound: bool) -> Iterator[None]:
+    """Hide from callers that may not read everything which document has the same unique value or refers to the deleted
+    document."""
+    sees_all = not bound and caller.has_scope(Act.DOCUMENT_READ)
+    try:
+        yield
+    except DocumentReferenced as referenced:
+        if sees_all or referenced.extra["collection"] is None:
+            raise
+        nameless = {**referenced.extra, "collection": None, "field": None}
+        raise DocumentReferenced(
+            "Other documents refer to this document: change or delete them first.", **nameless
+        ) from None
+    except UniqueViolation as violation:
+        if sees_all:
+            raise
+        index = violation.extra["index"]
+        raise UniqueViolation(
+            f"Another document has the same values, but the index {index} is unique.", **violation.extra
+        ) from None
