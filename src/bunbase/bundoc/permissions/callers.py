@@ -1,4 +1,4 @@
-"""What a caller may do and learn, before and beside the rules of collections."""
+"""The rights of a caller, before and beside the rules of collections."""
 
 from __future__ import annotations
 
