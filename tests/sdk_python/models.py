@@ -18,7 +18,8 @@ WANTED: Final = (
     "BulkFilter", "BulkResult", "ShownChange", "CollectionSpec", "Commit", "Decisions", "DocumentWrite",
     "FunctionConfig", "FunctionStats", "HandedLink", "Imported", "ImportedUsers", "Impersonated", "Job", "LogLine",
     "ManagedActivityEntry", "ManagedUser", "Misfit", "NewUser", "OneCase", "OneDecision", "OpenUserInvite", "Rules",
-    "Run", "ScheduleState", "ShownCollection", "UserChanges", "UserInvite", "UserLine", "UserSession", "Variable", "Version",
+    "Run", "ScheduleState", "ShownCollection", "UserChanges", "UserInvite", "UserLine", "UserSession", "Variable",
+    "Version",
 )  # fmt: skip
 RENAMED: Final = {"ShownCollection": "CollectionInfo", "ShownChange": "Change", "Version": "FunctionVersion"}
 SENT: Final = frozenset({"BulkFilter", "NewUser", "UserChanges"})  # a time may be a datetime in these
