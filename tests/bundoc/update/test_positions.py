@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.update import positions
+from bunbase.bundoc.update.change import ElementTest
 from bunbase.bundoc.update.conditions import passes
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 from tests.bundoc.update.test_update import after
@@ -129,7 +130,12 @@ def test_the_work_of_an_update_is_limited(element: str, times: int, update: str,
 def test_paths_with_the_same_position_test_each_element_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand paths would otherwise test a large element a thousand times."""
     tested: list[Any] = []
-    monkeypatch.setattr(positions, "passes", lambda test, element: tested.append(element) or passes(test, element))
+
+    def counted(test: ElementTest, element: Any) -> bool:
+        tested.append(element)
+        return passes(test, element)
+
+    monkeypatch.setattr(positions, "passes", counted)
     sets = ",".join(f'"a.$[x].n{number}":1' for number in range(1000))
 
     result = after('{"a":[{"b":2},{"b":[1]}]}', f'{{"$set":{{{sets}}},"arrayFilters":[{{"x.b":1}}]}}')
