@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -17,8 +17,6 @@ from bunbase.contracts.bundoc.documents import Changes, KeyState, StoredSize
 from bunbase.pkg.idempotency import Attempt
 
 T = TypeVar("T")
-
-MAX_PAGE_BYTES: Final = 8 << 20
 
 
 class Chunk(msgspec.Struct, frozen=True):

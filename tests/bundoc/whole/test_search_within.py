@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine import text_matching
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
@@ -47,7 +48,7 @@ async def ask(
 @pytest.fixture
 async def tenants(engine: SqliteEngine) -> BundocService:
     """The household A has more documents with the word than a query may examine; B has two."""
-    service = BundocService(engine, max_scan=MAX_SCAN)
+    service = BundocService(engine, bound=Budgets(MAX_SCAN), unbound=Budgets(MAX_SCAN))
     await service.put_collection(SERVER, "items", CollectionSpec((TEXT,)))
     documents = {f"a{n}": {"title": f"milk {n}", "household": "A"} for n in range(OTHERS)}
     documents |= {"b1": {"title": "oat milk", "household": "B"}, "b2": {"title": "milk milk", "household": "B"}}

@@ -13,10 +13,11 @@ from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query.aggregate import parse_aggregate
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.filters import Filter, Path
 from bunbase.bundoc.query.groups import grouped
 from bunbase.bundoc.query.meaning import meaning
-from bunbase.bundoc.query.search import Budgets, Found, Search
+from bunbase.bundoc.query.search import Advice, Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import Order, parse_sort
 from bunbase.bundoc.query.text import TextSearch, parse_where_and_search
@@ -85,6 +86,7 @@ async def queried(
         limit=query.limit,
         count=query.count,
         max_scan=budgets.documents,
+        max_bytes=budgets.bytes,
         max_entries=budgets.entries,
         text=text,
         by_score=by_score,
@@ -104,8 +106,9 @@ async def queried(
     body = b'{"items":[' + b",".join(items) + b'],"next":' + msgspec.json.encode(next)
     if found.count is not None:
         body += b',"count":%d' % found.count
+        body += b',"count_is_estimate":true' if found.estimated else b""
     if query.explain:
-        body += b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, access))
+        body += b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, search, access))
     return Page(body + b"}")
 
 
@@ -122,7 +125,14 @@ async def aggregated_page(
     name = _aggregate_name(collection, aggregation)
     after = _position(name, aggregation.cursor)
     where, text = await parsed(aggregation.where)
-    search = Search(where=where, text=text, max_scan=budgets.documents, max_entries=budgets.entries, reads=asked.reads)
+    search = Search(
+        where=where,
+        text=text,
+        max_scan=budgets.documents,
+        max_bytes=budgets.bytes,
+        max_entries=budgets.entries,
+        reads=asked.reads,
+    )
     search = await narrowed(search, access, asked.named)
     if asked.is_count:
         found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
@@ -150,14 +160,24 @@ async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] |
     return await asyncio.to_thread(lambda: [selected(stored, paths) for stored in found])
 
 
-def _explained(found: Found, access: Access | None) -> dict[str, Any]:
+def _explained(found: Found, search: Search, access: Access | None) -> dict[str, Any]:
     """Return the plan of the query; for a caller bound by rules, also the parts of the rule that are left over."""
     explained: dict[str, Any] = {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
     if found.within is not None:
         explained["within"] = found.within
+    if found.grows is not None:
+        explained["warnings"] = [_growing(found.grows, search)]
     if access is not None:
         explained["rule"] = {"left_over": access.rules.rules["list"].left_over(access.about("list"))}
     return explained
+
+
+def _growing(grows: Advice, search: Search) -> dict[str, Any]:
+    """Return the warning about a query that answers now, and that will be refused when there are more documents."""
+    index = None if grows.index is None else {"fields": list(grows.index)}
+    most = search.max_scan
+    detail = f"From about {most} documents on, this query may be refused. {grows.text}"
+    return {"from_documents": most, "detail": detail, "index": index}
 
 
 def _aggregate_name(collection: str, asked: Aggregation) -> str:
