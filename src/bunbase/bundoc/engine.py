@@ -98,6 +98,10 @@ class Engine(Protocol):
         """Find documents. A collection that does not exist counts as empty. Raises: QueryNeedsIndex."""
         ...
 
+    async def explain(self, project: str, collection: str, search: Search) -> Found:
+        """Return the plan of an aggregate (`index`, `ordered`, `grows`), without its items. It examines no document."""
+        ...
+
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:
         """Call `fold` with the values (`search.reads`) of all documents that match the filter, and return its result.
 

@@ -48,8 +48,8 @@ class BundocRoom:
         self.documents = BundocService(
             engine,
             dev=dev,
-            bound=Budgets(settings.max_scan, settings.max_scan_mib << 20, settings.max_entries),
-            unbound=Budgets(settings.server_scan, settings.server_scan_mib << 20, settings.max_entries),
+            bound=_budgets(settings, settings.max_scan, settings.max_scan_mib),
+            unbound=_budgets(settings, settings.server_scan, settings.server_scan_mib),
             clock=clock,
             read_seconds=settings.read_seconds,
         )
@@ -162,3 +162,7 @@ class BundocRoom:
     async def drop_project(self, project: str) -> None:
         await self.backup_service.end_backups(project)
         await self.documents.drop_project(project)
+
+
+def _budgets(settings: BundocSettings, documents: int, mib: int) -> Budgets:
+    return Budgets(documents, mib << 20, settings.max_entries, settings.read_seconds)

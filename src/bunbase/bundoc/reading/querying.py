@@ -68,11 +68,7 @@ async def queried(
 
     Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, RuleDenied.
     """
-    if query.explain and access is not None and not access.caller.explain:
-        raise RuleDenied(
-            "explain counts documents that you may not see. Send the access token of a member in X-Bunbase-Explain, or "
-            "ask with the secret key and `as`."
-        )
+    _check_explain(query.explain, access)
     where, text = await parsed(query.where)
     check_adding(query, text)
     order = parse_sort(query.sort)
@@ -108,7 +104,7 @@ async def queried(
         body += b',"count":%d' % found.count
         body += b',"count_is_estimate":true' if found.estimated else b""
     if query.explain:
-        body += b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, search, access))
+        body += b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, budgets, access))
     return Page(body + b"}")
 
 
@@ -121,6 +117,7 @@ async def aggregated_page(
     access: Access | None,
 ) -> Page:
     """Return the aggregated values as a page. Raises: InvalidQuery, QueryNeedsIndex, RuleDenied."""
+    _check_explain(aggregation.explain, access)
     asked = parse_aggregate(aggregation.values, aggregation.group, aggregation.sort, aggregation.limit)
     name = _aggregate_name(collection, aggregation)
     after = _position(name, aggregation.cursor)
@@ -134,13 +131,25 @@ async def aggregated_page(
         reads=asked.reads,
     )
     search = await narrowed(search, access, asked.named)
+    explained = b""
+    if aggregation.explain:
+        found = await engine.explain(project, collection, search)
+        explained = b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, budgets, access))
     if asked.is_count:
         found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
         counted = dict.fromkeys([one.name for one in asked.values], found.count or 0)
-        return Page(msgspec.json.encode({"items": [counted], "next": None}))
+        return Page(b'{"items":[' + msgspec.json.encode(counted) + b'],"next":null' + explained + b"}")
     page = await engine.fold(project, collection, search, lambda rows: grouped(rows, asked, after))
     next = None if page.last is None else encode_cursor(name, page.last)
-    return Page(b'{"items":[' + b",".join(page.items) + b'],"next":' + msgspec.json.encode(next) + b"}")
+    return Page(b'{"items":[' + b",".join(page.items) + b'],"next":' + msgspec.json.encode(next) + explained + b"}")
+
+
+def _check_explain(explain: bool, access: Access | None) -> None:
+    if explain and access is not None and not access.caller.explain:
+        raise RuleDenied(
+            "explain counts documents that you may not see. Send the access token of a member in X-Bunbase-Explain, or "
+            "ask with the secret key and `as`."
+        )
 
 
 async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
@@ -160,22 +169,22 @@ async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] |
     return await asyncio.to_thread(lambda: [selected(stored, paths) for stored in found])
 
 
-def _explained(found: Found, search: Search, access: Access | None) -> dict[str, Any]:
+def _explained(found: Found, budgets: Budgets, access: Access | None) -> dict[str, Any]:
     """Return the plan of the query; for a caller bound by rules, also the parts of the rule that are left over."""
     explained: dict[str, Any] = {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
     if found.within is not None:
         explained["within"] = found.within
     if found.grows is not None:
-        explained["warnings"] = [_growing(found.grows, search)]
+        explained["warnings"] = [_growing(found.grows, budgets)]
     if access is not None:
         explained["rule"] = {"left_over": access.rules.rules["list"].left_over(access.about("list"))}
     return explained
 
 
-def _growing(grows: Advice, search: Search) -> dict[str, Any]:
+def _growing(grows: Advice, budgets: Budgets) -> dict[str, Any]:
     """Return the warning about a query that answers now, and that will be refused when there are more documents."""
     index = None if grows.index is None else {"fields": list(grows.index)}
-    most = search.max_scan
+    most = budgets.growing
     detail = f"From about {most} documents on, this query may be refused. {grows.text}"
     return {"from_documents": most, "detail": detail, "index": index}
 

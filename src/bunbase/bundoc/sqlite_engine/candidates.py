@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import apsw
+
 from bunbase.bundoc.query.condition import TRUE, Condition
 from bunbase.bundoc.query.order import inverted
 from bunbase.bundoc.query.plan import Plan, Range
@@ -88,12 +90,15 @@ class Candidates:
         params = (*test.params, *at, *guard.params, -1 if self.plan.by_id else most)
         return f"SELECT count(*), coalesce(sum(fulfils), 0), coalesce(sum(size), 0) FROM ({admitted})", params
 
-    def size(self, range: Range) -> Statement:
-        """Return SQL that counts all documents in a range; a document with an array may count more than once."""
+    def size(self, connection: apsw.Connection) -> int:
+        """Return the number of documents in the ranges; a document with an array may count more than once."""
         if not self.keys:
-            where, params = self._at(range)
-            return f"SELECT count(*) FROM {self.table.name} AS d{where}", params
-        return f"SELECT count(*) FROM {self.keys} WHERE k >= ? AND k < ?", (range.low, range.high)
+            ways = [f"SELECT count(*) FROM {self.table.name} AS d{self._at(range)[0]}" for range in self.plan.ranges]
+            bounds = [self._at(range)[1] for range in self.plan.ranges]
+        else:
+            ways = [f"SELECT count(*) FROM {self.keys} WHERE k >= ? AND k < ?" for _ in self.plan.ranges]
+            bounds = [(range.low, range.high) for range in self.plan.ranges]
+        return sum(int(connection.execute(*way).get) for way in zip(ways, bounds, strict=True))
 
     @property
     def _distinct(self) -> str:

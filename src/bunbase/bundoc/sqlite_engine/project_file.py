@@ -178,6 +178,14 @@ class ProjectFile:
             lambda scanner: self._searching(scanner, collection, search, Searching.found, lambda: nothing_found(search))
         )
 
+    def explain(self, collection: str, search: Search) -> Found:
+        """Return the plan of an aggregate in a thread."""
+        return self.scanned(
+            lambda scanner: self._searching(
+                scanner, collection, search, Searching.explained, lambda: nothing_found(search)
+            )
+        )
+
     def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:
         """Call `fold` in a thread with the rows of all documents that match the filter. Raises: QueryNeedsIndex."""
         return self.scanned(

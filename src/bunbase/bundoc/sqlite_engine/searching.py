@@ -15,16 +15,7 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument, seen
-from bunbase.bundoc.query.budgets import (
-    COUNTED_DOCUMENTS,
-    COUNTED_ENTRIES,
-    MAX_PAGE_BYTES,
-    NO_LIMITS,
-    EntryBudget,
-    Limits,
-    ScanBudget,
-    growing,
-)
+from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES, NO_LIMITS, EntryBudget, Limits, ScanBudget, advice, growing
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
@@ -133,6 +124,14 @@ class Searching:
         found = self.found(limits)
         return None if found.more and len(found.items) < self.search.limit else found
 
+    def explained(self) -> Found:
+        """Return the plan of an aggregate. An aggregate that reads documents does more work with every document."""
+        keys = self._covering_plan(self.search.reads or Reads())
+        plan = keys or self.plan
+        index = plan.index.name if plan.index else PRIMARY
+        grows = keys is None and not (self.covered and self.search.reads == Reads())
+        return Found(index=index, ordered=False, grows=advice(self.search, plan, self.existing) if grows else None)
+
     def rows(self) -> Iterator[Row]:
         """Yield the values that an aggregate reads of all documents that match the filter, in any order.
 
@@ -187,9 +186,8 @@ class Searching:
         """
         if not self.search.limit or limits.counted is not None:
             return self._count(), True
-        self.most_entries = COUNTED_ENTRIES
-        most = COUNTED_ENTRIES if isinstance(self.budget, EntryBudget) else COUNTED_DOCUMENTS
-        self.budget.left = min(self.budget.left, most)
+        self.most_entries = EntryBudget.counted
+        self.budget.left = min(self.budget.left, self.budget.counted)
         try:
             return self._count(), True
         except QueryNeedsIndex:
@@ -207,8 +205,7 @@ class Searching:
             return self.matched
         keys = self.by_name[plan.index.name].name if plan.index else ""
         places = Candidates(self.table, plan, keys, self.search.order, None, None)
-        size = sum(int(self.connection.execute(*places.size(range)).get) for range in plan.ranges)
-        return max(self.matched, round(self.matched * size / examined))
+        return max(self.matched, round(self.matched * places.size(self.connection) / examined))
 
     def _count(self) -> int:
         unruled = self.search.also is None and self.search.residual is None
@@ -376,7 +373,6 @@ class Searching:
             rows.close()
 
     def _look(self) -> None:
-        """Count the read of the next document. Raises: apsw.InterruptError, QueryNeedsIndex."""
         self.budget.look()
         if self.watch.over():
             raise apsw.InterruptError("between two documents")
