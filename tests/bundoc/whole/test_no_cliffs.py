@@ -202,7 +202,7 @@ async def test_no_kind_of_query_has_a_cliff(service: BundocService, work: Work, 
     warned = await service.put_collection(SERVER, "plain", CollectionSpec((WORDS,), rules=rules))
     await service.put_collection(SERVER, "indexed", CollectionSpec((*KEYS, WORDS), schema=schema, rules=rules))
     explaining = msgspec.structs.replace(ADA, explain=True)
-    asked = dict(kinds())
+    asked = {name: one for name, one in kinds() if rule == "exact" or name.startswith(("list", "sort", "query"))}
     found: dict[tuple[str, str, str], list[tuple[int, bool, bool]]] = {}
     before = 0
     for size in SIZES:
