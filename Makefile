@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE  # without bytecode each of four processes comp
 PACKAGES := tests/functions/packages
 SDK := tests/sdk_js/runtimes
 
-.PHONY: run test check check-types check-rest e2e explore soak packages sdk command clients bench gen lock clean
+.PHONY: run test check check-types check-rest e2e explore growth-check soak packages sdk command clients bench gen lock clean
 
 run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
