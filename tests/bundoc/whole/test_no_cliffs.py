@@ -1,4 +1,4 @@
-"""What answers with n documents answers with 100 n, for at most 100 times the work, or a warning came with n.
+"""A query that answers with n documents answers with 100 n, for at most 100 times the work, or a warning came.
 
 The work is counted in steps of SQLite and in entries and documents that Python reads, so it is the same on every
 machine. `make growth-check` runs the same with more documents.

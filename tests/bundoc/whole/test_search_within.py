@@ -78,7 +78,7 @@ async def test_a_search_in_a_large_household_is_still_refused_and_names_no_index
         await ask(tenants, {"$search": "milk", "household": "A"})
 
     assert refused.value.extra["index"] is None
-    assert "add words to the search" in refused.value.detail
+    assert "Add words to the search" in refused.value.detail
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ async def test_a_search_with_too_many_matches_is_refused_and_not_cut_off(engine:
     for number in range(11):
         await put(service, f"d{number:02}", {"title": "fox", "n": number})
 
-    with pytest.raises(QueryNeedsIndex, match="add words"):
+    with pytest.raises(QueryNeedsIndex, match="Add words"):
         await found(service, "fox")
 
 

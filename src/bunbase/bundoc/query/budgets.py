@@ -1,4 +1,4 @@
-"""What a search may examine: documents, their bytes, and entries of an index. It is the same on every machine.
+"""The budget of a search: documents, their bytes, and entries of an index. It is the same on every machine.
 
 Time is no budget: it depends on the machine, and only ends a search that none of these numbers has ended before.
 """
@@ -137,7 +137,9 @@ def needs_index(
     """Return the error that names the index to add. `existing`: the fields of the indexes of the collection."""
     found = advice(search, plan, existing)
     if search.text is not None:
-        too_many = f"The documents with these words are more than {most} {of}."
+        too_many = f"More than {most} {of} contain these words."
+        if of == "bytes":
+            too_many = f"The documents with these words have more than {most} bytes."
     else:
         examined = "keeps more than {} matches" if of == "matches" else "examines more than {} " + of
         if of == "bytes":
