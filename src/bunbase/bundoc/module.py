@@ -20,6 +20,7 @@ from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
 from bunbase.bundoc.transfer.routes import ROUTES as TRANSFER_ROUTES
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions.service import Functions
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.sealed_sqlite.directory_id import check_directory
@@ -37,7 +38,7 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         copies = SqliteCopies(engine.files, engine.waiters)
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
         archive = DirectoryArchive(directory, Proofs(rooms[Kms]))
-        room = BundocRoom(engine, copies, archive, site.clock, settings, site.dev)
+        room = BundocRoom(engine, copies, archive, site.clock, settings, site.dev, rooms.later(Functions))
         try:
             async with running(tend_job(room.documents), back_up_job(room.backup_service)):
                 yield room
@@ -50,6 +51,7 @@ MODULE = Module(
     "bundoc",
     provides=Bundoc,
     needs=(Kms,),
+    calls=(Functions,),
     settings=BundocSettings,
     open=open_bundoc,
     routes=(*ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from bunbase.bundoc.backups.archive import BackupArchive
 from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.service import BackupsService
+from bunbase.bundoc.before_writes import BeforeWrites
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
@@ -34,6 +35,7 @@ from bunbase.contracts.bundoc.documents import (
     Written,
 )
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.service import Functions
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.ndjson import ExportPart, ImportLine
 
@@ -42,7 +44,14 @@ class BundocRoom:
     """Implements the Protocol Bundoc; its docstrings describe the methods."""
 
     def __init__(
-        self, engine: Engine, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings, dev: bool
+        self,
+        engine: Engine,
+        copies: Copies,
+        archive: BackupArchive,
+        clock: Clock,
+        settings: BundocSettings,
+        dev: bool,
+        functions: Functions,
     ) -> None:
         self.documents = BundocService(
             engine,
@@ -51,6 +60,7 @@ class BundocRoom:
             max_entries=settings.max_entries,
             clock=clock,
             read_seconds=settings.read_seconds,
+            before_writes=BeforeWrites(functions),
         )
         self.backup_service = BackupsService(copies, archive, clock, settings)
         self.transfer = TransferService(engine, self.documents)

@@ -90,7 +90,7 @@ def assemble(
         statistics=Statistics(stores, meter, clock, settings, rooms[TenantAuth]),
         environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),
         triggers=Triggers(stores, queue, clock, kept_calls),
-        deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines, rooms[TenantAuth]),
+        deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines, rooms[TenantAuth], bundoc),
         kept_calls=kept_calls,
         stores=stores,
         starter=starter,
