@@ -1,7 +1,7 @@
 """Ask the function of a collection before documents are written. docs/before-writes.md describes it for developers.
 
-No transaction is open while a function runs: `questions.py` has the life of such a write. Each failure refuses the write:
-a function that is missing, throws, answers late, or answers something else than `Decision`.
+No transaction is open while a function runs: `questions.py` has the life of such a write. Each failure refuses the
+write: a function that is missing, throws, answers late, or answers something else than `Decision`.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class BeforeWrites:
     ) -> Committed:
         """Ask the functions, and commit what they allow. If a document changes meanwhile, ask again.
 
-        Raises: WriteRefused, BeforeWriteFailed, BeforeWriteBusy, WriteContended, HookLoop, TooLarge; what `commit` raises.
+        Raises: WriteRefused, BeforeWriteFailed, BeforeWriteBusy, WriteContended, HookLoop, TooLarge, and what `commit`
+        raises.
         """
         if caller.hook == HookName.BEFORE_WRITE:
             raise HookLoop(
@@ -105,8 +106,8 @@ class BeforeWrites:
             except Asked as again:
                 asked = again
         raise WriteContended(
-            f"The function was asked {ROUNDS} times, and each time another write was faster. Nothing was written. Repeat "
-            "the write."
+            f"The function was asked {ROUNDS} times, and each time another write was faster. Nothing was written. "
+            "Repeat the write."
         )
 
     async def _decided(
