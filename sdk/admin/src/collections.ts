@@ -43,6 +43,15 @@ export interface CollectionSpec {
   strict?: boolean;
   /** The field with the time at which a document ends. */
   expires?: string | null;
+  /** The function that is asked before each write. */
+  before_write?: BeforeWrite | null;
+}
+
+/** `on`: the kinds of writes; all by default. `timeout_ms`: the time for its answer, 100 to 10,000. */
+export interface BeforeWrite {
+  function: string;
+  on?: readonly ("create" | "update" | "delete")[];
+  timeout_ms?: number;
 }
 
 export interface CollectionState {
@@ -53,6 +62,7 @@ export interface CollectionState {
   schema?: Readonly<Record<string, unknown>> | null;
   strict?: boolean | null;
   expires?: string | null;
+  before_write?: BeforeWrite | null;
   documents?: number | null;
   bytes?: number | null;
 }
