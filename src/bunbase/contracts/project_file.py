@@ -57,8 +57,8 @@ class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     `schema`: a JSON Schema (2020-12), the path of a file with it, or `false` for none. `strict`: documents have only
     the fields that the schema names. `rules`: the access rules, the path of a file with them, or `false` for none.
     `indexes`: all indexes, or the path of a JSON file with them. `expires`: the path of the field with the time at
-    which a document expires, or `false` for none. `before_write`: the function that is asked before each write, or `false`
-    for none.
+    which a document expires, or `false` for none. `before_write`: the function that is asked before each write, or
+    `false` for none.
     """
 
     schema: dict[str, Any] | str | bool | UnsetType = UNSET
