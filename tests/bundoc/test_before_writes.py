@@ -28,7 +28,7 @@ from bunbase.contracts.functions.hooks import HookLoop, HookName
 from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound, FunctionOverloaded, FunctionTimeout
 from bunbase.pkg.errors import Problem, TooLarge
 from bunbase.pkg.ndjson import ImportLine
-from tests.bundoc.deciding import ASK, EVE, OPEN, P, SERVER, DecidingFunctions, asking_service, commit_of, stored, write
+from tests.bundoc.deciding import ASK, EVE, OPEN, SERVER, DecidingFunctions, P, asking_service, commit_of, stored, write
 from tests.rooms import member_caller
 
 

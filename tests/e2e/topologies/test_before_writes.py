@@ -19,13 +19,13 @@ def server(instance: Instance, tmp_path: Path) -> dict[str, str]:
     """Return the headers of a server of a new project, which has the function and the collections of the guide."""
     code, toml = _block("ts"), _block("toml")
     instance.bunbase("login", "--email", ROOT["email"], cwd=tmp_path)
-    made = instance.bunbase_json("projects", "create", "asking", cwd=tmp_path)
+    made = instance.bunbase_json("projects", "create", "Asking", cwd=tmp_path)
     (tmp_path / "functions").mkdir()
     (tmp_path / "functions" / "stock.ts").write_text(code)
-    project = made["project"]["id"]
-    (tmp_path / "bunbase.toml").write_text(f'[project]\nid = "{project}"\nslug = "asking"\n\n{toml}')
-    instance.bunbase("deploy", "--yes", cwd=tmp_path)
-    return {"authorization": f"Bearer {made['keys']['secret']}"}
+    (tmp_path / "bunbase.toml").write_text(f'[project]\nid = "{made["id"]}"\nslug = "{made["slug"]}"\n\n{toml}')
+    instance.bunbase("deploy", cwd=tmp_path)
+    secret = next(key["key"] for key in made["keys"] if key["kind"] == "secret")
+    return {"x-bunbase-key": secret}
 
 
 def _block(language: str) -> str:
@@ -77,14 +77,14 @@ def test_nothing_is_written_while_the_function_fails_and_it_recovers(
             "await ctx.data.put('orders', 'own', {})": "before_write_failed",
         }.items()
     ):
-        source.write_text(f"export const hooks = {{ async beforeWrite(_event: any, ctx: any): Promise<any> {{ {body}; }} }};")
-        instance.bunbase("deploy", "stock", "--yes", cwd=tmp_path)
+        source.write_text(
+            f"export const hooks = {{ async beforeWrite(_event: any, ctx: any): Promise<any> {{ {body}; }} }};"
+        )
+        instance.bunbase("deploy", "stock", cwd=tmp_path)
         answers[code, number] = http.put(f"/v1/data/orders/f{number}", json=order, headers=server).json()["code"]
     source.write_text(_block("ts"))
-    instance.bunbase("deploy", "stock", "--yes", cwd=tmp_path)
-    poll(
-        lambda: http.put("/v1/data/orders/good", json=order, headers=server).status_code == 201, what="the write"
-    )
+    instance.bunbase("deploy", "stock", cwd=tmp_path)
+    poll(lambda: http.put("/v1/data/orders/good", json=order, headers=server).status_code == 201, what="the write")
 
     assert answers == {key: key[0] for key in answers}
     assert [one["_id"] for one in http.get("/v1/data/orders", headers=server).json()["items"]] == ["good"]
