@@ -45,6 +45,8 @@ export interface CollectionSpec {
   expires?: string | null;
   /** The function that is asked before each write. */
   before_write?: BeforeWrite | null;
+  /** Changes have the document before the change. */
+  before_images?: boolean;
 }
 
 /** `on`: the kinds of writes; all by default. `timeout_ms`: the time for its answer, 100 to 10,000. */
@@ -52,6 +54,18 @@ export interface BeforeWrite {
   function: string;
   on?: readonly ("create" | "update" | "delete")[];
   timeout_ms?: number;
+}
+
+/**
+ * A list rule that works now, but not with many documents. From about `from_documents` documents in the collection on,
+ * lists are refused. `index`: the index to add; null if no index helps. `detail`: a sentence with the remedy.
+ */
+export interface RuleWarning {
+  collection: string;
+  rule: string;
+  from_documents: number;
+  index: Index | null;
+  detail: string;
 }
 
 export interface CollectionState {
@@ -63,8 +77,11 @@ export interface CollectionState {
   strict?: boolean | null;
   expires?: string | null;
   before_write?: BeforeWrite | null;
+  before_images?: boolean;
   documents?: number | null;
   bytes?: number | null;
+  /** Only in the answer to a change. */
+  warnings?: RuleWarning[] | null;
 }
 
 /** Without `schema`, the saved schema is used. */

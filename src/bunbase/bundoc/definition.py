@@ -29,6 +29,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     `expires`: the dotted path of the time at which a document expires.
     `retiming`: true until Bundoc has read the expiry of all stored documents.
     `before_write`: the function that is asked before each write.
+    `before_images`: the change log keeps each document as it was before a change.
     """
 
     rules: Rules | None = None
@@ -37,6 +38,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     schema: dict[str, Any] | None = None
     strict: bool = False
     before_write: BeforeWrite | None = None
+    before_images: bool = False
 
 
 class Terms:
@@ -117,6 +119,7 @@ def altered(before: Definition, spec: CollectionSpec) -> Definition:
         schema=before.schema if spec.schema is UNSET else spec.schema,
         strict=before.strict if spec.strict is UNSET else spec.strict,
         before_write=before.before_write if spec.before_write is UNSET else spec.before_write,
+        before_images=before.before_images if spec.before_images is UNSET else spec.before_images,
     )
 
 

@@ -15,6 +15,8 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `max_collections`: how many collections a project may have.
     `change_days`: the log of a project keeps changes for this many days.
     `changes`: the log of a project keeps at most this many changes.
+    `before_image_mib`: the log of a project keeps at most this many MiB of documents as they were before a change, of
+    collections with `before_images`.
     `waiting_for_changes`: how many calls may wait for changes at the same time.
 
     `max_open_projects`: how many projects may have an open file. Each takes 0.3 MB and 3 to 7 file descriptors, in
@@ -28,7 +30,10 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `batch_writes`: the maximum number of writes that share one fsync.
     `read_seconds`: a statement that takes longer than this is stopped.
     `threads`: how many threads write to files, and how many others open files, for all projects together.
-    `max_scan`: how many documents one query may examine. A query that needs more fails and names an index that helps.
+    `max_scan`: how many documents one query of a caller bound by rules may examine. A query that needs more fails and
+    names an index that helps.
+    `max_scan_mib`: how many MiB these documents may have.
+    `server_scan`, `server_scan_mib`: the same for callers that no rule binds: secret keys, functions and members.
     `max_entries`: how many entries of an index one count or aggregate may examine that needs no documents.
 
     `scans`: how many queries and long lists may run at the same time in all projects.
@@ -57,6 +62,9 @@ class BundocSettings(msgspec.Struct, frozen=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     read_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
     max_scan: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
+    max_scan_mib: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
+    server_scan: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 5_000_000
+    server_scan_mib: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1024
     max_entries: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 5_000_000
     scans: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     project_scans: Annotated[int, msgspec.Meta(ge=1, le=64)] = 3
@@ -65,6 +73,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     max_collections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     change_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 7.0
     changes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
+    before_image_mib: Mebibytes = 1024
     waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows at most 15 minutes
     renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600

@@ -58,7 +58,7 @@ class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     the fields that the schema names. `rules`: the access rules, the path of a file with them, or `false` for none.
     `indexes`: all indexes, or the path of a JSON file with them. `expires`: the path of the field with the time at
     which a document expires, or `false` for none. `before_write`: the function that is asked before each write, or
-    `false` for none.
+    `false` for none. `before_images`: changes have the document before the change.
     """
 
     schema: dict[str, Any] | str | bool | UnsetType = UNSET
@@ -67,6 +67,7 @@ class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     rules: Rules | str | bool | UnsetType = UNSET
     indexes: tuple[IndexSpec, ...] | str | UnsetType = UNSET
     before_write: BeforeWrite | bool | UnsetType = UNSET
+    before_images: bool | UnsetType = UNSET
 
 
 class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):

@@ -124,17 +124,17 @@ class BulkResult(TypedDict):
 
 
 class Change(TypedDict):
-    """`op`: create, update or delete. `rev`: the new revision, or the last revision of a deleted document. `at`:
-    RFC 3339.
-
-    `depth`: the number of triggered function runs in a row that led to the change; left out if there were none.
+    """A change of a document. `rev`: the new revision, or the last one of a deleted document. `depth`: the number
+    of triggered function runs in a row that led to the change. `before`: the document before the change, if its
+    collection has `before_images`; left out for a created document, and when the log no longer has it.
     """
 
     at: str
+    before: NotRequired[dict[str, Any]]
     collection: str
     depth: NotRequired[int]
     id: str
-    op: str
+    op: Literal["create", "delete", "update"]
     rev: int
     seq: int
 
@@ -145,6 +145,7 @@ class CollectionInfo(TypedDict):
     `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
     """
 
+    before_images: NotRequired[bool]
     before_write: NotRequired[BeforeWrite | None]
     bytes: NotRequired[int | None]
     created_at: str
@@ -164,9 +165,11 @@ class CollectionSpec(TypedDict):
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
     JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`:
-    the function that is asked before each write.
+    the function that is asked before each write. `before_images`: the change log keeps each document as it was
+    before an update or delete.
     """
 
+    before_images: NotRequired[bool]
     before_write: NotRequired[BeforeWrite | None]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexSpec]]
@@ -522,6 +525,15 @@ class OneCase(TypedDict):
     now: NotRequired[str | None]
     op: Literal["create", "delete", "get", "list", "update"]
     rules: NotRequired[Rules | None]
+
+
+class OneDecision(TypedDict):
+    """The answer to a single case. `warnings`: list rules that will refuse lists when the collection has grown."""
+
+    allowed: bool
+    hidden: list[str]
+    trace: list[Step]
+    warnings: list[RuleWarning]
 
 
 class OpenUserInvite(TypedDict):

@@ -72,6 +72,29 @@ class FoundDocument(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
     expand: Expanded | UnsetType = UNSET
 
 
+class ShownChange(msgspec.Struct, omit_defaults=True):
+    """A change of a document. `rev`: the new revision, or the last one of a deleted document. `depth`: the number of
+    triggered function runs in a row that led to the change. `before`: the document before the change, if its collection
+    has `before_images`; left out for a created document, and when the log no longer has it.
+    """
+
+    seq: int
+    op: Literal["create", "update", "delete"]
+    collection: str
+    id: str
+    rev: int
+    at: str
+    depth: int = 0
+    before: dict[str, Any] | UnsetType = UNSET
+
+
+class ShownChanges(msgspec.Struct):
+    """`next`: the `since` of the next request. It is never null, because more changes can always follow."""
+
+    items: list[ShownChange]
+    next: int
+
+
 class RulePlan(msgspec.Struct):
     """How BunBase applied the list rule. `left_over`: the parts that SQL cannot express, which are evaluated for each
     document that the rest of the rule allows. It is empty if the database applies the whole rule.
@@ -80,10 +103,20 @@ class RulePlan(msgspec.Struct):
     left_over: list[str]
 
 
+class GrowthWarning(msgspec.Struct):
+    """The query examines more documents as the collection grows. From about `from_documents` on, it will be refused.
+    `index`: the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
+    """
+
+    from_documents: int
+    detail: str
+    index: dict[str, Any] | None
+
+
 class QueryPlan(msgspec.Struct):
     """How BunBase answered the query. `index`: `_id` if it read the documents in the order of their ids. `examined`:
     documents that count towards the budget. `within`: the index that narrows a `$search`. `rule`: for a user whom rules
-    bind.
+    bind. `warnings`: the query answers now, and will be refused when the collection has grown.
     """
 
     index: str
@@ -91,16 +124,19 @@ class QueryPlan(msgspec.Struct):
     examined: int
     within: str | UnsetType = UNSET
     rule: RulePlan | UnsetType = UNSET
+    warnings: list[GrowthWarning] | UnsetType = UNSET
 
 
 class DocumentPage(msgspec.Struct):
     """`next`: the `cursor` of the next page; null on the last page. `count`: with `count`, the number of all matches.
-    `explain`: with `explain`, the query plan.
+    `count_is_estimate`: the exact number would exceed the budget; for callers bound by rules, `count` is the least that
+    it can be. `explain`: with `explain`, the query plan.
     """
 
     items: list[FoundDocument]
     next: str | None
     count: int | UnsetType = UNSET
+    count_is_estimate: Annotated[bool, Meta(extra_json_schema={"const": True})] | UnsetType = UNSET
     explain: QueryPlan | UnsetType = UNSET
 
 
@@ -186,15 +222,17 @@ class DocumentAggregation(msgspec.Struct, forbid_unknown_fields=True):
     sort: Annotated[list[Path], Meta(max_length=MAX_GROUP_FIELDS)] = []
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_GROUPS)] | None = None
     cursor: str | None = None
+    explain: bool = False
 
 
 class AggregatedGroups(msgspec.Struct):
     """One item for each group. An item has the group's fields and the values under their names. `next`: the `cursor` of
-    the next page; null on the last page.
+    the next page; null on the last page. `explain`: with `explain`, the plan of the aggregate.
     """
 
     items: list[dict[str, Any]]
     next: str | None
+    explain: QueryPlan | UnsetType = UNSET
 
 
 class DocumentWrite(msgspec.Struct, forbid_unknown_fields=True):

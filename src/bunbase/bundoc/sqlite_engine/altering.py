@@ -184,7 +184,7 @@ class Drop:
             stored = StoredDocument(*document)
             highest = max(highest, stored.rev)
             table.delete(connection, stored.id)
-            transaction.record(self.collection, stored, None)
+            transaction.record(self.collection, table, stored, None)
         transaction.revisions.raise_floor(connection, self.collection, highest)
         if more:
             return True
@@ -224,7 +224,15 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
     strict = known.strict if known.schema else None
     states = tuple(index.state(last) for index in indexes)
     return Collection(
-        name, created, states, known.rules, known.expires, known.schema, strict, before_write=known.before_write
+        name,
+        created,
+        states,
+        known.rules,
+        known.expires,
+        known.schema,
+        strict,
+        known.before_images,
+        before_write=known.before_write,
     )
 
 

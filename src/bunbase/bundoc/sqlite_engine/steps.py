@@ -86,7 +86,8 @@ def _do_step(transaction: Transaction, step: CommitStep, questions: list[Questio
     collection, write = step.collection, step.write
     table = transaction.table(collection)
     before = _living(transaction, collection, table, write.id) if table is not None else None
-    met = Met(before, transaction.now, _last_revision(transaction, collection, table, before, write.id))
+    last = _last_revision(transaction, collection, table, before, write.id)
+    met = Met(collection, before, transaction.now, last)
     if table is not None and table.terms.schema is not None and isinstance(write, Create | Put):
         write = writes.with_defaults(write, table.terms.defaults)
     if step.guard is None:
@@ -113,7 +114,7 @@ def _do_step(transaction: Transaction, step: CommitStep, questions: list[Questio
         delete(transaction, collection, before)
         return None
     _store(transaction, table, before, after)
-    transaction.record(collection, before, after)
+    transaction.record(collection, table, before, after)
     return after
 
 

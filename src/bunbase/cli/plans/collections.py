@@ -84,6 +84,10 @@ def _changes(
         what = "changes" if had and has else "is added" if has else "is removed: it no longer decides about writes"
         change = f"the function that is asked before writes {what}"
         yield Change(f"{name}.before_write", ChangeClass.REWRITING, change)
+    if sent.before_images is not UNSET:
+        begins = "changes have" if sent.before_images else "changes no longer have"
+        change = f"{begins} the document before the change"
+        yield Change(f"{name}.before_images", ChangeClass.ADDITIVE, change)
     if isinstance(sent.rules, Rules) or sent.rules is None:
         for rule, had, has in rule_changes(sent.rules, now.rules):
             what = "changes" if had and has else "is added" if has else "is removed"

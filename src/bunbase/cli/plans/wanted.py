@@ -7,6 +7,7 @@ rules = "collections/posts.rules.toml"       # or a table; false: no rules
 indexes = [{ fields = ["slug"], unique = true }]
 expires = "ends_at"                          # false: documents do not expire
 before_write = { function = "check" }        # false: no function is asked
+before_images = true                         # changes have the document before the change
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def _spec(name: str, section: CollectionSection, folder: Path) -> CollectionSpec
         schema=schema,
         strict=section.strict,
         before_write=_without(section.before_write, f"{at} before_write"),
+        before_images=section.before_images,
     )
 
 

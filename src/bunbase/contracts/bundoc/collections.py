@@ -67,6 +67,7 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`: JSON
     Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`: the function
     that is asked before each write.
+    `before_images`: the change log keeps each document as it was before an update or delete.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
@@ -75,6 +76,7 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: dict[str, Any] | UnsetType | None = UNSET
     strict: bool | UnsetType = UNSET
     before_write: BeforeWrite | UnsetType | None = UNSET
+    before_images: bool | UnsetType = UNSET
 
 
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -124,6 +126,7 @@ class Collection(msgspec.Struct, frozen=True):
     expires: str | None = None
     schema: dict[str, Any] | None = None
     strict: bool | None = None
+    before_images: bool = False
     documents: int | None = None
     bytes: int | None = None
     warnings: tuple[RuleWarning, ...] | None = None
