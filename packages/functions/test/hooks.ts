@@ -39,8 +39,8 @@ export const typed: Hooks<Shop> = {
 // @ts-expect-error: a decision has no such field
 export const wrong: Hooks = { beforeSignup: () => ({ allow: true }) };
 
-// @ts-expect-error: a refusal has no patch
-export const both: Hooks = { beforeWrite: () => ({ refuse: "No.", patch: 1 }) };
+// @ts-expect-error: a patch is an object
+export const number: Hooks = { beforeWrite: () => ({ patch: 1 }) };
 
 // @ts-expect-error: there is no such hook
 export const misspelt: Hooks = { beforeSignUp() {} };

@@ -1,7 +1,7 @@
 """Ask the function of a collection before documents are written. docs/before-writes.md describes it for developers.
 
 No transaction is open while a function runs: `questions.py` has the life of such a write. Each failure refuses the
-write: a function that is missing, throws, answers late, or answers something else than `Decision`.
+write: a function that is missing, throws, answers late, or answers something else than `WriteDecision`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ PASSING: Final = (
 CommitAgain = Callable[[tuple[CommitStep, ...]], Awaitable[Committed]]
 
 
-class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WriteDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The answer about one write. `refuse`: a text for the user; `code`: its reason for programs. `patch`: a JSON merge
     patch for the document that is about to be stored.
     """
@@ -71,10 +71,10 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patch: msgspec.Raw | UnsetType = UNSET
 
 
-class Decisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WriteDecisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One decision for each write, in order. The list ends with a refusal."""
 
-    answers: list[Decision | None]
+    answers: list[WriteDecision | None]
 
 
 class BeforeWrites:
@@ -198,12 +198,12 @@ def _verdicts(about: list[Question], answer: bytes | None, function: str, places
     return verdicts
 
 
-def _decisions(answer: bytes | None, number: int, function: str) -> list[Decision | None]:
+def _decisions(answer: bytes | None, number: int, function: str) -> list[WriteDecision | None]:
     """Raises: BeforeWriteFailed if the answer has another form."""
     if answer is None:
         raise failed(function, "invalid_answer")
     try:
-        decisions = msgspec.json.decode(answer, type=Decisions).answers
+        decisions = msgspec.json.decode(answer, type=WriteDecisions).answers
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         log.warning("a function returned something else than a decision", function=function, reason=str(error)[:200])
         raise failed(function, "invalid_answer") from None
@@ -214,7 +214,7 @@ def _decisions(answer: bytes | None, number: int, function: str) -> list[Decisio
     return decisions
 
 
-def _is_clear(decision: Decision | None) -> bool:
+def _is_clear(decision: WriteDecision | None) -> bool:
     """True if a decision does not refuse and change a write at once, and its code is one."""
     if decision is None:
         return True
@@ -223,7 +223,7 @@ def _is_clear(decision: Decision | None) -> bool:
     return decision.patch is UNSET and (decision.code is UNSET or REASON.fullmatch(decision.code) is not None)
 
 
-def _refused(decision: Decision, place: int) -> WriteRefused:
+def _refused(decision: WriteDecision, place: int) -> WriteRefused:
     reason = None if decision.code is UNSET else decision.code
     return WriteRefused(readable(str(decision.refuse), MAX_MESSAGE) or NO_MESSAGE, reason=reason, write=place)
 
