@@ -43,7 +43,7 @@ class DecidingFunctions:
 
     @property
     def events(self) -> list[Json]:
-        return [msgspec.json.decode(cast(bytes, call.event)) for call in self.calls]
+        return [msgspec.json.decode(call.json) for call in self.calls]
 
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
         self.calls.append(call)
@@ -54,7 +54,7 @@ class DecidingFunctions:
             raise self.problem
         if self.answer is not None:
             return HookAnswer(self.answer)
-        event, answers = msgspec.json.decode(cast(bytes, call.event)), []
+        event, answers = msgspec.json.decode(call.json), []
         for write in event["writes"]:
             answers.append(self.decide({**write, "caller": event["caller"]}))
             if isinstance(answers[-1], dict) and "refuse" in answers[-1]:

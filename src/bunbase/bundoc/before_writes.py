@@ -144,7 +144,7 @@ class BeforeWrites:
                 if seconds <= 0:
                     raise FunctionTimeout("The functions before this one have used all of the time.")
                 answer = await self.functions.run_hook(
-                    server, HookCall(function, HookName.BEFORE_WRITE, event, seconds)
+                    server, HookCall(function, HookName.BEFORE_WRITE, {}, seconds, event)
                 )
         except PASSING as problem:
             log.warning("a function was not asked", function=function, project=caller.project, code=problem.code)

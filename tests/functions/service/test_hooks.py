@@ -140,7 +140,7 @@ async def test_a_commit_is_one_call_and_the_questions_end_with_a_refusal(functio
     decide = "({ id, next, writes }) => id === 'c' ? { refuse: 'no' } : next && { patch: { of: writes.length } }"
     await deploy(functions, "gate", f"null; module.exports.hooks = {{ beforeWrite: {decide} }};")
     writes = b",".join([b'{"id":"%c","next":%s}' % (id, b"null" if id == 98 else b'{"big":1e400}') for id in b"abcd"])
-    event = HookCall("gate", HookName.BEFORE_WRITE, b'{"caller":null,"writes":[%s]}' % writes)
+    event = HookCall("gate", HookName.BEFORE_WRITE, {}, json=b'{"caller":null,"writes":[%s]}' % writes)
 
     answer = await functions.run_hook(msgspec.structs.replace(SERVER, depth=2), event)
 

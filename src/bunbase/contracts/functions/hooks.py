@@ -44,21 +44,21 @@ OF_USERS: Final = tuple([hook for hook in HookName if hook is not HookName.BEFOR
 
 
 class HookCall(msgspec.Struct, frozen=True):
-    """`event`: what the hook receives: any JSON object, or the bytes of one, whose numbers then keep all their digits.
-
-    `deadline_seconds`: with the time that the call waits for a worker.
+    """`event`: what the hook receives, any JSON object. `deadline_seconds`: with the time that the call waits for a
+    worker. `json`: an object as JSON, in place of `event`; its numbers keep all their digits.
     """
 
     function: str
     hook: HookName
-    event: dict[str, Any] | bytes
+    event: dict[str, Any]
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_DEADLINE_SECONDS)] = 5.0
+    json: bytes = b""
 
 
 class HookAnswer(msgspec.Struct, frozen=True):
     """`value`: what the hook returned, any JSON value; None if it returned nothing.
 
-    If the event was sent as bytes, `value` is the JSON as bytes, or None.
+    If the event was sent as `json`, `value` is the JSON as bytes, or None.
     """
 
     value: Any = None

@@ -85,7 +85,7 @@ class Hooks:
                 deployment, started = await self._start(caller.project, call.function, request)
                 version = deployment.version
                 body = await _answer(started, most)
-                answer = HookAnswer(body or None if isinstance(call.event, bytes) else _value(body))
+                answer = HookAnswer(body or None if call.json else _value(body))
             result = AttemptResult(RunOutcome.OK)
             return answer
         except TimeoutError:
@@ -137,7 +137,7 @@ def _checked(caller: Caller, call: HookCall) -> bytes:
     _check_caller(caller)
     if caller.depth and call.hook is not HookName.BEFORE_WRITE:
         raise HookLoop(f"A triggered run has caused the hook {call.hook}; its call was refused.")
-    event = hook_event(call.hook, call.event)
+    event = hook_event(call.hook, call.json or call.event)
     most = _most(call)[0]
     if len(event) > most:
         raise TooLarge(f"The event of a hook may have at most {most >> 10} KiB.")
