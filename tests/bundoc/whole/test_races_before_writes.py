@@ -73,7 +73,7 @@ async def test_a_document_that_never_rests_is_a_conflict(
     assert await stored(service, "p1") == {"n": ROUNDS}
 
 
-async def test_what_changes_while_the_function_decides_is_checked_again(
+async def test_a_change_while_the_function_decides_is_checked_again(
     service: BundocService, functions: DecidingFunctions, engine: SqliteEngine
 ) -> None:
     await service.create(SERVER, "posts", b'{"_id":"p1","n":0}')
@@ -123,7 +123,7 @@ STEPS = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(commits=st.lists(STEPS, min_size=1, max_size=5), refused=VALUES, race=st.booleans())
-async def test_what_the_function_refuses_is_never_stored(
+async def test_a_refused_document_is_never_stored(
     service: BundocService, functions: DecidingFunctions, commits: Any, refused: int, race: bool
 ) -> None:
     """The function refuses a value, and notes the others. `race`: the commits also run while it decides."""

@@ -4,7 +4,7 @@
  *     [collections.posts]
  *     before_write = { function = "<name>" }
  *
- * Then run: bunbase deploy. docs/before-writes.md has more.
+ * Then run: bunbase deploy. `bunbase logs <name>` shows why a call failed. docs/before-writes.md has more.
  *
  * The types below are the part that this file uses. The package @bunbase/functions has all: `const hooks: Hooks = { … }`.
  */
