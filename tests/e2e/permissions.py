@@ -282,6 +282,11 @@ PERMISSIONS: Final = (
     row("POST", f"{P}/jobs/{{job_id}}/replay", DEVELOPERS),
     row("DELETE", f"{P}/jobs/{{job_id}}", DEVELOPERS),
     row("POST", "/v1/jobs", SERVERS),
+    row("GET", f"{P}/walks", VIEWERS | {DEPLOYER}),
+    row("POST", f"{P}/walks", DEVELOPERS | {DEPLOYER}),
+    row("POST", f"{P}/walks/rehearsal", DEVELOPERS | {DEPLOYER}),
+    row("GET", f"{P}/walks/{{walk_id}}", VIEWERS | {DEPLOYER}),
+    row("PATCH", f"{P}/walks/{{walk_id}}", DEVELOPERS | {DEPLOYER}),
     # calls of a function with `access: "key"`; tests/functions/boundary has the other three
     *(
         row(method, f"/v1/functions/{{name}}{below}", KEYS, name="called")

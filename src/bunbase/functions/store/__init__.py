@@ -11,6 +11,7 @@ from bunbase.functions.store.notifications import Notifications
 from bunbase.functions.store.runs import RunStore
 from bunbase.functions.store.schedules import ScheduleStore, SubscriptionStore
 from bunbase.functions.store.variables import VariableStore
+from bunbase.functions.store.walks import WalkStore
 from bunbase.pkg.db.database import Database
 
 
@@ -26,3 +27,4 @@ class Stores:
         self.runs = RunStore(db)
         self.schedules = ScheduleStore(db)
         self.subscriptions = SubscriptionStore(db)
+        self.walks = WalkStore(db)
