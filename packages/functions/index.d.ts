@@ -377,6 +377,24 @@ export type Hooks = Readonly<{
   sendSms?(event: SendSms, context: Context): unknown;
 }>;
 
+/** The change of one document. `patch`: a merge patch or update operators. Nothing keeps the document as it is. */
+export type Migrated =
+  | Readonly<{ patch: AnyDocument }>
+  | Readonly<{ replace: AnyDocument }>
+  | Readonly<{ delete: true }>
+  | null
+  | undefined
+  | void;
+
+/**
+ * A migration of documents: `export const migration: Migration = { … }` in `migrations/0001_name.ts`. `each` is called
+ * for every document of the collection, and its result is written only if the document has not changed meanwhile.
+ */
+export type Migration<T = AnyDocument> = Readonly<{
+  collection: string;
+  each(document: T & System, context: Context): Migrated | Promise<Migrated>;
+}>;
+
 /** An error that BunBase answers with. `ctx.data`, `ctx.auth` and reading a request throw it; `fetch` throws a TypeError with it as `cause`. */
 export interface Problem extends Error {
   /** Never changes between versions, so programs can depend on it. */

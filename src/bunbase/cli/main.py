@@ -82,6 +82,7 @@ COMMANDS: Final = (
     (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show its answer."),
     (FUNCTIONS, "logs", "logs:logs", "Show the lines that functions wrote to their console."),
     (FUNCTIONS, "jobs", "jobs:app", "List, add, replay and delete jobs, which run functions later."),
+    (FUNCTIONS, "migrations", "migrations:app", "Change every document of a collection with a function, once."),
     (FUNCTIONS, "schedules", "schedules:schedules", "Show the functions that run on a schedule."),
 )
 
