@@ -18,6 +18,7 @@ from bunbase.functions.store.jobs import ChangeJob
 from bunbase.functions.store.walks import HeldWalk, Outcome, WalkStore
 from bunbase.functions.triggers.filters import matching
 from bunbase.functions.triggers.queue import Queue
+from bunbase.functions.triggers.requests import KeptChange
 from bunbase.functions.versions.active import ActiveVersions
 from bunbase.functions.walks.pages import Document, next_documents
 from bunbase.pkg.clock import rfc3339
@@ -79,8 +80,5 @@ async def wanted_of(
 
 
 def _job(collection: str, document: Document, now: datetime) -> ChangeJob:
-    told = {
-        "op": ChangeOp.CREATE, "collection": collection, "id": document.id, "rev": document.rev, "at": rfc3339(now),
-        "backfill": True,
-    }  # fmt: skip
-    return ChangeJob(new_id("job"), f"{collection}/{document.id}", msgspec.json.encode(told), 0)
+    change = KeptChange(ChangeOp.CREATE, collection, document.id, document.rev, rfc3339(now), backfill=True)
+    return ChangeJob(new_id("job"), f"{collection}/{document.id}", msgspec.json.encode(change), 0)
