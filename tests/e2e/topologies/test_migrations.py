@@ -22,6 +22,7 @@ def test_documents_are_migrated_once_and_backfilled(instance: Instance, tmp_path
         items = instance.bunbase_json("migrations", "list", cwd=tmp_path)["items"]
         return [(one["name"], one["state"], one["changed"]) for one in items]
 
+    run("register", "--email", "mia@example.com")
     run("init")
     run("projects", "create", "Migrated")
     run("collections", "create", "people")
