@@ -53,6 +53,7 @@ NO_JSON = {
     "keys",
     "env",
     "backup",
+    "migrations",
     "data",
     "rules",
     "functions",

@@ -31,7 +31,6 @@ from bunbase.functions.walks.rehearsing import Rehearsing
 from bunbase.functions.walks.transforming import Transforming
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
-from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
 
@@ -138,10 +137,7 @@ class WalkService:
         return known
 
     async def _resume(self, project: str, found: StoredWalk) -> bool:
-        try:
-            return await self.store.resume(project, found.id, self.clock.now())
-        except NotUnique:
-            raise WalkRunning(f"Another walk over {found.collection} has not ended.") from None
+        return await self.store.resume(project, found.id, self.clock.now())
 
     async def _collection(self, project: str, new: NewWalk) -> str:
         """Return the collection of the walk. Raises: FunctionNotFound, FunctionError, InvalidInput, InvalidQuery."""

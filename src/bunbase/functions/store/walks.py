@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.functions.walks import Walk, WalkError, WalkKind, WalkState
+from bunbase.contracts.functions.walks import Walk, WalkError, WalkKind, WalkRunning, WalkState
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 
@@ -91,7 +91,7 @@ class Failure(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class BatchOutcome(msgspec.Struct, frozen=True):
     """How a batch changes its walk. It has ids, but no contents of documents, which PostgreSQL must not hold.
 
     `planned_at`, `revisions`: when the commit was sent, and the revisions that it expects, by document.
@@ -130,7 +130,7 @@ class HeldWalk(StoredWalk, frozen=True):
     exhausted: bool = False
     retries: tuple[str, ...] = ()
     attempt: int = 0
-    plan: Outcome | None = None
+    plan: BatchOutcome | None = None
 
 
 class WalkToAdd(msgspec.Struct, frozen=True):
@@ -198,13 +198,16 @@ class WalkStore:
         """Run a paused or stopped walk again. If it was stopped, its failed documents come first.
 
         A paused walk keeps its failures: a batch that is not over knows which documents come next.
-        Raises: NotUnique if another walk goes over the collection.
+        Raises: WalkRunning if another walk goes over the collection.
         """
-        async with self.db.transaction():
-            if await self.db.execute(TRY_AGAIN, project, id, now):
-                await self.db.execute(FORGET_FAILURES, id)
-                return True
-            return bool(await self.db.execute(RESUME, project, id, now))
+        try:
+            async with self.db.transaction():
+                if await self.db.execute(TRY_AGAIN, project, id, now):
+                    await self.db.execute(FORGET_FAILURES, id)
+                    return True
+                return bool(await self.db.execute(RESUME, project, id, now))
+        except NotUnique:
+            raise WalkRunning("Another walk over this collection has not ended. Wait for it, or cancel it.") from None
 
     async def set_checksum(self, project: str, id: str, checksum: str) -> None:
         await self.db.execute(SET_CHECKSUM, project, id, checksum)
@@ -225,7 +228,7 @@ class WalkStore:
         """Let other processes take the walks over at once."""
         await self.db.execute(RELEASE, holder, list(ids), now)
 
-    async def prepare(self, walk: HeldWalk, holder: str, outcome: Outcome) -> HeldWalk | None:
+    async def prepare(self, walk: HeldWalk, holder: str, outcome: BatchOutcome) -> HeldWalk | None:
         """Note the outcome of a commit before it is sent. Return None if the walk was lost, paused or cancelled."""
         if not await self.db.execute(PREPARE, walk.id, holder, walk.attempt, outcome):
             return None
@@ -235,7 +238,7 @@ class WalkStore:
         """Forget a batch that was not committed."""
         await self.db.execute(DROP_PLAN, walk.id, walk.attempt)
 
-    async def finish(self, walk: HeldWalk, outcome: Outcome) -> bool:
+    async def finish(self, walk: HeldWalk, outcome: BatchOutcome) -> bool:
         """Record a batch. Return False if another process has recorded it, or another batch."""
         async with self.db.transaction():
             seq = await self.db.value(

@@ -15,7 +15,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger
 from bunbase.functions.store.jobs import ChangeJob
-from bunbase.functions.store.walks import HeldWalk, Outcome, WalkStore
+from bunbase.functions.store.walks import BatchOutcome, HeldWalk, WalkStore
 from bunbase.functions.triggers.filters import matching
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.requests import KeptChange
@@ -48,7 +48,7 @@ class Backfilling:
         wanted = await wanted_of(self.bundoc, caller, walk.collection, triggers, walk.filter, old)
         jobs = [_job(walk.collection, one, now) for one in wanted]
         unchanged = len(found.documents) - len(wanted)
-        outcome = Outcome(found.cursor, found.exhausted, found.retries, handed_on=len(wanted), unchanged=unchanged)
+        outcome = BatchOutcome(found.cursor, found.exhausted, found.retries, handed_on=len(wanted), unchanged=unchanged)
         async with self.store.transaction():
             if await self.store.finish(walk, outcome) and jobs:
                 await self.queue.store.add_changes(walk.project, walk.function, jobs, now, ATTEMPTS)

@@ -11,7 +11,7 @@ import msgspec
 from bunbase.contracts.bundoc.problems import DocumentNotFound, StaleRevision
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.functions.store.walks import Failure, HeldWalk, Outcome, WalkStore
+from bunbase.functions.store.walks import BatchOutcome, Failure, HeldWalk, WalkStore
 from bunbase.functions.walks.committing import commit, fitting, has_happened
 from bunbase.functions.walks.pages import NextDocuments, documents_of, next_documents
 from bunbase.functions.walks.transforming import MAX_DETAIL, Action, Transformed, Transforming
@@ -82,9 +82,9 @@ class Migrating:
         actions: list[Action],
         again: list[str],
         failures: list[Failure],
-    ) -> Outcome:
+    ) -> BatchOutcome:
         deleted = sum(one.op == "delete" for one in actions)
-        return Outcome(
+        return BatchOutcome(
             found.cursor,
             found.exhausted,
             (*again, *found.retries),
@@ -114,7 +114,7 @@ class Migrating:
             detail = f"Others have changed the document {MOST_TRIES} times between its read and its write."
             failures.append(Failure(id, CHANGED_TOO_OFTEN, detail))
 
-    async def _decide(self, caller: Caller, walk: HeldWalk, plan: Outcome) -> None:
+    async def _decide(self, caller: Caller, walk: HeldWalk, plan: BatchOutcome) -> None:
         """Take over the outcome of a commit that has happened, or forget it: see `committing.py`."""
         if plan.planned_at is not None and self.clock.now() - plan.planned_at > DECIDED_FOR:
             await self.store.finish(walk, await self._doubtful(caller, walk, plan))
@@ -123,7 +123,7 @@ class Migrating:
         else:
             await self.store.drop_plan(walk)
 
-    async def _doubtful(self, caller: Caller, walk: HeldWalk, plan: Outcome) -> Outcome:
+    async def _doubtful(self, caller: Caller, walk: HeldWalk, plan: BatchOutcome) -> BatchOutcome:
         """Return the outcome of a plan that is too old: documents with another revision may have been written."""
         ids, same = tuple(plan.revisions), set[str]()
         for start in range(0, len(ids), 50):

@@ -33,7 +33,7 @@ class NextDocuments(msgspec.Struct, frozen=True):
     retries: tuple[str, ...]
 
 
-class _Page(msgspec.Struct, frozen=True):
+class _DocumentPage(msgspec.Struct, frozen=True):
     items: tuple[msgspec.Raw, ...]
     next: str | None
 
@@ -75,8 +75,8 @@ async def documents_of(bundoc: Bundoc, caller: Caller, collection: str, ids: tup
             return tuple(found)
 
 
-def _read(body: bytes) -> _Page:
-    return msgspec.json.decode(body, type=_Page)
+def _read(body: bytes) -> _DocumentPage:
+    return msgspec.json.decode(body, type=_DocumentPage)
 
 
 def _document(raw: msgspec.Raw) -> Document:
