@@ -74,7 +74,7 @@ class Ran(msgspec.Struct, frozen=True):
 
 @app.command
 def new(
-    name: Annotated[str, Parameter(help="What the migration does, such as split_name. Its number is added.")],
+    name: Annotated[str, Parameter(help="A name for the change, such as split_name. The next number is added.")],
     /,
     *,
     collection: Annotated[str, Parameter(help="The collection whose documents it changes.")] = "posts",
