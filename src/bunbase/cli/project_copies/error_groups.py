@@ -13,6 +13,8 @@ from bunbase.cli.errors import in_commands
 MAX_GROUPS: Final = 50
 SHOWN_LINES: Final = 3
 NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")  # ids and addresses, in which errors of one kind differ
+# these details differ only in the name of what the project has already
+ALIKE: Final = frozenset({"document_exists", "user_exists", "email_taken", "phone_taken", "identity_taken"})
 OTHERS: Final = "other_errors"
 
 
@@ -34,7 +36,7 @@ class ErrorGroups:
 
     def add(self, line: int, code: str, detail: str) -> None:
         detail = in_commands(detail)
-        kind = (code, NAME.sub("", detail))
+        kind = _kind(code, detail)
         if kind not in self.groups and len(self.groups) >= MAX_GROUPS:
             kind, code, detail = (OTHERS, ""), OTHERS, "Errors of other kinds."
         group = self.groups.setdefault(kind, ErrorGroup(code, detail))
@@ -50,8 +52,7 @@ class ErrorGroups:
             self.add(line, group.code, group.detail)
         left = group.count - (self.count - before)
         if left:
-            kind = (group.code, NAME.sub("", group.detail))
-            self.groups.get(kind, next(reversed(self.groups.values()))).count += left
+            self.groups.get(_kind(group.code, group.detail), next(reversed(self.groups.values()))).count += left
             self.count += left
 
     def sorted(self) -> list[ErrorGroup]:
@@ -63,6 +64,10 @@ class ErrorGroups:
 
 
 COLUMNS: Final = ("errors", "lines", "code", "detail")
+
+
+def _kind(code: str, detail: str) -> tuple[str, str]:
+    return (code, "" if code in ALIKE else NAME.sub("", detail))
 
 
 def _lines_text(group: ErrorGroup) -> str:
