@@ -56,6 +56,13 @@ def with_line(before: Person, line: UserLine, now: datetime, ends_sessions: bool
     return signed_out(after) if ends else changed(before, after)
 
 
+def with_ban_of(before: Person, line: UserLine, now: datetime) -> UserLine:
+    """Return the line of a backup, without its ban if the user is banned now: a restore ends no ban."""
+    if not before.is_banned(now):
+        return line
+    return msgspec.structs.replace(line, banned=UNSET, banned_until=UNSET)
+
+
 def same(before: Person, after: Person) -> bool:
     """True if nothing was changed. The users are compared as JSON: 1, 1.0 and True are equal in Python."""
     return msgspec.json.encode(before) == msgspec.json.encode(after)

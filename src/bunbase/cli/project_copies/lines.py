@@ -14,12 +14,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bunbase.cli.plans.comparing import own_indexes
+from bunbase.cli.plans.comparing import FLAGS, own_indexes
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
 
 FORMAT: Final = 1  # of the file; a command reads every format up to its own
 MAX_LINE_BYTES: Final = (2 << 20) + 4096  # the largest body of a document, and the object around it
-EMPTY: Final = {"indexes": (), "strict": False}  # None stands for the absence of every other setting
+# the values of settings that a collection does not have; None for all that are not named here
+EMPTY: Final[dict[str, Any]] = {"indexes": (), **dict.fromkeys(FLAGS, False)}
 
 
 class Header(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ class UserCopies(Protocol):
         """Put the user in each line back into the caller's project, at most MAX_IMPORT_LINES in one call.
 
         A user that is gone comes back. A user that exists gets the fields of the line and is signed out everywhere, if
-        a field differs; a password that was set after that of the line stays. No user is deleted. `caller` must be
-        allowed to restore backups with users. Raises: Forbidden, TooManyUsers, InvalidInput.
+        a field differs; a ban stays, and a password that was set after that of the line. No user is deleted. `caller`
+        must be allowed to restore backups with users. Raises: Forbidden, TooManyUsers, InvalidInput.
         """
         ...

@@ -43,7 +43,7 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 from bunbase.tenant_auth.import_lines import ReadUser, read_user
 from bunbase.tenant_auth.import_plan import Plan, Planned, planned
-from bunbase.tenant_auth.imported_people import line_of, new_person, same, with_line
+from bunbase.tenant_auth.imported_people import line_of, new_person, same, with_ban_of, with_line
 from bunbase.tenant_auth.journal import Actor, Event, administrator
 from bunbase.tenant_auth.people import Person, credential_changes, existing
 from bunbase.tenant_auth.places import Places
@@ -58,13 +58,13 @@ AT_ONCE: Final = 2  # batches of all projects in one process; each holds one of 
 
 
 class Import(msgspec.Struct, frozen=True):
-    """How lines are imported. `ends_sessions`: every known user that a line changes is signed out."""
+    """How lines are imported. `restores`: every known user that a line changes is signed out, and bans stay."""
 
     choices: ImportChoices
-    ends_sessions: bool = False
+    restores: bool = False
 
 
-RESTORING: Final = Import(ImportChoices(OnConflict.UPDATE), ends_sessions=True)
+RESTORING: Final = Import(ImportChoices(OnConflict.UPDATE), restores=True)
 
 
 class _Overtaken(Exception):
@@ -209,11 +209,12 @@ class Transfers:
         Raises: UserNotFound, EmailTaken, IdentityTaken.
         """
         until, now = await self.pools.revoked_until(), self.clock.now()
-        alter = partial(with_line, line=one.line, now=now, ends_sessions=how.ends_sessions)
         dry_run = how.choices.dry_run
         async with self.stores.db.transaction():
             before = existing(await self.stores.users.locked(pool.project, one.id))
-            changes = not same(before, with_line(before, one.line, now).person)
+            line = with_ban_of(before, one.line, now) if how.restores else one.line
+            alter = partial(with_line, line=line, now=now, ends_sessions=how.restores)
+            changes = not same(before, with_line(before, line, now).person)
             known = {(has.provider, has.subject) for has in await pool.stores.identities.of_accounts([one.id])}
             new = [identity for identity in one.line.identities if (identity.provider, identity.subject) not in known]
             if changes and not dry_run:
