@@ -13,7 +13,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, counted, size_text
 from bunbase.cli.project_copies.parts import Extra, With
-from bunbase.cli.project_copies.writing import Exported, Exporting, new_file
+from bunbase.cli.project_copies.writing import ExportedProject, Exporting, new_file
 from bunbase.cli.session import open_session
 from bunbase.contracts.platform import Project
 
@@ -40,10 +40,10 @@ def export_project(
             counts = Exporting(session, project, target, told).run(Extra.USERS in parts)
     size = file.stat().st_size
     if flags.json:
-        out.document(Exported(str(file), size, counts.collections, counts.documents, counts.users))
+        out.document(ExportedProject(str(file), size, counts.collections, counts.documents, counts.users))
     told_parts = [counted(counts.collections, "collection"), counted(counts.documents, "document")]
     told_parts += [counted(counts.users, "user")] if parts else []
-    out.done(f"Exported {', '.join(told_parts)} to {file} ({size_text(size)}).")
+    out.done(f"ExportedProject {', '.join(told_parts)} to {file} ({size_text(size)}).")
     if parts:
         out.hint("The file has the hashes of the passwords. Keep it as secret as the users themselves.")
     else:

@@ -50,7 +50,7 @@ COMMANDS: Final = (
     (ACCOUNT, "sessions", "sessions:app", "List and end the sessions of your account."),
     (ACCOUNT, "whoami", "account:whoami", "Show the account that commands use."),
     (ACCOUNT, "tokens", "tokens:app", "List, create and delete your personal access tokens."),
-    (PROJECT, "projects", "projects:app", "List, create, clone, choose, move, delete and restore projects."),
+    (PROJECT, "projects", "projects:app", "List, create, clone, choose, move and delete projects."),
     (PROJECT, "members", "members:app", "List, change and remove members."),
     (PROJECT, "invites", "invites:app", "Invite people, and accept invitations."),
     (PROJECT, "orgs", "orgs:app", "List, create, rename and delete organisations."),

@@ -24,7 +24,7 @@ DELETED: Final = "project_deleted"  # the code of the answer about a project tha
 
 Named = Annotated[str, Parameter(help="The project's id or slug.")]
 
-app = App(name="projects", help="List, create, clone, choose, move, delete and restore projects.")
+app = App(name="projects", help="List, create, clone, choose, move and delete projects.")
 
 
 @app.command(name="list")

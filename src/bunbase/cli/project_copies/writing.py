@@ -118,7 +118,7 @@ def new_file(file: Path) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
-class Exported(msgspec.Struct, frozen=True):
+class ExportedProject(msgspec.Struct, frozen=True):
     file: str
     bytes: int
     collections: int
