@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from bunbase.bundoc.backups.service import BackupsService
 from bunbase.bundoc.backups.work import BackupParts
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.transfer.service import TransferService
@@ -44,8 +45,8 @@ class BundocRoom:
         self.documents = BundocService(
             engine,
             dev=dev,
-            max_scan=settings.max_scan,
-            max_entries=settings.max_entries,
+            bound=_budgets(settings, settings.max_scan, settings.max_scan_mib),
+            unbound=_budgets(settings, settings.server_scan, settings.server_scan_mib),
             clock=clock,
             read_seconds=settings.read_seconds,
         )
@@ -165,3 +166,7 @@ class BundocRoom:
     async def drop_project(self, project: str) -> None:
         await self.backup_service.end_backups(project)
         await self.documents.drop_project(project)
+
+
+def _budgets(settings: BundocSettings, documents: int, mib: int) -> Budgets:
+    return Budgets(documents, mib << 20, settings.max_entries, settings.read_seconds)
