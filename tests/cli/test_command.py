@@ -35,7 +35,7 @@ SUB_COMMANDS = [
     *("tokens list", "tokens create", "tokens delete"),
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
-    *("backup schedule", "data export", "data import", "rules test", "rules push", "schemas push"),
+    *("backup schedule", "projects clone", "data export", "data import", "rules test", "rules push", "schemas push"),
     *("gen types", "gen schema", "collections list", "collections push", "auth pull", "auth push", "auth diff"),
     *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),

@@ -252,6 +252,7 @@ PERMISSIONS: Final = (
     row("PUT", f"{P}/backups/schedule", ADMINS),
     row("DELETE", f"{P}/backups/schedule", ADMINS),
     row("POST", f"{P}/backups/restore", ADMINS),
+    row("POST", f"{P}/backups/restore", ADMINS, "?users=true"),
     row("GET", f"{P}/backups/jobs/{{job}}", DEVELOPERS),
     row("GET", f"{P}/backups/{{backup}}", DEVELOPERS),
     row("DELETE", f"{P}/backups/{{backup}}", ADMINS),

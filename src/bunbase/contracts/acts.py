@@ -147,6 +147,7 @@ class Act(StrEnum):
     BACKUP_VERIFY = "backup.verify", DEVELOPER, CHANGES, WRITE, "backups"
     BACKUP_SCHEDULE = "backup.schedule", ADMINISTRATOR, CHANGES, ADMIN, "backups"
     BACKUP_RESTORE = "backup.restore", ADMINISTRATOR, CHANGES, ADMIN
+    BACKUP_RESTORE_USERS = "backup.restore_users", ADMINISTRATOR, CHANGES, ADMIN
     BACKUP_DELETE = "backup.delete", ADMINISTRATOR, CHANGES, ADMIN
 
     # functions

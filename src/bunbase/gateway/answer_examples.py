@@ -297,6 +297,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "source_changed_at": 1767592800,
         "collections": [{"name": "posts", "documents": 1, "bytes": 120}],
         "files": [{"name": "documents.db", "bytes": 65536, "sha256": SHA256}],
+        "users": None,
         "authenticity": "proved",
     },
     "BackupJob": {
@@ -311,8 +312,9 @@ ANSWERS: Final[dict[str, Any]] = {
         "total_bytes": 65536,
         "safety_backup": None,
         "problem": None,
+        "users": None,
     },
-    "BackupScheduleState": {"every_hours": 24, "kept": 7, "own": True},
+    "BackupScheduleState": {"every_hours": 24, "kept": 7, "own": True, "users": False},
     "ImportedUsers": {"imported": 2, "updated": 0, "skipped": 0, "failed": 0, "last_line": 2, "errors": []},
     "Imported": {
         "imported": 2,

@@ -65,6 +65,7 @@ MAY_CALL: Final = {
                     user_invites user_link_target user_login_providers user_page user_sessions users verify_user_email
                     withdraw_user_invite""",
         "platform": "active_users_of_installation drop_project",
+        "bundoc": "copied_users restore_users",
         "functions": """create_user custom_token delete_user end_user_sessions hooks_of_function me monthly_active_users
                         update_me update_user user users""",
     },

@@ -53,6 +53,7 @@ class Backup(TypedDict):
     reason: BackupReason
     seq: int
     source_changed_at: int
+    users: int | None
 
 
 class BackupJob(TypedDict):
@@ -60,7 +61,8 @@ class BackupJob(TypedDict):
     `total_bytes` is 0 until the size is known.
 
     `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason of a failure, as
-    a problem document.
+    a problem document. `users`: what a restore with users did with each of them, with the first 100 that were
+    refused; a `line` is the place of a user in the backup, where they are ordered by id.
     """
 
     backup: str
@@ -74,6 +76,7 @@ class BackupJob(TypedDict):
     safety_backup: str | None
     state: JobState
     total_bytes: int
+    users: ImportedUsers | None
 
 
 class BackupScheduleState(TypedDict):
@@ -82,6 +85,7 @@ class BackupScheduleState(TypedDict):
     every_hours: int
     kept: int
     own: bool
+    users: bool
 
 
 class BulkFilter(TypedDict):
@@ -314,7 +318,7 @@ class Impersonated(TypedDict):
 
 
 class Imported(TypedDict):
-    """`errors`: the first 100 errors. `last_line`: all lines up to this number have been processed.
+    """`errors`: the first 1,000 errors. `last_line`: all lines up to this number have been processed.
 
     `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. They succeed
     when they are sent again after that document. `seq`: a state of the project that has all imported documents,
