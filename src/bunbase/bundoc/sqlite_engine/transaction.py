@@ -15,8 +15,8 @@ from typing import Any, Final, Protocol
 
 import apsw
 
-from bunbase.bundoc.documents import StoredDocument
-from bunbase.bundoc.sqlite_engine import change_log
+from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.sqlite_engine import before_images, change_log
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.pkg.errors import InvalidInput
@@ -49,7 +49,8 @@ class Transaction:
 
     `altered`: collections that are new, or that have new terms or indexes; None for dropped collections.
     `epoch`, `seq`: the history, and the number of its newest change.
-    `entries`: the rows to append to the change log at the end of the batch.
+    `entries`: the rows to append to the change log at the end of the batch. `images`: the documents before their
+    changes, of collections that keep them.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
     expired document with the same unique value. `kept`: how many answers this batch has kept (`kept_answers.py`).
     """
@@ -72,6 +73,7 @@ class Transaction:
         self.depth = 0
         self.kept = 0
         self.entries: list[change_log.Row] = []
+        self.images: list[before_images.Image] = []
 
     def attempt(self, work: Work) -> Any:
         """Do one piece of work and return its result.
@@ -89,6 +91,8 @@ class Transaction:
             self.connection.execute("ROLLBACK TO one")
             self.connection.execute("RELEASE one")
             del self.entries[len(self.entries) - (self.seq - seq) :]
+            while self.images and self.images[-1][0] > seq:
+                self.images.pop()
             self.seq, self.altered = seq, known
             return error
         self.connection.execute("RELEASE one")
@@ -113,12 +117,16 @@ class Transaction:
         """Delete the document, and store its last revision."""
         table.delete(self.connection, document.id)
         self.revisions.end(self.connection, table.number, document.id, document.rev)
-        self.record(collection, document, None)
+        self.record(collection, table, document, None)
 
-    def record(self, collection: str, before: StoredDocument | None, after: StoredDocument | None) -> None:
+    def record(
+        self, collection: str, table: Table, before: StoredDocument | None, after: StoredDocument | None
+    ) -> None:
         """Add an entry for this change to the change log."""
         self.seq += 1
         op = "delete" if after is None else "create" if before is None else "update"
         document = after or before
         assert document is not None
         self.entries.append((self.seq, op, collection, document.id, document.rev, self.now, self.depth))
+        if before is not None and table.keeps_images:
+            self.images.append((self.seq, seen(before)))

@@ -30,7 +30,7 @@ import apsw
 
 from bunbase.bundoc import writes
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine import change_log, kept_answers
+from bunbase.bundoc.sqlite_engine import before_images, change_log, kept_answers
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.steps import do_once, do_steps
 from bunbase.bundoc.sqlite_engine.tables import Table
@@ -216,6 +216,8 @@ class Writer:
             if transaction.kept:
                 kept_answers.fold(connection, now, transaction.kept)
             change_log.append(connection, transaction.entries)
+            if transaction.images:
+                before_images.append(connection, transaction.images, self.settings.before_image_mib << 20)
             with metrics.bundoc_commit_seconds.time():
                 connection.execute("COMMIT")
         except Exception as error:
