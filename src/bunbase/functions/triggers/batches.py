@@ -10,7 +10,7 @@ The life of a batch:
    until the failing change is alone. From then on it is an ordinary job with its own attempts.
 
 So jobs, retries and dead letters always are single changes, and only the call has several. All that must survive a
-restart is one number of a job (`together`). Record: docs/decisions/0080-batches-are-made-when-a-change-is-claimed.md.
+restart is one number of a job (`together`). Record: docs/decisions/0080-changes-keep-the-document-before-them.md.
 """
 
 from __future__ import annotations
