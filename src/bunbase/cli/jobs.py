@@ -157,7 +157,17 @@ def runs(
 
 def _row(run: Run) -> tuple[Any, ...]:
     version = f"v{run.version}" if run.version else ""
-    return run.started_at, run.kind, run.events, run.outcome, run.code, run.attempt, run.duration_ms, version, run.invocation
+    return (
+        run.started_at,
+        run.kind,
+        run.events,
+        run.outcome,
+        run.code,
+        run.attempt,
+        run.duration_ms,
+        version,
+        run.invocation,
+    )
 
 
 def _act_on_each(ids: tuple[str, ...], flags: ProjectFlags, verb: str) -> None:
