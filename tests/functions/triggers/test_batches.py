@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -159,9 +160,10 @@ async def test_a_replayed_dead_letter_runs_alone(functions: FunctionsService, bu
 async def test_a_batch_that_cannot_begin_is_postponed_without_an_attempt(
     functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bunbase.functions.triggers.records.POSTPONE", batches.timedelta(milliseconds=10))
+    monkeypatch.setattr("bunbase.functions.triggers.records.POSTPONE", timedelta(milliseconds=10))
     await deploy(functions, "f", NAMES, on=POSTS, max_batch=100)
-    real, refused = functions.runner.attempts.start, []
+    real = functions.runner.attempts.start
+    refused: list[Request] = []
 
     async def full_at_first(deployment: Deployment, what: Request) -> Call:
         if not refused:
