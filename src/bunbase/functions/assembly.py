@@ -30,6 +30,7 @@ from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
 from bunbase.functions.triggers.activation import TriggerActivation
 from bunbase.functions.triggers.attempts import Attempts
+from bunbase.functions.triggers.batches import Batches
 from bunbase.functions.triggers.feeds import Feeds
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.records import RunRecords
@@ -79,8 +80,9 @@ def assemble(
     pool = Pool(starter, load, log_lines.say, settings, meter.count_call, meter.count_death)
     rollout = Rollout(stores.functions, stores.notifications, active, loadable, pool)
 
-    records = RunRecords(stores.runs, stores.jobs, clock, settings.retry_seconds)
-    attempts = Attempts(records, bundoc, active.find, pool.start, settings.max_put_off_seconds)
+    records = RunRecords(stores, clock, settings.retry_seconds)
+    batches = Batches(stores.batches, records, active.find, settings.max_put_off_seconds)
+    attempts = Attempts(records, batches, bundoc, active.find, pool.start)
     feeds = Feeds(stores.subscriptions, queue, bundoc, records, warn, settings.max_followed_projects)
     activation = TriggerActivation(bundoc, feeds, stores.subscriptions)
 
@@ -113,7 +115,7 @@ def assemble(
         followers=followers,
         log_retention=LogRetention(stores.logs, clock, settings),
         meter=meter,
-        runner=Runner(records, attempts, settings, job_added),
+        runner=Runner(records, batches, attempts, settings, job_added),
         scheduler=Scheduler(stores.schedules, queue, records),
         feeds=feeds,
         walker=Walker(stores.walks, migrating, backfilling),

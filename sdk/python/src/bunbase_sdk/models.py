@@ -235,12 +235,15 @@ class FunctionConfig(TypedDict):
     """The settings of a version. `cpu_ms`: maximum CPU time of one call; `allow_net`: hosts that `fetch` may reach.
 
     `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents that run the function.
+    `max_batch`: how many changes one call gets at most, as `{"events": […]}`; by default a call gets one change,
+    which is then the whole body.
     """
 
     access: NotRequired[Access]
     allow_net: NotRequired[list[str]]
     concurrency: NotRequired[int]
     cpu_ms: NotRequired[int]
+    max_batch: NotRequired[int | None]
     memory_mb: NotRequired[int]
     on: NotRequired[list[DataTrigger]]
     schedule: NotRequired[str | Schedule | None]
@@ -591,12 +594,14 @@ Rules = TypedDict(
 class Run(TypedDict):
     """A run of a function. `code`: the error code. `job`: None if no job caused the run.
 
-    `version` is 0 and `invocation` empty if the run never started.
+    `version` is 0 and `invocation` empty if the run never started. `events`: how many changes a batch had, of
+    which `job` is the first; left out for a single one.
     """
 
     attempt: int
     code: str | None
     duration_ms: float
+    events: NotRequired[int]
     function: str
     id: str
     invocation: str

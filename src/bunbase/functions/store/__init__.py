@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bunbase.functions.store.batches import BatchStore
 from bunbase.functions.store.functions import FunctionStore
 from bunbase.functions.store.hours import HourStore
 from bunbase.functions.store.jobs import JobStore
@@ -23,6 +24,7 @@ class Stores:
         self.hours = HourStore(db)
         self.notifications = Notifications(db)
         self.jobs = JobStore(db)
+        self.batches = BatchStore(db)
         self.kept_calls = KeptCallStore(db)
         self.runs = RunStore(db)
         self.schedules = ScheduleStore(db)
