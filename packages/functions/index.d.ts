@@ -374,14 +374,41 @@ export type SendSms = Readonly<{
   message: Readonly<{ phone: string; code: string; kind: string; language: string; app_name: string }>;
 }>;
 
+/** The caller of a write. `kind`: a signed-in user, a visitor, a program with the secret key (also a function), or a member of the project. */
+export type Writer = Readonly<{ kind: "user" | "visitor" | "server" | "member"; user: Caller | null }>;
+
+type Change<N, R> = Readonly<{ collection: N; id: string }> &
+  (
+    | Readonly<{ op: "create"; before: null; next: R }>
+    | Readonly<{ op: "update"; before: R; next: R }>
+    | Readonly<{ op: "delete"; before: R; next: null }>
+  );
+
+/** A write that the rules and the schema allow. `before`: the stored document. `next`: the document that will be stored. */
+export type ChangeOf<D extends object = AnyDatabase> = AnyDatabase extends D
+  ? Change<string, AnyDocument & System>
+  : { [N in Name<D>]: Change<N, Read<D, N>> }[Name<D>];
+
+/** `writes`: all writes of the same commit about which this function is asked, in order. */
+export type BeforeWrite<D extends object = AnyDatabase> = Readonly<{
+  hook: "before_write";
+  caller: Writer;
+  writes: readonly ChangeOf<D>[];
+}> &
+  ChangeOf<D>;
+
+/** `refuse`: nothing is written, and the user reads this text (at most 200 characters). `code`: the reason for programs, such as `sold_out`. `patch`: a merge patch for `next`. */
+export type WriteDecision = Readonly<{ refuse: string; code?: string }> | Readonly<{ patch: AnyDocument }>;
+
 type Answer<T> = T | null | undefined | void | Promise<T | null | undefined | void>;
 
 /**
  * The hooks of a function: `export const hooks: Hooks = { … }`. The project's setting `hooks` names the function that
- * BunBase calls. No request reaches a hook. A hook that throws, or does not answer in time, has failed: then nobody is
- * signed up or in, and a mail or message is not sent.
+ * BunBase calls; for `beforeWrite`, it is the setting `before_write` of a collection. No request reaches a hook. A hook
+ * that throws, or does not answer in time, has failed: then nobody is signed up or in, a mail or message is not sent, and
+ * nothing is written. `D`: the `Database` that `bunbase gen types` writes.
  */
-export type Hooks = Readonly<{
+export type Hooks<D extends object = AnyDatabase> = Readonly<{
   /** Decides whether a person becomes a user, and as what. Without an answer, the person does. */
   beforeSignup?(event: BeforeSignup, context: Context): Answer<SignupDecision>;
   /** Adds claims to an access token, at most 1 KiB of JSON. Rules read them as `auth.claims`. */
@@ -392,6 +419,8 @@ export type Hooks = Readonly<{
   sendMail?(event: SendMail, context: Context): unknown;
   /** Sends a text message. */
   sendSms?(event: SendSms, context: Context): unknown;
+  /** Decides about a write to a collection that names this function. Without an answer, the document is stored as it is. */
+  beforeWrite?(event: BeforeWrite<D>, context: Context<D>): Answer<WriteDecision>;
 }>;
 
 /** The change of one document. `patch`: a merge patch or update operators. Nothing keeps the document as it is. */

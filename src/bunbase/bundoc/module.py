@@ -22,6 +22,7 @@ from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
 from bunbase.bundoc.transfer.routes import ROUTES as TRANSFER_ROUTES
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
@@ -41,7 +42,7 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
         archive = DirectoryArchive(directory, Proofs(rooms[Kms]))
         parts = BackupParts(copies, archive, BackedUpUsers(rooms[Kms], rooms.later(TenantAuth)))
-        room = BundocRoom(engine, parts, site.clock, settings, site.dev)
+        room = BundocRoom(engine, parts, site.clock, settings, site.dev, rooms.later(Functions))
         try:
             async with running(tend_job(room.documents), back_up_job(room.backup_service)):
                 yield room
@@ -54,7 +55,7 @@ MODULE = Module(
     "bundoc",
     provides=Bundoc,
     needs=(Kms,),
-    calls=(TenantAuth,),
+    calls=(TenantAuth, Functions),
     settings=BundocSettings,
     open=open_bundoc,
     routes=(*ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),

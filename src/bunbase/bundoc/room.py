@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from bunbase.bundoc.backups.service import BackupsService
 from bunbase.bundoc.backups.work import BackupParts
+from bunbase.bundoc.before_writes import BeforeWrites
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.service import BundocService
@@ -34,6 +35,7 @@ from bunbase.contracts.bundoc.documents import (
     Written,
 )
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.service import Functions
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.ndjson import ExportPart, ImportLine
 
@@ -41,7 +43,15 @@ from bunbase.pkg.ndjson import ExportPart, ImportLine
 class BundocRoom:
     """Implements the Protocol Bundoc; its docstrings describe the methods."""
 
-    def __init__(self, engine: Engine, parts: BackupParts, clock: Clock, settings: BundocSettings, dev: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        parts: BackupParts,
+        clock: Clock,
+        settings: BundocSettings,
+        dev: bool,
+        functions: Functions,
+    ) -> None:
         self.documents = BundocService(
             engine,
             dev=dev,
@@ -49,6 +59,7 @@ class BundocRoom:
             unbound=_budgets(settings, settings.server_scan, settings.server_scan_mib),
             clock=clock,
             read_seconds=settings.read_seconds,
+            before_writes=BeforeWrites(functions),
         )
         self.backup_service = BackupsService(parts, clock, settings)
         self.transfer = TransferService(engine, self.documents)

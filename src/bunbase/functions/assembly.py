@@ -104,7 +104,7 @@ def assemble(
         environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),
         triggers=Triggers(stores, queue, clock, kept_calls),
         walking=WalkService(stores.walks, stores.functions, bundoc, transforming, rehearsing, clock),
-        deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines, rooms[TenantAuth]),
+        deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines, rooms[TenantAuth], bundoc),
         kept_calls=kept_calls,
         stores=stores,
         starter=starter,

@@ -75,7 +75,7 @@ MAY_CALL: Final = {
                     list misfits patch put put_collection query restore_backup rotate_data_key set_backup_schedule
                     test_rules verify_backup""",
         "platform": "drop_project stored_bytes stored_sizes",
-        "functions": "aggregate changes collection commit create delete get list patch put query",
+        "functions": "aggregate changes collection collections commit create delete get list patch put query",
         "tenant_auth": "commit query",
     },
     "functions": {
@@ -83,6 +83,7 @@ MAY_CALL: Final = {
                     follow_logs function functions invoke job jobs logs rehearse_walk replay_job rollback runs
                     sandbox_layers schedules set_variable stats usage variables versions walk walks""",
         "platform": "drop_project pause_project",
+        "bundoc": "run_hook",
         "tenant_auth": "enqueue enqueue_hook has_function run_hook",
     },
     "platform": {

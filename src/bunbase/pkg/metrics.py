@@ -76,6 +76,7 @@ http_refused = Counter("bunbase_http_refused", "Connections and requests that re
 logins = Counter("bunbase_auth_login_total", "Sign-in attempts", ["pool", "outcome"])
 breached_checks = Counter("bunbase_auth_breached_password_checks", "New passwords looked up in the list", ["outcome"])
 bundoc_ops = Counter("bunbase_bundoc_ops_total", "Document operations", ["op", "outcome"])
+before_writes = Counter("bunbase_bundoc_before_writes_total", "Calls of functions before writes", ["outcome"])
 bundoc_open = Gauge("bunbase_bundoc_active_instances", "Project files open now")
 bundoc_kms_fetches = Counter("bunbase_bundoc_kms_fetches_total", "Data keys asked of BunKMS", ["outcome"])
 bundoc_scan_documents = Histogram(

@@ -88,6 +88,18 @@ class BackupScheduleState(TypedDict):
     users: bool
 
 
+class BeforeWrite(TypedDict):
+    """The function whose hook `beforeWrite` is asked before documents are written (docs/before-writes.md).
+
+    `on`: the kinds of writes about which it is asked. `timeout_ms`: the time for its answer. No document is
+    written without an answer.
+    """
+
+    function: str
+    on: NotRequired[list[Literal["create", "delete", "update"]]]
+    timeout_ms: NotRequired[int]
+
+
 class BulkFilter(TypedDict):
     """The conditions of `GET /v1/auth/users`; at least one. All must hold."""
 
@@ -138,6 +150,7 @@ class CollectionInfo(TypedDict):
     """
 
     before_images: NotRequired[bool]
+    before_write: NotRequired[BeforeWrite | None]
     bytes: NotRequired[int | None]
     created_at: str
     documents: NotRequired[int | None]
@@ -155,11 +168,13 @@ class CollectionSpec(TypedDict):
     them.
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
-    JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_images`:
-    the change log keeps each document as it was before an update or delete.
+    JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`:
+    the function that is asked before each write. `before_images`: the change log keeps each document as it was
+    before an update or delete.
     """
 
     before_images: NotRequired[bool]
+    before_write: NotRequired[BeforeWrite | None]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexSpec]]
     rules: NotRequired[Rules | None]

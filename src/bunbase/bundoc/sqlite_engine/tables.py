@@ -73,6 +73,7 @@ class Table:
     """The table of one collection. Every method takes a connection. Writes also update the indexes.
 
     `alive`: an SQL condition that is true for documents that have not expired; "" if documents do not expire.
+    `plain`: a write needs nothing besides the table and its indexes: no expiry, no schema, and no function to ask.
     """
 
     def __init__(self, number: int, indexes: tuple[KeptIndex, ...] = (), terms: Terms = NO_TERMS) -> None:
@@ -82,6 +83,8 @@ class Table:
         self.expires = terms.definition.expires.split(".") if terms.definition.expires else None
         self.alive = ALIVE if self.expires else ""
         self.references = terms.references
+        self.before_write = terms.definition.before_write
+        self.plain = not (self.expires or self.before_write or terms.definition.schema is not None)
         self.keeps_images = terms.definition.before_images
         self.name = name = f"docs_{number}"
         living = f" AND {self.alive}" if self.alive else ""

@@ -54,8 +54,10 @@ def request_of(trigger: Trigger, body: bytes) -> Request:
     return Request(new_id("inv"), "POST", "/", headers, None, body, trigger, hook=hook)
 
 
-def hook_event(hook: HookName, event: dict[str, Any]) -> bytes:
+def hook_event(hook: HookName, event: dict[str, Any] | bytes) -> bytes:
     """Return the event of a hook as JSON. It names the hook, so that the payload of a job needs nothing else."""
+    if isinstance(event, bytes):
+        return b'{"hook":"' + hook.encode() + b'",' + event[1:]
     return msgspec.json.encode({**event, "hook": hook})
 
 
