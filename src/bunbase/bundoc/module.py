@@ -10,6 +10,8 @@ from pathlib import Path
 from bunbase.bundoc.backups.archive import DirectoryArchive
 from bunbase.bundoc.backups.proofs import Proofs
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
+from bunbase.bundoc.backups.users import BackedUpUsers
+from bunbase.bundoc.backups.work import BackupParts
 from bunbase.bundoc.jobs import back_up_job, tend_job
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
@@ -21,6 +23,7 @@ from bunbase.bundoc.transfer.routes import ROUTES as TRANSFER_ROUTES
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.sealed_sqlite.directory_id import check_directory
@@ -38,7 +41,8 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         copies = SqliteCopies(engine.files, engine.waiters)
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
         archive = DirectoryArchive(directory, Proofs(rooms[Kms]))
-        room = BundocRoom(engine, copies, archive, site.clock, settings, site.dev, rooms.later(Functions))
+        parts = BackupParts(copies, archive, BackedUpUsers(rooms[Kms], rooms.later(TenantAuth)))
+        room = BundocRoom(engine, parts, site.clock, settings, site.dev, rooms.later(Functions))
         try:
             async with running(tend_job(room.documents), back_up_job(room.backup_service)):
                 yield room
@@ -51,7 +55,7 @@ MODULE = Module(
     "bundoc",
     provides=Bundoc,
     needs=(Kms,),
-    calls=(Functions,),
+    calls=(TenantAuth, Functions),
     settings=BundocSettings,
     open=open_bundoc,
     routes=(*ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),
