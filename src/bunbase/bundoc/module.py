@@ -10,7 +10,7 @@ from pathlib import Path
 from bunbase.bundoc.backups.archive import DirectoryArchive
 from bunbase.bundoc.backups.proofs import Proofs
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
-from bunbase.bundoc.jobs import back_up_job, tend_job
+from bunbase.bundoc.jobs import back_up_job, tend_job, tend_live_job
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.routes.fast import FAST_ROUTES
@@ -39,9 +39,12 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         archive = DirectoryArchive(directory, Proofs(rooms[Kms]))
         room = BundocRoom(engine, copies, archive, site.clock, settings, site.dev)
         try:
-            async with running(tend_job(room.documents), back_up_job(room.backup_service)):
+            async with running(
+                tend_job(room.documents), tend_live_job(room.live_queries), back_up_job(room.backup_service)
+            ):
                 yield room
         finally:
+            await room.live_queries.close()
             await room.backup_service.close_backups()
             copies.close()
 

@@ -8,6 +8,7 @@ from bunbase.bundoc.backups.archive import BackupArchive
 from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.service import BackupsService
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.transfer.service import TransferService
@@ -33,6 +34,7 @@ from bunbase.contracts.bundoc.documents import (
     StoredSize,
     Written,
 )
+from bunbase.contracts.bundoc.live import LiveEvent, LiveQuery
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.ndjson import ExportPart, ImportLine
@@ -52,6 +54,7 @@ class BundocRoom:
             clock=clock,
             read_seconds=settings.read_seconds,
         )
+        self.live_queries = LiveService(engine, clock, self.documents.budgets, dev)
         self.backup_service = BackupsService(copies, archive, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 
@@ -144,6 +147,18 @@ class BundocRoom:
     async def set_backup_schedule(self, caller: Caller, schedule: BackupSchedule | None) -> BackupScheduleState:
         return await self.backup_service.set_backup_schedule(caller, schedule)
 
+    def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
+        return self.live_queries.live(edge)
+
+    async def watch(self, caller: Caller, edge: str, number: int, query: LiveQuery) -> None:
+        await self.live_queries.watch(caller, edge, number, query)
+
+    async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return await self.live_queries.recheck(caller, edge, numbers)
+
+    async def unwatch(self, edge: str, numbers: tuple[int, ...]) -> None:
+        await self.live_queries.unwatch(edge, numbers)
+
     def export_documents(self, caller: Caller, collection: str | None, after: str) -> AsyncIterator[ExportPart]:
         return self.transfer.export_documents(caller, collection, after)
 
@@ -159,5 +174,6 @@ class BundocRoom:
         return sum(size.bytes for size in (await self.documents.engine.sizes(None)).values())
 
     async def drop_project(self, project: str) -> None:
+        await self.live_queries.drop_project(project)
         await self.backup_service.end_backups(project)
         await self.documents.drop_project(project)

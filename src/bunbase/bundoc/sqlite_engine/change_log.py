@@ -39,6 +39,7 @@ POSITION: Final = "SELECT epoch, coalesce((SELECT max(seq) FROM changes), floor)
 ENDS: Final = "SELECT floor, coalesce((SELECT max(seq) FROM changes), floor) FROM log"
 APPEND: Final = "INSERT INTO changes (seq, op, collection, id, rev, at, depth) VALUES (?, ?, ?, ?, ?, ?, ?)"
 SINCE: Final = "SELECT seq, op, collection, id, rev, at, depth FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
+CHANGED: Final = "SELECT collection, id FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
 YOUNG: Final = "SELECT seq FROM changes WHERE seq <= ? AND at >= ? ORDER BY seq LIMIT 1"
 OLDEST: Final = "SELECT at FROM changes ORDER BY seq LIMIT 1"
 PRUNE: Final = "DELETE FROM changes WHERE seq <= ?"
@@ -73,6 +74,15 @@ def changes_since(connection: apsw.Connection, since: int, limit: int) -> Change
         rows: list[Any] = connection.execute(SINCE, (since, limit)).fetchall()
         items = tuple([ChangeEntry(*row) for row in rows])
     return Changes(items, items[-1].seq if items else since)
+
+
+def changed_ids(connection: apsw.Connection, collection: str, since: int, most: int) -> frozenset[str] | None:
+    """Return the ids of a collection that changed after `since`, as `engine.Moment.changed_ids`."""
+    floor, last = ends(connection)
+    if not floor <= since <= last or last - since > most:
+        return None
+    rows: list[Any] = connection.execute(CHANGED, (since, most)).fetchall()
+    return frozenset([id for name, id in rows if name == collection])
 
 
 def is_due(connection: apsw.Connection, most: int, not_before: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import apsw
 
+from bunbase.bundoc.changes import Change
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
@@ -49,7 +50,8 @@ class Transaction:
 
     `altered`: collections that are new, or that have new terms or indexes; None for dropped collections.
     `epoch`, `seq`: the history, and the number of its newest change.
-    `entries`: the rows to append to the change log at the end of the batch.
+    `entries`: the rows to append to the change log at the end of the batch. `images`: the changes with their documents,
+    None if nobody follows the project.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
     expired document with the same unique value. `kept`: how many answers this batch has kept (`kept_answers.py`).
     """
@@ -61,6 +63,7 @@ class Transaction:
         revisions: Revisions,
         max_tables: int,
         now: str,
+        followed: bool = False,
     ) -> None:
         self.connection = connection
         self.tables = tables
@@ -72,6 +75,7 @@ class Transaction:
         self.depth = 0
         self.kept = 0
         self.entries: list[change_log.Row] = []
+        self.images: list[Change] | None = [] if followed else None
 
     def attempt(self, work: Work) -> Any:
         """Do one piece of work and return its result.
@@ -89,6 +93,8 @@ class Transaction:
             self.connection.execute("ROLLBACK TO one")
             self.connection.execute("RELEASE one")
             del self.entries[len(self.entries) - (self.seq - seq) :]
+            if self.images is not None:
+                del self.images[len(self.images) - (self.seq - seq) :]
             self.seq, self.altered = seq, known
             return error
         self.connection.execute("RELEASE one")
@@ -122,3 +128,5 @@ class Transaction:
         document = after or before
         assert document is not None
         self.entries.append((self.seq, op, collection, document.id, document.rev, self.now, self.depth))
+        if self.images is not None:
+            self.images.append(Change(self.seq, collection, before, after))

@@ -1,0 +1,466 @@
+"""The live queries of one project: all groups, and the rounds that bring them up to date.
+
+The life of a change:
+
+1. The writer commits a batch and calls `on_batch` in the event loop (`changes.Waiters.followers`).
+2. The hub begins a round. It applies the batches that wait to the groups that they concern (`incremental`). Groups
+   whose rules look documents up, and groups whose rules were altered, become stale instead.
+3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
+   applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
+4. Each group tells the difference from what it has told before (`telling`), and then each edge gets a Barrier.
+
+A commit is never split: batches hold whole commits, and nothing is told between two steps of a round. The query is
+always right, so every doubt makes groups stale: a batch without images, a tail that is too long, a rule that takes
+longer than the event loop allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from bunbase.bundoc.changes import Batch, Change
+from bunbase.bundoc.engine import Engine, Moment
+from bunbase.bundoc.live.edge import Member
+from bunbase.bundoc.live.evaluation import Result, check_size, evaluated
+from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.group_index import GroupIndex
+from bunbase.bundoc.live.incremental import Image, apply_change, touches
+from bunbase.bundoc.live.rounds import Done, Job, run_jobs
+from bunbase.bundoc.live.slices import Slices
+from bunbase.bundoc.live.telling import Telling
+from bunbase.bundoc.live.visibility import View, view_of
+from bunbase.contracts.bundoc.backups import ProjectRestoring
+from bunbase.contracts.bundoc.live import LiveQueryTooLarge, TooManyLiveQueries
+from bunbase.contracts.bundoc.problems import BundocBusy
+from bunbase.contracts.caller import Caller
+from bunbase.pkg import metrics
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable
+from bunbase.pkg.logger import logger
+from bunbase.pkg.rules.inputs import Postponed
+
+log = logger("bundoc")
+
+MAX_GROUPS: Final = 10_000
+MAX_UNFILED: Final = 2000  # groups of one collection without an equality, since every change must ask them
+MAX_HELD_BYTES: Final = 64 << 20
+MAX_TAIL_BYTES: Final = 32 << 20
+ARRIVAL_SECONDS: Final = 5.0  # for the batches up to a snapshot; they are on disk already
+REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
+AHEAD_SECONDS: Final = 1.0
+TRIES: Final = 8
+PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, ProjectRestoring)
+
+
+class Hub:
+    """`pending`: batches that are not applied yet. `unknown`: anything may have changed since the last round.
+
+    `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
+    `altered`: how often rules or the history have changed. `starting`: the queries that make new groups, by view.
+    """
+
+    def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
+        self.project = project
+        self.engine = engine
+        self.clock = clock
+        self.dev = dev
+        self.groups: dict[str, Group] = {}
+        self.index = GroupIndex()
+        self.stale: dict[Group, None] = {}
+        self.telling = Telling(project, engine)
+        self.starting: dict[str, asyncio.Task[Group]] = {}
+        self.again: set[asyncio.Task[None]] = set()
+        self.pending: deque[Batch] = deque()
+        self.tail_bytes = 0
+        self.unknown = False
+        self.altered = 0
+        self.epoch, self.seq = "", -1
+        self.entering = 0
+        self.timed: dict[Group, int] = {}
+        self.held: dict[Group, int] = {}
+        self.held_bytes = 0
+        self.news = asyncio.Event()
+        self.arrived = asyncio.Event()
+        self.slices = Slices()
+        engine.follow(project, self.on_batch)
+        self.rounds = asyncio.create_task(self._go_round())
+
+    @property
+    def empty(self) -> bool:
+        return not self.groups and not self.starting and not self.again and not self.entering
+
+    async def close(self) -> None:
+        self.engine.unfollow(self.project)
+        self._forget_tail()  # a snapshot may wait for a batch, which will not come any more
+        for task in (self.rounds, *self.starting.values(), *self.again):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+        for group in list(self.groups.values()):
+            self._remove(group)
+
+    def on_batch(self, batch: Batch | None) -> None:
+        """Take a batch of commits, in the event loop; None if anything may have changed."""
+        if batch is None:
+            self._forget_tail()
+        elif batch.altered or batch.seq > batch.since:
+            self.altered += bool(batch.altered)
+            self.pending.append(batch)
+            self.tail_bytes += _size(batch)
+            if self.tail_bytes > MAX_TAIL_BYTES:
+                self._forget_tail()
+        else:
+            return
+        self.arrived.set()
+        self.news.set()
+
+    async def enter(self, member: Member) -> None:
+        """Put a member into the group of its view. Its result comes with the next round.
+
+        Raises: the Problems of Live.watch.
+        """
+        self.entering += 1
+        try:
+            await self._enter(member)
+        finally:
+            self.entering -= 1
+
+    async def _enter(self, member: Member) -> None:
+        while not member.withdrawn:
+            view = await self._view(member, member.caller)
+            group = self.groups.get(view.name) or await self._started(view, member)
+            if not group.gone and not member.withdrawn:
+                group.members[member] = None
+                member.group = group.name
+                self.telling.expect(member)
+                self.news.set()
+                return
+
+    async def recheck(self, member: Member, caller: Caller) -> bool:
+        """Decide the watch for another caller. Return True if Started or Ended follows. Raises: as `enter`."""
+        view = await self._view(member, caller)
+        member.caller = caller
+        if view.name == member.group or member.withdrawn:
+            return False
+        self._withdraw(member)
+        member.resume = None
+        await self.enter(member)
+        return True
+
+    def leave(self, member: Member) -> None:
+        """Forget a watch. Idempotent."""
+        member.withdrawn = True
+        self._withdraw(member)
+
+    def end(self, problem: Problem, members: Iterable[Member] | None = None) -> None:
+        """End watches, all of them by default, and tell their edges why."""
+        every = members if members is not None else [one for group in self.groups.values() for one in group.members]
+        for member in list(every):
+            self.leave(member)
+            self.telling.end(member, problem)
+
+    async def probe(self) -> None:
+        """Read the project's state, which proves its key to BunKMS. End all watches if it cannot be read any more."""
+        try:
+            await self.engine.reached(self.project, "", 0, 0)
+        except PASSING:
+            return
+        except Problem as problem:
+            self.end(problem)
+        for group in [one for one in self.groups.values() if not one.members]:  # their callers left during the query
+            self._remove(group)
+
+    async def _view(self, member: Member, caller: Caller) -> View:
+        terms = await self.engine.terms(self.project, member.asked.collection)
+        return await asyncio.to_thread(view_of, member.asked, caller, terms, self.clock.now(), self.dev)
+
+    async def _started(self, view: View, member: Member) -> Group:
+        """Return a new group. Watches with the same view wait for the same query."""
+        if view.name not in self.starting:
+            self._check_room(member)
+            task = asyncio.create_task(self._start(member))
+            self.starting[view.name] = task
+            task.add_done_callback(lambda _: self.starting.pop(view.name, None))
+        return await asyncio.shield(self.starting[view.name])
+
+    async def _start(self, member: Member) -> Group:
+        altered, asked, caller = self.altered, member.asked, member.caller
+        now = self.clock.now()
+
+        def work(moment: Moment) -> tuple[str, int, Result]:
+            return moment.epoch, moment.seq, evaluated(moment, asked, caller, now, self.dev)
+
+        epoch, seq, result = await self.engine.moment(self.project, work)
+        if (there := self.groups.get(result.view.name)) is not None:
+            return there
+        group = Group(asked, caller, result, epoch, seq)
+        if not self.epoch:
+            self.epoch, self.seq = epoch, seq
+        self._add(group)
+        if altered != self.altered or epoch != self.epoch or seq < self.seq:
+            self._mark([group], regroup=True)
+        return group
+
+    def _check_room(self, member: Member) -> None:
+        if len(self.groups) + len(self.starting) >= MAX_GROUPS:
+            raise TooManyLiveQueries(f"A project can have {MAX_GROUPS} different live queries at once.")
+        if self.index.unfiled(member.asked.collection) >= MAX_UNFILED:
+            message = f"More than {MAX_UNFILED} live queries of this collection demand no value of a field: add one."
+            raise TooManyLiveQueries(message)
+        if self.held_bytes >= MAX_HELD_BYTES:
+            raise TooManyLiveQueries(f"The live queries of a project can hold {MAX_HELD_BYTES >> 20} MiB of documents.")
+
+    def _add(self, group: Group) -> None:
+        self.groups[group.name] = group
+        self._file(group)
+        metrics.bundoc_live_groups.labels(group.result.view.kind).inc()
+
+    def _file(self, group: Group) -> None:
+        """Note what the present result depends on, and how large it is."""
+        self.index.file(group)
+        self.timed.pop(group, None)
+        if group.result.due is not None:
+            self.timed[group] = group.result.due
+        self.held_bytes -= self.held.get(group, 0)
+        self.held[group] = sum([len(row.body) for row in group.result.window.rows])
+        self.held_bytes += self.held[group]
+
+    def _remove(self, group: Group) -> None:
+        if group.gone:
+            return
+        group.gone = True
+        self.timed.pop(group, None)
+        self.held_bytes -= self.held.pop(group)
+        self.groups.pop(group.name, None)
+        self.stale.pop(group, None)
+        self.index.remove(group)
+        self.telling.forget(group)
+        metrics.bundoc_live_groups.labels(group.result.view.kind).dec()
+
+    def _withdraw(self, member: Member) -> None:
+        """Take a member out of its group, and remove the group if it was the last one."""
+        group, member.group = self.groups.get(member.group), ""
+        self.telling.expect_no_more(member)
+        if group is not None:
+            group.stop(member)
+            group.members.pop(member, None)
+            if not group.members:
+                self._remove(group)
+
+    async def _go_round(self) -> None:
+        tried = 0
+        while True:
+            await self._wait()
+            try:
+                await self._round()
+                tried = 0
+            except PASSING as problem:
+                tried += 1
+                if tried < TRIES:
+                    await asyncio.sleep(REST_SECONDS * 2**tried)
+                    self.news.set()
+                else:
+                    self.end(problem)
+            except Problem as problem:
+                self.end(problem)
+            except Exception:
+                log.exception("a round of live queries failed", project=self.project)
+                self.end(Internal("The live queries of this project have ended by a fault of the server."))
+
+    async def _wait(self) -> None:
+        """Wait for news, or until a result may change by itself."""
+        seconds = min(self.timed.values()) / 1000 - time.time() if self.timed else None
+        if self.telling.expected:
+            seconds = AHEAD_SECONDS if seconds is None else min(AHEAD_SECONDS, seconds)
+        try:
+            async with asyncio.timeout(None if seconds is None else max(0.001, seconds)):
+                await self.news.wait()
+        except TimeoutError:  # the changes before a new group should have arrived by now
+            self._mark([group for group in self.groups.values() if group.seq > self.seq])
+
+    async def _round(self) -> None:
+        self.news.clear()
+        now = time.time() * 1000
+        self._mark([group for group, due in self.timed.items() if due <= now])
+        await self._apply_pending(None)
+        if self.stale:
+            began = time.monotonic()
+            await self._run_stale()
+            await asyncio.sleep(min(REST_SECONDS, time.monotonic() - began))
+        await self.telling.tell(self.groups, self.epoch, self.seq, self.slices)
+
+    async def _apply_pending(self, until: int | None) -> None:
+        """Apply the batches up to the change `until`, or all of them."""
+        if self.unknown:
+            self.unknown = False
+            self._mark(self.groups.values(), regroup=True)
+        while self.pending and (until is None or self.pending[0].seq <= until):
+            batch = self.pending.popleft()
+            self.tail_bytes -= _size(batch)
+            self.epoch = self.epoch or batch.epoch
+            if batch.epoch != self.epoch:
+                self._mark(self.groups.values(), regroup=True)
+                continue
+            for collection in batch.altered:
+                self._mark(self.index.of_collection(collection), regroup=True)
+            if batch.changes is None and batch.seq > batch.since:
+                self._mark(self.groups.values())
+            for change in batch.changes or ():
+                await self._apply(change)
+            self.seq = max(self.seq, batch.seq)
+
+    async def _apply(self, change: Change) -> None:
+        before, after = Image(change.before), Image(change.after)
+        document = change.after or change.before
+        assert document is not None
+        self._mark([one for one in self.index.looking_up((change.collection, document.id)) if one.seq < change.seq])
+        if before.large or after.large:
+            await asyncio.to_thread(lambda: (before.fields, after.fields))
+        for group in self.index.concerned(change.collection, before.fields, after.fields):
+            if group.stale or group.seq >= change.seq:
+                continue
+            if not group.result.follows or before.large or after.large:
+                self._mark([group] if touches(group.asked, before, after) else [])
+            else:
+                self._follow(group, before, after)
+            await self.slices.turn()
+
+    def _follow(self, group: Group, before: Image, after: Image) -> None:
+        window = group.result.window
+        metrics.bundoc_live_evaluations.inc()
+        try:
+            if apply_change(group.asked, group.result, before, after):
+                self.telling.note(group)
+                if window.lacks_rows:
+                    metrics.bundoc_live_queries.labels("refill").inc()
+                    self._mark([group])
+                check_size(window, group.asked.bounded)
+        except (Postponed, LiveQueryTooLarge):
+            self._mark([group])  # the query decides
+
+    def _mark(self, groups: Iterable[Group], regroup: bool = False) -> None:
+        for group in list(groups):
+            group.stale = True
+            group.regroup = group.regroup or regroup
+            self.stale[group] = None
+
+    async def _run_stale(self) -> None:
+        """Run the queries of all stale groups in one snapshot, and bring all other groups to the same change."""
+        loop, now = asyncio.get_running_loop(), self.clock.now()
+
+        def work(moment: Moment) -> tuple[str, int, list[Done]]:
+            ready = asyncio.run_coroutine_threadsafe(self._reach(moment.epoch, moment.seq), loop)
+            return moment.epoch, moment.seq, run_jobs(moment, ready.result(), now, self.dev)
+
+        epoch, seq, done = await self.engine.moment(self.project, work)
+        metrics.bundoc_live_queries.labels("stale").inc(len(done))
+        for one in done:
+            if not one.job.group.gone:
+                self._place(one, epoch, seq)
+
+    async def _reach(self, epoch: str, seq: int) -> list[Job]:
+        """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
+        if self.epoch != epoch:
+            self.pending = deque(batch for batch in self.pending if batch.epoch == epoch and batch.seq > seq)
+            self.tail_bytes = sum(map(_size, self.pending))
+            self._mark(self.groups.values(), regroup=True)
+            self.epoch, self.seq = epoch, seq
+        elif not await self._arrival(seq):
+            log.warning("the changes of a commit did not arrive", project=self.project, seq=seq)
+            self._mark(self.groups.values(), regroup=True)
+        await self._apply_pending(seq)
+        self.seq = max(self.seq, seq)
+        return [_job(group) for group in self.stale]
+
+    async def _arrival(self, seq: int) -> bool:
+        """Wait until the batch with the change `seq` has arrived. Return False if it does not arrive."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ARRIVAL_SECONDS):
+                while not self.unknown and max(self.seq, self.pending[-1].seq if self.pending else -1) < seq:
+                    self.arrived.clear()
+                    await self.arrived.wait()
+                return True
+        return False
+
+    def _place(self, done: Done, epoch: str, seq: int) -> None:
+        """Give the outcomes of a query to its group, or to other groups if views have changed."""
+        group = done.job.group
+        self.stale.pop(group, None)
+        if not done.job.callers:
+            (outcome,) = done.outcomes
+            if isinstance(outcome, Problem):
+                self.end(outcome, group.members)
+            else:
+                self._take(group, outcome, epoch, seq)
+            return
+        own = next((one for one in done.outcomes if isinstance(one, Result) and one.view.name == group.name), None)
+        if own is not None:
+            self._take(group, own, epoch, seq)
+        for (member, caller), number in zip(done.job.callers, done.of, strict=True):
+            outcome = done.outcomes[number]
+            if member.group != group.name or member.caller is not caller:
+                continue  # it has left meanwhile, or has another caller
+            if isinstance(outcome, Problem):
+                self.end(outcome, [member])
+            elif outcome is not own:
+                self._move(member, outcome, epoch, seq)
+        if own is None:
+            self._scatter(group)
+
+    def _take(self, group: Group, result: Result, epoch: str, seq: int) -> None:
+        group.take(result, epoch, seq)
+        self.stale.pop(group, None)
+        self._file(group)
+        self.telling.note(group)
+
+    def _move(self, member: Member, result: Result, epoch: str, seq: int) -> None:
+        """Put a member into the group of its new view."""
+        target = self.groups.get(result.view.name)
+        if target is None:
+            target = Group(member.asked, member.caller, result, epoch, seq)
+            self._add(target)
+        elif target.seq != seq or target.stale:
+            self._take(target, result, epoch, seq)
+        self._withdraw(member)
+        target.members[member] = None
+        member.group, member.resume = target.name, None
+        self.telling.expect(member)
+
+    def _scatter(self, group: Group) -> None:
+        """Let the members that have entered during the query look for their groups again."""
+        for member in list(group.members):
+            self._withdraw(member)
+            task = asyncio.create_task(self._enter_again(member))
+            self.again.add(task)
+            task.add_done_callback(self.again.discard)
+        if not group.gone:
+            self._remove(group)
+
+    async def _enter_again(self, member: Member) -> None:
+        try:
+            await self.enter(member)
+        except Problem as problem:
+            self.end(problem, [member])
+
+    def _forget_tail(self) -> None:
+        self.pending.clear()
+        self.tail_bytes = 0
+        self.unknown = True
+        self.altered += 1
+        self.arrived.set()
+        self.news.set()
+
+
+def _job(group: Group) -> Job:
+    callers = tuple((member, member.caller) for member in group.members) if group.regroup else ()
+    return Job(group, group.asked, group.caller, callers)
+
+
+def _size(batch: Batch) -> int:
+    documents = [one for change in batch.changes or () for one in (change.before, change.after) if one is not None]
+    return sum([len(one.body) for one in documents])
