@@ -132,9 +132,11 @@ class Hub:
 
     async def _enter(self, member: Member) -> None:
         while not member.withdrawn:
-            view = await self._view(member, member.caller)
+            caller = member.caller
+            view = await self._view(member, caller)
             group = self.groups.get(view.name) or await self._started(view, member)
-            if not group.gone and not member.withdrawn:
+            if not group.gone and not member.withdrawn and member.caller is caller:
+                self._withdraw(member)
                 group.members[member] = None
                 member.group = group.name
                 self.telling.expect(member)
@@ -391,13 +393,6 @@ class Hub:
         """Give the outcomes of a query to its group, or to other groups if views have changed."""
         group = done.job.group
         self.stale.pop(group, None)
-        if not done.job.callers:
-            (outcome,) = done.outcomes
-            if isinstance(outcome, Problem):
-                self.end(outcome, group.members)
-            else:
-                self._take(group, outcome, epoch, seq)
-            return
         own = next((one for one in done.outcomes if isinstance(one, Result) and one.view.name == group.name), None)
         if own is not None:
             self._take(group, own, epoch, seq)
@@ -457,8 +452,8 @@ class Hub:
 
 
 def _job(group: Group) -> Job:
-    callers = tuple((member, member.caller) for member in group.members) if group.regroup else ()
-    return Job(group, group.asked, group.caller, callers)
+    callers = tuple((member, member.caller) for member in group.members)
+    return Job(group, group.name, group.asked, group.caller, group.regroup, callers)
 
 
 def _size(batch: Batch) -> int:

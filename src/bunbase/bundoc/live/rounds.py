@@ -27,13 +27,16 @@ Outcome = Result | Problem
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A group whose query must run. `callers`: the members that must be asked for their views; none if the view of the
-    group is still valid for all of them.
+    """A group whose query must run. `name`: its view, as its members know it.
+
+    `regroup`: the view of each member must be made again. Otherwise this happens only if the snapshot has other rules.
     """
 
     group: Group
+    name: str
     asked: Asked
     caller: Caller
+    regroup: bool
     callers: tuple[tuple[Member, Caller], ...]
 
 
@@ -52,8 +55,10 @@ def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool) -> l
 
 
 def _run(moment: Moment, job: Job, now: datetime, dev: bool, until: float) -> Done:
-    if not job.callers:
-        return Done(job, (_outcome(moment, job.asked, job.caller, now, dev, until),), ())
+    if not job.regroup:
+        outcome = _outcome(moment, job.asked, job.caller, now, dev, until)
+        if isinstance(outcome, Result) and outcome.view.name == job.name:
+            return Done(job, (outcome,), (0,) * len(job.callers))
     outcomes: list[Outcome] = []
     of: list[int] = []
     known: dict[str, int] = {}
