@@ -16,14 +16,13 @@ from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
 from bunbase.contracts.bundoc.live import Barrier, Live, LiveQuery
-from bunbase.contracts.bundoc.problems import RuleDenied
+from bunbase.contracts.bundoc.problems import BundocBusy, RuleDenied
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.pkg.errors import Problem
 from tests.bundoc.live.model import Docs, Held, ModelEdge
 from tests.bundoc.live.oracle import NONE, VARIANTS, Doc, Expected, History, Variant, expected
-from tests.rooms import publishable_caller, secret_caller
+from tests.rooms import member_caller, publishable_caller, secret_caller
 
-PROJECT = "prj_live"
 SETTLE_SECONDS = 20.0
 TOKEN = re.compile(rb'"([TS]\d+|d\d+|r\d_u\d)"')
 IDS = [f"d{number}" for number in range(14)]
@@ -40,14 +39,9 @@ QUERIES: tuple[dict[str, Any], ...] = (
     {"where": {"n": {"$in": [1, 3]}}, "select": ("room",), "sort": ("-_id",), "limit": 2, "count": True},
 )
 
-SERVER = secret_caller(PROJECT)
 
-
-def user(uid: str, role: str = "user") -> Caller:
-    return publishable_caller(PROJECT, EndUser(uid, f"{uid}@example.com", role, {}, f"ses_{uid}"))
-
-
-CALLERS = [*map(user, USERS), user("u9", "admin"), publishable_caller(PROJECT), SERVER]
+def user(project: str, uid: str, role: str = "user") -> Caller:
+    return publishable_caller(project, EndUser(uid, f"{uid}@example.com", role, {}, f"ses_{uid}"))
 
 
 class Violation(AssertionError):
@@ -70,6 +64,10 @@ class Checker:
     """One history: a writer, edges that watch, and the oracle. `seed` decides all but the timing."""
 
     def __init__(self, service: BundocService, live: Live, seed: int) -> None:
+        self.project = f"prj_{seed:08d}"
+        self.server = secret_caller(self.project)
+        users = [user(self.project, uid) for uid in USERS]
+        self.callers = [*users, user(self.project, "u9", "admin"), publishable_caller(self.project), self.server]
         self.service = service
         self.live = live
         self.random = random.Random(seed)
@@ -83,7 +81,7 @@ class Checker:
 
     async def run(self, steps: int) -> None:
         for collection in ("notes", "tasks", "members"):
-            await self.service.put_collection(SERVER, collection, CollectionSpec())
+            await self.service.put_collection(self.server, collection, CollectionSpec())
         for collection in VARIANTS:
             await self.set_rules(collection)
         self.edges = [self.new_edge(name) for name in ("gateway-1", "gateway-2")]
@@ -109,8 +107,9 @@ class Checker:
                 self.cut,
                 self.recheck,
                 self.drop,
+                self.rotate,
             ),
-            (60, 25, 6, 6, 5, 4, 1),
+            (60, 25, 6, 6, 5, 4, 1, 1),
         )[0]
         await act()
 
@@ -124,14 +123,14 @@ class Checker:
         match self.random.choice(("put", "put", "put", "patch", "delete", "commit")):
             case "put":
                 id, fields = self.new_id(collection), self.new_fields(collection)
-                done = await self.service.put(SERVER, collection, id, _json(fields), NO_PRECONDITION)
+                done = await self.service.put(self.server, collection, id, _json(fields), NO_PRECONDITION)
                 self.note(done.written.seq if done.written else "", collection, id, fields, done.rev)
             case "patch":
                 await self.patch(collection)
             case "delete":
                 id = self.new_id(collection)
                 with suppress(Problem):
-                    written = await self.service.delete(SERVER, collection, id, NO_PRECONDITION)
+                    written = await self.service.delete(self.server, collection, id, NO_PRECONDITION)
                     self.note(written.seq, collection, id, None, 0)
             case _:
                 await self.commit()
@@ -142,14 +141,15 @@ class Checker:
         name = self.random.choice([one for one in fields if one not in ("t", "secret")])
         change = {name: fields[name], "t": fields["t"]} if "t" in fields else {name: fields[name]}
         with suppress(Problem):
-            done = await self.service.patch(SERVER, collection, id, _json(change), NO_PRECONDITION)
+            done = await self.service.patch(self.server, collection, id, _json(change), NO_PRECONDITION)
             whole = msgspec.json.decode(done.body)
             kept = {key: value for key, value in whole.items() if not key.startswith("_")}
             self.note(done.written.seq if done.written else "", collection, id, kept, done.rev)
 
     async def commit(self) -> None:
         """Write several documents at once, in several collections; a membership and a row of it often move together."""
-        writes, noted = [], []
+        writes: list[Doc] = []
+        noted: list[tuple[str, str, Doc]] = []
         for collection in self.random.choices(("notes", "tasks", "members"), k=self.random.randint(2, 5)):
             id = self.new_id(collection)
             if (collection, id) in [(one, at) for one, at, _ in noted]:
@@ -157,8 +157,9 @@ class Checker:
             fields = self.new_fields(collection)
             writes.append({"op": "put", "collection": collection, "id": id, "data": fields})
             noted.append((collection, id, fields))
-        done = (await self.service.commit(SERVER, _json({"writes": writes}))).commit
+        done = (await self.service.commit(self.server, _json({"writes": writes}))).commit
         for number, ((collection, id, fields), result) in enumerate(zip(noted, done.results, strict=True)):
+            self.history.inside.update(range(done.seq - len(noted) + 1, done.seq))
             self.note(f"e.{done.seq - len(noted) + 1 + number}", collection, id, fields, result.rev)
 
     def note(self, seq: str, collection: str, id: str, fields: Doc | None, rev: int) -> None:
@@ -194,18 +195,24 @@ class Checker:
     async def set_rules(self, collection: str, variant: Variant | None = None) -> None:
         variant = variant or self.random.choice(VARIANTS[collection])
         self.history.rules[collection].append((self.history.last, variant))
-        await self.service.put_collection(SERVER, collection, CollectionSpec(rules=variant.rules))
+        await self.service.put_collection(self.server, collection, CollectionSpec(rules=variant.rules))
 
     async def drop(self) -> None:
         collection = self.random.choice(list(VARIANTS))
         there = list(self.history.state(self.history.last).get(collection, {}))
         for number, id in enumerate(there):
             self.history.add(self.history.last + 1, collection, id, None)
-            assert number < 100
+            if number < len(there) - 1:
+                self.history.inside.add(self.history.last)
         self.history.rules[collection].append((self.history.last, NONE))
-        await self.service.drop_collection(SERVER, collection)
+        await self.service.drop_collection(self.server, collection)
         await self.settle()
         await self.set_rules(collection)
+
+    async def rotate(self) -> None:
+        """Replace the project's file while everything goes on."""
+        with suppress(BundocBusy):
+            await self.service.rotate_data_key(member_caller(self.project))
 
     # the edges
 
@@ -232,7 +239,7 @@ class Checker:
         query = LiveQuery(collection, **{**asked, "where": where})
         if self.random.random() < 0.15:
             query = LiveQuery(collection, id=self.random.choice(IDS))
-        await self.enter(self.random.choice(self.edges), Held(query, self.random.choice(CALLERS), []))
+        await self.enter(self.random.choice(self.edges), Held(query, self.random.choice(self.callers), []))
 
     async def enter(self, edge: ModelEdge, held: Held, query: LiveQuery | None = None) -> None:
         number = next(self.numbers)
@@ -253,7 +260,7 @@ class Checker:
         edge = self.random.choice(self.edges)
         if edge.held:
             number = self.random.choice(list(edge.held))
-            held, caller = edge.held[number], self.random.choice(CALLERS)
+            held, caller = edge.held[number], self.random.choice(self.callers)
             held.waiting, held.caller = True, caller
             held.said.clear()
             moved = await self.live.recheck(caller, edge.name, (number,))
@@ -290,6 +297,7 @@ class Checker:
         while not all(self.is_current(edge) for edge in self.edges):
             if any(edge.reading.done() for edge in self.edges) or time.monotonic() > until:
                 self.say_what_differs()
+            self.compare()
             await asyncio.sleep(0.005)
         self.compare()
         for edge in self.edges:
@@ -326,6 +334,8 @@ class Checker:
         self.snapshots.clear()
 
     def compare_one(self, one: Snapshot) -> None:
+        if one.seq in self.history.inside:
+            raise Violation(f"the barrier {one.seq} is in the middle of a commit")
         state = self.history.state(one.seq)
         variants = self.history.variants(one.query.collection, one.seq)
         allowed = [expected(state, variant, one.query, one.caller) for variant in variants]

@@ -88,6 +88,7 @@ class History:
     def __init__(self) -> None:
         self.changes: list[tuple[int, str, str, Doc | None]] = []
         self.rules: dict[str, list[tuple[int, Variant]]] = {name: [(0, NONE)] for name in (*VARIANTS, "members")}
+        self.inside: set[int] = set()  # numbers of changes with later changes in the same commit
         self.last = 0
         self._state: State = {}
         self._at = 0
