@@ -15,7 +15,7 @@ import msgspec
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
-from bunbase.contracts.bundoc.live import Barrier, Live, LiveQuery
+from bunbase.contracts.bundoc.live import Barrier, Live, LiveQuery, NoLiveStream
 from bunbase.contracts.bundoc.problems import BundocBusy, RuleDenied
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.pkg.errors import Problem
@@ -111,6 +111,9 @@ class Checker:
             ),
             (60, 25, 6, 6, 5, 4, 1, 1),
         )[0]
+        for edge in self.edges:
+            if edge.reading.done():
+                edge.reading.result()
         await act()
 
     # the writer
@@ -221,7 +224,7 @@ class Checker:
 
     def on_barrier(self, edge: ModelEdge, barrier: Barrier) -> None:
         for held in edge.held.values():
-            if held.started and not held.waiting:
+            if held.started and not held.waiting and not held.unsure:
                 said, before = tuple(held.said), frozenset(held.before)
                 self.snapshots.append(
                     Snapshot(barrier.seq, held.query, held.caller, list(held.docs), held.n, said, before)
@@ -248,6 +251,9 @@ class Checker:
             await self.live.watch(held.caller, edge.name, number, query or held.query)
         except RuleDenied:
             edge.held.pop(number, None)
+        except NoLiveStream:
+            edge.reading.result()
+            raise
 
     async def unwatch(self) -> None:
         edge = self.random.choice(self.edges)
@@ -262,11 +268,12 @@ class Checker:
             number = self.random.choice(list(edge.held))
             held, caller = edge.held[number], self.random.choice(self.callers)
             held.waiting, held.caller = True, caller
+            held.checks += 1
             held.said.clear()
             moved = await self.live.recheck(caller, edge.name, (number,))
             if not moved:
                 assert not held.lacks, "a watch that did not move has lost a diff"
-                held.waiting = False
+                held.waiting, held.unsure = False, True
 
     async def cut(self) -> None:
         """Cut a stream at any event, write meanwhile, and resume: with the right, an old or a foreign cursor."""
@@ -301,6 +308,8 @@ class Checker:
             await asyncio.sleep(0.005)
         self.compare()
         for edge in self.edges:
+            for held in edge.held.values():
+                held.unsure = False
             for held in self.random.sample(list(edge.held.values()), min(3, len(edge.held))):
                 await self.compare_bytes(held)
 

@@ -38,7 +38,9 @@ class Held:
         self.turn = 0
         self.started = False
         self.waiting = False  # for the answer to a recheck
+        self.checks = 0
         self.lacks = False  # diffs of the group before
+        self.unsure = False  # the next events may still be for the caller before
         self.said: list[bytes] = []
         self.before: set[str] = set()  # ids that were held since the last barrier
 
@@ -89,7 +91,8 @@ class ModelEdge:
         if held.waiting:
             held.said.clear()  # it came for the caller before
         held.group, held.turn, held.v = event.group, event.turn, event.v
-        held.started, held.waiting, held.lacks = True, False, False
+        held.started, held.lacks = True, False
+        held.waiting = held.waiting and event.checks < held.checks
         body = _read(event.body)
         if body.docs is not None:
             held.docs = [(_id(one), bytes(one)) for one in body.docs]

@@ -16,7 +16,7 @@ EVENT_BYTES: Final = 200  # of an event, in addition to its body
 class Member:
     """One watch. `group`: the name of its group, empty until it has entered one.
 
-    `started`: the edge holds the result of the group. `withdrawn`: the watch has ended.
+    `checks`: how often the caller was changed. `started`: the edge holds the result of the group. `withdrawn`: the watch has ended.
     """
 
     def __init__(self, edge: Edge, number: int, caller: Caller, asked: Asked, resume: Resume | None) -> None:
@@ -26,6 +26,7 @@ class Member:
         self.asked = asked
         self.resume = resume
         self.group = ""
+        self.checks = 0
         self.started = False
         self.withdrawn = False
 

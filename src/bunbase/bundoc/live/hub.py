@@ -147,6 +147,7 @@ class Hub:
         """Decide the watch for another caller. Return True if Started or Ended follows. Raises: as `enter`."""
         view = await self._view(member, caller)
         member.caller = caller
+        member.checks += 1
         if view.name == member.group or member.withdrawn:
             return False
         self._withdraw(member)
@@ -308,13 +309,13 @@ class Hub:
             if batch.epoch != self.epoch:
                 self._mark(self.groups.values(), regroup=True)
                 continue
+            self.seq = max(self.seq, batch.seq)  # a group that begins meanwhile, from an older snapshot, is stale
             for collection in batch.altered:
                 self._mark(self.index.of_collection(collection), regroup=True)
             if batch.changes is None and batch.seq > batch.since:
                 self._mark(self.groups.values())
             for change in batch.changes or ():
                 await self._apply(change)
-            self.seq = max(self.seq, batch.seq)
 
     async def _apply(self, change: Change) -> None:
         before, after = Image(change.before), Image(change.after)

@@ -94,7 +94,8 @@ class Telling:
             metrics.bundoc_live_resumes.labels("snapshot").inc() if resume is not None else None
         group.start(member)
         self.expected.pop(member, None)
-        member.edge.put(Started(member.number, group.name, group.turn, group.name, group.epoch, seq, body))
+        name, turn = group.name, group.turn
+        member.edge.put(Started(member.number, name, turn, name, group.epoch, seq, body, member.checks))
 
     async def _logged(self, groups: Mapping[str, Group], epoch: str) -> dict[Since, frozenset[str]]:
         """Return the ids that changed since each state that a client wants to resume.

@@ -82,6 +82,8 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     """The result for the watch `number`, at the change `seq`. From now on, it follows the diffs of `group`.
 
     A second Started for the same number replaces group and result: the rules, the caller or the history has changed.
+    `checks`: how many calls of `recheck` had changed the caller of the watch. A result that was on its way during such
+    a call has a lower number, and belongs to the caller before.
     `turn`: the number of the group's last diff. `v`: names the query and what its rules show; to be sent to resume.
     `body`: members of a JSON object, `"docs":[…]`, or `"resumed":true,"gone":[id,…],"put":[[index,document],…]` to
     apply to what the client has; with `"n":…` for the count.
@@ -94,6 +96,7 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     epoch: str
     seq: int
     body: bytes
+    checks: int = 0
 
 
 class Diff(msgspec.Struct, frozen=True, tag="diff"):
@@ -150,6 +153,7 @@ class Live(Protocol):
         """Decide these watches for the caller from now on, whose token was renewed or whose role was changed.
 
         Return those for which Started or Ended follows in the stream, because the caller has another view than before.
+        Deliver nothing of these watches until this call returns, and of those returned until the new Started.
         """
         ...
 
