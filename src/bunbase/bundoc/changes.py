@@ -12,7 +12,7 @@ from bunbase.bundoc.documents import StoredDocument
 from bunbase.contracts.bundoc.problems import BundocBusy
 
 
-class Change(msgspec.Struct, frozen=True):
+class DocumentChange(msgspec.Struct, frozen=True):
     """A change of one document. `before` is None if it was created, `after` is None if it was deleted."""
 
     seq: int
@@ -21,7 +21,7 @@ class Change(msgspec.Struct, frozen=True):
     after: StoredDocument | None
 
 
-class Batch(msgspec.Struct, frozen=True):
+class CommittedBatch(msgspec.Struct, frozen=True):
     """Whole commits that are on disk. `since` and `seq`: the newest change before and after them.
 
     `changes`: None if they were not collected, because nobody followed the project when the batch began. `altered`:
@@ -31,11 +31,11 @@ class Batch(msgspec.Struct, frozen=True):
     epoch: str
     since: int
     seq: int
-    changes: tuple[Change, ...] | None
+    changes: tuple[DocumentChange, ...] | None
     altered: frozenset[str] = frozenset()
 
 
-Follower = Callable[[Batch | None], None]  # None: anything may have changed, for example by a restore
+Follower = Callable[[CommittedBatch | None], None]  # None: anything may have changed, for example by a restore
 
 
 class Waiters:
@@ -69,7 +69,7 @@ class Waiters:
         if not waiting:
             del self.waiting[project]
 
-    def wake(self, project: str, batch: Batch | None = None) -> None:
+    def wake(self, project: str, batch: CommittedBatch | None = None) -> None:
         """Wake all calls that wait for this project, and hand the batch to its follower."""
         if (follower := self.followers.get(project)) is not None:
             follower(batch)

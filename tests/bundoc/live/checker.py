@@ -139,7 +139,7 @@ class Checker:
                 await self.commit()
 
     async def patch(self, collection: str) -> None:
-        """Change one field, and the token."""
+        """DocumentChange one field, and the token."""
         id, fields = self.new_id(collection), self.new_fields(collection)
         name = self.random.choice([one for one in fields if one not in ("t", "secret")])
         change = {name: fields[name], "t": fields["t"]} if "t" in fields else {name: fields[name]}

@@ -13,6 +13,9 @@ import pytest
 
 from bunbase.bundoc.engine import Moment
 from bunbase.bundoc.live import hub, visibility
+from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.evaluation import Result
+from bunbase.bundoc.live.incremental import Image, apply_change
 from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
@@ -226,11 +229,8 @@ async def test_an_expired_document_goes_without_a_write(service: BundocService, 
     await service.put_collection(SERVER, "posts", CollectionSpec(expires="until"))
     await put(service, "a", until="2100-01-01T00:00:00Z")
     held = await following.watch(SERVER, 1, LiveQuery("posts", count=True))
-    ends = time.time() + 0.4
 
-    await put(
-        service, "b", until=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ends)) + f".{int(ends % 1 * 1000):03}Z"
-    )
+    await put(service, "b", until=in_seconds(0.4))
     await following.until(lambda: held.n == 2)
     await following.until(lambda: held.n == 1)
 
@@ -285,12 +285,12 @@ async def test_a_write_asks_only_the_groups_that_it_may_concern(
     for number in range(60):
         await following.watch(ada(f"u{number}"), number, LiveQuery("posts"))
     asked: list[str] = []
-    apply = hub.apply_change
-    monkeypatch.setattr(
-        hub,
-        "apply_change",
-        lambda query, result, before, after: asked.append("") or apply(query, result, before, after),
-    )
+
+    def counting(query: Asked, result: Result, before: Image, after: Image) -> bool:
+        asked.append(query.collection)
+        return apply_change(query, result, before, after)
+
+    monkeypatch.setattr(hub, "apply_change", counting)
 
     await put(service, "a", owner="u7")
     await following.reached(await put(service, "a", owner="u9"))

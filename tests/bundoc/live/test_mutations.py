@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.bundoc.changes import Batch
+from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.live import evaluation, frames, incremental, telling, window
 from bunbase.bundoc.live.edge import Edge
 from bunbase.bundoc.live.group_index import GroupIndex
-from bunbase.bundoc.live.hub import Hub
 from bunbase.bundoc.live.service import LiveService
-from bunbase.bundoc.live.window import Row, Window
+from bunbase.bundoc.live.tail import Tail
+from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc.live import Diff, LiveEvent
@@ -42,7 +42,7 @@ def leak_an_id(patch: Patch) -> None:
     """Tell callers about the deletion of a document that they never saw."""
     difference = window.difference
 
-    def leaking(old: list[Row], new: list[Row]) -> tuple[list[str], list[tuple[int, Row]]]:
+    def leaking(old: list[HeldRow], new: list[HeldRow]) -> tuple[list[str], list[tuple[int, HeldRow]]]:
         gone, put = difference(old, new)
         known = {row.id for row in (*old, *new)}
         return [*gone, *[id for id in IDS if id not in known][:1]], put
@@ -58,18 +58,18 @@ def skip_a_mask(patch: Patch) -> None:
 
 
 def split_a_commit(patch: Patch) -> None:
-    on_batch = Hub.on_batch
+    take = Tail.take
 
-    def splitting(self: Hub, batch: Batch | None) -> None:
+    def splitting(self: Tail, batch: CommittedBatch | None) -> None:
         if batch is None or not batch.changes or len(batch.changes) < 2:
-            on_batch(self, batch)
+            take(self, batch)
             return
         first, rest = batch.changes[:1], batch.changes[1:]
-        on_batch(self, msgspec.structs.replace(batch, seq=first[-1].seq, changes=first))
+        take(self, msgspec.structs.replace(batch, seq=first[-1].seq, changes=first))
         later = msgspec.structs.replace(batch, since=first[-1].seq, changes=rest)
-        asyncio.get_running_loop().call_later(0.01, on_batch, self, later)
+        asyncio.get_running_loop().call_later(0.01, take, self, later)
 
-    patch.setattr(Hub, "on_batch", splitting)
+    patch.setattr(Tail, "take", splitting)
 
 
 def forget_what_is_looked_up(patch: Patch) -> None:
@@ -87,7 +87,7 @@ def never_fill_a_window_again(patch: Patch) -> None:
 def forget_that_a_document_has_left(patch: Patch) -> None:
     change = Window.change
 
-    def keeping(self: Window, id: str, row: Row | None, counted: int) -> None:
+    def keeping(self: Window, id: str, row: HeldRow | None, counted: int) -> None:
         if row is not None:
             change(self, id, row, counted)
 

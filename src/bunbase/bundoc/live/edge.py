@@ -16,7 +16,8 @@ EVENT_BYTES: Final = 200  # of an event, in addition to its body
 class Member:
     """One watch. `group`: the name of its group, empty until it has entered one.
 
-    `checks`: how often the caller was changed. `started`: the edge holds the result of the group. `withdrawn`: the watch has ended.
+    `checks`: how often the caller was changed. `started`: the edge holds the result of the group.
+    `withdrawn`: the watch has ended.
     """
 
     def __init__(self, edge: Edge, number: int, caller: Caller, asked: Asked, resume: Resume | None) -> None:

@@ -13,7 +13,7 @@ from bunbase.bundoc.documents import Lookup, StoredDocument, seen
 from bunbase.bundoc.engine import Moment
 from bunbase.bundoc.live.asked import Asked
 from bunbase.bundoc.live.visibility import View, view_of
-from bunbase.bundoc.live.window import Row, Window
+from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.bundoc.query.select import selected
 from bunbase.bundoc.query.sort import position
 from bunbase.contracts.bundoc.live import MAX_DOCUMENTS, MAX_RESULT_BYTES, LiveQueryTooLarge, RulesTooSlow
@@ -80,9 +80,9 @@ def check_size(window: Window, bounded: bool) -> None:
         raise LiveQueryTooLarge(message)
 
 
-def row_of(asked: Asked, stored: StoredDocument) -> Row:
+def row_of(asked: Asked, stored: StoredDocument) -> HeldRow:
     """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
-    return Row(position(asked.order, decode(seen(stored))), stored.id, selected(stored, asked.paths))
+    return HeldRow(position(asked.order, decode(seen(stored))), stored.id, selected(stored, asked.paths))
 
 
 def _found(moment: Moment, asked: Asked, view: View, looked_up: set[Place]) -> Window:

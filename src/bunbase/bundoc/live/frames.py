@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from bunbase.bundoc.live.window import Row
+from bunbase.bundoc.live.window import HeldRow
 
 
-def snapshot(rows: Sequence[Row], count: int | None) -> bytes:
+def snapshot(rows: Sequence[HeldRow], count: int | None) -> bytes:
     return b'"docs":[' + b",".join([row.body for row in rows]) + b"]" + _counted(count)
 
 
-def changed(gone: Sequence[str], put: Sequence[tuple[int, Row]], count: int | None) -> bytes:
+def changed(gone: Sequence[str], put: Sequence[tuple[int, HeldRow]], count: int | None) -> bytes:
     """Return the members of a diff. `count`: None if it has not changed."""
     parts = []
     if gone:
@@ -23,7 +23,7 @@ def changed(gone: Sequence[str], put: Sequence[tuple[int, Row]], count: int | No
     return (b",".join(parts) + _counted(count)).lstrip(b",")
 
 
-def resumed(rows: Sequence[Row], have: Collection[str], touched: Collection[str], count: int | None) -> bytes:
+def resumed(rows: Sequence[HeldRow], have: Collection[str], touched: Collection[str], count: int | None) -> bytes:
     """Return what a client lacks that holds the documents `have`, where those in `touched` may have changed since."""
     there, held = {row.id for row in rows}, set(have)
     gone = [id for id in have if id not in there]
@@ -31,7 +31,7 @@ def resumed(rows: Sequence[Row], have: Collection[str], touched: Collection[str]
     return b'"resumed":true,"gone":' + msgspec.json.encode(gone) + b',"put":[' + _indexed(put) + b"]" + _counted(count)
 
 
-def _indexed(put: Sequence[tuple[int, Row]]) -> bytes:
+def _indexed(put: Sequence[tuple[int, HeldRow]]) -> bytes:
     return b",".join([b"[%d,%b]" % (index, row.body) for index, row in put])
 
 

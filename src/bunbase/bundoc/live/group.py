@@ -5,7 +5,7 @@ from __future__ import annotations
 from bunbase.bundoc.live.asked import Asked
 from bunbase.bundoc.live.edge import Edge, Member
 from bunbase.bundoc.live.evaluation import Result
-from bunbase.bundoc.live.window import Row
+from bunbase.bundoc.live.window import HeldRow
 from bunbase.contracts.caller import Caller
 
 
@@ -38,7 +38,7 @@ class Group:
 
     def tell(self) -> None:
         """Remember the present state as the one that edges hold."""
-        self.told: list[Row] = self.result.window.shown
+        self.told: list[HeldRow] = self.result.window.shown
         self.told_count = self.result.window.count
         self.told_epoch = self.epoch
 

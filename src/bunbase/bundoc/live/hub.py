@@ -2,7 +2,7 @@
 
 The life of a change:
 
-1. The writer commits a batch and calls `on_batch` in the event loop (`changes.Waiters.followers`).
+1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.Waiters.followers`).
 2. The hub begins a round. It applies the batches that wait to the groups that they concern (`incremental`). Groups
    whose rules look documents up, and groups whose rules were altered, become stale instead.
 3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
@@ -18,12 +18,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from bunbase.bundoc.changes import Batch, Change
+from bunbase.bundoc.changes import DocumentChange
 from bunbase.bundoc.engine import Engine, Moment
 from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.evaluation import Result, check_size, evaluated
@@ -32,6 +31,7 @@ from bunbase.bundoc.live.group_index import GroupIndex
 from bunbase.bundoc.live.incremental import Image, apply_change, touches
 from bunbase.bundoc.live.rounds import Done, Job, run_jobs
 from bunbase.bundoc.live.slices import Slices
+from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.visibility import View, view_of
 from bunbase.contracts.bundoc.backups import ProjectRestoring
@@ -49,8 +49,6 @@ log = logger("bundoc")
 MAX_GROUPS: Final = 10_000
 MAX_UNFILED: Final = 2000  # groups of one collection without an equality, since every change must ask them
 MAX_HELD_BYTES: Final = 64 << 20
-MAX_TAIL_BYTES: Final = 32 << 20
-ARRIVAL_SECONDS: Final = 5.0  # for the batches up to a snapshot; they are on disk already
 REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
 AHEAD_SECONDS: Final = 1.0
 TRIES: Final = 8
@@ -58,10 +56,10 @@ PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, ProjectRestoring)
 
 
 class Hub:
-    """`pending`: batches that are not applied yet. `unknown`: anything may have changed since the last round.
+    """`tail`: the batches that are not applied yet.
 
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
-    `altered`: how often rules or the history have changed. `starting`: the queries that make new groups, by view.
+    `starting`: the queries that make new groups, by view.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
@@ -75,19 +73,14 @@ class Hub:
         self.telling = Telling(project, engine)
         self.starting: dict[str, asyncio.Task[Group]] = {}
         self.again: set[asyncio.Task[None]] = set()
-        self.pending: deque[Batch] = deque()
-        self.tail_bytes = 0
-        self.unknown = False
-        self.altered = 0
+        self.tail = Tail()
         self.epoch, self.seq = "", -1
         self.entering = 0
         self.timed: dict[Group, int] = {}
         self.held: dict[Group, int] = {}
         self.held_bytes = 0
-        self.news = asyncio.Event()
-        self.arrived = asyncio.Event()
         self.slices = Slices()
-        engine.follow(project, self.on_batch)
+        engine.follow(project, self.tail.take)
         self.rounds = asyncio.create_task(self._go_round())
 
     @property
@@ -96,28 +89,13 @@ class Hub:
 
     async def close(self) -> None:
         self.engine.unfollow(self.project)
-        self._forget_tail()  # a snapshot may wait for a batch, which will not come any more
+        self.tail.forget()  # a snapshot may wait for a batch, which will not come any more
         for task in (self.rounds, *self.starting.values(), *self.again):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
         for group in list(self.groups.values()):
             self._remove(group)
-
-    def on_batch(self, batch: Batch | None) -> None:
-        """Take a batch of commits, in the event loop; None if anything may have changed."""
-        if batch is None:
-            self._forget_tail()
-        elif batch.altered or batch.seq > batch.since:
-            self.altered += bool(batch.altered)
-            self.pending.append(batch)
-            self.tail_bytes += _size(batch)
-            if self.tail_bytes > MAX_TAIL_BYTES:
-                self._forget_tail()
-        else:
-            return
-        self.arrived.set()
-        self.news.set()
 
     async def enter(self, member: Member) -> None:
         """Put a member into the group of its view. Its result comes with the next round.
@@ -140,7 +118,7 @@ class Hub:
                 group.members[member] = None
                 member.group = group.name
                 self.telling.expect(member)
-                self.news.set()
+                self.tail.news.set()
                 return
 
     async def recheck(self, member: Member, caller: Caller) -> bool:
@@ -192,7 +170,7 @@ class Hub:
         return await asyncio.shield(self.starting[view.name])
 
     async def _start(self, member: Member) -> Group:
-        altered, asked, caller = self.altered, member.asked, member.caller
+        altered, asked, caller = self.tail.altered, member.asked, member.caller
         now = self.clock.now()
 
         def work(moment: Moment) -> tuple[str, int, Result]:
@@ -205,7 +183,7 @@ class Hub:
         if not self.epoch:
             self.epoch, self.seq = epoch, seq
         self._add(group)
-        if altered != self.altered or epoch != self.epoch or seq < self.seq:
+        if altered != self.tail.altered or epoch != self.epoch or seq < self.seq:
             self._mark([group], regroup=True)
         return group
 
@@ -266,7 +244,7 @@ class Hub:
                 tried += 1
                 if tried < TRIES:
                     await asyncio.sleep(REST_SECONDS * 2**tried)
-                    self.news.set()
+                    self.tail.news.set()
                 else:
                     self.end(problem)
             except Problem as problem:
@@ -282,12 +260,12 @@ class Hub:
             seconds = AHEAD_SECONDS if seconds is None else min(AHEAD_SECONDS, seconds)
         try:
             async with asyncio.timeout(None if seconds is None else max(0.001, seconds)):
-                await self.news.wait()
+                await self.tail.news.wait()
         except TimeoutError:  # the changes before a new group should have arrived by now
             self._mark([group for group in self.groups.values() if group.seq > self.seq])
 
     async def _round(self) -> None:
-        self.news.clear()
+        self.tail.news.clear()
         now = time.time() * 1000
         self._mark([group for group, due in self.timed.items() if due <= now])
         await self._apply_pending(None)
@@ -299,12 +277,10 @@ class Hub:
 
     async def _apply_pending(self, until: int | None) -> None:
         """Apply the batches up to the change `until`, or all of them."""
-        if self.unknown:
-            self.unknown = False
+        if self.tail.unknown:
+            self.tail.unknown = False
             self._mark(self.groups.values(), regroup=True)
-        while self.pending and (until is None or self.pending[0].seq <= until):
-            batch = self.pending.popleft()
-            self.tail_bytes -= _size(batch)
+        while (batch := self.tail.next(until)) is not None:
             self.epoch = self.epoch or batch.epoch
             if batch.epoch != self.epoch:
                 self._mark(self.groups.values(), regroup=True)
@@ -317,7 +293,7 @@ class Hub:
             for change in batch.changes or ():
                 await self._apply(change)
 
-    async def _apply(self, change: Change) -> None:
+    async def _apply(self, change: DocumentChange) -> None:
         before, after = Image(change.before), Image(change.after)
         document = change.after or change.before
         assert document is not None
@@ -369,26 +345,15 @@ class Hub:
     async def _reach(self, epoch: str, seq: int) -> list[Job]:
         """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
         if self.epoch != epoch:
-            self.pending = deque(batch for batch in self.pending if batch.epoch == epoch and batch.seq > seq)
-            self.tail_bytes = sum(map(_size, self.pending))
+            self.tail.begin(epoch, seq)
             self._mark(self.groups.values(), regroup=True)
             self.epoch, self.seq = epoch, seq
-        elif not await self._arrival(seq):
+        elif not await self.tail.reaches(seq, self.seq):
             log.warning("the changes of a commit did not arrive", project=self.project, seq=seq)
             self._mark(self.groups.values(), regroup=True)
         await self._apply_pending(seq)
         self.seq = max(self.seq, seq)
         return [_job(group) for group in self.stale]
-
-    async def _arrival(self, seq: int) -> bool:
-        """Wait until the batch with the change `seq` has arrived. Return False if it does not arrive."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ARRIVAL_SECONDS):
-                while not self.unknown and max(self.seq, self.pending[-1].seq if self.pending else -1) < seq:
-                    self.arrived.clear()
-                    await self.arrived.wait()
-                return True
-        return False
 
     def _place(self, done: Done, epoch: str, seq: int) -> None:
         """Give the outcomes of a query to its group, or to other groups if views have changed."""
@@ -443,20 +408,7 @@ class Hub:
         except Problem as problem:
             self.end(problem, [member])
 
-    def _forget_tail(self) -> None:
-        self.pending.clear()
-        self.tail_bytes = 0
-        self.unknown = True
-        self.altered += 1
-        self.arrived.set()
-        self.news.set()
-
 
 def _job(group: Group) -> Job:
     callers = tuple((member, member.caller) for member in group.members)
     return Job(group, group.name, group.asked, group.caller, group.regroup, callers)
-
-
-def _size(batch: Batch) -> int:
-    documents = [one for change in batch.changes or () for one in (change.before, change.after) if one is not None]
-    return sum([len(one.body) for one in documents])

@@ -7,7 +7,7 @@ from typing import Any, Final
 from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.live.asked import Asked
 from bunbase.bundoc.live.evaluation import Result, decode, row_of
-from bunbase.bundoc.live.window import Row
+from bunbase.bundoc.live.window import HeldRow
 from bunbase.bundoc.permissions.access import Access, LoopBudget
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.rules.seen import seen_fields
@@ -53,13 +53,13 @@ def touches(asked: Asked, before: Image, after: Image) -> bool:
 
 
 def apply_change(asked: Asked, result: Result, before: Image, after: Image) -> bool:
-    """Change the window. Return True if it has changed. Raises: Postponed if the rules take too long."""
+    """DocumentChange the window. Return True if it has changed. Raises: Postponed if the rules take too long."""
     window, access = result.window, result.view.access
     old, new = before.stored, after.stored
     document = new or old
     assert document is not None
     was = window.count is not None and old is not None and _visible(asked, access, before)
-    row: Row | None = None
+    row: HeldRow | None = None
     if new is not None and _visible(asked, access, after):
         shown = access.shown("list" if asked.id is None else "get", _no_lookup, new) if access is not None else new
         row = row_of(asked, shown)

@@ -13,7 +13,7 @@ from bunbase.bundoc.live.asked import SPARES
 by_key = attrgetter("key")
 
 
-class Row(msgspec.Struct, frozen=True):
+class HeldRow(msgspec.Struct, frozen=True):
     """`key`: the position in the order of the query, which is unique. `body`: the bytes that callers get."""
 
     key: bytes
@@ -27,7 +27,7 @@ class Window:
     `edge`: then, the key up to which all rows are held.
     """
 
-    def __init__(self, rows: Iterable[Row], limit: int, more: bool, count: int | None) -> None:
+    def __init__(self, rows: Iterable[HeldRow], limit: int, more: bool, count: int | None) -> None:
         self.rows = sorted(rows, key=by_key)
         self.by_id = {row.id: row for row in self.rows}
         self.limit = limit
@@ -36,7 +36,7 @@ class Window:
         self.count = count
 
     @property
-    def shown(self) -> list[Row]:
+    def shown(self) -> list[HeldRow]:
         return self.rows[: self.limit]
 
     @property
@@ -44,7 +44,7 @@ class Window:
         """True if rows that belong to the result may not be held."""
         return self.more and len(self.rows) < self.limit
 
-    def change(self, id: str, row: Row | None, counted: int) -> None:
+    def change(self, id: str, row: HeldRow | None, counted: int) -> None:
         """Put the row of a document in the place of the one that is held; None if it has left the result.
 
         `counted`: by how much the number of all documents in the result changes.
@@ -68,7 +68,7 @@ class Window:
         self.more, self.edge = True, self.rows[-1].key
 
 
-def difference(old: Sequence[Row], new: Sequence[Row]) -> tuple[list[str], list[tuple[int, Row]]]:
+def difference(old: Sequence[HeldRow], new: Sequence[HeldRow]) -> tuple[list[str], list[tuple[int, HeldRow]]]:
     """Return the ids that are gone, and the rows to put, with their indexes in `new`."""
     before = {row.id: row for row in old}
     there = {row.id for row in new}

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from bunbase.bundoc.changes import Batch
+from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.plan import PRIMARY
@@ -223,7 +223,7 @@ class ProjectFile:
         self,
         pool: ThreadPoolExecutor,
         clock: Clock,
-        on_commit: Callable[[Batch | None], None],
+        on_commit: Callable[[CommittedBatch | None], None],
         followed: Callable[[], bool],
     ) -> Writer:
         """Return the writer. Call this in the event loop, where `on_commit` is called after each commit."""

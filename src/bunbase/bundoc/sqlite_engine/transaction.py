@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import apsw
 
-from bunbase.bundoc.changes import Change
+from bunbase.bundoc.changes import DocumentChange
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
@@ -75,7 +75,7 @@ class Transaction:
         self.depth = 0
         self.kept = 0
         self.entries: list[change_log.Row] = []
-        self.images: list[Change] | None = [] if followed else None
+        self.images: list[DocumentChange] | None = [] if followed else None
 
     def attempt(self, work: Work) -> Any:
         """Do one piece of work and return its result.
@@ -129,4 +129,4 @@ class Transaction:
         assert document is not None
         self.entries.append((self.seq, op, collection, document.id, document.rev, self.now, self.depth))
         if self.images is not None:
-            self.images.append(Change(self.seq, collection, before, after))
+            self.images.append(DocumentChange(self.seq, collection, before, after))

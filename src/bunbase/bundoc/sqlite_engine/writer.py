@@ -29,7 +29,7 @@ from typing import Any, Final, TypeVar, cast
 import apsw
 
 from bunbase.bundoc import writes
-from bunbase.bundoc.changes import Batch
+from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.definition import Definition
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log, kept_answers
@@ -84,7 +84,7 @@ class Writer:
         pool: ThreadPoolExecutor,
         settings: BundocSettings,
         clock: Clock,
-        on_commit: Callable[[Batch | None], None],
+        on_commit: Callable[[CommittedBatch | None], None],
         followed: Callable[[], bool] = lambda: False,
     ) -> None:
         self.connect = connect
@@ -205,7 +205,7 @@ class Writer:
             self.queued_bytes -= sum(waiting.size for waiting in batch)
         return [waiting for waiting in batch if not waiting.answer.cancelled()]
 
-    def _commit_batch(self, batch: list[Waiting]) -> tuple[list[Any], Batch | None]:
+    def _commit_batch(self, batch: list[Waiting]) -> tuple[list[Any], CommittedBatch | None]:
         """Do the batch in one transaction. Return a result or an error for each piece of work, and all changes.
 
         If the transaction fails, all pieces of work get the same error, because nothing of the batch is on disk.
@@ -232,7 +232,7 @@ class Writer:
         metrics.bundoc_commit_writes.observe(len(batch))
         metrics.bundoc_commit_bytes.observe(sum(waiting.size for waiting in batch))
         changes = None if transaction.images is None else tuple(transaction.images)
-        return results, Batch(transaction.epoch, since, transaction.seq, changes, altered)
+        return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, altered)
 
     def _redefined(self, transaction: Transaction) -> frozenset[str]:
         """Return the collections that are new or dropped, or that have other terms; not those with other indexes."""
@@ -283,7 +283,7 @@ class Writer:
         except apsw.Error as error:  # nothing is lost, since the log keeps all pages that are not in the file yet
             log.warning("a checkpoint failed", error=repr(error))
 
-    def _answer(self, results: list[tuple[Waiting, Any]], committed: Batch | None) -> None:
+    def _answer(self, results: list[tuple[Waiting, Any]], committed: CommittedBatch | None) -> None:
         for waiting, result in results:
             if isinstance(result, Exception):
                 _set_exception(waiting.answer, result)
