@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e.browser import chromium
+from tests.sdk_js.documents_page import blocks, emptied, left
 from tests.sdk_js.fault_proxy import FaultProxy
 from tests.sdk_js.sites import BUN, ROOT, SDK, Site, failures, run_program
 from tests.sdk_js.strict_server import StrictServer
@@ -58,6 +60,28 @@ def test_broken_connections_and_slow_answers_are_survived_or_explained(
 @pytest.mark.parametrize("runtime", COMMANDS)
 def test_hostile_values_answers_and_moments_are_withstood(runtime: str, folder: Path) -> None:
     assert run_program(COMMANDS[runtime], "hostile", folder, {}) == {}
+
+
+def test_the_blocks_of_the_page_on_documents_run_in_each_language(site: Site, folder: Path) -> None:
+    sign_up = 'await client.auth.signUp({ email: "documents@example.com", password: "apples and pears" });'
+    client = f'import {{ createClient }} from "./index.js"; const client = createClient("{site.url}", "{site.key}");'
+    python = f'from bunbase_sdk import Client\nclient = Client("{site.url}", "{site.secret}")'
+    runs: dict[str, tuple[list[str], list[str]]] = {
+        "sh": (["bash", "-euo", "pipefail", "documents.sh"], [f"API={site.url}", f"KEY={site.secret}"]),
+        "js": (["node", "documents.mjs"], [client, sign_up]),
+        "python": ([sys.executable, "documents.python"], [python]),
+    }
+
+    for language, (command, before) in runs.items():
+        emptied(site)
+        lines = blocks(language)
+        (folder / command[-1]).write_text("\n".join([*before, *lines]))
+        said = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+        assert said.returncode == 0, said.stderr
+        assert len(lines) >= 9
+        cents = {"ada": 1000, "eve": 0} if language == "sh" else {"ada": 700, "eve": 300}
+        assert left(site) == (cents, [])
 
 
 def test_a_server_of_pages_checks_tokens_and_passes_cookies_on(site: Site, folder: Path) -> None:

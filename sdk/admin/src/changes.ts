@@ -13,6 +13,8 @@ export interface Change {
   rev: number;
   at: string;
   depth?: number;
+  /** The document before an update or delete, if the collection has `before_images` and the image is still kept. */
+  before?: Readonly<Record<string, unknown>>;
 }
 
 export interface ChangesOptions extends FollowCall {

@@ -43,6 +43,8 @@ export interface CollectionSpec {
   strict?: boolean;
   /** The field with the time at which a document ends. */
   expires?: string | null;
+  /** Changes have the document before the change. */
+  before_images?: boolean;
 }
 
 export interface CollectionState {
@@ -53,6 +55,7 @@ export interface CollectionState {
   schema?: Readonly<Record<string, unknown>> | null;
   strict?: boolean | null;
   expires?: string | null;
+  before_images?: boolean;
   documents?: number | null;
   bytes?: number | null;
 }

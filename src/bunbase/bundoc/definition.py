@@ -28,6 +28,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `expires`: the dotted path of the time at which a document expires.
     `retiming`: true until Bundoc has read the expiry of all stored documents.
+    `before_images`: the change log keeps each document as it was before a change.
     """
 
     rules: Rules | None = None
@@ -35,6 +36,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     retiming: bool = False
     schema: dict[str, Any] | None = None
     strict: bool = False
+    before_images: bool = False
 
 
 class Terms:
@@ -114,6 +116,7 @@ def altered(before: Definition, spec: CollectionSpec) -> Definition:
         retiming=expires is not None and (before.retiming or expires != before.expires),
         schema=before.schema if spec.schema is UNSET else spec.schema,
         strict=before.strict if spec.strict is UNSET else spec.strict,
+        before_images=before.before_images if spec.before_images is UNSET else spec.before_images,
     )
 
 

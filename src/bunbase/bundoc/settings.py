@@ -15,6 +15,8 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `max_collections`: how many collections a project may have.
     `change_days`: the log of a project keeps changes for this many days.
     `changes`: the log of a project keeps at most this many changes.
+    `before_image_mib`: the log of a project keeps at most this many MiB of documents as they were before a change, of
+    collections with `before_images`.
     `waiting_for_changes`: how many calls may wait for changes at the same time.
 
     `max_open_projects`: how many projects may have an open file. Each takes 0.3 MB and 3 to 7 file descriptors, in
@@ -65,6 +67,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     max_collections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     change_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 7.0
     changes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
+    before_image_mib: Mebibytes = 1024
     waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows at most 15 minutes
     renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600

@@ -385,7 +385,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "DocumentPage": {"items": [DOCUMENT], "next": None},
     "AggregatedGroups": {"items": [{"author": USER, "month": "2026-03-01T00:00:00+01:00", "posts": 1}], "next": None},
     "Commit": {"seq": 2, "results": [{"id": "rye", "rev": 1}, {"id": "rye", "rev": 2}]},
-    "ChangeEntry": {"seq": 1, "op": "create", "collection": "posts", "id": "rye", "rev": 1, "at": AT},
+    "ShownChange": {"seq": 1, "op": "create", "collection": "posts", "id": "rye", "rev": 1, "at": AT},
     "ShownCollection": {"name": "posts", "created_at": AT, "indexes": [], "documents": 1, "bytes": 120},
     "Misfit": {
         "id": "rye",

@@ -213,6 +213,8 @@ def back_to_the_first_format(path: Path, key: bytes) -> None:
         "DROP TABLE floors",
         "DROP TABLE ended",
         "DROP TABLE kept_answers",
+        "DROP TABLE before_images",
+        "DROP TABLE before_images_size",
         "ALTER TABLE docs_1 DROP COLUMN expires",
         "CREATE TABLE before (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created TEXT NOT NULL)",
         "INSERT INTO before SELECT id, name, created FROM collections",

@@ -99,7 +99,7 @@ async def look(engine: SqliteEngine, round: str, reader: int) -> None:
 
 async def main(directory: str, secret: str, round: str) -> None:
     async with sqlite_engine(Path(directory), FakeKms(bytes.fromhex(secret))) as engine:
-        await engine.alter(PROJECT, COLLECTION, CollectionSpec((SLOT,)))
+        await engine.alter(PROJECT, COLLECTION, CollectionSpec((SLOT,), before_images=True))
         readers = (look(engine, round, reader) for reader in range(READERS))
         await asyncio.gather(*readers, *(work(engine, round, worker) for worker in range(WORKERS)))
 

@@ -110,6 +110,7 @@ def replayed(log: list[ChangeEntry], called: dict[str, Written], at: dict[int, s
     ended: dict[str, int] = {}
     for entry in log:
         before = documents.get(entry.id)
+        check_image(entry, before)
         match entry.op:
             case "create":
                 assert before is None
@@ -125,6 +126,17 @@ def replayed(log: list[ChangeEntry], called: dict[str, Written], at: dict[int, s
                 continue
         documents[entry.id] = (entry.rev, written(entry, before, called, at.get(entry.seq)))
     return {id: Content(rev, fields) for id, (rev, fields) in documents.items()}
+
+
+def check_image(entry: ChangeEntry, before: Any) -> None:
+    """Assert that the image of a change is the document that the replay has before it."""
+    if entry.before is None:
+        assert entry.op == "create"
+        return
+    image = msgspec.json.decode(entry.before)
+    assert image["_rev"] == before[0]
+    if before[1] is not None:
+        assert {name: value for name, value in image.items() if name[0] != "_"} == before[1]
 
 
 def written(entry: ChangeEntry, before: Any, called: dict[str, Written], call: str | None) -> dict[str, Any] | None:

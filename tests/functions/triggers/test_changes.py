@@ -8,12 +8,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.functions.triggers import JobStatus, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.triggers.feeds import BATCH
+from bunbase.functions.triggers.requests import KeptChange
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.modules import Rooms, Site
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, PROJECT, SERVER, deploy, log_of, until
@@ -59,6 +61,35 @@ async def test_a_function_runs_for_each_change_of_a_document(functions: Function
     assert (deleted["body"]["op"], "document" in deleted["body"]) == ("delete", False)
     await until(lambda: not functions.runner.tasks)
     assert outcomes(await runs_of(functions, "f", 3)) == [RunOutcome.OK] * 3
+
+
+async def test_a_change_arrives_with_the_document_before_it_if_the_collection_keeps_images(
+    functions: FunctionsService, bundoc: Bundoc
+) -> None:
+    await bundoc.put_collection(MEMBER, "posts", CollectionSpec(before_images=True))
+    await deploy(functions, "f", SAY, on=POSTS)
+
+    await write(bundoc, "a", n=1)
+    await said(functions, "f", 1)
+    await write(bundoc, "a", n=2)
+    await said(functions, "f", 2)
+    await bundoc.delete(SERVER, "posts", "a", NO_PRECONDITION)
+
+    created, updated, deleted = [one["body"] for one in await said(functions, "f", 3)]
+    assert "before" not in created
+    assert [updated["before"]["n"], updated["document"]["n"]] == [1, 2]
+    assert [deleted["before"]["n"], deleted["before"]["_rev"], "document" in deleted] == [2, 2, False]
+    assert "has_image" not in deleted
+
+
+async def test_a_change_whose_image_is_gone_arrives_without_it(functions: FunctionsService, bundoc: Bundoc) -> None:
+    """A restored backup has a change log of its own, which lacks the changes of waiting jobs."""
+    kept = KeptChange("update", "posts", "a", 2, "2026-11-30T06:00:00.000Z", seq=1, has_image=True)
+    await write(bundoc, "a", n=1)
+    attempts = functions.runner.attempts
+
+    assert await attempts._image(SERVER, kept) is None
+    assert await attempts._image(SERVER, msgspec.structs.replace(kept, seq=900)) is None
 
 
 async def test_only_the_named_operations_of_matching_documents_count(

@@ -112,17 +112,17 @@ class BulkResult(TypedDict):
 
 
 class Change(TypedDict):
-    """`op`: create, update or delete. `rev`: the new revision, or the last revision of a deleted document. `at`:
-    RFC 3339.
-
-    `depth`: the number of triggered function runs in a row that led to the change; left out if there were none.
+    """A change of a document. `rev`: the new revision, or the last one of a deleted document. `depth`: the number
+    of triggered function runs in a row that led to the change. `before`: the document before the change, if its
+    collection has `before_images`; left out for a created document, and when the log no longer has it.
     """
 
     at: str
+    before: NotRequired[dict[str, Any]]
     collection: str
     depth: NotRequired[int]
     id: str
-    op: str
+    op: Literal["create", "delete", "update"]
     rev: int
     seq: int
 
@@ -133,6 +133,7 @@ class CollectionInfo(TypedDict):
     `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
     """
 
+    before_images: NotRequired[bool]
     bytes: NotRequired[int | None]
     created_at: str
     documents: NotRequired[int | None]
@@ -150,9 +151,11 @@ class CollectionSpec(TypedDict):
     them.
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
-    JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes.
+    JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_images`:
+    the change log keeps each document as it was before an update or delete.
     """
 
+    before_images: NotRequired[bool]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexSpec]]
     rules: NotRequired[Rules | None]

@@ -113,7 +113,7 @@ class Hub:
             caller = member.caller
             view = await self._view(member, caller)
             group = self.groups.get(view.name) or await self._started(view, member)
-            if not group.gone and not member.withdrawn and member.caller is caller:
+            if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
                 self._withdraw(member)
                 group.members[member] = None
                 member.group = group.name
@@ -160,14 +160,22 @@ class Hub:
         terms = await self.engine.terms(self.project, member.asked.collection)
         return await asyncio.to_thread(view_of, member.asked, caller, terms, self.clock.now(), self.dev)
 
-    async def _started(self, view: View, member: Member) -> Group:
-        """Return a new group. Watches with the same view wait for the same query."""
-        if view.name not in self.starting:
-            self._check_room(member)
-            task = asyncio.create_task(self._start(member))
-            self.starting[view.name] = task
-            task.add_done_callback(lambda _: self.starting.pop(view.name, None))
-        return await asyncio.shield(self.starting[view.name])
+    async def _started(self, view: View, member: Member) -> Group | None:
+        """Return a new group. Watches with the same view wait for the same query.
+
+        The query may see newer rules, under which these watches have different views. Then its outcome is only for the
+        watch that began it, and the others get None.
+        """
+        task = self.starting.get(view.name)
+        if task is not None:
+            with suppress(Problem):
+                group = await asyncio.shield(task)
+                return group if group.name == view.name else None
+            return None
+        self._check_room(member)
+        task = self.starting[view.name] = asyncio.create_task(self._start(member))
+        task.add_done_callback(lambda _: self.starting.pop(view.name, None))
+        return await asyncio.shield(task)
 
     async def _start(self, member: Member) -> Group:
         altered, asked, caller = self.tail.altered, member.asked, member.caller

@@ -89,7 +89,7 @@ async def put_collection(
     wait: Wait = True,
 ) -> Response[bytes]:
     """Takes `{indexes:[{name?,fields:["owner","-_created"],unique?,where?}],
-    rules:{list,get,create,update,delete,hidden},expires:"ends_at",schema:{…},strict?}`.
+    rules:{list,get,create,update,delete,hidden},expires:"ends_at",schema:{…},strict?,before_images?}`.
 
     An index for text search: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
     Settings that are left out stay the same; null or an empty value removes a setting. The answer is sent when all

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Request, Response, delete, get, patch, post, put
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
@@ -14,8 +15,8 @@ from bunbase.bundoc.routes.openapi import document_response, no_content, page_re
 from bunbase.bundoc.routes.preconditions import REVISION
 from bunbase.bundoc.routes.preconditions import TAGS as ETAGS
 from bunbase.bundoc.routes.sent_queries import QUERYING, named
-from bunbase.bundoc.routes.shapes import DocumentPatch, DocumentWrites, NewDocument
-from bunbase.contracts.bundoc.documents import Changes, Commit, Query
+from bunbase.bundoc.routes.shapes import DocumentPatch, DocumentWrites, NewDocument, ShownChanges
+from bunbase.contracts.bundoc.documents import ChangeEntry, Changes, Commit, Query
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
@@ -315,7 +316,7 @@ async def commit_writes(
     "/v1/changes",
     summary="List changes of documents",
     tags=TAGS,
-    responses={200: answers(Changes, "The changes, oldest first."), **problems(400, 403, 410, 422)},
+    responses={200: answers(ShownChanges, "The changes, oldest first."), **problems(400, 403, 410, 422)},
 )
 async def list_changes(
     operator: Injected[Caller],
@@ -324,16 +325,27 @@ async def list_changes(
     since: Since = 0,
     limit: Limit = DEFAULT_LIMIT,
     wait_seconds: WaitSeconds = 0.0,
-) -> Response[Changes]:
+) -> Response[bytes]:
     """Returns the changes in the project after `since`, oldest first. To continue, send `next` as the new `since`.
 
     `seq` has no gaps. `depth` is the number of triggered function runs in a row that led to the change; it is left out
-    if there were none. After 410 `resync_required`, remember `last` of the problem, read the collections again, and
-    continue with `since=<last>`.
+    if there were none. `before` is the document before an update or delete, if the collection has `before_images`; a
+    page with such documents may be shorter than `limit`. After 410 `resync_required`, remember `last` of the problem,
+    read the collections again, and continue with `since=<last>`.
     """
     check_query(request, ("since", "limit", "wait_seconds"))
     changes = bundoc.changes(operator, since, limit, wait_seconds)
-    return Response(await while_connected(request.receive, changes), media_type=JSON)
+    return Response(_shown(await while_connected(request.receive, changes)), media_type=JSON)
+
+
+def _shown(changes: Changes) -> bytes:
+    items = [msgspec.to_builtins(one) if one.before is None else _with_image(one, one.before) for one in changes.items]
+    return msgspec.json.encode({"items": items, "next": changes.next})
+
+
+def _with_image(change: ChangeEntry, before: bytes) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(change, before=None))
+    return told | {"before": msgspec.Raw(before)}
 
 
 def check_media(request: AnyRequest, *accepted: str) -> None:

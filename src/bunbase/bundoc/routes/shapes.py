@@ -72,6 +72,29 @@ class FoundDocument(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
     expand: Expanded | UnsetType = UNSET
 
 
+class ShownChange(msgspec.Struct, omit_defaults=True):
+    """A change of a document. `rev`: the new revision, or the last one of a deleted document. `depth`: the number of
+    triggered function runs in a row that led to the change. `before`: the document before the change, if its collection
+    has `before_images`; left out for a created document, and when the log no longer has it.
+    """
+
+    seq: int
+    op: Literal["create", "update", "delete"]
+    collection: str
+    id: str
+    rev: int
+    at: str
+    depth: int = 0
+    before: dict[str, Any] | UnsetType = UNSET
+
+
+class ShownChanges(msgspec.Struct):
+    """`next`: the `since` of the next request. It is never null, because more changes can always follow."""
+
+    items: list[ShownChange]
+    next: int
+
+
 class RulePlan(msgspec.Struct):
     """How BunBase applied the list rule. `left_over`: the parts that SQL cannot express, which are evaluated for each
     document that the rest of the rule allows. It is empty if the database applies the whole rule.

@@ -184,7 +184,7 @@ class Drop:
             stored = StoredDocument(*document)
             highest = max(highest, stored.rev)
             table.delete(connection, stored.id)
-            transaction.record(self.collection, stored, None)
+            transaction.record(self.collection, table, stored, None)
         transaction.revisions.raise_floor(connection, self.collection, highest)
         if more:
             return True
@@ -223,7 +223,7 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
     known = read_definition(definition).definition
     strict = known.strict if known.schema else None
     states = tuple(index.state(last) for index in indexes)
-    return Collection(name, created, states, known.rules, known.expires, known.schema, strict)
+    return Collection(name, created, states, known.rules, known.expires, known.schema, strict, known.before_images)
 
 
 def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[tuple[Any, ...]], bool]:

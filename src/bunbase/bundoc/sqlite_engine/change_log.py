@@ -7,16 +7,19 @@ of this history: a restore gives the file a new one, because a number then no lo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import apsw
 
+from bunbase.bundoc.sqlite_engine import before_images
 from bunbase.contracts.bundoc.documents import ChangeEntry, Changes
 from bunbase.contracts.bundoc.problems import ResyncRequired
 
 Row = tuple[int, str, str, str, int, str, int]  # seq, op, collection, id, rev, at, depth
 
 PRUNED_AT_ONCE: Final = 1000  # rows; this takes the writer some milliseconds
+PAGE_BYTES: Final = 256 << 10  # of images in one page, which the event loop reads
 
 # the log as in format 2; an older file gets this first, and then the changes of later formats
 CREATE_LOG: Final = """
@@ -38,7 +41,9 @@ BEGIN_EPOCH: Final = "UPDATE log SET epoch = lower(hex(randomblob(6)))"
 POSITION: Final = "SELECT epoch, coalesce((SELECT max(seq) FROM changes), floor) FROM log"
 ENDS: Final = "SELECT floor, coalesce((SELECT max(seq) FROM changes), floor) FROM log"
 APPEND: Final = "INSERT INTO changes (seq, op, collection, id, rev, at, depth) VALUES (?, ?, ?, ?, ?, ?, ?)"
-SINCE: Final = "SELECT seq, op, collection, id, rev, at, depth FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
+SINCE: Final = """
+SELECT c.seq, c.op, c.collection, c.id, c.rev, c.at, c.depth, i.body FROM changes AS c
+LEFT JOIN before_images AS i ON i.seq = c.seq WHERE c.seq > ? ORDER BY c.seq LIMIT ?"""
 CHANGED: Final = "SELECT collection, id FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
 YOUNG: Final = "SELECT seq FROM changes WHERE seq <= ? AND at >= ? ORDER BY seq LIMIT 1"
 OLDEST: Final = "SELECT at FROM changes ORDER BY seq LIMIT 1"
@@ -64,15 +69,13 @@ def append(connection: apsw.Connection, rows: list[Row]) -> None:
 
 
 def changes_since(connection: apsw.Connection, since: int, limit: int) -> Changes:
-    """Return at most `limit` changes after the number `since`. Raises: ResyncRequired."""
-    # one snapshot for both statements, since rows deleted in between would look like a gap;
-    # `fetchall`, since a loop would leave the cursor open after an error
+    """Return at most `limit` changes after `since`, with about PAGE_BYTES of images. Raises: ResyncRequired."""
+    # one snapshot for both statements, since rows deleted in between would look like a gap
     with connection:
         floor, last = ends(connection)
         if not floor <= since <= last:
             raise _resync(since, floor, last)
-        rows: list[Any] = connection.execute(SINCE, (since, limit)).fetchall()
-        items = tuple([ChangeEntry(*row) for row in rows])
+        items = tuple(_page(connection.execute(SINCE, (since, limit))))
     return Changes(items, items[-1].seq if items else since)
 
 
@@ -102,8 +105,22 @@ def prune(connection: apsw.Connection, most: int, not_before: str) -> int:
     if reached <= floor:
         return 0
     connection.execute(PRUNE, (reached,))
+    before_images.prune(connection, reached)
     connection.execute(RAISE_FLOOR, (reached,))
     return reached - floor
+
+
+def _page(rows: apsw.Cursor) -> Iterator[ChangeEntry]:
+    size = 0
+    try:
+        for row in rows:
+            entry = ChangeEntry(*row)
+            yield entry
+            size += len(entry.before or b"")
+            if size >= PAGE_BYTES:
+                return
+    finally:
+        rows.close()  # an open cursor keeps its snapshot
 
 
 def _resync(since: int, floor: int, last: int) -> ResyncRequired:

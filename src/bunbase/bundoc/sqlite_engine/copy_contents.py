@@ -14,6 +14,7 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.backups.engine import Contents, Progress
+from bunbase.bundoc.sqlite_engine import before_images
 from bunbase.bundoc.sqlite_engine.altering import SIZE
 from bunbase.bundoc.sqlite_engine.change_log import BEGIN_EPOCH, ends
 from bunbase.bundoc.sqlite_engine.data_keys import key_version
@@ -68,6 +69,7 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
             if own:  # a file that issued less than its copy was created anew: its lost numbers are unknown
                 raise_above(connection, before.revs if before.revs >= revs else revs + UNKNOWN_LEAP)
             connection.execute("DELETE FROM changes")
+            before_images.forget(connection)
             connection.execute("UPDATE log SET floor = ?", (max(last, before.last) + 1,))
             connection.execute(BEGIN_EPOCH)
             if not own:

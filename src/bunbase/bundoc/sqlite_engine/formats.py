@@ -7,6 +7,7 @@ from typing import Final
 
 import apsw
 
+from bunbase.bundoc.sqlite_engine.before_images import CREATE_BEFORE_IMAGES
 from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, ADD_EPOCH, BEGIN_EPOCH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST
 from bunbase.bundoc.sqlite_engine.kept_answers import CREATE_KEPT_ANSWERS
@@ -69,6 +70,12 @@ def _begin_kept_answers(connection: apsw.Connection) -> None:
         connection.execute(statement)
 
 
+def _begin_before_images(connection: apsw.Connection) -> None:
+    """Add the table of documents before their changes."""
+    for _ in connection.execute(CREATE_BEFORE_IMAGES):
+        pass
+
+
 STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {
     1: _begin_change_log,
     2: _begin_indexes,
@@ -77,5 +84,6 @@ STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {
     5: _begin_depths,
     6: mend,
     7: _begin_kept_answers,
+    8: _begin_before_images,
 }
 assert max(STEPS) + 1 == FORMAT

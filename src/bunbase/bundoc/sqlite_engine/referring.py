@@ -111,7 +111,7 @@ class _Deletion:
                     collection=collection,
                     field=field,
                 ) from None
-            self.transaction.record(collection, before, after)
+            self.transaction.record(collection, table, before, after)
         for (collection, _), document in reversed(self.deleted.items()):
             self.transaction.remove(collection, _known(self.transaction, collection), document)
 

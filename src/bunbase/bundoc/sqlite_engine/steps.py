@@ -102,7 +102,7 @@ def _do_step(transaction: Transaction, step: CommitStep) -> StoredDocument | Non
         delete(transaction, collection, before)
         return None
     _store(transaction, table, before, after)
-    transaction.record(collection, before, after)
+    transaction.record(collection, table, before, after)
     return after
 
 

@@ -12,6 +12,7 @@ import apsw
 from bunbase.bundoc.definition import NO_TERMS, Terms, read_definition
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
+from bunbase.bundoc.sqlite_engine.before_images import CREATE_BEFORE_IMAGES
 from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, ADD_EPOCH, BEGIN_EPOCH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.expiry import ALIVE, SET, ends_at, expired
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST, index_tables
@@ -19,7 +20,7 @@ from bunbase.bundoc.sqlite_engine.kept_answers import CREATE_KEPT_ANSWERS
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS
 
-FORMAT: Final = 8  # PRAGMA user_version; `formats.py` brings an older file to this format when it is opened
+FORMAT: Final = 9  # PRAGMA user_version; `formats.py` brings an older file to this format when it is opened
 
 # No number is used twice: a reader that still uses a dropped collection must not read documents of another collection.
 CREATE_COLLECTIONS: Final = """
@@ -40,6 +41,7 @@ CREATE_FORMAT: Final = f"""
 {ADD_EPOCH};
 {BEGIN_EPOCH};
 {CREATE_KEPT_ANSWERS}
+{CREATE_BEFORE_IMAGES}
 PRAGMA user_version = {FORMAT};"""
 
 COLLECTIONS: Final = "SELECT name, id, definition FROM collections"
@@ -80,6 +82,7 @@ class Table:
         self.expires = terms.definition.expires.split(".") if terms.definition.expires else None
         self.alive = ALIVE if self.expires else ""
         self.references = terms.references
+        self.keeps_images = terms.definition.before_images
         self.name = name = f"docs_{number}"
         living = f" AND {self.alive}" if self.alive else ""
         self.get_sql = GET.replace("docs_N", name) + living

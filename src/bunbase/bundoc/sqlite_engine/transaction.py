@@ -16,8 +16,8 @@ from typing import Any, Final, Protocol
 import apsw
 
 from bunbase.bundoc.changes import DocumentChange
-from bunbase.bundoc.documents import StoredDocument
-from bunbase.bundoc.sqlite_engine import change_log
+from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.sqlite_engine import before_images, change_log
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.pkg.errors import InvalidInput
@@ -50,8 +50,9 @@ class Transaction:
 
     `altered`: collections that are new, or that have new terms or indexes; None for dropped collections.
     `epoch`, `seq`: the history, and the number of its newest change.
-    `entries`: the rows to append to the change log at the end of the batch. `images`: the changes with their documents,
-    None if nobody follows the project.
+    `entries`: the rows to append to the change log at the end of the batch. `images`: the documents before their
+    changes, of collections that keep them. `changes`: all changes with their documents, None if nobody follows the
+    project.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
     expired document with the same unique value. `kept`: how many answers this batch has kept (`kept_answers.py`).
     """
@@ -75,7 +76,8 @@ class Transaction:
         self.depth = 0
         self.kept = 0
         self.entries: list[change_log.Row] = []
-        self.images: list[DocumentChange] | None = [] if followed else None
+        self.images: list[before_images.Image] = []
+        self.changes: list[DocumentChange] | None = [] if followed else None
 
     def attempt(self, work: Work) -> Any:
         """Do one piece of work and return its result.
@@ -93,8 +95,10 @@ class Transaction:
             self.connection.execute("ROLLBACK TO one")
             self.connection.execute("RELEASE one")
             del self.entries[len(self.entries) - (self.seq - seq) :]
-            if self.images is not None:
-                del self.images[len(self.images) - (self.seq - seq) :]
+            while self.images and self.images[-1][0] > seq:
+                self.images.pop()
+            if self.changes is not None:
+                del self.changes[len(self.changes) - (self.seq - seq) :]
             self.seq, self.altered = seq, known
             return error
         self.connection.execute("RELEASE one")
@@ -119,14 +123,18 @@ class Transaction:
         """Delete the document, and store its last revision."""
         table.delete(self.connection, document.id)
         self.revisions.end(self.connection, table.number, document.id, document.rev)
-        self.record(collection, document, None)
+        self.record(collection, table, document, None)
 
-    def record(self, collection: str, before: StoredDocument | None, after: StoredDocument | None) -> None:
+    def record(
+        self, collection: str, table: Table, before: StoredDocument | None, after: StoredDocument | None
+    ) -> None:
         """Add an entry for this change to the change log."""
         self.seq += 1
         op = "delete" if after is None else "create" if before is None else "update"
         document = after or before
         assert document is not None
         self.entries.append((self.seq, op, collection, document.id, document.rev, self.now, self.depth))
-        if self.images is not None:
-            self.images.append(DocumentChange(self.seq, collection, before, after))
+        if before is not None and table.keeps_images:
+            self.images.append((self.seq, seen(before)))
+        if self.changes is not None:
+            self.changes.append(DocumentChange(self.seq, collection, before, after))

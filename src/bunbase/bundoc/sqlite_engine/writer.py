@@ -32,7 +32,7 @@ from bunbase.bundoc import writes
 from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.definition import Definition
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine import change_log, kept_answers
+from bunbase.bundoc.sqlite_engine import before_images, change_log, kept_answers
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.steps import do_once, do_steps
 from bunbase.bundoc.sqlite_engine.tables import Table
@@ -222,6 +222,8 @@ class Writer:
             if transaction.kept:
                 kept_answers.fold(connection, now, transaction.kept)
             change_log.append(connection, transaction.entries)
+            if transaction.images:
+                before_images.append(connection, transaction.images, self.settings.before_image_mib << 20)
             with metrics.bundoc_commit_seconds.time():
                 connection.execute("COMMIT")
         except Exception as error:
@@ -231,7 +233,7 @@ class Writer:
         self._show(transaction)
         metrics.bundoc_commit_writes.observe(len(batch))
         metrics.bundoc_commit_bytes.observe(sum(waiting.size for waiting in batch))
-        changes = None if transaction.images is None else tuple(transaction.images)
+        changes = None if transaction.changes is None else tuple(transaction.changes)
         return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, altered)
 
     def _redefined(self, transaction: Transaction) -> frozenset[str]:

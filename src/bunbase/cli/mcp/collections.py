@@ -51,8 +51,8 @@ class Described(msgspec.Struct, frozen=True):
     collection: Annotated[
         dict[str, Any],
         Meta(
-            description="name, created_at, documents (their number), bytes, indexes, rules, expires, schema, strict. "
-            "A member that is missing has no value."
+            description="name, created_at, documents (their number), bytes, indexes, rules, expires, schema, strict, "
+            "before_images. A member that is missing has no value."
         ),
     ]
     cut: Cut

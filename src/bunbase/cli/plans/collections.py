@@ -79,6 +79,10 @@ def _changes(
         yield from _schema_changes(name, sent, now, documents)
     if sent.expires is not UNSET:
         yield _expiry_change(name, sent.expires, now, documents)
+    if sent.before_images is not UNSET:
+        begins = "changes have" if sent.before_images else "changes no longer have"
+        change = f"{begins} the document before the change"
+        yield Change(f"{name}.before_images", ChangeClass.ADDITIVE, change)
     if isinstance(sent.rules, Rules) or sent.rules is None:
         for rule, had, has in rule_changes(sent.rules, now.rules):
             what = "changes" if had and has else "is added" if has else "is removed"

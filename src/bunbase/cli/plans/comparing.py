@@ -10,19 +10,22 @@ from msgspec import UNSET
 from bunbase.cli.toml_writing import same
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec, Rules
 
+FLAGS: Final = ("strict", "before_images")  # false unless a collection says otherwise
 OPERATIONS: Final = ("list", "get", "create", "update", "delete")
 
 
 def needed(spec: CollectionSpec, now: Collection | None) -> CollectionSpec:
     """Return the members that must be sent, because the server has them otherwise. UNSET: there is nothing to send."""
     if now is None:
-        return msgspec.structs.replace(spec, strict=UNSET if spec.strict is False else spec.strict)
+        flags = {name: getattr(spec, name) for name in FLAGS}
+        return msgspec.structs.replace(spec, **{name: one or UNSET for name, one in flags.items()})
     return CollectionSpec(
         indexes=UNSET if spec.indexes is UNSET else _needed_indexes(spec.indexes, now),
         rules=UNSET if spec.rules is UNSET or not rule_changes(spec.rules, now.rules) else spec.rules,
         expires=UNSET if spec.expires == now.expires else spec.expires,
         schema=UNSET if spec.schema is UNSET or same(spec.schema, now.schema) else spec.schema,
         strict=UNSET if spec.strict is bool(now.strict) else spec.strict,
+        before_images=UNSET if spec.before_images is now.before_images else spec.before_images,
     )
 
 

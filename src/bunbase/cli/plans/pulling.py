@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from bunbase.cli.auth_file import pulled as pulled_auth
 from bunbase.cli.errors import Failure
-from bunbase.cli.plans.comparing import index_changes, own_indexes, rule_changes
+from bunbase.cli.plans.comparing import FLAGS, index_changes, own_indexes, rule_changes
 from bunbase.cli.plans.wanted import wanted_collections
 from bunbase.cli.project_file import ProjectFile
 from bunbase.cli.rule_files import shown
@@ -89,7 +89,8 @@ def _collection(now: Collection, spec: CollectionSpec, table: Json, folder: Path
         "rules": spec.rules is not UNSET and not rule_changes(spec.rules, now.rules),
         "indexes": isinstance(spec.indexes, tuple) and not any(index_changes(spec.indexes, now)[:2]),
     }
-    result: Json = {"strict": bool(now.strict)} if now.strict or "strict" in table else {}
+    flags = {name: bool(getattr(now, name)) for name in FLAGS}
+    result: Json = {name: one for name, one in flags.items() if one or name in table}
     for name, value in values.items():
         if agree[name]:
             result[name] = table[name]

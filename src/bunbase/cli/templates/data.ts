@@ -4,13 +4,17 @@
  *     bunbase invoke <name> --data '{"op": "create", "collection": "posts", "id": "1", "rev": 1, "document": {"title": "Hi"}}'
  */
 
-/** A change. `document`: the current content, which may be newer than `rev`; missing if the document was deleted. */
+/**
+ * A change. `document`: the current content, which may be newer than `rev`; missing if the document was deleted. `before`: the
+ * content before an update or delete, if the collection has `before_images`.
+ */
 interface Change {
   op: "create" | "update" | "delete";
   collection: string;
   id: string;
   rev: number;
   document?: Record<string, unknown>;
+  before?: Record<string, unknown>;
 }
 
 export default async (req: Request): Promise<Response> => {

@@ -48,6 +48,7 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`: JSON
     Schema 2020-12. `strict`: objects may have only the fields that the schema describes.
+    `before_images`: the change log keeps each document as it was before an update or delete.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
@@ -55,6 +56,7 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires: FieldPath | UnsetType | None = UNSET
     schema: dict[str, Any] | UnsetType | None = UNSET
     strict: bool | UnsetType = UNSET
+    before_images: bool | UnsetType = UNSET
 
 
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -104,6 +106,7 @@ class Collection(msgspec.Struct, frozen=True):
     expires: str | None = None
     schema: dict[str, Any] | None = None
     strict: bool | None = None
+    before_images: bool = False
     documents: int | None = None
     bytes: int | None = None
     warnings: tuple[RuleWarning, ...] | None = None

@@ -71,6 +71,8 @@ class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     RFC 3339.
 
     `depth`: the number of triggered function runs in a row that led to the change; left out if there were none.
+    `before`: the document before the change, as JSON with its system fields, if the collection keeps `before_images`;
+    left out for a created document, and if the image is no longer kept.
     """
 
     seq: int
@@ -80,10 +82,14 @@ class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     rev: int
     at: str
     depth: int = 0
+    before: bytes | None = None
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """`next`: the `since` of the next request. It is never null, because more changes can always follow."""
+    """`next`: the `since` of the next request. It is never null, because more changes can always follow.
+
+    There may be fewer items than were asked for, because images make a page end earlier.
+    """
 
     items: tuple[ChangeEntry, ...]
     next: int

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.bundoc.problems import BundocBusy, CollectionNotFound, DocumentNotFound
+from bunbase.contracts.bundoc.problems import BundocBusy, CollectionNotFound, DocumentNotFound, ResyncRequired
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.functions.problems import (
@@ -23,7 +23,7 @@ from bunbase.contracts.functions.problems import (
 from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.jobs import ClaimedJob
 from bunbase.functions.triggers.records import RunRecords
-from bunbase.functions.triggers.requests import changed_document, request_of, with_document
+from bunbase.functions.triggers.requests import KeptChange, change_event, kept_change, request_of
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request, Trigger
 from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable
@@ -100,15 +100,26 @@ class Attempts:
         return job.put_off_since is not None and self.clock.now() - job.put_off_since >= self.max_put_off
 
     async def _body(self, job: ClaimedJob) -> bytes:
-        """Return the body of the request. For a change, it includes the document as it is now."""
+        """Return the body of the request. For a change, it includes the document as it is now and as it was before."""
         if job.kind is not TriggerKind.CHANGE:
             return job.payload
-        changed = changed_document(job.payload)
+        changed = kept_change(job.payload)
+        caller = Caller(CallerKind.SECRET, job.project)
+        before = await self._image(caller, changed) if changed.has_image else None
         try:
-            found = await self.bundoc.get(Caller(CallerKind.SECRET, job.project), changed.collection, changed.id)
+            found = await self.bundoc.get(caller, changed.collection, changed.id)
         except (DocumentNotFound, CollectionNotFound):
-            return with_document(job.payload, None)
-        return with_document(job.payload, found.body)
+            return change_event(changed, None, before)
+        return change_event(changed, found.body, before)
+
+    async def _image(self, caller: Caller, changed: KeptChange) -> bytes | None:
+        """Return the document before the change, None if the change log no longer has it."""
+        try:
+            found = (await self.bundoc.changes(caller, changed.seq - 1, 1, 0)).items
+        except ResyncRequired:
+            return None
+        is_same = found and (found[0].id, found[0].rev, found[0].at) == (changed.id, changed.rev, changed.at)
+        return found[0].before if is_same else None  # after a restore, the number may name another change
 
     async def _result(self, call: Call) -> AttemptResult:
         """Read all of the answer: only its end shows that the function succeeded."""

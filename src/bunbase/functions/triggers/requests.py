@@ -19,11 +19,19 @@ JOB: Final = "x-bunbase-job"
 ATTEMPT: Final = "x-bunbase-attempt"
 
 
-class ChangedDocument(msgspec.Struct, frozen=True):
-    """The address of a changed document."""
+class KeptChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A change as its job keeps it, in PostgreSQL: without any document, since Bundoc encrypts documents.
 
+    `seq`: 0 in jobs of older versions. `has_image`: the change log has the document before the change.
+    """
+
+    op: str
     collection: str
     id: str
+    rev: int
+    at: str
+    seq: int = 0
+    has_image: bool = False
 
 
 class NamedHook(msgspec.Struct, frozen=True):
@@ -58,14 +66,22 @@ def cron_payload(scheduled_at: datetime) -> bytes:
 
 
 def change_payload(change: ChangeEntry) -> bytes:
-    """Return the change as JSON, without its document. The document is read when the function runs."""
-    told = {name: getattr(change, name) for name in ("op", "collection", "id", "rev", "at")}
-    return msgspec.json.encode(told)
+    """Return the change as JSON, without its documents. They are read when the function runs."""
+    kept = KeptChange(
+        change.op, change.collection, change.id, change.rev, change.at, change.seq, change.before is not None
+    )
+    return msgspec.json.encode(kept)
 
 
-def changed_document(payload: bytes) -> ChangedDocument:
-    return msgspec.json.decode(payload, type=ChangedDocument)
+def kept_change(payload: bytes) -> KeptChange:
+    return msgspec.json.decode(payload, type=KeptChange)
 
 
-def with_document(payload: bytes, document: bytes | None) -> bytes:
-    return payload if document is None else payload[:-1] + b',"document":' + document + b"}"
+def change_event(change: KeptChange, document: bytes | None, before: bytes | None) -> bytes:
+    """Return the change as JSON, with the document as it is now, and as it was before the change."""
+    event: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(change, has_image=False))
+    if document is not None:
+        event["document"] = msgspec.Raw(document)
+    if before is not None:
+        event["before"] = msgspec.Raw(before)
+    return msgspec.json.encode(event)

@@ -58,7 +58,7 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.USER_BULK: ("action", "filter", "done", "digest"),
     Act.USER_IMPERSONATE: ("uid", "reason", "session"),
     Act.USER_LINK_CREATE: ("kind", "expires_at"),
-    Act.COLLECTION_UPDATE: ("rules", "strict", "expires"),
+    Act.COLLECTION_UPDATE: ("rules", "strict", "expires", "before_images"),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),
 }
 MAX_NAMES: Final = 50  # of the fields of one document

@@ -1,0 +1,59 @@
+"""Documents as they were before a change, for collections that ask for it (`Definition.before_images`).
+
+The transaction of the change writes the image. Its number is that of the change in the change log, and it is deleted
+with the change. If all images of a project exceed the limit in bytes, the oldest are deleted; their changes stay in the
+log, without an image.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import apsw
+
+Image = tuple[int, bytes]  # seq, the document with its system fields
+
+FOLDED_AT_ONCE: Final = 100  # images that one commit deletes beyond the number that it adds, about 5 ms
+
+CREATE_BEFORE_IMAGES: Final = """
+CREATE TABLE before_images (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE before_images_size (bytes INTEGER NOT NULL);
+INSERT INTO before_images_size (bytes) VALUES (0);"""
+
+APPEND: Final = "INSERT INTO before_images (seq, body) VALUES (?, ?)"
+GROW: Final = "UPDATE before_images_size SET bytes = bytes + ? RETURNING bytes"
+OLDEST: Final = "SELECT seq, octet_length(body) FROM before_images ORDER BY seq LIMIT ?"
+SIZE_UNTIL: Final = "SELECT coalesce(sum(octet_length(body)), 0) FROM before_images WHERE seq <= ?"
+DELETE_UNTIL: Final = "DELETE FROM before_images WHERE seq <= ?"
+FORGET: Final = "DELETE FROM before_images; UPDATE before_images_size SET bytes = 0"
+
+
+def append(connection: apsw.Connection, images: list[Image], most_bytes: int) -> None:
+    """Append the images of a batch, and delete the oldest images if there are more than `most_bytes` bytes."""
+    connection.executemany(APPEND, images)
+    total: int = connection.execute(GROW, (sum([len(body) for _, body in images]),)).get
+    if total <= most_bytes:
+        return
+    oldest: list[Any] = connection.execute(OLDEST, (len(images) + FOLDED_AT_ONCE,)).fetchall()
+    freed, until = 0, 0
+    for seq, size in oldest:
+        if total - freed <= most_bytes:
+            break
+        freed, until = freed + size, seq
+    _delete(connection, until, freed)
+
+
+def prune(connection: apsw.Connection, until: int) -> None:
+    """Delete the images of the changes up to this number."""
+    _delete(connection, until, connection.execute(SIZE_UNTIL, (until,)).get)
+
+
+def forget(connection: apsw.Connection) -> None:
+    for _ in connection.execute(FORGET):
+        pass
+
+
+def _delete(connection: apsw.Connection, until: int, freed: int) -> None:
+    if freed:
+        connection.execute(DELETE_UNTIL, (until,))
+        connection.execute(GROW, (-freed,))
