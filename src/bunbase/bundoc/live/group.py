@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from bunbase.bundoc.live.asked import Asked
 from bunbase.bundoc.live.edge import Edge, Member
 from bunbase.bundoc.live.evaluation import Result
@@ -20,7 +22,7 @@ class Group:
         self.asked = asked
         self.caller = caller
         self.members: dict[Member, None] = {}
-        self.edges: dict[Edge, int] = {}  # how many watches of each edge hold the result
+        self.edges: Counter[Edge] = Counter()  # how many watches of each edge hold the result
         self.turn = 0
         self.gone = False
         self.take(result, epoch, seq)
@@ -41,16 +43,3 @@ class Group:
         self.told: list[HeldRow] = self.result.window.shown
         self.told_count = self.result.window.count
         self.told_epoch = self.epoch
-
-    def start(self, member: Member) -> None:
-        """The edge holds the result for this watch from now on."""
-        member.started, member.resume = True, None
-        self.edges[member.edge] = self.edges.get(member.edge, 0) + 1
-
-    def stop(self, member: Member) -> None:
-        """The edge does not hold the result for this watch, or not the right one. Idempotent."""
-        if member.started:
-            member.started = False
-            self.edges[member.edge] -= 1
-            if not self.edges[member.edge]:
-                del self.edges[member.edge]

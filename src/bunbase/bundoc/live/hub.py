@@ -236,7 +236,7 @@ class Hub:
         group, member.group = self.groups.get(member.group), ""
         self.telling.expect_no_more(member)
         if group is not None:
-            group.stop(member)
+            self.telling.stop(member, group)
             group.members.pop(member, None)
             if not group.members:
                 self._remove(group)
@@ -277,9 +277,13 @@ class Hub:
         now = time.time() * 1000
         self._mark([group for group, due in self.timed.items() if due <= now])
         await self._apply_pending(None)
-        if self.stale:
+        while self.stale or self.again:
             began = time.monotonic()
-            await self._run_stale()
+            if self.again:  # these members may hold a result that is not told any more
+                await asyncio.wait(self.again)
+                self._mark([group for group in self.groups.values() if group.seq != self.seq])
+            if self.stale:
+                await self._run_stale()
             await asyncio.sleep(min(REST_SECONDS, time.monotonic() - began))
         await self.telling.tell(self.groups, self.epoch, self.seq, self.slices)
 

@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.live import TooManyLiveQueries
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
 
-QUERY_SECONDS: Final = 1.0  # of one query in a round, since all groups of the project wait for it
+QUERY_SECONDS: Final = 3.0  # of one query in a round, since all groups of the project wait for it
 ROUND_SECONDS: Final = 20.0
 SPENT: Final = "The live queries of this project take too long together: use fewer, or simplify their rules."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -21,13 +22,17 @@ Since = tuple[str, int]  # collection and number of a change
 
 
 class Telling:
-    """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result."""
+    """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result.
+
+    `edges`: how many watches of each edge hold a result of this project.
+    """
 
     def __init__(self, project: str, engine: Engine) -> None:
         self.project = project
         self.engine = engine
         self.changed: dict[Group, None] = {}
         self.expected: dict[Member, None] = {}
+        self.edges: Counter[Edge] = Counter()
 
     def note(self, group: Group) -> None:
         self.changed[group] = None
@@ -40,6 +45,22 @@ class Telling:
 
     def expect_no_more(self, member: Member) -> None:
         self.expected.pop(member, None)
+
+    def start(self, member: Member, group: Group) -> None:
+        """Note that the edge holds the result of the group for this watch."""
+        member.started, member.resume = True, None
+        self.expected.pop(member, None)
+        for edges in (group.edges, self.edges):
+            edges[member.edge] += 1
+
+    def stop(self, member: Member, group: Group) -> None:
+        """Note that the edge holds no result for this watch, or not the right one. Idempotent."""
+        if member.started:
+            member.started = False
+            for edges in (group.edges, self.edges):
+                edges[member.edge] -= 1
+                if not edges[member.edge]:
+                    del edges[member.edge]
 
     def end(self, member: Member, problem: Problem) -> None:
         if member.edge.watches.get(member.number) is member:
@@ -57,19 +78,16 @@ class Telling:
         for member in list(self.expected):
             entered = groups.get(member.group)
             if entered is not None and not entered.stale and entered.seq <= seq and member in self.expected:
-                self._start(member, entered, seq, logged)
+                self._tell_result(member, entered, seq, logged)
                 await slices.turn()
-        edges: dict[Edge, None] = {}
-        for group in groups.values():
-            edges.update(dict.fromkeys(group.edges))
-        for edge in edges:
+        for edge in list(self.edges):
             edge.put(Barrier(self.project, epoch, seq))
 
     def _tell_changes(self, group: Group, seq: int) -> None:
         window = group.result.window
         if group.told_epoch != group.epoch:  # the numbers of changes have another meaning now
             for member in group.members:
-                group.stop(member)
+                self.stop(member, group)
                 member.resume = None
                 self.expect(member)
         shown = window.shown
@@ -83,7 +101,7 @@ class Telling:
             metrics.bundoc_live_diffs.inc()
         group.tell()
 
-    def _start(self, member: Member, group: Group, seq: int, logged: Mapping[Since, frozenset[str]]) -> None:
+    def _tell_result(self, member: Member, group: Group, seq: int, logged: Mapping[Since, frozenset[str]]) -> None:
         resume, rows, count = member.resume, group.told, group.told_count
         touched = None if resume is None else logged.get((group.asked.collection, resume.seq))
         if resume is not None and touched is not None and _fits(member, group, seq):
@@ -92,8 +110,7 @@ class Telling:
         else:
             body = frames.snapshot(rows, count)
             metrics.bundoc_live_resumes.labels("snapshot").inc() if resume is not None else None
-        group.start(member)
-        self.expected.pop(member, None)
+        self.start(member, group)
         name, turn = group.name, group.turn
         member.edge.put(Started(member.number, name, turn, name, group.epoch, seq, body, member.checks))
 
