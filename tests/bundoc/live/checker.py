@@ -58,6 +58,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     n: int | None
     said: tuple[bytes, ...]
     before: frozenset[str]
+    trace: tuple[str, ...]
 
 
 class Checker:
@@ -227,7 +228,16 @@ class Checker:
             if held.started and not held.waiting and not held.unsure:
                 said, before = tuple(held.said), frozenset(held.before)
                 self.snapshots.append(
-                    Snapshot(barrier.seq, held.query, held.caller, list(held.docs), held.n, said, before)
+                    Snapshot(
+                        barrier.seq,
+                        held.query,
+                        held.caller,
+                        list(held.docs),
+                        held.n,
+                        said,
+                        before,
+                        tuple(held.trace[-20:]),
+                    )
                 )
             held.said.clear()
             held.before.clear()
@@ -269,11 +279,13 @@ class Checker:
             held, caller = edge.held[number], self.random.choice(self.callers)
             held.waiting, held.caller = True, caller
             held.checks += 1
+            held.trace.append(f"recheck for {caller.user and caller.user.uid}")
             held.said.clear()
             moved = await self.live.recheck(caller, edge.name, (number,))
             if not moved:
                 assert not held.lacks, "a watch that did not move has lost a diff"
                 held.waiting, held.unsure = False, True
+                held.trace.append("not moved")
 
     async def cut(self) -> None:
         """Cut a stream at any event, write meanwhile, and resume: with the right, an old or a foreign cursor."""
@@ -352,6 +364,7 @@ class Checker:
             names = [variant.name for variant in variants]
             raise Violation(
                 f"at {one.seq}, {one.query} for {one.caller.user} under {names}:\n"
+                f"  trace {one.trace}\n"
                 f"  holds  {[body for _, body in one.docs]} n={one.n}\n  wanted {allowed}"
             )
         known = {token.encode() for wanted in allowed for token in wanted.tokens} | {id.encode() for id in one.before}

@@ -39,6 +39,7 @@ class Held:
         self.started = False
         self.waiting = False  # for the answer to a recheck
         self.checks = 0
+        self.trace: list[str] = []
         self.lacks = False  # diffs of the group before
         self.unsure = False  # the next events may still be for the caller before
         self.said: list[bytes] = []
@@ -100,6 +101,7 @@ class ModelEdge:
             assert body.resumed
             _change(held, body)
         held.n = body.n
+        held.trace.append(f"started {event.group[:4]} checks {event.checks} at {event.seq}")
         held.said.append(event.body)
 
     def _follow(self, held: Held, event: Diff) -> None:
@@ -110,6 +112,7 @@ class ModelEdge:
             held.lacks = True
             return
         held.turn = event.turn
+        held.trace.append(f"diff at {event.seq}")
         body = _read(event.body)
         _change(held, body)
         held.n = held.n if body.n is None else body.n

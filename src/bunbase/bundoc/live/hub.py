@@ -59,6 +59,8 @@ class Hub:
     """`tail`: the batches that are not applied yet.
 
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
+    `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
+    own, so the next round looks at them again.
     `starting`: the queries that make new groups, by view.
     """
 
@@ -71,6 +73,7 @@ class Hub:
         self.index = GroupIndex()
         self.stale: dict[Group, None] = {}
         self.telling = Telling(project, engine)
+        self.doubtful: frozenset[str] = frozenset()
         self.starting: dict[str, asyncio.Task[Group]] = {}
         self.again: set[asyncio.Task[None]] = set()
         self.tail = Tail()
@@ -277,27 +280,34 @@ class Hub:
         now = time.time() * 1000
         self._mark([group for group, due in self.timed.items() if due <= now])
         await self._apply_pending(None)
+        began = time.monotonic()
         while self.stale or self.again:
-            began = time.monotonic()
             if self.again:  # these members may hold a result that is not told any more
                 await asyncio.wait(self.again)
-                self._mark([group for group in self.groups.values() if group.seq != self.seq])
+                self._mark([group for group in self.groups.values() if group.seq > self.seq])
             if self.stale:
                 await self._run_stale()
-            await asyncio.sleep(min(REST_SECONDS, time.monotonic() - began))
+        took = time.monotonic() - began
         await self.telling.tell(self.groups, self.epoch, self.seq, self.slices)
+        for collection in self.doubtful:
+            self._mark(self.index.of_collection(collection), regroup=True)
+            self.tail.news.set()
+        self.doubtful = frozenset()
+        await asyncio.sleep(min(REST_SECONDS, took))
 
     async def _apply_pending(self, until: int | None) -> None:
         """Apply the batches up to the change `until`, or all of them."""
         if self.tail.unknown:
-            self.tail.unknown = False
+            self.tail.unknown = until is not None  # what was lost may be newer than the snapshot
             self._mark(self.groups.values(), regroup=True)
         while (batch := self.tail.next(until)) is not None:
             self.epoch = self.epoch or batch.epoch
             if batch.epoch != self.epoch:
-                self._mark(self.groups.values(), regroup=True)
+                self.tail.forget()
                 continue
             self.seq = max(self.seq, batch.seq)  # a group that begins meanwhile, from an older snapshot, is stale
+            if until is not None:
+                self.doubtful |= batch.altered
             for collection in batch.altered:
                 self._mark(self.index.of_collection(collection), regroup=True)
             if batch.changes is None and batch.seq > batch.since:

@@ -56,8 +56,8 @@ class Tail:
         return batch
 
     def begin(self, epoch: str, seq: int) -> None:
-        """Keep only the batches after a change of a new history."""
-        self.batches = deque(batch for batch in self.batches if batch.epoch == epoch and batch.seq > seq)
+        """Keep only the batches of a new history that may come after its change `seq`."""
+        self.batches = deque(batch for batch in self.batches if batch.epoch == epoch and batch.seq >= seq)
         self.bytes = sum(map(_size, self.batches))
 
     async def reaches(self, seq: int, applied: int) -> bool:
