@@ -59,6 +59,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     said: tuple[bytes, ...]
     before: frozenset[str]
     trace: tuple[str, ...]
+    watch: tuple[str, int]
 
 
 class Checker:
@@ -224,7 +225,7 @@ class Checker:
         return ModelEdge(self.live, name, self.on_barrier)
 
     def on_barrier(self, edge: ModelEdge, barrier: Barrier) -> None:
-        for held in edge.held.values():
+        for number, held in edge.held.items():
             if held.started and not held.waiting and not held.unsure:
                 said, before = tuple(held.said), frozenset(held.before)
                 self.snapshots.append(
@@ -237,6 +238,7 @@ class Checker:
                         said,
                         before,
                         tuple(held.trace[-20:]),
+                        (edge.name, number),
                     )
                 )
             held.said.clear()
@@ -364,13 +366,28 @@ class Checker:
             names = [variant.name for variant in variants]
             raise Violation(
                 f"at {one.seq}, {one.query} for {one.caller.user} under {names}:\n"
-                f"  trace {one.trace}\n"
+                f"  trace {one.trace}\n  server {self.at_the_server(one)}\n"
                 f"  holds  {[body for _, body in one.docs]} n={one.n}\n  wanted {allowed}"
             )
         known = {token.encode() for wanted in allowed for token in wanted.tokens} | {id.encode() for id in one.before}
         for body in one.said:
             if leaked := set(TOKEN.findall(body)) - known - {uid.encode() for uid in USERS}:
                 raise Violation(f"at {one.seq}, {one.query} for {one.caller.user} was told {leaked}: {body!r}")
+
+    def at_the_server(self, one: Snapshot) -> str:
+        """Return what the server knows about a watch, for the message of a violation."""
+        service: Any = self.live
+        hub, stream = service.hubs.get(self.project), service.edges.get(one.watch[0])
+        member = stream and stream.watches.get(one.watch[1])
+        group = member and hub and hub.groups.get(member.group)
+        if not group:
+            return f"no group: {hub} {member and vars(member)}"
+        facts = {"stale": group.stale, "in": group in hub.stale, "seq": group.seq, "gone": group.gone}
+        facts |= {"filed": group in hub.index.filed, "kind": group.result.view.kind, "follows": group.result.follows}
+        facts |= {"member": member in group.members, "started": member.started, "edges": dict(group.edges)}
+        facts |= {"rules": group.result.view.access and vars(group.result.view.access.rules), "hub": hub.seq}
+        facts |= {"rows": [row.id for row in group.result.window.rows], "told": [row.id for row in group.told]}
+        return repr(facts)
 
     async def compare_bytes(self, held: Held) -> None:
         """Compare the bytes with the answer to the same query over HTTP."""

@@ -277,6 +277,9 @@ class Hub:
 
     async def _round(self) -> None:
         self.tail.news.clear()
+        for collection in self.doubtful:
+            self._mark(self.index.of_collection(collection), regroup=True)
+        self.doubtful = frozenset()
         now = time.time() * 1000
         self._mark([group for group, due in self.timed.items() if due <= now])
         await self._apply_pending(None)
@@ -289,10 +292,8 @@ class Hub:
                 await self._run_stale()
         took = time.monotonic() - began
         await self.telling.tell(self.groups, self.epoch, self.seq, self.slices)
-        for collection in self.doubtful:
-            self._mark(self.index.of_collection(collection), regroup=True)
+        if self.doubtful:
             self.tail.news.set()
-        self.doubtful = frozenset()
         await asyncio.sleep(min(REST_SECONDS, took))
 
     async def _apply_pending(self, until: int | None) -> None:
@@ -323,7 +324,7 @@ class Hub:
         if before.large or after.large:
             await asyncio.to_thread(lambda: (before.fields, after.fields))
         for group in self.index.concerned(change.collection, before.fields, after.fields):
-            if group.stale or group.seq >= change.seq:
+            if group.gone or group.stale or group.seq >= change.seq:
                 continue
             if not group.result.follows or before.large or after.large:
                 self._mark([group] if touches(group.asked, before, after) else [])
@@ -346,9 +347,10 @@ class Hub:
 
     def _mark(self, groups: Iterable[Group], regroup: bool = False) -> None:
         for group in list(groups):
-            group.stale = True
-            group.regroup = group.regroup or regroup
-            self.stale[group] = None
+            if not group.gone:
+                group.stale = True
+                group.regroup = group.regroup or regroup
+                self.stale[group] = None
 
     async def _run_stale(self) -> None:
         """Run the queries of all stale groups in one snapshot, and bring all other groups to the same change."""
@@ -361,6 +363,7 @@ class Hub:
         epoch, seq, done = await self.engine.moment(self.project, work)
         metrics.bundoc_live_queries.labels("stale").inc(len(done))
         for one in done:
+            self.stale.pop(one.job.group, None)
             if not one.job.group.gone:
                 self._place(one, epoch, seq)
 
@@ -380,7 +383,6 @@ class Hub:
     def _place(self, done: Done, epoch: str, seq: int) -> None:
         """Give the outcomes of a query to its group, or to other groups if views have changed."""
         group = done.job.group
-        self.stale.pop(group, None)
         own = next((one for one in done.outcomes if isinstance(one, Result) and one.view.name == group.name), None)
         if own is not None:
             self._take(group, own, epoch, seq)
