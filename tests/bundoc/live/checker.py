@@ -379,11 +379,15 @@ class Checker:
         service: Any = self.live
         hub, stream = service.hubs.get(self.project), service.edges.get(one.watch[0])
         member = stream and stream.watches.get(one.watch[1])
-        group = member and hub and hub.groups.get(member.group)
+        group = member and hub and hub.groups.by_name.get(member.group)
         if not group:
             return f"no group: {hub} {member and vars(member)}"
-        facts = {"stale": group.stale, "in": group in hub.stale, "seq": group.seq, "gone": group.gone}
-        facts |= {"filed": group in hub.index.filed, "kind": group.result.view.kind, "follows": group.result.follows}
+        facts = {"stale": group.stale, "in": group in hub.groups.stale, "seq": group.seq, "gone": group.gone}
+        facts |= {
+            "filed": group in hub.groups.index.filed,
+            "kind": group.result.view.kind,
+            "follows": group.result.follows,
+        }
         facts |= {"member": member in group.members, "started": member.started, "edges": dict(group.edges)}
         facts |= {"rules": group.result.view.access and vars(group.result.view.access.rules), "hub": hub.seq}
         facts |= {"rows": [row.id for row in group.result.window.rows], "told": [row.id for row in group.told]}

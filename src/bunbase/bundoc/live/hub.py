@@ -27,15 +27,15 @@ from bunbase.bundoc.engine import Engine, Moment
 from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.evaluation import Result, check_size, evaluated
 from bunbase.bundoc.live.group import Group
-from bunbase.bundoc.live.group_index import GroupIndex
 from bunbase.bundoc.live.incremental import Image, apply_change, touches
+from bunbase.bundoc.live.registry import Registry
 from bunbase.bundoc.live.rounds import Done, Job, run_jobs
 from bunbase.bundoc.live.slices import Slices
 from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.visibility import View, view_of
 from bunbase.contracts.bundoc.backups import ProjectRestoring
-from bunbase.contracts.bundoc.live import LiveQueryTooLarge, TooManyLiveQueries
+from bunbase.contracts.bundoc.live import LiveQueryTooLarge
 from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
@@ -46,9 +46,6 @@ from bunbase.pkg.rules.inputs import Postponed
 
 log = logger("bundoc")
 
-MAX_GROUPS: Final = 10_000
-MAX_UNFILED: Final = 2000  # groups of one collection without an equality, since every change must ask them
-MAX_HELD_BYTES: Final = 64 << 20
 REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
 AHEAD_SECONDS: Final = 1.0
 TRIES: Final = 8
@@ -69,9 +66,7 @@ class Hub:
         self.engine = engine
         self.clock = clock
         self.dev = dev
-        self.groups: dict[str, Group] = {}
-        self.index = GroupIndex()
-        self.stale: dict[Group, None] = {}
+        self.groups = Registry()
         self.telling = Telling(project, engine)
         self.doubtful: frozenset[str] = frozenset()
         self.starting: dict[str, asyncio.Task[Group]] = {}
@@ -79,16 +74,13 @@ class Hub:
         self.tail = Tail()
         self.epoch, self.seq = "", -1
         self.entering = 0
-        self.timed: dict[Group, int] = {}
-        self.held: dict[Group, int] = {}
-        self.held_bytes = 0
         self.slices = Slices()
         engine.follow(project, self.tail.take)
         self.rounds = asyncio.create_task(self._go_round())
 
     @property
     def empty(self) -> bool:
-        return not self.groups and not self.starting and not self.again and not self.entering
+        return not self.groups.by_name and not self.starting and not self.again and not self.entering
 
     async def close(self) -> None:
         self.engine.unfollow(self.project)
@@ -97,8 +89,8 @@ class Hub:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
-        for group in list(self.groups.values()):
-            self._remove(group)
+        for group in list(self.groups.by_name.values()):
+            self.groups.remove(group)
 
     async def enter(self, member: Member) -> None:
         """Put a member into the group of its view. Its result comes with the next round.
@@ -115,7 +107,7 @@ class Hub:
         while not member.withdrawn:
             caller = member.caller
             view = await self._view(member, caller)
-            group = self.groups.get(view.name) or await self._started(view, member)
+            group = self.groups.by_name.get(view.name) or await self._started(view, member)
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
                 self._withdraw(member)
                 group.members[member] = None
@@ -143,7 +135,9 @@ class Hub:
 
     def end(self, problem: Problem, members: Iterable[Member] | None = None) -> None:
         """End watches, all of them by default, and tell their edges why."""
-        every = members if members is not None else [one for group in self.groups.values() for one in group.members]
+        every = (
+            members if members is not None else [one for group in self.groups.by_name.values() for one in group.members]
+        )
         for member in list(every):
             self.leave(member)
             self.telling.end(member, problem)
@@ -156,8 +150,10 @@ class Hub:
             return
         except Problem as problem:
             self.end(problem)
-        for group in [one for one in self.groups.values() if not one.members]:  # their callers left during the query
-            self._remove(group)
+        for group in [
+            one for one in self.groups.by_name.values() if not one.members
+        ]:  # their callers left during the query
+            self.groups.remove(group)
 
     async def _view(self, member: Member, caller: Caller) -> View:
         terms = await self.engine.terms(self.project, member.asked.collection)
@@ -175,7 +171,7 @@ class Hub:
                 group = await asyncio.shield(task)
                 return group if group.name == view.name else None
             return None
-        self._check_room(member)
+        self.groups.check_room(member.asked.collection, len(self.starting))
         task = self.starting[view.name] = asyncio.create_task(self._start(member))
         task.add_done_callback(lambda _: self.starting.pop(view.name, None))
         return await asyncio.shield(task)
@@ -188,61 +184,25 @@ class Hub:
             return moment.epoch, moment.seq, evaluated(moment, asked, caller, now, self.dev)
 
         epoch, seq, result = await self.engine.moment(self.project, work)
-        if (there := self.groups.get(result.view.name)) is not None:
+        if (there := self.groups.by_name.get(result.view.name)) is not None:
             return there
         group = Group(asked, caller, result, epoch, seq)
         if not self.epoch:
             self.epoch, self.seq = epoch, seq
-        self._add(group)
+        self.groups.add(group)
         if altered != self.tail.altered or epoch != self.epoch or seq < self.seq:
-            self._mark([group], regroup=True)
+            self.groups.mark([group], regroup=True)
         return group
-
-    def _check_room(self, member: Member) -> None:
-        if len(self.groups) + len(self.starting) >= MAX_GROUPS:
-            raise TooManyLiveQueries(f"A project can have {MAX_GROUPS} different live queries at once.")
-        if self.index.unfiled(member.asked.collection) >= MAX_UNFILED:
-            message = f"More than {MAX_UNFILED} live queries of this collection demand no value of a field: add one."
-            raise TooManyLiveQueries(message)
-        if self.held_bytes >= MAX_HELD_BYTES:
-            raise TooManyLiveQueries(f"The live queries of a project can hold {MAX_HELD_BYTES >> 20} MiB of documents.")
-
-    def _add(self, group: Group) -> None:
-        self.groups[group.name] = group
-        self._file(group)
-        metrics.bundoc_live_groups.labels(group.result.view.kind).inc()
-
-    def _file(self, group: Group) -> None:
-        """Note what the present result depends on, and how large it is."""
-        self.index.file(group)
-        self.timed.pop(group, None)
-        if group.result.due is not None:
-            self.timed[group] = group.result.due
-        self.held_bytes -= self.held.get(group, 0)
-        self.held[group] = sum([len(row.body) for row in group.result.window.rows])
-        self.held_bytes += self.held[group]
-
-    def _remove(self, group: Group) -> None:
-        if group.gone:
-            return
-        group.gone = True
-        self.timed.pop(group, None)
-        self.held_bytes -= self.held.pop(group)
-        self.groups.pop(group.name, None)
-        self.stale.pop(group, None)
-        self.index.remove(group)
-        self.telling.forget(group)
-        metrics.bundoc_live_groups.labels(group.result.view.kind).dec()
 
     def _withdraw(self, member: Member) -> None:
         """Take a member out of its group, and remove the group if it was the last one."""
-        group, member.group = self.groups.get(member.group), ""
+        group, member.group = self.groups.by_name.get(member.group), ""
         self.telling.expect_no_more(member)
         if group is not None:
             self.telling.stop(member, group)
             group.members.pop(member, None)
             if not group.members:
-                self._remove(group)
+                self.groups.remove(group)
 
     async def _go_round(self) -> None:
         tried = 0
@@ -266,32 +226,30 @@ class Hub:
 
     async def _wait(self) -> None:
         """Wait for news, or until a result may change by itself."""
-        seconds = min(self.timed.values()) / 1000 - time.time() if self.timed else None
+        seconds = min(self.groups.timed.values()) / 1000 - time.time() if self.groups.timed else None
         if self.telling.expected:
             seconds = AHEAD_SECONDS if seconds is None else min(AHEAD_SECONDS, seconds)
         try:
             async with asyncio.timeout(None if seconds is None else max(0.001, seconds)):
                 await self.tail.news.wait()
         except TimeoutError:  # the changes before a new group should have arrived by now
-            self._mark([group for group in self.groups.values() if group.seq > self.seq])
+            self.groups.mark_ahead(self.seq)
 
     async def _round(self) -> None:
         self.tail.news.clear()
-        for collection in self.doubtful:
-            self._mark(self.index.of_collection(collection), regroup=True)
+        self.groups.mark_altered(self.doubtful)
         self.doubtful = frozenset()
-        now = time.time() * 1000
-        self._mark([group for group, due in self.timed.items() if due <= now])
+        self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
         began = time.monotonic()
-        while self.stale or self.again:
+        while self.groups.stale or self.again:
             if self.again:  # these members may hold a result that is not told any more
                 await asyncio.wait(self.again)
-                self._mark([group for group in self.groups.values() if group.seq > self.seq])
-            if self.stale:
+                self.groups.mark_ahead(self.seq)
+            if self.groups.stale:
                 await self._run_stale()
         took = time.monotonic() - began
-        await self.telling.tell(self.groups, self.epoch, self.seq, self.slices)
+        await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
         if self.doubtful:
             self.tail.news.set()
         await asyncio.sleep(min(REST_SECONDS, took))
@@ -300,7 +258,7 @@ class Hub:
         """Apply the batches up to the change `until`, or all of them."""
         if self.tail.unknown:
             self.tail.unknown = until is not None  # what was lost may be newer than the snapshot
-            self._mark(self.groups.values(), regroup=True)
+            self.groups.mark_all(regroup=True)
         while (batch := self.tail.next(until)) is not None:
             self.epoch = self.epoch or batch.epoch
             if batch.epoch != self.epoch:
@@ -309,10 +267,9 @@ class Hub:
             self.seq = max(self.seq, batch.seq)  # a group that begins meanwhile, from an older snapshot, is stale
             if until is not None:
                 self.doubtful |= batch.altered
-            for collection in batch.altered:
-                self._mark(self.index.of_collection(collection), regroup=True)
+            self.groups.mark_altered(batch.altered)
             if batch.changes is None and batch.seq > batch.since:
-                self._mark(self.groups.values())
+                self.groups.mark_all()
             for change in batch.changes or ():
                 await self._apply(change)
 
@@ -320,14 +277,16 @@ class Hub:
         before, after = Image(change.before), Image(change.after)
         document = change.after or change.before
         assert document is not None
-        self._mark([one for one in self.index.looking_up((change.collection, document.id)) if one.seq < change.seq])
+        self.groups.mark(
+            [one for one in self.groups.index.looking_up((change.collection, document.id)) if one.seq < change.seq]
+        )
         if before.large or after.large:
             await asyncio.to_thread(lambda: (before.fields, after.fields))
-        for group in self.index.concerned(change.collection, before.fields, after.fields):
+        for group in self.groups.index.concerned(change.collection, before.fields, after.fields):
             if group.gone or group.stale or group.seq >= change.seq:
                 continue
             if not group.result.follows or before.large or after.large:
-                self._mark([group] if touches(group.asked, before, after) else [])
+                self.groups.mark([group] if touches(group.asked, before, after) else [])
             else:
                 self._follow(group, before, after)
             await self.slices.turn()
@@ -340,17 +299,10 @@ class Hub:
                 self.telling.note(group)
                 if window.lacks_rows:
                     metrics.bundoc_live_queries.labels("refill").inc()
-                    self._mark([group])
+                    self.groups.mark([group])
                 check_size(window, group.asked.bounded)
         except (Postponed, LiveQueryTooLarge):
-            self._mark([group])  # the query decides
-
-    def _mark(self, groups: Iterable[Group], regroup: bool = False) -> None:
-        for group in list(groups):
-            if not group.gone:
-                group.stale = True
-                group.regroup = group.regroup or regroup
-                self.stale[group] = None
+            self.groups.mark([group])  # the query decides
 
     async def _run_stale(self) -> None:
         """Run the queries of all stale groups in one snapshot, and bring all other groups to the same change."""
@@ -363,7 +315,7 @@ class Hub:
         epoch, seq, done = await self.engine.moment(self.project, work)
         metrics.bundoc_live_queries.labels("stale").inc(len(done))
         for one in done:
-            self.stale.pop(one.job.group, None)
+            self.groups.stale.pop(one.job.group, None)
             if not one.job.group.gone:
                 self._place(one, epoch, seq)
 
@@ -371,14 +323,14 @@ class Hub:
         """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
         if self.epoch != epoch:
             self.tail.begin(epoch, seq)
-            self._mark(self.groups.values(), regroup=True)
+            self.groups.mark_all(regroup=True)
             self.epoch, self.seq = epoch, seq
         elif not await self.tail.reaches(seq, self.seq):
             log.warning("the changes of a commit did not arrive", project=self.project, seq=seq)
-            self._mark(self.groups.values(), regroup=True)
+            self.groups.mark_all(regroup=True)
         await self._apply_pending(seq)
         self.seq = max(self.seq, seq)
-        return [_job(group) for group in self.stale]
+        return [_job(group) for group in self.groups.stale]
 
     def _place(self, done: Done, epoch: str, seq: int) -> None:
         """Give the outcomes of a query to its group, or to other groups if views have changed."""
@@ -399,16 +351,15 @@ class Hub:
 
     def _take(self, group: Group, result: Result, epoch: str, seq: int) -> None:
         group.take(result, epoch, seq)
-        self.stale.pop(group, None)
-        self._file(group)
+        self.groups.file(group)
         self.telling.note(group)
 
     def _move(self, member: Member, result: Result, epoch: str, seq: int) -> None:
         """Put a member into the group of its new view."""
-        target = self.groups.get(result.view.name)
+        target = self.groups.by_name.get(result.view.name)
         if target is None:
             target = Group(member.asked, member.caller, result, epoch, seq)
-            self._add(target)
+            self.groups.add(target)
         elif target.seq != seq or target.stale:
             self._take(target, result, epoch, seq)
         self._withdraw(member)
@@ -424,7 +375,7 @@ class Hub:
             self.again.add(task)
             task.add_done_callback(self.again.discard)
         if not group.gone:
-            self._remove(group)
+            self.groups.remove(group)
 
     async def _enter_again(self, member: Member) -> None:
         try:

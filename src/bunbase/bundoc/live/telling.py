@@ -37,9 +37,6 @@ class Telling:
     def note(self, group: Group) -> None:
         self.changed[group] = None
 
-    def forget(self, group: Group) -> None:
-        self.changed.pop(group, None)
-
     def expect(self, member: Member) -> None:
         self.expected[member] = None
 
@@ -71,7 +68,9 @@ class Telling:
         """Tell all changes. All groups that are not stale stand at the change `seq`; new ones may stand after it."""
         logged = await self._logged(groups, epoch)
         for group in list(self.changed):
-            if not group.stale and not group.gone:
+            if group.gone:
+                self.changed.pop(group, None)
+            elif not group.stale:
                 self._tell_changes(group, seq)
                 self.changed.pop(group, None)
                 await slices.turn()
