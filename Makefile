@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE  # without bytecode each of four processes comp
 PACKAGES := tests/functions/packages
 SDK := tests/sdk_js/runtimes
 
-.PHONY: run test check check-types check-rest e2e explore soak live packages sdk command clients bench gen lock clean
+.PHONY: run test check check-types check-rest e2e explore growth-check soak live packages sdk command clients bench gen lock clean
 
 run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -38,6 +38,9 @@ e2e: .venv/.dev node_modules/.ready  ## only the end-to-end tests, with real pro
 
 explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, 25 times as many; add a failure to its test as a fixed example
 	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-25} $(BIN)/pytest --timeout 3600 -m "hypothesis or explore"
+
+growth-check: .venv/.dev  ## each kind of query with 100, 1,000 and 10,000 documents: the work grows at most as the documents do
+	BUNBASE_GROWTH_DOCUMENTS=$${BUNBASE_GROWTH_DOCUMENTS:-100} $(BIN)/pytest -n 0 --timeout 7200 tests/bundoc/whole/test_no_cliffs.py
 
 soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documents, sign-ins, workers, the zygote, the server, everything
 	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/whole/test_history.py

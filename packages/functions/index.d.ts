@@ -45,7 +45,13 @@ export type AnyDocument = Readonly<Record<string, unknown>>;
 export type System = Readonly<{ _id: string; _rev: number; _created: string; _updated: string }>;
 
 /** One page of results. `next`: the cursor of the next page, or null after the last one. `count`: only if requested. */
-export type Page<T> = Readonly<{ items: (T & System)[]; next: string | null; count?: number }>;
+export type Page<T> = Readonly<{
+  items: (T & System)[];
+  next: string | null;
+  count?: number;
+  /** `count` is an estimate, because the exact number would exceed the budget of a query. */
+  count_is_estimate?: true;
+}>;
 
 /** A query. `where`: a filter with MongoDB's operators. `sort`: paths; a leading `-` sorts in descending order. */
 export type Query = Readonly<{
@@ -167,7 +173,7 @@ export type TypedData<D> = Readonly<{
   query<N extends Name<D>>(
     collection: N,
     query: TypedQuery<Read<D, N>> & Readonly<{ select: readonly string[] }>,
-  ): Promise<Readonly<{ items: (Partial<Read<D, N>> & Readonly<{ _id: string }>)[]; next: string | null; count?: number }>>;
+  ): Promise<Readonly<{ items: (Partial<Read<D, N>> & Readonly<{ _id: string }>)[]; next: string | null; count?: number; count_is_estimate?: true }>>;
   query<N extends Name<D>>(collection: N, query?: TypedQuery<Read<D, N>>): Promise<Page<Read<D, N>>>;
   aggregate<T = AnyDocument>(
     collection: Name<D>,

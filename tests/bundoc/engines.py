@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine, open_sqlite_engine
-from bunbase.pkg.clock import SystemClock
+from bunbase.pkg.clock import Clock, SystemClock
 from tests.fakes import FakeKms
 
 
@@ -25,6 +25,10 @@ class Seconds:
 
 
 def sqlite_engine(
-    directory: Path, kms: FakeKms, settings: BundocSettings | None = None, now: Seconds | None = None
+    directory: Path,
+    kms: FakeKms,
+    settings: BundocSettings | None = None,
+    now: Seconds | None = None,
+    clock: Clock | None = None,
 ) -> AbstractAsyncContextManager[SqliteEngine]:
-    return open_sqlite_engine(directory, kms, SystemClock(), settings or BundocSettings(), now or Seconds())
+    return open_sqlite_engine(directory, kms, clock or SystemClock(), settings or BundocSettings(), now or Seconds())

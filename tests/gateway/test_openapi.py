@@ -298,3 +298,17 @@ def test_preconditions_have_the_forms_that_the_server_accepts() -> None:
         assert problems_of(headers[method, "If-None-Match"], '"3"') != []
     for sent, matches in (("*", True), ('"3"', True), ('W/"3", "4"', True), ("3", False), ("", False)):
         assert (problems_of(headers["get", "If-None-Match"], sent) == []) is matches, sent
+
+
+def test_every_header_of_an_answer_has_a_schema() -> None:
+    """OpenAPI 3.1 requires it, and validators refuse the whole document otherwise."""
+    answered = [
+        (path, name, header)
+        for path, methods in DOCUMENT["paths"].items()
+        for operation in methods.values()
+        for answer in operation["responses"].values()
+        for name, header in answer.get("headers", {}).items()
+    ]
+
+    assert answered
+    assert [(path, name) for path, name, header in answered if "schema" not in header] == []

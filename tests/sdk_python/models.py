@@ -15,10 +15,11 @@ DOCUMENT: Final = ROOT / "docs/reference/openapi.json"
 # the types that signatures name; the types inside of them follow
 WANTED: Final = (
     "Backup", "BackupJob", "BackupScheduleState",
-    "BulkFilter", "BulkResult", "ShownChange", "CollectionSpec", "Commit", "Decision", "Decisions", "DocumentWrite",
+    "BulkFilter", "BulkResult", "ShownChange", "CollectionSpec", "Commit", "Decisions", "DocumentWrite",
     "FunctionConfig", "FunctionStats", "HandedLink", "Imported", "ImportedUsers", "Impersonated", "Job", "LogLine",
-    "ManagedActivityEntry", "ManagedUser", "Misfit", "NewUser", "OneCase", "OpenUserInvite", "Rules", "Run",
-    "ScheduleState", "ShownCollection", "UserChanges", "UserInvite", "UserLine", "UserSession", "Variable", "Version",
+    "ManagedActivityEntry", "ManagedUser", "Misfit", "NewUser", "OneCase", "OneDecision", "OpenUserInvite", "Rules",
+    "Run", "ScheduleState", "ShownCollection", "UserChanges", "UserInvite", "UserLine", "UserSession", "Variable",
+    "Version",
 )  # fmt: skip
 RENAMED: Final = {"ShownCollection": "CollectionInfo", "ShownChange": "Change", "Version": "FunctionVersion"}
 SENT: Final = frozenset({"BulkFilter", "NewUser", "UserChanges"})  # a time may be a datetime in these

@@ -47,6 +47,18 @@ export interface CollectionSpec {
   before_images?: boolean;
 }
 
+/**
+ * A list rule that works now, but not with many documents. From about `from_documents` documents in the collection on,
+ * lists are refused. `index`: the index to add; null if no index helps. `detail`: a sentence with the remedy.
+ */
+export interface RuleWarning {
+  collection: string;
+  rule: string;
+  from_documents: number;
+  index: Index | null;
+  detail: string;
+}
+
 export interface CollectionState {
   name: string;
   created_at: string;
@@ -58,6 +70,8 @@ export interface CollectionState {
   before_images?: boolean;
   documents?: number | null;
   bytes?: number | null;
+  /** Only in the answer to a change. */
+  warnings?: RuleWarning[] | null;
 }
 
 /** Without `schema`, the saved schema is used. */

@@ -1,7 +1,7 @@
 /** Tries rules out, without a change. */
 
 import type { Call } from "bunbase-js";
-import type { Rules } from "./collections.js";
+import type { Rules, RuleWarning } from "./collections.js";
 import type { Connection } from "./connection.js";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -34,15 +34,22 @@ export interface ManyCases extends RuleDocuments {
 }
 
 /** The trace has the value of each part of the rule. */
-export interface Decision {
+export interface CaseDecision {
   allowed: boolean;
   hidden: string[];
   trace: { expr: string; value: unknown; line: number; column: number; [more: string]: unknown }[];
 }
 
+/** `warnings`: list rules that will refuse lists when the collection has grown. */
+export interface Decision extends CaseDecision {
+  warnings: RuleWarning[];
+}
+
+/** `items`: one decision for each case, in order. `warnings`: as of one case, for all collections. */
 export interface Decisions {
-  items: Decision[];
+  items: CaseDecision[];
   coverage: Fields[];
+  warnings: RuleWarning[];
 }
 
 export class RuleTests {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -18,8 +18,6 @@ from bunbase.contracts.bundoc.documents import Changes, KeyState, StoredSize
 from bunbase.pkg.idempotency import Attempt
 
 T = TypeVar("T")
-
-MAX_PAGE_BYTES: Final = 8 << 20
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -141,6 +139,10 @@ class Engine(Protocol):
 
     async def search(self, project: str, collection: str, search: Search) -> Found:
         """Find documents. A collection that does not exist counts as empty. Raises: QueryNeedsIndex."""
+        ...
+
+    async def explain(self, project: str, collection: str, search: Search) -> Found:
+        """Return the plan of an aggregate (`index`, `ordered`, `grows`), without its items. It examines no document."""
         ...
 
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:

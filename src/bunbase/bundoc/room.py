@@ -9,6 +9,7 @@ from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.service import BackupsService
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.live.service import LiveService
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.transfer.service import TransferService
@@ -49,12 +50,12 @@ class BundocRoom:
         self.documents = BundocService(
             engine,
             dev=dev,
-            max_scan=settings.max_scan,
-            max_entries=settings.max_entries,
+            bound=_budgets(settings, settings.max_scan, settings.max_scan_mib),
+            unbound=_budgets(settings, settings.server_scan, settings.server_scan_mib),
             clock=clock,
             read_seconds=settings.read_seconds,
         )
-        self.live_queries = LiveService(engine, clock, self.documents.budgets, dev)
+        self.live_queries = LiveService(engine, clock, self.documents.bound, self.documents.unbound, dev)
         self.backup_service = BackupsService(copies, archive, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 
@@ -177,3 +178,7 @@ class BundocRoom:
         await self.live_queries.drop_project(project)
         await self.backup_service.end_backups(project)
         await self.documents.drop_project(project)
+
+
+def _budgets(settings: BundocSettings, documents: int, mib: int) -> Budgets:
+    return Budgets(documents, mib << 20, settings.max_entries, settings.read_seconds)

@@ -30,8 +30,8 @@ from bunbase.bundoc.permissions.callers import allow, as_user, check_steps, disc
 from bunbase.bundoc.permissions.list_warnings import warnings_for
 from bunbase.bundoc.permissions.reading import answered, missing, read_document
 from bunbase.bundoc.permissions.rule_tests import Batch, Trial, only_decision, read_batch
+from bunbase.bundoc.query.budgets import BOUND, UNBOUND, Budgets
 from bunbase.bundoc.query.index_specs import named_indexes
-from bunbase.bundoc.query.search import Budgets
 from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.reading.first_queries import FirstQueries
 from bunbase.bundoc.reading.misfits import misfits_of
@@ -85,23 +85,24 @@ class BundocService:
     """The operations on documents and collections.
 
     `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
-    `max_scan`: how many documents one query may examine. `max_entries`: how many entries of an index, if no document
-    is read. `read_seconds`: how long a query may take.
+    `bound`, `unbound`: what a query may examine, of callers that rules bind and of all others. `read_seconds`: how long
+    a query may take.
     """
 
     def __init__(
         self,
         engine: Engine,
         dev: bool = True,
-        max_scan: int = 10_000,
+        bound: Budgets = BOUND,
+        unbound: Budgets = UNBOUND,
         clock: Clock | None = None,
-        max_entries: int = 5_000_000,
         read_seconds: float = 5.0,
     ) -> None:
         self.engine = engine
         self.clock = clock or SystemClock()
         self.dev = dev
-        self.budgets = Budgets(max_scan, max_entries)
+        self.bound = bound
+        self.unbound = unbound
         self.read_seconds = read_seconds
         self.first_queries = FirstQueries(engine, read_seconds)
 
@@ -249,8 +250,9 @@ class BundocService:
             access = await self._access(caller, collection, SCAN_STEPS) if bound else None
             check_collection(collection)
             await self._check_created(caller, collection)
+            budgets = self.unbound if access is None else self.bound
             with self._hinting(caller):
-                return await aggregated_page(self.engine, caller.project, collection, aggregation, self.budgets, access)
+                return await aggregated_page(self.engine, caller.project, collection, aggregation, budgets, access)
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
@@ -383,8 +385,9 @@ class BundocService:
         if access is not None and self.dev:
             await self.first_queries.note(caller.project, collection, access.rules)
         visible = self._visible_to(caller)
+        budgets = self.unbound if access is None else self.bound
         with self._hinting(caller):
-            return await queried(self.engine, caller.project, collection, query, self.budgets, access, visible)
+            return await queried(self.engine, caller.project, collection, query, budgets, access, visible)
 
     async def _with_expanded(
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]

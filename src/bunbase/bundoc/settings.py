@@ -30,7 +30,10 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `batch_writes`: the maximum number of writes that share one fsync.
     `read_seconds`: a statement that takes longer than this is stopped.
     `threads`: how many threads write to files, and how many others open files, for all projects together.
-    `max_scan`: how many documents one query may examine. A query that needs more fails and names an index that helps.
+    `max_scan`: how many documents one query of a caller bound by rules may examine. A query that needs more fails and
+    names an index that helps.
+    `max_scan_mib`: how many MiB these documents may have.
+    `server_scan`, `server_scan_mib`: the same for callers that no rule binds: secret keys, functions and members.
     `max_entries`: how many entries of an index one count or aggregate may examine that needs no documents.
 
     `scans`: how many queries and long lists may run at the same time in all projects.
@@ -59,6 +62,9 @@ class BundocSettings(msgspec.Struct, frozen=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     read_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
     max_scan: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
+    max_scan_mib: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
+    server_scan: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 5_000_000
+    server_scan_mib: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1024
     max_entries: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 5_000_000
     scans: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     project_scans: Annotated[int, msgspec.Meta(ge=1, le=64)] = 3

@@ -73,6 +73,7 @@ class Met(msgspec.Struct, frozen=True):
     deleted document with this id may have had. The next revision is higher than `last` and the revision of `before`.
     """
 
+    collection: str
     before: StoredDocument | None
     now: str
     last: int = 0
@@ -146,19 +147,19 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
                 )
             return begun(write, met)
         case Put():
-            _check(write.when, before)
+            _check(write.id, write.when, met)
             return _next(before, write.body, met) if before else begun(write, met)
         case Patch():
-            found = _found(write.id, write.when, before)
+            found = _found(write.id, write.when, met)
             return _next(found, stored_form(merged_fields(read_fields(found.body), write.changes)), met)
         case Update():
-            found = _found(write.id, write.when, before)
+            found = _found(write.id, write.when, met)
             return _next(found, stored_form(updated(read_fields(found.body), write.changes, met.now)), met)
         case Delete():
-            _found(write.id, write.when, before)
+            _found(write.id, write.when, met)
             return None
         case Check():
-            _check(write.when, before)
+            _check(write.id, write.when, met)
             return before
         case _:
             assert_never(write)
@@ -197,19 +198,21 @@ def _next(before: StoredDocument, body: bytes, met: Met) -> StoredDocument:
     return StoredDocument(before.id, next_rev(met), before.created, met.now, body)
 
 
-def _found(id: str, when: Precondition, before: StoredDocument | None) -> StoredDocument:
-    _check(when, before)
-    if before is None:
-        raise DocumentNotFound(f"There is no document {id} in this collection.")
-    return before
+def _found(id: str, when: Precondition, met: Met) -> StoredDocument:
+    _check(id, when, met)
+    if met.before is None:
+        raise DocumentNotFound(f"There is no document {id} in {met.collection}.")
+    return met.before
 
 
-def _check(when: Precondition, before: StoredDocument | None) -> None:
-    rev = before.rev if before else 0
-    if when.absent and before is not None:
+def _check(id: str, when: Precondition, met: Met) -> None:
+    rev = met.before.rev if met.before else 0
+    if when.absent and met.before is not None:
         raise StaleRevision(
-            "The document exists already; to replace it, name its revision (the header If-Match).", rev=rev
+            f"The document {id} exists already in {met.collection}; to replace it, name its revision (the header "
+            "If-Match).",
+            rev=rev,
         )
     if when.rev is not None and when.rev != rev:
-        now = f"Revision {rev} is stored now" if rev else "There is no such document now"
+        now = f"Revision {rev} is stored now" if rev else f"There is no document {id} in {met.collection} now"
         raise StaleRevision(f"{now}; read the document again and repeat your change.", rev=rev)

@@ -111,7 +111,7 @@ def show_pages(pages: Iterable[FoundPage], out: Output) -> bool:
         for document in page.items:
             print_document(bytes(document), compact=True)
         if page.count is not None:
-            out.say(f"Documents that match: {page.count}.")
+            out.say(f"Documents that match: {'about ' if page.count_is_estimate else ''}{page.count}.")
         if page.explain != NULL:
             out.say(msgspec.json.format(bytes(page.explain), indent=2).decode())
     if found and page.next is not None:

@@ -31,6 +31,7 @@ class FoundPage(msgspec.Struct, frozen=True):
     items: tuple[msgspec.Raw, ...]
     next: str | None = None
     count: int | None = None
+    count_is_estimate: bool = False
     explain: msgspec.Raw = NULL
 
 

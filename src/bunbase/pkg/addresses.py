@@ -121,9 +121,11 @@ def _label(label: str) -> str | None:
 
 
 def _in_unicode(label: str) -> str:
+    """Return the label in Unicode if this form is normal. IDNA uses capitals of Cherokee, which `lower` changes."""
     try:
         found = idna.ulabel(label)
-        return found if idna.alabel(found) == label.encode() else label
+        settled = unicodedata.normalize("NFC", found.lower()) == found
+        return found if settled and idna.alabel(found) == label.encode() else label
     except UnicodeError:
         return label
 

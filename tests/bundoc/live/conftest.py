@@ -8,14 +8,14 @@ import pytest
 
 from bunbase.bundoc.live import asked, window
 from bunbase.bundoc.live.service import LiveService
-from bunbase.bundoc.query.search import Budgets
+from bunbase.bundoc.query.budgets import BOUND, UNBOUND
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.pkg.clock import SystemClock
 
 
 @pytest.fixture
 async def live(engine: SqliteEngine) -> AsyncIterator[LiveService]:
-    service = LiveService(engine, SystemClock(), Budgets(), dev=True)
+    service = LiveService(engine, SystemClock(), BOUND, UNBOUND, dev=True)
     yield service
     await service.close()
 

@@ -400,6 +400,9 @@ async def test_explain_as_a_user_tells_which_index_serves_the_rule_and_the_rest(
     nobody = msgspec.json.decode((await service.query(SERVER, C, Query(explain=True, explain_as=None))).body)
 
     assert [one["_id"] for one in page["items"]] == ["a"]
+    (warning,) = page["explain"].pop("warnings")
+    assert warning["from_documents"] == 10_000
+    assert by_user["explain"].pop("warnings") == [warning]
     assert page["explain"] == {
         "index": "owner",
         "ordered_by_index": True,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.service import BundocService
@@ -14,6 +14,7 @@ from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rule
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
 from bunbase.contracts.bundoc.problems import DocumentNotFound
 from bunbase.contracts.caller import Caller, EndUser
+from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.rules.refusal import InvalidRule
 from tests.bundoc.engines import sqlite_engine
@@ -73,14 +74,16 @@ async def shown(service: BundocService, caller: Caller, ids: list[str]) -> dict[
 
 @settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rule=RULES, lookup=LOOKUPS, stored=st.lists(DOCUMENTS, min_size=1, max_size=5))
+@example("timestamp(doc._created) == now", "true", [{"a": 1}])  # the clock stands still meanwhile
 async def test_all_kinds_of_reads_show_the_same_documents(
     tmp_path_factory: Any, rule: str, lookup: str, stored: list[dict[str, Any]]
 ) -> None:
     # `request.op` differs between the operations
     rule = f"({rule}) && {lookup}".replace("request.op", "request.collection")
     directory: Path = tmp_path_factory.mktemp("agree")
-    async with sqlite_engine(directory / "bundoc", FakeKms()) as engine:
-        service = BundocService(engine)
+    clock = ManualClock()
+    async with sqlite_engine(directory / "bundoc", FakeKms(), clock=clock) as engine:
+        service = BundocService(engine, clock=clock)
         indexes = (IndexSpec(("owner",)), IndexSpec(("-a",)))
         try:
             await service.put_collection(SERVER, C, CollectionSpec(indexes, rules=Rules(list=rule, get=rule)))

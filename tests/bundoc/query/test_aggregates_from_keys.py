@@ -19,7 +19,7 @@ from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.rows import UNREADABLE, canonical, value_in_key
 from bunbase.bundoc.query.sort import SortField
 from bunbase.bundoc.rules.rule import compile_rule
-from bunbase.bundoc.sqlite_engine.searching import prepare
+from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.bundoc.sqlite_engine.tables import Table, create_format
 from bunbase.contracts.bundoc.collections import IndexSpec
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.query.budgets import Limits
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
@@ -20,7 +21,8 @@ from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.sqlite_engine.index_tables import create_index, finish_index, index_tables
-from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
+from bunbase.bundoc.sqlite_engine.searching import Searching
+from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table, create_format, table_of
 from bunbase.contracts.bundoc.collections import IndexSpec
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex

@@ -15,7 +15,7 @@ from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import MAX_PATTERNS, parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.query.sql import condition
-from bunbase.bundoc.sqlite_engine.searching import prepare
+from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from tests.bundoc.query.generated import documents, filters, values
 from tests.seeds import examples

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.query.condition import MATCHES_FUNCTION
-from bunbase.bundoc.sqlite_engine.searching import prepare
+from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.pkg.patterns import InvalidPattern, literal_beginning, pattern
 from bunbase.pkg.sealed_sqlite.scanners import Scan
 from tests.seeds import examples

@@ -10,7 +10,7 @@ import pytest
 from bunbase.bundoc.module import MODULE
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.sql import condition
-from bunbase.bundoc.sqlite_engine.searching import prepare
+from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.contracts.bundoc.documents import Query
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.contracts.bunkms import Kms

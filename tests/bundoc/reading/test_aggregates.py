@@ -178,12 +178,25 @@ async def test_groups_that_would_take_too_much_memory_are_refused(
         "MAX_GROUPS": aggregation(COUNT, "text"),
         "MAX_DIFFERENT": aggregation({"n": {"$countDistinct": "text"}}),
         "MAX_HELD_BYTES": aggregation({"n": {"$push": "text"}}),
+        "MAX_POSITIONS_BYTES": aggregation({"n": {"$push": {"field": "missing", "sort": ["text"]}}}),
     }.items():
         with monkeypatch.context() as patched:
             patched.setattr(groups, name, 3)
             with pytest.raises(InvalidQuery):
                 await service.aggregate(CALLER, C, asked)
         assert await items(service, asked)
+
+
+async def test_objects_and_arrays_are_kept_as_they_were_stored_and_order_groups(service: BundocService) -> None:
+    for number, value in enumerate(([1, {"a": 2.5}], {"b": []}, {"a": [None, 1e300]}, "text")):
+        await put(service, f"d{number}", {"v": value})
+    whole = {"first": {"$first": "v"}, "max": {"$max": "v"}, "all": {"$push": "v"}}
+
+    for name in whole:
+        groups = await items(service, aggregation(whole, "v", sort=(name,)))
+
+        found = ["text", {"a": [None, 1e300]}, {"b": []}, [1, {"a": 2.5}]]
+        assert groups == [{"v": one, "first": one, "max": one, "all": [one]} for one in found]
 
 
 async def test_a_page_of_large_groups_ends_early_and_says_so(

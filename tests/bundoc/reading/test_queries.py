@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches, single
@@ -211,7 +212,7 @@ async def test_a_missing_collection_is_empty_and_reported_as_missing(
 
 
 async def test_a_query_over_its_budget_names_the_index_that_helps(engine: SqliteEngine) -> None:
-    service = BundocService(engine, max_scan=20)
+    service = BundocService(engine, bound=Budgets(20), unbound=Budgets(20))
     for number in range(40):
         await put(service, f"d{number:02}", {"owner": f"o{number % 4}", "n": number})
 

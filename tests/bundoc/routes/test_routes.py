@@ -42,6 +42,20 @@ async def test_a_document_is_created_read_changed_and_deleted(http: httpx.AsyncC
     assert problem(await http.delete(f"{URL}/d1")) == (404, "document_not_found")
 
 
+async def test_the_error_of_a_write_names_the_document_and_its_collection(http: httpx.AsyncClient) -> None:
+    await http.put(f"{URL}/d1", json={})
+
+    changed = await http.patch(f"{URL}/nope", json={"n": 1})
+    deleted = await http.delete(f"{URL}/nope")
+    stale = await http.patch(f"{URL}/nope", json={"n": 1}, headers={"if-match": '"3"'})
+    new = await http.put(f"{URL}/d1", json={}, headers={"if-none-match": "*"})
+
+    name = URL.rpartition("/")[2]
+    assert [one.json()["detail"] for one in (changed, deleted)] == [f"There is no document nope in {name}."] * 2
+    assert stale.json()["detail"].startswith(f"There is no document nope in {name} now; ")
+    assert new.json()["detail"].startswith(f"The document d1 exists already in {name}; ")
+
+
 async def test_a_document_that_has_not_changed_is_not_sent_again(http: httpx.AsyncClient) -> None:
     await http.put(f"{URL}/d1", json={"a": 1})
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
 from bunbase.bundoc.rules.seen import seen_fields
-from bunbase.bundoc.sqlite_engine.searching import prepare
+from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.parser import parse
 from bunbase.pkg.rules.refusal import InvalidRule

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from bunbase.bundoc.documents import MAX_BYTES, StoredDocument, fields_of
-from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
+from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.bundoc.writes import Create, Delete, Patch, Put, Update
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Precondition

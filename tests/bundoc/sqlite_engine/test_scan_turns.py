@@ -152,6 +152,30 @@ async def test_the_number_and_the_waiting_time_of_queued_queries_are_limited(eng
     await ended(waiting, *slow)
 
 
+async def test_one_project_cannot_fill_the_queue(tmp_path: Path) -> None:
+    settings = BundocSettings(scans=2, project_scans=1, queued_scans=8)
+    async with sqlite_engine(tmp_path / "bundoc", FakeKms(), settings) as engine:
+        for project in (P, "prj_b"):
+            for collection in (QUICK, SLOW):
+                await engine.write(project, collection, Create("d1", b'{"a":1}'))
+            await made_endless(engine, project, SLOW)
+        slow = [asked(engine), asked(engine, "prj_b")]
+        await eventually(lambda: engine.turns.all._value == 0)
+
+        greedy = [asked(engine) for _ in range(20)]
+        await eventually(lambda: sum(one.done() for one in greedy) >= 15)
+        modest = asked(engine, "prj_b", QUICK)
+        await eventually(lambda: engine.turns.waiting == 6)
+
+        assert all(isinstance(one.exception(), BundocBusy) for one in greedy if one.done())
+        assert sum(not one.done() for one in greedy) == 5
+        assert not modest.done()
+        await ended(slow[1])
+        assert (await modest).items[0].id == "d1"
+        await ended(*slow, *greedy)
+        assert not engine.turns.waiting_for
+
+
 async def test_the_deadline_of_the_request_ends_a_query(engine: SqliteEngine) -> None:
     await made_endless(engine, P, SLOW)
 

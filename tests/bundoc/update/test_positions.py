@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
+from bunbase.bundoc.update import positions
+from bunbase.bundoc.update.change import ElementTest
+from bunbase.bundoc.update.conditions import passes
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 from tests.bundoc.update.test_update import after
 from tests.seeds import examples
@@ -103,6 +106,15 @@ LISTED = ",".join(["1"] * 190)
             f'{{"$set":{{"a.$[x]":1}},"arrayFilters":[{{"x":{{"$nin":[{LISTED}]}}}}]}}',
             "times the parts",
         ),
+        # many arrays or levels, each of them small enough
+        ('{"b":[1,1,1,1]}', 1_000, f'{{"$pull":{{"a.$[].b":{{"$nin":[{LISTED}]}}}}}}', "times the parts"),
+        (f'{{"b":["{"x" * 100}"]}}', 1_500, r'{"$pull":{"a.$[].b":{"$regex":"\\pL{1,3}"}}}', "for these patterns"),
+        (
+            "[[]]",
+            2_000,
+            f'{{"$set":{{"a.$[x].$[x]":1}},"arrayFilters":[{{"x":{{"$nin":[{",".join(["1"] * 100)}]}}}}]}}',
+            "times the parts",
+        ),
     ],
 )
 def test_the_work_of_an_update_is_limited(element: str, times: int, update: str, says: str) -> None:
@@ -113,6 +125,23 @@ def test_the_work_of_an_update_is_limited(element: str, times: int, update: str,
         after(document, update)
 
     assert says in refused.value.extra["errors"][0]["message"]
+
+
+def test_paths_with_the_same_position_test_each_element_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand paths would otherwise test a large element a thousand times."""
+    tested: list[Any] = []
+
+    def counted(test: ElementTest, element: Any) -> bool:
+        tested.append(element)
+        return passes(test, element)
+
+    monkeypatch.setattr(positions, "passes", counted)
+    sets = ",".join(f'"a.$[x].n{number}":1' for number in range(1000))
+
+    result = after('{"a":[{"b":2},{"b":[1]}]}', f'{{"$set":{{{sets}}},"arrayFilters":[{{"x.b":1}}]}}')
+
+    assert tested == [{"b": 2}, {"b": [1]}]
+    assert result.startswith('{"a":[{"b":2},{"b":[1],"n0":1,')
 
 
 def test_all_conditions_of_an_update_share_the_limits_of_a_filter() -> None:

@@ -21,7 +21,8 @@ from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.query.sql import condition
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.sqlite_engine.index_tables import create_index, finish_index, index_tables
-from bunbase.bundoc.sqlite_engine.searching import Searching, prepare
+from bunbase.bundoc.sqlite_engine.searching import Searching
+from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table, create_format, table_of
 from bunbase.contracts.bundoc.collections import IndexSpec, Rules
 from bunbase.contracts.bundoc.problems import InvalidQuery

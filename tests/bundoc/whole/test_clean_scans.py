@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.rows import Row
 from bunbase.bundoc.query.search import Search
@@ -48,8 +49,8 @@ class Place:
     def __init__(self, engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.engine = engine
         self.monkeypatch = monkeypatch
-        self.hasty = BundocService(engine, max_scan=MAX_SCAN)
-        self.patient = BundocService(engine, max_scan=PATIENT)
+        self.hasty = BundocService(engine, bound=Budgets(MAX_SCAN), unbound=Budgets(MAX_SCAN))
+        self.patient = BundocService(engine, bound=Budgets(PATIENT), unbound=Budgets(PATIENT))
         monkeypatch.setattr("bunbase.bundoc.query.groups.MAX_GROUPS", MOST_GROUPS)
 
     @property

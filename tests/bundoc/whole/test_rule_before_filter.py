@@ -19,6 +19,7 @@ import pytest
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query import groups
+from bunbase.bundoc.query.budgets import Budgets, Limits
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.rows import Row
@@ -29,7 +30,8 @@ from bunbase.bundoc.reading import querying, text_answers
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine import project_file, searching, text_tables
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
+from bunbase.bundoc.sqlite_engine.searching import Searching
+from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.documents import Aggregation, Highlight
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
@@ -222,7 +224,7 @@ async def test_expanded_documents_are_counted_only_if_they_are_shown(service: Bu
 @pytest.mark.parametrize("where", [b"{}", b'{"n":{"$gte":0}}', b'{"$search":"fox"}', b'{"title":{"$regex":"fox"}}'])
 @pytest.mark.parametrize("rule", [RULES[0], RULES[2], RULES[3]])
 async def test_no_refusal_reveals_how_many_documents_are_denied(engine: SqliteEngine, rule: str, where: bytes) -> None:
-    service = BundocService(engine, max_scan=2)
+    service = BundocService(engine, bound=Budgets(2), unbound=Budgets(2))
     await filled(service, rule, INDEXES[1])
 
     for sort in ((), ("title",)):

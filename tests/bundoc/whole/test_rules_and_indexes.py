@@ -17,6 +17,7 @@ import pytest
 from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.permissions.listing import narrowed
+from bunbase.bundoc.query.budgets import Limits
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.query.rows import Reads
@@ -26,7 +27,6 @@ from bunbase.bundoc.query.text import parse_text
 from bunbase.bundoc.query.words import text_at
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.service import BundocService
-from bunbase.bundoc.sqlite_engine.searching import Limits
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex

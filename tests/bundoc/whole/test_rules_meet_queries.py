@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.plan import Bound, Index, choose
 from bunbase.bundoc.query.sort import parse_sort
@@ -127,7 +128,7 @@ async def test_a_filter_that_repeats_the_rule_uses_an_index(service: BundocServi
 
 
 async def test_an_owner_rule_uses_the_index_on_the_owner(engine: SqliteEngine) -> None:
-    service = BundocService(engine, max_scan=100)
+    service = BundocService(engine, bound=Budgets(100), unbound=Budgets(100))
     await service.put_collection(SERVER, C, CollectionSpec(rules=Rules(list=OWNER)))
     for number in range(150):
         await put(service, f"d{number:03}", owner="ada" if number % 50 == 0 else "eve", n=number)

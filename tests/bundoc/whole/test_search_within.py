@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine import text_matching
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
@@ -47,7 +48,7 @@ async def ask(
 @pytest.fixture
 async def tenants(engine: SqliteEngine) -> BundocService:
     """The household A has more documents with the word than a query may examine; B has two."""
-    service = BundocService(engine, max_scan=MAX_SCAN)
+    service = BundocService(engine, bound=Budgets(MAX_SCAN), unbound=Budgets(MAX_SCAN))
     await service.put_collection(SERVER, "items", CollectionSpec((TEXT,)))
     documents = {f"a{n}": {"title": f"milk {n}", "household": "A"} for n in range(OTHERS)}
     documents |= {"b1": {"title": "oat milk", "household": "B"}, "b2": {"title": "milk milk", "household": "B"}}
@@ -66,6 +67,7 @@ async def test_documents_of_others_count_for_a_search_until_an_index_narrows_it(
     assert [one["_id"] for one in found["items"]] == ["b2", "b1"]
     assert found["items"][1]["_highlights"] == {"title": "oat <mark>milk</mark>"}
     assert found["count"] == 2
+    assert found["explain"].pop("warnings")[0]["index"] is None
     assert found["explain"] == {"index": "words", "ordered_by_index": False, "examined": 4, "within": "by_household"}
     assert msgspec.json.decode(total.body) == {"items": [{"n": 2}], "next": None}
 
@@ -77,7 +79,7 @@ async def test_a_search_in_a_large_household_is_still_refused_and_names_no_index
         await ask(tenants, {"$search": "milk", "household": "A"})
 
     assert refused.value.extra["index"] is None
-    assert "add words to the search" in refused.value.detail
+    assert "Add words to the search" in refused.value.detail
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import Compare
 from bunbase.bundoc.query.search import Search
@@ -166,12 +167,12 @@ async def test_the_refusal_of_a_search_names_the_missing_text_index(service: Bun
 
 
 async def test_a_search_with_too_many_matches_is_refused_and_not_cut_off(engine: SqliteEngine) -> None:
-    service = BundocService(engine, max_scan=10)
+    service = BundocService(engine, bound=Budgets(10), unbound=Budgets(10))
     await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     for number in range(11):
         await put(service, f"d{number:02}", {"title": "fox", "n": number})
 
-    with pytest.raises(QueryNeedsIndex, match="add words"):
+    with pytest.raises(QueryNeedsIndex, match="Add words"):
         await found(service, "fox")
 
 

@@ -172,6 +172,7 @@ def test_a_model_reads_a_project_and_gets_documents_as_data(model: Model) -> Non
     assert (document["document"]["text"], document["notice"]) == (ORDER, NOTICE)
     assert '"exact":9223372036854775807' in results["get_document"].content[0].text
     assert answers["test_rules"]["decisions"][0]["allowed"] is False
+    assert answers["test_rules"]["warnings"] == []
     assert answers["read_logs"]["lines"][0]["text"] == "logged by hello"
     assert "hello" in [one["name"] for one in answers["list_functions"]["functions"]]
     assert answers["function_stats"]["stats"]["calls"] >= 0

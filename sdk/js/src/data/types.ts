@@ -145,6 +145,8 @@ export interface Page<T> {
   next: string | null;
   /** The number of all documents that match, if the query asked for it. */
   count?: number;
+  /** `count` is an estimate, because the exact number would exceed the budget of a query. */
+  count_is_estimate?: true;
 }
 
 /** A document of a page. With `select`, it has only the named fields. */

@@ -512,6 +512,15 @@ class OneCase(TypedDict):
     rules: NotRequired[Rules | None]
 
 
+class OneDecision(TypedDict):
+    """The answer to a single case. `warnings`: list rules that will refuse lists when the collection has grown."""
+
+    allowed: bool
+    hidden: list[str]
+    trace: list[Step]
+    warnings: list[RuleWarning]
+
+
 class OpenUserInvite(TypedDict):
     """An invitation that nobody has accepted yet. `role`: of the user whom it creates."""
 

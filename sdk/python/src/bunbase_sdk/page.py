@@ -10,8 +10,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """`next`: the cursor of the next page, or None after the last one. `count`: of all matches, if it was asked for."""
+    """`next`: the cursor of the next page, or None after the last one. `count`: of all matches, if it was asked for.
+
+    `count_is_estimate`: the exact number would exceed the budget of a query.
+    """
 
     items: list[T]
     next: str | None
     count: int | None = None
+    count_is_estimate: bool = False

@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.documents import STATE, check_collection, check_id
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.filters import Filter, Path
 from bunbase.bundoc.query.meaning import meaning
-from bunbase.bundoc.query.search import Budgets, Search
+from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.select import parse_select
 from bunbase.bundoc.query.sort import Order, parse_sort
 from bunbase.bundoc.reading.querying import LOOP_FILTER_BYTES, parsed
@@ -75,6 +76,7 @@ async def parse_live(query: LiveQuery, budgets: Budgets) -> Asked:
         limit=limit + SPARES,
         count=query.count,
         max_scan=budgets.documents,
+        max_bytes=budgets.bytes,
         max_entries=budgets.entries,
     )
     paths = parse_select(query.select)

@@ -94,6 +94,8 @@ def _found(moment: Moment, asked: Asked, view: View, looked_up: set[Place]) -> W
             shown=_recording(search.shown, looked_up),
         )
     found = moment.search(asked.collection, search)
+    if found.estimated:
+        raise LiveQueryTooLarge("There are too many documents to count: leave out count, or narrow the filter.")
     return Window([row_of(asked, one) for one in found.items], asked.limit, found.more, found.count)
 
 

@@ -10,7 +10,7 @@ from bunbase.bundoc.live.asked import parse_live, parse_resume
 from bunbase.bundoc.live.edge import Edge, Member
 from bunbase.bundoc.live.hub import Hub
 from bunbase.bundoc.permissions.access import bound_by_rules
-from bunbase.bundoc.query.search import Budgets
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.contracts.bundoc.live import LiveEvent, LiveQuery, LiveStreamBehind, NoLiveStream, WatchedProjectDeleted
 from bunbase.contracts.caller import Act, Caller
 from bunbase.pkg.clock import Clock
@@ -20,10 +20,13 @@ SIGN_SECONDS: Final = 10.0  # without events, the stream sends a sign of life
 
 
 class LiveService:
-    def __init__(self, engine: Engine, clock: Clock, budgets: Budgets, dev: bool) -> None:
+    """`bound`, `unbound`: what a query may examine, for callers bound by rules and for all others."""
+
+    def __init__(self, engine: Engine, clock: Clock, bound: Budgets, unbound: Budgets, dev: bool) -> None:
         self.engine = engine
         self.clock = clock
-        self.budgets = budgets
+        self.bound = bound
+        self.unbound = unbound
         self.dev = dev
         self.edges: dict[str, Edge] = {}
         self.hubs: dict[str, Hub] = {}
@@ -48,8 +51,8 @@ class LiveService:
             raise NoLiveStream(f"The edge {edge} has no open stream.")
         if number in stream.watches:
             raise InvalidInput.at("number", f"The edge watches something under the number {number} already.")
-        bound_by_rules(caller, Act.DOCUMENT_READ, query.collection)
-        asked, resume = await parse_live(query, self.budgets), parse_resume(query)
+        budgets = self.bound if bound_by_rules(caller, Act.DOCUMENT_READ, query.collection) else self.unbound
+        asked, resume = await parse_live(query, budgets), parse_resume(query)
         member = stream.watches[number] = Member(stream, number, caller, asked, resume)
         hub = self._hub(caller.project)
         try:

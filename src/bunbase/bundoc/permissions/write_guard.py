@@ -88,7 +88,7 @@ class WriteGuard:
         if before is None or not isinstance(write, Patch | Update):
             raise problem
         access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
-        _Turn(access, Met(before, now), lookup).refused(problem, write, before)
+        _Turn(access, Met(collection, before, now), lookup).refused(problem, write, before)
 
     def sees(self, collection: str, terms: Terms, document: StoredDocument, now: str, lookup: Lookup) -> bool:
         access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
@@ -201,7 +201,7 @@ class _Turn:
     def _as_missing(self, write: Write) -> StoredDocument | None:
         """Answer as if the document did not exist. Only a Check can succeed here, and it changes nothing."""
         try:
-            outcome(write, Met(None, self.met.now))
+            outcome(write, Met(self.met.collection, None, self.met.now))
         except Problem as problem:
             problem.extra.update(self.access.why("get", write.id, self.lookup, self.before))
             raise

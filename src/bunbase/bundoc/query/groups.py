@@ -22,6 +22,8 @@ from bunbase.bundoc.query.sort import id_key
 MAX_GROUPS: Final = 10_000
 MAX_DIFFERENT: Final = 200_000  # values of all $countDistinct together, 100 bytes each
 MAX_HELD_BYTES: Final = 16 << 20  # keys of groups, and values of $min, $max, $first, $last and $push
+MAX_POSITIONS_BYTES: Final = 64 << 20  # of the documents whose values $first, $last and $push hold
+POSITION_BYTES: Final = 150  # a position of a document, without its keys
 MAX_PAGE_BYTES: Final = 8 << 20
 HASHABLE: Final = frozenset((type(None), str, int, float, tuple))  # a tuple is a moment
 SHORT: Final = 64  # characters; of a longer text, $countDistinct keeps a hash
@@ -32,6 +34,7 @@ class Held:
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.positions = 0
         self.different = 0
 
     def hold(self, value: Any, instead_of: Any = None) -> None:
@@ -39,6 +42,16 @@ class Held:
         self.bytes += _size(value) - _size(instead_of)
         if self.bytes > MAX_HELD_BYTES:
             refuse("/values", f"The values of all groups have more than {MAX_HELD_BYTES >> 20} MiB: narrow the filter.")
+
+    def place(self, position: bytes) -> None:
+        """Raises: InvalidQuery if all positions together are too large. They may be larger than the values."""
+        self.positions += POSITION_BYTES + len(position)
+        if self.positions > MAX_POSITIONS_BYTES:
+            why = "$first, $last and $push would hold the places of too many documents"
+            refuse("/values", f"{why}: narrow the filter, set a lower limit, or sort by shorter values.")
+
+    def displace(self, position: bytes) -> None:
+        self.positions -= POSITION_BYTES + len(position)
 
     def tell_apart(self) -> None:
         """Raises: InvalidQuery if there are too many different values."""
@@ -115,23 +128,25 @@ class _Groups:
 
     def item(self, group: _Group) -> tuple[bytes, dict[str, Any]]:
         """Return the group as it is answered, and its position in the order."""
-        shown = [one[1] if isinstance(one, tuple) else one for one in group.keys]
+        keys = [unpacked(one) for one in group.keys]
+        shown = [one[1] if isinstance(one, tuple) else one for one in keys]
         item = dict(zip([field.name for field in self.asked.group], shown, strict=True))
         item |= {value.name: one.value() for value, one in zip(self.asked.values, group.made, strict=True)}
-        instants = {field.name: one for field, one in zip(self.asked.group, group.keys, strict=True)}
+        instants = {field.name: one for field, one in zip(self.asked.group, keys, strict=True)}
         position = b""
         for name, descending in self.asked.order:
-            sorted_by = instants.get(name, item[name])
+            sorted_by = instants[name] if name in instants else _whole(item[name])
             part = short_key(sorted_by[0] if isinstance(sorted_by, tuple) else sorted_by)
             position += inverted(part) if descending else part
-        return position + b"".join(short_key(one[0] if isinstance(one, tuple) else one) for one in group.keys), item
+        return position + b"".join(short_key(one[0] if isinstance(one, tuple) else one) for one in keys), item
 
     def _new(self, keys: tuple[Any, ...]) -> _Group:
         if len(self.groups) == MAX_GROUPS:
             refuse("/group", f"There are more than {MAX_GROUPS} groups: use a narrower filter.")
-        for one in keys:
+        kept = tuple([packed(one) for one in keys])
+        for one in kept:
             self.held.hold(one)
-        return _Group(keys, [make() for make in self.makers])
+        return _Group(kept, [make() for make in self.makers])
 
     def _keys(self, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Return the keys of the groups that the row belongs to."""
@@ -157,6 +172,19 @@ def identity(value: Any) -> Any:
     if value.__class__ is bool:
         return TRUE if value else FALSE
     return key(value)
+
+
+def packed(value: Any) -> Any:
+    """Return an object or an array as JSON: in Python it may take 30 times as many bytes."""
+    return msgspec.Raw(msgspec.json.encode(value)) if isinstance(value, dict | list) else value
+
+
+def unpacked(value: Any) -> Any:
+    return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+
+
+def _whole(value: Any) -> Any:
+    return [unpacked(one) for one in value] if isinstance(value, list) else unpacked(value)
 
 
 class _Count:
@@ -191,15 +219,17 @@ class _Extreme:
         self.largest = largest
         self.held = held
         self.found: Any = None
-        self.key = b""
+        self.key: bytes | None = None
 
     def add(self, row: Row) -> None:
         value = row.values[self.slot]
         if value is None:
             return
         at = key(value)
-        if self.found is None or (at > self.key if self.largest else at < self.key):
+        if self.key is None or (at > self.key if self.largest else at < self.key):
+            value = packed(value)
             self.held.hold(value, self.found)
+            self.held.hold(at, self.key)
             self.found, self.key = value, at
 
     def value(self) -> Any:
@@ -247,12 +277,14 @@ class _Ordered:
             position = inverted(position)
         if len(self.found) == self.of.limit and position > self.found[-1][0]:
             return
-        value = row.values[self.slot]
+        value = packed(row.values[self.slot])
         self.held.hold(value)
+        self.held.place(position)
         self.found.append((position, value))
         self.found.sort(key=lambda one: one[0])
-        for _, dropped in self.found[self.of.limit :]:
+        for left, dropped in self.found[self.of.limit :]:
             self.held.hold(None, dropped)
+            self.held.displace(left)
         del self.found[self.of.limit :]
 
     def value(self) -> Any:
@@ -283,6 +315,6 @@ def _size(value: Any) -> int:
     """Return about how many bytes a value takes."""
     if value is None:
         return 0
-    if isinstance(value, str):
+    if isinstance(value, str | bytes):
         return 50 + len(value)
-    return len(msgspec.json.encode(value)) if isinstance(value, dict | list) else 32
+    return 80 + len(bytes(value)) if isinstance(value, msgspec.Raw) else 32

@@ -152,6 +152,18 @@ def admits(plan: Plan, bound: Bound) -> bool:
     return implies([*plan.said, *(conjuncts(index.where) if index.plain else ())], bound.implied)
 
 
+def narrows(plan: Plan, where: Filter) -> bool:
+    """True if the ranges leave out nearly all documents that do not match: no test is left but one of the range."""
+    index = plan.index
+    if index is None:
+        return plan.ranges != (Range(),) or where == EVERYTHING
+    said = [*plan.said, *conjuncts(index.where)]
+    left = [test for test in conjuncts(where) if not implies(said, test)]
+    pinned = len(pinning(index, plan.said))
+    ranged = index.order.fields[pinned].path if pinned < len(index.order.fields) else None
+    return all(isinstance(test, Compare | StartsWith) and test.path == ranged for test in left)
+
+
 def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
     """Return the tests that set the first fields of the index equal to a value, in the order of the fields."""
     pins: list[Compare] = []

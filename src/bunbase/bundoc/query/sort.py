@@ -12,7 +12,7 @@ import msgspec
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.order import NULL, inverted, short_key
 from bunbase.bundoc.query.parse import parse_path, refuse
-from bunbase.bundoc.query.predicate import MISSING, elements, reached, single
+from bunbase.bundoc.query.predicate import elements, single
 from bunbase.contracts.bundoc.problems import InvalidDocument
 
 MAX_FIELDS: Final = 8
@@ -88,7 +88,10 @@ def entries(order: Order, document: Any, unique: bool = False, lenient: bool = F
     Raises: InvalidDocument if there are too many entries.
     """
     many = any(meets_array(document, field.path) for field in order.fields)
-    keys = [_field_keys(field, document, whole=unique) for field in order.fields]
+    if not many:
+        keys = [[_directed(short_key(single(document, field.path)), field)] for field in order.fields]
+    else:
+        keys = [_field_keys(field, document, whole=unique) for field in order.fields]
     if unique and lenient and _product(keys) > MAX_ENTRIES:
         keys = [_field_keys(field, document, whole=False) for field in order.fields]
     if (total := _product(keys)) > MAX_ENTRIES:
@@ -115,8 +118,12 @@ def _field_keys(field: SortField, document: Any, whole: bool) -> list[bytes]:
 
 
 def meets_array(document: Any, path: Path) -> bool:
-    for length in range(1, len(path) + 1):
-        found = next(reached(document, path[:length]), MISSING)
+    """True if the path leads to an array, or through one."""
+    found = document
+    for part in path:
+        if not isinstance(found, dict):
+            return False
+        found = found.get(part)
         if isinstance(found, list):
             return True
     return False

@@ -14,7 +14,8 @@ import msgspec
 
 from bunbase.bundoc.definition import NO_TERMS, Terms
 from bunbase.bundoc.documents import Lookup, StoredDocument, read_all, seen
-from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
+from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES
 from bunbase.bundoc.schema.references import Reference, named
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg import effort

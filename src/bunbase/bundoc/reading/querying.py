@@ -13,10 +13,11 @@ from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query.aggregate import parse_aggregate
+from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.filters import Filter, Path
 from bunbase.bundoc.query.groups import grouped
 from bunbase.bundoc.query.meaning import meaning
-from bunbase.bundoc.query.search import Budgets, Found, Search
+from bunbase.bundoc.query.search import Advice, Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import Order, parse_sort
 from bunbase.bundoc.query.text import TextSearch, parse_where_and_search
@@ -67,11 +68,7 @@ async def queried(
 
     Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, RuleDenied.
     """
-    if query.explain and access is not None and not access.caller.explain:
-        raise RuleDenied(
-            "explain counts documents that you may not see. Send the access token of a member in X-Bunbase-Explain, or "
-            "ask with the secret key and `as`."
-        )
+    _check_explain(query.explain, access)
     where, text = await parsed(query.where)
     check_adding(query, text)
     order = parse_sort(query.sort)
@@ -85,6 +82,7 @@ async def queried(
         limit=query.limit,
         count=query.count,
         max_scan=budgets.documents,
+        max_bytes=budgets.bytes,
         max_entries=budgets.entries,
         text=text,
         by_score=by_score,
@@ -104,8 +102,9 @@ async def queried(
     body = b'{"items":[' + b",".join(items) + b'],"next":' + msgspec.json.encode(next)
     if found.count is not None:
         body += b',"count":%d' % found.count
+        body += b',"count_is_estimate":true' if found.estimated else b""
     if query.explain:
-        body += b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, access))
+        body += b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, budgets, access))
     return Page(body + b"}")
 
 
@@ -118,19 +117,39 @@ async def aggregated_page(
     access: Access | None,
 ) -> Page:
     """Return the aggregated values as a page. Raises: InvalidQuery, QueryNeedsIndex, RuleDenied."""
+    _check_explain(aggregation.explain, access)
     asked = parse_aggregate(aggregation.values, aggregation.group, aggregation.sort, aggregation.limit)
     name = _aggregate_name(collection, aggregation)
     after = _position(name, aggregation.cursor)
     where, text = await parsed(aggregation.where)
-    search = Search(where=where, text=text, max_scan=budgets.documents, max_entries=budgets.entries, reads=asked.reads)
+    search = Search(
+        where=where,
+        text=text,
+        max_scan=budgets.documents,
+        max_bytes=budgets.bytes,
+        max_entries=budgets.entries,
+        reads=asked.reads,
+    )
     search = await narrowed(search, access, asked.named)
+    explained = b""
+    if aggregation.explain:
+        found = await engine.explain(project, collection, search)
+        explained = b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, budgets, access))
     if asked.is_count:
         found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
         counted = dict.fromkeys([one.name for one in asked.values], found.count or 0)
-        return Page(msgspec.json.encode({"items": [counted], "next": None}))
+        return Page(b'{"items":[' + msgspec.json.encode(counted) + b'],"next":null' + explained + b"}")
     page = await engine.fold(project, collection, search, lambda rows: grouped(rows, asked, after))
     next = None if page.last is None else encode_cursor(name, page.last)
-    return Page(b'{"items":[' + b",".join(page.items) + b'],"next":' + msgspec.json.encode(next) + b"}")
+    return Page(b'{"items":[' + b",".join(page.items) + b'],"next":' + msgspec.json.encode(next) + explained + b"}")
+
+
+def _check_explain(explain: bool, access: Access | None) -> None:
+    if explain and access is not None and not access.caller.explain:
+        raise RuleDenied(
+            "explain counts documents that you may not see. Send the access token of a member in X-Bunbase-Explain, or "
+            "ask with the secret key and `as`."
+        )
 
 
 async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
@@ -150,14 +169,24 @@ async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] |
     return await asyncio.to_thread(lambda: [selected(stored, paths) for stored in found])
 
 
-def _explained(found: Found, access: Access | None) -> dict[str, Any]:
+def _explained(found: Found, budgets: Budgets, access: Access | None) -> dict[str, Any]:
     """Return the plan of the query; for a caller bound by rules, also the parts of the rule that are left over."""
     explained: dict[str, Any] = {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
     if found.within is not None:
         explained["within"] = found.within
+    if found.grows is not None:
+        explained["warnings"] = [_growing(found.grows, budgets)]
     if access is not None:
         explained["rule"] = {"left_over": access.rules.rules["list"].left_over(access.about("list"))}
     return explained
+
+
+def _growing(grows: Advice, budgets: Budgets) -> dict[str, Any]:
+    """Return the warning about a query that answers now, and that will be refused when there are more documents."""
+    index = None if grows.index is None else {"fields": list(grows.index)}
+    most = budgets.growing
+    detail = f"From about {most} documents on, this query may be refused. {grows.text}"
+    return {"from_documents": most, "detail": detail, "index": index}
 
 
 def _aggregate_name(collection: str, asked: Aggregation) -> str:

@@ -29,6 +29,7 @@ class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sort: tuple[str, ...] = ()
     limit: int | None = None
     cursor: str | None = None
+    explain: bool = False
 
 
 @post(
@@ -83,13 +84,13 @@ async def aggregate_documents(
 
     `group` may also have `{"$each":"tags"}`, for the elements of an array, and
     `{"$dateTrunc":{"field":"paid_at","unit":"month","timezone":"Europe/Berlin"}}`, for times. `next` is the `cursor` of
-    the next page.
+    the next page. `explain` adds the plan, and warnings if the aggregate will be refused with more documents.
     """
     check_query(request, ())
     check_media(request, JSON)
     asked = read_body(body, AggregateBody)
     aggregation = Aggregation(
-        bytes(asked.values), bytes(asked.where), asked.group, asked.sort, asked.limit, asked.cursor
+        bytes(asked.values), bytes(asked.where), asked.group, asked.sort, asked.limit, asked.cursor, asked.explain
     )
     page = await while_connected(request.receive, bundoc.aggregate(accessor, collection, aggregation, at_least or ""))
     return Response(page.body, media_type=JSON)

@@ -103,10 +103,20 @@ class RulePlan(msgspec.Struct):
     left_over: list[str]
 
 
+class GrowthWarning(msgspec.Struct):
+    """The query examines more documents as the collection grows. From about `from_documents` on, it will be refused.
+    `index`: the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
+    """
+
+    from_documents: int
+    detail: str
+    index: dict[str, Any] | None
+
+
 class QueryPlan(msgspec.Struct):
     """How BunBase answered the query. `index`: `_id` if it read the documents in the order of their ids. `examined`:
     documents that count towards the budget. `within`: the index that narrows a `$search`. `rule`: for a user whom rules
-    bind.
+    bind. `warnings`: the query answers now, and will be refused when the collection has grown.
     """
 
     index: str
@@ -114,16 +124,19 @@ class QueryPlan(msgspec.Struct):
     examined: int
     within: str | UnsetType = UNSET
     rule: RulePlan | UnsetType = UNSET
+    warnings: list[GrowthWarning] | UnsetType = UNSET
 
 
 class DocumentPage(msgspec.Struct):
     """`next`: the `cursor` of the next page; null on the last page. `count`: with `count`, the number of all matches.
-    `explain`: with `explain`, the query plan.
+    `count_is_estimate`: the exact number would exceed the budget; for callers bound by rules, `count` is the least that
+    it can be. `explain`: with `explain`, the query plan.
     """
 
     items: list[FoundDocument]
     next: str | None
     count: int | UnsetType = UNSET
+    count_is_estimate: Annotated[bool, Meta(extra_json_schema={"const": True})] | UnsetType = UNSET
     explain: QueryPlan | UnsetType = UNSET
 
 
@@ -209,15 +222,17 @@ class DocumentAggregation(msgspec.Struct, forbid_unknown_fields=True):
     sort: Annotated[list[Path], Meta(max_length=MAX_GROUP_FIELDS)] = []
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_GROUPS)] | None = None
     cursor: str | None = None
+    explain: bool = False
 
 
 class AggregatedGroups(msgspec.Struct):
     """One item for each group. An item has the group's fields and the values under their names. `next`: the `cursor` of
-    the next page; null on the last page.
+    the next page; null on the last page. `explain`: with `explain`, the plan of the aggregate.
     """
 
     items: list[dict[str, Any]]
     next: str | None
+    explain: QueryPlan | UnsetType = UNSET
 
 
 class DocumentWrite(msgspec.Struct, forbid_unknown_fields=True):

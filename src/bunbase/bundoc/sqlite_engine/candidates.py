@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import apsw
+
 from bunbase.bundoc.query.condition import TRUE, Condition
 from bunbase.bundoc.query.order import inverted
 from bunbase.bundoc.query.plan import Plan, Range
@@ -21,6 +23,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 DENIED, ADMITTED, FULFILS = range(3)
 
+SIZE: Final = "octet_length(d.body)"  # SQLite knows it without reading the body
 WHOLE: Final = "d.id, d.rev, d.created, d.updated, CAST(d.body AS BLOB)"
 
 
@@ -49,11 +52,13 @@ class Candidates:
         return not self.many or len(self.plan.ranges) == 1
 
     def ids(self, range: Range, after: bytes | None) -> Statement:
-        """Return SQL that selects each id with DENIED, ADMITTED or FULFILS, in the plan's order."""
+        """Return SQL that selects each id with its verdict (DENIED, ADMITTED or FULFILS) and the bytes of the document,
+        0 if the document is not read. The rows are in the plan's order.
+        """
         if self.keys and self.guard is None and self.test is None:
             where, params, direction = self._between(range, after)
-            return f"SELECT id, {FULFILS} FROM {self.keys} {where} ORDER BY k {direction}", params
-        return self._joined(f"d.id, {self.verdict.sql}", self.verdict.params, range, after)
+            return f"SELECT id, {FULFILS}, 0 FROM {self.keys} {where} ORDER BY k {direction}", params
+        return self._joined(f"d.id, {self.verdict.sql}, {SIZE}", self.verdict.params, range, after)
 
     def documents(self, range: Range, after: bytes | None) -> Statement:
         """Return SQL that selects whole documents in the plan's order, without guard and test."""
@@ -68,8 +73,8 @@ class Candidates:
         return f"SELECT count(*) FROM ({places})", (range.low, range.high, most)
 
     def passing(self, range: Range, most: int) -> Statement:
-        """Return SQL that counts the documents in a range that pass the guard, up to `most`, and those that also pass
-        the test.
+        """Return SQL that counts the documents in a range that pass the guard, up to `most`, those that also pass the
+        test, and the bytes of all that pass the guard.
 
         With `plan.by_id`, it counts all documents: the place where a count stops would reveal the order of hidden ones.
         """
@@ -81,9 +86,19 @@ class Candidates:
         else:
             where, at = self._at(range)
             source = f"{self.table.name} AS d{where} {'AND' if where else 'WHERE'}"
-        admitted = f"SELECT {test.sql} AS fulfils FROM {source} ({guard.sql}) LIMIT ?"
+        admitted = f"SELECT {test.sql} AS fulfils, {SIZE} AS size FROM {source} ({guard.sql}) LIMIT ?"
         params = (*test.params, *at, *guard.params, -1 if self.plan.by_id else most)
-        return f"SELECT count(*), coalesce(sum(fulfils), 0) FROM ({admitted})", params
+        return f"SELECT count(*), coalesce(sum(fulfils), 0), coalesce(sum(size), 0) FROM ({admitted})", params
+
+    def size(self, connection: apsw.Connection) -> int:
+        """Return the number of documents in the ranges; a document with an array may count more than once."""
+        if not self.keys:
+            ways = [f"SELECT count(*) FROM {self.table.name} AS d{self._at(range)[0]}" for range in self.plan.ranges]
+            bounds = [self._at(range)[1] for range in self.plan.ranges]
+        else:
+            ways = [f"SELECT count(*) FROM {self.keys} WHERE k >= ? AND k < ?" for _ in self.plan.ranges]
+            bounds = [(range.low, range.high) for range in self.plan.ranges]
+        return sum(int(connection.execute(*way).get) for way in zip(ways, bounds, strict=True))
 
     @property
     def _distinct(self) -> str:

@@ -174,6 +174,9 @@ class SqliteEngine:
             scan.examined = found.examined
             return found
 
+    async def explain(self, project: str, collection: str, search: Search) -> Found:
+        return await self._scan(project, lambda file: file.explain(collection, search))
+
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:
         if search.nothing:
             return fold(iter(()))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from bunbase.bundoc.query.budgets import ScanBudget
 from bunbase.bundoc.query.filters import And, Compare, Filter, Path
 from bunbase.bundoc.query.implies import conjuncts, implies
 from bunbase.bundoc.query.plan import Index, Plan, admits, choose_covering, pinning
@@ -25,7 +26,7 @@ from bunbase.bundoc.query.rows import (
     test_of_values,
     value_in_key,
 )
-from bunbase.bundoc.query.search import ScanBudget, Search
+from bunbase.bundoc.query.search import Search
 
 ENTRIES_BETWEEN_LOOKS: Final = 1000  # a key takes 1 to 3 µs
 

@@ -13,6 +13,7 @@ import apsw
 from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.query.budgets import Limits
 from bunbase.bundoc.query.plan import PRIMARY
 from bunbase.bundoc.query.rows import Row
 from bunbase.bundoc.query.search import Found, Search, nothing_found
@@ -21,7 +22,8 @@ from bunbase.bundoc.sqlite_engine.change_log import changes_since, position
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.light import is_light
 from bunbase.bundoc.sqlite_engine.moment import SqliteMoment
-from bunbase.bundoc.sqlite_engine.searching import IN_A_SCAN, Limits, Searching, prepare
+from bunbase.bundoc.sqlite_engine.searching import Searching
+from bunbase.bundoc.sqlite_engine.sql_functions import IN_A_SCAN, prepare
 from bunbase.bundoc.sqlite_engine.tables import FORMAT, Table, format_of, tables_of
 from bunbase.bundoc.sqlite_engine.watch import LOOP_DOCUMENTS, LoopWatch, Watch, learn_room
 from bunbase.bundoc.sqlite_engine.writer import Writer
@@ -180,6 +182,14 @@ class ProjectFile:
         """Search in a thread. Raises: QueryNeedsIndex."""
         return self.scanned(
             lambda scanner: self._searching(scanner, collection, search, Searching.found, lambda: nothing_found(search))
+        )
+
+    def explain(self, collection: str, search: Search) -> Found:
+        """Return the plan of an aggregate in a thread."""
+        return self.scanned(
+            lambda scanner: self._searching(
+                scanner, collection, search, Searching.explained, lambda: nothing_found(search)
+            )
         )
 
     def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:

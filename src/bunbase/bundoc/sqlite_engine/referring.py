@@ -154,7 +154,7 @@ class _Deletion:
         for reference, ids in self.cleared[place].items():
             body = without(body, reference.path, ids)
         now, floor = self.transaction.now, self.transaction.revisions.floor
-        rev = next_rev(Met(before, now, floor))
+        rev = next_rev(Met(collection, before, now, floor))
         after = msgspec.structs.replace(before, rev=rev, updated=now, body=body)
         schema = table.terms.schema
         if schema and not self.always and schema.violations(body) and not schema.violations(before.body):

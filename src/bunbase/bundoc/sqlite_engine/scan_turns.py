@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -21,13 +22,18 @@ WAITING_SHARE: Final = 0.5  # of its time a scan may wait; with less than half o
 
 
 class ScanTurns:
-    """Runs scans in threads. `waiting`: the number of scans that wait for their turn."""
+    """Runs scans in threads. `waiting`: the number of scans that wait for their turn.
+
+    All projects share the queue. A further scan of a project may wait if the project has no more scans in the queue
+    than there are free places. So a project with many slow queries takes half of the queue, and never the last place.
+    """
 
     def __init__(self, settings: BundocSettings) -> None:
         self.settings = settings
         self.pool = ThreadPoolExecutor(settings.scans, thread_name_prefix="bundoc-scan")
         self.all = asyncio.Semaphore(settings.scans)
         self.waiting = 0
+        self.waiting_for: Counter[str] = Counter()  # by the path of the project's file
 
     async def scan(self, file: ProjectFile, scan: Scan, work: Callable[[ProjectFile], T]) -> T:
         """Wait for a turn, then do `work` in a thread. If the caller is cancelled, the scan stops at once.
@@ -63,9 +69,11 @@ class ScanTurns:
             file.scan_turns.release()
 
     async def _wait(self, file: ProjectFile, scan: Scan) -> None:
-        if self.waiting >= self.settings.queued_scans:
+        project, free = str(file.path), self.settings.queued_scans - self.waiting
+        if free <= 0 or self.waiting_for[project] > free:  # each project leaves half of the free places to the others
             raise _busy()
         self.waiting += 1
+        self.waiting_for[project] += 1
         try:
             await asyncio.sleep(0)  # asyncio.timeout needs a task, and the fast lane begins without a task
             async with asyncio.timeout((scan.until - time.monotonic()) * WAITING_SHARE):
@@ -79,6 +87,9 @@ class ScanTurns:
             raise _busy() from None
         finally:
             self.waiting -= 1
+            self.waiting_for[project] -= 1
+            if not self.waiting_for[project]:
+                del self.waiting_for[project]
 
 
 async def _wait_for(scanning: asyncio.Future[T]) -> None:

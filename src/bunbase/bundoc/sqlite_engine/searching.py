@@ -15,62 +15,28 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument, seen
-from bunbase.bundoc.engine import MAX_PAGE_BYTES
-from bunbase.bundoc.query.condition import MATCHES_FUNCTION, Condition
+from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES, NO_LIMITS, EntryBudget, Limits, ScanBudget, advice, growing
+from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
-from bunbase.bundoc.query.order import inverted, key, watched_key
+from bunbase.bundoc.query.order import inverted, key
 from bunbase.bundoc.query.plan import PRIMARY, Plan, Range, admits, choose
 from bunbase.bundoc.query.rows import Reads, Row
-from bunbase.bundoc.query.search import EntryBudget, Found, ScanBudget, Search, Words
+from bunbase.bundoc.query.search import Found, Search, Words
 from bunbase.bundoc.query.sort import id_key, position
-from bunbase.bundoc.query.sql import KEY_FUNCTION, both, condition
+from bunbase.bundoc.query.sql import both, condition
 from bunbase.bundoc.sqlite_engine.candidates import DENIED, FULFILS, Candidates, Statement
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
 from bunbase.bundoc.sqlite_engine.key_rows import KeyRows, covering_plan
+from bunbase.bundoc.sqlite_engine.sql_functions import IN_A_SCAN
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_matching import NOT_FULFILLED, OUTSIDE, TextMatching, place_of, text_index
-from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
-from bunbase.bundoc.sqlite_engine.watch import ScanWatch, Ticks, Watch, found_within
+from bunbase.bundoc.sqlite_engine.text_tables import TextTable
+from bunbase.bundoc.sqlite_engine.watch import Watch
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg import effort
-from bunbase.pkg.patterns import pattern
 
 decode: Final = msgspec.json.Decoder().decode
-
-
-IN_A_SCAN: Final = ScanWatch()
-
-
-def prepare(connection: apsw.Connection, watch: Watch = IN_A_SCAN) -> None:
-    """Register the SQL functions of searches on a connection. Each of them asks the watch for the remaining time."""
-
-    def matches(*args: Any) -> int:
-        text, of = args
-        return int(found_within(watch, pattern(text), of))
-
-    def key_of(*args: Any) -> Any:
-        if watch.left() < 0:
-            raise apsw.InterruptError("before a key was made")
-        return watched_key(decode(args[0]), Ticks(watch))
-
-    connection.create_scalar_function(KEY_FUNCTION, key_of, 1, deterministic=True)
-    connection.create_scalar_function(MATCHES_FUNCTION, matches, 2, deterministic=True)
-    prepare_scores(connection, watch.left)
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Limits of a search in the event loop, which are lower than its usual limits; None for the usual limit.
-
-    `counted`: how many documents may be examined for the count. `examined`: how many documents may be examined for the
-    page, including denied documents. `page_bytes`: a page ends after this many bytes.
-    """
-
-    counted: int | None = None
-    examined: int | None = None
-    page_bytes: int = MAX_PAGE_BYTES
-
-
-NO_LIMITS: Final = Limits()
 
 
 class Searching:
@@ -98,9 +64,12 @@ class Searching:
         self.text = text_index(search, kept) if search.text else None
         self.scores: dict[str, float] = {}
         self.counted: int | None = None
+        self.matched = 0
+        self.most_entries: int | None = None
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
         self.plan = choose(search.where, search.order, [one.index for one in tables], search.bound)
+        self.counted_in = self.plan
         self.existing = {tuple(one.definition.fields) for one in kept}
         self.covered = self._is_covered()
         self.budget = self._new_budget()
@@ -108,6 +77,7 @@ class Searching:
         self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
         self.place = place_of(self.plan, keys) if self.text else None
+        self.keys_alone = bool(keys) and self.guard is None and self.test is None  # `_ids` reads no document
         at_once = None if search.residual else self.test  # the part of the rule in Python comes before the filter
         self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once)
 
@@ -122,7 +92,7 @@ class Searching:
         self.counted = limits.counted
         keys_count = EntryBudget(self.search, self.plan, limits.counted)
         self.budget = keys_count if self.covered else self._new_budget(limits.counted)
-        count = self._count() if self.search.count else None
+        count, exact = self._counted(limits) if self.search.count else (None, True)
         counted = self.budget.examined
         self.budget = self._new_budget(limits.examined, limits.examined)
         ordered = self.plan.ordered and self.text is None
@@ -135,10 +105,12 @@ class Searching:
             more=more,
             last=last,
             count=count,
+            estimated=not exact,
             index=self.text.definition.name if self.text else index,
             within=index if self.place else None,
             ordered=ordered,
             examined=counted + self.budget.examined,
+            grows=growing(self.search, self.plan, self.covered, self.existing),
         )
 
     def found_inline(self, limits: Limits) -> Found | None:
@@ -151,6 +123,14 @@ class Searching:
             return None
         found = self.found(limits)
         return None if found.more and len(found.items) < self.search.limit else found
+
+    def explained(self) -> Found:
+        """Return the plan of an aggregate. An aggregate that reads documents does more work with every document."""
+        keys = self._covering_plan(self.search.reads or Reads())
+        plan = keys or self.plan
+        index = plan.index.name if plan.index else PRIMARY
+        grows = keys is None and not (self.covered and self.search.reads == Reads())
+        return Found(index=index, ordered=False, grows=advice(self.search, plan, self.existing) if grows else None)
 
     def rows(self) -> Iterator[Row]:
         """Yield the values that an aggregate reads of all documents that match the filter, in any order.
@@ -172,9 +152,9 @@ class Searching:
             return None
         return covering_plan(self.search, reads, [one.index for one in self.by_name.values()])
 
-    def _rows_of_keys(self, plan: Plan, reads: Reads) -> Iterator[Row]:
+    def _rows_of_keys(self, plan: Plan, reads: Reads, most: int | None = None) -> Iterator[Row]:
         assert plan.index is not None
-        self.budget = budget = EntryBudget(self.search, plan)
+        self.budget = budget = EntryBudget(self.search, plan, most)
         rows = KeyRows(plan, self.search.where, reads, lambda id: decode(seen(self._document(id))))
         select = f"SELECT k, id FROM {self.by_name[plan.index.name].name} WHERE k >= ? AND k < ? ORDER BY k"
         for range in plan.ranges:
@@ -199,16 +179,50 @@ class Searching:
         guard = both(alive, self.search.also) if alive and self.search.also else alive or self.search.also
         return None if guard is None else self.watch.around(guard)
 
+    def _counted(self, limits: Limits) -> tuple[int, bool]:
+        """Return the count, and whether it is exact. Beside a page, a count beyond its budget becomes an estimate.
+
+        Raises: QueryNeedsIndex if only the count is wanted, or in the event loop.
+        """
+        if not self.search.limit or limits.counted is not None:
+            return self._count(), True
+        self.most_entries = EntryBudget.counted
+        self.budget.left = min(self.budget.left, self.budget.counted)
+        try:
+            return self._count(), True
+        except QueryNeedsIndex:
+            return self._estimate(), False
+
+    def _estimate(self) -> int:
+        """Return about how many documents match, after a count has used its budget.
+
+        A caller bound by a rule may only learn about documents that the rule allows. If it allows all documents in the
+        ranges, the share of matches among the examined documents is applied to all. Otherwise the estimate is the
+        number of matches so far: it depends on no document that is hidden.
+        """
+        bound, plan, examined = self.search.bound, self.counted_in, self.budget.examined
+        if self.text is not None or not examined or not (bound is None or admits(plan, bound)):
+            return self.matched
+        keys = self.by_name[plan.index.name].name if plan.index else ""
+        places = Candidates(self.table, plan, keys, self.search.order, None, None)
+        return max(self.matched, round(self.matched * places.size(self.connection) / examined))
+
     def _count(self) -> int:
         unruled = self.search.also is None and self.search.residual is None
         everything = self.search.where == EVERYTHING and unruled and self.text is None
         if everything and not self.table.alive:
             return self._count_all()
         if not self.covered and (plan := self._covering_plan(Reads())) is not None:
-            return sum(row.documents for row in self._rows_of_keys(plan, Reads()))
-        if self.text is not None or self.search.residual is not None or not self.candidates.countable:
-            return sum(1 for _ in self._ids(None))
-        return sum(self._count_range(range) for range in self.plan.ranges)
+            self.counted_in = plan
+            for row in self._rows_of_keys(plan, Reads(), self.most_entries):
+                self.matched += row.documents
+        elif self.text is not None or self.search.residual is not None or not self.candidates.countable:
+            for _ in self._ids(None):
+                self.matched += 1
+        else:
+            for range in self.plan.ranges:
+                self._count_range(range)
+        return self.matched
 
     def _count_all(self) -> int:
         """Count all documents. In the event loop, stop above a limit, because SQLite does not check the time."""
@@ -220,20 +234,25 @@ class Searching:
             return number
         return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
 
-    def _count_range(self, range: Range) -> int:
+    def _count_range(self, range: Range) -> None:
         """Count the documents in a range in one statement.
 
         Without a guard, count the keys first, and charge them to the budget.
         """
-        if self.guard is None:
-            examined = int(self.connection.execute(*self.candidates.number(range, self.budget.left + 1)).get)
+        most = self.budget.left
+        if self.guard is not None:
+            admitted, fulfilling, size = self.connection.execute(*self.candidates.passing(range, most + 1)).get
+            self.matched += fulfilling
+            self.budget.spend(admitted, size)
+            return
+        examined = int(self.connection.execute(*self.candidates.number(range, most + 1)).get)
+        if self.test is None:
+            self.matched += min(examined, most)
             self.budget.spend(examined)
-            if self.test is None or not examined:
-                return examined
-            return int(self.connection.execute(*self.candidates.passing(range, examined)).get[1])
-        admitted, fulfilling = self.connection.execute(*self.candidates.passing(range, self.budget.left + 1)).get
-        self.budget.spend(admitted)
-        return int(fulfilling)
+        elif examined:
+            _, fulfilling, size = self.connection.execute(*self.candidates.passing(range, min(examined, most))).get
+            self.matched += fulfilling
+            self.budget.spend(examined, size)
 
     def _page(self, ordered: bool, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         if not self.search.limit:
@@ -265,7 +284,7 @@ class Searching:
                 break
             items.append(StoredDocument(*row))
             size += len(row[4])
-        self.budget.spend(len(items) + more)
+        self.budget.spend(len(items) + more, size)
         return items, more, self._position(items[-1]) if more else b""
 
     def _sort(self) -> tuple[list[StoredDocument], bool, bytes]:
@@ -287,7 +306,10 @@ class Searching:
     def _place(self, id: str) -> bytes:
         if self.search.by_score:
             return inverted(key(self.scores[id])) + id_key(self.search.order, id)
-        return self._position(self._document(id))
+        document = self._document(id)
+        if self.keys_alone:
+            self.budget.spend_bytes(len(document.body))
+        return self._position(document)
 
     def _permitted(self, id: str) -> bool:
         """True if the document passes the part of the rule that SQL cannot express."""
@@ -310,12 +332,15 @@ class Searching:
         """Yield the whole documents for `_ids`."""
         if not self.covered:
             for id in self._ids(after):
-                yield self._document(id)
+                document = self._document(id)
+                if self.keys_alone:
+                    self.budget.spend_bytes(len(document.body))
+                yield document
             return
         for range in self.plan.ranges:
             for row in self._rows(self.candidates.documents(range, after)):
                 self._look()
-                self.budget.spend()
+                self.budget.spend(1, len(row[4]))
                 yield StoredDocument(*row)
 
     def _ids(self, after: bytes | None) -> Iterator[str]:
@@ -326,14 +351,16 @@ class Searching:
         known: set[str] = set()
         many = self.candidates.many
         for range in self.plan.ranges:
-            for id, verdict in self._rows(self.candidates.ids(range, after)):
+            for id, verdict, size in self._rows(self.candidates.ids(range, after)):
                 if many and id in known:
                     continue
-                known.add(id) if many else None
+                if many:
+                    self.budget.keep()
+                    known.add(id)
                 self._look()
                 if verdict == DENIED or not self._permitted(id):
                     continue
-                self.budget.spend()
+                self.budget.spend(1, size)
                 if verdict == FULFILS and self._fulfils(id):
                     yield id
 
@@ -346,7 +373,6 @@ class Searching:
             rows.close()
 
     def _look(self) -> None:
-        """Count the read of the next document. Raises: apsw.InterruptError, QueryNeedsIndex."""
         self.budget.look()
         if self.watch.over():
             raise apsw.InterruptError("between two documents")
@@ -364,13 +390,14 @@ class Searching:
         if not self.search.text.all:
             return
         matching = TextMatching(self.connection, self.table, text, self.search, self.place, self.guard, self.test)
-        for id, number, scored in self._rows(matching.rows()):
+        for id, number, scored, size in self._rows(matching.rows()):
             self._look()
             if scored is None or scored == OUTSIDE or not self._permitted(id):
                 continue
-            self.budget.spend()
+            self.budget.spend(1, size)
             if self.search.residual is not None:
                 scored = matching.score(number)
             if scored != NOT_FULFILLED:
+                self.budget.keep()
                 self.scores[id] = scored
                 yield id

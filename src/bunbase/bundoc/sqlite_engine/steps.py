@@ -80,7 +80,8 @@ def _do_step(transaction: Transaction, step: CommitStep) -> StoredDocument | Non
     collection, write = step.collection, step.write
     table = transaction.table(collection)
     before = _living(transaction, collection, table, write.id) if table is not None else None
-    met = Met(before, transaction.now, _last_revision(transaction, collection, table, before, write.id))
+    last = _last_revision(transaction, collection, table, before, write.id)
+    met = Met(collection, before, transaction.now, last)
     if table is not None and table.terms.schema is not None and isinstance(write, Create | Put):
         write = writes.with_defaults(write, table.terms.defaults)
     if step.guard is None:

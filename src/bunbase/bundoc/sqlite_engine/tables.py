@@ -11,7 +11,8 @@ import apsw
 
 from bunbase.bundoc.definition import NO_TERMS, Terms, read_definition
 from bunbase.bundoc.documents import StoredDocument
-from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
+from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES
 from bunbase.bundoc.sqlite_engine.before_images import CREATE_BEFORE_IMAGES
 from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, ADD_EPOCH, BEGIN_EPOCH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.expiry import ALIVE, SET, ends_at, expired

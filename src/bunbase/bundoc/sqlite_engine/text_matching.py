@@ -27,7 +27,7 @@ from bunbase.bundoc.query.plan import ALL_ABOVE, Plan, Range, told
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sql import condition
 from bunbase.bundoc.query.text import TextSearch
-from bunbase.bundoc.sqlite_engine.candidates import Statement
+from bunbase.bundoc.sqlite_engine.candidates import SIZE, Statement
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
@@ -116,7 +116,7 @@ class TextMatching:
         self.test = test
 
     def rows(self) -> Statement:
-        """Return SQL that selects the id, the number and the score of each candidate.
+        """Return SQL that selects the id, the number, the score and the size of each candidate.
 
         The score is NULL if the document is denied, OUTSIDE, NOT_FULFILLED, or 0 if `score` must compute it later,
         because a part of the rule is in Python.
@@ -129,7 +129,7 @@ class TextMatching:
                 f"CASE WHEN {inside.sql} THEN {found.sql} ELSE {OUTSIDE} END", inside.params + found.params
             )
         sql = (
-            f"SELECT d.id, d.n, CASE WHEN {self.guard.sql} THEN {found.sql} END FROM {self.text.name} "
+            f"SELECT d.id, d.n, CASE WHEN {self.guard.sql} THEN {found.sql} END, {SIZE} FROM {self.text.name} "
             f"CROSS JOIN {self.table.name} AS d ON d.n = {self.text.name}.rowid "
             f"WHERE {self.text.name} MATCH ?{within.sql}"
         )

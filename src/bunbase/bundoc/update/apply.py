@@ -11,6 +11,7 @@ from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_all, read_fields, 
 from bunbase.bundoc.query.order import key
 from bunbase.bundoc.update.arrays import ended, pulled, pushed, united
 from bunbase.bundoc.update.change import REMOVING, Additions, Bits, Change, ElementTest, Path, Unwanted, invalid
+from bunbase.bundoc.update.costs import Tests
 from bunbase.bundoc.update.numbers import OutOfRange, added, as_number, combined, is_number, multiplied, zero_like
 from bunbase.bundoc.update.positions import placed
 from bunbase.contracts.bundoc.problems import InvalidUpdate
@@ -25,15 +26,17 @@ Node = Any  # msgspec.Raw, or a decoded dict or list of Nodes
 
 def updated(fields: Fields, changes: tuple[Change, ...], now: str) -> Fields:
     """Return the fields after the update. `now`: the time that `$now` writes. Raises: InvalidUpdate."""
-    return _Updating(fields, now).by(placed(fields, changes))
+    tests = Tests()
+    return _Updating(fields, now, tests).by(placed(fields, changes, tests))
 
 
 class _Updating:
     """One document while it is changed. `padding`: the number of nulls that were added to arrays."""
 
-    def __init__(self, fields: Fields, now: str) -> None:
+    def __init__(self, fields: Fields, now: str, tests: Tests) -> None:
         self.root: dict[str, Node] = dict(fields)
         self.now = now
+        self.tests = tests
         self.padding = 0
 
     def by(self, changes: tuple[Change, ...]) -> Fields:
@@ -57,7 +60,7 @@ class _Updating:
                 self.rename(parent, name, change)
             case _:
                 before = _found(parent, name, change)
-                after = _after(before, change, self.now)
+                after = _after(before, change, self.now, self.tests)
                 if after is not None and after is not before:
                     self.store(parent, name, after, change)
 
@@ -110,7 +113,7 @@ def _may_nest(change: Change) -> bool:
     return len(change.path) > 1 or change.operator == "$rename" or bytes(change.value)[:1] in (b"{", b"[")
 
 
-def _after(before: Node | None, change: Change, now: str) -> Node | None:
+def _after(before: Node | None, change: Change, now: str, tests: Tests) -> Node | None:
     """Return the new value; None if there is nothing to change."""
     match change.operator:
         case "$set":
@@ -126,10 +129,10 @@ def _after(before: Node | None, change: Change, now: str) -> Node | None:
         case "$bit":
             return _combined(before, change)
         case _:
-            return _array_after(before, change)
+            return _array_after(before, change, tests)
 
 
-def _array_after(before: Node | None, change: Change) -> Node | None:
+def _array_after(before: Node | None, change: Change, tests: Tests) -> Node | None:
     if before is None and change.operator in REMOVING:
         return None
     array = _array(before, change)
@@ -139,7 +142,7 @@ def _array_after(before: Node | None, change: Change) -> Node | None:
         case Additions():
             return united(array, change.operand.values)
         case ElementTest() | Unwanted():
-            return pulled(array, change.operand, change)
+            return pulled(array, change.operand, change, tests)
         case int():
             return ended(array, change.operand)
         case _:

@@ -11,7 +11,7 @@ from bunbase.bundoc.query.order import inverted, key
 from bunbase.bundoc.query.predicate import single
 from bunbase.bundoc.update.change import Additions, Change, ElementTest, Path, Unwanted
 from bunbase.bundoc.update.conditions import passes
-from bunbase.bundoc.update.costs import check_tests
+from bunbase.bundoc.update.costs import Tests
 
 Elements = list[Any]  # of msgspec.Raw
 
@@ -38,11 +38,11 @@ def united(array: Elements, values: tuple[msgspec.Raw, ...]) -> Elements:
     return array
 
 
-def pulled(array: Elements, unwanted: ElementTest | Unwanted, change: Change) -> Elements:
+def pulled(array: Elements, unwanted: ElementTest | Unwanted, change: Change, tests: Tests) -> Elements:
     """Return the array without the elements that meet the condition or equal a value. Raises: InvalidUpdate."""
     if isinstance(unwanted, Unwanted):
         return [element for element in array if key(read_all(element)) not in unwanted.keys]
-    check_tests(msgspec.Raw(write(array)), unwanted, change)
+    tests.add(msgspec.Raw(write(array)), unwanted, change)
     return [element for element in array if not passes(unwanted, read_all(element))]
 
 

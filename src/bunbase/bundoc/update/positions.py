@@ -15,28 +15,35 @@ import msgspec
 from bunbase.bundoc.documents import MAX_BYTES, Fields, read_all
 from bunbase.bundoc.update.change import POSITION, Change, ElementTest, Path, invalid, is_position
 from bunbase.bundoc.update.conditions import passes
-from bunbase.bundoc.update.costs import check_tests
+from bunbase.bundoc.update.costs import Tests
 from bunbase.bundoc.update.parse import refuse_conflicts
 
 MAX_ELEMENTS: Final = 20_000  # that the positions of one update lead through; each takes 15 µs
 
 
-def placed(fields: Fields, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+def placed(fields: Fields, changes: tuple[Change, ...], tests: Tests) -> tuple[Change, ...]:
     """Return the changes without positions. Raises: InvalidUpdate."""
     if not any(is_position(part) for change in changes for part in change.path):
         return changes
-    placing = _Placing(fields)
+    placing = _Placing(fields, tests)
     found = [one for change in changes for one in placing.changes(change)]
     refuse_conflicts(found)
     return tuple(found)
 
 
 class _Placing:
-    """Finds the elements of one document. `values`: its fields that were read."""
+    """Finds the elements of one document.
 
-    def __init__(self, fields: Fields) -> None:
+    `values`: its fields that were read. `counted`: the field, the name and the level of each array filter whose tests
+    were counted. `passed`: the results of the tests, since many paths may begin with the same positions.
+    """
+
+    def __init__(self, fields: Fields, tests: Tests) -> None:
         self.fields = fields
+        self.tests = tests
         self.values: dict[str, Any] = {}
+        self.counted: set[tuple[str, str, int]] = set()
+        self.passed: dict[tuple[str, int], bool] = {}
         self.elements = 0
         self.bytes = 0
 
@@ -47,8 +54,7 @@ class _Placing:
             return
         if first not in self.fields:
             raise _refused(change, f"There is no array {first}.")
-        for filter in change.filters.values():
-            check_tests(self.fields[first], filter, change)
+        self._count(first, change)
         if first not in self.values:
             self.values[first] = read_all(self.fields[first])
         for path in self._paths(self.values[first], change.path[1:], (first,), change):
@@ -56,6 +62,21 @@ class _Placing:
             if self.bytes > 2 * MAX_BYTES:
                 raise _refused(change, "The update would make the document too large.")
             yield msgspec.structs.replace(change, path=path, sent=change.path)
+
+    def _count(self, first: str, change: Change) -> None:
+        """Count the tests of the array filters. At one level, no two elements share a value."""
+        for level, part in enumerate(change.path):
+            match = POSITION.fullmatch(part)
+            if match and match[1] and (first, match[1], level) not in self.counted:
+                self.counted.add((first, match[1], level))
+                self.tests.add(self.fields[first], change.filters[match[1]], change)
+
+    def _passes(self, test: ElementTest, name: str, element: Any) -> bool:
+        """True if the element passes. It has the same identity for all paths, because it was read only once."""
+        known = self.passed.get((name, id(element)))
+        if known is None:
+            known = self.passed[name, id(element)] = passes(test, element)
+        return known
 
     def _paths(self, value: Any, rest: Path, at: Path, change: Change) -> Iterator[Path]:
         if not any(map(is_position, rest)):
@@ -70,7 +91,7 @@ class _Placing:
                 raise _refused(change, f"The positions of an update lead through at most {MAX_ELEMENTS} elements.")
             test: ElementTest | None = change.filters[match[1]] if match[1] else None
             for index, element in enumerate(value):
-                if test is None or passes(test, element):
+                if test is None or self._passes(test, match[1], element):
                     yield from self._paths(element, rest, (*at, str(index)), change)
             return
         below = _below(value, part)

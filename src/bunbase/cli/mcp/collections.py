@@ -20,7 +20,7 @@ from bunbase.cli.mcp.answers import (
 from bunbase.cli.mcp.project_api import ProjectApi, data_path
 from bunbase.cli.mcp.reading import CollectionName
 from bunbase.cli.mcp.tool import Tool
-from bunbase.contracts.bundoc.collections import Collection, Rules
+from bunbase.contracts.bundoc.collections import Collection, Rules, RuleWarning
 
 MAX_CASES: Final = 50
 
@@ -90,6 +90,9 @@ class RuleDecision(msgspec.Struct, frozen=True):
 class RuleDecisions(msgspec.Struct, frozen=True):
     notice: Notice
     decisions: Annotated[list[RuleDecision], Meta(description="One for each case, in the same order.")]
+    warnings: Annotated[
+        list[RuleWarning], Meta(description="List rules that will refuse lists when their collections have grown.")
+    ]
     cut: Cut
 
 
@@ -99,6 +102,7 @@ class CollectionPage(msgspec.Struct, frozen=True):
 
 class DecisionPage(msgspec.Struct, frozen=True):
     items: list[RuleDecision]
+    warnings: list[RuleWarning]
 
 
 def list_collections(project: ProjectApi, _asked: NoArguments) -> CollectionLines:
@@ -121,12 +125,16 @@ def describe_collection(project: ProjectApi, asked: DescribeArguments) -> Descri
 
 def test_rules(project: ProjectApi, asked: RuleArguments) -> RuleDecisions:
     body = {name: value for name, value in msgspec.to_builtins(asked).items() if value is not None}
-    decisions = project.ask(DecisionPage, "POST", data_path("rules", "test"), body).items
+    found = project.ask(DecisionPage, "POST", data_path("rules", "test"), body)
+    decisions = found.items
     if number_that_fits(decisions) == len(decisions):
-        return RuleDecisions(NOTICE, decisions, WHOLE)
+        return RuleDecisions(NOTICE, decisions, found.warnings, WHOLE)
     bare = [msgspec.structs.replace(one, trace=[]) for one in decisions]
     return RuleDecisions(
-        NOTICE, bare, f"The traces have more than {MAX_CONTENT_BYTES} bytes and are left out. Test fewer cases."
+        NOTICE,
+        bare,
+        found.warnings,
+        f"The traces have more than {MAX_CONTENT_BYTES} bytes and are left out. Test fewer cases.",
     )
 
 

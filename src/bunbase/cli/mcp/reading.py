@@ -54,6 +54,7 @@ class FoundDocuments(msgspec.Struct, frozen=True):
     documents: list[dict[str, Any]]
     next: Annotated[str | None, Meta(description="The cursor of the next page; null on the last page.")]
     count: Annotated[int | None, Meta(description="With `count`: the number of all documents that match.")]
+    count_is_estimate: Annotated[bool, Meta(description="The exact number would exceed the budget of a query.")]
     cut: Cut
 
 
@@ -116,6 +117,7 @@ class DocumentsPage(msgspec.Struct, frozen=True):
     items: list[dict[str, Any]]
     next: str | None = None
     count: int | None = None
+    count_is_estimate: bool = False
     explain: ShownPlan | None = None
 
 
@@ -128,7 +130,7 @@ def query_documents(project: ProjectApi, asked: QueryArguments) -> FoundDocument
     page = _page(project, asked)
     fitting = number_that_fits(page.items)
     if fitting == len(page.items):
-        return FoundDocuments(NOTICE, page.items, page.next, page.count, WHOLE)
+        return FoundDocuments(NOTICE, page.items, page.next, page.count, page.count_is_estimate, WHOLE)
     # The cursor belongs to the last document of a page. A smaller page therefore has to be read again.
     shorter = _page(project, msgspec.structs.replace(asked, limit=max(fitting, 1)))
     cut = f"Only {max(fitting, 1)} of {len(page.items)} documents fit. Read on with `cursor`, or use `select`."
@@ -136,7 +138,7 @@ def query_documents(project: ProjectApi, asked: QueryArguments) -> FoundDocument
     if not fitting and documents:
         documents, left_out = [without_largest(documents[0])[0]], without_largest(documents[0])[1]
         cut += f" The document is too large. Left out: {names_of(left_out)}."
-    return FoundDocuments(NOTICE, documents, shorter.next, page.count, cut)
+    return FoundDocuments(NOTICE, documents, shorter.next, page.count, page.count_is_estimate, cut)
 
 
 def explain_query(project: ProjectApi, asked: ExplainArguments) -> ShownPlan:

@@ -134,6 +134,7 @@ class Aggregation(msgspec.Struct, frozen=True):
 
     `group`: the fields whose values define the groups; `{"$each":path}` and `{"$dateTrunc":{…}}` are objects.
     `sort`: names of group fields and values, with `-` in front for descending order. `limit`: the groups of a page.
+    `explain`: also return the plan.
     """
 
     values: bytes
@@ -142,6 +143,7 @@ class Aggregation(msgspec.Struct, frozen=True):
     sort: tuple[str, ...] = ()
     limit: int | None = None
     cursor: str | None = None
+    explain: bool = False
 
 
 class StoredSize(msgspec.Struct, frozen=True):

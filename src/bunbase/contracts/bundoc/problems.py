@@ -60,7 +60,10 @@ class InvalidQuery(Problem):
 
 
 class QueryNeedsIndex(Problem):
-    """`index`: the index to create, in the form of `PUT /v1/collections/{name}`; null if no index would help."""
+    """`index`: the index to create, in the form of `PUT /v1/collections/{name}`; null if no index would help.
+
+    `budget`: `{"of": "documents", "bytes", "entries" or "matches", "most": number}`, if the query has used it up.
+    """
 
     status, code, title = 422, "query_needs_index", "This query would examine too many documents"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bunbase_sdk.aio.driver import AsyncDriver
 from bunbase_sdk.core import collections as core
-from bunbase_sdk.models import CollectionInfo, CollectionSpec, Decision, Decisions, Misfit, OneCase, Rules
+from bunbase_sdk.models import CollectionInfo, CollectionSpec, Decisions, Misfit, OneCase, OneDecision, Rules
 
 
 class AsyncCollections:
@@ -86,7 +86,7 @@ class AsyncRuleTests:
         self._calls = calls
         self._driver = driver
 
-    async def test(self, case: OneCase, *, timeout: float | None = None) -> Decision:
+    async def test(self, case: OneCase, *, timeout: float | None = None) -> OneDecision:
         """Return the decision of the rules about one case, with the value of each part of the rule.
 
         ```python

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from bunbase_sdk.core.flow import Emit, Flow, Items
 from bunbase_sdk.core.transport import Transport, Wanted, path, search, without_none
-from bunbase_sdk.models import CollectionInfo, CollectionSpec, Decision, Decisions, Misfit, OneCase, Rules
+from bunbase_sdk.models import CollectionInfo, CollectionSpec, Decisions, Misfit, OneCase, OneDecision, Rules
 
 COLLECTIONS: Final = "/v1/collections"
 PAGE: Final = 100
@@ -98,7 +98,7 @@ class RuleTestsCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def test(self, case: OneCase, *, timeout: float | None = None) -> Flow[Decision]:
+    def test(self, case: OneCase, *, timeout: float | None = None) -> Flow[OneDecision]:
         """Return the decision of the rules about one case, with the value of each part of the rule.
 
         ```python
@@ -106,7 +106,7 @@ class RuleTestsCalls:
         ```
         """
         wanted = Wanted("POST", "/v1/rules/test", case, repeatable=True)
-        return cast("Decision", (yield from self._transport.json(wanted, self._transport.deadline(timeout))))
+        return cast("OneDecision", (yield from self._transport.json(wanted, self._transport.deadline(timeout))))
 
     def test_many(
         self,

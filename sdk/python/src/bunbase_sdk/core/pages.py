@@ -13,7 +13,7 @@ from bunbase_sdk.page import Page
 
 def page_of(value: Any) -> Page[Any]:
     """Return the page of an answer."""
-    return Page(value["items"], value.get("next"), value.get("count"))
+    return Page(value["items"], value.get("next"), value.get("count"), value.get("count_is_estimate", False))
 
 
 def listed(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bunbase_sdk.core import collections as core
-from bunbase_sdk.models import CollectionInfo, CollectionSpec, Decision, Decisions, Misfit, OneCase, Rules
+from bunbase_sdk.models import CollectionInfo, CollectionSpec, Decisions, Misfit, OneCase, OneDecision, Rules
 from bunbase_sdk.sync.driver import Driver
 
 
@@ -86,7 +86,7 @@ class RuleTests:
         self._calls = calls
         self._driver = driver
 
-    def test(self, case: OneCase, *, timeout: float | None = None) -> Decision:
+    def test(self, case: OneCase, *, timeout: float | None = None) -> OneDecision:
         """Return the decision of the rules about one case, with the value of each part of the rule.
 
         ```python

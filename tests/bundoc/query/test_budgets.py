@@ -1,0 +1,143 @@
+"""Budgets of documents, bytes and entries, and counts beyond them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.query.budgets import EntryBudget, ScanBudget
+from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.contracts.bundoc.collections import IndexSpec
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
+from tests.bundoc.query.test_counts import INDEXES, all_of, kept, ruled, searching, sqlite
+
+__all__ = ["sqlite"]
+
+TRUE = compile_rule("true", "list")
+MINE = compile_rule("doc.a == auth.uid", "list")
+PARTLY = compile_rule("doc.a == auth.uid && size(doc.c) < 2", "list")
+BODY_BYTES = 1000
+
+
+def documents(number: int, **fields: Any) -> list[Any]:
+    return all_of([{"b": one % 2, "pad": "x" * BODY_BYTES, **fields} for one in range(number)])
+
+
+@pytest.mark.parametrize(
+    ("where", "specs", "more"),
+    [
+        ({"b": 1}, (), {}),
+        ({"b": 1}, (), {"limit": 0, "count": True}),
+        ({"pad": {"$gt": ""}}, INDEXES[1:2], {"limit": 0, "count": True}),
+        ({"a": 1}, INDEXES[1:2], {"limit": 500, "count": True}),
+        ({}, (), {}),
+    ],
+)
+def test_the_bytes_of_examined_documents_have_a_budget(
+    sqlite: Any, where: Any, specs: tuple[IndexSpec, ...], more: dict[str, Any]
+) -> None:
+    table = kept(sqlite, documents(40, a=1), specs)
+    few = ruled(TRUE, where, max_bytes=10 * BODY_BYTES, **{"limit": 500, **more})
+
+    with pytest.raises(QueryNeedsIndex) as refused:
+        searching(sqlite, table, few).found()
+    assert refused.value.extra["budget"] == {"of": "bytes", "most": 10 * BODY_BYTES}
+    searching(sqlite, table, msgspec.structs.replace(few, max_bytes=100 * BODY_BYTES)).found()
+
+
+def test_the_bytes_of_denied_documents_are_not_counted(sqlite: Any) -> None:
+    table = kept(sqlite, [*documents(9, a="a")[:4], *all_of([{"a": "b", "pad": "x" * 9000}] * 9)[4:]], ())
+
+    found = searching(sqlite, table, ruled(MINE, {"b": 1}, max_bytes=5 * BODY_BYTES, count=True)).found()
+
+    assert (found.count, found.estimated) == (2, False)
+
+
+def test_a_count_without_documents_spends_no_bytes(sqlite: Any) -> None:
+    table = kept(sqlite, documents(40, a=1), INDEXES[:1])
+
+    assert searching(sqlite, table, ruled(TRUE, {"a": 1}, max_bytes=0, count=True, limit=0)).found().count == 40
+
+
+@pytest.mark.parametrize(
+    ("rule", "where", "specs", "least", "most"),
+    [
+        (TRUE, {"b": 1}, (), 15, 25),
+        (TRUE, {"a": "a"}, INDEXES[:1], 40, 40),
+        (TRUE, {"b": {"$gt": 0}}, INDEXES[1:2], 0, 40),
+        (MINE, {"b": 1}, INDEXES[:1], 15, 25),
+        (MINE, {"b": 1}, (), 5, 5),  # the matches among the ten documents that were examined
+        (PARTLY, {"b": 1}, (), 5, 5),
+    ],
+)
+def test_a_count_beyond_its_budget_is_an_estimate_beside_a_page(
+    sqlite: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    rule: Any,
+    where: Any,
+    specs: tuple[IndexSpec, ...],
+    least: int,
+    most: int,
+) -> None:
+    monkeypatch.setattr(ScanBudget, "counted", 10)
+    monkeypatch.setattr(EntryBudget, "counted", 10)
+    table = kept(sqlite, documents(40, a="a", c=[1]), specs)
+
+    found = searching(sqlite, table, ruled(rule, where, limit=1, count=True)).found()
+
+    assert len(found.items) == 1
+    assert found.estimated
+    assert found.count is not None
+    assert least <= found.count <= most
+
+
+def test_a_count_that_is_wanted_alone_is_never_an_estimate(sqlite: Any) -> None:
+    table = kept(sqlite, documents(40, a=1), INDEXES[:1])
+    search = ruled(TRUE, {"b": 1}, limit=0, count=True, max_scan=10)
+
+    with pytest.raises(QueryNeedsIndex) as refused:
+        searching(sqlite, table, search).found()
+
+    assert refused.value.extra["budget"] == {"of": "documents", "most": 10}
+
+
+@pytest.mark.parametrize("rule", [MINE, PARTLY])
+@pytest.mark.parametrize("specs", [(), INDEXES[:1], INDEXES[1:3]])
+def test_an_estimate_does_not_depend_on_denied_documents(
+    sqlite: Any, monkeypatch: pytest.MonkeyPatch, rule: Any, specs: tuple[IndexSpec, ...]
+) -> None:
+    monkeypatch.setattr(ScanBudget, "counted", 10)
+    monkeypatch.setattr(EntryBudget, "counted", 10)
+    allowed = documents(30, a="a", c=[1])
+    denied = [msgspec.structs.replace(one, id=f"e{one.id}") for one in documents(50, a="b", c=[1])]
+
+    def count(stored: list[Any]) -> tuple[int | None, bool]:
+        search = ruled(rule, {"b": 1}, limit=1, count=True)
+        found = searching(sqlite, kept(sqlite, stored, specs), search).found()
+        return found.count, found.estimated
+
+    assert count(allowed) == count([*denied, *allowed])
+    assert count(allowed)[1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "where", "specs", "warned"),
+    [
+        (TRUE, {}, (), False),
+        (TRUE, {"a": 1}, INDEXES[:1], False),
+        (TRUE, {"b": 1}, INDEXES[:1], True),
+        (TRUE, {"a": {"$gt": 0}}, INDEXES[:1], True),  # the order of _id is not the order of the index
+        (TRUE, {"_id": "d1"}, (), False),
+        (MINE, {}, INDEXES[:1], False),
+        (MINE, {}, (), True),
+        (PARTLY, {}, INDEXES[:1], True),
+    ],
+)
+def test_a_search_whose_work_grows_is_known_from_its_plan(
+    sqlite: Any, rule: Any, where: Any, specs: tuple[IndexSpec, ...], warned: bool
+) -> None:
+    table = kept(sqlite, documents(3, a="a"), specs)
+
+    assert (searching(sqlite, table, ruled(rule, where)).found().grows is not None) == warned

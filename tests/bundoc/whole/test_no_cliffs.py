@@ -1,0 +1,251 @@
+"""A query that answers with n documents answers with 100 n, for at most 100 times the work, or a warning came.
+
+The work is counted in steps of SQLite and in entries and documents that Python reads, so it is the same on every
+machine. `make growth-check` runs the same with more documents.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import msgspec
+import pytest
+
+from bunbase.bundoc.query import aggregate, parse
+from bunbase.bundoc.query.budgets import Budgets, ScanBudget
+from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import Aggregation, Page, Query
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
+from bunbase.contracts.caller import Caller
+from tests.bundoc.engines import sqlite_engine
+from tests.bundoc.permissions.test_access import ADA, SERVER
+from tests.fakes import FakeKms
+
+SMALLEST: Final = int(os.environ.get("BUNBASE_GROWTH_DOCUMENTS", "8"))
+SIZES: Final = (SMALLEST, SMALLEST * 10, SMALLEST * 100)
+BUDGET: Final = Budgets(SMALLEST * 20, seconds=60)  # refuses some queries of bound callers at the last size
+LEAST_WORK: Final = 2000  # steps that a query takes without any document
+BATCH: Final = 500
+
+WORDS: Final = IndexSpec(("title",), "words", type="text")
+KEYS: Final = (
+    IndexSpec(("owner", "n"), "owner_n"),
+    IndexSpec(("owner", "kind", "at", "n"), "owner_kind"),
+    IndexSpec(("kind", "n"), "kind_n"),
+    IndexSpec(("n",), "n"),
+    IndexSpec(("tags",), "tags"),
+)
+RULES: Final = {
+    "exact": "doc.owner == auth.uid",
+    "look_up": 'exists("members", doc.owner + "_" + auth.uid)',
+}
+WHERE: Final[dict[str, dict[str, Any]]] = {
+    "everything": {},
+    "$eq": {"kind": "k1"},
+    "$ne": {"kind": {"$ne": "k1"}},
+    "$gt": {"n": {"$gt": 5}},
+    "$gte": {"n": {"$gte": 5}},
+    "$lt": {"n": {"$lt": 5}},
+    "$lte": {"n": {"$lte": 5}},
+    "$in": {"kind": {"$in": ["k1", "k2"]}},
+    "$nin": {"kind": {"$nin": ["k1"]}},
+    "$all": {"tags": {"$all": ["t1", "t2"]}},
+    "$exists": {"gone": {"$exists": True}},
+    "$size": {"tags": {"$size": 2}},
+    "$type": {"n": {"$type": "number"}},
+    "$mod": {"n": {"$mod": [7, 1]}},
+    "$startsWith": {"title": {"$startsWith": "milk 7"}},
+    "$regex": {"title": {"$regex": "7$"}},
+    "$not": {"n": {"$not": {"$gt": 5}}},
+    "$elemMatch": {"tags": {"$elemMatch": {"$gt": "t1"}}},
+    "$and": {"$and": [{"kind": "k1"}, {"n": {"$gt": 5}}]},
+    "$or": {"$or": [{"kind": "k1"}, {"n": 5}]},
+    "$nor": {"$nor": [{"kind": "k1"}]},
+    "$search": {"$search": "milk"},
+    "$search, a rare word": {"$search": "rare7"},
+    "$search within": {"$search": "milk", "owner": "ada"},
+}
+SORTS: Final[dict[str, tuple[str, ...]]] = {
+    "by _id": (),
+    "by n": ("n",),
+    "by -title": ("-title",),
+    "by kind, n": ("kind", "n"),
+}
+MONTH: Final = {"$dateTrunc": {"field": "at", "unit": "month", "timezone": "Europe/Berlin"}}
+GROUPS: Final[dict[str, tuple[Any, ...]]] = {
+    "all": (),
+    "a field": ("kind",),
+    "two fields": ("owner", "kind"),
+    "$dateTrunc": (MONTH,),
+    "$each": ({"$each": "tags"},),
+}
+VALUES: Final[dict[str, Any]] = {
+    "$count": {"$count": True},
+    **{name: {name: "n"} for name in aggregate.OPERATORS if name != "$count"},
+}
+MORE: Final[dict[str, dict[str, Any]]] = {
+    "count": {"count": True},
+    "select": {"select": ("n",)},
+    "expand": {"expand": ("ref",)},
+    "limit": {"limit": 3},
+}
+
+
+def kinds() -> Iterator[tuple[str, Query | Aggregation]]:
+    for name, where in WHERE.items():
+        sent = msgspec.json.encode(where)
+        yield f"list {name}", Query(sent)
+        yield f"count {name}", Query(sent, count=True, limit=1)
+        yield f"aggregate {name}", Aggregation(b'{"n":{"$sum":"n"}}', sent)
+    for name, sort in SORTS.items():
+        yield f"sort {name}", Query(sort=sort)
+        yield f"sort of one kind {name}", Query(b'{"kind":"k1"}', sort=sort)
+    for name, group in GROUPS.items():
+        for operator, value in VALUES.items():
+            if name == "all" or operator in ("$count", "$sum"):
+                yield f"group by {name}: {operator}", Aggregation(msgspec.json.encode({"v": value}), None, group)
+    for name, more in MORE.items():
+        yield f"query with {name}", Query(**more)
+
+
+class Work:
+    """Counts steps of SQLite, in all connections, and the documents and entries that are examined."""
+
+    def __init__(self) -> None:
+        self.units = 0
+        self.steps: dict[int, int] = {}  # a statement that runs again adds to its earlier steps
+
+    def profile(self, event: dict[str, Any]) -> None:
+        steps = event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]
+        before = self.steps.get(event["id"], 0)
+        self.steps[event["id"]] = steps
+        self.units += steps - before if steps >= before else steps
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
+    work = Work()
+    connect, look, spend = ProjectFile._connect, ScanBudget.look, ScanBudget.spend
+
+    def connected(file: ProjectFile) -> apsw.Connection:
+        connection = connect(file)
+        connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, work.profile)
+        return connection
+
+    def looking(budget: ScanBudget) -> None:
+        work.units += 1
+        look(budget)
+
+    def spending(budget: ScanBudget, documents: int = 1, bytes: int = 0) -> None:
+        work.units += documents
+        spend(budget, documents, bytes)
+
+    monkeypatch.setattr(ProjectFile, "_connect", connected)
+    monkeypatch.setattr(ProjectFile, "search_inline", lambda *_: None)  # the same search in a thread is counted
+    monkeypatch.setattr(ScanBudget, "look", looking)
+    monkeypatch.setattr(ScanBudget, "spend", spending)
+    return work
+
+
+@pytest.fixture
+async def service(tmp_path: Path, work: Work) -> AsyncIterator[BundocService]:
+    async with sqlite_engine(tmp_path / "bundoc", FakeKms(), BundocSettings(read_seconds=60)) as engine:
+        yield BundocService(engine, bound=BUDGET, unbound=Budgets(seconds=60, documents=5_000_000))
+
+
+def document(number: int) -> dict[str, Any]:
+    return {
+        "_id": f"d{number:08}",
+        "owner": "ada",
+        "kind": f"k{number % 5}",
+        "n": number % 97,
+        "at": f"2026-{1 + number % 12:02}-03T00:00:00Z",
+        "tags": [f"t{number % 3}", f"t{number % 5}"],
+        "title": f"milk {number} rare{number}",
+        "ref": f"d{number // 2:08}",
+    }
+
+
+async def filled(service: BundocService, collections: list[str], numbers: range) -> None:
+    for collection in collections:
+        for start in range(numbers.start, numbers.stop, BATCH):
+            part = range(start, min(start + BATCH, numbers.stop))
+            writes = [{"op": "create", "collection": collection, "data": document(number)} for number in part]
+            await service.commit(SERVER, msgspec.json.encode({"writes": writes}))
+
+
+async def outcome(service: BundocService, caller: Caller, collection: str, asked: Query | Aggregation) -> Any:
+    """Return the answer, or None if the query was refused for its budget."""
+    try:
+        if isinstance(asked, Query):
+            page: Page = await service.query(caller, collection, asked)
+        else:
+            page = await service.aggregate(caller, collection, asked)
+    except QueryNeedsIndex as refused:
+        return None if refused.extra["budget"]["of"] == "documents" else refused
+    return msgspec.json.decode(page.body)
+
+
+@pytest.mark.parametrize("rule", RULES)
+async def test_no_kind_of_query_has_a_cliff(service: BundocService, work: Work, rule: str) -> None:
+    await service.put_collection(SERVER, "members", CollectionSpec())
+    await service.commit(SERVER, b'{"writes":[{"op":"create","collection":"members","data":{"_id":"ada_ada"}}]}')
+    schema = {"properties": {"ref": {"type": "string", "x-ref": "indexed"}}}
+    rules = Rules(list=RULES[rule], get=RULES[rule])
+    warned = await service.put_collection(SERVER, "plain", CollectionSpec((WORDS,), rules=rules))
+    await service.put_collection(SERVER, "indexed", CollectionSpec((*KEYS, WORDS), schema=schema, rules=rules))
+    explaining = msgspec.structs.replace(ADA, explain=True)
+    asked = {name: one for name, one in kinds() if rule == "exact" or name.startswith(("list", "sort", "query"))}
+    found: dict[tuple[str, str, str], list[tuple[int, bool, bool]]] = {}
+    before = 0
+    for size in SIZES:
+        await filled(service, ["plain", "indexed"], range(before, size))
+        before = size
+        for name, what in asked.items():
+            for collection in ("plain", "indexed"):
+                if collection == "plain" and "expand" in name:
+                    continue
+                for who, caller in (("server", SERVER), ("ada", explaining)):
+                    if who == "server" and rule != "exact":
+                        continue
+                    explained = msgspec.structs.replace(what, explain=True)
+                    work.units = 0
+                    answer = await outcome(service, caller, collection, what)
+                    units = work.units
+                    full = await outcome(service, caller, collection, explained) if size == SMALLEST else None
+                    warnings = bool(full and full["explain"].get("warnings"))
+                    found.setdefault((name, collection, who), []).append((units, answer is not None, warnings))
+
+    assert SIZES[-1] > BUDGET.documents
+    assert warned.warnings
+    cliffs = {
+        where: line
+        for where, line in found.items()
+        if not line[0][1]
+        or not (line[-1][1] or line[0][2])
+        or (line[-1][1] and line[-1][0] > 100 * (line[0][0] + LEAST_WORK))
+    }
+    assert not cliffs
+    refused = [where for where, line in found.items() if not line[-1][1]]
+    assert refused
+    assert all(who == "ada" for _, _, who in refused)
+    if rule == "exact":
+        assert ("count $eq", "indexed", "ada") not in refused
+
+
+def test_each_operator_and_parameter_has_a_kind_here() -> None:
+    operators = {*parse.Reader().operators, *parse.COMPARISONS, "$and", "$or", "$nor", "$search"}
+    tested = set(WHERE)
+
+    assert operators - tested == set()
+    assert set(VALUES) == set(aggregate.OPERATORS)
+    assert {"$dateTrunc", "$each"} <= set(GROUPS)
+    elsewhere = {"where", "sort", "cursor", "explain", "explain_as", "score", "highlight"}
+    assert set(Query.__struct_fields__) - elsewhere == set(MORE)
