@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import re
 import time
 from contextlib import suppress
 from typing import Any
@@ -19,12 +18,12 @@ from bunbase.contracts.bundoc.live import Barrier, Live, LiveQuery, NoLiveStream
 from bunbase.contracts.bundoc.problems import BundocBusy, RuleDenied
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.pkg.errors import Problem
-from tests.bundoc.live.model import Docs, Held, ModelEdge
-from tests.bundoc.live.oracle import NONE, VARIANTS, Doc, Expected, History, Variant, expected
+from tests.bundoc.live.comparing import Snapshot, Violation, compare, same
+from tests.bundoc.live.model import Held, ModelEdge
+from tests.bundoc.live.oracle import NONE, VARIANTS, Doc, History, Variant, expected
 from tests.rooms import member_caller, publishable_caller, secret_caller
 
 SETTLE_SECONDS = 20.0
-TOKEN = re.compile(rb'"([TS]\d+|d\d+|r\d_u\d)"')
 IDS = [f"d{number}" for number in range(14)]
 USERS = ("u1", "u2", "u3")
 QUERIES: tuple[dict[str, Any], ...] = (
@@ -42,24 +41,6 @@ QUERIES: tuple[dict[str, Any], ...] = (
 
 def user(project: str, uid: str, role: str = "user") -> Caller:
     return publishable_caller(project, EndUser(uid, f"{uid}@example.com", role, {}, f"ses_{uid}"))
-
-
-class Violation(AssertionError):
-    pass
-
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """What an edge held for one watch at a barrier."""
-
-    seq: int
-    query: LiveQuery
-    caller: Caller
-    docs: Docs
-    n: int | None
-    said: tuple[bytes, ...]
-    before: frozenset[str]
-    trace: tuple[str, ...]
-    watch: tuple[str, int]
 
 
 class Checker:
@@ -225,7 +206,7 @@ class Checker:
         return ModelEdge(self.live, name, self.on_barrier)
 
     def on_barrier(self, edge: ModelEdge, barrier: Barrier) -> None:
-        for number, held in edge.held.items():
+        for held in edge.held.values():
             if held.started and not held.waiting and not held.unsure:
                 said, before = tuple(held.said), frozenset(held.before)
                 self.snapshots.append(
@@ -238,7 +219,6 @@ class Checker:
                         said,
                         before,
                         tuple(held.trace[-20:]),
-                        (edge.name, number),
                     )
                 )
             held.said.clear()
@@ -347,51 +327,14 @@ class Checker:
     def agrees(self, held: Held) -> bool:
         variant = self.history.rules[held.query.collection][-1][1]
         wanted = expected(self.history.state(self.history.last), variant, held.query, held.caller)
-        return not wanted.denied and _same(held.docs, held.n, wanted)
+        return not wanted.denied and same(held.docs, held.n, wanted)
 
     def compare(self) -> None:
         self.snapshots.sort(key=lambda one: one.seq)
         for one in self.snapshots:
-            self.compare_one(one)
+            compare(self.history, one)
         self.checked += len(self.snapshots)
         self.snapshots.clear()
-
-    def compare_one(self, one: Snapshot) -> None:
-        if one.seq in self.history.inside:
-            raise Violation(f"the barrier {one.seq} is in the middle of a commit")
-        state = self.history.state(one.seq)
-        variants = self.history.variants(one.query.collection, one.seq)
-        allowed = [expected(state, variant, one.query, one.caller) for variant in variants]
-        if not any(not wanted.denied and _same(one.docs, one.n, wanted) for wanted in allowed):
-            names = [variant.name for variant in variants]
-            raise Violation(
-                f"at {one.seq}, {one.query} for {one.caller.user} under {names}:\n"
-                f"  trace {one.trace}\n  server {self.at_the_server(one)}\n"
-                f"  holds  {[body for _, body in one.docs]} n={one.n}\n  wanted {allowed}"
-            )
-        known = {token.encode() for wanted in allowed for token in wanted.tokens} | {id.encode() for id in one.before}
-        for body in one.said:
-            if leaked := set(TOKEN.findall(body)) - known - {uid.encode() for uid in USERS}:
-                raise Violation(f"at {one.seq}, {one.query} for {one.caller.user} was told {leaked}: {body!r}")
-
-    def at_the_server(self, one: Snapshot) -> str:
-        """Return what the server knows about a watch, for the message of a violation."""
-        service: Any = self.live
-        hub, stream = service.hubs.get(self.project), service.edges.get(one.watch[0])
-        member = stream and stream.watches.get(one.watch[1])
-        group = member and hub and hub.groups.by_name.get(member.group)
-        if not group:
-            return f"no group: {hub} {member and vars(member)}"
-        facts = {"stale": group.stale, "in": group in hub.groups.stale, "seq": group.seq, "gone": group.gone}
-        facts |= {
-            "filed": group in hub.groups.index.filed,
-            "kind": group.result.view.kind,
-            "follows": group.result.follows,
-        }
-        facts |= {"member": member in group.members, "started": member.started, "edges": dict(group.edges)}
-        facts |= {"rules": group.result.view.access and vars(group.result.view.access.rules), "hub": hub.seq}
-        facts |= {"rows": [row.id for row in group.result.window.rows], "told": [row.id for row in group.told]}
-        return repr(facts)
 
     async def compare_bytes(self, held: Held) -> None:
         """Compare the bytes with the answer to the same query over HTTP."""
@@ -411,18 +354,6 @@ class Checker:
 
 class Items(msgspec.Struct):
     items: list[msgspec.Raw]
-
-
-def _same(docs: Docs, n: int | None, wanted: Expected) -> bool:
-    held = [msgspec.json.decode(body) for _, body in docs]
-    for doc in held:
-        doc.pop("_created", None)
-        doc.pop("_updated", None)
-    known = [{**doc} for doc in wanted.docs]
-    if held and "_rev" not in held[0]:
-        for doc in known:
-            doc.pop("_rev", None)
-    return held == known and n == wanted.n
 
 
 def _json(value: Any) -> bytes:

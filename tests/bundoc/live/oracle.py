@@ -1,4 +1,4 @@
-"""What a live query must show: documents by number of change, filters, orders and rules, in plain Python.
+"""The oracle: the result of each live query from documents by number of change, filters, orders and rules.
 
 This shares no code with the server, except the sources of the rules, which stand beside their Python functions.
 """

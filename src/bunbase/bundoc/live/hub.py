@@ -257,7 +257,7 @@ class Hub:
     async def _apply_pending(self, until: int | None) -> None:
         """Apply the batches up to the change `until`, or all of them."""
         if self.tail.unknown:
-            self.tail.unknown = until is not None  # what was lost may be newer than the snapshot
+            self.tail.unknown = until is not None  # the lost batches may be newer than the snapshot
             self.groups.mark_all(regroup=True)
         while (batch := self.tail.next(until)) is not None:
             self.epoch = self.epoch or batch.epoch
@@ -333,7 +333,7 @@ class Hub:
         return [_job(group) for group in self.groups.stale]
 
     def _place(self, done: Done, epoch: str, seq: int) -> None:
-        """Give the outcomes of a query to its group, or to other groups if views have changed."""
+        """Put the outcomes of a query into its group, or into other groups if views have changed."""
         group = done.job.group
         own = next((one for one in done.outcomes if isinstance(one, Result) and one.view.name == group.name), None)
         if own is not None:

@@ -33,7 +33,7 @@ encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 class View(msgspec.Struct, frozen=True):
-    """What the rules show of a query to a caller.
+    """The part of a query's result that the rules show to a caller.
 
     `name`: equal if and only if the view is equal: the project, the query, the rules and the class.
     `search`: narrowed by the list rule. `implied`: a filter that every visible document matches.
