@@ -237,8 +237,7 @@ class Hub:
 
     async def _round(self) -> None:
         self.tail.news.clear()
-        self.groups.mark_altered(self.doubtful)
-        self.doubtful = frozenset()
+        self._settle_doubts()
         self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
         began = time.monotonic()
@@ -246,6 +245,7 @@ class Hub:
             if self.again:  # these members may hold a result that is not told any more
                 await asyncio.wait(self.again)
                 self.groups.mark_ahead(self.seq)
+            self._settle_doubts()
             if self.groups.stale:
                 await self._run_stale()
         took = time.monotonic() - began
@@ -253,6 +253,11 @@ class Hub:
         if self.doubtful:
             self.tail.news.set()
         await asyncio.sleep(min(REST_SECONDS, took))
+
+    def _settle_doubts(self) -> None:
+        """Make the groups stale that may have been asked under rules of before an alteration."""
+        self.groups.mark_altered(self.doubtful)
+        self.doubtful = frozenset()
 
     async def _apply_pending(self, until: int | None) -> None:
         """Apply the batches up to the change `until`, or all of them."""
