@@ -248,6 +248,8 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("GET", f"{P}/jobs/{{job_id}}"),
             ("POST", f"{P}/jobs/{{job_id}}/replay"),
             ("DELETE", f"{P}/jobs/{{job_id}}"),
+            ("GET", f"{P}/walks"),
+            ("GET", f"{P}/walks/{{walk_id}}"),
             ("POST", "/v1/auth/logout"),
             ("DELETE", "/v1/auth/phone"),
             ("DELETE", "/v1/auth/me"),

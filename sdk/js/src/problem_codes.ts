@@ -57,6 +57,7 @@ export type ServerCode =
   | "backup_not_found"
   | "backup_too_new"
   | "backup_unauthenticated"
+  | "backup_without_users"
   | "call_over"
   | "captcha_refused"
   | "captcha_required"

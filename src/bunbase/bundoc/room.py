@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bunbase.bundoc.backups.archive import BackupArchive
-from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.service import BackupsService
+from bunbase.bundoc.backups.work import BackupParts
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.query.budgets import Budgets
@@ -44,9 +43,7 @@ from bunbase.pkg.ndjson import ExportPart, ImportLine
 class BundocRoom:
     """Implements the Protocol Bundoc; its docstrings describe the methods."""
 
-    def __init__(
-        self, engine: Engine, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings, dev: bool
-    ) -> None:
+    def __init__(self, engine: Engine, parts: BackupParts, clock: Clock, settings: BundocSettings, dev: bool) -> None:
         self.documents = BundocService(
             engine,
             dev=dev,
@@ -56,7 +53,7 @@ class BundocRoom:
             read_seconds=settings.read_seconds,
         )
         self.live_queries = LiveService(engine, clock, self.documents.bound, self.documents.unbound, dev)
-        self.backup_service = BackupsService(copies, archive, clock, settings)
+        self.backup_service = BackupsService(parts, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 
     async def get(
@@ -121,8 +118,8 @@ class BundocRoom:
     async def test_rules(self, caller: Caller, body: bytes) -> Page:
         return await self.documents.test_rules(caller, body)
 
-    async def create_backup(self, caller: Caller) -> BackupJob:
-        return await self.backup_service.create_backup(caller)
+    async def create_backup(self, caller: Caller, users: bool = False) -> BackupJob:
+        return await self.backup_service.create_backup(caller, users)
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
         return await self.backup_service.backups(caller, limit, cursor)
@@ -133,8 +130,10 @@ class BundocRoom:
     async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
         return await self.backup_service.verify_backup(caller, id)
 
-    async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
-        return await self.backup_service.restore_backup(caller, source, id, unauthenticated)
+    async def restore_backup(
+        self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False, users: bool = False
+    ) -> BackupJob:
+        return await self.backup_service.restore_backup(caller, source, id, unauthenticated, users)
 
     async def delete_backup(self, caller: Caller, id: str) -> None:
         await self.backup_service.delete_backup(caller, id)
@@ -164,9 +163,14 @@ class BundocRoom:
         return self.transfer.export_documents(caller, collection, after)
 
     async def import_documents(
-        self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
+        self,
+        caller: Caller,
+        collection: str | None,
+        mode: ImportMode,
+        lines: tuple[ImportLine, ...],
+        dry_run: bool = False,
     ) -> Imported:
-        return await self.transfer.import_documents(caller, collection, mode, lines)
+        return await self.transfer.import_documents(caller, collection, mode, lines, dry_run)
 
     async def stored_sizes(self, projects: tuple[str, ...]) -> dict[str, StoredSize]:
         return await self.documents.engine.sizes(projects)

@@ -47,6 +47,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `backup_directory`: the directory of the backups; if empty, `backups` in the data directory.
     `backup_every_hours`: hours between two backups of a project without its own schedule; 0 for never.
     `backups_kept`: how many scheduled backups to keep.
+    `backup_users`: scheduled backups have the users of the project too.
     `backup_seconds`: a backup, verification or restore that takes longer than this is stopped.
 
     `replaces_directory`: the id of a directory that is lost permanently; the present data directory replaces it.
@@ -82,5 +83,6 @@ class BundocSettings(msgspec.Struct, frozen=True):
         24  # operators who configure nothing need backups most
     )
     backups_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
+    backup_users: bool = False
     backup_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 7200
     replaces_directory: Annotated[str, msgspec.Meta(max_length=64)] = ""

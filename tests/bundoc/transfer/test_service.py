@@ -194,10 +194,10 @@ async def test_kept_lines_are_reported_if_the_import_ends_early() -> None:
     assert (importing.done.imported, importing.done.failed, importing.unresolved) == (499, 0, (1,))
 
 
-async def test_only_the_first_hundred_errors_of_an_import_are_listed(bundoc: Bundoc) -> None:
+async def test_only_the_first_thousand_errors_of_an_import_are_listed(bundoc: Bundoc) -> None:
     done = await imported(bundoc, b"nonsense\n" * 1200, "posts")
 
-    assert (done.failed, len(done.errors), done.errors[-1].line) == (1200, 100, 100)
+    assert (done.failed, len(done.errors), done.errors[-1].line) == (1200, 1000, 1000)
 
 
 async def test_an_import_can_continue_from_a_given_line(bundoc: Bundoc) -> None:

@@ -118,6 +118,7 @@ def questions(access: Access) -> list[Question]:
         "/logs": "/logs",
         "/schedules": "/schedules",
         "/jobs": "/jobs",
+        "/walks": "/walks",
         "/jobs/{job_id}": f"/jobs/{access.waiting_job}",
         "/usage": "/usage",
         "/backups": "/backups",

@@ -62,7 +62,7 @@ def plan_collections(
             continue
         else:
             changes += _changes(name, sent, spec, now, documents)
-        steps.append(PlannedStep(name, _putting(session, project, name, sent)))
+        steps.append(PlannedStep(name, putting(session, project, name, sent)))
     gone = [present[name] for name in present if drops and name not in wanted]
     changes += [_dropped(one.name, documents) for one in gone]
     # the last steps: until then, the schemas of other collections may refer to these
@@ -181,7 +181,9 @@ def _try_rules(session: Session, project: str, rules: dict[str, Rules]) -> None:
         decode(session.send(_call("POST", "/v1/rules/test", project, trial)), dict)
 
 
-def _putting(session: Session, project: str, name: str, spec: CollectionSpec) -> Do:
+def putting(session: Session, project: str, name: str, spec: CollectionSpec) -> Do:
+    """Return the step that sends the settings of a collection, and waits until its indexes are built."""
+
     def put(out: Output) -> str:
         made = session.ask(Collection, _call("PUT", f"/v1/collections/{name}?wait=false", project, spec))
         for warning in made.warnings or ():

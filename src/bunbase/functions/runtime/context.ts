@@ -258,6 +258,17 @@ export type Auth = Readonly<{
 /** The cause of a call that did not come from a request. `due_at`: RFC 3339. `job`: empty for a hook that BunBase waits for. */
 export type Trigger = Readonly<{ kind: "cron" | "job" | "change" | "hook"; job: string; attempt: number; due_at: string }>;
 
+/**
+ * A change of a document. `document`: the present content, which may be newer than `rev`; missing if the document was deleted.
+ * `before`: the content before an update or delete, if the collection has `before_images`.
+ */
+export type Change<T = AnyDocument & System> = Readonly<
+  { op: "create" | "update" | "delete"; collection: string; id: string; rev: number; at: string } & { document?: T; before?: T }
+>;
+
+/** The body of a call with changes, if the function has `max_batch`. They are in the order in which they were made. */
+export type ChangeBatch<T = AnyDocument & System> = Readonly<{ events: readonly (Change<T> & Readonly<{ job: string }>)[] }>;
+
 /** `key`: no second job is created while a job of this function with the same key waits or runs. `attempts`: at most 20. */
 export type EnqueueOptions = Readonly<{
   delay_seconds?: number;
@@ -380,6 +391,24 @@ export type Hooks = Readonly<{
   sendMail?(event: SendMail, context: Context): unknown;
   /** Sends a text message. */
   sendSms?(event: SendSms, context: Context): unknown;
+}>;
+
+/** The change of one document. `patch`: a merge patch or update operators. Nothing keeps the document as it is. */
+export type Migrated =
+  | Readonly<{ patch: AnyDocument }>
+  | Readonly<{ replace: AnyDocument }>
+  | Readonly<{ delete: true }>
+  | null
+  | undefined
+  | void;
+
+/**
+ * A migration of documents: `export const migration: Migration = { … }` in `migrations/0001_name.ts`. `each` is called
+ * for every document of the collection, and its result is written only if the document has not changed meanwhile.
+ */
+export type Migration<T = AnyDocument> = Readonly<{
+  collection: string;
+  each(document: T & System, context: Context): Migrated | Promise<Migrated>;
 }>;
 
 /** An error that BunBase answers with. `ctx.data`, `ctx.auth` and reading a request throw it; `fetch` throws a TypeError with it as `cause`. */

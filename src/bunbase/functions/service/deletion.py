@@ -59,6 +59,7 @@ class Deletion:
         await self.stores.functions.delete_all(project)
         await self.stores.variables.delete_all(project)
         await self.stores.kept_calls.delete_all(project)
+        await self.stores.walks.delete_all(project)
         self.rollout.end_project(project)
         self.environments.forget(project)
         await self.meter.flush()  # writes the usage for the bill; a later batch would restore deleted statistics

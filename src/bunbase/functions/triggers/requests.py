@@ -22,7 +22,8 @@ ATTEMPT: Final = "x-bunbase-attempt"
 class KeptChange(msgspec.Struct, frozen=True, omit_defaults=True):
     """A change as its job keeps it, in PostgreSQL: without any document, since Bundoc encrypts documents.
 
-    `seq`: 0 in jobs of older versions. `has_image`: the change log has the document before the change.
+    `seq`: 0 in jobs of older versions. `has_image`: the change log has the document before the change. `backfill`: the
+    document existed already, and a backfill hands it on.
     """
 
     op: str
@@ -32,6 +33,7 @@ class KeptChange(msgspec.Struct, frozen=True, omit_defaults=True):
     at: str
     seq: int = 0
     has_image: bool = False
+    backfill: bool = False
 
 
 class NamedHook(msgspec.Struct, frozen=True):
