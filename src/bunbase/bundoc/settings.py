@@ -32,8 +32,9 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `threads`: how many threads write to files, and how many others open files, for all projects together.
     `max_scan`: how many documents one query of a caller bound by rules may examine. A query that needs more fails and
     names an index that helps.
-    `max_scan_mib`: how many MiB these documents may have.
-    `server_scan`, `server_scan_mib`: the same for callers that no rule binds: secret keys, functions and members.
+    `max_scan_mib`: how many MiB the documents of such a query may have.
+    `server_scan`: how many documents one query of a secret key, a function or a member may examine.
+    `server_scan_mib`: how many MiB the documents of such a query may have.
     `max_entries`: how many entries of an index one count or aggregate may examine that needs no documents.
 
     `scans`: how many queries and long lists may run at the same time in all projects.
