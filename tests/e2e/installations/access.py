@@ -34,6 +34,7 @@ NOT_KEPT: Final = {
     "/api/auth/totp": "kept installations have no second factors",
     "/api/projects/{project}/backups/jobs/{job}": "kept in memory only",
     "/api/projects/{project}/auth": "kept installations have no settings for end users",
+    "/api/projects/{project}/walks/{walk_id}": "kept installations have no walks",
     "/api/projects/{project}/audit": "grows with each request",
     "/api/projects/{project}/audit/export": "grows with each request",
     "/api/orgs/{org}/audit": "grows with each request",
