@@ -376,7 +376,7 @@ export type SendSms = Readonly<{
 /** The caller of a write. `kind`: a signed-in user, a visitor, a program with the secret key (also a function), or a member of the project. */
 export type Writer = Readonly<{ kind: "user" | "visitor" | "server" | "member"; user: Caller | null }>;
 
-type AskedWrite<N, R> = Readonly<{ collection: N; id: string }> &
+type AllowedWrite<N, R> = Readonly<{ collection: N; id: string }> &
   (
     | Readonly<{ op: "create"; before: null; next: R }>
     | Readonly<{ op: "update"; before: R; next: R }>
@@ -385,8 +385,8 @@ type AskedWrite<N, R> = Readonly<{ collection: N; id: string }> &
 
 /** A write that the rules and the schema allow. `before`: the stored document. `next`: the document that will be stored. */
 export type ChangeOf<D extends object = AnyDatabase> = AnyDatabase extends D
-  ? AskedWrite<string, AnyDocument & System>
-  : { [N in Name<D>]: AskedWrite<N, Read<D, N>> }[Name<D>];
+  ? AllowedWrite<string, AnyDocument & System>
+  : { [N in Name<D>]: AllowedWrite<N, Read<D, N>> }[Name<D>];
 
 /** `writes`: all writes of the same commit about which this function is asked, in order. */
 export type BeforeWrite<D extends object = AnyDatabase> = Readonly<{
