@@ -8,6 +8,7 @@ from bunbase.bundoc.backups.service import BackupsService
 from bunbase.bundoc.backups.work import BackupParts
 from bunbase.bundoc.before_writes import BeforeWrites
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
@@ -34,6 +35,7 @@ from bunbase.contracts.bundoc.documents import (
     StoredSize,
     Written,
 )
+from bunbase.contracts.bundoc.live import LiveEvent, LiveQuery
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.pkg.clock import Clock
@@ -61,6 +63,7 @@ class BundocRoom:
             read_seconds=settings.read_seconds,
             before_writes=BeforeWrites(functions),
         )
+        self.live_queries = LiveService(engine, clock, self.documents.bound, self.documents.unbound, dev)
         self.backup_service = BackupsService(parts, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 
@@ -155,6 +158,18 @@ class BundocRoom:
     async def set_backup_schedule(self, caller: Caller, schedule: BackupSchedule | None) -> BackupScheduleState:
         return await self.backup_service.set_backup_schedule(caller, schedule)
 
+    def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
+        return self.live_queries.live(edge)
+
+    async def watch(self, caller: Caller, edge: str, number: int, query: LiveQuery) -> None:
+        await self.live_queries.watch(caller, edge, number, query)
+
+    async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return await self.live_queries.recheck(caller, edge, numbers)
+
+    async def unwatch(self, edge: str, numbers: tuple[int, ...]) -> None:
+        await self.live_queries.unwatch(edge, numbers)
+
     def export_documents(self, caller: Caller, collection: str | None, after: str) -> AsyncIterator[ExportPart]:
         return self.transfer.export_documents(caller, collection, after)
 
@@ -175,6 +190,7 @@ class BundocRoom:
         return sum(size.bytes for size in (await self.documents.engine.sizes(None)).values())
 
     async def drop_project(self, project: str) -> None:
+        await self.live_queries.drop_project(project)
         await self.backup_service.end_backups(project)
         await self.documents.drop_project(project)
 

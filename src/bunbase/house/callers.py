@@ -75,6 +75,7 @@ MAY_CALL: Final = {
                     list misfits patch put put_collection query restore_backup rotate_data_key set_backup_schedule
                     test_rules verify_backup""",
         "platform": "drop_project stored_bytes stored_sizes",
+        NOBODY: "live recheck unwatch watch",
         "functions": "aggregate changes collection collections commit create delete get list patch put query",
         "tenant_auth": "commit query",
     },
