@@ -75,8 +75,8 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires: FieldPath | UnsetType | None = UNSET
     schema: dict[str, Any] | UnsetType | None = UNSET
     strict: bool | UnsetType = UNSET
-    before_write: BeforeWrite | UnsetType | None = UNSET
     before_images: bool | UnsetType = UNSET
+    before_write: BeforeWrite | UnsetType | None = UNSET
 
 
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
