@@ -43,6 +43,13 @@ async def test_exported_documents_are_imported_unchanged(bundoc: Bundoc) -> None
     ]
 
 
+async def test_an_import_without_lines_imports_nothing(bundoc: Bundoc) -> None:
+    """Each import begins with one: it refuses a caller without permission before the body arrives."""
+    done = await bundoc.import_documents(SERVER, "posts", ImportMode.CREATE, ())
+
+    assert done == Imported()
+
+
 async def test_an_export_is_in_the_order_of_ids_and_continues_after_a_given_id(bundoc: Bundoc) -> None:
     for collection in ("a", "b", "c"):
         for number in range(3):

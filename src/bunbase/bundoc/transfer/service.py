@@ -142,7 +142,7 @@ class TransferService:
         If a function is asked before each write, only a few are asked about at once: the app may write meanwhile.
         """
         asks = await self._asks(server.project, {sent.collection for sent in group})
-        size = ASKED_AT_ONCE if asks else len(group)
+        size = ASKED_AT_ONCE if asks else max(1, len(group))
         done: list[Outcome] = []
         for start in range(0, len(group), size):
             part = group[start : start + size]
