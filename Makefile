@@ -1,4 +1,4 @@
-# run · test · check · e2e · explore · soak · packages · sdk · command · clients · bench · gen · lock: each installs what it needs first.
+# run · test · check · e2e · explore · soak · live · packages · sdk · command · clients · bench · gen · lock: each installs what it needs first.
 # Needs Python 3.11+, make and a C library; `make test` also Node 20+, `clients` also Go. The rest is installed below this folder.
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE  # without bytecode each of four processes comp
 PACKAGES := tests/functions/packages
 SDK := tests/sdk_js/runtimes
 
-.PHONY: run test check check-types check-rest e2e explore growth-check soak packages sdk command clients bench gen lock clean
+.PHONY: run test check check-types check-rest e2e explore growth-check soak live packages sdk command clients bench gen lock clean
 
 run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -47,7 +47,11 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
 	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
 	BUNBASE_SIGN_IN_KILLS=$${BUNBASE_SIGN_IN_KILLS:-3} $(BIN)/pytest -s tests/e2e/test_killed_sign_ins.py
+	BUNBASE_WALK_KILLS=$${BUNBASE_WALK_KILLS:-10} $(BIN)/pytest -s tests/e2e/test_killed_walks.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
+
+live: .venv/.dev node_modules/.ready  ## compare live queries with an oracle for minutes, in random histories
+	BUNBASE_LIVE_SECONDS=$${BUNBASE_LIVE_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/live/test_checker.py
 
 packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
 	BUNBASE_PACKAGES=1 $(BIN)/pytest $(PACKAGES)

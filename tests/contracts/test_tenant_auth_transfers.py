@@ -31,6 +31,21 @@ async def tenant_auth(request: pytest.FixtureRequest, tmp_path: Path, database_u
         yield service
 
 
+async def test_users_are_copied_with_hashes_and_put_back_by_admins(tenant_auth: TenantAuth) -> None:
+    line = ImportLine(1, b'{"id":"eve","email":"eve@example.com"}')
+    await tenant_auth.import_users(SERVER, ImportChoices(), (line,))
+
+    copied = b"".join([part.lines async for part in tenant_auth.copied_users(BAKERY, "")])
+    await tenant_auth.delete_user(SERVER, "eve")
+    done = await tenant_auth.restore_users(member_caller(BAKERY), (ImportLine(1, copied),))
+
+    assert b'"password_hash":null' in copied
+    assert done == ImportedUsers(imported=1, last_line=1)
+    for refused in (SERVER, member_caller(BAKERY, Role.DEVELOPER)):
+        with pytest.raises(Forbidden):
+            await tenant_auth.restore_users(refused, (line,))
+
+
 async def test_lines_are_imported_and_exported(tenant_auth: TenantAuth) -> None:
     lines = (ImportLine(7, b'{"id":"eve","email":"eve@example.com"}'), ImportLine(9, b"[]"))
 

@@ -126,6 +126,11 @@ def tries(owner: Project) -> list[Try]:
             ("GET", "/jobs/{job_id}", f"/jobs/{owner.queued_job}", None, {}),
             ("POST", "/jobs/{job_id}/replay", f"/jobs/{owner.queued_job}/replay", None, {}),
             ("DELETE", "/jobs/{job_id}", f"/jobs/{owner.queued_job}", None, {}),
+            ("GET", "/walks", "/walks", None, {}),
+            ("POST", "/walks", "/walks", {"kind": "backfill", "function": "shared"}, {}),
+            ("POST", "/walks/rehearsal", "/walks/rehearsal", {"kind": "backfill", "function": "shared"}, {}),
+            ("GET", "/walks/{walk_id}", "/walks/wlk_x", None, {}),
+            ("PATCH", "/walks/{walk_id}", "/walks/wlk_x", {"state": "paused"}, {}),
             ("GET", "/functions/{name}/logs", "/functions/shared/logs", None, {}),
             ("GET", "/functions/{name}/versions", "/functions/shared/versions", None, {}),
             (

@@ -252,6 +252,7 @@ PERMISSIONS: Final = (
     row("PUT", f"{P}/backups/schedule", ADMINS),
     row("DELETE", f"{P}/backups/schedule", ADMINS),
     row("POST", f"{P}/backups/restore", ADMINS),
+    row("POST", f"{P}/backups/restore", ADMINS, "?users=true"),
     row("GET", f"{P}/backups/jobs/{{job}}", DEVELOPERS),
     row("GET", f"{P}/backups/{{backup}}", DEVELOPERS),
     row("DELETE", f"{P}/backups/{{backup}}", ADMINS),
@@ -282,6 +283,11 @@ PERMISSIONS: Final = (
     row("POST", f"{P}/jobs/{{job_id}}/replay", DEVELOPERS),
     row("DELETE", f"{P}/jobs/{{job_id}}", DEVELOPERS),
     row("POST", "/v1/jobs", SERVERS),
+    row("GET", f"{P}/walks", VIEWERS | {DEPLOYER}),
+    row("POST", f"{P}/walks", DEVELOPERS | {DEPLOYER}),
+    row("POST", f"{P}/walks/rehearsal", DEVELOPERS | {DEPLOYER}),
+    row("GET", f"{P}/walks/{{walk_id}}", VIEWERS | {DEPLOYER}),
+    row("PATCH", f"{P}/walks/{{walk_id}}", DEVELOPERS | {DEPLOYER}),
     # calls of a function with `access: "key"`; tests/functions/boundary has the other three
     *(
         row(method, f"/v1/functions/{{name}}{below}", KEYS, name="called")

@@ -33,6 +33,11 @@ SEEN: Final = """async (req, ctx) => {
     const { id, rev } = await req.json();
     await ctx.data.patch("seen", id, { $push: { revs: rev } });
 }"""
+SEEN_IN_BATCHES: Final = """async (req, ctx) => {
+    const { events } = await req.json();
+    const id = (event) => `batch-${event.id}`;
+    for (const event of events) await ctx.data.patch("seen", id(event), { $push: { revs: event.rev } });
+}"""
 
 
 class Storm:
@@ -67,6 +72,8 @@ class Storm:
             for name, body in (("called", CALLED), ("streamed", STREAMED), ("recorded", RECORDED)):
                 (await self._deploy(http, name, body)).raise_for_status()
             (await self._deploy(http, "watching", SEEN, ',"on":[{"collection":"items"}]')).raise_for_status()
+            batches = ',"on":[{"collection":"items"}],"max_batch":20'
+            (await self._deploy(http, "batching", SEEN_IN_BATCHES, batches)).raise_for_status()
 
     @asynccontextmanager
     async def blowing(self) -> AsyncIterator[None]:
@@ -116,8 +123,9 @@ class Storm:
 
     async def _write(self, http: httpx.AsyncClient, number: int) -> None:
         id = new_id("d")
-        if await self._ask(http, "PUT", f"/v1/data/seen/{id}", {"revs": []}) is None:
-            return
+        for seen in (id, f"batch-{id}"):
+            if await self._ask(http, "PUT", f"/v1/data/seen/{seen}", {"revs": []}) is None:
+                return
         self.documents.add(id)
         for n in range(WRITES_PER_DOCUMENT):
             written = await self._ask(http, "PUT", f"/v1/data/items/{id}", {"n": n})

@@ -144,14 +144,30 @@ async def not_run(http: httpx.AsyncClient, storm: Storm) -> list[Any]:
     dead = await dead_letters(http, storm.project)
     ran = {one["_id"] for one in await documents(http, storm, "ran")}
     seen = {one["_id"]: one["revs"] for one in await documents(http, storm, "seen")}
-    assert {id: revs for id, revs in seen.items() if revs != sorted(revs)} == {}
+    assert {id: revs for id, revs in seen.items() if not _in_order(revs, repeats=id.startswith("batch-"))} == {}
     buried = {job["id"] for job in dead}
-    buried_changes = {(job["payload"]["id"], job["payload"]["rev"]) for job in dead if job["kind"] == "change"}
+    buried_changes = {
+        (("batch-" if job["function"] == "batching" else "") + job["payload"]["id"], job["payload"]["rev"])
+        for job in dead
+        if job["kind"] == "change"
+    }
+    expected = {(prefix + id, rev) for id, rev in storm.changes for prefix in ("", "batch-")}
     say(f"{len(storm.jobs)} jobs, {len(storm.changes)} changes, {len(dead)} dead letters")
     return [
         *(id for id, job in storm.jobs.items() if id not in ran and job not in buried),
-        *(one for one in storm.changes if one[1] not in seen[one[0]] and one not in buried_changes),
+        *(one for one in expected if one[1] not in seen[one[0]] and one not in buried_changes),
     ]
+
+
+def _in_order(revs: list[int], repeats: bool) -> bool:
+    """True if the changes of a document ran in order. `repeats`: a batch that fails repeats all of its changes.
+
+    Then the first runs of the changes must be in order.
+    """
+    if not repeats:
+        return revs == sorted(revs)
+    firsts = list(dict.fromkeys(revs))
+    return firsts == sorted(firsts)
 
 
 async def dead_letters(http: httpx.AsyncClient, project: str) -> list[Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from bunbase.contracts.bundoc.collections import Collection
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.active_users import ActiveMonth
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.errors import Unreachable
@@ -23,6 +25,13 @@ class Absent:
         return call
 
 
+class NoDocuments(Absent):
+    """A Bundoc that has no collections, and serves nothing else."""
+
+    async def collections(self, _caller: Caller) -> tuple[Collection, ...]:
+        return ()
+
+
 class NoUsers(Absent):
     """A tenant-auth that counts no active users, has no hooks, and serves nothing else."""
 
@@ -34,4 +43,4 @@ class NoUsers(Absent):
 
 
 def neighbours(kms: FakeKms | None = None) -> Rooms:
-    return Rooms({Kms: kms or FakeKms(), Bundoc: Absent(), TenantAuth: NoUsers()})
+    return Rooms({Kms: kms or FakeKms(), Bundoc: NoDocuments(), TenantAuth: NoUsers()})

@@ -19,6 +19,7 @@ IDENTIFIED = {"developer", "member", "custodian", "operator", "keyed", "client",
 # acts that no route has: some depend on a parameter of a route, one is any reading act of an administrator, and one
 # happens when a client exchanges a code
 OF_A_PARAMETER = {
+    Act.BACKUP_RESTORE_USERS,
     Act.USER_EXPORT_HASHES,
     Act.VARIABLE_REVEAL,
     Act.MEMBER_LEAVE,

@@ -31,6 +31,7 @@ IMPOSSIBLE_NAMES = {
     ("/v1/auth/passkeys/options", ("DELETE", "PATCH")),
     ("/v1/auth/passkeys/register", ("DELETE", "PATCH")),
     ("/v1/auth/users/bulk", ("DELETE", "GET", "PATCH")),  # users: `usr_…`
+    ("/api/projects/{project:str}/walks/rehearsal", ("GET", "PATCH")),  # walks: `wlk_…`
 }
 PROJECT_KEY, SECRET_KEY, ENDUSER, ACCOUNT = (
     frozenset(schemes) for schemes in (("projectKey",), ("secretKey",), ("projectKey", "endUser"), ("developer",))

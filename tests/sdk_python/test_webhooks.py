@@ -65,7 +65,7 @@ def test_one_of_several_secrets_must_fit() -> None:
         ({"stripe-signature": "nonsense"}, "signature_invalid"),
         ({"stripe-signature": f"t={10**13},v1=00"}, "signature_invalid"),
         (stripe(BODY, at=time.time() - 400), "timestamp_out_of_tolerance"),
-        (stripe(BODY, at=time.time() + 400), "timestamp_out_of_tolerance"),
+        (stripe(BODY, at=time.time() + 86_400), "timestamp_out_of_tolerance"),  # drawn long before the test runs
     ],
 )
 def test_a_webhook_that_is_not_genuine_is_refused(headers: dict[str, str], code: str) -> None:

@@ -1,6 +1,6 @@
 /** A handler with the types of its collections. The test passes if this file compiles. */
 
-import type { Context, Handler } from "../index.d.ts";
+import type { ChangeBatch, Context, Handler } from "../index.d.ts";
 import type { Database, NewPost, Post } from "./database.ts";
 
 export const typed: Handler<Database> = async (_, { data, as, caller }) => {
@@ -64,3 +64,8 @@ export const refused = async ({ data }: Context<Database>) => {
 
 /** Without types, everything works as before. */
 export const untyped: Handler = async (_, { data }) => (await data.get<{ title: string }>("posts", "d1")).title;
+
+export const batched: Handler<Database> = async (request) => {
+  const { events } = (await request.json()) as ChangeBatch<Post>;
+  return events.map(({ job, op, document, before }) => [job, op, document?.title ?? before?.title]);
+};

@@ -43,8 +43,17 @@ export interface CollectionSpec {
   strict?: boolean;
   /** The field with the time at which a document ends. */
   expires?: string | null;
+  /** The function that is asked before each write. */
+  before_write?: BeforeWrite | null;
   /** Changes have the document before the change. */
   before_images?: boolean;
+}
+
+/** `on`: the kinds of writes; all by default. `timeout_ms`: the time for its answer, 100 to 10,000. */
+export interface BeforeWrite {
+  function: string;
+  on?: readonly ("create" | "update" | "delete")[];
+  timeout_ms?: number;
 }
 
 /**
@@ -67,6 +76,7 @@ export interface CollectionState {
   schema?: Readonly<Record<string, unknown>> | null;
   strict?: boolean | null;
   expires?: string | null;
+  before_write?: BeforeWrite | null;
   before_images?: boolean;
   documents?: number | null;
   bytes?: number | null;

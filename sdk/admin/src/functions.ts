@@ -8,7 +8,7 @@ import { type FollowOptions, followed, type LogLine, type LogOptions, stored } f
 /** The callers of a function: everybody, those with a key, signed-in users, or servers with the secret key. */
 export type Access = "public" | "key" | "user" | "secret";
 
-/** The settings of a version. `on`: the changes of documents that run it. */
+/** The settings of a version. `on`: the changes of documents that run it. `max_batch`: how many of them one call gets at most. */
 export interface FunctionConfig {
   access?: Access;
   timeout_ms?: number;
@@ -18,6 +18,7 @@ export interface FunctionConfig {
   allow_net?: readonly string[];
   schedule?: string | { cron: string; time_zone?: string; overlap?: boolean } | null;
   on?: readonly Readonly<Record<string, unknown>>[];
+  max_batch?: number | null;
 }
 
 /** `bundle`: one JavaScript file with everything that it imports, as `bunbase deploy` makes it. */
@@ -52,6 +53,8 @@ export interface Run {
   code: string | null;
   started_at: string;
   duration_ms: number;
+  /** How many changes a batch had; `job` is the first of them. */
+  events?: number;
 }
 
 export interface RunQuery extends PageCall {

@@ -1,20 +1,54 @@
-"""Calls in this process that wait for the next change of a project."""
+"""The news of projects in this process, for calls that wait for a change, and for live queries, which follow all."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 
+import msgspec
+
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.contracts.bundoc.problems import BundocBusy
 
 
+class DocumentChange(msgspec.Struct, frozen=True):
+    """A change of one document. `before` is None if it was created, `after` is None if it was deleted."""
+
+    seq: int
+    collection: str
+    before: StoredDocument | None
+    after: StoredDocument | None
+
+
+class CommittedBatch(msgspec.Struct, frozen=True):
+    """Whole commits that are on disk. `since` and `seq`: the newest change before and after them.
+
+    `changes`: None if they were not collected, because nobody followed the project when the batch began. `altered`:
+    the collections that are new, or dropped, or that have other rules, schema or indexes.
+    """
+
+    epoch: str
+    since: int
+    seq: int
+    changes: tuple[DocumentChange, ...] | None
+    altered: frozenset[str] = frozenset()
+
+
+Follower = Callable[[CommittedBatch | None], None]  # None: anything may have changed, for example by a restore
+
+
 class Waiters:
-    """The calls that wait. At most `most` calls may wait at once, because each of them keeps a request open."""
+    """The calls that wait. At most `most` calls may wait at once, because each of them keeps a request open.
+
+    `followers`: at most one for each project. It is called in the event loop, in the order of the commits.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self.count = 0
+        self.followers: dict[str, Follower] = {}
 
     def enter(self, project: str) -> asyncio.Future[None]:
         """Return a future that is done at the project's next change.
@@ -35,8 +69,10 @@ class Waiters:
         if not waiting:
             del self.waiting[project]
 
-    def wake(self, project: str) -> None:
-        """Wake all calls that wait for this project."""
+    def wake(self, project: str, batch: CommittedBatch | None = None) -> None:
+        """Wake all calls that wait for this project, and hand the batch to its follower."""
+        if (follower := self.followers.get(project)) is not None:
+            follower(batch)
         for news in self.waiting.get(project, ()):
             if not news.done():
                 news.set_result(None)

@@ -13,7 +13,7 @@ from bunbase.bundoc.schema.checking import check_schema
 from bunbase.bundoc.schema.defaults import Defaults, check_defaults, defaults_of
 from bunbase.bundoc.schema.references import Reference, references_of
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
+from bunbase.contracts.bundoc.collections import BeforeWrite, CollectionSpec, Rules
 from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.rules.check import check_indices
@@ -28,6 +28,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `expires`: the dotted path of the time at which a document expires.
     `retiming`: true until Bundoc has read the expiry of all stored documents.
+    `before_write`: the function that is asked before each write.
     `before_images`: the change log keeps each document as it was before a change.
     """
 
@@ -36,6 +37,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     retiming: bool = False
     schema: dict[str, Any] | None = None
     strict: bool = False
+    before_write: BeforeWrite | None = None
     before_images: bool = False
 
 
@@ -116,6 +118,7 @@ def altered(before: Definition, spec: CollectionSpec) -> Definition:
         retiming=expires is not None and (before.retiming or expires != before.expires),
         schema=before.schema if spec.schema is UNSET else spec.schema,
         strict=before.strict if spec.strict is UNSET else spec.strict,
+        before_write=before.before_write if spec.before_write is UNSET else spec.before_write,
         before_images=before.before_images if spec.before_images is UNSET else spec.before_images,
     )
 

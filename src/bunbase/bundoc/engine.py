@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from bunbase.bundoc.changes import Follower
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.rows import Row
@@ -24,6 +25,38 @@ class Chunk(msgspec.Struct, frozen=True):
 
     items: tuple[StoredDocument, ...]
     more: bool
+
+
+class Moment(Protocol):
+    """One snapshot of a whole project, in a thread. `epoch`, `seq`: its history, and its newest change."""
+
+    epoch: str
+    seq: int
+
+    def allow(self, seconds: float) -> None:
+        """Limit the time of the reads that follow, from now on."""
+        ...
+
+    def terms(self, collection: str) -> Terms | None:
+        """Return the terms of the collection at this moment, None if it does not exist."""
+        ...
+
+    def lookup(self, collection: str, id: str) -> StoredDocument | None: ...
+
+    def search(self, collection: str, search: Search) -> Found:
+        """Find documents, as Engine.search. Raises: QueryNeedsIndex, DeadlineExceeded."""
+        ...
+
+    def next_end(self, collection: str) -> int | None:
+        """Return when the next document of the collection expires, in milliseconds since 1970, None if none does."""
+        ...
+
+    def changed_ids(self, collection: str, since: int, most: int) -> frozenset[str] | None:
+        """Return the ids of the documents changed after the number `since`.
+
+        Return None if the log does not go back so far, or if it has more than `most` later changes.
+        """
+        ...
 
 
 class Engine(Protocol):
@@ -88,6 +121,16 @@ class Engine(Protocol):
         The project's log numbers all changes of documents in the order of the commits, without gaps.
         Raises: ResyncRequired, and BundocBusy if too many calls wait.
         """
+        ...
+
+    def follow(self, project: str, follower: Follower) -> None:
+        """Call `follower` in the event loop after each commit of the project, and after a restore."""
+        ...
+
+    def unfollow(self, project: str) -> None: ...
+
+    async def moment(self, project: str, work: Callable[[Moment], T]) -> T:
+        """Call `work` in a thread with one snapshot of the whole project, and return its result."""
         ...
 
     async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:

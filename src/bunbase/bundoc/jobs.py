@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bunbase.bundoc.backups.service import BackupsService
+from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.service import BundocService
 from bunbase.pkg.jobs import Job
 
@@ -12,6 +13,10 @@ BACK_UP_SECONDS = 60.0
 
 def tend_job(service: BundocService) -> Job:
     return Job("bundoc: tend", service.tend, TEND_SECONDS)
+
+
+def tend_live_job(live: LiveService) -> Job:
+    return Job("bundoc: tend live queries", live.tend, TEND_SECONDS)
 
 
 def back_up_job(backups: BackupsService) -> Job:

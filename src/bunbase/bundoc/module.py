@@ -10,7 +10,9 @@ from pathlib import Path
 from bunbase.bundoc.backups.archive import DirectoryArchive
 from bunbase.bundoc.backups.proofs import Proofs
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
-from bunbase.bundoc.jobs import back_up_job, tend_job
+from bunbase.bundoc.backups.users import BackedUpUsers
+from bunbase.bundoc.backups.work import BackupParts
+from bunbase.bundoc.jobs import back_up_job, tend_job, tend_live_job
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.routes.fast import FAST_ROUTES
@@ -20,6 +22,8 @@ from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
 from bunbase.bundoc.transfer.routes import ROUTES as TRANSFER_ROUTES
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.sealed_sqlite.directory_id import check_directory
@@ -37,11 +41,15 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         copies = SqliteCopies(engine.files, engine.waiters)
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
         archive = DirectoryArchive(directory, Proofs(rooms[Kms]))
-        room = BundocRoom(engine, copies, archive, site.clock, settings, site.dev)
+        parts = BackupParts(copies, archive, BackedUpUsers(rooms[Kms], rooms.later(TenantAuth)))
+        room = BundocRoom(engine, parts, site.clock, settings, site.dev, rooms.later(Functions))
         try:
-            async with running(tend_job(room.documents), back_up_job(room.backup_service)):
+            async with running(
+                tend_job(room.documents), tend_live_job(room.live_queries), back_up_job(room.backup_service)
+            ):
                 yield room
         finally:
+            await room.live_queries.close()
             await room.backup_service.close_backups()
             copies.close()
 
@@ -50,6 +58,7 @@ MODULE = Module(
     "bundoc",
     provides=Bundoc,
     needs=(Kms,),
+    calls=(TenantAuth, Functions),
     settings=BundocSettings,
     open=open_bundoc,
     routes=(*ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),

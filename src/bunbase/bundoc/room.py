@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bunbase.bundoc.backups.archive import BackupArchive
-from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.service import BackupsService
+from bunbase.bundoc.backups.work import BackupParts
+from bunbase.bundoc.before_writes import BeforeWrites
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
@@ -34,7 +35,9 @@ from bunbase.contracts.bundoc.documents import (
     StoredSize,
     Written,
 )
+from bunbase.contracts.bundoc.live import LiveEvent, LiveQuery
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.service import Functions
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.ndjson import ExportPart, ImportLine
 
@@ -43,7 +46,13 @@ class BundocRoom:
     """Implements the Protocol Bundoc; its docstrings describe the methods."""
 
     def __init__(
-        self, engine: Engine, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings, dev: bool
+        self,
+        engine: Engine,
+        parts: BackupParts,
+        clock: Clock,
+        settings: BundocSettings,
+        dev: bool,
+        functions: Functions,
     ) -> None:
         self.documents = BundocService(
             engine,
@@ -52,8 +61,10 @@ class BundocRoom:
             unbound=_budgets(settings, settings.server_scan, settings.server_scan_mib),
             clock=clock,
             read_seconds=settings.read_seconds,
+            before_writes=BeforeWrites(functions),
         )
-        self.backup_service = BackupsService(copies, archive, clock, settings)
+        self.live_queries = LiveService(engine, clock, self.documents.bound, self.documents.unbound, dev)
+        self.backup_service = BackupsService(parts, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 
     async def get(
@@ -118,8 +129,8 @@ class BundocRoom:
     async def test_rules(self, caller: Caller, body: bytes) -> Page:
         return await self.documents.test_rules(caller, body)
 
-    async def create_backup(self, caller: Caller) -> BackupJob:
-        return await self.backup_service.create_backup(caller)
+    async def create_backup(self, caller: Caller, users: bool = False) -> BackupJob:
+        return await self.backup_service.create_backup(caller, users)
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
         return await self.backup_service.backups(caller, limit, cursor)
@@ -130,8 +141,10 @@ class BundocRoom:
     async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
         return await self.backup_service.verify_backup(caller, id)
 
-    async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
-        return await self.backup_service.restore_backup(caller, source, id, unauthenticated)
+    async def restore_backup(
+        self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False, users: bool = False
+    ) -> BackupJob:
+        return await self.backup_service.restore_backup(caller, source, id, unauthenticated, users)
 
     async def delete_backup(self, caller: Caller, id: str) -> None:
         await self.backup_service.delete_backup(caller, id)
@@ -145,13 +158,30 @@ class BundocRoom:
     async def set_backup_schedule(self, caller: Caller, schedule: BackupSchedule | None) -> BackupScheduleState:
         return await self.backup_service.set_backup_schedule(caller, schedule)
 
+    def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
+        return self.live_queries.live(edge)
+
+    async def watch(self, caller: Caller, edge: str, number: int, query: LiveQuery) -> None:
+        await self.live_queries.watch(caller, edge, number, query)
+
+    async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return await self.live_queries.recheck(caller, edge, numbers)
+
+    async def unwatch(self, edge: str, numbers: tuple[int, ...]) -> None:
+        await self.live_queries.unwatch(edge, numbers)
+
     def export_documents(self, caller: Caller, collection: str | None, after: str) -> AsyncIterator[ExportPart]:
         return self.transfer.export_documents(caller, collection, after)
 
     async def import_documents(
-        self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
+        self,
+        caller: Caller,
+        collection: str | None,
+        mode: ImportMode,
+        lines: tuple[ImportLine, ...],
+        dry_run: bool = False,
     ) -> Imported:
-        return await self.transfer.import_documents(caller, collection, mode, lines)
+        return await self.transfer.import_documents(caller, collection, mode, lines, dry_run)
 
     async def stored_sizes(self, projects: tuple[str, ...]) -> dict[str, StoredSize]:
         return await self.documents.engine.sizes(projects)
@@ -160,6 +190,7 @@ class BundocRoom:
         return sum(size.bytes for size in (await self.documents.engine.sizes(None)).values())
 
     async def drop_project(self, project: str) -> None:
+        await self.live_queries.drop_project(project)
         await self.backup_service.end_backups(project)
         await self.documents.drop_project(project)
 

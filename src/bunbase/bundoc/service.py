@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from bunbase.bundoc import documents
+from bunbase.bundoc.before_writes import BeforeWrites, CommitAgain
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import ABSENT, Terms, altered, check_spec, check_terms
@@ -32,6 +33,7 @@ from bunbase.bundoc.permissions.reading import answered, missing, read_document
 from bunbase.bundoc.permissions.rule_tests import Batch, Trial, only_decision, read_batch
 from bunbase.bundoc.query.budgets import BOUND, UNBOUND, Budgets
 from bunbase.bundoc.query.index_specs import named_indexes
+from bunbase.bundoc.questions import Asked
 from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.reading.first_queries import FirstQueries
 from bunbase.bundoc.reading.misfits import misfits_of
@@ -60,6 +62,7 @@ from bunbase.contracts.bundoc.problems import (
     RuleDenied,
 )
 from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.idempotency import scope_of
 from bunbase.contracts.scopes import SOME_COLLECTION
 from bunbase.pkg.clock import Clock, SystemClock
@@ -68,6 +71,7 @@ from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.idempotency import Attempt, attempt
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.modules import Rooms
 from bunbase.pkg.rules.inputs import Postponed
 
 T = TypeVar("T")
@@ -97,6 +101,7 @@ class BundocService:
         unbound: Budgets = UNBOUND,
         clock: Clock | None = None,
         read_seconds: float = 5.0,
+        before_writes: BeforeWrites | None = None,
     ) -> None:
         self.engine = engine
         self.clock = clock or SystemClock()
@@ -105,6 +110,7 @@ class BundocService:
         self.unbound = unbound
         self.read_seconds = read_seconds
         self.first_queries = FirstQueries(engine, read_seconds)
+        self.before_writes = before_writes or BeforeWrites(Rooms().later(Functions))
 
     async def get(
         self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
@@ -201,7 +207,11 @@ class BundocService:
             if caller.limits is not None:
                 check_steps(caller, steps)
             with discreet(caller, guard is not None), self._hinting(caller):
-                done = await self.engine.commit(caller.project, steps, caller.depth, once, with_bodies=False)
+                try:
+                    done = await self.engine.commit(caller.project, steps, caller.depth, once, with_bodies=False)
+                except Asked as asked:
+                    commit = self._commit_of(caller, once, with_bodies=False)
+                    done = await self.before_writes.committed(caller, steps, asked, commit)
             pairs = zip(steps, done.results, strict=True)
             results = tuple([_commit_result(step.write, kept) for step, kept in pairs])
             return DoneCommit(Commit(done.seq, results), _receipt(done))
@@ -444,10 +454,16 @@ class BundocService:
     async def _applied(self, caller: Caller, step: CommitStep, once: Attempt | None) -> Committed:
         with discreet(caller, step.guard is not None), self._hinting(caller):
             try:
-                return await self.engine.commit(caller.project, (step,), caller.depth, once)
+                try:
+                    return await self.engine.commit(caller.project, (step,), caller.depth, once)
+                except Asked as asked:
+                    return await self.before_writes.committed(caller, (step,), asked, self._commit_of(caller, once))
             except Problem as problem:
                 problem.extra.pop("write", None)  # the index of the write; there is only one
                 raise
+
+    def _commit_of(self, caller: Caller, once: Attempt | None, with_bodies: bool = True) -> CommitAgain:
+        return lambda steps: self.engine.commit(caller.project, steps, caller.depth, once, with_bodies)
 
     async def _answered(self, caller: Caller, collection: str, written: StoredDocument) -> StoredDocument:
         """Return the stored document as the caller may see it, or only the system fields if the rules take too long.

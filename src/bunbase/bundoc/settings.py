@@ -32,8 +32,9 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `threads`: how many threads write to files, and how many others open files, for all projects together.
     `max_scan`: how many documents one query of a caller bound by rules may examine. A query that needs more fails and
     names an index that helps.
-    `max_scan_mib`: how many MiB these documents may have.
-    `server_scan`, `server_scan_mib`: the same for callers that no rule binds: secret keys, functions and members.
+    `max_scan_mib`: how many MiB the documents of such a query may have.
+    `server_scan`: how many documents one query of a secret key, a function or a member may examine.
+    `server_scan_mib`: how many MiB the documents of such a query may have.
     `max_entries`: how many entries of an index one count or aggregate may examine that needs no documents.
 
     `scans`: how many queries and long lists may run at the same time in all projects.
@@ -47,6 +48,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `backup_directory`: the directory of the backups; if empty, `backups` in the data directory.
     `backup_every_hours`: hours between two backups of a project without its own schedule; 0 for never.
     `backups_kept`: how many scheduled backups to keep.
+    `backup_users`: scheduled backups have the users of the project too.
     `backup_seconds`: a backup, verification or restore that takes longer than this is stopped.
 
     `replaces_directory`: the id of a directory that is lost permanently; the present data directory replaces it.
@@ -82,5 +84,6 @@ class BundocSettings(msgspec.Struct, frozen=True):
         24  # operators who configure nothing need backups most
     )
     backups_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
+    backup_users: bool = False
     backup_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 7200
     replaces_directory: Annotated[str, msgspec.Meta(max_length=64)] = ""

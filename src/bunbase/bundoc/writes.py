@@ -12,6 +12,7 @@ from bunbase.bundoc.schema.defaults import Defaults, filled
 from bunbase.bundoc.update.apply import updated
 from bunbase.bundoc.update.change import Change
 from bunbase.bundoc.update.merge_patch import merged_fields
+from bunbase.contracts.bundoc.collections import BeforeWrite, WriteOp
 from bunbase.contracts.bundoc.documents import Precondition
 from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, InvalidDocument, StaleRevision
 
@@ -110,12 +111,26 @@ class Guard(Protocol):
         ...
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """A write that the function of its collection allows. `rev`: the revision that the function saw, 0 for no document.
+
+    `body`: what is stored, None for a deletion. `patched`: the function has changed the body.
+    """
+
+    hook: BeforeWrite
+    op: WriteOp
+    rev: int
+    body: bytes | None
+    patched: bool = False
+
+
 class CommitStep(msgspec.Struct, frozen=True):
-    """One write of a commit. `guard`: None for a caller that may do everything."""
+    """One write of a commit. `guard`: None for a caller that may do everything. `verdict`: see `questions.py`."""
 
     collection: str
     write: Write
     guard: Guard | None = None
+    verdict: Verdict | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):

@@ -9,15 +9,16 @@ from cyclopts import App, Parameter
 
 from bunbase.cli.backup_jobs import run_backup_job
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.credentials import ChosenProject, StoredKey
-from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
+from bunbase.cli.project_copies.cloning import NewClone, backups_path, cloned, create_backup, told_users
+from bunbase.cli.project_copies.parts import Extra, With
 from bunbase.cli.prompts import Yes, confirm
-from bunbase.cli.session import Session, open_session
+from bunbase.cli.session import open_session
 from bunbase.contracts.bundoc.backups import Authenticity, Backup, BackupPage, BackupScheduleState
-from bunbase.contracts.platform import NewProject, Project
+from bunbase.contracts.platform import Project
 
 BackupId = Annotated[str, Parameter(help="The backup's id, from `bunbase backup list`.")]
 Unauthenticated = Annotated[
@@ -29,18 +30,19 @@ Unauthenticated = Annotated[
     ),
 ]
 
+
 app = App(name="backup", help="Back up, verify, restore and clone a project's documents.")
 
 
 @app.command
-def create(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def create(*, parts: With = (), flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Make an encrypted backup of the project's documents. Reads and writes continue meanwhile.
 
     Example: bunbase backup create
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        backup = _create_backup(session, needed_project(flags.project, session), out)
+        backup = create_backup(session, needed_project(flags.project, session), Extra.USERS in parts, out)
     if flags.json:
         out.document(backup)
     else:
@@ -56,11 +58,13 @@ def list_backups(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        found = session.ask_all(BackupPage, Call("GET", _path(needed_project(flags.project, session))))
+        found = session.ask_all(BackupPage, Call("GET", backups_path(needed_project(flags.project, session))))
     if flags.json:
         out.document(found)
         return
-    out.table(("backup", "made", "why", "documents", "size", "proof"), [_row(backup) for backup in found.items])
+    out.table(
+        ("backup", "made", "why", "documents", "users", "size", "proof"), [_row(backup) for backup in found.items]
+    )
     if not found.items:
         out.hint("There is no backup yet. Make one: bunbase backup create")
 
@@ -73,7 +77,7 @@ def verify(backup: BackupId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        call = Call("POST", _path(needed_project(flags.project, session), backup, "verify"))
+        call = Call("POST", backups_path(needed_project(flags.project, session), backup, "verify"))
         job = run_backup_job(session, call, f"verifying {backup}", out)
     if flags.json:
         out.document(job)
@@ -93,13 +97,15 @@ def restore(
             help="The id or slug of the project that the backup belongs to. Default: this project.",
         ),
     ] = "",
+    parts: With = (),
     yes: Yes = False,
     unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
-) -> None:
+) -> int:
     """Replace all documents of the project with the documents of a backup.
 
-    The server backs up the current documents first.
+    The server backs up the current documents first. With --with users, users that are gone come back, and users that
+    exist get the fields of the backup and are signed out. The exit code is 1 if a user was refused.
 
     Example: bunbase backup restore bkp_1
     """
@@ -113,12 +119,15 @@ def restore(
             )
         confirm(yes)
         body = {"backup": backup, "from_project": from_project, "unauthenticated": unauthenticated}
-        job = run_backup_job(session, Call("POST", _path(project.id, "restore"), json=body), f"restoring {backup}", out)
+        params = {"users": "true"} if parts else {}
+        call = Call("POST", backups_path(project.id, "restore"), params=params, json=body)
+        job = run_backup_job(session, call, f"restoring {backup}", out)
     if flags.json:
         out.document(job)
     out.done(f"{project.name} now holds the documents of {backup}.")
     if job.safety_backup:
         out.hint(f"To get the replaced documents back: bunbase backup restore {job.safety_backup}")
+    return told_users(job.users, out)
 
 
 @app.command
@@ -129,9 +138,10 @@ def clone(
     backup: Annotated[
         str, Parameter(show_default=False, help="The id of the backup to copy. Default: copy the current documents.")
     ] = "",
+    parts: With = (),
     unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
-) -> None:
+) -> int:
     """Create a project with a copy of this project's documents, encrypted with a new key.
 
     Example: bunbase backup clone Preview
@@ -139,23 +149,11 @@ def clone(
     out = Output(flags.json)
     with open_session(flags) as session:
         source = needed_project(flags.project, session)
-        taken = backup or _create_backup(session, source, out).id
-        new = session.ask(NewProject, Call("POST", at("projects"), json={"name": name}))
-        if flags.json:
-            out.document(new)
-        else:
-            out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
-        _keep_keys(session, new, out)
-        body = {"backup": taken, "from_project": source, "unauthenticated": unauthenticated}
-        try:
-            run_backup_job(session, Call("POST", _path(new.id, "restore"), json=body), f"filling {new.slug}", out)
-        except Failure:
-            out.warn(f"{new.slug} was created but is empty. To fill it: bunbase backup restore {taken} --from {source}")
-            raise
-        if not backup:  # the backup was made only for this clone
-            session.ask(type(None), Call("DELETE", _path(source, taken)))
+        wanted = NewClone(name, source, backup, unauthenticated=unauthenticated, users=Extra.USERS in parts)
+        new, job = cloned(session, wanted, out)
     out.done(f"{new.name} ({new.slug}) holds a copy. Its secret key will not be shown again.")
     out.hint(f"To use the new project: bunbase projects use {new.slug}")
+    return told_users(job.users, out)
 
 
 @app.command
@@ -170,7 +168,7 @@ def delete(backup: BackupId, /, *, yes: Yes = False, flags: ProjectFlags = PROJE
         if not yes:
             out.warn(f"This deletes the backup {backup}. This cannot be undone.")
         confirm(yes)
-        session.ask(type(None), Call("DELETE", _path(project, backup)))
+        session.ask(type(None), Call("DELETE", backups_path(project, backup)))
     if flags.json:
         out.document({"id": backup, "deleted": True})
     out.done(f"{backup} is deleted.")
@@ -183,6 +181,9 @@ def schedule(
         int | None, Parameter(show_default=False, help="Hours between backups; 0 turns automatic backups off.")
     ] = None,
     kept: Annotated[int | None, Parameter(show_default=False, help="How many scheduled backups to keep.")] = None,
+    users: Annotated[
+        bool | None, Parameter(show_default=False, help="Scheduled backups have the project's users too.")
+    ] = None,
     inherit: Annotated[
         bool, Parameter(negative="", show_default=False, help="Use the schedule of the installation again.")
     ] = False,
@@ -193,15 +194,17 @@ def schedule(
     Example: bunbase backup schedule --every-hours 6 --kept 28
     """
     out = Output(flags.json)
-    if inherit and (every_hours, kept) != (None, None):
-        raise Usage("--inherit cannot be combined with --every-hours or --kept.")
+    changed = (every_hours, kept, users) != (None, None, None)
+    if inherit and changed:
+        raise Usage("--inherit cannot be combined with --every-hours, --kept or --users.")
     with open_session(flags) as session:
-        path = _path(needed_project(flags.project, session), "schedule")
+        path = backups_path(needed_project(flags.project, session), "schedule")
         now = session.ask(BackupScheduleState, Call("DELETE" if inherit else "GET", path))
-        if (every_hours, kept) != (None, None):
+        if changed:
             body = {
                 "every_hours": now.every_hours if every_hours is None else every_hours,
                 "kept": now.kept if kept is None else kept,
+                "users": now.users if users is None else users,
             }
             now = session.ask(BackupScheduleState, Call("PUT", path, json=body))
     if flags.json:
@@ -209,34 +212,17 @@ def schedule(
         return
     often = f"every {now.every_hours} h" if now.every_hours else "never"
     whose = "this project's" if now.own else "the installation's"
-    out.facts([("backed up", often), ("kept", now.kept), ("schedule", whose)])
+    with_users = "yes" if now.users else "no"
+    out.facts([("backed up", often), ("kept", now.kept), ("with users", with_users), ("schedule", whose)])
 
 
-def _create_backup(session: Session, project: str, out: Output) -> Backup:
-    job = run_backup_job(session, Call("POST", _path(project)), "backing up", out)
-    return session.ask(Backup, Call("GET", _path(project, job.backup)))
-
-
-def _keep_keys(session: Session, new: NewProject, out: Output) -> None:
-    """Store the new project's keys on this machine. A failure is only a warning, since the project exists already."""
-    try:
-        with session.changing() as known:
-            for key in new.keys:
-                known.keep(StoredKey(key.id, key.kind, key.key or "", ChosenProject(new.id, new.slug)))
-    except Failure as failure:
-        out.warn(f"The project was made, but its keys could not be stored on this machine: {failure.detail}")
-
-
-def _path(project: str, *below: str) -> str:
-    return at("projects", project, "backups", *below)
-
-
-def _row(backup: Backup) -> tuple[str, datetime, str, int, str, Authenticity]:
+def _row(backup: Backup) -> tuple[str, datetime, str, int, int | None, str, Authenticity]:
     return (
         backup.id,
         datetime.fromisoformat(backup.created_at),
         backup.reason.value,
         _documents(backup),
+        backup.users,
         size_text(backup.size()),
         backup.authenticity,
     )
@@ -247,6 +233,7 @@ def _facts(backup: Backup) -> list[tuple[str, object]]:
         ("backup", backup.id),
         ("made", datetime.fromisoformat(backup.created_at)),
         ("documents", _documents(backup)),
+        *([] if backup.users is None else [("users", backup.users)]),
         ("size", size_text(backup.size())),
     ]
 

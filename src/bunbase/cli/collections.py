@@ -70,6 +70,7 @@ def show(name: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
             *rules_of(found),
             ("schema", _schema(found)),
             ("expires by", found.expires),
+            ("before writes", found.before_write and f"asks {found.before_write.function}"),
             ("created", found.created_at),
         ]
     )

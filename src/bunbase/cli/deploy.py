@@ -13,6 +13,7 @@ from bunbase.cli.deployed_hooks import warning
 from bunbase.cli.deploying import BundledFunction, Outcome, Result, put_into_service, rehearse
 from bunbase.cli.errors import OK
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.migrations import after_deployment
 from bunbase.cli.output import Output, report, size_text
 from bunbase.cli.plans.changes import Change, check_losing
 from bunbase.cli.plans.folder import read_folder
@@ -27,6 +28,9 @@ SOME_FAILED = 1
 
 Name = Annotated[str, Parameter(help="Deploy only these functions. Default: everything.")]
 Force = Annotated[bool, Parameter(negative="", show_default=False, help="Also upload functions that have not changed.")]
+Migrate = Annotated[
+    bool, Parameter(negative="", show_default=False, help="Run pending migrations at the end, and wait for them.")
+]
 DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only show what would change.")]
 
 
@@ -45,6 +49,7 @@ def deploy(
     force: Force = False,
     dry_run: DryRun = False,
     allow_losing: AllowLosing = (),
+    migrate: Migrate = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
     """Make the project what bunbase.toml says: its collections, then its functions, then its settings for users.
@@ -53,7 +58,7 @@ def deploy(
     If a change loses documents, nothing happens until --allow-losing names it; --dry-run then fails too. If a function
     cannot be bundled, nothing happens either. If the server refuses a function, its active version stays in service,
     the other functions are still deployed, and the exit code is 1. After a failure, the command says what was applied;
-    run it again.
+    run it again. Migrations that are pending are named; --migrate runs them at the end, if all else has succeeded.
 
     Example: bunbase deploy --dry-run
     """
@@ -70,7 +75,8 @@ def deploy(
         if not out.json and any(change.name not in _names(plan) for change in plan.changes):
             show_changes(plan.changes, out)
         check_losing(plan.changes, allow_losing)
-        return _apply(plan, session, project, force, out)
+        code = _apply(plan, session, project, force, out)
+        return code if code or names else after_deployment(session, project, migrate, out)
 
 
 def _names(plan: Plan) -> set[str]:

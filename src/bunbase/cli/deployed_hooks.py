@@ -19,17 +19,36 @@ EXPORTS: Final = {
     "send_mail": "sendMail",
     "send_sms": "sendSms",
 }
+WRITES: Final = ("before_write", "beforeWrite")  # named by collections
 EXPORTED: Final = re.compile(rb"__export\(exports_\w+, \{([^}]*)\}\);\s*module\.exports = ")  # as Bun writes it
 
 
 def missing_hooks(session: Session, project: str, name: str, code: bytes) -> tuple[str, ...]:
     """Return the hooks that the settings name this function for, and that its bundle does not have."""
-    try:
-        hooks = session.ask(dict[str, Any], Call("GET", at("projects", project, "auth")))["hooks"]
-    except Refused:  # a member who may deploy, but not read the settings
-        return ()
     # a hook whose name is in the bundle may exist: only the certain cases warn
-    return tuple(hook for hook, export in EXPORTS.items() if hooks.get(hook) == name and export.encode() not in code)
+    hooks = _named_hooks(session, project)
+    missing = [hook for hook, export in EXPORTS.items() if hooks.get(hook) == name and export.encode() not in code]
+    if WRITES[1].encode() not in code and _is_asked(session, project, name):
+        missing.append(WRITES[0])
+    return tuple(missing)
+
+
+def _named_hooks(session: Session, project: str) -> dict[str, Any]:
+    try:
+        hooks: dict[str, Any] = session.ask(dict[str, Any], Call("GET", at("projects", project, "auth")))["hooks"]
+    except Refused:  # a member who may deploy, but not read the settings
+        return {}
+    return hooks
+
+
+def _is_asked(session: Session, project: str, name: str) -> bool:
+    """True if a collection names the function in `before_write`."""
+    call = Call("GET", "/v1/collections", headers={"x-bunbase-project": project})
+    try:
+        items = session.ask(dict[str, Any], call)["items"]
+    except Refused:
+        return False
+    return any((one.get("before_write") or {}).get("function") == name for one in items)
 
 
 def has_only_hooks(code: bytes) -> bool:
@@ -39,6 +58,11 @@ def has_only_hooks(code: bytes) -> bool:
 
 
 def warning(name: str, hook: str) -> str:
+    if hook == WRITES[0]:
+        return (
+            f"A collection asks {name} before writes, and this version has no hooks.{WRITES[1]}: these writes will "
+            "fail. Add the hook, or take before_write out of the collection."
+        )
     return (
         f"{name} is the hook {hook} of the project, and this version has no hooks.{EXPORTS[hook]}: it will fail. "
         f"Add the hook, or take {hook} out of [auth.hooks] and run: bunbase auth push"

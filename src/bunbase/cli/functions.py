@@ -13,6 +13,7 @@ from rich.text import Text
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.functions_backfill import backfill
 from bunbase.cli.functions_new import new
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output, size_text
@@ -29,6 +30,7 @@ New = Annotated[int | None, Parameter(help="The number of the newer version. Def
 
 app = App(name="functions", help="List, compare, roll back, delete and create functions.")
 app.command(new)
+app.command(backfill)
 
 
 @app.command(name="list")

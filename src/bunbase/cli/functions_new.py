@@ -23,6 +23,7 @@ class Template(StrEnum):
     CRON = "cron"
     DATA = "data"
     HOOKS = "hooks"
+    BEFORE_WRITE = "before-write"
 
 
 SETTINGS: Final[dict[Template, dict[str, Any]]] = {
@@ -31,6 +32,7 @@ SETTINGS: Final[dict[Template, dict[str, Any]]] = {
     Template.CRON: {"access": "secret", "schedule": "0 * * * *"},
     Template.DATA: {"access": "secret", "on": [{"collection": "posts"}]},
     Template.HOOKS: {"access": "secret"},
+    Template.BEFORE_WRITE: {"access": "secret"},
 }
 TSCONFIG: Final = "tsconfig.json"
 

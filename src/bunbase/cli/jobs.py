@@ -147,7 +147,7 @@ def runs(
     if flags.json:
         out.document(found)
         return
-    columns = ("started", "by", "outcome", "error", "attempt", "ms", "version", "invocation")
+    columns = ("started", "by", "events", "outcome", "error", "attempt", "ms", "version", "invocation")
     out.table(columns, [_row(run) for run in found.items])
     if not found.items:
         out.hint(f"{function} has no such runs: only jobs, schedules and changes of documents make runs.")
@@ -157,7 +157,17 @@ def runs(
 
 def _row(run: Run) -> tuple[Any, ...]:
     version = f"v{run.version}" if run.version else ""
-    return run.started_at, run.kind, run.outcome, run.code, run.attempt, run.duration_ms, version, run.invocation
+    return (
+        run.started_at,
+        run.kind,
+        run.events,
+        run.outcome,
+        run.code,
+        run.attempt,
+        run.duration_ms,
+        version,
+        run.invocation,
+    )
 
 
 def _act_on_each(ids: tuple[str, ...], flags: ProjectFlags, verb: str) -> None:

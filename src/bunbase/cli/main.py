@@ -50,7 +50,7 @@ COMMANDS: Final = (
     (ACCOUNT, "sessions", "sessions:app", "List and end the sessions of your account."),
     (ACCOUNT, "whoami", "account:whoami", "Show the account that commands use."),
     (ACCOUNT, "tokens", "tokens:app", "List, create and delete your personal access tokens."),
-    (PROJECT, "projects", "projects:app", "List, create, choose, move, delete and restore projects."),
+    (PROJECT, "projects", "projects:app", "List, create, clone, choose, move and delete projects."),
     (PROJECT, "members", "members:app", "List, change and remove members."),
     (PROJECT, "invites", "invites:app", "Invite people, and accept invitations."),
     (PROJECT, "orgs", "orgs:app", "List, create, rename and delete organisations."),
@@ -61,6 +61,8 @@ COMMANDS: Final = (
     (PROJECT, "audit", "audit:app", "List, follow and export the audit log."),
     (PROJECT, "env", "env:app", "Set, list, pull and remove variables of functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
+    (DATA, "export", "export:export_project", "Export a project to one file."),
+    (DATA, "import", "importing:import_project", "Import an exported project."),
     (DATA, "data", "data:app", "Read, write, export and import documents."),
     (DATA, "collections", "collections:app", "List, show, drop and apply the collections of a project."),
     (DATA, "indexes", "indexes:app", "List, create and drop the indexes of a project's collections."),
@@ -82,6 +84,7 @@ COMMANDS: Final = (
     (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show its answer."),
     (FUNCTIONS, "logs", "logs:logs", "Show the lines that functions wrote to their console."),
     (FUNCTIONS, "jobs", "jobs:app", "List, add, replay and delete jobs, which run functions later."),
+    (FUNCTIONS, "migrations", "migrations:app", "Change every document of a collection with a function, once."),
     (FUNCTIONS, "schedules", "schedules:schedules", "Show the functions that run on a schedule."),
 )
 

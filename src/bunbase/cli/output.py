@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from rich.console import Console
@@ -18,9 +18,14 @@ from bunbase.cli.streams import json_for
 from bunbase.cli.tables import visible
 from bunbase.pkg.api_json import api_json
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+Shown = TypeVar("Shown", Status, "Progress")
+
 PIPE_WIDTH: Final = 100_000  # so wide that in a pipe no line is cut off or wrapped
 
-_spinners: Final[list[Status]] = []  # those that are on the screen
+_spinners: Final[list[Status | Progress]] = []  # those that are on the screen
 
 
 class Output:
@@ -96,6 +101,20 @@ class Output:
         with _shown(self.asides.status(Text(text))) as status:
             yield lambda far: status.update(Text(f"{text}: {visible(far)}"))
 
+    @contextmanager
+    def progress(self, text: str, total: int) -> Iterator[Callable[[int, str], None]]:
+        """Show a bar if stderr is a terminal; yield a function that takes how much of `total` is done, and a text."""
+        if self.json or not self.asides.is_terminal:
+            yield lambda _done, _far: None
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        shown = TextColumn("{task.description}", markup=False)
+        columns = (shown, BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
+        with _shown(Progress(*columns, console=self.asides, transient=True)) as bar:
+            task = bar.add_task(visible(text), total=max(total, 1))
+            yield lambda done, far: bar.update(task, completed=done, description=f"{visible(text)}: {visible(far)}")
+
 
 @contextmanager
 def without_spinners() -> Iterator[None]:
@@ -122,7 +141,7 @@ def report(failure: Failure, json: bool) -> None:
 
 
 @contextmanager
-def _shown(spinner: Status) -> Iterator[Status]:
+def _shown(spinner: Shown) -> Iterator[Shown]:
     _spinners.append(spinner)
     try:
         with spinner:

@@ -1,4 +1,4 @@
-"""`bunbase projects`: list, create, choose, move, delete and restore projects."""
+"""`bunbase projects`: list, create, clone, choose, move, delete and restore projects."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from bunbase.cli.errors import Failure, Refused
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
+from bunbase.cli.project_copies.cloning import NewClone, cloned, told_users
+from bunbase.cli.project_copies.parts import Extra, With
 from bunbase.cli.project_file import NAME, project_file_path, read_project_file
 from bunbase.cli.prompts import Yes, confirmed
 from bunbase.cli.prompts import confirm as confirm_yes
@@ -22,7 +24,7 @@ DELETED: Final = "project_deleted"  # the code of the answer about a project tha
 
 Named = Annotated[str, Parameter(help="The project's id or slug.")]
 
-app = App(name="projects", help="List, create, choose, move, delete and restore projects.")
+app = App(name="projects", help="List, create, clone, choose, move and delete projects.")
 
 
 @app.command(name="list")
@@ -96,6 +98,39 @@ def create(
         out.hint(f"Next commands act on it: bunbase deploy. To write it to {NAME}: bunbase projects use {new.slug}")
     else:
         out.hint("Next commands act on it: bunbase init, then bunbase deploy")
+
+
+@app.command
+def clone(
+    source: Annotated[str, Parameter(help="The id or slug of the project to copy.")],
+    name: Annotated[str, Parameter(help="The new project's name.")],
+    /,
+    *,
+    parts: With = (),
+    org: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help="The id or slug of the organisation that owns the new project. Default: it belongs to you alone.",
+        ),
+    ] = "",
+    flags: ServerFlags = SERVER_FLAGS,
+) -> int:
+    """Create a project that is a copy of another one: its documents, and its collections with indexes and rules.
+
+    The copy is encrypted with a key of its own. Functions, variables, settings for users, members and keys are not
+    copied. The chosen project stays the same.
+
+    Example: bunbase projects clone shop Staging --with users
+    """
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        copied = session.ask(Project, Call("GET", at("projects", source)))
+        wanted = NewClone(name, copied.id, org=org, users=Extra.USERS in parts)
+        new, job = cloned(session, wanted, out)
+    out.done(f"{new.name} ({new.slug}) is a copy of {copied.name}. Its secret key will not be shown again.")
+    out.hint(f"Next: bunbase projects use {new.slug}. Then deploy its functions and settings, and set its variables.")
+    return told_users(job.users, out)
 
 
 @app.command

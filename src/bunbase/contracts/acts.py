@@ -147,6 +147,7 @@ class Act(StrEnum):
     BACKUP_VERIFY = "backup.verify", DEVELOPER, CHANGES, WRITE, "backups"
     BACKUP_SCHEDULE = "backup.schedule", ADMINISTRATOR, CHANGES, ADMIN, "backups"
     BACKUP_RESTORE = "backup.restore", ADMINISTRATOR, CHANGES, ADMIN
+    BACKUP_RESTORE_USERS = "backup.restore_users", ADMINISTRATOR, CHANGES, ADMIN
     BACKUP_DELETE = "backup.delete", ADMINISTRATOR, CHANGES, ADMIN
 
     # functions
@@ -167,6 +168,10 @@ class Act(StrEnum):
     JOB_CREATE = "job.create", DEVELOPER, CHANGES, WRITE, "functions:invoke", SERVERS
     JOB_REPLAY = "job.replay", DEVELOPER, CHANGES, WRITE, "functions:invoke"
     JOB_DELETE = "job.delete", DEVELOPER, CHANGES, WRITE, "functions:invoke"
+    WALK_READ = "walk.read", VIEWER, SEES, READ, "logs:read"
+    WALK_CREATE = "walk.create", DEVELOPER, CHANGES, WRITE, "functions:deploy"
+    WALK_REHEARSE = "walk.rehearse", DEVELOPER, CHANGES, WRITE, "functions:deploy"  # it runs the function
+    WALK_UPDATE = "walk.update", DEVELOPER, CHANGES, WRITE, "functions:deploy"
 
     # end users
     AUTH_SETTINGS_READ = "auth_settings.read", DEVELOPER, SEES, READ, "settings"

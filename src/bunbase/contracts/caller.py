@@ -67,7 +67,7 @@ class Caller(msgspec.Struct, frozen=True):
     function runs in a row that led to this call. `inspects`: an administrator of the installation who is no member of
     the project reads it. `rpc`: the request came by JSON-RPC. `accept_language`: the beginning of this header, only in
     requests of end users to `/v1/auth`. `act`: the id of the developer or key that sends the request in the place of
-    `user`, or of a visitor (X-Bunbase-As).
+    `user`, or of a visitor (X-Bunbase-As). `hook`: the hook of a function that makes this call while it runs.
     """
 
     kind: CallerKind
@@ -85,6 +85,7 @@ class Caller(msgspec.Struct, frozen=True):
     rpc: bool = False
     accept_language: str = ""
     act: str = ""
+    hook: str = ""
 
     def signed_in(self) -> Developer:
         """Return the developer. Raises: Unauthenticated if the caller is not a developer."""

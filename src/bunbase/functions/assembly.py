@@ -25,10 +25,12 @@ from bunbase.functions.service.logs import Logs
 from bunbase.functions.service.statistics import Statistics
 from bunbase.functions.service.triggers import Triggers
 from bunbase.functions.service.variables import ProjectVariables
+from bunbase.functions.service.walks import WalkService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
 from bunbase.functions.triggers.activation import TriggerActivation
 from bunbase.functions.triggers.attempts import Attempts
+from bunbase.functions.triggers.batches import Batches
 from bunbase.functions.triggers.feeds import Feeds
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.records import RunRecords
@@ -41,6 +43,11 @@ from bunbase.functions.versions.environments import Environments
 from bunbase.functions.versions.loadable import Loadable
 from bunbase.functions.versions.programs import Programs
 from bunbase.functions.versions.rollout import Rollout
+from bunbase.functions.walks.backfilling import Backfilling
+from bunbase.functions.walks.migrating import Migrating
+from bunbase.functions.walks.rehearsing import Rehearsing
+from bunbase.functions.walks.transforming import Transforming
+from bunbase.functions.walks.walker import Walker
 from bunbase.functions.workers.pool import Pool
 from bunbase.functions.workers.starter import Starter
 from bunbase.pkg.clock import Clock
@@ -73,10 +80,16 @@ def assemble(
     pool = Pool(starter, load, log_lines.say, settings, meter.count_call, meter.count_death)
     rollout = Rollout(stores.functions, stores.notifications, active, loadable, pool)
 
-    records = RunRecords(stores.runs, stores.jobs, clock, settings.retry_seconds)
-    attempts = Attempts(records, bundoc, active.find, pool.start, settings.max_put_off_seconds)
+    records = RunRecords(stores, clock, settings.retry_seconds)
+    batches = Batches(stores.batches, records, active.find, settings.max_put_off_seconds)
+    attempts = Attempts(records, batches, bundoc, active.find, pool.start)
     feeds = Feeds(stores.subscriptions, queue, bundoc, records, warn, settings.max_followed_projects)
     activation = TriggerActivation(bundoc, feeds, stores.subscriptions)
+
+    transforming = Transforming(active, pool.start, clock)
+    migrating = Migrating(stores.walks, bundoc, transforming, clock, records.runner)
+    backfilling = Backfilling(stores.walks, bundoc, queue, active)
+    rehearsing = Rehearsing(bundoc, transforming)
 
     kept_calls = KeptCalls(stores.kept_calls, rooms[Kms], clock, settings.wait_seconds)
 
@@ -90,7 +103,8 @@ def assemble(
         statistics=Statistics(stores, meter, clock, settings, rooms[TenantAuth]),
         environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),
         triggers=Triggers(stores, queue, clock, kept_calls),
-        deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines, rooms[TenantAuth]),
+        walking=WalkService(stores.walks, stores.functions, bundoc, transforming, rehearsing, clock),
+        deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines, rooms[TenantAuth], bundoc),
         kept_calls=kept_calls,
         stores=stores,
         starter=starter,
@@ -101,8 +115,9 @@ def assemble(
         followers=followers,
         log_retention=LogRetention(stores.logs, clock, settings),
         meter=meter,
-        runner=Runner(records, attempts, settings, job_added),
+        runner=Runner(records, batches, attempts, settings, job_added),
         scheduler=Scheduler(stores.schedules, queue, records),
         feeds=feeds,
+        walker=Walker(stores.walks, migrating, backfilling),
         run_retention=RunRetention(stores, feeds, clock, settings),
     )

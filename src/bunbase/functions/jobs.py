@@ -14,6 +14,7 @@ THIN_OUT_SECONDS = 600.0
 RUN_AGAIN_SECONDS = 0.5  # the runner works without end; it starts again this long after an error
 TICK_SECONDS = 0.5  # a schedule runs at most this late
 EXTEND_SECONDS = 8.0  # a lease of 30 s is extended three times before it ends
+WALK_SECONDS = 1.0  # a new walk begins at most this late; a lease of 15 s is extended often
 FOLLOW_SECONDS = 1.0  # a new trigger misses no change, but sees its first change at most this late
 
 
@@ -29,6 +30,7 @@ def jobs_of(service: FunctionsService) -> tuple[Job, ...]:
         Job("functions.keep_jobs", service.runner.extend, EXTEND_SECONDS),
         Job("functions.tick_schedules", service.scheduler.tick, TICK_SECONDS),
         Job("functions.follow_changes", service.feeds.keep, FOLLOW_SECONDS),
+        Job("functions.walk", service.walker.keep, WALK_SECONDS),
         Job("functions.delete_old_runs", service.run_retention.delete_old, THIN_OUT_SECONDS),
         Job("functions.write_counts", service.meter.flush, FREEZE_SECONDS),
         Job("functions.delete_old_counts", service.statistics.delete_old, THIN_OUT_SECONDS),

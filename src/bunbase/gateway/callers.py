@@ -67,6 +67,7 @@ from bunbase.pkg.own_cookies import own_cookie
 # BunAuth checks its own acts itself
 NEEDING_PROOF: Final = frozenset(
     {
+        Act.BACKUP_RESTORE_USERS,
         Act.PROJECT_SUSPEND,
         Act.PROJECT_RESUME,
         Act.PROJECT_DELETE,

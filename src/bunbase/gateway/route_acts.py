@@ -165,6 +165,11 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", f"{P}/jobs/{{job_id}}/replay"): Act.JOB_REPLAY,
     ("DELETE", f"{P}/jobs/{{job_id}}"): Act.JOB_DELETE,
     ("POST", "/v1/jobs"): Act.JOB_CREATE,
+    ("GET", f"{P}/walks"): Act.WALK_READ,
+    ("POST", f"{P}/walks"): Act.WALK_CREATE,
+    ("POST", f"{P}/walks/rehearsal"): Act.WALK_REHEARSE,
+    ("GET", f"{P}/walks/{{walk_id}}"): Act.WALK_READ,
+    ("PATCH", f"{P}/walks/{{walk_id}}"): Act.WALK_UPDATE,
     **{(method, path): Act.FUNCTION_INVOKE for method in CALLING for path in (CALLED, f"{CALLED}/{{path}}")},
     # end users
     ("GET", f"{P}/auth"): Act.AUTH_SETTINGS_READ,

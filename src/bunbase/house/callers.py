@@ -65,6 +65,7 @@ MAY_CALL: Final = {
                     user_invites user_link_target user_login_providers user_page user_sessions users verify_user_email
                     withdraw_user_invite""",
         "platform": "active_users_of_installation drop_project",
+        "bundoc": "copied_users restore_users",
         "functions": """create_user custom_token delete_user end_user_sessions hooks_of_function me monthly_active_users
                         update_me update_user user users""",
     },
@@ -74,14 +75,16 @@ MAY_CALL: Final = {
                     list misfits patch put put_collection query restore_backup rotate_data_key set_backup_schedule
                     test_rules verify_backup""",
         "platform": "drop_project stored_bytes stored_sizes",
-        "functions": "aggregate changes commit create delete get list patch put query",
+        NOBODY: "live recheck unwatch watch",
+        "functions": "aggregate changes collection collections commit create delete get list patch put query",
         "tenant_auth": "commit query",
     },
     "functions": {
-        GATEWAY: """bundle delete_function delete_job delete_variable deploy enqueue_once feed follow_logs function
-                    functions invoke job jobs logs replay_job rollback runs sandbox_layers schedules set_variable stats
-                    usage variables versions""",
+        GATEWAY: """begin_walk bundle change_walk delete_function delete_job delete_variable deploy enqueue_once feed
+                    follow_logs function functions invoke job jobs logs rehearse_walk replay_job rollback runs
+                    sandbox_layers schedules set_variable stats usage variables versions walk walks""",
         "platform": "drop_project pause_project",
+        "bundoc": "run_hook",
         "tenant_auth": "enqueue enqueue_hook has_function run_hook",
     },
     "platform": {

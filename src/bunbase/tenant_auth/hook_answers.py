@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from bunbase.contracts.tenant_auth.problems import HookFailed, SignupRefused
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.readable import readable
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
 
@@ -40,7 +41,7 @@ def admitted(person: Person, answer: Any) -> Person:
     """Return the new user with the fields that the hook has chosen. Raises: SignupRefused, HookFailed."""
     decision = _read("before_signup", answer, SignupDecision)
     if decision.refuse is not UNSET:
-        raise SignupRefused(_readable(decision.refuse) or NO_MESSAGE)
+        raise SignupRefused(readable(decision.refuse, MAX_MESSAGE) or NO_MESSAGE)
     chosen = {name: value for name, value in msgspec.structs.asdict(decision).items() if value is not UNSET}
     user = msgspec.structs.replace(person.user, **chosen)
     try:
@@ -75,8 +76,3 @@ def _read(hook: str, answer: Any, kind: type[T]) -> T:
         return msgspec.convert({} if answer is None else answer, kind)
     except msgspec.ValidationError as fault:
         raise failed(hook) from fault
-
-
-def _readable(message: str) -> str:
-    """Return the beginning of a message without control characters, and without marks that reverse a text."""
-    return "".join(one for one in message if one.isprintable())[:MAX_MESSAGE].strip()

@@ -38,11 +38,11 @@ def new_person(id: str, line: UserLine, now: datetime) -> Person:
     return _settled(after, line, anonymous=line.anonymous is True)
 
 
-def with_line(before: Person, line: UserLine, now: datetime) -> Change:
+def with_line(before: Person, line: UserLine, now: datetime, ends_sessions: bool = False) -> Change:
     """Return a known user with the fields of a line. A ban and another password end the sessions.
 
     An address or a number that was confirmed here stays confirmed. Another one is confirmed only if the line says so.
-    `created_at` and `last_sign_in_at` stay as they are.
+    `created_at` and `last_sign_in_at` stay as they are. `ends_sessions`: every other change ends the sessions too.
     """
     after = _still_verified(before.user, _with_fields(before, line, now))
     hash = _given(line.password_hash)
@@ -52,8 +52,15 @@ def with_line(before: Person, line: UserLine, now: datetime) -> Change:
             after, password_hash=hash, password_changed_at=line.password_changed_at or before.password_changed_at
         )
     after = _settled(after, line, anonymous=before.user.anonymous)
-    ends = newer or (after.is_banned(now) and not before.is_banned(now))
+    ends = ends_sessions or newer or (after.is_banned(now) and not before.is_banned(now))
     return signed_out(after) if ends else changed(before, after)
+
+
+def with_ban_of(before: Person, line: UserLine, now: datetime) -> UserLine:
+    """Return the line of a backup, without its ban if the user is banned now: a restore ends no ban."""
+    if not before.is_banned(now):
+        return line
+    return msgspec.structs.replace(line, banned=UNSET, banned_until=UNSET)
 
 
 def same(before: Person, after: Person) -> bool:

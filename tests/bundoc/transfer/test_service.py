@@ -43,6 +43,13 @@ async def test_exported_documents_are_imported_unchanged(bundoc: Bundoc) -> None
     ]
 
 
+async def test_an_import_without_lines_imports_nothing(bundoc: Bundoc) -> None:
+    """Each import begins with one: it refuses a caller without permission before the body arrives."""
+    done = await bundoc.import_documents(SERVER, "posts", ImportMode.CREATE, ())
+
+    assert done == Imported()
+
+
 async def test_an_export_is_in_the_order_of_ids_and_continues_after_a_given_id(bundoc: Bundoc) -> None:
     for collection in ("a", "b", "c"):
         for number in range(3):
@@ -194,10 +201,10 @@ async def test_kept_lines_are_reported_if_the_import_ends_early() -> None:
     assert (importing.done.imported, importing.done.failed, importing.unresolved) == (499, 0, (1,))
 
 
-async def test_only_the_first_hundred_errors_of_an_import_are_listed(bundoc: Bundoc) -> None:
+async def test_only_the_first_thousand_errors_of_an_import_are_listed(bundoc: Bundoc) -> None:
     done = await imported(bundoc, b"nonsense\n" * 1200, "posts")
 
-    assert (done.failed, len(done.errors), done.errors[-1].line) == (1200, 100, 100)
+    assert (done.failed, len(done.errors), done.errors[-1].line) == (1200, 1000, 1000)
 
 
 async def test_an_import_can_continue_from_a_given_line(bundoc: Bundoc) -> None:

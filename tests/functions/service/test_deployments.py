@@ -6,7 +6,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from bunbase.contracts.caller import Role
+from bunbase.contracts.bundoc.collections import BeforeWrite, Collection
+from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
 from bunbase.contracts.functions.problems import FunctionIsHook, FunctionNotFound, InvalidBundle, VersionNotFound
 from bunbase.functions.service import FunctionsService
@@ -157,6 +158,23 @@ async def test_a_function_that_is_a_hook_of_the_project_is_not_deleted(
         await functions.delete_function(MEMBER, "gate")
 
     assert (await functions.function(MEMBER, "gate")).version == 1
+
+
+async def test_a_function_that_is_asked_before_writes_is_not_deleted(
+    functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def collections(_caller: Caller) -> tuple[Collection, ...]:
+        return (Collection("posts", "", before_write=BeforeWrite("check")), Collection("others", ""))
+
+    await deploy(functions, "check", returning("one"))
+    await deploy(functions, "free", returning("one"))
+    monkeypatch.setattr(functions.deletion.bundoc, "collections", collections)
+
+    with pytest.raises(FunctionIsHook, match="posts"):
+        await functions.delete_function(MEMBER, "check")
+    await functions.delete_function(MEMBER, "free")
+
+    assert (await functions.function(MEMBER, "check")).version == 1
 
 
 @pytest.mark.parametrize("name", ["", "Hello", "1st", "a_b", "a" * 64, "../x", "é"])

@@ -135,6 +135,18 @@ async def test_a_triggered_run_cannot_cause_a_hook_and_an_event_has_a_limit(func
         await functions.run_hook(SERVER, asked(text="x" * MAX_EVENT_BYTES))
 
 
+async def test_a_commit_is_one_call_and_the_questions_end_with_a_refusal(functions: FunctionsService) -> None:
+    """The digits of the event stay, and a triggered run may cause the call."""
+    decide = "({ id, next, writes }) => id === 'c' ? { refuse: 'no' } : next && { patch: { of: writes.length } }"
+    await deploy(functions, "gate", f"null; module.exports.hooks = {{ beforeWrite: {decide} }};")
+    writes = b",".join([b'{"id":"%c","next":%s}' % (id, b"null" if id == 98 else b'{"big":1e400}') for id in b"abcd"])
+    event = HookCall("gate", HookName.BEFORE_WRITE, {}, json=b'{"caller":null,"writes":[%s]}' % writes)
+
+    answer = await functions.run_hook(msgspec.structs.replace(SERVER, depth=2), event)
+
+    assert msgspec.json.decode(answer.value) == {"answers": [{"patch": {"of": 4}}, None, {"refuse": "no"}]}
+
+
 async def test_an_enqueued_hook_runs_as_a_job_once_per_key(functions: FunctionsService) -> None:
     after = "null; module.exports.hooks = { afterSignup(event, ctx) { console.log(event.user, ctx.trigger.job); } };"
     await functions.deploy(MEMBER, "gate", bundle(after))

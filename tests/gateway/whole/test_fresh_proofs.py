@@ -16,6 +16,8 @@ AT = f"/api/projects/{BAKERY}"
         ("DELETE", AT, True),
         ("GET", f"{AT}/env?reveal=true", True),
         ("GET", f"{AT}/env", False),
+        ("POST", f"{AT}/backups/restore?users=true", True),
+        ("POST", f"{AT}/backups/restore", False),
         ("POST", "/v1/auth/users/usr_eve/impersonate", True),
         ("POST", "/v1/auth/users/usr_eve/links", True),
         ("POST", "/v1/auth/users/bulk", True),

@@ -186,6 +186,32 @@ async def test_an_update_brings_a_newer_password_and_a_ban_which_end_the_session
         await tenant_auth.login(AT_BAKERY, "eve@example.com", SECRET)
 
 
+async def test_a_restore_signs_changed_users_out_and_keeps_bans_and_newer_passwords(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    for name in ("changed", "same", "banned", "renewed"):
+        await imported(tenant_auth, {"id": name, "email": f"{name}@example.com", "password_hash": HASH})
+    sessions = {n: await tenant_auth.login(AT_BAKERY, f"{n}@example.com", SECRET) for n in ("changed", "same")}
+    copied = b"".join([part.lines async for part in tenant_auth.copied_users(BAKERY, "")]).splitlines()
+    clock.advance(seconds=60)
+    await tenant_auth.update_user(SERVER, "changed", UserChanges(data={"theme": "dark"}))
+    await tenant_auth.update_user(SERVER, "banned", UserChanges(banned=True, name="Mallory"))
+    await tenant_auth.update_user(SERVER, "renewed", UserChanges(password=PASSWORD))
+    await signed_up(tenant_auth, AT_BAKERY, "later@example.com")
+
+    lines = tuple(ImportLine(at, text) for at, text in enumerate(copied, 1))
+    done = await tenant_auth.restore_users(member_caller(BAKERY), lines)
+
+    assert (done.imported, done.updated, done.skipped, done.failed) == (0, 2, 2, 0)
+    with pytest.raises(InvalidToken):
+        await tenant_auth.refresh(AT_BAKERY, sessions["changed"].refresh_token)
+    await tenant_auth.refresh(AT_BAKERY, sessions["same"].refresh_token)
+    users = {one.id: one for one in (await tenant_auth.users(SERVER, UserFilter(), 20, None)).items}
+    assert (users["changed"].data, users["banned"].name, users["banned"].banned) == ({}, "", True)
+    assert len(users) == 5
+    await tenant_auth.login(AT_BAKERY, "renewed@example.com", PASSWORD)
+
+
 HOSTILE: dict[str, tuple[bytes | dict[str, Any], str, str]] = {
     "no JSON": (b"hello", "malformed_request", "not JSON"),
     "half of a line": (b'{"id": "x"', "malformed_request", "too early"),

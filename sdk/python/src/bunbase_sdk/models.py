@@ -53,6 +53,7 @@ class Backup(TypedDict):
     reason: BackupReason
     seq: int
     source_changed_at: int
+    users: int | None
 
 
 class BackupJob(TypedDict):
@@ -60,7 +61,8 @@ class BackupJob(TypedDict):
     `total_bytes` is 0 until the size is known.
 
     `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason of a failure, as
-    a problem document.
+    a problem document. `users`: what a restore with users did with each of them, with the first 100 that were
+    refused; a `line` is the place of a user in the backup, where they are ordered by id.
     """
 
     backup: str
@@ -74,6 +76,7 @@ class BackupJob(TypedDict):
     safety_backup: str | None
     state: JobState
     total_bytes: int
+    users: ImportedUsers | None
 
 
 class BackupScheduleState(TypedDict):
@@ -82,6 +85,19 @@ class BackupScheduleState(TypedDict):
     every_hours: int
     kept: int
     own: bool
+    users: bool
+
+
+class BeforeWrite(TypedDict):
+    """The function whose hook `beforeWrite` is asked before documents are written (docs/before-writes.md).
+
+    `on`: the kinds of writes about which it is asked. `timeout_ms`: the time for its answer. No document is
+    written without an answer.
+    """
+
+    function: str
+    on: NotRequired[list[Literal["create", "delete", "update"]]]
+    timeout_ms: NotRequired[int]
 
 
 class BulkFilter(TypedDict):
@@ -134,6 +150,7 @@ class CollectionInfo(TypedDict):
     """
 
     before_images: NotRequired[bool]
+    before_write: NotRequired[BeforeWrite | None]
     bytes: NotRequired[int | None]
     created_at: str
     documents: NotRequired[int | None]
@@ -151,11 +168,13 @@ class CollectionSpec(TypedDict):
     them.
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
-    JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_images`:
-    the change log keeps each document as it was before an update or delete.
+    JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`:
+    the function that is asked before each write. `before_images`: the change log keeps each document as it was
+    before an update or delete.
     """
 
     before_images: NotRequired[bool]
+    before_write: NotRequired[BeforeWrite | None]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexSpec]]
     rules: NotRequired[Rules | None]
@@ -231,12 +250,15 @@ class FunctionConfig(TypedDict):
     """The settings of a version. `cpu_ms`: maximum CPU time of one call; `allow_net`: hosts that `fetch` may reach.
 
     `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents that run the function.
+    `max_batch`: how many changes one call gets at most, as `{"events": […]}`; by default a call gets one change,
+    which is then the whole body.
     """
 
     access: NotRequired[Access]
     allow_net: NotRequired[list[str]]
     concurrency: NotRequired[int]
     cpu_ms: NotRequired[int]
+    max_batch: NotRequired[int | None]
     memory_mb: NotRequired[int]
     on: NotRequired[list[DataTrigger]]
     schedule: NotRequired[str | Schedule | None]
@@ -314,7 +336,7 @@ class Impersonated(TypedDict):
 
 
 class Imported(TypedDict):
-    """`errors`: the first 100 errors. `last_line`: all lines up to this number have been processed.
+    """`errors`: the first 1,000 errors. `last_line`: all lines up to this number have been processed.
 
     `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. They succeed
     when they are sent again after that document. `seq`: a state of the project that has all imported documents,
@@ -587,12 +609,14 @@ Rules = TypedDict(
 class Run(TypedDict):
     """A run of a function. `code`: the error code. `job`: None if no job caused the run.
 
-    `version` is 0 and `invocation` empty if the run never started.
+    `version` is 0 and `invocation` empty if the run never started. `events`: how many changes a batch had, of
+    which `job` is the first; left out for a single one.
     """
 
     attempt: int
     code: str | None
     duration_ms: float
+    events: NotRequired[int]
     function: str
     id: str
     invocation: str

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, delete, get, post, put
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 
 from bunbase.contracts.bundoc.backups import Backup, BackupJob, BackupPage, BackupSchedule, BackupScheduleState
 from bunbase.contracts.bundoc.service import Bundoc
@@ -20,6 +20,8 @@ TAGS: Final = ["Backups"]
 BACKUPS: Final = "/api/projects/{project:str}/backups"
 
 Id = Annotated[str, PathParameter(pattern=ID)]
+Users = Annotated[bool, QueryParameter(description="With the users of the project, and the hashes of passwords.")]
+Restored = Annotated[bool, QueryParameter(description="Put the users of the backup back too.")]
 
 
 class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,12 +37,15 @@ class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @post(BACKUPS, summary="Back up a project", tags=TAGS, status_code=202)
-async def create_backup(member: Injected[Caller], bundoc: Injected[Bundoc]) -> Response[BackupJob]:
-    """Starts an encrypted copy of the project's documents as they are now. Reads and writes continue.
+async def create_backup(
+    member: Injected[Caller], bundoc: Injected[Bundoc], users: Users = False
+) -> Response[BackupJob]:
+    """Starts an encrypted copy of the project's documents as they are now, and of its users with `users`. Reads and
+    writes continue.
 
     Read the job until its `state` is `done` or `failed`. After `done`, the list of backups has the new backup.
     """
-    return _begun(await bundoc.create_backup(member))
+    return _begun(await bundoc.create_backup(member, users))
 
 
 @get(BACKUPS, summary="List backups", tags=TAGS)
@@ -74,7 +79,11 @@ async def verify_backup(member: Injected[Caller], bundoc: Injected[Bundoc], back
 
 @post(f"{BACKUPS}/restore", summary="Restore a backup into this project", tags=TAGS, status_code=202)
 async def restore_backup(
-    member: Injected[Caller], bundoc: Injected[Bundoc], platform: Injected[Platform], data: RestoreBackup
+    member: Injected[Caller],
+    bundoc: Injected[Bundoc],
+    platform: Injected[Platform],
+    data: RestoreBackup,
+    users: Restored = False,
 ) -> Response[BackupJob]:
     """Starts to replace all documents of this project by the documents of a backup, encrypted under this project's key.
 
@@ -83,9 +92,14 @@ async def restore_backup(
     refused with `backup_altered`. A backup of an older BunBase has no proof and is refused with
     `backup_unauthenticated`, unless `unauthenticated` is true. While the documents are replaced, requests get 503
     `project_restoring`. After the restore, readers of `/v1/changes` get `resync_required`.
+
+    With `users`, the users of the backup follow, which needs a fresh proof that the account is yours: users that are
+    gone come back, users that exist get the fields of the backup and are signed out, and nobody is deleted. A password
+    that was set later stays. `users` of the job counts them. A backup without users is refused with
+    `backup_without_users`.
     """
     source = await _source(member, platform, data.from_project)
-    return _begun(await bundoc.restore_backup(member, source, data.backup, data.unauthenticated))
+    return _begun(await bundoc.restore_backup(member, source, data.backup, data.unauthenticated, users))
 
 
 @get(f"{BACKUPS}/jobs/{{job:str}}", summary="Get a backup job", tags=TAGS)

@@ -2,7 +2,8 @@
 
 Time is divided into periods of `every_hours`, and each project gets one backup per period. The start of the period
 depends on the id of the project, so that the backups of many projects do not all start at the same time. After a
-downtime, each project is backed up only once. A project without writes since its last backup is not backed up.
+downtime, each project is backed up only once. A project without writes since its last backup is not backed up, unless
+its backups have users: their changes leave no trace in the project's files.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ HOUR_SECONDS: Final = 3600
 AGAIN_SECONDS: Final = HOUR_SECONDS  # until the next attempt after a scheduled backup has failed
 BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # no caller started these by hand
 
-BackUp = Callable[[str], Awaitable[None]]  # backs up one project; raises a Problem if that fails
+# backs up one project, with its users if the flag is set; raises a Problem if that fails
+BackUp = Callable[[str, bool], Awaitable[None]]
 
 
 class Scheduler:
@@ -86,8 +88,9 @@ class Scheduler:
             return due
         changed_at = await self.copies.changed_at(project)
         newest = next((one for one in backups if one.authenticity is Authenticity.PROVED), None)
-        if changed_at is not None and (newest is None or changed_at > newest.source_changed_at):
-            await back_up(project)
+        changed = newest is None or schedule.users or (changed_at or 0) > newest.source_changed_at
+        if changed_at is not None and changed:
+            await back_up(project, schedule.users)
             for old in outdated(await self.archive.all(project), schedule.kept):
                 if not self.in_use(project, old.id):
                     await self.archive.remove(project, old.id)

@@ -7,12 +7,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from bunbase.bundoc.backups.archive import BackupArchive
-from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.jobs import Jobs, RunningJob
 from bunbase.bundoc.backups.proofs import need_proof
 from bunbase.bundoc.backups.schedule import Scheduler
-from bunbase.bundoc.backups.work import BackupWork
+from bunbase.bundoc.backups.work import BackupParts, BackupWork, RestoreChoices
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.contracts.bundoc.backups import (
@@ -23,6 +21,7 @@ from bunbase.contracts.bundoc.backups import (
     BackupReason,
     BackupSchedule,
     BackupScheduleState,
+    BackupWithoutUsers,
     JobKind,
     JobState,
     TooManyBackups,
@@ -43,19 +42,18 @@ QUERY: Final = "backups"
 class BackupsService:
     """Implements the calls for backups in `contracts.bundoc.backups`."""
 
-    def __init__(self, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings) -> None:
-        self.copies = copies
-        self.archive = archive
+    def __init__(self, parts: BackupParts, clock: Clock, settings: BundocSettings) -> None:
+        self.archive = parts.archive
         self.clock = clock
-        self.default = BackupSchedule(settings.backup_every_hours, settings.backups_kept)
+        self.default = BackupSchedule(settings.backup_every_hours, settings.backups_kept, settings.backup_users)
         self.jobs = Jobs(settings.backup_seconds)
-        self.scheduler = Scheduler(copies, archive, clock, self.default, self.jobs.reads)
-        self.work = BackupWork(copies, archive, clock)
+        self.scheduler = Scheduler(parts.copies, parts.archive, clock, self.default, self.jobs.reads)
+        self.work = BackupWork(parts, clock)
 
-    async def create_backup(self, caller: Caller) -> BackupJob:
+    async def create_backup(self, caller: Caller, users: bool = False) -> BackupJob:
         with counted("create_backup"):
             caller.check(Act.BACKUP_CREATE)
-            return (await self._create(caller.project, BackupReason.MANUAL)).current()
+            return (await self._create(caller.project, BackupReason.MANUAL, users)).current()
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
         with counted("backups"):
@@ -79,13 +77,19 @@ class BackupsService:
             await self.archive.one(caller.project, id)
             return self._begin(JobKind.VERIFY, caller.project, id, self.work.verify, reads=caller.project).current()
 
-    async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
+    async def restore_backup(
+        self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False, users: bool = False
+    ) -> BackupJob:
         with counted("restore_backup"):
-            caller.check(Act.BACKUP_RESTORE)
-            source.check(Act.BACKUP_RESTORE)
-            need_proof(await self.archive.one(source.project, id), unauthenticated)
+            act = Act.BACKUP_RESTORE_USERS if users else Act.BACKUP_RESTORE
+            caller.check(act)
+            source.check(act)
+            backup = await self.archive.one(source.project, id)
+            need_proof(backup, unauthenticated)
+            if users and backup.users is None:
+                raise BackupWithoutUsers(f"{id} has documents only. Restore it without its users, or use another one.")
             await self._check_count(caller.project)
-            work = partial(self.work.restore, unauthenticated=unauthenticated)
+            work = partial(self.work.restore, choices=RestoreChoices(caller, unauthenticated, users))
             running = self._begin(JobKind.RESTORE, caller.project, id, work, reads=source.project)
             who = caller.signed_in().id
             log.info("a restore has begun", project=caller.project, backup=id, of=source.project, developer=who)
@@ -131,11 +135,10 @@ class BackupsService:
         await self.jobs.close()
         self.archive.close()
 
-    async def _create(self, project: str, reason: BackupReason) -> RunningJob:
+    async def _create(self, project: str, reason: BackupReason, users: bool) -> RunningJob:
         await self._check_count(project)
-        return self._begin(
-            JobKind.CREATE, project, new_id("bkp"), lambda running: self.work.create(running, reason), reads=project
-        )
+        work = partial(self.work.create, reason=reason, users=users)
+        return self._begin(JobKind.CREATE, project, new_id("bkp"), work, reads=project)
 
     def _begin(
         self, kind: JobKind, project: str, backup: str, work: Callable[[RunningJob], Awaitable[None]], reads: str
@@ -148,9 +151,9 @@ class BackupsService:
         if len(await self.archive.all(project)) >= MAX_BACKUPS:
             raise TooManyBackups(f"A project has at most {MAX_BACKUPS} backups: delete some first.")
 
-    async def _back_up(self, project: str) -> None:
+    async def _back_up(self, project: str, users: bool) -> None:
         """Make a scheduled backup and wait until it is done. Raises: the Problem that ended the job."""
-        running = await self._create(project, BackupReason.SCHEDULED)
+        running = await self._create(project, BackupReason.SCHEDULED, users)
         assert running.task is not None
         await running.task
         if running.job.problem is not None:
@@ -158,4 +161,4 @@ class BackupsService:
 
 
 def _state(schedule: BackupSchedule, own: bool) -> BackupScheduleState:
-    return BackupScheduleState(schedule.every_hours, schedule.kept, own)
+    return BackupScheduleState(schedule.every_hours, schedule.kept, own, schedule.users)

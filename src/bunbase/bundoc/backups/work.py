@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from bunbase import __version__
 from bunbase.bundoc.backups.archive import BackupArchive, check_files, list_files
 from bunbase.bundoc.backups.engine import Contents, Copies, Progress, Safety
 from bunbase.bundoc.backups.jobs import RunningJob
 from bunbase.bundoc.backups.proofs import need_proof
+from bunbase.bundoc.backups.users import BackedUpUsers
 from bunbase.contracts.bundoc.backups import (
     Authenticity,
     Backup,
@@ -18,6 +22,7 @@ from bunbase.contracts.bundoc.backups import (
     BackupUnauthenticated,
     Manifest,
 )
+from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
@@ -25,20 +30,50 @@ from bunbase.pkg.logger import logger
 log = logger("bundoc")
 
 
+@dataclass(frozen=True)
+class BackupParts:
+    """The parts of the room that backups need."""
+
+    copies: Copies
+    archive: BackupArchive
+    users: BackedUpUsers
+
+
+class RestoreChoices(msgspec.Struct, frozen=True):
+    """`unauthenticated`: accept a backup without a proof. `users`: put the users back, as `caller`."""
+
+    caller: Caller
+    unauthenticated: bool = False
+    users: bool = False
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A backup that is being written. `users`: the number of users in it; None for a backup without users."""
+
+    project: str
+    id: str
+    reason: BackupReason
+    folder: Path
+    users: int | None
+
+
 class BackupWork:
     """Each method is the work of one job."""
 
-    def __init__(self, copies: Copies, archive: BackupArchive, clock: Clock) -> None:
-        self.copies = copies
-        self.archive = archive
+    def __init__(self, parts: BackupParts, clock: Clock) -> None:
+        self.copies = parts.copies
+        self.archive = parts.archive
+        self.users = parts.users
         self.clock = clock
 
-    async def create(self, running: RunningJob, reason: BackupReason) -> None:
+    async def create(self, running: RunningJob, reason: BackupReason, users: bool) -> None:
         job = running.job
         async with self.archive.draft(job.backup) as folder:
             await self.archive.check_room(await self.copies.size(job.project))
             contents = await self.copies.copy(job.project, folder, running.progress)
-            await self._keep(job.project, job.backup, reason, contents, folder, running.progress)
+            count = await self._users(job.project, job.backup, folder, running.progress, users)
+            draft = Draft(job.project, job.backup, reason, folder, count)
+            await self._keep(draft, contents, running.progress)
 
     async def verify(self, running: RunningJob) -> None:
         job = running.job
@@ -51,39 +86,48 @@ class BackupWork:
                 "The checksums, pages and counts of this backup are correct, but nothing proves who wrote it."
             )
 
-    async def restore(self, running: RunningJob, unauthenticated: bool = False) -> None:
+    async def restore(self, running: RunningJob, choices: RestoreChoices) -> None:
         job = running.job
         backup = await self.archive.one(job.from_project, job.backup)
-        need_proof(backup, unauthenticated)
+        need_proof(backup, choices.unauthenticated)
         await self.archive.check_room(await self.copies.size(job.project))
         id = new_id("bkp")
         async with self.archive.fetched(job.from_project, job.backup) as source, self.archive.draft(id) as folder:
             await self._verify_files(backup, source, running.progress)
+            # before the project closes, so that it is not closed for longer
+            count = await self._users(job.project, id, folder, running.progress, choices.users)
+            draft = Draft(job.project, id, BackupReason.BEFORE_RESTORE, folder, count)
 
             async def keep(contents: Contents) -> None:
-                await self._keep(job.project, id, BackupReason.BEFORE_RESTORE, contents, folder, running.progress)
+                await self._keep(draft, contents, running.progress)
                 running.set(safety_backup=id)
 
             await self.copies.replace(job.project, job.from_project, source, Safety(folder, keep), running.progress)
+            if choices.users:
+                place = (job.from_project, job.backup, source)
+                running.set(users=await self.users.restore(choices.caller, *place, running.progress))
         log.info("a project was restored", project=job.project, backup=job.backup, from_project=job.from_project)
 
     async def _verify_files(self, backup: Backup, folder: Path, progress: Progress) -> None:
         """Compare the files with the manifest. Raises: BackupDamaged, BackupTooNew."""
         await asyncio.to_thread(check_files, folder, backup.files, progress)
+        if backup.users is not None:
+            await self.users.verify(backup.project, backup.id, folder, progress, backup.users)
         found = await self.copies.examine(backup.project, folder, progress)
         if (found.format, found.seq, found.collections) != (backup.format, backup.seq, backup.collections):
             raise BackupDamaged(
                 "The contents of the backup differ from its manifest. Use another backup.", file="manifest.json"
             )
 
-    async def _keep(
-        self, project: str, id: str, reason: BackupReason, contents: Contents, folder: Path, progress: Progress
-    ) -> None:
-        files = await asyncio.to_thread(list_files, folder, progress)
+    async def _users(self, project: str, id: str, folder: Path, progress: Progress, wanted: bool) -> int | None:
+        return await self.users.write(project, id, folder, progress) if wanted else None
+
+    async def _keep(self, draft: Draft, contents: Contents, progress: Progress) -> None:
+        files = await asyncio.to_thread(list_files, draft.folder, progress)
         manifest = Manifest(
-            id=id,
-            project=project,
-            reason=reason,
+            id=draft.id,
+            project=draft.project,
+            reason=draft.reason,
             created_at=rfc3339(self.clock.now()),
             bunbase=__version__,
             format=contents.format,
@@ -92,6 +136,8 @@ class BackupWork:
             source_changed_at=contents.source_changed_at,
             collections=contents.collections,
             files=files,
+            users=draft.users,
         )
-        await self.archive.keep(manifest, folder)
-        log.info("a project was backed up", project=project, backup=id, reason=reason.value, bytes=manifest.size())
+        await self.archive.keep(manifest, draft.folder)
+        named = {"project": draft.project, "backup": draft.id, "reason": draft.reason.value}
+        log.info("a project was backed up", **named, bytes=manifest.size(), users=draft.users)

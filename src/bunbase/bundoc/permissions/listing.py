@@ -35,13 +35,14 @@ async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[
         return search
     if access.rules.nodes <= LOOP_NODES:
         try:
-            return _narrowed(search, access, access.about("list", in_loop=True), named)
+            return narrow(search, access, access.about("list", in_loop=True), named)
         except Postponed:
             pass
-    return await asyncio.to_thread(_narrowed, search, access, access.about("list"), named)
+    return await asyncio.to_thread(narrow, search, access, access.about("list"), named)
 
 
-def _narrowed(search: Search, access: Access, about: Inputs, named: Iterable[tuple[Path, str]]) -> Search:
+def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[Path, str]] = ()) -> Search:
+    """Return the search with the rules added. `about`: from `access.about("list")`. Raises: as `narrowed`."""
     effort.note(access.rules.nodes * BYTES_FOR_A_NODE)
     also, residual, nothing = as_sql(access, about)
     rule = access.rules.rules["list"]

@@ -105,7 +105,10 @@ IfChanged = Annotated[
     summary="Create a document",
     tags=TAGS,
     operation_class=reads(NewDocument),
-    responses={201: document_response("The document as it is stored now."), **problems(400, 403, 409, 413, 415, 422)},
+    responses={
+        201: document_response("The document as it is stored now."),
+        **problems(400, 403, 409, 413, 415, 422, 502, 503),
+    },
 )
 async def create_document(
     accessor: Injected[Caller],
@@ -208,7 +211,7 @@ async def get_document(
     responses={
         200: document_response("The document as it is stored now."),
         201: document_response("The document did not exist and was created."),
-        **problems(400, 403, 412, 413, 415, 422),
+        **problems(400, 403, 409, 412, 413, 415, 422, 502, 503),
     },
 )
 async def put_document(
@@ -234,7 +237,7 @@ async def put_document(
     operation_class=reads(DocumentPatch, fast.MERGE_PATCH, JSON),
     responses={
         200: document_response("The document as it is stored now."),
-        **problems(400, 403, 404, 412, 413, 415, 422),
+        **problems(400, 403, 404, 409, 412, 413, 415, 422, 502, 503),
     },
 )
 async def patch_document(
@@ -264,7 +267,7 @@ async def patch_document(
     "/v1/data/{collection:str}/{id:str}",
     summary="Delete a document",
     tags=TAGS,
-    responses={204: no_content("The document is deleted."), **problems(400, 403, 404, 409, 412, 422)},
+    responses={204: no_content("The document is deleted."), **problems(400, 403, 404, 409, 412, 422, 502, 503)},
 )
 async def delete_document(
     accessor: Injected[Caller],
@@ -289,7 +292,7 @@ async def delete_document(
     operation_class=reads(DocumentWrites),
     responses={
         200: answers(Commit, "The revision of each document after the commit."),
-        **problems(400, 403, 404, 409, 412, 413, 415, 422),
+        **problems(400, 403, 404, 409, 412, 413, 415, 422, 502, 503),
     },
 )
 async def commit_writes(

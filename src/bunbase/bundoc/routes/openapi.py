@@ -14,7 +14,7 @@ PROBLEM: Final = "application/problem+json"
 
 WHY: Final = {
     400: "The request is malformed or has an unknown parameter.",
-    403: "No rule allows this (`rule_denied`).",
+    403: "No rule allows this (`rule_denied`), or the function of the collection refuses the write (`write_refused`).",
     404: "There is no such document (`document_not_found`).",
     409: "A document with this id exists (`document_exists`), or other documents refer to it (`document_referenced`).",
     410: "These changes are no longer available, or do not exist (`resync_required`).",
@@ -22,6 +22,8 @@ WHY: Final = {
     413: f"A document has at most {MAX_BYTES} bytes (`document_too_large`).",
     415: "The body is not JSON.",
     422: "The body is JSON but not a valid document (`invalid_document`), or a name is not valid.",
+    502: "The function that the collection asks before writes failed (`before_write_failed`).",
+    503: "The function that the collection asks before writes did not answer in time (`before_write_busy`).",
 }
 
 

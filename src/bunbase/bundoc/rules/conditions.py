@@ -84,7 +84,7 @@ class Conditions:
     def __init__(self, tree: Node) -> None:
         self.tree = tree
         self.constant: dict[int, Evaluate] = {}
-        self._prepare(tree)
+        self.is_fixed = self._prepare(tree)
 
     def pushed(self, inputs: Inputs) -> Pushed:
         """Return the condition for a caller; `doc` and `lookup` of `inputs` are not used."""

@@ -45,6 +45,11 @@ class CompiledRule:
         self.nodes = counted(self.tree)
         self.conditions = Conditions(self.tree)
 
+    @property
+    def is_fixed(self) -> bool:
+        """True if the rule depends only on the caller and the time, and has one value for all documents."""
+        return self.conditions.is_fixed
+
     def allows(self, inputs: Inputs) -> bool:
         """True if the rule allows the document of `inputs`. If the rule fails, it does not allow the document."""
         try:

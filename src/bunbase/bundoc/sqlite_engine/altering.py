@@ -223,7 +223,17 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
     known = read_definition(definition).definition
     strict = known.strict if known.schema else None
     states = tuple(index.state(last) for index in indexes)
-    return Collection(name, created, states, known.rules, known.expires, known.schema, strict, known.before_images)
+    return Collection(
+        name,
+        created,
+        states,
+        known.rules,
+        known.expires,
+        known.schema,
+        strict,
+        known.before_images,
+        before_write=known.before_write,
+    )
 
 
 def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[tuple[Any, ...]], bool]:

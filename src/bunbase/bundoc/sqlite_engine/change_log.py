@@ -8,7 +8,7 @@ of this history: a restore gives the file a new one, because a number then no lo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -44,6 +44,7 @@ APPEND: Final = "INSERT INTO changes (seq, op, collection, id, rev, at, depth) V
 SINCE: Final = """
 SELECT c.seq, c.op, c.collection, c.id, c.rev, c.at, c.depth, i.body FROM changes AS c
 LEFT JOIN before_images AS i ON i.seq = c.seq WHERE c.seq > ? ORDER BY c.seq LIMIT ?"""
+CHANGED: Final = "SELECT collection, id FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
 YOUNG: Final = "SELECT seq FROM changes WHERE seq <= ? AND at >= ? ORDER BY seq LIMIT 1"
 OLDEST: Final = "SELECT at FROM changes ORDER BY seq LIMIT 1"
 PRUNE: Final = "DELETE FROM changes WHERE seq <= ?"
@@ -76,6 +77,15 @@ def changes_since(connection: apsw.Connection, since: int, limit: int) -> Change
             raise _resync(since, floor, last)
         items = tuple(_page(connection.execute(SINCE, (since, limit))))
     return Changes(items, items[-1].seq if items else since)
+
+
+def changed_ids(connection: apsw.Connection, collection: str, since: int, most: int) -> frozenset[str] | None:
+    """Return the ids of a collection that changed after `since`, as `engine.Moment.changed_ids`."""
+    floor, last = ends(connection)
+    if not floor <= since <= last or last - since > most:
+        return None
+    rows: list[Any] = connection.execute(CHANGED, (since, most)).fetchall()
+    return frozenset([id for name, id in rows if name == collection])
 
 
 def is_due(connection: apsw.Connection, most: int, not_before: str) -> bool:

@@ -14,10 +14,10 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from bunbase.bundoc.changes import Waiters
+from bunbase.bundoc.changes import Follower, Waiters
 from bunbase.bundoc.definition import Terms, schema_of
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.engine import Chunk, Moment
 from bunbase.bundoc.query.rows import Row
 from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
@@ -139,6 +139,15 @@ class SqliteEngine:
         finally:
             self.waiters.leave(project, news)
         return found if found.items else await self._changes(project, since, limit)
+
+    def follow(self, project: str, follower: Follower) -> None:
+        self.waiters.followers[project] = follower
+
+    def unfollow(self, project: str) -> None:
+        self.waiters.followers.pop(project, None)
+
+    async def moment(self, project: str, work: Callable[[Moment], T]) -> T:
+        return await self._scan(project, lambda file: file.moment(work))
 
     async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
         file = self.files.ready(project) or await self.files.open(project)
@@ -282,7 +291,12 @@ class SqliteEngine:
         self.builds.resume(project, file.tables)
 
     def _writer(self, project: str, file: ProjectFile) -> Writer:
-        return file.write_with(self.writers, self.clock, lambda: self.waiters.wake(project))
+        return file.write_with(
+            self.writers,
+            self.clock,
+            lambda batch: self.waiters.wake(project, batch),
+            lambda: project in self.waiters.followers,
+        )
 
     async def _task(self, project: str, task: Task) -> Any:
         return await self._submit(project, lambda writer: writer.submit(task.perform, 0))

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 import apsw
 
+from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.budgets import Limits
@@ -20,6 +21,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.change_log import changes_since, position
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.light import is_light
+from bunbase.bundoc.sqlite_engine.moment import SqliteMoment
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.sqlite_engine.sql_functions import IN_A_SCAN, prepare
 from bunbase.bundoc.sqlite_engine.tables import FORMAT, Table, format_of, tables_of
@@ -172,6 +174,10 @@ class ProjectFile:
 
         return self.scanned(at_one_moment)
 
+    def moment(self, work: Callable[[SqliteMoment], T]) -> T:
+        """Call `work` in a thread with one snapshot of the whole project."""
+        return self.scanned(lambda scanner: work(SqliteMoment(scanner, self.tables)))
+
     def search(self, collection: str, search: Search) -> Found:
         """Search in a thread. Raises: QueryNeedsIndex."""
         return self.scanned(
@@ -223,10 +229,16 @@ class ProjectFile:
             searching.close()
             note_scan(searching.plan.index.name if searching.plan.index else PRIMARY, searching.budget.examined)
 
-    def write_with(self, pool: ThreadPoolExecutor, clock: Clock, on_commit: Callable[[], None]) -> Writer:
+    def write_with(
+        self,
+        pool: ThreadPoolExecutor,
+        clock: Clock,
+        on_commit: Callable[[CommittedBatch | None], None],
+        followed: Callable[[], bool],
+    ) -> Writer:
         """Return the writer. Call this in the event loop, where `on_commit` is called after each commit."""
         if self.writer is None:
-            self.writer = Writer(self._connect, self.tables, pool, self.settings, clock, on_commit)
+            self.writer = Writer(self._connect, self.tables, pool, self.settings, clock, on_commit, followed)
         return self.writer
 
     def resize_cache(self, mib: int) -> None:

@@ -46,6 +46,7 @@ CREATE_FORMAT: Final = f"""
 PRAGMA user_version = {FORMAT};"""
 
 COLLECTIONS: Final = "SELECT name, id, definition FROM collections"
+NAMED: Final = "SELECT id, definition FROM collections WHERE name = ?"
 DEFINITION: Final = "SELECT definition FROM collections WHERE id = ?"
 ADD_COLLECTION: Final = "INSERT INTO collections (name, created) VALUES (?, ?) RETURNING id"
 
@@ -73,6 +74,7 @@ class Table:
     """The table of one collection. Every method takes a connection. Writes also update the indexes.
 
     `alive`: an SQL condition that is true for documents that have not expired; "" if documents do not expire.
+    `plain`: a write needs nothing besides the table and its indexes: no expiry, no schema, and no function to ask.
     """
 
     def __init__(self, number: int, indexes: tuple[KeptIndex, ...] = (), terms: Terms = NO_TERMS) -> None:
@@ -82,6 +84,8 @@ class Table:
         self.expires = terms.definition.expires.split(".") if terms.definition.expires else None
         self.alive = ALIVE if self.expires else ""
         self.references = terms.references
+        self.before_write = terms.definition.before_write
+        self.plain = not (self.expires or self.before_write or terms.definition.schema is not None)
         self.keeps_images = terms.definition.before_images
         self.name = name = f"docs_{number}"
         living = f" AND {self.alive}" if self.alive else ""
@@ -170,6 +174,18 @@ def tables_of(connection: apsw.Connection) -> dict[str, Table]:
 def table_of(connection: apsw.Connection, number: int) -> Table:
     definition: str = connection.execute(DEFINITION, (number,)).get
     return Table(number, index_tables(connection, number), read_definition(definition))
+
+
+def found_table(connection: apsw.Connection, name: str, known: Table | None) -> Table | None:
+    """Return the table of a collection as it is in the connection's snapshot; `known` itself if it is the same."""
+    rows: list[Any] = connection.execute(NAMED, (name,)).fetchall()
+    if not rows:
+        return None
+    number, definition = rows[0]
+    read = read_definition(definition)
+    if known is not None and known.number == number and known.terms.definition == read.definition:
+        return known
+    return Table(number, index_tables(connection, number), read)
 
 
 def add_table(connection: apsw.Connection, collection: str, now: str) -> Table:

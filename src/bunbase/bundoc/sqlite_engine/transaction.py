@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import apsw
 
+from bunbase.bundoc.changes import DocumentChange
 from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.sqlite_engine import before_images, change_log
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
@@ -50,7 +51,8 @@ class Transaction:
     `altered`: collections that are new, or that have new terms or indexes; None for dropped collections.
     `epoch`, `seq`: the history, and the number of its newest change.
     `entries`: the rows to append to the change log at the end of the batch. `images`: the documents before their
-    changes, of collections that keep them.
+    changes, of collections that keep them. `changes`: all changes with their documents, None if nobody follows the
+    project.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
     expired document with the same unique value. `kept`: how many answers this batch has kept (`kept_answers.py`).
     """
@@ -62,6 +64,7 @@ class Transaction:
         revisions: Revisions,
         max_tables: int,
         now: str,
+        followed: bool = False,
     ) -> None:
         self.connection = connection
         self.tables = tables
@@ -74,6 +77,7 @@ class Transaction:
         self.kept = 0
         self.entries: list[change_log.Row] = []
         self.images: list[before_images.Image] = []
+        self.changes: list[DocumentChange] | None = [] if followed else None
 
     def attempt(self, work: Work) -> Any:
         """Do one piece of work and return its result.
@@ -93,6 +97,8 @@ class Transaction:
             del self.entries[len(self.entries) - (self.seq - seq) :]
             while self.images and self.images[-1][0] > seq:
                 self.images.pop()
+            if self.changes is not None:
+                del self.changes[len(self.changes) - (self.seq - seq) :]
             self.seq, self.altered = seq, known
             return error
         self.connection.execute("RELEASE one")
@@ -130,3 +136,5 @@ class Transaction:
         self.entries.append((self.seq, op, collection, document.id, document.rev, self.now, self.depth))
         if before is not None and table.keeps_images:
             self.images.append((self.seq, seen(before)))
+        if self.changes is not None:
+            self.changes.append(DocumentChange(self.seq, collection, before, after))

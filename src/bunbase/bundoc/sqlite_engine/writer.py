@@ -29,6 +29,8 @@ from typing import Any, Final, TypeVar, cast
 import apsw
 
 from bunbase.bundoc import writes
+from bunbase.bundoc.changes import CommittedBatch
+from bunbase.bundoc.definition import Definition
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import before_images, change_log, kept_answers
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
@@ -73,7 +75,8 @@ class Writer:
     """The writer of one project.
 
     `tables`: shared with the readers; a new collection appears in it when the collection is on disk. `on_commit`:
-    called in the event loop after each batch.
+    called in the event loop after each batch, with None if the batch failed. `followed`: True if the changes of the
+    next batch are wanted with their documents.
     """
 
     def __init__(
@@ -83,7 +86,8 @@ class Writer:
         pool: ThreadPoolExecutor,
         settings: BundocSettings,
         clock: Clock,
-        on_commit: Callable[[], None],
+        on_commit: Callable[[CommittedBatch | None], None],
+        followed: Callable[[], bool] = lambda: False,
     ) -> None:
         self.connect = connect
         self.tables = tables
@@ -91,6 +95,7 @@ class Writer:
         self.settings = settings
         self.clock = clock
         self.on_commit = on_commit
+        self.followed = followed
         self.loop = asyncio.get_running_loop()
         self.connection: apsw.Connection | None = None
         self.revisions: Revisions | None = None
@@ -168,8 +173,8 @@ class Writer:
     def _drain(self) -> None:
         try:
             if batch := self._take_batch():
-                results = self._commit_batch(batch)
-                self.loop.call_soon_threadsafe(self._answer, list(zip(batch, results, strict=True)))
+                results, committed = self._commit_batch(batch)
+                self.loop.call_soon_threadsafe(self._answer, list(zip(batch, results, strict=True)), committed)
             self._do_aside()
             if self.log_pages >= CHECKPOINT_PAGES:
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -202,8 +207,8 @@ class Writer:
             self.queued_bytes -= sum(waiting.size for waiting in batch)
         return [waiting for waiting in batch if not waiting.answer.cancelled()]
 
-    def _commit_batch(self, batch: list[Waiting]) -> list[Any]:
-        """Do the batch in one transaction, and return a result or an error for each piece of work.
+    def _commit_batch(self, batch: list[Waiting]) -> tuple[list[Any], CommittedBatch | None]:
+        """Do the batch in one transaction. Return a result or an error for each piece of work, and all changes.
 
         If the transaction fails, all pieces of work get the same error, because nothing of the batch is on disk.
         """
@@ -212,7 +217,8 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             assert self.revisions is not None  # `_connected` has set it
             now, most = rfc3339(self.clock.now()), self.settings.max_collections
-            transaction = Transaction(connection, self.tables, self.revisions, most, now)
+            transaction = Transaction(connection, self.tables, self.revisions, most, now, self.followed())
+            since = transaction.seq
             results = [transaction.attempt(waiting.work) for waiting in batch]
             self.revisions.fold(connection)
             if transaction.kept:
@@ -224,11 +230,21 @@ class Writer:
                 connection.execute("COMMIT")
         except Exception as error:
             self._roll_back()
-            return [error] * len(batch)
+            return [error] * len(batch), None
+        altered = self._redefined(transaction)
         self._show(transaction)
         metrics.bundoc_commit_writes.observe(len(batch))
         metrics.bundoc_commit_bytes.observe(sum(waiting.size for waiting in batch))
-        return results
+        changes = None if transaction.changes is None else tuple(transaction.changes)
+        return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, altered)
+
+    def _redefined(self, transaction: Transaction) -> frozenset[str]:
+        """Return the collections that are new or dropped, or that have other terms; not those with other indexes."""
+        return frozenset(
+            name
+            for name, table in transaction.altered.items()
+            if table is None or (known := self.tables.get(name)) is None or _definition(known) != _definition(table)
+        )
 
     def _show(self, transaction: Transaction) -> None:
         """Let readers see the changed collections.
@@ -271,13 +287,17 @@ class Writer:
         except apsw.Error as error:  # nothing is lost, since the log keeps all pages that are not in the file yet
             log.warning("a checkpoint failed", error=repr(error))
 
-    def _answer(self, results: list[tuple[Waiting, Any]]) -> None:
+    def _answer(self, results: list[tuple[Waiting, Any]], committed: CommittedBatch | None) -> None:
         for waiting, result in results:
             if isinstance(result, Exception):
                 _set_exception(waiting.answer, result)
             else:
                 _set_result(waiting.answer, result)
-        self.on_commit()
+        self.on_commit(committed)
+
+
+def _definition(table: Table) -> tuple[int, Definition]:
+    return table.number, table.terms.definition
 
 
 def _set_result(answer: asyncio.Future[T], result: T) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
@@ -30,6 +31,17 @@ Collection = Annotated[
 After = Annotated[str, QueryParameter(max_length=200, description="Continue after this id, or after `collection/id`.")]
 Mode = Annotated[ImportMode, QueryParameter(description="How to treat a document that exists already.")]
 FromLine = Annotated[int, QueryParameter(ge=1, le=1 << 53, description="Skip the lines before this number.")]
+DryRun = Annotated[bool, QueryParameter(description="Check the lines, and write nothing.")]
+
+
+class Import(msgspec.Struct, frozen=True):
+    """The parameters of an import."""
+
+    collection: str | None
+    mode: ImportMode
+    from_line: int
+    dry_run: bool
+
 
 EXPORTED: Final = {200: lines_response("One JSON document in each line."), **problems(400, 403, 404, 422)}
 IMPORTED: Final = {
@@ -87,18 +99,20 @@ async def import_documents(
     collection: Collection = None,
     mode: Mode = ImportMode.CREATE,
     from_line: FromLine = 1,
+    dry_run: DryRun = False,
 ) -> Response[Imported]:
     """Takes NDJSON of any length, in the form of an export, and writes the document in each line.
 
     Needs the secret key. Documents keep their `_id`; they get new values of `_rev`, `_created` and `_updated`. A line
-    with an error counts as `failed` and does not stop the import; the first 100 errors are listed with their line
+    with an error counts as `failed` and does not stop the import; the first 1,000 errors are listed with their line
     numbers. A line that refers to a document of a later line is tried again at the end; `unresolved` has the numbers of
     lines whose documents are still missing then. If the import itself stops, the problem has `last_line`: to continue,
     send the rest of the lines with `from_line` = `last_line` + 1, and then the lines in `unresolved`. `seq`, which is
-    also the header `X-Bunbase-Seq`, is a state that has all imported documents.
+    also the header `X-Bunbase-Seq`, is a state that has all imported documents. With `dry_run`, nothing is written:
+    the form of the lines, schemas and documents that exist are checked, but not unique indexes and references.
     """
-    check_query(request, ("collection", "mode", "from_line"))
-    return await _import(bundoc, client, request, collection, mode, from_line)
+    check_query(request, ("collection", "mode", "from_line", "dry_run"))
+    return await _import(bundoc, client, request, Import(collection, mode, from_line, dry_run))
 
 
 @post(
@@ -117,22 +131,23 @@ async def import_project(
     collection: Collection = None,
     mode: Mode = ImportMode.CREATE,
     from_line: FromLine = 1,
+    dry_run: DryRun = False,
 ) -> Response[Imported]:
     """Imports documents as `/v1/import` does, for members with the role developer."""
-    check_query(request, ("collection", "mode", "from_line"))
-    return await _import(bundoc, member, request, collection, mode, from_line)
+    check_query(request, ("collection", "mode", "from_line", "dry_run"))
+    return await _import(bundoc, member, request, Import(collection, mode, from_line, dry_run))
 
 
 async def _export(bundoc: Bundoc, caller: Caller, collection: str | None, after: str) -> Stream:
     return await lines_answer(bundoc.export_documents(caller, collection, after))
 
 
-async def _import(
-    bundoc: Bundoc, caller: Caller, request: AnyRequest, collection: str | None, mode: ImportMode, from_line: int
-) -> Response[Imported]:
+async def _import(bundoc: Bundoc, caller: Caller, request: AnyRequest, how: Import) -> Response[Imported]:
     # this empty import refuses a caller without permission before the body arrives
-    await bundoc.import_documents(caller, collection, mode, ())
-    importing = Importing(lambda lines: bundoc.import_documents(caller, collection, mode, lines), from_line)
+    await bundoc.import_documents(caller, how.collection, how.mode, ())
+    importing = Importing(
+        lambda lines: bundoc.import_documents(caller, how.collection, how.mode, lines, how.dry_run), how.from_line
+    )
     try:
         await feed_body(request, importing.feed)
         done = await importing.end()

@@ -15,9 +15,11 @@ from bunbase.bundoc.schema.references import REF
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.transfer.import_line import ReadLine, read_line
 from bunbase.bundoc.transfer.order import referenced_first
+from bunbase.bundoc.transfer.trial import Outcome, try_lines
 from bunbase.contracts.bundoc.backups import Imported, ImportMode
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.problems import (
+    BeforeWriteBusy,
     BundocBusy,
     CollectionNotFound,
     DataUnreadable,
@@ -34,16 +36,24 @@ from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 
 PAGE: Final = 200  # documents per page; each page occupies a thread of the pool for some milliseconds
 PART_BYTES: Final = 256 << 10
-MAX_ERRORS: Final = 100
+MAX_ERRORS: Final = 1000
 MAX_LINES: Final = 500
 MAX_IN_FLIGHT_BYTES: Final = 4 << 20
+ASKED_AT_ONCE: Final = 8  # documents about which a function is asked at the same time
 BUSY_TRIES: Final = 6
 BUSY_SECONDS: Final = 0.25  # doubles with each try; 16 s in total
 
 # errors of the project or the server, not of one line: all further lines would fail too
-ENDS: Final = (BundocBusy, DiskFull, DataUnreadable, RuleDenied, KeyDestroyed, KeyNotFound, Unreachable)
-
-Outcome = str | Problem | None  # of one line: the `seq` of its write, why it failed, or None if it was skipped
+ENDS: Final = (
+    BundocBusy,
+    BeforeWriteBusy,
+    DiskFull,
+    DataUnreadable,
+    RuleDenied,
+    KeyDestroyed,
+    KeyNotFound,
+    Unreachable,
+)
 
 
 class TransferService:
@@ -77,7 +87,12 @@ class TransferService:
                     yield part
 
     async def import_documents(
-        self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
+        self,
+        caller: Caller,
+        collection: str | None,
+        mode: ImportMode,
+        lines: tuple[ImportLine, ...],
+        dry_run: bool = False,
     ) -> Imported:
         with counted("import"):
             server = _as_server(caller, Act.DOCUMENT_IMPORT, collection)
@@ -90,7 +105,8 @@ class TransferService:
             unresolved: list[int] = []
             seq = ""
             for group in _groups(await asyncio.to_thread(_read, lines, collection, mode)):
-                for line, outcome in await self._import_group(server, mode, group):
+                done = self._try_group(server, mode, group) if dry_run else self._import_group(server, mode, group)
+                for line, outcome in await done:
                     counts[_kind(outcome)] += 1
                     seq = later(seq, outcome) if isinstance(outcome, str) else seq
                     if isinstance(outcome, Problem):
@@ -121,9 +137,25 @@ class TransferService:
                 after = chunk.items[-1].id
 
     async def _import_group(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[tuple[int, Outcome]]:
-        """Write all documents of the group at once, so that they share fsyncs. Raises: the errors in ENDS."""
-        done = await asyncio.gather(*(self._write(server, mode, sent) for sent in group))
+        """Write all documents of the group at once, so that they share fsyncs. Raises: the errors in ENDS.
+
+        If a function is asked before each write, only a few are asked about at once: the app may write meanwhile.
+        """
+        asks = await self._asks(server.project, {sent.collection for sent in group})
+        size = ASKED_AT_ONCE if asks else max(1, len(group))
+        done: list[Outcome] = []
+        for start in range(0, len(group), size):
+            part = group[start : start + size]
+            done += await asyncio.gather(*(self._write(server, mode, sent) for sent in part))
         return [(sent.line, outcome) for sent, outcome in zip(group, done, strict=True)]
+
+    async def _try_group(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[tuple[int, Outcome]]:
+        found = await try_lines(self.transfer_engine, server.project, mode, group, makes=self.documents.dev)
+        return [(sent.line, outcome) for sent, outcome in zip(group, found, strict=True)]
+
+    async def _asks(self, project: str, collections: set[str]) -> bool:
+        found = [await self.transfer_engine.terms(project, name) for name in collections]
+        return any(terms is not None and terms.definition.before_write is not None for terms in found)
 
     async def _write(self, server: Caller, mode: ImportMode, sent: ReadLine) -> Outcome:
         if sent.problem is not None:
@@ -135,7 +167,7 @@ class TransferService:
                 return await self.documents.create_stored(server, sent.collection, sent.id or new_id(), sent.body)
             except DocumentExists as exists:
                 return None if mode is ImportMode.SKIP else exists
-            except BundocBusy:
+            except (BundocBusy, BeforeWriteBusy):
                 if tried == BUSY_TRIES:
                     raise
                 await asyncio.sleep(BUSY_SECONDS * 2**tried)

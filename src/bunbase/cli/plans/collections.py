@@ -17,7 +17,7 @@ from bunbase.cli.plans.comparing import altered, index_changes, index_name, is_e
 from bunbase.cli.plans.counting import WHOLE, Counted, DocumentCounts
 from bunbase.cli.plans.steps import Do, PlannedStep
 from bunbase.cli.session import Session
-from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.collections import BeforeWrite, Collection, CollectionSpec, IndexSpec, Rules
 
 REQUEST_SECONDS: Final = 60.0
 BUILD_SECONDS: Final = 600.0
@@ -62,7 +62,7 @@ def plan_collections(
             continue
         else:
             changes += _changes(name, sent, spec, now, documents)
-        steps.append(PlannedStep(name, _putting(session, project, name, sent)))
+        steps.append(PlannedStep(name, putting(session, project, name, sent)))
     gone = [present[name] for name in present if drops and name not in wanted]
     changes += [_dropped(one.name, documents) for one in gone]
     # the last steps: until then, the schemas of other collections may refer to these
@@ -79,6 +79,11 @@ def _changes(
         yield from _schema_changes(name, sent, now, documents)
     if sent.expires is not UNSET:
         yield _expiry_change(name, sent.expires, now, documents)
+    if sent.before_write is not UNSET:
+        had, has = now.before_write is not None, sent.before_write is not None
+        what = "changes" if had and has else "is added" if has else "is removed: it no longer decides about writes"
+        change = f"the function that is asked before writes {what}"
+        yield Change(f"{name}.before_write", ChangeClass.REWRITING, change)
     if sent.before_images is not UNSET:
         begins = "changes have" if sent.before_images else "changes no longer have"
         change = f"{begins} the document before the change"
@@ -150,6 +155,7 @@ def _with(spec: CollectionSpec) -> str:
         *(["a schema"] if isinstance(spec.schema, dict) else []),
         *(["rules"] if isinstance(spec.rules, Rules) else []),
         *(["indexes"] if spec.indexes else []),
+        *(["a function that is asked before writes"] if isinstance(spec.before_write, BeforeWrite) else []),
     ]
     return f" with {', '.join(parts)}" if parts else ""
 
@@ -181,7 +187,9 @@ def _try_rules(session: Session, project: str, rules: dict[str, Rules]) -> None:
         decode(session.send(_call("POST", "/v1/rules/test", project, trial)), dict)
 
 
-def _putting(session: Session, project: str, name: str, spec: CollectionSpec) -> Do:
+def putting(session: Session, project: str, name: str, spec: CollectionSpec) -> Do:
+    """Return the step that sends the settings of a collection, and waits until its indexes are built."""
+
     def put(out: Output) -> str:
         made = session.ask(Collection, _call("PUT", f"/v1/collections/{name}?wait=false", project, spec))
         for warning in made.warnings or ():

@@ -25,6 +25,7 @@ def needed(spec: CollectionSpec, now: Collection | None) -> CollectionSpec:
         expires=UNSET if spec.expires == now.expires else spec.expires,
         schema=UNSET if spec.schema is UNSET or same(spec.schema, now.schema) else spec.schema,
         strict=UNSET if spec.strict is bool(now.strict) else spec.strict,
+        before_write=UNSET if spec.before_write == now.before_write else spec.before_write,
         before_images=UNSET if spec.before_images is now.before_images else spec.before_images,
     )
 

@@ -6,6 +6,7 @@ schema = "collections/posts.schema.json"     # or a table; false: the collection
 rules = "collections/posts.rules.toml"       # or a table; false: no rules
 indexes = [{ fields = ["slug"], unique = true }]
 expires = "ends_at"                          # false: documents do not expire
+before_write = { function = "check" }        # false: no function is asked
 before_images = true                         # changes have the document before the change
 """
 
@@ -55,6 +56,7 @@ def _spec(name: str, section: CollectionSection, folder: Path) -> CollectionSpec
         expires=_without(section.expires, f"{at} expires"),
         schema=schema,
         strict=section.strict,
+        before_write=_without(section.before_write, f"{at} before_write"),
         before_images=section.before_images,
     )
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.transfers import ImportedUsers
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 
@@ -42,6 +43,10 @@ class BackupUnauthenticated(Problem):
 
 class BackupTooNew(Problem):
     status, code, title = 409, "backup_too_new", "The backup was written by a newer BunBase"
+
+
+class BackupWithoutUsers(Problem):
+    status, code, title = 409, "backup_without_users", "The backup has no users"
 
 
 class BackupBusy(Problem):
@@ -99,6 +104,7 @@ class Manifest(msgspec.Struct, frozen=True):
     format.
 
     `source_changed_at`: time of the last write to the project's files before the backup, in nanoseconds since 1970.
+    `users`: the number of users in the backup; None if it is one without users.
     """
 
     id: str
@@ -112,6 +118,7 @@ class Manifest(msgspec.Struct, frozen=True):
     source_changed_at: int
     collections: tuple[BackedUpCollection, ...]
     files: tuple[BackedUpFile, ...]
+    users: int | None = None
 
     def size(self) -> int:
         return sum(file.bytes for file in self.files)
@@ -145,7 +152,8 @@ class BackupJob(msgspec.Struct, frozen=True):
     `total_bytes` is 0 until the size is known.
 
     `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason of a failure, as a
-    problem document.
+    problem document. `users`: what a restore with users did with each of them, with the first 100 that were refused; a
+    `line` is the place of a user in the backup, where they are ordered by id.
     """
 
     id: str
@@ -159,6 +167,7 @@ class BackupJob(msgspec.Struct, frozen=True):
     total_bytes: int = 0
     safety_backup: str | None = None
     problem: dict[str, Any] | None = None
+    users: ImportedUsers | None = None
 
 
 Hours = Annotated[int, msgspec.Meta(ge=0, le=8760)]
@@ -166,10 +175,13 @@ Kept = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
 class BackupSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`every_hours`: hours between two backups, 0 for never. `kept`: the number of scheduled backups to keep."""
+    """`every_hours`: hours between two backups, 0 for never. `kept`: the number of scheduled backups to keep.
+    `users`: the scheduled backups have the users too.
+    """
 
     every_hours: Hours
     kept: Kept
+    users: bool = False
 
 
 class BackupScheduleState(msgspec.Struct, frozen=True):
@@ -178,6 +190,7 @@ class BackupScheduleState(msgspec.Struct, frozen=True):
     every_hours: int
     kept: int
     own: bool
+    users: bool = False
 
 
 class ImportMode(StrEnum):
@@ -187,7 +200,7 @@ class ImportMode(StrEnum):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """`errors`: the first 100 errors. `last_line`: all lines up to this number have been processed.
+    """`errors`: the first 1,000 errors. `last_line`: all lines up to this number have been processed.
 
     `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. They succeed when they
     are sent again after that document. `seq`: a state of the project that has all imported documents, as in the header
@@ -206,8 +219,11 @@ class Imported(msgspec.Struct, frozen=True):
 class Backups(Protocol):
     """Callers are members of the project: a developer may read and create, an admin may also replace and delete."""
 
-    async def create_backup(self, caller: Caller) -> BackupJob:
-        """Start a backup of the project as it is now; writes continue. Raises: BackupBusy, TooManyBackups."""
+    async def create_backup(self, caller: Caller, users: bool = False) -> BackupJob:
+        """Start a backup of the project as it is now; writes continue. `users`: with the project's users.
+
+        Raises: BackupBusy, TooManyBackups.
+        """
         ...
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
@@ -227,12 +243,15 @@ class Backups(Protocol):
         """
         ...
 
-    async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
+    async def restore_backup(
+        self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False, users: bool = False
+    ) -> BackupJob:
         """Start a job that replaces the documents of `caller`'s project by a backup of `source`'s project.
 
         `caller` and `source` both need the role admin. The job first backs up the present documents.
-        `unauthenticated`: accept a backup without a proof.
-        Raises: BackupNotFound, BackupBusy, BackupAltered, BackupUnauthenticated.
+        `unauthenticated`: accept a backup without a proof. `users`: after the documents, put the users of the backup
+        back too, as `UserCopies.restore_users` does.
+        Raises: BackupNotFound, BackupBusy, BackupAltered, BackupUnauthenticated, BackupWithoutUsers.
         """
         ...
 
@@ -260,10 +279,16 @@ class Backups(Protocol):
         ...
 
     async def import_documents(
-        self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
+        self,
+        caller: Caller,
+        collection: str | None,
+        mode: ImportMode,
+        lines: tuple[ImportLine, ...],
+        dry_run: bool = False,
     ) -> Imported:
         """Write the document in each line. Lines are checked like any write; an error in one does not stop the others.
 
+        `dry_run`: write nothing, and count what would happen; unique indexes and references are not checked.
         The caller needs the secret key or the role developer. Raises: RuleDenied, BundocBusy, DiskFull, DataUnreadable.
         """
         ...

@@ -11,6 +11,9 @@ from bunbase.pkg.cursors import MAX_LIMIT
 
 MAX_HIDDEN: Final = 50
 
+FUNCTION_NAME: Final = r"^[a-z][a-z0-9-]{0,62}$"
+MAX_TIMEOUT_MS: Final = 10_000
+
 FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_length=200)]
 
 
@@ -42,12 +45,28 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     hidden: Annotated[dict[FieldPath, str], msgspec.Meta(max_length=MAX_HIDDEN)] = {}
 
 
+WriteOp = Literal["create", "update", "delete"]
+
+
+class BeforeWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The function whose hook `beforeWrite` is asked before documents are written (docs/before-writes.md).
+
+    `on`: the kinds of writes about which it is asked. `timeout_ms`: the time for its answer. No document is written
+    without an answer.
+    """
+
+    function: Annotated[str, msgspec.Meta(pattern=FUNCTION_NAME)]
+    on: Annotated[tuple[WriteOp, ...], msgspec.Meta(min_length=1, max_length=3)] = ("create", "update", "delete")
+    timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=MAX_TIMEOUT_MS)] = 2_000
+
+
 class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The wanted state of a collection. Members that are left out stay as they are; null or an empty value removes
     them.
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`: JSON
-    Schema 2020-12. `strict`: objects may have only the fields that the schema describes.
+    Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`: the function
+    that is asked before each write.
     `before_images`: the change log keeps each document as it was before an update or delete.
     """
 
@@ -57,6 +76,7 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: dict[str, Any] | UnsetType | None = UNSET
     strict: bool | UnsetType = UNSET
     before_images: bool | UnsetType = UNSET
+    before_write: BeforeWrite | UnsetType | None = UNSET
 
 
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -110,6 +130,7 @@ class Collection(msgspec.Struct, frozen=True):
     documents: int | None = None
     bytes: int | None = None
     warnings: tuple[RuleWarning, ...] | None = None
+    before_write: BeforeWrite | None = None
 
 
 class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

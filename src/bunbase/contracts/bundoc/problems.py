@@ -21,6 +21,31 @@ class StaleRevision(Problem):
     status, code, title = 412, "stale_revision", "The document has changed since you read it"
 
 
+class WriteRefused(Problem):
+    """The function of the collection has refused the write. `detail` is its text for the user.
+
+    `reason`: its code for programs; null if it named none. `write`: in a commit, the position of the refused write.
+    """
+
+    status, code, title = 403, "write_refused", "The app does not allow this write"
+
+
+class BeforeWriteFailed(Problem):
+    """Nothing was written. `function`: the name of the function. `cause`: the code of the problem that it had."""
+
+    status, code, title = 502, "before_write_failed", "The function that is asked before writes failed"
+
+
+class BeforeWriteBusy(Problem):
+    """Nothing was written. `function`, `cause`: as in BeforeWriteFailed."""
+
+    status, code, title = 503, "before_write_busy", "The function that is asked before writes did not answer in time"
+
+
+class WriteContended(Problem):
+    status, code, title = 409, "write_contended", "Other writes changed the document again and again"
+
+
 class RuleDenied(Problem):
     status, code, title = 403, "rule_denied", "No rule allows this"
 

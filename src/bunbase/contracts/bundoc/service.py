@@ -18,10 +18,11 @@ from bunbase.contracts.bundoc.documents import (
     StoredSize,
     Written,
 )
+from bunbase.contracts.bundoc.live import Live
 from bunbase.contracts.caller import Caller
 
 
-class Bundoc(Backups, Protocol):
+class Bundoc(Backups, Live, Protocol):
     """Every call takes its project from the Caller. A write is answered only when it is on disk (fsync).
 
     `idempotency_key`: a write with a key of the caller is done once. A later call with the same key and the same

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from bunbase.contracts.functions.triggers import (
+    MAX_BATCH,
     MAX_DATA_TRIGGERS,
     DataTrigger,
     Schedule,
@@ -28,6 +29,8 @@ class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of a version. `cpu_ms`: maximum CPU time of one call; `allow_net`: hosts that `fetch` may reach.
 
     `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents that run the function.
+    `max_batch`: how many changes one call gets at most, as `{"events": […]}`; by default a call gets one change, which
+    is then the whole body.
     """
 
     access: Access = Access.KEY
@@ -38,6 +41,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow_net: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
     schedule: str | Schedule | None = None
     on: Annotated[tuple[DataTrigger, ...], msgspec.Meta(max_length=MAX_DATA_TRIGGERS)] = ()
+    max_batch: Annotated[int, msgspec.Meta(ge=1, le=MAX_BATCH)] | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True):

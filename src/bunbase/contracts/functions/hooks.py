@@ -21,6 +21,9 @@ from bunbase.pkg.errors import Problem
 
 MAX_EVENT_BYTES: Final = 512 << 10  # a mail has two bodies of at most 256 Ki characters; an event of a user is smaller
 MAX_ANSWER_BYTES: Final = 64 << 10
+# an update of a document of 1 MiB has the document twice, and JSON escapes may add to it
+MAX_WRITES_BYTES: Final = 4 << 20
+MAX_PATCHES_BYTES: Final = 4 << 20
 MAX_DEADLINE_SECONDS: Final = 10.0
 
 
@@ -34,21 +37,29 @@ class HookName(StrEnum):
     AFTER_SIGNUP = "after_signup"
     SEND_MAIL = "send_mail"
     SEND_SMS = "send_sms"
+    BEFORE_WRITE = "before_write"
+
+
+OF_USERS: Final = tuple([hook for hook in HookName if hook is not HookName.BEFORE_WRITE])  # named in the auth settings
 
 
 class HookCall(msgspec.Struct, frozen=True):
     """`event`: what the hook receives, any JSON object. `deadline_seconds`: with the time that the call waits for a
-    worker.
+    worker. `json`: an object as JSON, in place of `event`; its numbers keep all their digits.
     """
 
     function: str
     hook: HookName
     event: dict[str, Any]
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_DEADLINE_SECONDS)] = 5.0
+    json: bytes = b""
 
 
 class HookAnswer(msgspec.Struct, frozen=True):
-    """`value`: what the hook returned, any JSON value; None if it returned nothing."""
+    """`value`: what the hook returned, any JSON value; None if it returned nothing.
+
+    If the event was sent as `json`, `value` is the JSON as bytes, or None.
+    """
 
     value: Any = None
 

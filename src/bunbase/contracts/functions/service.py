@@ -23,9 +23,10 @@ from bunbase.contracts.functions.triggers import (
 )
 from bunbase.contracts.functions.usage import FunctionStats, Usage
 from bunbase.contracts.functions.variables import Variable, Variables
+from bunbase.contracts.functions.walks import FunctionWalks
 
 
-class Functions(HookRuns, Protocol):
+class Functions(HookRuns, FunctionWalks, Protocol):
     """Every call takes its project from the Caller."""
 
     async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:

@@ -12,6 +12,7 @@ from bunbase.pkg.errors import Problem
 
 MAX_ATTEMPTS: Final = 20
 MAX_DATA_TRIGGERS: Final = 16  # per function
+MAX_BATCH: Final = 100  # changes in one call
 CollectionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -151,10 +152,11 @@ class RunOutcome(StrEnum):
     RESYNC = "resync"  # changes were deleted before the trigger read them; it continues with the newest change
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """A run of a function. `code`: the error code. `job`: None if no job caused the run.
 
-    `version` is 0 and `invocation` empty if the run never started.
+    `version` is 0 and `invocation` empty if the run never started. `events`: how many changes a batch had, of which
+    `job` is the first; left out for a single one.
     """
 
     id: str
@@ -168,6 +170,7 @@ class Run(msgspec.Struct, frozen=True):
     outcome: RunOutcome
     code: str | None
     invocation: str
+    events: int = 1
 
 
 class Runs(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from bunbase.contracts.tenant_auth.activity import UserActivityLog
 from bunbase.contracts.tenant_auth.anonymous import AnonymousUsers
 from bunbase.contracts.tenant_auth.bulk import ManyUsers
 from bunbase.contracts.tenant_auth.cookies import UserCookies
+from bunbase.contracts.tenant_auth.copies import UserCopies
 from bunbase.contracts.tenant_auth.factors import UserFactors
 from bunbase.contracts.tenant_auth.identities import UserIdentities
 from bunbase.contracts.tenant_auth.impersonation import UserImpersonation
@@ -36,6 +37,7 @@ class TenantAuth(
     AnonymousUsers,
     UserActivityLog,
     UserCookies,
+    UserCopies,
     ManyUsers,
     UserFactors,
     UserIdentities,

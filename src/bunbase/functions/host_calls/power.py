@@ -19,13 +19,13 @@ def caller_of(ask: Ask, power: Power) -> Caller:
     A function cannot act as another user: it could invent a role or claims, and rules would trust them. If a function
     needs more rights than its caller has, it can use those of the project.
     """
-    project, depth = ask.deployment.project, ask.request.depth
+    project, depth, hook = ask.deployment.project, ask.request.depth, ask.request.hook
     match power:
         case "project":
-            return Caller(CallerKind.SECRET, project=project, depth=depth)
+            return Caller(CallerKind.SECRET, project=project, depth=depth, hook=hook)
         case "caller":
-            return Caller(CallerKind.PUBLISHABLE, project=project, user=ask.request.user, depth=depth)
+            return Caller(CallerKind.PUBLISHABLE, project=project, user=ask.request.user, depth=depth, hook=hook)
         case "visitor":
-            return Caller(CallerKind.PUBLISHABLE, project=project, depth=depth)
+            return Caller(CallerKind.PUBLISHABLE, project=project, depth=depth, hook=hook)
         case _ as never:
             assert_never(never)

@@ -18,4 +18,5 @@ VariableName = Annotated[
 VersionNumber = Annotated[
     int, PathParameter(description="The number of the version.", schema_extra={"minimum": 1, "maximum": 2**31 - 1})
 ]
+WalkId = Annotated[str, PathParameter(description="The id of the walk.", schema_extra={"pattern": ID})]
 JobId = Annotated[str, PathParameter(description="The id of the job.", schema_extra={"pattern": ID})]

@@ -18,8 +18,11 @@ type CommonJs = (
   dirname: string,
 ) => void;
 
-/** `hooks`: the export of this name, or undefined. The worker looks for a hook in it when the host calls one. */
-export type Exported = Readonly<{ handler: Handler; hooks: unknown }>;
+/**
+ * `hooks`, `migration`: the exports of these names, or undefined. The worker looks for a hook in `hooks` when the host
+ * calls one.
+ */
+export type Exported = Readonly<{ handler: Handler; hooks: unknown; migration?: unknown }>;
 
 /**
  * Runs the top level of the bundle and returns its handler and its hooks. Throws the bundle's own error, or an error if
@@ -41,7 +44,8 @@ export function loadBundle(code: string, env: Record<string, string>, guard: boo
   if (guard) raiseGuard();
   evaluate(module.exports as object, require, module, FILE, FOLDER);
   const hooks = member(module.exports, "hooks");
-  return { handler: handlerOf(module.exports, hooks), hooks };
+  const migration = member(module.exports, "migration");
+  return { handler: handlerOf(module.exports, hooks ?? migration), hooks, migration };
 }
 
 function sourceOf(code: string): string {

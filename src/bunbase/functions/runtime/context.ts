@@ -258,6 +258,17 @@ export type Auth = Readonly<{
 /** The cause of a call that did not come from a request. `due_at`: RFC 3339. `job`: empty for a hook that BunBase waits for. */
 export type Trigger = Readonly<{ kind: "cron" | "job" | "change" | "hook"; job: string; attempt: number; due_at: string }>;
 
+/**
+ * A change of a document. `document`: the present content, which may be newer than `rev`; missing if the document was deleted.
+ * `before`: the content before an update or delete, if the collection has `before_images`.
+ */
+export type Change<T = AnyDocument & System> = Readonly<
+  { op: "create" | "update" | "delete"; collection: string; id: string; rev: number; at: string } & { document?: T; before?: T }
+>;
+
+/** The body of a call with changes, if the function has `max_batch`. They are in the order in which they were made. */
+export type ChangeBatch<T = AnyDocument & System> = Readonly<{ events: readonly (Change<T> & Readonly<{ job: string }>)[] }>;
+
 /** `key`: no second job is created while a job of this function with the same key waits or runs. `attempts`: at most 20. */
 export type EnqueueOptions = Readonly<{
   delay_seconds?: number;
@@ -362,14 +373,41 @@ export type SendSms = Readonly<{
   message: Readonly<{ phone: string; code: string; kind: string; language: string; app_name: string }>;
 }>;
 
+/** The caller of a write. `kind`: a signed-in user, a visitor, a program with the secret key (also a function), or a member of the project. */
+export type Writer = Readonly<{ kind: "user" | "visitor" | "server" | "member"; user: Caller | null }>;
+
+type AllowedWrite<N, R> = Readonly<{ collection: N; id: string }> &
+  (
+    | Readonly<{ op: "create"; before: null; next: R }>
+    | Readonly<{ op: "update"; before: R; next: R }>
+    | Readonly<{ op: "delete"; before: R; next: null }>
+  );
+
+/** A write that the rules and the schema allow. `before`: the stored document. `next`: the document that will be stored. */
+export type ChangeOf<D extends object = AnyDatabase> = AnyDatabase extends D
+  ? AllowedWrite<string, AnyDocument & System>
+  : { [N in Name<D>]: AllowedWrite<N, Read<D, N>> }[Name<D>];
+
+/** `writes`: all writes of the same commit about which this function is asked, in order. */
+export type BeforeWrite<D extends object = AnyDatabase> = Readonly<{
+  hook: "before_write";
+  caller: Writer;
+  writes: readonly ChangeOf<D>[];
+}> &
+  ChangeOf<D>;
+
+/** `refuse`: nothing is written, and the user reads this text (at most 200 characters). `code`: the reason for programs, such as `sold_out`. `patch`: a merge patch for `next`. */
+export type WriteDecision = Readonly<{ refuse: string; code?: string }> | Readonly<{ patch: AnyDocument }>;
+
 type Answer<T> = T | null | undefined | void | Promise<T | null | undefined | void>;
 
 /**
  * The hooks of a function: `export const hooks: Hooks = { … }`. The project's setting `hooks` names the function that
- * BunBase calls. No request reaches a hook. A hook that throws, or does not answer in time, has failed: then nobody is
- * signed up or in, and a mail or message is not sent.
+ * BunBase calls; for `beforeWrite`, it is the setting `before_write` of a collection. No request reaches a hook. A hook
+ * that throws, or does not answer in time, has failed: then nobody is signed up or in, a mail or message is not sent, and
+ * nothing is written. `D`: the `Database` that `bunbase gen types` writes.
  */
-export type Hooks = Readonly<{
+export type Hooks<D extends object = AnyDatabase> = Readonly<{
   /** Decides whether a person becomes a user, and as what. Without an answer, the person does. */
   beforeSignup?(event: BeforeSignup, context: Context): Answer<SignupDecision>;
   /** Adds claims to an access token, at most 1 KiB of JSON. Rules read them as `auth.claims`. */
@@ -380,6 +418,26 @@ export type Hooks = Readonly<{
   sendMail?(event: SendMail, context: Context): unknown;
   /** Sends a text message. */
   sendSms?(event: SendSms, context: Context): unknown;
+  /** Decides about a write to a collection that names this function. Without an answer, the document is stored as it is. */
+  beforeWrite?(event: BeforeWrite<D>, context: Context<D>): Answer<WriteDecision>;
+}>;
+
+/** The change of one document. `patch`: a merge patch or update operators. Nothing keeps the document as it is. */
+export type Migrated =
+  | Readonly<{ patch: AnyDocument }>
+  | Readonly<{ replace: AnyDocument }>
+  | Readonly<{ delete: true }>
+  | null
+  | undefined
+  | void;
+
+/**
+ * A migration of documents: `export const migration: Migration = { … }` in `migrations/0001_name.ts`. `each` is called
+ * for every document of the collection, and its result is written only if the document has not changed meanwhile.
+ */
+export type Migration<T = AnyDocument> = Readonly<{
+  collection: string;
+  each(document: T & System, context: Context): Migrated | Promise<Migrated>;
 }>;
 
 /** An error that BunBase answers with. `ctx.data`, `ctx.auth` and reading a request throw it; `fetch` throws a TypeError with it as `cause`. */

@@ -8,7 +8,12 @@ const NAMES: Readonly<Record<string, string>> = {
   after_signup: "afterSignup",
   send_mail: "sendMail",
   send_sms: "sendSms",
+  before_write: "beforeWrite",
 };
+
+type Hook = (event: unknown, context: Context) => unknown;
+type Refusal = Readonly<{ refuse?: unknown }>;
+type Writes = Readonly<{ hook: string; caller: unknown; writes: readonly object[] }>;
 
 /** Returns a handler that calls a hook with the event in the body. It throws if the function has no such hook. */
 export function hookOf(hooks: unknown, hook: string): Handler {
@@ -18,12 +23,26 @@ export function hookOf(hooks: unknown, hook: string): Handler {
     if (typeof called !== "function") {
       throw new Error(`This function has no hook ${name}: export const hooks = { ${name}(event, ctx) { … } }`);
     }
-    const answer: unknown = await called.call(hooks, await request.json(), context);
+    const event: unknown = await request.json();
+    const ask: Hook = (about, ctx) => called.call(hooks, about, ctx) as unknown;
+    const answer = hook === "before_write" ? await askAboutWrites(ask, event as Writes, context) : await ask(event, context);
     if (answer instanceof Response) {
       throw new TypeError(`The hook ${name} returned a Response. Return an object, or throw an error.`);
     }
     return answer ?? undefined; // null means nothing too
   };
+}
+
+/** Asks about the writes of one commit, in order and up to the first refusal. */
+async function askAboutWrites(ask: Hook, event: Writes, context: Context): Promise<unknown> {
+  const { hook, caller, writes } = event;
+  const answers: unknown[] = [];
+  for (const write of writes) {
+    const answer = await ask({ hook, caller, ...write, writes }, context);
+    answers.push(answer ?? null); // undefined, too, allows the write as it is
+    if ((answer as Refusal | null | undefined)?.refuse !== undefined) break;
+  }
+  return { answers };
 }
 
 /** Answers the requests to a function that has only hooks. */

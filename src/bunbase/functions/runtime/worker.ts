@@ -14,6 +14,7 @@ import { installFetch } from "./fetch.ts";
 import { decodeText, encodeText, Frame, FrameReader, joinPayload, readUint32, splitPayload } from "./frames.ts";
 import { logExits } from "./exits.ts";
 import { hookOf } from "./hooks.ts";
+import { MIGRATE, migrationOf } from "./migration.ts";
 import { standardBodies } from "./response.ts";
 import { copyOf, lengthOf, part, SafeMap } from "./primordials.ts";
 import { type Base, type Invocation, Run } from "./run.ts";
@@ -66,10 +67,11 @@ async function invoke(id: number, payload: Uint8Array): Promise<void> {
   if (loaded === undefined) return channel.send(Frame.error, id, encodeText("The function is not loaded."));
   const { meta, rest } = splitPayload(payload);
   const { hook } = meta as Invocation;
-  const { handler, hooks } = loaded.exported;
+  const { handler, hooks, migration } = loaded.exported;
+  const asked = hook === MIGRATE ? migrationOf(migration) : hookOf(hooks, hook);
   const run = new Run(channel, asks, logs, new LogSource(id), meta as Invocation);
   runs.set(id, run);
-  await run.answer(hook === "" ? handler : hookOf(hooks, hook), loaded.base, copyOf(rest));
+  await run.answer(hook === "" ? handler : asked, loaded.base, copyOf(rest));
   runs.delete(id);
 }
 

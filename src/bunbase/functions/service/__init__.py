@@ -23,6 +23,7 @@ from bunbase.contracts.functions.triggers import (
 )
 from bunbase.contracts.functions.usage import FunctionStats, Usage
 from bunbase.contracts.functions.variables import Variable, Variables
+from bunbase.contracts.functions.walks import NewWalk, Rehearsal, Walk, WalkChange, WalkKind, Walks
 from bunbase.functions.host_calls.dispatch import HostCalls
 from bunbase.functions.logs.buffer import LogBuffer
 from bunbase.functions.logs.followers import Followers
@@ -36,6 +37,7 @@ from bunbase.functions.service.logs import Logs
 from bunbase.functions.service.statistics import Statistics
 from bunbase.functions.service.triggers import Triggers
 from bunbase.functions.service.variables import ProjectVariables
+from bunbase.functions.service.walks import WalkService
 from bunbase.functions.store import Stores
 from bunbase.functions.triggers.feeds import Feeds
 from bunbase.functions.triggers.retention import RunRetention
@@ -43,6 +45,7 @@ from bunbase.functions.triggers.runner import Runner
 from bunbase.functions.triggers.scheduler import Scheduler
 from bunbase.functions.usage.meter import Meter
 from bunbase.functions.versions.rollout import Rollout
+from bunbase.functions.walks.walker import Walker
 from bunbase.functions.workers.pool import Pool
 from bunbase.functions.workers.prewarmed import USUAL_MB
 from bunbase.functions.workers.starter import Starter
@@ -60,6 +63,7 @@ class FunctionsService:
     statistics: Statistics
     environment: ProjectVariables
     triggers: Triggers
+    walking: WalkService
     deletion: Deletion
 
     # the parts below the contract, and the background work
@@ -76,6 +80,7 @@ class FunctionsService:
     runner: Runner
     scheduler: Scheduler
     feeds: Feeds
+    walker: Walker
     run_retention: RunRetention
 
     async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:
@@ -173,6 +178,21 @@ class FunctionsService:
     ) -> Runs:
         return await self.triggers.runs(caller, name, kind, outcome, limit, cursor)
 
+    async def begin_walk(self, caller: Caller, new: NewWalk) -> Walk:
+        return await self.walking.begin(caller, new)
+
+    async def rehearse_walk(self, caller: Caller, new: NewWalk) -> Rehearsal:
+        return await self.walking.rehearse(caller, new)
+
+    async def walks(self, caller: Caller, kind: WalkKind | None, limit: int, cursor: str | None) -> Walks:
+        return await self.walking.walks(caller, kind, limit, cursor)
+
+    async def walk(self, caller: Caller, id: str) -> Walk:
+        return await self.walking.walk(caller, id)
+
+    async def change_walk(self, caller: Caller, id: str, change: WalkChange) -> Walk:
+        return await self.walking.change(caller, id, change)
+
     async def sandbox_layers(self) -> tuple[str, ...]:
         return await self.starter.sandbox.layers()
 
@@ -196,6 +216,7 @@ class FunctionsService:
 
     async def close(self) -> None:
         await self.feeds.close()
+        await self.walker.close()
         await self.kept_calls.close()
         await self.runner.close()  # before the pool: a killed worker would count as a failed run
         await self.pool.close()

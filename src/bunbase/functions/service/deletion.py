@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.caller import Act, Caller
+from typing import Final
+
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.functions.problems import FunctionIsHook
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.logs.buffer import LogBuffer
@@ -12,6 +15,8 @@ from bunbase.functions.store import Stores
 from bunbase.functions.usage.meter import Meter
 from bunbase.functions.versions.environments import Environments
 from bunbase.functions.versions.rollout import Rollout
+
+SHOWN: Final = 5  # collections that a refusal names
 
 
 class Deletion:
@@ -24,6 +29,7 @@ class Deletion:
         meter: Meter,
         log_lines: LogBuffer,
         users: TenantAuth,
+        bundoc: Bundoc,
     ) -> None:
         self.stores = stores
         self.rollout = rollout
@@ -32,6 +38,7 @@ class Deletion:
         self.meter = meter
         self.log_lines = log_lines
         self.users = users
+        self.bundoc = bundoc
 
     async def delete_function(self, caller: Caller, name: str) -> None:
         """Raises: FunctionNotFound, FunctionIsHook."""
@@ -42,6 +49,16 @@ class Deletion:
             raise FunctionIsHook(
                 f"{name} is the hook {', '.join(hooks)} of the project: without it, nobody could sign up or sign in. "
                 "Change the setting hooks first."
+            )
+        server = Caller(CallerKind.SECRET, project=project)
+        if asking := [
+            one.name
+            for one in await self.bundoc.collections(server)
+            if one.before_write is not None and one.before_write.function == name
+        ]:
+            raise FunctionIsHook(
+                f"{name} is asked before writes to {', '.join(asking[:SHOWN])}: without it, nothing could be written "
+                "there. Remove before_write from these collections first."
             )
         await self.stores.functions.delete(project, name)
         await self.rollout.withdraw(project, name)
@@ -59,6 +76,7 @@ class Deletion:
         await self.stores.functions.delete_all(project)
         await self.stores.variables.delete_all(project)
         await self.stores.kept_calls.delete_all(project)
+        await self.stores.walks.delete_all(project)
         self.rollout.end_project(project)
         self.environments.forget(project)
         await self.meter.flush()  # writes the usage for the bill; a later batch would restore deleted statistics

@@ -7,6 +7,9 @@ The life of one hook:
     2. A worker gets the call. Its frame names the hook, which no request can do. The deadline includes the time that
        the call waits for a worker; when it has passed, the worker is told to stop.
     3. The answer is read to its end, and must be JSON. The run is recorded, as are its log lines and its usage.
+
+A function that is asked before a write is different in two ways: its caller may be a run of a job, and events and
+answers are larger.
 """
 
 from __future__ import annotations
@@ -21,9 +24,12 @@ from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.functions.hooks import (
     MAX_ANSWER_BYTES,
     MAX_EVENT_BYTES,
+    MAX_PATCHES_BYTES,
+    MAX_WRITES_BYTES,
     HookAnswer,
     HookCall,
     HookLoop,
+    HookName,
 )
 from bunbase.contracts.functions.problems import (
     FunctionError,
@@ -69,7 +75,7 @@ class Hooks:
         return True
 
     async def run(self, caller: Caller, call: HookCall) -> HookAnswer:
-        event = _checked(caller, call)
+        event, most = _checked(caller, call), _most(call)[1]
         began_at, began = self.clock.now(), time.perf_counter()
         trigger = Trigger(TriggerKind.HOOK, "", 1, began_at, caller.depth)
         request, version = request_of(trigger, event), 0
@@ -78,7 +84,8 @@ class Hooks:
             async with asyncio.timeout(call.deadline_seconds):
                 deployment, started = await self._start(caller.project, call.function, request)
                 version = deployment.version
-                answer = HookAnswer(await _answer(started))
+                body = await _answer(started, most)
+                answer = HookAnswer(body or None if call.json else _value(body))
             result = AttemptResult(RunOutcome.OK)
             return answer
         except TimeoutError:
@@ -122,14 +129,26 @@ class Hooks:
 
 
 def _checked(caller: Caller, call: HookCall) -> bytes:
-    """Return the event as JSON. Raises: Forbidden, HookLoop, TooLarge."""
+    """Return the event as JSON. Raises: Forbidden, HookLoop, TooLarge.
+
+    A job may write documents, and a function is asked about these too. Bundoc refuses the loop: a write by a function
+    that is asked about a write.
+    """
     _check_caller(caller)
-    if caller.depth:
+    if caller.depth and call.hook is not HookName.BEFORE_WRITE:
         raise HookLoop(f"A triggered run has caused the hook {call.hook}; its call was refused.")
-    event = hook_event(call.hook, call.event)
-    if len(event) > MAX_EVENT_BYTES:
-        raise TooLarge(f"The event of a hook may have at most {MAX_EVENT_BYTES >> 10} KiB.")
+    event = hook_event(call.hook, call.json or call.event)
+    most = _most(call)[0]
+    if len(event) > most:
+        raise TooLarge(f"The event of a hook may have at most {most >> 10} KiB.")
     return event
+
+
+def _most(call: HookCall) -> tuple[int, int]:
+    """Return how many bytes the event and the answer of a hook may have."""
+    if call.hook is HookName.BEFORE_WRITE:
+        return MAX_WRITES_BYTES, MAX_PATCHES_BYTES
+    return MAX_EVENT_BYTES, MAX_ANSWER_BYTES
 
 
 def _check_caller(caller: Caller) -> None:
@@ -138,18 +157,23 @@ def _check_caller(caller: Caller) -> None:
     caller.check(Act.FUNCTION_INVOKE)
 
 
-async def _answer(call: Call) -> Any:
-    """Read the whole answer, and return its JSON value; None for an empty answer. Raises: FunctionError."""
+async def _answer(call: Call, most: int) -> bytes:
+    """Read the whole answer. Raises: FunctionError."""
     try:
         head, body = await call.head(), bytearray()
         while data := await call.read():
             body += data
-            if len(body) > MAX_ANSWER_BYTES:
-                raise FunctionError(f"A hook may return at most {MAX_ANSWER_BYTES >> 10} KiB of JSON.")
+            if len(body) > most:
+                raise FunctionError(f"A hook may return at most {most >> 10} KiB of JSON.")
     finally:
         call.abandon()
     if head.status >= FAILED_STATUS:
         raise FunctionError(f"The hook answered with status {head.status}.")
+    return bytes(body)
+
+
+def _value(body: bytes) -> Any:
+    """Return the JSON value of an answer; None for an empty answer. Raises: FunctionError."""
     try:
         return msgspec.json.decode(body) if body else None
     except msgspec.DecodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bunbase.functions.store.batches import BatchStore
 from bunbase.functions.store.functions import FunctionStore
 from bunbase.functions.store.hours import HourStore
 from bunbase.functions.store.jobs import JobStore
@@ -11,6 +12,7 @@ from bunbase.functions.store.notifications import Notifications
 from bunbase.functions.store.runs import RunStore
 from bunbase.functions.store.schedules import ScheduleStore, SubscriptionStore
 from bunbase.functions.store.variables import VariableStore
+from bunbase.functions.store.walks import WalkStore
 from bunbase.pkg.db.database import Database
 
 
@@ -22,7 +24,9 @@ class Stores:
         self.hours = HourStore(db)
         self.notifications = Notifications(db)
         self.jobs = JobStore(db)
+        self.batches = BatchStore(db)
         self.kept_calls = KeptCallStore(db)
         self.runs = RunStore(db)
         self.schedules = ScheduleStore(db)
         self.subscriptions = SubscriptionStore(db)
+        self.walks = WalkStore(db)

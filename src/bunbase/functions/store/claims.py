@@ -20,6 +20,9 @@ DUE: Final = f"{HELD} AND look_at <= $1"
 HAS_SLOTS: Final = "project <> ALL ($4::text[]) AND project NOT IN (SELECT project FROM paused_projects)"
 ELSEWHERE: Final = "seq <> ALL ($5::bigint[])"
 
+CLAIMED: Final = """jobs.seq, jobs.id, jobs.project, jobs.function, jobs.kind, jobs.payload, jobs.lane, jobs.depth,
+    jobs.due_at, jobs.attempt, jobs.attempts, jobs.lost, jobs.put_off_since, jobs.together"""
+
 TAKE: Final = f"""
 next AS (
     SELECT seq, state AS was, started_at AS began FROM jobs
@@ -29,8 +32,7 @@ next AS (
 UPDATE jobs SET state = 'running', look_at = $2, runner = $3, started_at = $1,
     attempt = attempt + (was = 'waiting')::int, lost = lost + (was = 'running')::int
 FROM next WHERE jobs.seq = next.seq
-RETURNING jobs.seq, jobs.id, jobs.project, jobs.function, jobs.kind, jobs.payload, jobs.lane, jobs.depth, jobs.due_at,
-    jobs.attempt, jobs.attempts, jobs.lost, jobs.put_off_since, CASE WHEN was = 'running' THEN began END AS lost_at"""
+RETURNING {CLAIMED}, CASE WHEN was = 'running' THEN began END AS lost_at"""
 
 CLAIM: Final = f"""
 WITH near AS (SELECT seq, project, look_at FROM jobs WHERE {DUE} ORDER BY look_at LIMIT {LOOKED_AT}),

@@ -124,7 +124,7 @@ class ClaimedJob(msgspec.Struct, frozen=True):
 
     `lost_at`: the time at which another process began to run the job before it died; None if none did.
     `put_off_since`: the first time since the last attempt at which the job could not begin; a job may inherit it from
-    the job before it in its lane.
+    the job before it in its lane. `together`: with how many jobs it may be in one batch; None without such a limit.
     """
 
     seq: int
@@ -140,6 +140,7 @@ class ClaimedJob(msgspec.Struct, frozen=True):
     attempts: int
     lost: int
     put_off_since: datetime | None
+    together: int | None
     lost_at: datetime | None
 
 

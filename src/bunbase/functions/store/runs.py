@@ -12,11 +12,11 @@ from bunbase.pkg.db.database import Database
 # Adds nothing if the function was deleted. FOR KEY SHARE prevents a deletion at the same moment.
 ADD = """
 INSERT INTO runs
-    (project, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation)
-SELECT project, $2, name, $4, $5, $6, $7, $8, $9, $10, $11, $12
+    (project, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation, events)
+SELECT project, $2, name, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
 FROM functions WHERE project = $1 AND name = $3 FOR KEY SHARE"""
 BEFORE = """
-SELECT seq, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation
+SELECT seq, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation, events
 FROM runs
 WHERE project = $1 AND function = $2 AND seq < $3 AND ($4::text IS NULL OR kind = $4)
 AND ($5::text IS NULL OR outcome = $5)
@@ -28,7 +28,7 @@ DELETE FROM runs WHERE project = $1 AND seq IN (SELECT seq FROM runs WHERE proje
 
 
 class RunRow(Run, frozen=True):
-    seq: int
+    seq: int = 0
 
     def shown(self) -> Run:
         """Return the run as the API shows it."""

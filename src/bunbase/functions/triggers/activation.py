@@ -24,6 +24,9 @@ class TriggerActivation:
         """Check a version's schedule and the filters of its data triggers. Raises: InvalidInput."""
         if config.schedule is not None:
             check_schedule(as_schedule(config.schedule))
+        if config.max_batch is not None and not config.on:
+            message = "a batch has changes of documents: name their collections in `on`, or leave out `max_batch`."
+            raise InvalidInput.at("/config/max_batch", f"max_batch: {message}")
         for at, trigger in enumerate(config.on):
             if trigger.where is not None:
                 await self._check_where(project, at, trigger)

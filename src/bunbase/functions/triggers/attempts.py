@@ -1,10 +1,9 @@
-"""Makes one attempt of a job: calls the function, reads its answer to the end, and records the result."""
+"""Makes one attempt of a job, or of a batch: calls the function, reads all of its answer, and records the result."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -21,7 +20,9 @@ from bunbase.contracts.functions.problems import (
     FunctionTimeout,
 )
 from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
+from bunbase.functions.store.batches import Batch
 from bunbase.functions.store.jobs import ClaimedJob
+from bunbase.functions.triggers.batches import Batches, body_of
 from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.triggers.requests import KeptChange, change_event, kept_change, request_of
 from bunbase.functions.workers.call import Call
@@ -52,33 +53,35 @@ class Attempts:
     def __init__(
         self,
         records: RunRecords,
+        batches: Batches,
         bundoc: Bundoc,
         find: Callable[[str, str], Awaitable[Deployment]],
         start: Callable[[Deployment, Request], Awaitable[Call]],
-        max_put_off_seconds: float,
     ) -> None:
         self.records = records
+        self.batches = batches
         self.clock = records.clock
         self.bundoc = bundoc
         self.find = find
         self.start = start
-        self.max_put_off = timedelta(seconds=max_put_off_seconds)
 
-    async def make(self, job: ClaimedJob) -> None:
-        """Run the job once. If it cannot begin now, postpone it; if it was postponed for too long, count a failure."""
+    async def make(self, batch: Batch) -> None:
+        """Run the jobs once, in one call. If they cannot begin now, postpone them.
+
+        A single job that was postponed for too long is counted as failed.
+        """
         began_at, began = self.clock.now(), time.perf_counter()
-        trigger = Trigger(job.kind, job.id, job.attempt, job.due_at, job.depth)
-        request, version = request_of(trigger, job.payload), 0
+        job, version, invocation = batch.first, 0, ""
         try:
-            request = msgspec.structs.replace(request, body=await self._body(job))
             deployment = await self.find(job.project, job.function)
-            version = deployment.version
+            request, batch = await self._request(batch, deployment)
+            version, invocation = deployment.version, request.invocation
             call = await self.start(deployment, request)
             job = msgspec.structs.replace(job, put_off_since=None)  # the run has begun
             result = await self._result(call)
         except PASSING as problem:
-            if not self._is_put_off_too_long(job):
-                await self.records.postpone(job, problem.code)
+            if batch.size > 1 or not self.batches.is_put_off_too_long(job):
+                await self.records.postpone(batch, problem.code)
                 return
             log.warning("a job was given up: it could not begin for too long", job=job.id, project=job.project)
             job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # no further attempts
@@ -91,13 +94,22 @@ class Attempts:
         duration_ms = round((time.perf_counter() - began) * 1000, 3)
         run = Run(
             new_id("run"), job.function, version, job.kind, job.id, job.attempt, began_at, duration_ms,
-            result.outcome, result.code, request.invocation if version else "",
+            result.outcome, result.code, invocation if version else "", batch.size,
         )  # fmt: skip
-        await self.records.settle(job, run)
+        await self.records.settle(batch if batch.size > 1 else Batch((job,)), run)
 
-    def _is_put_off_too_long(self, job: ClaimedJob) -> bool:
-        """True if the job has been postponed for longer than `max_put_off_seconds`."""
-        return job.put_off_since is not None and self.clock.now() - job.put_off_since >= self.max_put_off
+    async def _request(self, batch: Batch, deployment: Deployment) -> tuple[Request, Batch]:
+        """Return the request, and the batch without the jobs for which the request has no room."""
+        job = batch.first
+        trigger = Trigger(job.kind, job.id, job.attempt, job.due_at, job.depth)
+        if job.kind is not TriggerKind.CHANGE or deployment.config.max_batch is None:
+            alone = batch.first_jobs(1)  # a new version may have no `max_batch`
+            await self.batches.put_back(batch, alone)
+            return request_of(trigger, await self._body(job)), alone
+        body, count = await body_of(batch, self._body)
+        fitting = batch.first_jobs(count)
+        await self.batches.put_back(batch, fitting)
+        return request_of(trigger, body), fitting
 
     async def _body(self, job: ClaimedJob) -> bytes:
         """Return the body of the request. For a change, it includes the document as it is now and as it was before."""

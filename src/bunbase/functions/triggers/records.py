@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
-from bunbase.functions.store.jobs import ClaimedJob, JobStore
-from bunbase.functions.store.runs import RunStore
+from bunbase.functions.store import Stores
+from bunbase.functions.store.batches import Batch
+from bunbase.functions.store.jobs import ClaimedJob
 from bunbase.functions.triggers.retries import retry_seconds
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock
@@ -31,10 +32,11 @@ SETTLE_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0, 6.0)  # in total less than a lease
 class RunRecords:
     """Records runs. `runner`: the id under which this process leases jobs."""
 
-    def __init__(self, runs: RunStore, jobs: JobStore, clock: Clock, first_retry_seconds: float) -> None:
+    def __init__(self, stores: Stores, clock: Clock, first_retry_seconds: float) -> None:
         self.runner = new_id("run")
-        self.runs = runs
-        self.jobs = jobs
+        self.runs = stores.runs
+        self.jobs = stores.jobs
+        self.batches = stores.batches
         self.clock = clock
         self.first_retry_seconds = first_retry_seconds
 
@@ -55,13 +57,16 @@ class RunRecords:
         """Make a dead letter of a job whose servers died too often."""
         await self.jobs.bury(job, self.runner, self.clock.now(), LOST)
 
-    async def postpone(self, job: ClaimedJob, code: str) -> None:
-        """Run the job again a little later, without counting an attempt."""
+    async def postpone(self, batch: Batch, code: str) -> None:
+        """Run the jobs again a little later, without counting an attempt."""
         now = self.clock.now()
-        await self.jobs.postpone(job, self.runner, now, now + POSTPONE, code)
+        if batch.size > 1:
+            await self.batches.postpone(batch, self.runner, now, now + POSTPONE, code)
+        else:
+            await self.jobs.postpone(batch.first, self.runner, now, now + POSTPONE, code)
 
-    async def settle(self, job: ClaimedJob, run: Run) -> None:
-        """Record how the attempt ended, and release the job.
+    async def settle(self, batch: Batch, run: Run) -> None:
+        """Record how the attempt ended, and release the jobs.
 
         Tries again while the database is unreachable. Otherwise a job that succeeded would run once more.
         """
@@ -70,24 +75,26 @@ class RunRecords:
         again = False
         while True:
             try:
-                return await self._settle_once(job, run, again)
+                return await self._settle_once(batch, run, again)
             except Problem as problem:
                 if (wait := next(waits, None)) is None:
                     raise
+                job = batch.first
                 log.warning("a run will be recorded later", job=job.id, project=job.project, error=problem.detail)
             again = True
             await asyncio.sleep(wait)
 
-    async def _settle_once(self, job: ClaimedJob, run: Run, again: bool) -> None:
-        """Record the run and release the job, in one transaction.
+    async def _settle_once(self, batch: Batch, run: Run, again: bool) -> None:
+        """Record the run and release the jobs, in one transaction.
 
         `again`: True if an earlier try failed. It may have failed after its COMMIT; then this process no longer holds
-        the job, and this try is rolled back. Otherwise the run would be recorded twice.
+        the jobs, and this try is rolled back. Otherwise the run would be recorded twice.
         """
         with suppress(_SettledBefore):
             async with self.runs.transaction():
-                await self.runs.add(job.project, run)
-                if not await self._let_go(job, run) and again:
+                await self.runs.add(batch.first.project, run)
+                let_go = self._let_go_of_all(batch, run) if batch.size > 1 else self._let_go(batch.first, run)
+                if not await let_go and again:
                     raise _SettledBefore
 
     async def _let_go(self, job: ClaimedJob, run: Run) -> bool:
@@ -97,8 +104,19 @@ class RunRecords:
             return await self.jobs.done(job, self.runner, now)
         if job.attempt >= job.attempts:
             return await self.jobs.bury(job, self.runner, now, run.code or run.outcome)
-        wait = timedelta(seconds=retry_seconds(self.first_retry_seconds, job.attempt))
-        return await self.jobs.retry(job, self.runner, now + wait, run.code or run.outcome)
+        return await self.jobs.retry(job, self.runner, now + self._wait(job), run.code or run.outcome)
+
+    async def _let_go_of_all(self, batch: Batch, run: Run) -> bool:
+        now = self.clock.now()
+        if run.outcome is RunOutcome.OK:
+            return await self.batches.done(batch, self.runner, now)
+        if batch.first.attempt == 1 and batch.first.together is None:
+            # the cause is often out of reach for a moment, and smaller batches would be more calls that fail
+            return await self.batches.retry(batch, self.runner, now + self._wait(batch.first), run.code or run.outcome)
+        return await self.batches.split(batch, self.runner, now, run.code or run.outcome)
+
+    def _wait(self, job: ClaimedJob) -> timedelta:
+        return timedelta(seconds=retry_seconds(self.first_retry_seconds, job.attempt))
 
 
 class _SettledBefore(Exception):

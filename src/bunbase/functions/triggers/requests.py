@@ -22,7 +22,8 @@ ATTEMPT: Final = "x-bunbase-attempt"
 class KeptChange(msgspec.Struct, frozen=True, omit_defaults=True):
     """A change as its job keeps it, in PostgreSQL: without any document, since Bundoc encrypts documents.
 
-    `seq`: 0 in jobs of older versions. `has_image`: the change log has the document before the change.
+    `seq`: 0 in jobs of older versions. `has_image`: the change log has the document before the change. `backfill`: the
+    document existed already, and a backfill hands it on.
     """
 
     op: str
@@ -32,6 +33,7 @@ class KeptChange(msgspec.Struct, frozen=True, omit_defaults=True):
     at: str
     seq: int = 0
     has_image: bool = False
+    backfill: bool = False
 
 
 class NamedHook(msgspec.Struct, frozen=True):
@@ -52,8 +54,10 @@ def request_of(trigger: Trigger, body: bytes) -> Request:
     return Request(new_id("inv"), "POST", "/", headers, None, body, trigger, hook=hook)
 
 
-def hook_event(hook: HookName, event: dict[str, Any]) -> bytes:
+def hook_event(hook: HookName, event: dict[str, Any] | bytes) -> bytes:
     """Return the event of a hook as JSON. It names the hook, so that the payload of a job needs nothing else."""
+    if isinstance(event, bytes):
+        return b'{"hook":"' + hook.encode() + b'",' + event[1:]
     return msgspec.json.encode({**event, "hook": hook})
 
 

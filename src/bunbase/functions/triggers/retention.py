@@ -16,12 +16,13 @@ class RunRetention:
         self.runs = stores.runs
         self.jobs = stores.jobs
         self.kept_calls = stores.kept_calls
+        self.walks = stores.walks
         self.feeds = feeds
         self.clock = clock
         self.settings = settings
 
     async def delete_old(self) -> None:
-        """Delete runs, dead letters and kept calls that are too old or too many, and leases without subscriptions."""
+        """Delete runs, dead letters, kept calls and backfills that are too old or too many, and unused leases."""
         before = self.clock.now() - timedelta(days=self.settings.run_retention_days)
         for delete in (self.runs.delete_old, self.jobs.delete_dead):
             while await delete(before, DELETE_BATCH) == DELETE_BATCH:
@@ -30,4 +31,5 @@ class RunRetention:
         await delete_surplus(await self.runs.crowded(most_runs), most_runs, self.runs.delete_oldest)
         await delete_surplus(await self.jobs.crowded(most_dead), most_dead, self.jobs.delete_oldest_dead)
         await self.kept_calls.delete_old(self.clock.now())
+        await self.walks.delete_old(before)
         await self.feeds.forget()

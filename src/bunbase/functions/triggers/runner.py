@@ -6,7 +6,8 @@ The life of one job in this process:
 2. `_begin_scheduled` claims due runs of schedules, which have places of their own. For the ordinary places, `_next`
    claims the job that has been due longest, in SQL (`store/claims.py`). The row of a claimed job becomes `running` and
    names this process as its runner, with a lease of LEASE.
-3. `attempts.py` calls the function and waits for the end of its answer.
+3. If the function takes several changes in one call, `batches.py` adds others that are due. `attempts.py` calls the
+   function and waits for the end of its answer.
 4. In one transaction, `records.py` records the run, and deletes the job, schedules its next attempt, or makes it a dead
    letter.
 5. During the run, `extend` extends the lease every few seconds. If this process dies, the lease ends, and the job is
@@ -20,6 +21,7 @@ Record: docs/decisions/0021-every-trigger-is-a-job.md.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from collections import Counter
@@ -28,8 +30,10 @@ from functools import partial
 from typing import Final
 
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store.batches import Batch
 from bunbase.functions.store.jobs import ClaimedJob
 from bunbase.functions.triggers.attempts import Attempts
+from bunbase.functions.triggers.batches import Batches
 from bunbase.functions.triggers.records import RunRecords
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
@@ -48,16 +52,23 @@ class Runner:
     """Runs jobs. `due`: an event that is set when there may be a job to run."""
 
     def __init__(
-        self, records: RunRecords, attempts: Attempts, settings: FunctionsSettings, due: asyncio.Event
+        self,
+        records: RunRecords,
+        batches: Batches,
+        attempts: Attempts,
+        settings: FunctionsSettings,
+        due: asyncio.Event,
     ) -> None:
         self.id = records.runner
         self.records = records
         self.jobs = records.jobs
         self.clock = records.clock
+        self.batches = batches
         self.attempts = attempts
         self.settings = settings
         self.due = due
-        self.tasks: dict[int, asyncio.Task[None]] = {}  # by the seq of the job
+        self.tasks: dict[int, asyncio.Task[None]] = {}  # by the seq of the job that was claimed first
+        self.joined: dict[int, tuple[int, ...]] = {}  # that seq → the seqs of the heads that joined its batch
         self.running: Counter[str] = Counter()  # by project
         self.scheduled: dict[str, int] = {}  # project → seq of its run in a place for schedules; not in `running`
         self.scheduled_at = -math.inf
@@ -91,13 +102,14 @@ class Runner:
                 return
             self.served.add(job.project)
             self.running[job.project] += 1
-            self._begin(job)
+            # before the next claim, which would otherwise take a job of this batch
+            self._begin(await self.batches.around(job, LEASE, [*self._leased(), job.seq]))
 
     async def extend(self) -> None:
         """Extend the leases of all jobs that run here. One failure does no harm: the next try is early enough."""
         try:
             if self.tasks:
-                await self.jobs.extend(self.id, list(self.tasks), self.clock.now() + LEASE)
+                await self.jobs.extend(self.id, self._leased(), self.clock.now() + LEASE)
         except Problem as problem:
             log.warning("leases of running jobs could not be extended", jobs=len(self.tasks), error=problem.detail)
 
@@ -120,15 +132,17 @@ class Runner:
         self.scheduled_at = time.monotonic()
         while len(self.scheduled) < self.settings.max_scheduled_runs:
             now = self.clock.now()
-            job = await self.jobs.claim_scheduled(self.id, now, now + LEASE, list(self.scheduled), list(self.tasks))
+            job = await self.jobs.claim_scheduled(self.id, now, now + LEASE, list(self.scheduled), self._leased())
             if job is None:
                 return
             self.scheduled[job.project] = job.seq
-            self._begin(job)
+            self._begin(Batch((job,)))
 
-    def _begin(self, job: ClaimedJob) -> None:
-        task = asyncio.create_task(self._run(job))
+    def _begin(self, batch: Batch) -> None:
+        job = batch.heads[0]
+        task = asyncio.create_task(self._run(job, batch))
         self.tasks[job.seq] = task
+        self.joined[job.seq] = tuple(head.seq for head in batch.heads[1:])
         task.add_done_callback(partial(self._on_ended, job))
 
     async def _next(self) -> ClaimedJob | None:
@@ -150,10 +164,15 @@ class Runner:
         most = self.settings.max_triggered_runs_per_project
         busy = {project for project, count in self.running.items() if count >= most}
         now = self.clock.now()
-        return await self.jobs.claim(self.id, now, now + LEASE, list(busy | besides), list(self.tasks))
+        return await self.jobs.claim(self.id, now, now + LEASE, list(busy | besides), self._leased())
+
+    def _leased(self) -> list[int]:
+        """Return the seqs of all jobs that run here under a lease."""
+        return [*self.tasks, *itertools.chain.from_iterable(self.joined.values())]
 
     def _on_ended(self, job: ClaimedJob, _: asyncio.Task[None]) -> None:
         del self.tasks[job.seq]
+        del self.joined[job.seq]
         if self.scheduled.get(job.project) == job.seq:
             del self.scheduled[job.project]
         else:
@@ -162,14 +181,15 @@ class Runner:
                 del self.running[job.project]
         self.due.set()  # a slot is free
 
-    async def _run(self, job: ClaimedJob) -> None:
+    async def _run(self, job: ClaimedJob, batch: Batch) -> None:
+        """Run a batch. `job`: the job that was claimed first; a job that was lost is the only one of its batch."""
         try:
             if job.lost_at is not None:
                 await self.records.record_lost(job, job.lost_at)
             if job.lost >= MAX_LOST:
                 await self.records.bury_lost(job)
             else:
-                await self.attempts.make(job)
+                await self.attempts.make(batch)
         except Problem as problem:  # the job's lease ends, and the job runs again
             log.warning("a run could not be recorded", job=job.id, project=job.project, error=problem.detail)
         except Exception:

@@ -74,5 +74,7 @@ def refined(act: Act, caller: Caller, path: Mapping[str, Any], asked: Collection
         return Act.VARIABLE_REVEAL
     if act is Act.USER_EXPORT and "hashes" in asked:
         return Act.USER_EXPORT_HASHES
+    if act is Act.BACKUP_RESTORE and "users" in asked:
+        return Act.BACKUP_RESTORE_USERS
     leaves = act in LEAVING and caller.developer is not None and path.get("user") == caller.developer.id
     return LEAVING[act] if leaves else act

@@ -8,7 +8,7 @@ from typing import Any
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions.hooks import HookName
+from bunbase.contracts.functions.hooks import OF_USERS
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.active_users import ActiveMonth
@@ -228,7 +228,7 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
 
     async def hooks_of_function(self, project: str, function: str) -> tuple[str, ...]:
         hooks = (await self.pools.of(project)).auth.hooks
-        return tuple(hook.value for hook in HookName if getattr(hooks, hook) == function)
+        return tuple(hook.value for hook in OF_USERS if getattr(hooks, hook) == function)
 
     async def project_auth(self, caller: Caller) -> ShownAuth:
         return await self.settings.read(caller)

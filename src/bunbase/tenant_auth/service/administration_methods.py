@@ -57,6 +57,12 @@ class AdministrationMethods:
     def export_users(self, caller: Caller, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
         return self.transfers.export_users(caller, hashes, after)
 
+    def copied_users(self, project: str, after: str) -> AsyncIterator[ExportPart]:
+        return self.transfers.copied_users(project, after)
+
+    async def restore_users(self, caller: Caller, lines: tuple[ImportLine, ...]) -> ImportedUsers:
+        return await self.transfers.restore_users(caller, lines)
+
     async def change_users(self, caller: Caller, change: BulkChange) -> BulkResult:
         return await self.bulk.change(caller, change)
 

@@ -9,7 +9,8 @@ The life of one deletion:
     3. If the process dies, the event is still there. Deleted documents stay deleted, and the job goes on with the rest.
 
 The settings are those of the moment of the deletion of the documents. A collection that does not exist has no
-documents. A document that cannot be deleted, because others refer to it, stays, and a log line says so.
+documents. A document that cannot be deleted stays, because others refer to it, or because the function refuses that is
+asked before writes (`before_write`). A log line says so.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ class Cascade:
                 deleted = await self._deleted(pool, collection, ids)
                 fields = {"project": pool.project, "user": user, "collection": collection, "documents": deleted}
                 if not deleted:
-                    log.warning("documents of a deleted user stay, because others refer to them", **fields)
+                    log.warning(
+                        "documents of a deleted user stay: they are referred to, or a function refuses", **fields
+                    )
                     break
                 log.info("documents of a deleted user were deleted", **fields)
                 await self.pools.journal.documents_deleted(pool.project, user, collection, deleted)

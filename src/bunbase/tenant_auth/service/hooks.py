@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions.hooks import HookCall, HookLoop, HookName
+from bunbase.contracts.functions.hooks import OF_USERS, HookCall, HookLoop, HookName
 from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.settings import Hooks as HookSettings
@@ -148,7 +148,7 @@ class Hooks:
 
         If Functions cannot be asked, the change is stored: a hook without its function fails, and lets nobody in.
         """
-        for hook in HookName:
+        for hook in OF_USERS:
             name = getattr(after, hook)
             if not name or name == getattr(before, hook):
                 continue

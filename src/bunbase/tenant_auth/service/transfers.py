@@ -21,6 +21,8 @@ from itertools import groupby
 from typing import Final
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.problems import TooManyUsers, UserExists
@@ -30,6 +32,7 @@ from bunbase.contracts.tenant_auth.transfers import (
     ImportChoices,
     ImportedUsers,
     LineIdentity,
+    OnConflict,
     UserLine,
 )
 from bunbase.pkg.api_json import api_json
@@ -40,7 +43,7 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 from bunbase.tenant_auth.import_lines import ReadUser, read_user
 from bunbase.tenant_auth.import_plan import Plan, Planned, planned
-from bunbase.tenant_auth.imported_people import line_of, new_person, same, with_line
+from bunbase.tenant_auth.imported_people import line_of, new_person, same, with_ban_of, with_line
 from bunbase.tenant_auth.journal import Actor, Event, administrator
 from bunbase.tenant_auth.people import Person, credential_changes, existing
 from bunbase.tenant_auth.places import Places
@@ -52,6 +55,16 @@ PAGE: Final = 500  # users in one statement of an export
 PART: Final = 50  # users in one message; at most 1 MiB
 TRIES: Final = 5  # of a batch that sign-ups overtake
 AT_ONCE: Final = 2  # batches of all projects in one process; each holds one of the ten connections
+
+
+class Import(msgspec.Struct, frozen=True):
+    """How lines are imported. `restores`: every known user that a line changes is signed out, and bans stay."""
+
+    choices: ImportChoices
+    restores: bool = False
+
+
+RESTORING: Final = Import(ImportChoices(OnConflict.UPDATE), restores=True)
 
 
 class _Overtaken(Exception):
@@ -73,7 +86,11 @@ class Transfers:
         self, caller: Caller, choices: ImportChoices, lines: tuple[ImportLine, ...]
     ) -> ImportedUsers:
         """Raises: Forbidden, TooManyUsers, InvalidInput, KeyDestroyed, Unreachable."""
-        project = managed_project(caller, Act.USER_IMPORT)
+        return await self._imported(managed_project(caller, Act.USER_IMPORT), caller, Import(choices), lines)
+
+    async def _imported(
+        self, project: str, caller: Caller, how: Import, lines: tuple[ImportLine, ...]
+    ) -> ImportedUsers:
         if len(lines) > MAX_IMPORT_LINES:
             raise InvalidInput.at("/lines", f"One call can import at most {MAX_IMPORT_LINES} lines.")
         if not lines:
@@ -85,8 +102,8 @@ class Transfers:
             # a project whose key was destroyed must not get other users
             await self.access.check_key(project)
             actor = administrator(caller)
-            plan = await self._added(pool, read, choices, actor)
-            updated = await self._updated(pool, plan, choices, actor)
+            plan = await self._added(pool, read, how.choices, actor)
+            updated = await self._updated(pool, plan, how, actor)
         errors = tuple(
             RefusedLine(at, one.code, one.detail) for at, one in sorted(plan.refused, key=lambda one: one[0])
         )
@@ -97,6 +114,17 @@ class Transfers:
         project = managed_project(caller, Act.USER_EXPORT)
         if hashes:
             managed_project(caller, Act.USER_EXPORT_HASHES)
+        async for part in self._exported(project, hashes, after):
+            yield part
+
+    def copied_users(self, project: str, after: str) -> AsyncIterator[ExportPart]:
+        return self._exported(project, True, after)
+
+    async def restore_users(self, caller: Caller, lines: tuple[ImportLine, ...]) -> ImportedUsers:
+        """Raises: Forbidden, TooManyUsers, InvalidInput, KeyDestroyed, Unreachable."""
+        return await self._imported(managed_project(caller, Act.BACKUP_RESTORE_USERS), caller, RESTORING, lines)
+
+    async def _exported(self, project: str, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
         pool = await self.pools.of(project)
         while page := await self.stores.transfers.page(project, after, PAGE):
             linked = await pool.stores.identities.of_accounts([one.id for one in page])
@@ -162,12 +190,12 @@ class Transfers:
         if not added or not await pool.stores.identities.add_many(linked, now):
             raise _Overtaken
 
-    async def _updated(self, pool: Pool, plan: Plan, choices: ImportChoices, actor: Actor) -> int:
+    async def _updated(self, pool: Pool, plan: Plan, how: Import, actor: Actor) -> int:
         """Change the known users. Return how many were changed; the others have the fields of their lines already."""
         updated = 0
         for one in plan.known:
             try:
-                changed = await self._update(pool, one, choices.dry_run, actor)
+                changed = await self._update(pool, one, how, actor)
             except Problem as problem:
                 plan.refused.append((one.number, problem))
                 continue
@@ -175,16 +203,18 @@ class Transfers:
             plan.skipped += not changed
         return updated
 
-    async def _update(self, pool: Pool, one: Planned, dry_run: bool, actor: Actor) -> bool:
+    async def _update(self, pool: Pool, one: Planned, how: Import, actor: Actor) -> bool:
         """Return False if the user has the fields and identities of the line already.
 
         Raises: UserNotFound, EmailTaken, IdentityTaken.
         """
         until, now = await self.pools.revoked_until(), self.clock.now()
-        alter = partial(with_line, line=one.line, now=now)
+        dry_run = how.choices.dry_run
         async with self.stores.db.transaction():
             before = existing(await self.stores.users.locked(pool.project, one.id))
-            changes = not same(before, alter(before).person)
+            line = with_ban_of(before, one.line, now) if how.restores else one.line
+            alter = partial(with_line, line=line, now=now, ends_sessions=how.restores)
+            changes = not same(before, with_line(before, line, now).person)
             known = {(has.provider, has.subject) for has in await pool.stores.identities.of_accounts([one.id])}
             new = [identity for identity in one.line.identities if (identity.provider, identity.subject) not in known]
             if changes and not dry_run:

@@ -1,0 +1,276 @@
+"""Ask the function of a collection before documents are written. docs/before-writes.md describes it for developers.
+
+No transaction is open while a function runs: `questions.py` has the life of such a write. Each failure refuses the
+write: a function that is missing, throws, answers late, or answers something else than `WriteDecision`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from bunbase.bundoc.documents import fields_at, read_fields, seen, stored_form
+from bunbase.bundoc.questions import Asked, Question, failed
+from bunbase.bundoc.update.merge_patch import merged_fields
+from bunbase.bundoc.update.parse import has_operators
+from bunbase.bundoc.writes import CommitStep, Committed, Verdict
+from bunbase.contracts.bundoc.problems import BeforeWriteBusy, WriteContended, WriteRefused
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.functions.hooks import MAX_WRITES_BYTES, HookCall, HookLoop, HookName
+from bunbase.contracts.functions.problems import (
+    FunctionCpuExceeded,
+    FunctionCrashed,
+    FunctionOverloaded,
+    FunctionsUnavailable,
+    FunctionTimeout,
+)
+from bunbase.contracts.functions.service import Functions
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import DeadlineExceeded, Problem, TooLarge, Unreachable
+from bunbase.pkg.logger import logger
+from bunbase.pkg.readable import readable
+
+log = logger("bundoc")
+
+ROUNDS: Final = 3  # how often the function is asked about one write, because the document changes meanwhile
+MAX_MESSAGE: Final = 200  # characters
+NO_MESSAGE: Final = "This app does not allow this write."
+REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+LARGE_BYTES: Final = 16 << 10  # as in service.py: a thread reads larger documents
+RETRY_AFTER_SECONDS: Final = 1
+MAX_WAITING_BYTES: Final = 32 << 20  # of the events of one project that wait for an answer
+
+# These pass: the next attempt may find a free worker.
+PASSING: Final = (
+    FunctionOverloaded,
+    FunctionTimeout,
+    FunctionCpuExceeded,
+    FunctionCrashed,
+    FunctionsUnavailable,
+    DeadlineExceeded,
+    Unreachable,
+)
+
+CommitAgain = Callable[[tuple[CommitStep, ...]], Awaitable[Committed]]
+
+
+class WriteDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer about one write. `refuse`: a text for the user; `code`: its reason for programs. `patch`: a JSON merge
+    patch for the document that is about to be stored.
+    """
+
+    refuse: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    patch: msgspec.Raw | UnsetType = UNSET
+
+
+class WriteDecisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One decision for each write, in order. The list ends with a refusal."""
+
+    answers: list[WriteDecision | None]
+
+
+class BeforeWrites:
+    def __init__(self, functions: Functions) -> None:
+        self.functions = functions
+        self.waiting_bytes: Counter[str] = Counter()
+
+    async def committed(
+        self, caller: Caller, steps: tuple[CommitStep, ...], asked: Asked, commit: CommitAgain
+    ) -> Committed:
+        """Ask the functions, and commit what they allow. If a document changes meanwhile, ask again.
+
+        Raises: WriteRefused, BeforeWriteFailed, BeforeWriteBusy, WriteContended, HookLoop, TooLarge, and what `commit`
+        raises.
+        """
+        if caller.hook == HookName.BEFORE_WRITE:
+            raise HookLoop(
+                "A function that is asked before a write has itself written to a collection that asks a function "
+                "(before_write). Return a patch instead, or write from a job or from a trigger on the collection."
+            )
+        for _ in range(ROUNDS):
+            decided = await self._decided(caller, steps, asked.questions)
+            try:
+                return await commit(decided)
+            except Asked:
+                pass
+            try:
+                return await commit(steps)  # asks about all writes: the function decides about a commit as a whole
+            except Asked as again:
+                asked = again
+        raise WriteContended(
+            f"The function was asked {ROUNDS} times, and each time another write was faster. Nothing was written. "
+            "Repeat the write."
+        )
+
+    async def _decided(
+        self, caller: Caller, steps: tuple[CommitStep, ...], questions: tuple[Question, ...]
+    ) -> tuple[CommitStep, ...]:
+        """Return the steps with the verdicts of the functions. All functions together share the longest timeout."""
+        verdicts: dict[int, Verdict] = {}
+        until = asyncio.get_running_loop().time() + max(one.hook.timeout_ms for one in questions) / 1000
+        for function in dict.fromkeys(one.hook.function for one in questions):
+            about = [one for one in questions if one.hook.function == function]
+            with metrics.counted(metrics.before_writes):
+                answer = await self._ask(caller, function, about, until)
+                found = await _off_loop(about, answer, function, {id(one): n for n, one in enumerate(steps)})
+            verdicts.update(found)
+        return tuple(
+            [
+                msgspec.structs.replace(step, verdict=verdicts[number]) if number in verdicts else step
+                for number, step in enumerate(steps)
+            ]
+        )
+
+    async def _ask(self, caller: Caller, function: str, about: list[Question], until: float) -> bytes | None:
+        """Return the answer of the function. Raises: BeforeWriteFailed, BeforeWriteBusy, TooLarge."""
+        event = _event(caller, about)
+        if len(event) > MAX_WRITES_BYTES:
+            raise TooLarge(
+                f"The documents of this write have {len(event)} bytes before and after it, and a function can be asked "
+                f"about {MAX_WRITES_BYTES}. Split the commit."
+            )
+        seconds = min(until - asyncio.get_running_loop().time(), about[0].hook.timeout_ms / 1000)
+        server = Caller(CallerKind.SECRET, project=caller.project, depth=caller.depth)
+        try:
+            with self._within_share(caller.project, function, len(event)):
+                if seconds <= 0:
+                    raise FunctionTimeout("The functions before this one have used all of the time.")
+                answer = await self.functions.run_hook(
+                    server, HookCall(function, HookName.BEFORE_WRITE, {}, seconds, event)
+                )
+        except PASSING as problem:
+            log.warning("a function was not asked", function=function, project=caller.project, code=problem.code)
+            raise _busy(function, problem.code) from problem
+        except Problem as problem:
+            log.warning(
+                "a function failed before a write", function=function, project=caller.project, code=problem.code
+            )
+            raise failed(function, problem.code) from problem
+        value = answer.value
+        return value if isinstance(value, bytes) else None
+
+    @contextmanager
+    def _within_share(self, project: str, function: str, size: int) -> Iterator[None]:
+        """Count the bytes of an event while it waits for its answer. Raises: BeforeWriteBusy."""
+        if self.waiting_bytes[project] + size > MAX_WAITING_BYTES:
+            raise FunctionOverloaded("Too many writes of this project wait for their function.")
+        self.waiting_bytes[project] += size
+        try:
+            yield
+        finally:
+            self.waiting_bytes[project] -= size
+            if not self.waiting_bytes[project]:
+                del self.waiting_bytes[project]
+
+
+async def _off_loop(
+    about: list[Question], answer: bytes | None, function: str, places: dict[int, int]
+) -> dict[int, Verdict]:
+    """Read the answer; in a thread, if answer or documents are large."""
+    size = len(answer or b"") + sum([len(one.after.body) for one in about if one.after is not None])
+    if answer is None or size < LARGE_BYTES:
+        return _verdicts(about, answer, function, places)
+    return await asyncio.to_thread(_verdicts, about, answer, function, places)
+
+
+def _verdicts(about: list[Question], answer: bytes | None, function: str, places: dict[int, int]) -> dict[int, Verdict]:
+    """Return the verdict of each write, by its place in the commit. Raises: WriteRefused, BeforeWriteFailed."""
+    decisions = _decisions(answer, len(about), function)
+    verdicts = {}
+    for question, decision in zip(about, decisions, strict=False):
+        place = places[id(question.step)]
+        if decision is not None and decision.refuse is not UNSET:
+            raise _refused(decision, place)
+        body = question.after.body if question.after is not None else None
+        patched = decision is not None and decision.patch is not UNSET
+        if decision is not None and decision.patch is not UNSET:
+            body = _patched(question, bytes(decision.patch), function)
+        rev = question.before.rev if question.before is not None else 0
+        verdicts[place] = Verdict(question.hook, question.op, rev, body, patched)
+    return verdicts
+
+
+def _decisions(answer: bytes | None, number: int, function: str) -> list[WriteDecision | None]:
+    """Raises: BeforeWriteFailed if the answer has another form."""
+    if answer is None:
+        raise failed(function, "invalid_answer")
+    try:
+        decisions = msgspec.json.decode(answer, type=WriteDecisions).answers
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        log.warning("a function returned something else than a decision", function=function, reason=str(error)[:200])
+        raise failed(function, "invalid_answer") from None
+    last = decisions[-1] if decisions else None
+    complete = len(decisions) == number or (last is not None and last.refuse is not UNSET)
+    if not complete or len(decisions) > number or not all(map(_is_clear, decisions)):
+        raise failed(function, "invalid_answer")
+    return decisions
+
+
+def _is_clear(decision: WriteDecision | None) -> bool:
+    """True if a decision does not refuse and change a write at once, and its code is one."""
+    if decision is None:
+        return True
+    if decision.refuse is UNSET:
+        return decision.code is UNSET
+    return decision.patch is UNSET and (decision.code is UNSET or REASON.fullmatch(decision.code) is not None)
+
+
+def _refused(decision: WriteDecision, place: int) -> WriteRefused:
+    reason = None if decision.code is UNSET else decision.code
+    return WriteRefused(readable(str(decision.refuse), MAX_MESSAGE) or NO_MESSAGE, reason=reason, write=place)
+
+
+def _patched(question: Question, patch: bytes, function: str) -> bytes:
+    """Return the body with the changes of the function. Raises: BeforeWriteFailed."""
+    after = question.after
+    if after is None:
+        raise failed(function, "patch_of_a_deletion")
+    try:
+        changes = fields_at(after.id, patch)
+        if has_operators(changes):
+            raise failed(function, "operators_in_patch")
+        return stored_form(merged_fields(read_fields(after.body), changes))
+    except Problem as problem:
+        raise failed(function, problem.code) from problem
+
+
+def _event(caller: Caller, about: list[Question]) -> bytes:
+    """Return the event without a parse of the documents: numbers keep all their digits."""
+    writes = [
+        b'{"op":"%s","collection":"%s","id":"%s","before":%s,"next":%s}'
+        % (
+            one.op.encode(),
+            one.step.collection.encode(),
+            one.step.write.id.encode(),
+            b"null" if one.before is None else seen(one.before),
+            b"null" if one.after is None else seen(one.after),
+        )
+        for one in about
+    ]
+    return b'{"caller":' + msgspec.json.encode(_shown(caller)) + b',"writes":[' + b",".join(writes) + b"]}"
+
+
+def _shown(caller: Caller) -> dict[str, Any]:
+    """Return what a function may know of the caller. The session of a user is the user's secret."""
+    user = caller.user
+    kinds = {CallerKind.SECRET: "server", CallerKind.DEVELOPER: "member"}
+    told = user and {name: value for name, value in msgspec.structs.asdict(user).items() if name != "session"}
+    return {"kind": kinds.get(caller.kind, "user" if user else "visitor"), "user": told}
+
+
+def _busy(function: str, cause: str) -> BeforeWriteBusy:
+    return BeforeWriteBusy(
+        f"The function {function}, which this app asks before it writes here, did not answer in time. Nothing was "
+        "written. Try again.",
+        function=function,
+        cause=cause,
+        retry_after_seconds=RETRY_AFTER_SECONDS,
+    )

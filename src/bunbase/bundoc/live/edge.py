@@ -1,0 +1,85 @@
+"""The stream of events to one edge, and its watches."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from bunbase.bundoc.live.asked import Asked, Resume
+from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, Started
+from bunbase.contracts.caller import Caller
+
+MAX_BYTES: Final = 64 << 20
+EVENT_BYTES: Final = 200  # of an event, in addition to its body
+
+
+class Member:
+    """One watch. `group`: the name of its group, empty until it has entered one.
+
+    `checks`: how often the caller was changed. `started`: the edge holds the result of the group.
+    `withdrawn`: the watch has ended.
+    """
+
+    def __init__(self, edge: Edge, number: int, caller: Caller, asked: Asked, resume: Resume | None) -> None:
+        self.edge = edge
+        self.number = number
+        self.caller = caller
+        self.asked = asked
+        self.resume = resume
+        self.group = ""
+        self.checks = 0
+        self.started = False
+        self.withdrawn = False
+
+
+class Edge:
+    """A queue, bounded in bytes. `behind`: it was read too slowly, and has lost events. `watches`: by number."""
+
+    def __init__(self, name: str, max_bytes: int = MAX_BYTES) -> None:
+        self.name = name
+        self.max_bytes = max_bytes
+        self.watches: dict[int, Member] = {}
+        self.events: list[LiveEvent] = []
+        self.bytes = 0
+        self.news = asyncio.Event()
+        self.closed = False
+        self.behind = False
+
+    def put(self, event: LiveEvent) -> None:
+        """Add an event. If there is no room for it, the stream ends."""
+        if self.closed:
+            return
+        size = EVENT_BYTES + (len(event.body) if isinstance(event, Started | Diff) else 0)
+        if self.events and self.bytes + size > self.max_bytes:
+            self.behind = True
+            self.close()
+        elif self._repeats(event):
+            self.events[-1] = event
+        else:
+            self.events.append(event)
+            self.bytes += size
+            self.news.set()
+
+    def close(self) -> None:
+        """End the stream. Events that were not read are lost."""
+        self.closed = True
+        self.events.clear()
+        self.news.set()
+
+    async def next(self, seconds: float) -> tuple[LiveEvent, ...] | None:
+        """Return all events that wait; none if none came in `seconds`. Return None if the stream has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.news.wait()
+        except TimeoutError:
+            return ()
+        if self.closed:
+            return None
+        events, self.events, self.bytes = tuple(self.events), [], 0
+        self.news.clear()
+        return events
+
+    def _repeats(self, event: LiveEvent) -> bool:
+        """True if two barriers of one project stand next to each other."""
+        last = self.events[-1] if self.events else None
+        return isinstance(event, Barrier) and isinstance(last, Barrier) and last.project == event.project

@@ -1,0 +1,138 @@
+"""Run a query in one snapshot. The outcome is always right; `incremental` only reaches the same outcome faster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from bunbase.bundoc.documents import Lookup, StoredDocument, seen
+from bunbase.bundoc.engine import Moment
+from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.visibility import View, view_of
+from bunbase.bundoc.live.window import HeldRow, Window
+from bunbase.bundoc.query.select import selected
+from bunbase.bundoc.query.sort import position
+from bunbase.contracts.bundoc.live import MAX_DOCUMENTS, MAX_RESULT_BYTES, LiveQueryTooLarge, RulesTooSlow
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import DeadlineExceeded
+
+MAX_LOOKED_UP: Final = 5000
+AFTER_END_MS: Final = 2
+SOONEST_MS: Final = 50  # between two queries that only time makes necessary
+TIMED_SECONDS: Final = 30  # rules that read the time are evaluated again after this time
+
+decode: Final = msgspec.json.Decoder().decode
+
+T = TypeVar("T")
+
+Place = tuple[str, str]  # collection and id
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The result of a query at one moment. `looked_up`: the documents that decided about it, missing ones too.
+
+    `due`: when the result may change without a write, in milliseconds since 1970. `follows`: each change of a document
+    can be applied to the window by itself.
+    """
+
+    view: View
+    window: Window
+    looked_up: frozenset[Place]
+    due: int | None
+    follows: bool
+
+
+def evaluated(moment: Moment, asked: Asked, caller: Caller, now: datetime, dev: bool) -> Result:
+    """Run the query for the caller.
+
+    Raises: RuleDenied, InvalidQuery, QueryNeedsIndex, CollectionNotFound, LiveQueryTooLarge, RulesTooSlow.
+    """
+    terms = moment.terms(asked.collection)
+    view = view_of(asked, caller, terms, now, dev)
+    looked_up: set[Place] = set()
+    try:
+        window = _document(moment, asked, view, looked_up) if asked.id else _found(moment, asked, view, looked_up)
+    except DeadlineExceeded as slow:
+        raise RulesTooSlow(slow.detail) from None
+    check_size(window, asked.bounded)
+    if len(looked_up) > MAX_LOOKED_UP:
+        raise LiveQueryTooLarge(f"The rules of this query look up more than {MAX_LOOKED_UP} documents.")
+    expires = terms is not None and terms.definition.expires is not None
+    return Result(
+        view=view,
+        window=window,
+        looked_up=frozenset(looked_up),
+        due=_due(moment, asked, view, looked_up),
+        follows=view.steady and asked.light and not expires,
+    )
+
+
+def check_size(window: Window, bounded: bool) -> None:
+    """Raises: LiveQueryTooLarge."""
+    if not bounded and (window.more or len(window.rows) > window.limit):
+        raise LiveQueryTooLarge(f"The result has more than {MAX_DOCUMENTS} documents: send limit, or a filter.")
+    if window.lacks_rows or sum([len(row.body) for row in window.shown]) > MAX_RESULT_BYTES:
+        message = f"The result has more than {MAX_RESULT_BYTES >> 20} MiB: send a lower limit, or select."
+        raise LiveQueryTooLarge(message)
+
+
+def row_of(asked: Asked, stored: StoredDocument) -> HeldRow:
+    """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
+    return HeldRow(position(asked.order, decode(seen(stored))), stored.id, selected(stored, asked.paths))
+
+
+def _found(moment: Moment, asked: Asked, view: View, looked_up: set[Place]) -> Window:
+    search = view.search
+    if view.looks_up:
+        search = msgspec.structs.replace(
+            search,
+            residual=_recording(search.residual, looked_up),
+            shown=_recording(search.shown, looked_up),
+        )
+    found = moment.search(asked.collection, search)
+    if found.estimated:
+        raise LiveQueryTooLarge("There are too many documents to count: leave out count, or narrow the filter.")
+    return Window([row_of(asked, one) for one in found.items], asked.limit, found.more, found.count)
+
+
+def _document(moment: Moment, asked: Asked, view: View, looked_up: set[Place]) -> Window:
+    assert asked.id is not None
+    stored, access = moment.lookup(asked.collection, asked.id), view.access
+    lookup = _noting(moment.lookup, looked_up)
+    if stored is not None and access is not None:
+        stored = access.shown("get", lookup, stored) if access.may("get", asked.id, lookup, stored) else None
+        if access.budget.spent:
+            raise RulesTooSlow("The rules of this document take too long: simplify them.")
+    return Window([row_of(asked, stored)] if stored is not None else [], 1, False, None)
+
+
+def _recording(
+    work: Callable[[StoredDocument, Lookup], T] | None, looked_up: set[Place]
+) -> Callable[[StoredDocument, Lookup], T] | None:
+    if work is None:
+        return None
+    return lambda stored, lookup: work(stored, _noting(lookup, looked_up))
+
+
+def _noting(lookup: Lookup, looked_up: set[Place]) -> Lookup:
+    """Return a function that looks documents up, and stores which."""
+
+    def noting(collection: str, id: str) -> StoredDocument | None:
+        looked_up.add((collection, id))
+        return lookup(collection, id)
+
+    return noting
+
+
+def _due(moment: Moment, asked: Asked, view: View, looked_up: set[Place]) -> int | None:
+    """Return when a document expires that may matter, or when rules that read the time are asked again."""
+    ends = [moment.next_end(name) for name in {asked.collection, *(name for name, _ in looked_up)}]
+    times = [end + AFTER_END_MS for end in ends if end is not None]
+    now = int(time.time() * 1000)  # the clock of SQLite, which decides about the end of a document
+    if view.timed:
+        times.append(now + TIMED_SECONDS * 1000)
+    return max(min(times), now + SOONEST_MS) if times else None

@@ -1,0 +1,45 @@
+"""A group: the watches with the same view of the same query. It has one state, and one diff for all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.edge import Edge, Member
+from bunbase.bundoc.live.evaluation import Result
+from bunbase.bundoc.live.window import HeldRow
+from bunbase.contracts.caller import Caller
+
+
+class Group:
+    """`result` is the state at the change `seq` of the history `epoch`.
+
+    `told`: the rows after the last diff. `caller`: a caller with this view. `stale`: a query must run before anything
+    is told. `regroup`: the rules may have changed, so the view of each member must be made again.
+    """
+
+    def __init__(self, asked: Asked, caller: Caller, result: Result, epoch: str, seq: int) -> None:
+        self.asked = asked
+        self.caller = caller
+        self.members: dict[Member, None] = {}
+        self.edges: Counter[Edge] = Counter()  # how many watches of each edge hold the result
+        self.turn = 0
+        self.gone = False
+        self.take(result, epoch, seq)
+        self.tell()
+
+    @property
+    def name(self) -> str:
+        return self.result.view.name
+
+    def take(self, result: Result, epoch: str, seq: int) -> None:
+        """Replace the state by the outcome of a query."""
+        self.result = result
+        self.epoch, self.seq = epoch, seq
+        self.stale = self.regroup = False
+
+    def tell(self) -> None:
+        """Remember the present state as the one that edges hold."""
+        self.told: list[HeldRow] = self.result.window.shown
+        self.told_count = self.result.window.count
+        self.told_epoch = self.epoch

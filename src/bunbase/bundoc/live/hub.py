@@ -1,0 +1,394 @@
+"""The live queries of one project: all groups, and the rounds that bring them up to date.
+
+The life of a change:
+
+1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.Waiters.followers`).
+2. The hub begins a round. It applies the batches that wait to the groups that they concern (`incremental`). Groups
+   whose rules look documents up, and groups whose rules were altered, become stale instead.
+3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
+   applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
+4. Each group tells the difference from what it has told before (`telling`), and then each edge gets a Barrier.
+
+A commit is never split: batches hold whole commits, and nothing is told between two steps of a round. The query is
+always right, so every doubt makes groups stale: a batch without images, a tail that is too long, a rule that takes
+longer than the event loop allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from bunbase.bundoc.changes import DocumentChange
+from bunbase.bundoc.engine import Engine, Moment
+from bunbase.bundoc.live.edge import Member
+from bunbase.bundoc.live.evaluation import Result, check_size, evaluated
+from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.incremental import Image, apply_change, touches
+from bunbase.bundoc.live.registry import Registry
+from bunbase.bundoc.live.rounds import Done, Job, run_jobs
+from bunbase.bundoc.live.slices import Slices
+from bunbase.bundoc.live.tail import Tail
+from bunbase.bundoc.live.telling import Telling
+from bunbase.bundoc.live.visibility import View, view_of
+from bunbase.contracts.bundoc.backups import ProjectRestoring
+from bunbase.contracts.bundoc.live import LiveQueryTooLarge
+from bunbase.contracts.bundoc.problems import BundocBusy
+from bunbase.contracts.caller import Caller
+from bunbase.pkg import metrics
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable
+from bunbase.pkg.logger import logger
+from bunbase.pkg.rules.inputs import Postponed
+
+log = logger("bundoc")
+
+REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
+AHEAD_SECONDS: Final = 1.0
+TRIES: Final = 8
+PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, ProjectRestoring)
+
+
+class Hub:
+    """`tail`: the batches that are not applied yet.
+
+    `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
+    `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
+    own, so the next round looks at them again.
+    `starting`: the queries that make new groups, by view.
+    """
+
+    def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
+        self.project = project
+        self.engine = engine
+        self.clock = clock
+        self.dev = dev
+        self.groups = Registry()
+        self.telling = Telling(project, engine)
+        self.doubtful: frozenset[str] = frozenset()
+        self.starting: dict[str, asyncio.Task[Group]] = {}
+        self.again: set[asyncio.Task[None]] = set()
+        self.tail = Tail()
+        self.epoch, self.seq = "", -1
+        self.entering = 0
+        self.slices = Slices()
+        engine.follow(project, self.tail.take)
+        self.rounds = asyncio.create_task(self._go_round())
+
+    @property
+    def empty(self) -> bool:
+        return not self.groups.by_name and not self.starting and not self.again and not self.entering
+
+    async def close(self) -> None:
+        self.engine.unfollow(self.project)
+        self.tail.forget()  # a snapshot may wait for a batch, which will not come any more
+        for task in (self.rounds, *self.starting.values(), *self.again):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+        for group in list(self.groups.by_name.values()):
+            self.groups.remove(group)
+
+    async def enter(self, member: Member) -> None:
+        """Put a member into the group of its view. Its result comes with the next round.
+
+        Raises: the Problems of Live.watch.
+        """
+        self.entering += 1
+        try:
+            await self._enter(member)
+        finally:
+            self.entering -= 1
+
+    async def _enter(self, member: Member) -> None:
+        while not member.withdrawn:
+            caller = member.caller
+            view = await self._view(member, caller)
+            group = self.groups.by_name.get(view.name) or await self._started(view, member)
+            if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
+                self._withdraw(member)
+                group.members[member] = None
+                member.group = group.name
+                self.telling.expect(member)
+                self.tail.news.set()
+                return
+
+    async def recheck(self, member: Member, caller: Caller) -> bool:
+        """Decide the watch for another caller. Return True if Started or Ended follows. Raises: as `enter`."""
+        view = await self._view(member, caller)
+        member.caller = caller
+        member.checks += 1
+        if view.name == member.group or member.withdrawn:
+            return False
+        self._withdraw(member)
+        member.resume = None
+        await self.enter(member)
+        return True
+
+    def leave(self, member: Member) -> None:
+        """Forget a watch. Idempotent."""
+        member.withdrawn = True
+        self._withdraw(member)
+
+    def end(self, problem: Problem, members: Iterable[Member] | None = None) -> None:
+        """End watches, all of them by default, and tell their edges why."""
+        every = (
+            members if members is not None else [one for group in self.groups.by_name.values() for one in group.members]
+        )
+        for member in list(every):
+            self.leave(member)
+            self.telling.end(member, problem)
+
+    async def probe(self) -> None:
+        """Read the project's state, which proves its key to BunKMS. End all watches if it cannot be read any more."""
+        try:
+            await self.engine.reached(self.project, "", 0, 0)
+        except PASSING:
+            return
+        except Problem as problem:
+            self.end(problem)
+        for group in [
+            one for one in self.groups.by_name.values() if not one.members
+        ]:  # their callers left during the query
+            self.groups.remove(group)
+
+    async def _view(self, member: Member, caller: Caller) -> View:
+        terms = await self.engine.terms(self.project, member.asked.collection)
+        return await asyncio.to_thread(view_of, member.asked, caller, terms, self.clock.now(), self.dev)
+
+    async def _started(self, view: View, member: Member) -> Group | None:
+        """Return a new group. Watches with the same view wait for the same query.
+
+        The query may see newer rules, under which these watches have different views. Then its outcome is only for the
+        watch that began it, and the others get None.
+        """
+        task = self.starting.get(view.name)
+        if task is not None:
+            with suppress(Problem):
+                group = await asyncio.shield(task)
+                return group if group.name == view.name else None
+            return None
+        self.groups.check_room(member.asked.collection, len(self.starting))
+        task = self.starting[view.name] = asyncio.create_task(self._start(member))
+        task.add_done_callback(lambda _: self.starting.pop(view.name, None))
+        return await asyncio.shield(task)
+
+    async def _start(self, member: Member) -> Group:
+        altered, asked, caller = self.tail.altered, member.asked, member.caller
+        now = self.clock.now()
+
+        def work(moment: Moment) -> tuple[str, int, Result]:
+            return moment.epoch, moment.seq, evaluated(moment, asked, caller, now, self.dev)
+
+        epoch, seq, result = await self.engine.moment(self.project, work)
+        if (there := self.groups.by_name.get(result.view.name)) is not None:
+            return there
+        group = Group(asked, caller, result, epoch, seq)
+        if not self.epoch:
+            self.epoch, self.seq = epoch, seq
+        self.groups.add(group)
+        if altered != self.tail.altered or epoch != self.epoch or seq < self.seq:
+            self.groups.mark([group], regroup=True)
+        return group
+
+    def _withdraw(self, member: Member) -> None:
+        """Take a member out of its group, and remove the group if it was the last one."""
+        group, member.group = self.groups.by_name.get(member.group), ""
+        self.telling.expect_no_more(member)
+        if group is not None:
+            self.telling.stop(member, group)
+            group.members.pop(member, None)
+            if not group.members:
+                self.groups.remove(group)
+
+    async def _go_round(self) -> None:
+        tried = 0
+        while True:
+            await self._wait()
+            try:
+                await self._round()
+                tried = 0
+            except PASSING as problem:
+                tried += 1
+                if tried < TRIES:
+                    await asyncio.sleep(REST_SECONDS * 2**tried)
+                    self.tail.news.set()
+                else:
+                    self.end(problem)
+            except Problem as problem:
+                self.end(problem)
+            except Exception:
+                log.exception("a round of live queries failed", project=self.project)
+                self.end(Internal("The live queries of this project have ended by a fault of the server."))
+
+    async def _wait(self) -> None:
+        """Wait for news, or until a result may change by itself."""
+        seconds = min(self.groups.timed.values()) / 1000 - time.time() if self.groups.timed else None
+        if self.telling.expected:
+            seconds = AHEAD_SECONDS if seconds is None else min(AHEAD_SECONDS, seconds)
+        try:
+            async with asyncio.timeout(None if seconds is None else max(0.001, seconds)):
+                await self.tail.news.wait()
+        except TimeoutError:  # the changes before a new group should have arrived by now
+            self.groups.mark_ahead(self.seq)
+
+    async def _round(self) -> None:
+        self.tail.news.clear()
+        self._settle_doubts()
+        self.groups.mark_due(time.time() * 1000)
+        await self._apply_pending(None)
+        began = time.monotonic()
+        while self.groups.stale or self.again:
+            if self.again:  # these members may hold a result that is not told any more
+                await asyncio.wait(self.again)
+                self.groups.mark_ahead(self.seq)
+            self._settle_doubts()
+            if self.groups.stale:
+                await self._run_stale()
+        took = time.monotonic() - began
+        await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
+        if self.doubtful:
+            self.tail.news.set()
+        await asyncio.sleep(min(REST_SECONDS, took))
+
+    def _settle_doubts(self) -> None:
+        """Make the groups stale that may have been asked under rules of before an alteration."""
+        self.groups.mark_altered(self.doubtful)
+        self.doubtful = frozenset()
+
+    async def _apply_pending(self, until: int | None) -> None:
+        """Apply the batches up to the change `until`, or all of them."""
+        if self.tail.unknown:
+            self.tail.unknown = until is not None  # the lost batches may be newer than the snapshot
+            self.groups.mark_all(regroup=True)
+        while (batch := self.tail.next(until)) is not None:
+            self.epoch = self.epoch or batch.epoch
+            if batch.epoch != self.epoch:
+                self.tail.forget()
+                continue
+            self.seq = max(self.seq, batch.seq)  # a group that begins meanwhile, from an older snapshot, is stale
+            if until is not None:
+                self.doubtful |= batch.altered
+            self.groups.mark_altered(batch.altered)
+            if batch.changes is None and batch.seq > batch.since:
+                self.groups.mark_all()
+            for change in batch.changes or ():
+                await self._apply(change)
+
+    async def _apply(self, change: DocumentChange) -> None:
+        before, after = Image(change.before), Image(change.after)
+        document = change.after or change.before
+        assert document is not None
+        self.groups.mark(
+            [one for one in self.groups.index.looking_up((change.collection, document.id)) if one.seq < change.seq]
+        )
+        if before.large or after.large:
+            await asyncio.to_thread(lambda: (before.fields, after.fields))
+        for group in self.groups.index.concerned(change.collection, before.fields, after.fields):
+            if group.gone or group.stale or group.seq >= change.seq:
+                continue
+            if not group.result.follows or before.large or after.large:
+                self.groups.mark([group] if touches(group.asked, before, after) else [])
+            else:
+                self._follow(group, before, after)
+            await self.slices.turn()
+
+    def _follow(self, group: Group, before: Image, after: Image) -> None:
+        window = group.result.window
+        metrics.bundoc_live_evaluations.inc()
+        try:
+            if apply_change(group.asked, group.result, before, after):
+                self.telling.note(group)
+                if window.lacks_rows:
+                    metrics.bundoc_live_queries.labels("refill").inc()
+                    self.groups.mark([group])
+                check_size(window, group.asked.bounded)
+        except (Postponed, LiveQueryTooLarge):
+            self.groups.mark([group])  # the query decides
+
+    async def _run_stale(self) -> None:
+        """Run the queries of all stale groups in one snapshot, and bring all other groups to the same change."""
+        loop, now = asyncio.get_running_loop(), self.clock.now()
+
+        def work(moment: Moment) -> tuple[str, int, list[Done]]:
+            ready = asyncio.run_coroutine_threadsafe(self._reach(moment.epoch, moment.seq), loop)
+            return moment.epoch, moment.seq, run_jobs(moment, ready.result(), now, self.dev)
+
+        epoch, seq, done = await self.engine.moment(self.project, work)
+        metrics.bundoc_live_queries.labels("stale").inc(len(done))
+        for one in done:
+            self.groups.stale.pop(one.job.group, None)
+            if not one.job.group.gone:
+                self._place(one, epoch, seq)
+
+    async def _reach(self, epoch: str, seq: int) -> list[Job]:
+        """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
+        if self.epoch != epoch:
+            self.tail.begin(epoch, seq)
+            self.groups.mark_all(regroup=True)
+            self.epoch, self.seq = epoch, seq
+        elif not await self.tail.reaches(seq, self.seq):
+            log.warning("the changes of a commit did not arrive", project=self.project, seq=seq)
+            self.groups.mark_all(regroup=True)
+        await self._apply_pending(seq)
+        self.seq = max(self.seq, seq)
+        return [_job(group) for group in self.groups.stale]
+
+    def _place(self, done: Done, epoch: str, seq: int) -> None:
+        """Put the outcomes of a query into its group, or into other groups if views have changed."""
+        group = done.job.group
+        own = next((one for one in done.outcomes if isinstance(one, Result) and one.view.name == group.name), None)
+        if own is not None:
+            self._take(group, own, epoch, seq)
+        for (member, caller), number in zip(done.job.callers, done.of, strict=True):
+            outcome = done.outcomes[number]
+            if member.group != group.name or member.caller is not caller:
+                continue  # it has left meanwhile, or has another caller
+            if isinstance(outcome, Problem):
+                self.end(outcome, [member])
+            elif outcome is not own:
+                self._move(member, outcome, epoch, seq)
+        if own is None:
+            self._scatter(group)
+
+    def _take(self, group: Group, result: Result, epoch: str, seq: int) -> None:
+        group.take(result, epoch, seq)
+        self.groups.file(group)
+        self.telling.note(group)
+
+    def _move(self, member: Member, result: Result, epoch: str, seq: int) -> None:
+        """Put a member into the group of its new view."""
+        target = self.groups.by_name.get(result.view.name)
+        if target is None:
+            target = Group(member.asked, member.caller, result, epoch, seq)
+            self.groups.add(target)
+        elif target.seq != seq or target.stale:
+            self._take(target, result, epoch, seq)
+        self._withdraw(member)
+        target.members[member] = None
+        member.group, member.resume = target.name, None
+        self.telling.expect(member)
+
+    def _scatter(self, group: Group) -> None:
+        """Let the members that have entered during the query look for their groups again."""
+        for member in list(group.members):
+            self._withdraw(member)
+            task = asyncio.create_task(self._enter_again(member))
+            self.again.add(task)
+            task.add_done_callback(self.again.discard)
+        if not group.gone:
+            self.groups.remove(group)
+
+    async def _enter_again(self, member: Member) -> None:
+        try:
+            await self.enter(member)
+        except Problem as problem:
+            self.end(problem, [member])
+
+
+def _job(group: Group) -> Job:
+    callers = tuple((member, member.caller) for member in group.members)
+    return Job(group, group.name, group.asked, group.caller, group.regroup, callers)

@@ -1,0 +1,86 @@
+"""The queries of one round: all of them run in one snapshot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bunbase.bundoc.engine import Moment
+from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.edge import Member
+from bunbase.bundoc.live.evaluation import Result, evaluated
+from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.visibility import view_of
+from bunbase.contracts.bundoc.live import TooManyLiveQueries
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Problem
+
+QUERY_SECONDS: Final = 3.0  # of one query in a round, since all groups of the project wait for it
+ROUND_SECONDS: Final = 20.0
+SPENT: Final = "The live queries of this project take too long together: use fewer, or simplify their rules."
+
+Outcome = Result | Problem
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A group whose query must run. `name`: its view, as its members know it.
+
+    `regroup`: the view of each member must be made again. Otherwise this happens only if the snapshot has other rules.
+    """
+
+    group: Group
+    name: str
+    asked: Asked
+    caller: Caller
+    regroup: bool
+    callers: tuple[tuple[Member, Caller], ...]
+
+
+class Done(msgspec.Struct, frozen=True):
+    """`outcomes`: what the query found, for each view. `of`: the index of the outcome, for each of `Job.callers`."""
+
+    job: Job
+    outcomes: tuple[Outcome, ...]
+    of: tuple[int, ...]
+
+
+def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool) -> list[Done]:
+    """Run the queries in one snapshot, in a thread."""
+    until = time.monotonic() + ROUND_SECONDS
+    return [_run(moment, job, now, dev, until) for job in jobs]
+
+
+def _run(moment: Moment, job: Job, now: datetime, dev: bool, until: float) -> Done:
+    if not job.regroup:
+        outcome = _outcome(moment, job.asked, job.caller, now, dev, until)
+        if isinstance(outcome, Result) and outcome.view.name == job.name:
+            return Done(job, (outcome,), (0,) * len(job.callers))
+    outcomes: list[Outcome] = []
+    of: list[int] = []
+    known: dict[str, int] = {}
+    for _, caller in job.callers:
+        try:
+            name = view_of(job.asked, caller, moment.terms(job.asked.collection), now, dev).name
+        except Problem as problem:
+            of.append(len(outcomes))
+            outcomes.append(problem)
+            continue
+        if name not in known:
+            known[name] = len(outcomes)
+            outcomes.append(_outcome(moment, job.asked, caller, now, dev, until))
+        of.append(known[name])
+    return Done(job, tuple(outcomes), tuple(of))
+
+
+def _outcome(moment: Moment, asked: Asked, caller: Caller, now: datetime, dev: bool, until: float) -> Outcome:
+    if time.monotonic() > until:
+        return TooManyLiveQueries(SPENT)
+    moment.allow(QUERY_SECONDS)
+    try:
+        return evaluated(moment, asked, caller, now, dev)
+    except Problem as problem:
+        return problem

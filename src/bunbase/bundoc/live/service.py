@@ -1,0 +1,135 @@
+"""Live queries of all projects in this process. Implements contracts.bundoc.live.Live; its docstrings describe them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.live.asked import parse_live, parse_resume
+from bunbase.bundoc.live.edge import Edge, Member
+from bunbase.bundoc.live.hub import Hub
+from bunbase.bundoc.permissions.access import bound_by_rules
+from bunbase.bundoc.query.budgets import Budgets
+from bunbase.contracts.bundoc.live import LiveEvent, LiveQuery, LiveStreamBehind, NoLiveStream, WatchedProjectDeleted
+from bunbase.contracts.caller import Act, Caller
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import InvalidInput, Problem
+
+SIGN_SECONDS: Final = 10.0  # without events, the stream sends a sign of life
+
+
+class LiveService:
+    """`bound`, `unbound`: what a query may examine, for callers bound by rules and for all others."""
+
+    def __init__(self, engine: Engine, clock: Clock, bound: Budgets, unbound: Budgets, dev: bool) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.bound = bound
+        self.unbound = unbound
+        self.dev = dev
+        self.edges: dict[str, Edge] = {}
+        self.hubs: dict[str, Hub] = {}
+
+    async def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
+        stream = Edge(edge)
+        if (older := self.edges.get(edge)) is not None:
+            older.close()
+        self.edges[edge] = stream
+        try:
+            yield ()
+            while (events := await stream.next(SIGN_SECONDS)) is not None:
+                yield events
+            if stream.behind:
+                raise LiveStreamBehind("Open the stream again, and watch again.")
+        finally:
+            await self._forget(stream)
+
+    async def watch(self, caller: Caller, edge: str, number: int, query: LiveQuery) -> None:
+        stream = self.edges.get(edge)
+        if stream is None or stream.closed:
+            raise NoLiveStream(f"The edge {edge} has no open stream.")
+        if number in stream.watches:
+            raise InvalidInput.at("number", f"The edge watches something under the number {number} already.")
+        budgets = self.bound if bound_by_rules(caller, Act.DOCUMENT_READ, query.collection) else self.unbound
+        asked, resume = await parse_live(query, budgets), parse_resume(query)
+        member = stream.watches[number] = Member(stream, number, caller, asked, resume)
+        hub = self._hub(caller.project)
+        try:
+            await hub.enter(member)
+        except BaseException:
+            hub.leave(member)
+            stream.watches.pop(number, None)
+            raise
+        finally:
+            await self._close_if_empty(hub)
+
+    async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple([number for number in numbers if await self._rechecked(caller, edge, number)])
+
+    async def unwatch(self, edge: str, numbers: tuple[int, ...]) -> None:
+        stream = self.edges.get(edge)
+        for number in numbers if stream is not None else ():
+            assert stream is not None
+            if (member := stream.watches.pop(number, None)) is not None:
+                await self._left(member)
+
+    async def drop_project(self, project: str) -> None:
+        """End all watches of a project that is being deleted."""
+        if (hub := self.hubs.get(project)) is not None:
+            hub.end(WatchedProjectDeleted("The project has been deleted."))
+            await self._close_if_empty(hub)
+
+    async def tend(self) -> None:
+        """Prove the keys of all watched projects, so that no watch outlives its project's key."""
+        for hub in list(self.hubs.values()):
+            await hub.probe()
+            await self._close_if_empty(hub)
+
+    async def close(self) -> None:
+        for edge in list(self.edges.values()):
+            edge.close()
+        for hub in list(self.hubs.values()):
+            await hub.close()
+        self.hubs.clear()
+
+    async def _rechecked(self, caller: Caller, edge: str, number: int) -> bool:
+        """Decide one watch for its new caller. Return True if an event about it follows."""
+        stream = self.edges.get(edge)
+        member = stream.watches.get(number) if stream is not None else None
+        if member is None or member.caller.project != caller.project:
+            return False
+        hub = self.hubs[caller.project]
+        try:
+            return await hub.recheck(member, caller)
+        except Problem as problem:
+            hub.end(problem, [member])
+            return True
+        finally:
+            await self._close_if_empty(hub)
+
+    def _hub(self, project: str) -> Hub:
+        if project not in self.hubs:
+            self.hubs[project] = Hub(project, self.engine, self.clock, self.dev)
+        return self.hubs[project]
+
+    async def _left(self, member: Member) -> None:
+        hub = self.hubs.get(member.caller.project)
+        member.withdrawn = True
+        if hub is not None:
+            hub.leave(member)
+            await self._close_if_empty(hub)
+
+    async def _close_if_empty(self, hub: Hub) -> None:
+        if hub.empty and self.hubs.get(hub.project) is hub:
+            del self.hubs[hub.project]
+            await hub.close()
+
+    async def _forget(self, stream: Edge) -> None:
+        stream.close()
+        if self.edges.get(stream.name) is stream:
+            del self.edges[stream.name]
+        members = list(stream.watches.values())
+        stream.watches.clear()
+        for member in members:
+            await self._left(member)

@@ -1,0 +1,20 @@
+"""Let other work run in the event loop after each 2 ms of evaluation."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+SLICE_SECONDS: Final = 0.002
+
+
+class Slices:
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+
+    async def turn(self) -> None:
+        """Call this between two steps of work."""
+        if time.perf_counter() - self.began > SLICE_SECONDS:
+            await asyncio.sleep(0)
+            self.began = time.perf_counter()

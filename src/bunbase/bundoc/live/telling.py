@@ -1,0 +1,139 @@
+"""The end of a round: each group tells what has changed, new watches get their results, and edges get a Barrier."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.live import frames
+from bunbase.bundoc.live.edge import Edge, Member
+from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.slices import Slices
+from bunbase.bundoc.live.window import difference
+from bunbase.contracts.bundoc.live import Barrier, Diff, Ended, Started
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import Problem
+
+MAX_LOGGED: Final = 5000  # changes that a resume looks at; after more of them, the client gets a snapshot
+
+Since = tuple[str, int]  # collection and number of a change
+
+
+class Telling:
+    """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result.
+
+    `edges`: how many watches of each edge hold a result of this project.
+    """
+
+    def __init__(self, project: str, engine: Engine) -> None:
+        self.project = project
+        self.engine = engine
+        self.changed: dict[Group, None] = {}
+        self.expected: dict[Member, None] = {}
+        self.edges: Counter[Edge] = Counter()
+
+    def note(self, group: Group) -> None:
+        self.changed[group] = None
+
+    def expect(self, member: Member) -> None:
+        self.expected[member] = None
+
+    def expect_no_more(self, member: Member) -> None:
+        self.expected.pop(member, None)
+
+    def start(self, member: Member, group: Group) -> None:
+        """Note that the edge holds the result of the group for this watch."""
+        member.started, member.resume = True, None
+        self.expected.pop(member, None)
+        for edges in (group.edges, self.edges):
+            edges[member.edge] += 1
+
+    def stop(self, member: Member, group: Group) -> None:
+        """Note that the edge holds no result for this watch, or not the right one. Idempotent."""
+        if member.started:
+            member.started = False
+            for edges in (group.edges, self.edges):
+                edges[member.edge] -= 1
+                if not edges[member.edge]:
+                    del edges[member.edge]
+
+    def end(self, member: Member, problem: Problem) -> None:
+        if member.edge.watches.get(member.number) is member:
+            del member.edge.watches[member.number]
+            member.edge.put(Ended(member.number, problem.body()))
+
+    async def tell(self, groups: Mapping[str, Group], epoch: str, seq: int, slices: Slices) -> None:
+        """Tell all changes. All groups that are not stale stand at the change `seq`; new ones may stand after it."""
+        logged = await self._logged(groups, epoch)
+        for group in list(self.changed):
+            if group.gone:
+                self.changed.pop(group, None)
+            elif not group.stale:
+                self._tell_changes(group, seq)
+                self.changed.pop(group, None)
+                await slices.turn()
+        for member in list(self.expected):
+            entered = groups.get(member.group)
+            if entered is not None and not entered.stale and entered.seq <= seq and member in self.expected:
+                self._tell_result(member, entered, seq, logged)
+                await slices.turn()
+        for edge in list(self.edges):
+            edge.put(Barrier(self.project, epoch, seq))
+
+    def _tell_changes(self, group: Group, seq: int) -> None:
+        window = group.result.window
+        if group.told_epoch != group.epoch:  # the numbers of changes have another meaning now
+            for member in group.members:
+                self.stop(member, group)
+                member.resume = None
+                self.expect(member)
+        shown = window.shown
+        gone, put = difference(group.told, shown)
+        counted = None if window.count == group.told_count else window.count
+        if gone or put or counted is not None:
+            group.turn += 1
+            body = frames.changed(gone, put, counted)
+            for edge in group.edges:
+                edge.put(Diff(group.name, group.turn, seq, body))
+            metrics.bundoc_live_diffs.inc()
+        group.tell()
+
+    def _tell_result(self, member: Member, group: Group, seq: int, logged: Mapping[Since, frozenset[str]]) -> None:
+        resume, rows, count = member.resume, group.told, group.told_count
+        touched = None if resume is None else logged.get((group.asked.collection, resume.seq))
+        if resume is not None and touched is not None and _fits(member, group, seq):
+            body = frames.resumed(rows, resume.have, touched, count)
+            metrics.bundoc_live_resumes.labels("diff").inc()
+        else:
+            body = frames.snapshot(rows, count)
+            metrics.bundoc_live_resumes.labels("snapshot").inc() if resume is not None else None
+        self.start(member, group)
+        name, turn = group.name, group.turn
+        member.edge.put(Started(member.number, name, turn, name, group.epoch, seq, body, member.checks))
+
+    async def _logged(self, groups: Mapping[str, Group], epoch: str) -> dict[Since, frozenset[str]]:
+        """Return the ids that changed since each state that a client wants to resume.
+
+        The log may be read after the round, so there may be later ids among them. These documents are sent once more.
+        """
+        wanted = {
+            (member.asked.collection, member.resume.seq)
+            for member in self.expected
+            if member.resume is not None and member.resume.epoch == epoch and member.resume.v == member.group
+        }
+        if not wanted:
+            return {}
+        found = await self.engine.moment(
+            self.project, lambda moment: [(since, moment.changed_ids(*since, MAX_LOGGED)) for since in wanted]
+        )
+        return {since: ids for since, ids in found if ids is not None}
+
+
+def _fits(member: Member, group: Group, seq: int) -> bool:
+    """True if the bodies that the client holds are still right, except for changed documents."""
+    resume = member.resume
+    assert resume is not None
+    same = resume.v == group.name and resume.epoch == group.epoch and resume.seq <= seq
+    return same and group.result.view.steady

@@ -1,0 +1,126 @@
+"""The view of a caller on a query: which documents and fields the rules show. Callers with the same view share a group.
+
+1. Callers with a key or a role that rules do not bind: one view for all.
+2. If the list rule is exactly an SQL condition for the caller, and no hidden field depends on the document: one view
+   for each condition with its parameters. All administrators share one; each owner has its own.
+3. Otherwise (look-ups, loops, arithmetic, `now`): one view for each value of `auth`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from bunbase.bundoc.definition import ABSENT, Terms
+from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.permissions.access import SCAN_STEPS, Access, Budget, bound_by_rules
+from bunbase.bundoc.permissions.listing import narrow
+from bunbase.bundoc.query.filters import EVERYTHING, Filter
+from bunbase.bundoc.query.search import Search
+from bunbase.bundoc.rules.rule import CompiledRule
+from bunbase.bundoc.rules.ruleset import Operation
+from bunbase.contracts.bundoc.problems import CollectionNotFound
+from bunbase.contracts.caller import Act, Caller
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.syntax import Name, Node, children
+
+NAME_BYTES: Final = 16
+
+encode: Final = msgspec.json.Encoder(order="deterministic").encode
+
+
+class View(msgspec.Struct, frozen=True):
+    """The part of a query's result that the rules show to a caller.
+
+    `name`: equal if and only if the view is equal: the project, the query, the rules and the class.
+    `search`: narrowed by the list rule. `implied`: a filter that every visible document matches.
+    `looks_up`: rules look documents up. `timed`: rules read the time. `kind`: the class of the view, for metrics.
+    """
+
+    name: str
+    access: Access | None
+    search: Search
+    implied: Filter = EVERYTHING
+    looks_up: bool = False
+    timed: bool = False
+    kind: str = "all"
+
+    @property
+    def steady(self) -> bool:
+        """True if a document is shown in the same way until the document or the view changes."""
+        return not (self.looks_up or self.timed)
+
+
+def view_of(asked: Asked, caller: Caller, terms: Terms | None, now: datetime, dev: bool) -> View:
+    """Return the view of the caller. It may take milliseconds, so call it in a thread.
+
+    Raises: RuleDenied, InvalidQuery if the query uses hidden fields, CollectionNotFound, InsufficientScope.
+    """
+    if not bound_by_rules(caller, Act.DOCUMENT_READ, asked.collection):
+        if terms is None and not dev and asked.id is None:
+            raise CollectionNotFound(f"There is no collection {asked.collection}.")
+        return View(_named(asked, caller, "all", ()), None, asked.search)
+    access = Access(caller, asked.collection, (terms or ABSENT).rules, now, Budget(SCAN_STEPS))
+    return _ruled(asked, access, "list" if asked.id is None else "get")
+
+
+def _ruled(asked: Asked, access: Access, op: Operation) -> View:
+    rules, about = access.rules, access.about(op)
+    search = narrow(asked.search, access, about) if op == "list" else asked.search
+    rule = rules.rules.get(op)
+    asks = [*([rule] if rule is not None else []), *rules.hidden.values()]
+    said = [rule.source if rule else None, sorted((path, one.source) for path, one in rules.hidden.items())]
+    looks_up, timed = any(one.lookups() for one in asks), any(_reads(one.tree, "now") for one in asks)
+    kind, who = _class(access, op, rule, about, whole=looks_up or timed)
+    return View(
+        name=_named(asked, access.caller, kind, (encode(said), *who)),
+        access=access,
+        search=search,
+        implied=search.implied,
+        looks_up=looks_up,
+        timed=timed,
+        kind=kind,
+    )
+
+
+def _class(
+    access: Access, op: Operation, rule: CompiledRule | None, about: Inputs, whole: bool
+) -> tuple[str, tuple[bytes, ...]]:
+    """Return the kind of the view, and the values that tell it from other views of the same kind."""
+    each = ("auth", (encode(access.auth),))
+    if whole or any(_reads(one.tree, "request") for one in access.rules.hidden.values()):
+        return each
+    hidden = []
+    for path, one in access.rules.hidden.items():
+        if one.never(about):
+            continue
+        if not one.is_fixed:
+            return each  # it depends on the document
+        hidden.append(path)
+    if rule is None:
+        return "nothing", (encode(hidden),)
+    if op == "get" and _reads(rule.tree, "request"):
+        return each
+    filter = rule.filter(about)
+    if filter.residual:
+        return each
+    condition = filter.condition
+    sql, params = ("", "") if condition is None else (condition.sql, repr(condition.params))
+    return "condition", (sql.encode(), params.encode(), encode(hidden))
+
+
+def _reads(node: Node, name: str) -> bool:
+    """True if the rule reads the variable."""
+    if isinstance(node, Name):
+        return node.name == name
+    return any(_reads(child, name) for child in children(node))
+
+
+def _named(asked: Asked, caller: Caller, kind: str, parts: tuple[bytes, ...]) -> str:
+    hashed = blake2b(digest_size=NAME_BYTES)
+    for part in (caller.project.encode(), asked.meaning.encode(), kind.encode(), *parts):
+        hashed.update(len(part).to_bytes(8, "big") + part)
+    return hashed.hexdigest()

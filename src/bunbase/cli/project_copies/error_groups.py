@@ -1,0 +1,75 @@
+"""Errors of many lines, counted by kind: memory holds a few lines of each kind, however many there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from bunbase.cli.errors import in_commands
+
+MAX_GROUPS: Final = 50
+SHOWN_LINES: Final = 3
+NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")  # ids and addresses, in which errors of one kind differ
+# these details differ only in the name of what the project has already
+ALIKE: Final = frozenset({"document_exists", "user_exists", "email_taken", "phone_taken", "identity_taken"})
+OTHERS: Final = "other_errors"
+
+
+class ErrorGroup(msgspec.Struct):
+    """`lines`: the first lines that have the error. `detail`: that of the first line."""
+
+    code: str
+    detail: str
+    count: int = 0
+    lines: list[int] = []
+
+
+class ErrorGroups:
+    """Beyond MAX_GROUPS kinds, all further ones count as one."""
+
+    def __init__(self) -> None:
+        self.groups: dict[tuple[str, str], ErrorGroup] = {}
+        self.count = 0
+
+    def add(self, line: int, code: str, detail: str) -> None:
+        detail = in_commands(detail)
+        kind = _kind(code, detail)
+        if kind not in self.groups and len(self.groups) >= MAX_GROUPS:
+            kind, code, detail = (OTHERS, ""), OTHERS, "Errors of other kinds."
+        group = self.groups.setdefault(kind, ErrorGroup(code, detail))
+        group.count += 1
+        self.count += 1
+        if len(group.lines) < SHOWN_LINES:
+            group.lines.append(line)
+
+    def add_group(self, group: ErrorGroup) -> None:
+        """Add the errors of one kind that were counted elsewhere."""
+        before = self.count
+        for line in group.lines:
+            self.add(line, group.code, group.detail)
+        left = group.count - (self.count - before)
+        if left:
+            self.groups.get(_kind(group.code, group.detail), next(reversed(self.groups.values()))).count += left
+            self.count += left
+
+    def sorted(self) -> list[ErrorGroup]:
+        """Return the kinds, the most frequent first."""
+        return sorted(self.groups.values(), key=lambda one: (-one.count, one.lines))
+
+    def rows(self) -> Sequence[tuple[int, str, str, str]]:
+        return [(one.count, _lines_text(one), one.code, one.detail) for one in self.sorted()]
+
+
+COLUMNS: Final = ("errors", "lines", "code", "detail")
+
+
+def _kind(code: str, detail: str) -> tuple[str, str]:
+    return (code, "" if code in ALIKE else NAME.sub("", detail))
+
+
+def _lines_text(group: ErrorGroup) -> str:
+    shown = ", ".join(map(str, group.lines))
+    return shown if group.count <= len(group.lines) else f"{shown}, …"

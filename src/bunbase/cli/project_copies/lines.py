@@ -1,0 +1,87 @@
+"""The lines of an exported project. Each line is one JSON object; docs/backups.md describes the file.
+
+{"bunbase_export":1,"bunbase":"…","project":"prj_…","slug":"shop","created_at":"…","users":true}
+{"define":"posts","settings":{"schema":…,"indexes":[…],"rules":{…}}}
+{"user":{"id":"usr_…",…}}
+{"collection":"posts","document":{"_id":"first",…}}
+{"end":{"collections":1,"documents":1,"users":1}}
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from bunbase.cli.plans.comparing import FLAGS, own_indexes
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
+
+FORMAT: Final = 1  # of the file; a command reads every format up to its own
+MAX_LINE_BYTES: Final = (2 << 20) + 4096  # the largest body of a document, and the object around it
+# the values of settings that a collection does not have; None for all that are not named here
+EMPTY: Final[dict[str, Any]] = {"indexes": (), **dict.fromkeys(FLAGS, False)}
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The first line. `users`: the file has users, with the hashes of their passwords."""
+
+    bunbase_export: int
+    bunbase: str = ""
+    project: str = ""
+    slug: str = ""
+    created_at: str = ""
+    users: bool = False
+
+
+class Counts(msgspec.Struct, frozen=True):
+    collections: int = 0
+    documents: int = 0
+    users: int = 0
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line after the first one. It has one of `define` with `settings`, `user`, `collection` with `document`, `end`.
+
+    `user`, `document`: as they are, so that a number keeps every digit.
+    """
+
+    define: str | UnsetType = UNSET
+    settings: CollectionSpec | UnsetType = UNSET
+    user: msgspec.Raw | UnsetType = UNSET
+    collection: str | UnsetType = UNSET
+    document: msgspec.Raw | UnsetType = UNSET
+    end: Counts | UnsetType = UNSET
+
+
+class DocumentId(msgspec.Struct, frozen=True):
+    id: str = msgspec.field(name="_id")
+
+
+class UserId(msgspec.Struct, frozen=True):
+    id: str
+
+
+read_header: Final = msgspec.json.Decoder(Header).decode
+read_json_line: Final = msgspec.json.Decoder(Line).decode
+read_document_id: Final = msgspec.json.Decoder(DocumentId).decode
+read_user_id: Final = msgspec.json.Decoder(UserId).decode
+
+
+def settings_of(now: Collection) -> CollectionSpec:
+    """Return the settings that a collection has; the others are UNSET."""
+    found: dict[str, Any] = {name: getattr(now, name, None) for name in CollectionSpec.__struct_fields__}
+    found["indexes"] = tuple(own_indexes(now))
+    kept: dict[str, Any] = {name: value for name, value in found.items() if value not in (None, (), False)}
+    return CollectionSpec(**kept)
+
+
+def whole(settings: CollectionSpec) -> CollectionSpec:
+    """Return settings that also remove what they do not name."""
+    values = {name: getattr(settings, name) for name in CollectionSpec.__struct_fields__}
+    every: dict[str, Any] = {name: EMPTY.get(name) if value is UNSET else value for name, value in values.items()}
+    return CollectionSpec(**every)
+
+
+def json_line(value: object) -> bytes:
+    return msgspec.json.encode(value) + b"\n"

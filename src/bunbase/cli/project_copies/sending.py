@@ -1,0 +1,206 @@
+"""Send a checked file to a project: first the settings of its collections, then its users and documents in blocks.
+
+A document that refers to one of a later block is sent again at the end, as long as a round imports at least one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from bunbase.cli.errors import Refused
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.plans.collections import present_collections, putting
+from bunbase.cli.plans.comparing import is_empty, needed
+from bunbase.cli.project_copies.checking import CheckedFile, Sent, sent_lines
+from bunbase.cli.project_copies.error_groups import ErrorGroups
+from bunbase.cli.project_copies.lines import whole
+from bunbase.cli.project_copies.reading import OnBytes
+from bunbase.cli.session import Session
+from bunbase.contracts.bundoc.backups import Imported, ImportMode
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
+from bunbase.contracts.tenant_auth.transfers import MAX_LISTED_ERRORS, ImportedUsers, OnConflict
+from bunbase.pkg.ndjson import NDJSON, RefusedLine
+
+T = TypeVar("T", Imported, ImportedUsers)
+
+SILENCE_SECONDS: Final = 120.0
+BLOCK_LINES: Final = MAX_LISTED_ERRORS  # so an answer names every line that is refused
+BLOCK_BYTES: Final = 4 << 20
+
+
+class Conflict(StrEnum):
+    """How to treat a collection, a user or a document that the project has already."""
+
+    FAIL = "fail"  # an error; the project's own stays
+    SKIP = "skip"  # the project's own stays
+    REPLACE = "replace"
+
+
+MODES: Final = {Conflict.FAIL: ImportMode.CREATE, Conflict.SKIP: ImportMode.SKIP, Conflict.REPLACE: ImportMode.REPLACE}
+ON_CONFLICT: Final = {
+    Conflict.FAIL: OnConflict.ERROR,
+    Conflict.SKIP: OnConflict.SKIP,
+    Conflict.REPLACE: OnConflict.UPDATE,
+}
+
+
+class Choices(msgspec.Struct, frozen=True):
+    """`from_line`: users and documents of lines before it are not sent."""
+
+    on_conflict: Conflict
+    dry_run: bool = False
+    from_line: int = 1
+
+
+class Tally(msgspec.Struct):
+    """`updated`: something that existed is now as in the file."""
+
+    imported: int = 0
+    updated: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+    def add(self, answer: Imported | ImportedUsers, sent_again: int = 0) -> None:
+        """Add an answer. `sent_again`: how many of its lines do not count yet, because they are sent again."""
+        self.imported += answer.imported
+        self.updated += answer.updated if isinstance(answer, ImportedUsers) else 0
+        self.skipped += answer.skipped
+        self.failed += answer.failed - sent_again
+
+
+class Sending:
+    """One import. `last_line`: all lines up to this one are done, but those in `waiting`, which lack a document."""
+
+    def __init__(self, session: Session, project: str, checked: CheckedFile, choices: Choices) -> None:
+        self.session = session
+        self.project = project
+        self.checked = checked
+        self.choices = choices
+        self.errors = ErrorGroups()
+        self.collections, self.users, self.documents = Tally(), Tally(), Tally()
+        self.last_line = choices.from_line - 1
+        self.waiting: set[int] = set()
+        self.missing: set[str] = set()  # collections that a dry run does not create
+
+    def send_settings(self, out: Output) -> None:
+        """Create the collections, and treat those that exist as the choices say."""
+        present = present_collections(self.session, self.project)
+        for name, (line, settings) in self.checked.settings.items():
+            try:
+                self._settle(name, line, settings, present.get(name), out)
+            except Refused as refused:
+                self.collections.failed += 1
+                self.errors.add(line, refused.code, f"{name}: {refused.detail}")
+
+    def send_lines(self, file: Path, on_bytes: OnBytes, told: Callable[[], None]) -> None:
+        """Send the users and documents. Raises: Failure; the same file can then be sent again from `last_line` + 1."""
+        lines = (line for line in sent_lines(file, on_bytes) if line.number >= self.choices.from_line)
+        for block in _blocks(lines):
+            self._send(block)
+            self.last_line = block[-1].number
+            told()
+        while self.waiting and not self.choices.dry_run:
+            before = set(self.waiting)
+            again = ErrorGroups()
+            for block in _blocks(line for line in sent_lines(file, on_bytes) if line.number in before):
+                self._send_again(block, again)
+                told()
+            if self.waiting == before:
+                self.documents.failed += len(before)
+                for group in again.sorted():
+                    self.errors.add_group(group)
+                return
+
+    def _settle(self, name: str, line: int, settings: CollectionSpec, now: Collection | None, out: Output) -> None:
+        """Raises: Refused."""
+        wanted = needed(settings if now is None else whole(settings), now)
+        if now is not None and is_empty(wanted):
+            self.collections.skipped += 1
+            return
+        if now is not None and self.choices.on_conflict is not Conflict.REPLACE:
+            if self.choices.on_conflict is Conflict.SKIP:
+                self.collections.skipped += 1
+                return
+            differing = ", ".join(
+                member for member in wanted.__struct_fields__ if getattr(wanted, member) is not msgspec.UNSET
+            )
+            self.collections.failed += 1
+            self.errors.add(line, "collection_exists", f"The project has {name} with another setting: {differing}.")
+            return
+        if self.choices.dry_run:
+            self.missing |= {name} if now is None else set()
+        else:
+            putting(self.session, self.project, name, wanted)(out)
+        if now is None:
+            self.collections.imported += 1
+        else:
+            self.collections.updated += 1
+
+    def _send(self, block: Sequence[Sent]) -> None:
+        if not block[0].collection:
+            answer: Imported | ImportedUsers = self._users(block)
+            self.users.add(answer)
+            self._note(block, answer.errors)
+            return
+        if self.choices.dry_run:
+            known = [one for one in block if one.collection not in self.missing]
+            self.documents.imported += len(block) - len(known)
+            block = known
+        if block:
+            done = self._documents(block)
+            later = {block[line - 1].number for line in done.unresolved}
+            self.waiting |= later
+            self.documents.add(done, len(later))
+            self._note(block, [one for one in done.errors if block[one.line - 1].number not in later])
+
+    def _send_again(self, block: Sequence[Sent], refused: ErrorGroups) -> None:
+        done = self._documents(block)
+        later = {block[line - 1].number for line in done.unresolved}
+        self.waiting -= {one.number for one in block} - later
+        self.documents.add(done, len(later))
+        for one in done.errors:
+            number = block[one.line - 1].number
+            (refused if number in later else self.errors).add(number, one.code, one.detail)
+
+    def _note(self, block: Sequence[Sent], errors: Sequence[RefusedLine]) -> None:
+        for one in errors:
+            self.errors.add(block[one.line - 1].number, one.code, one.detail)
+
+    def _users(self, block: Sequence[Sent]) -> ImportedUsers:
+        headers = {"x-bunbase-project": self.project}
+        params = {"on_conflict": ON_CONFLICT[self.choices.on_conflict].value}
+        return self._ask(ImportedUsers, "/v1/auth/users/import", params, block, headers)
+
+    def _documents(self, block: Sequence[Sent]) -> Imported:
+        params = {"mode": MODES[self.choices.on_conflict].value}
+        return self._ask(Imported, at("projects", self.project, "import"), params, block, {})
+
+    def _ask(
+        self, kind: type[T], path: str, params: Mapping[str, str], block: Sequence[Sent], headers: Mapping[str, str]
+    ) -> T:
+        asked = {**params, **({"dry_run": "true"} if self.choices.dry_run else {})}
+        content = b"".join(one.text for one in block)
+        sent = {**headers, "content-type": NDJSON}
+        return self.session.ask(kind, Call("POST", path, asked, sent, content=content, seconds=SILENCE_SECONDS))
+
+
+def _blocks(lines: Iterator[Sent]) -> Iterator[list[Sent]]:
+    """Yield blocks of users or of documents. A block has at least one line."""
+    block: list[Sent] = []
+    size = 0
+    for line in lines:
+        if block and (
+            len(block) == BLOCK_LINES or size >= BLOCK_BYTES or bool(line.collection) != bool(block[0].collection)
+        ):
+            yield block
+            block, size = [], 0
+        block.append(line)
+        size += len(line.text)
+    if block:
+        yield block

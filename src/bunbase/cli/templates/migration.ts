@@ -1,0 +1,21 @@
+/**
+ * A migration: the server calls `each` for every document of the collection, once.
+ *
+ *     bunbase migrations run --dry-run    shows counts and some changes; writes nothing
+ *     bunbase migrations run              runs it; the server goes on if you close the terminal
+ *
+ * The types below are the part that this file uses. The package @bunbase/functions has all: `const migration: Migration<Post>`.
+ */
+
+type Document = Readonly<Record<string, unknown>> & Readonly<{ _id: string; _rev: number }>;
+type Result = { patch: Record<string, unknown> } | { replace: Record<string, unknown> } | { delete: true } | undefined;
+
+export const migration = {
+  collection: "<collection>",
+
+  /** Return { patch }, { replace } or { delete: true }; or nothing, which keeps the document as it is. */
+  each(document: Document): Result {
+    if (document["title"] !== undefined) return undefined; // documents that new code wrote are visited too
+    return { patch: { title: "Untitled" } };
+  },
+};

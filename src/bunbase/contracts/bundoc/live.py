@@ -1,0 +1,162 @@
+"""Live queries in the contract of Bundoc: the result of a query for one caller, kept up to date.
+
+A process that serves clients is an *edge*. It opens one stream for all projects (`live`), and registers queries
+(`watch`) under numbers of its choice. Callers that see the same documents share a *group*, so a change of the result
+crosses the stream once for all of them. Bodies hold the bytes that clients get: Bundoc has removed hidden fields.
+
+The promise: an edge that applies the events in their order holds, at each Barrier, exactly the results of all its
+queries at the change `seq`, for their callers. docs/decisions/0086 has the reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Problem
+
+MAX_LIMIT: Final = 500
+MAX_DOCUMENTS: Final = 1000  # in the result of a query without `limit`
+MAX_RESULT_BYTES: Final = 4 << 20
+MAX_HAVE: Final = 1000
+
+
+class NotLive(Problem):
+    """`path`: the member of the query that cannot be watched."""
+
+    status, code, title = 422, "not_live", "This query cannot be watched"
+
+
+class LiveQueryTooLarge(Problem):
+    status, code, title = 422, "live_query_too_large", "The result is too large for a live query"
+
+
+class TooManyLiveQueries(Problem):
+    status, code, title = 429, "too_many_live_queries", "The project has too many live queries"
+
+
+class RulesTooSlow(Problem):
+    status, code, title = 422, "rules_too_slow", "The rules of this live query take too long"
+
+
+class WatchedProjectDeleted(Problem):
+    status, code, title = 410, "watched_project_deleted", "The project has been deleted"
+
+
+class NoLiveStream(Problem):
+    """The edge has no open stream: it must call `live` before `watch`."""
+
+    status, code, title = 409, "no_live_stream", "The stream of live queries is not open"
+
+
+class LiveStreamBehind(Problem):
+    """The edge reads too slowly. All its watches are forgotten; it opens the stream and watches again."""
+
+    status, code, title = 503, "live_stream_behind", "The stream of live queries was not read fast enough"
+
+
+class LiveQuery(msgspec.Struct, frozen=True):
+    """A query to watch. The members are those of Query; `limit` None returns at most MAX_DOCUMENTS.
+
+    `id`: watch this one document in place of a query; it is decided by the rule `get`, as in GET.
+    To resume, send the state that the client holds. `at`: `<epoch>.<seq>` of its last Barrier. `v`: as in Started.
+    `have`: the ids of the documents that it holds.
+    """
+
+    collection: str
+    where: bytes | None = None
+    sort: tuple[str, ...] = ()
+    limit: int | None = None
+    select: tuple[str, ...] | None = None
+    count: bool = False
+    id: str | None = None
+    at: str = ""
+    v: str = ""
+    have: tuple[str, ...] = ()
+
+
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """The result for the watch `number`, at the change `seq`. From now on, it follows the diffs of `group`.
+
+    A second Started for the same number replaces group and result: the rules, the caller or the history has changed.
+    `checks`: how many calls of `recheck` had changed the caller of the watch. A result that was on its way during such
+    a call has a lower number, and belongs to the caller before.
+    `turn`: the number of the group's last diff. `v`: names the query and what its rules show; to be sent to resume.
+    `body`: members of a JSON object, `"docs":[…]`, or `"resumed":true,"gone":[id,…],"put":[[index,document],…]` to
+    apply to what the client has; with `"n":…` for the count.
+    """
+
+    number: int
+    group: str
+    turn: int
+    v: str
+    epoch: str
+    seq: int
+    body: bytes
+    checks: int = 0
+
+
+class Diff(msgspec.Struct, frozen=True, tag="diff"):
+    """A change of the result of a group. `turn` is one more than in the diff before it; a gap means a lost diff.
+
+    `body`: `"gone":[id,…],"put":[[index,document],…]`, each left out if empty, and `"n":…` if the count has changed.
+    Remove the documents that are gone, and those that are put; then insert those that are put, at their indexes in
+    ascending order.
+    """
+
+    group: str
+    turn: int
+    seq: int
+    body: bytes
+
+
+class Barrier(msgspec.Struct, frozen=True, tag="barrier"):
+    """All events of this project up to the change `seq` have been sent."""
+
+    project: str
+    epoch: str
+    seq: int
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """A watch has ended; forget its result. `problem`: the members of problem+json."""
+
+    number: int
+    problem: dict[str, Any]
+
+
+LiveEvent = Started | Diff | Barrier | Ended
+
+
+class Live(Protocol):
+    """The part of Bundoc's contract for live queries. Each call takes its project from the Caller."""
+
+    def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
+        """Yield the events of all watches of this edge, in order. The first item is empty: the stream is open.
+
+        Empty items later are signs of life. When the stream ends, all watches of the edge are forgotten. A new stream
+        of the same edge ends the older one. Raises: LiveStreamBehind.
+        """
+        ...
+
+    async def watch(self, caller: Caller, edge: str, number: int, query: LiveQuery) -> None:
+        """Register a query. Its result, Started, comes in the stream.
+
+        Raises: NoLiveStream, NotLive, LiveQueryTooLarge, TooManyLiveQueries, RulesTooSlow, and the Problems of `query`.
+        """
+        ...
+
+    async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        """Decide these watches for the caller from now on, whose token was renewed or whose role was changed.
+
+        Return those for which Started or Ended follows in the stream, because the caller has another view than before.
+        Deliver nothing of these watches until this call returns, and of those returned until the new Started.
+        """
+        ...
+
+    async def unwatch(self, edge: str, numbers: tuple[int, ...]) -> None:
+        """Forget these watches. Idempotent; events that are on their way may still arrive."""
+        ...

@@ -1,0 +1,171 @@
+"""Walks: runs of a function over the documents of one collection, for migrations and for the backfill of triggers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.triggers import CollectionName
+from bunbase.pkg.errors import Problem
+
+MIGRATION_NAME: Final = r"^[0-9]{4}_[a-z0-9_]{1,48}$"
+MIGRATE: Final = "migrate"  # the hook of a call that transforms documents; no request can name it
+MAX_ERRORS: Final = 1000
+MAX_PER_SECOND: Final = 10_000
+
+
+class WalkNotFound(Problem):
+    status, code, title = 404, "walk_not_found", "There is no such walk"
+
+
+class WalkRunning(Problem):
+    """One walk at a time goes over a collection. A paused walk counts too."""
+
+    status, code, title = 409, "walk_running", "Another walk over this collection has not ended"
+
+
+class WalkOver(Problem):
+    status, code, title = 409, "walk_over", "This walk cannot change into that state"
+
+
+class MigrationChanged(Problem):
+    """A migration runs once. To change documents again, write another migration, or run this one with `again`."""
+
+    status, code, title = 409, "migration_changed", "This migration has run, and its file has changed since"
+
+
+class WalkKind(StrEnum):
+    MIGRATION = "migration"  # changes documents
+    BACKFILL = "backfill"  # hands documents to a trigger
+
+
+class WalkState(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"  # by errors; `error` says why
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class NewWalk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A walk to begin. `name`, `checksum`: of a migration; the checksum is the SHA-256 of its file.
+
+    `collection`, `where`: of a backfill; a migration names its collection in its code. `max_errors`: the walk stops
+    after so many failed documents. `max_per_second`: the documents that it visits in a second, at most. `again`: run
+    a migration again that has ended.
+    """
+
+    kind: WalkKind
+    function: str
+    name: Annotated[str, msgspec.Meta(pattern=MIGRATION_NAME)] | None = None
+    checksum: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    collection: CollectionName | None = None
+    where: dict[str, Any] | None = None
+    max_errors: Annotated[int, msgspec.Meta(ge=1, le=MAX_ERRORS)] = 100
+    max_per_second: Annotated[int, msgspec.Meta(ge=1, le=MAX_PER_SECOND)] = 1000
+    again: bool = False
+
+
+class WalkChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`running` resumes a walk. A stopped walk tries its failed documents again first."""
+
+    state: Literal["running", "paused", "cancelled"]
+
+
+class WalkError(msgspec.Struct, frozen=True):
+    """Documents that failed in the same way. `ids`: the first five of them."""
+
+    code: str
+    detail: str
+    count: int
+    ids: tuple[str, ...]
+
+
+class Walk(msgspec.Struct, frozen=True):
+    """A walk. `name` and `checksum`: empty for a backfill. `total`: the documents of the collection when it began.
+
+    `seen`: the documents that it has visited; each of them was changed, deleted, handed on, unchanged or failed.
+    `error`: why it stopped. `errors`: lists leave them out.
+    """
+
+    id: str
+    kind: WalkKind
+    name: str
+    function: str
+    collection: str
+    checksum: str
+    state: WalkState
+    created_at: datetime
+    ended_at: datetime | None
+    total: int
+    seen: int
+    changed: int
+    deleted: int
+    handed_on: int
+    unchanged: int
+    failed: int
+    error: str | None
+    errors: tuple[WalkError, ...] = ()
+
+
+class Walks(msgspec.Struct, frozen=True):
+    items: tuple[Walk, ...]
+    next: str | None = None
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """`before`: the document; null if it is large. `change`: `{"patch":…}`, `{"replace":…}` or `{"delete":true}`."""
+
+    id: str
+    before: Any
+    change: Any
+
+
+class Rehearsal(msgspec.Struct, frozen=True):
+    """The result of a walk that wrote nothing. `examined`: the documents that it visited, of `total`.
+
+    `sample`: the first few changes.
+    """
+
+    collection: str
+    total: int
+    examined: int
+    changed: int
+    deleted: int
+    handed_on: int
+    unchanged: int
+    failed: int
+    sample: tuple[Difference, ...]
+    errors: tuple[WalkError, ...]
+
+
+class FunctionWalks(Protocol):
+    """A part of the contract of Functions."""
+
+    async def begin_walk(self, caller: Caller, new: NewWalk) -> Walk:
+        """Begin a walk. A migration that has begun or ended already is returned as it is.
+
+        Raises: FunctionNotFound, FunctionError, InvalidInput, InvalidQuery, QueryNeedsIndex, CollectionNotFound,
+        MigrationChanged, WalkRunning.
+        """
+        ...
+
+    async def rehearse_walk(self, caller: Caller, new: NewWalk) -> Rehearsal:
+        """Run the function for the first documents, check the results, and write nothing. Raises: as `begin_walk`."""
+        ...
+
+    async def walks(self, caller: Caller, kind: WalkKind | None, limit: int, cursor: str | None) -> Walks:
+        """Return walks, newest first. Raises: InvalidCursor."""
+        ...
+
+    async def walk(self, caller: Caller, id: str) -> Walk:
+        """Raises: WalkNotFound."""
+        ...
+
+    async def change_walk(self, caller: Caller, id: str, change: WalkChange) -> Walk:
+        """Pause, resume or cancel a walk. Raises: WalkNotFound, WalkOver, WalkRunning."""
+        ...

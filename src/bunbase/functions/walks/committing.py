@@ -1,0 +1,83 @@
+"""Writes a batch of a walk as one commit, exactly once.
+
+The concern: the documents are in one store (Bundoc), and the position of the walk in another (PostgreSQL). A process
+may die, or hang and come back, between the two. So:
+
+1. PostgreSQL notes the outcome that the walk has if the commit happens (`plan`), and the number of the attempt.
+2. The commit has an idempotency key made of walk and attempt. Each write has the revision that was read.
+3. PostgreSQL takes over the outcome.
+
+If a plan is found at the beginning of a turn, nobody knows whether its commit happened. `has_happened` sends a commit
+with the same key that changes nothing. Either Bundoc knows the key with another body; then the batch was committed. Or
+it keeps the key for this empty commit; then the batch was not committed, and a process that still tries is refused.
+
+Bundoc keeps keys for a day, and not as long if a caller floods the project (docs/decisions/0068). If a plan is older,
+its key decides nothing. Then documents whose revision has changed become failures (`maybe_written`), about which a
+person decides (`migrating.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.idempotency import IdempotencyMismatch
+from bunbase.functions.store.walks import HeldWalk
+from bunbase.functions.walks.transforming import Action
+
+MAX_COMMIT_BYTES: Final = 7 << 20  # Bundoc accepts 8 MiB, with the frame of each write
+FRAME_BYTES: Final = 1024
+NOBODY: Final = "walk-check-3f9c2b7e5d184a60"  # the id of a document that no project has
+
+
+def key_of(walk: HeldWalk) -> str:
+    return f"walk-{walk.id}-{walk.attempt}"
+
+
+def fitting(actions: Sequence[Action]) -> int:
+    """Return how many actions fit into one commit; at least one."""
+    size = 0
+    for number, action in enumerate(actions):
+        size += len(action.data) + FRAME_BYTES
+        if size > MAX_COMMIT_BYTES:
+            return max(1, number)
+    return len(actions)
+
+
+async def commit(bundoc: Bundoc, caller: Caller, walk: HeldWalk, actions: Sequence[Action]) -> None:
+    """Raises: the Problem of the first write that fails, with its index as `write`; then nothing is written."""
+    writes = [_write(walk.collection, action) for action in actions]
+    await bundoc.commit(caller, msgspec.json.encode({"writes": writes}), key_of(walk))
+
+
+async def try_out(bundoc: Bundoc, caller: Caller, collection: str, actions: Sequence[Action]) -> None:
+    """Do the writes, and roll them back by a last check that fails. Raises: as `commit`; always raises.
+
+    The `write` of the Problem is the number of actions if all of them are possible.
+    """
+    writes = [*(_write(collection, action) for action in actions), _check(collection, rev=1)]
+    await bundoc.commit(caller, msgspec.json.encode({"writes": writes}))
+
+
+async def has_happened(bundoc: Bundoc, caller: Caller, walk: HeldWalk) -> bool:
+    """True if the commit of the walk's plan has happened. If it has not, it cannot happen any more."""
+    check = _check(walk.collection, rev=0)  # the same for each try: another body would look like the batch
+    try:
+        await bundoc.commit(caller, msgspec.json.encode({"writes": [check]}), key_of(walk))
+    except IdempotencyMismatch:
+        return True
+    return False
+
+
+def _write(collection: str, action: Action) -> dict[str, Any]:
+    document = action.document
+    write: dict[str, Any] = {"op": action.op, "collection": collection, "id": document.id, "if_rev": document.rev}
+    return write | ({"data": msgspec.Raw(action.data)} if action.op != "delete" else {})
+
+
+def _check(collection: str, rev: int) -> dict[str, Any]:
+    return {"op": "check", "collection": collection, "id": NOBODY, "if_rev": rev}

@@ -1,0 +1,63 @@
+"""Compare what an edge held with what the oracle knows."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from bunbase.contracts.bundoc.live import LiveQuery
+from bunbase.contracts.caller import Caller
+from tests.bundoc.live.model import Docs
+from tests.bundoc.live.oracle import Expected, History, expected
+
+TOKEN = re.compile(rb'"([TS]\d+|d\d+|r\d_u\d)"')
+
+
+class Violation(AssertionError):
+    pass
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The result that an edge held for one watch at a barrier."""
+
+    seq: int
+    query: LiveQuery
+    caller: Caller
+    docs: Docs
+    n: int | None
+    said: tuple[bytes, ...]
+    before: frozenset[str]
+    trace: tuple[str, ...]
+
+
+def compare(history: History, one: Snapshot) -> None:
+    """Compare what an edge held at a barrier with what it must hold. Raises: Violation."""
+    if one.seq in history.inside:
+        raise Violation(f"the barrier {one.seq} is in the middle of a commit")
+    state = history.state(one.seq)
+    variants = history.variants(one.query.collection, one.seq)
+    allowed = [expected(state, variant, one.query, one.caller) for variant in variants]
+    if not any(not wanted.denied and same(one.docs, one.n, wanted) for wanted in allowed):
+        names = [variant.name for variant in variants]
+        raise Violation(
+            f"at {one.seq}, {one.query} for {one.caller.user} under {names}:\n"
+            f"  trace {one.trace}\n"
+            f"  holds  {[body for _, body in one.docs]} n={one.n}\n  wanted {allowed}"
+        )
+    known = {token.encode() for wanted in allowed for token in wanted.tokens} | {id.encode() for id in one.before}
+    for body in one.said:
+        if leaked := set(TOKEN.findall(body)) - known:
+            raise Violation(f"at {one.seq}, {one.query} for {one.caller.user} was told {leaked}: {body!r}")
+
+
+def same(docs: Docs, n: int | None, wanted: Expected) -> bool:
+    held = [msgspec.json.decode(body) for _, body in docs]
+    for doc in held:
+        doc.pop("_created", None)
+        doc.pop("_updated", None)
+    known = [{**doc} for doc in wanted.docs]
+    if held and "_rev" not in held[0]:
+        for doc in known:
+            doc.pop("_rev", None)
+    return held == known and n == wanted.n

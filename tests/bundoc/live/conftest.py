@@ -1,0 +1,27 @@
+"""Fixtures for tests of live queries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bunbase.bundoc.live import asked, window
+from bunbase.bundoc.live.service import LiveService
+from bunbase.bundoc.query.budgets import BOUND, UNBOUND
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.pkg.clock import SystemClock
+
+
+@pytest.fixture
+async def live(engine: SqliteEngine) -> AsyncIterator[LiveService]:
+    service = LiveService(engine, SystemClock(), BOUND, UNBOUND, dev=True)
+    yield service
+    await service.close()
+
+
+@pytest.fixture
+def few_spares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let windows have two spare rows, so that they must often be filled again."""
+    monkeypatch.setattr(asked, "SPARES", 2)
+    monkeypatch.setattr(window, "SPARES", 2)

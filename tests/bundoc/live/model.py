@@ -1,0 +1,136 @@
+"""A model of an edge: it knows only the events of contracts/bundoc/live.py, and holds what they tell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.bundoc.live import Barrier, Diff, Ended, Live, LiveEvent, LiveQuery, Started
+
+Docs = list[tuple[str, bytes]]  # id and body, in the order of the query
+
+
+class Body(msgspec.Struct):
+    docs: list[msgspec.Raw] | None = None
+    resumed: bool = False
+    gone: list[str] = []
+    put: list[tuple[int, msgspec.Raw]] = []
+    n: int | None = None
+
+
+class WithId(msgspec.Struct):
+    id: str = msgspec.field(name="_id")
+
+
+class Held:
+    """The result of one watch. `said`: the bytes that came for it since the last barrier."""
+
+    def __init__(self, query: LiveQuery, caller: Any, docs: Docs) -> None:
+        self.query = query
+        self.caller = caller
+        self.docs = docs
+        self.n: int | None = None
+        self.group = self.v = ""
+        self.turn = 0
+        self.started = False
+        self.waiting = False  # for the answer to a recheck
+        self.checks = 0
+        self.trace: list[str] = []
+        self.lacks = False  # diffs of the group before
+        self.unsure = False  # the next events may still be for the caller before
+        self.said: list[bytes] = []
+        self.before: set[str] = set()  # ids that were held since the last barrier
+
+
+class ModelEdge:
+    """`on_barrier` is called at each barrier. `ended`: the problem of each watch that has ended."""
+
+    def __init__(self, live: Live, name: str, on_barrier: Callable[[ModelEdge, Barrier], None]) -> None:
+        self.live = live
+        self.name = name
+        self.on_barrier = on_barrier
+        self.held: dict[int, Held] = {}
+        self.ended: dict[int, dict[str, Any]] = {}
+        self.at = ""
+        self.opened = asyncio.Event()
+        self.reading = asyncio.create_task(self._read())
+
+    async def stop(self) -> None:
+        self.reading.cancel()
+        await asyncio.wait([self.reading])
+
+    async def _read(self) -> None:
+        async with aclosing(self.live.live(self.name)) as stream:  # type: ignore[type-var]
+            async for events in stream:
+                self.opened.set()
+                for event in events:
+                    self.apply(event)
+
+    def apply(self, event: LiveEvent) -> None:
+        match event:
+            case Started():
+                self._start(event)
+            case Diff():
+                for held in self.held.values():
+                    if held.group == event.group:
+                        self._follow(held, event)
+            case Ended():
+                self.ended[event.number] = event.problem
+                self.held.pop(event.number, None)
+            case Barrier():
+                self.at = f"{event.epoch}.{event.seq}"
+                self.on_barrier(self, event)
+
+    def _start(self, event: Started) -> None:
+        held = self.held.get(event.number)
+        if held is None:
+            return  # the watch was withdrawn meanwhile
+        if held.waiting:
+            held.said.clear()  # it came for the caller before
+        held.group, held.turn, held.v = event.group, event.turn, event.v
+        held.started, held.lacks = True, False
+        held.waiting = held.waiting and event.checks < held.checks
+        body = _read(event.body)
+        if body.docs is not None:
+            held.docs = [(_id(one), bytes(one)) for one in body.docs]
+        else:
+            assert body.resumed
+            _change(held, body)
+        held.n = body.n
+        held.trace.append(f"started {event.group[:4]} checks {event.checks} at {event.seq}")
+        held.said.append(event.body)
+
+    def _follow(self, held: Held, event: Diff) -> None:
+        if event.turn <= held.turn:
+            return
+        if event.turn != held.turn + 1:
+            assert held.waiting, f"a gap: {event.turn} after {held.turn}"
+            held.lacks = True
+            return
+        held.turn = event.turn
+        held.trace.append(f"diff at {event.seq}")
+        body = _read(event.body)
+        _change(held, body)
+        held.n = held.n if body.n is None else body.n
+        held.said.append(event.body)
+
+
+def _change(held: Held, body: Body) -> None:
+    out = {*body.gone, *(_id(one) for _, one in body.put)}
+    held.before |= {id for id, _ in held.docs}
+    held.docs = [one for one in held.docs if one[0] not in out]
+    for index, one in body.put:
+        assert index <= len(held.docs), "a document is put behind the end"
+        held.docs.insert(index, (_id(one), bytes(one)))
+
+
+def _read(body: bytes) -> Body:
+    return msgspec.json.decode(b"{" + body + b"}", type=Body)
+
+
+def _id(body: msgspec.Raw) -> str:
+    return msgspec.json.decode(body, type=WithId).id

@@ -1,0 +1,204 @@
+"""The oracle: the result of each live query from documents by number of change, filters, orders and rules.
+
+This shares no code with the server, except the sources of the rules, which stand beside their Python functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.bundoc.collections import Rules
+from bunbase.contracts.bundoc.live import LiveQuery
+from bunbase.contracts.caller import Caller, CallerKind
+
+Doc = dict[str, Any]
+State = dict[str, dict[str, Doc]]  # documents by collection and id
+Lookup = Callable[[str, str], Doc | None]
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """The rules of a collection: their sources, and the same as functions of (auth, document, lookup)."""
+
+    name: str
+    rules: Rules | None
+    see: Callable[[Any, Doc, Lookup], bool] | None
+    hide: Callable[[Any, Doc, Lookup], bool] | None = None  # True: the field `secret` is hidden
+
+
+def _rules(source: str, secret: str | None = None) -> Rules:
+    return Rules(list=source, get=source, hidden={} if secret is None else {"secret": secret})
+
+
+def _member(auth: Any, doc: Doc, lookup: Lookup) -> Doc | None:
+    return None if auth is None else lookup("members", f"{doc['room']}_{auth['uid']}")
+
+
+OPEN = Variant("open", _rules("true"), lambda auth, doc, lookup: True)
+OWNER = Variant(
+    "owner",
+    _rules("auth != null && doc.owner == auth.uid"),
+    lambda auth, doc, lookup: auth is not None and doc["owner"] == auth["uid"],
+)
+MIXED = Variant(
+    "mixed",
+    _rules(
+        "auth != null && (auth.role == 'admin' || doc.owner == auth.uid || doc.public == true)",
+        "auth == null || auth.role != 'admin'",
+    ),
+    lambda auth, doc, lookup: (
+        auth is not None and (auth["role"] == "admin" or doc["owner"] == auth["uid"] or doc["public"])
+    ),
+    lambda auth, doc, lookup: auth is None or auth["role"] != "admin",
+)
+BY_DOCUMENT = Variant(
+    "by document",
+    _rules("true", "auth == null || doc.owner != auth.uid"),
+    lambda auth, doc, lookup: True,
+    lambda auth, doc, lookup: auth is None or doc["owner"] != auth["uid"],
+)
+NONE = Variant("none", None, None)
+MEMBERS = Variant(
+    "members",
+    _rules("auth != null && exists('members', doc.room + '_' + auth.uid)"),
+    lambda auth, doc, lookup: _member(auth, doc, lookup) is not None,
+)
+LEVELS = Variant(
+    "levels",
+    _rules("auth != null && get('members', doc.room + '_' + auth.uid).level >= doc.level"),
+    lambda auth, doc, lookup: (found := _member(auth, doc, lookup)) is not None and found["level"] >= doc["level"],
+)
+SECRET_OF_MEMBERS = Variant(
+    "secret of members",
+    _rules("auth != null", "!exists('members', doc.room + '_' + auth.uid)"),
+    lambda auth, doc, lookup: auth is not None,
+    lambda auth, doc, lookup: _member(auth, doc, lookup) is None,
+)
+VARIANTS = {
+    "notes": (OPEN, OWNER, MIXED, BY_DOCUMENT, NONE),
+    "tasks": (MEMBERS, LEVELS, SECRET_OF_MEMBERS, OPEN),
+}
+
+
+class History:
+    """All acknowledged changes, and the rules with the number of the change after which they were set."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[int, str, str, Doc | None]] = []
+        self.rules: dict[str, list[tuple[int, Variant]]] = {name: [(0, NONE)] for name in (*VARIANTS, "members")}
+        self.inside: set[int] = set()  # numbers of changes with later changes in the same commit
+        self.last = 0
+        self._state: State = {}
+        self._at = 0
+        self._next = 0
+
+    def add(self, seq: int, collection: str, id: str, doc: Doc | None) -> None:
+        self.changes.append((seq, collection, id, doc))
+        self.last = max(self.last, seq)
+
+    def doc(self, collection: str, id: str) -> Doc | None:
+        return self.state(self.last).get(collection, {}).get(id)
+
+    def state(self, seq: int) -> State:
+        """Return the documents after the change `seq`."""
+        if seq < self._at or self._next == 0:
+            self._state, self._next = {}, 0
+            self.changes.sort(key=lambda one: one[0])
+        while self._next < len(self.changes) and self.changes[self._next][0] <= seq:
+            _, collection, id, doc = self.changes[self._next]
+            documents = self._state.setdefault(collection, {})
+            documents.pop(id, None)
+            if doc is not None:
+                documents[id] = doc
+            self._next += 1
+        self._at = seq
+        return self._state
+
+    def variants(self, collection: str, seq: int) -> list[Variant]:
+        """Return the rules that may hold at the change: the newest set before it, and all that were set at it."""
+        before = [variant for at, variant in self.rules[collection] if at < seq][-1:]
+        return before + [variant for at, variant in self.rules[collection] if at == seq]
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """`denied`: the watch must end. `tokens`: all that the caller may read in the bodies."""
+
+    docs: list[Doc]
+    n: int | None
+    tokens: frozenset[str]
+    denied: bool = False
+
+
+def auth_of(caller: Caller) -> Any:
+    return None if caller.user is None else {"uid": caller.user.uid, "role": caller.user.role}
+
+
+def expected(state: State, variant: Variant, query: LiveQuery, caller: Caller) -> Expected:
+    """Return what the caller must hold."""
+    bound = caller.kind is CallerKind.PUBLISHABLE
+    auth, documents = auth_of(caller), state.get(query.collection, {})
+
+    def lookup(collection: str, id: str) -> Doc | None:
+        return state.get(collection, {}).get(id)
+
+    if bound and variant.see is None and query.id is None:
+        return Expected([], None, frozenset(), denied=True)
+    found = []
+    for id, doc in documents.items():
+        if bound and (variant.see is None or not variant.see(auth, doc, lookup)):
+            continue
+        asked = id == query.id if query.id is not None else fulfils(doc, msgspec.json.decode(query.where or b"{}"))
+        if asked:
+            hidden = bound and variant.hide is not None and variant.hide(auth, doc, lookup)
+            found.append({name: value for name, value in doc.items() if not (hidden and name == "secret")})
+    found.sort(key=lambda doc: doc["_id"])
+    if query.sort and query.sort[-1].startswith("-"):
+        found.reverse()
+    for field in reversed(query.sort):
+        name = field.removeprefix("-")
+        found.sort(key=lambda doc: rank(doc.get(name)), reverse=field.startswith("-"))
+    n = len(found) if query.count else None
+    shown = [selected(doc, query.select) for doc in (found if query.limit is None else found[: query.limit])]
+    tokens = {str(value) for doc in shown for name, value in doc.items() if name in ("t", "secret", "_id")}
+    return Expected(shown, n, frozenset(tokens))
+
+
+def fulfils(doc: Doc, where: Any) -> bool:
+    for name, wanted in where.items():
+        if name == "$or":
+            if not any(fulfils(doc, part) for part in wanted):
+                return False
+            continue
+        value = doc.get(name)
+        values = [value, *value] if isinstance(value, list) else [value]
+        tests = wanted.items() if isinstance(wanted, dict) else [("$eq", wanted)]
+        if not all(_test(op, values, other) for op, other in tests):
+            return False
+    return True
+
+
+def _test(op: str, values: list[Any], other: Any) -> bool:
+    match op:
+        case "$eq":
+            return other in values
+        case "$ne":
+            return other not in values
+        case "$in":
+            return any(value in other for value in values if not isinstance(value, list))
+        case "$gte":
+            return any(isinstance(value, int) and value >= other for value in values)
+        case "$lt":
+            return any(isinstance(value, int) and value < other for value in values)
+        case _:
+            raise AssertionError(op)
+
+
+def rank(value: Any) -> tuple[int, Any]:
+    """Return the place of a value in an order: missing fields first, then numbers, then texts."""
+    return (0, 0) if value is None else (1, value) if isinstance(value, int) else (2, value)
+
+
+def selected(doc: Doc, select: tuple[str, ...] | None) -> Doc:
+    return doc if select is None else {name: value for name, value in doc.items() if name in ("_id", *select)}

@@ -1,0 +1,141 @@
+"""The checker finds each of these faults, which are put into the server on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.changes import CommittedBatch
+from bunbase.bundoc.documents import Lookup, StoredDocument
+from bunbase.bundoc.live import evaluation, frames, incremental, telling, window
+from bunbase.bundoc.live.edge import Edge
+from bunbase.bundoc.live.group_index import GroupIndex
+from bunbase.bundoc.live.service import LiveService
+from bunbase.bundoc.live.tail import Tail
+from bunbase.bundoc.live.window import HeldRow, Window
+from bunbase.bundoc.permissions.access import Access
+from bunbase.bundoc.service import BundocService
+from bunbase.contracts.bundoc.live import Diff, LiveEvent
+from tests.bundoc.live.checker import IDS, Checker
+
+pytestmark = pytest.mark.usefixtures("few_spares")
+
+Patch = pytest.MonkeyPatch
+
+
+def drop_a_diff(patch: Patch) -> None:
+    put, diffs = Edge.put, [0]
+
+    def dropping(self: Edge, event: LiveEvent) -> None:
+        diffs[0] += isinstance(event, Diff)
+        if not (isinstance(event, Diff) and diffs[0] % 10 == 0):
+            put(self, event)
+
+    patch.setattr(Edge, "put", dropping)
+
+
+def leak_an_id(patch: Patch) -> None:
+    """Tell callers about the deletion of a document that they never saw."""
+    difference = window.difference
+
+    def leaking(old: list[HeldRow], new: list[HeldRow]) -> tuple[list[str], list[tuple[int, HeldRow]]]:
+        gone, put = difference(old, new)
+        known = {row.id for row in (*old, *new)}
+        return [*gone, *[id for id in IDS if id not in known][:1]], put
+
+    patch.setattr(telling, "difference", leaking)
+
+
+def skip_a_mask(patch: Patch) -> None:
+    def whole(_self: Access, _op: str, _lookup: Lookup, stored: StoredDocument) -> StoredDocument:
+        return stored
+
+    patch.setattr(Access, "shown", whole)
+
+
+def split_a_commit(patch: Patch) -> None:
+    take = Tail.take
+
+    def splitting(self: Tail, batch: CommittedBatch | None) -> None:
+        if batch is None or not batch.changes or len(batch.changes) < 2:
+            take(self, batch)
+            return
+        first, rest = batch.changes[:1], batch.changes[1:]
+        take(self, msgspec.structs.replace(batch, seq=first[-1].seq, changes=first))
+        later = msgspec.structs.replace(batch, since=first[-1].seq, changes=rest)
+        asyncio.get_running_loop().call_later(0.01, take, self, later)
+
+    patch.setattr(Tail, "take", splitting)
+
+
+def forget_what_is_looked_up(patch: Patch) -> None:
+    patch.setattr(evaluation, "_noting", lambda lookup, _looked_up: lookup)
+
+
+def forget_that_rules_were_altered(patch: Patch) -> None:
+    patch.setattr(GroupIndex, "of_collection", lambda _self, _collection: iter(()))
+
+
+def never_fill_a_window_again(patch: Patch) -> None:
+    patch.setattr(Window, "lacks_rows", property(lambda _self: False))
+
+
+def forget_that_a_document_has_left(patch: Patch) -> None:
+    change = Window.change
+
+    def keeping(self: Window, id: str, row: HeldRow | None, counted: int) -> None:
+        if row is not None:
+            change(self, id, row, counted)
+
+    patch.setattr(Window, "change", keeping)
+
+
+def count_only_what_comes(patch: Patch) -> None:
+    change = Window.change
+    patch.setattr(Window, "change", lambda self, id, row, counted: change(self, id, row, max(counted, 0)))
+
+
+def resume_without_the_log(patch: Patch) -> None:
+    resumed = frames.resumed
+    patch.setattr(frames, "resumed", lambda rows, have, _touched, count: resumed(rows, have, (), count))
+
+
+def ignore_rules_after_the_query(patch: Patch) -> None:
+    visible: Callable[..., bool] = incremental._visible
+    patch.setattr(incremental, "_visible", lambda asked, _access, image: visible(asked, None, image))
+
+
+MUTATIONS = (
+    drop_a_diff,
+    leak_an_id,
+    skip_a_mask,
+    split_a_commit,
+    forget_what_is_looked_up,
+    forget_that_rules_were_altered,
+    never_fill_a_window_again,
+    forget_that_a_document_has_left,
+    count_only_what_comes,
+    resume_without_the_log,
+    ignore_rules_after_the_query,
+)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.__name__)
+async def test_the_checker_finds_the_fault(
+    service: BundocService, live: LiveService, monkeypatch: Patch, mutation: Callable[[Patch], Any]
+) -> None:
+    mutation(monkeypatch)
+
+    with pytest.raises(AssertionError) as found:
+        await check_histories(service, live)
+
+    assert "of 0:" not in str(found.value), "the histories did not begin"
+
+
+async def check_histories(service: BundocService, live: LiveService) -> None:
+    for seed in range(8):
+        await Checker(service, live, seed).run(steps=80)
