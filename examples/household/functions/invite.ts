@@ -7,7 +7,7 @@ const none = (error: Problem) => {
   throw error;
 };
 
-/** Adds a person to a household: `{"household": "home", "email": "bob@example.com"}`. Only members may; repeating it is harmless. */
+/** Adds a person to a household: `{"household": "home", "email": "bob@example.com"}`. Only members may do this. It may be repeated. */
 const invite: Handler<Database> = async (request, ctx) => {
   const { household, email } = await request.json().catch(() => ({}));
   if (typeof household !== "string" || typeof email !== "string") return refused(400, "Send a household and an email.");
