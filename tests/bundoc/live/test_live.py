@@ -13,7 +13,7 @@ import pytest
 
 from bunbase.bundoc.engine import Moment
 from bunbase.bundoc.live import hub, visibility
-from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.incremental import Image, apply_change
 from bunbase.bundoc.live.service import LiveService
@@ -286,7 +286,7 @@ async def test_a_write_asks_only_the_groups_that_it_may_concern(
         await following.watch(ada(f"u{number}"), number, LiveQuery("posts"))
     asked: list[str] = []
 
-    def counting(query: Asked, result: Result, before: Image, after: Image) -> bool:
+    def counting(query: ParsedLive, result: Result, before: Image, after: Image) -> bool:
         asked.append(query.collection)
         return apply_change(query, result, before, after)
 

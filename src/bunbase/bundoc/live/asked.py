@@ -22,7 +22,7 @@ from bunbase.pkg.errors import InvalidInput
 SPARES: Final = 20  # rows behind the window, so that most deletions need no query
 
 
-class Asked(msgspec.Struct, frozen=True):
+class ParsedLive(msgspec.Struct, frozen=True):
     """A parsed query. `search`: without rules, and with room for spare rows. `meaning`: equal for equal queries.
 
     `id`: the document to watch, None for a query. `bounded`: the query has a limit. `light`: the filter may be
@@ -59,7 +59,7 @@ class Resume(msgspec.Struct, frozen=True):
     have: tuple[str, ...]
 
 
-async def parse_live(query: LiveQuery, budgets: Budgets) -> Asked:
+async def parse_live(query: LiveQuery, budgets: Budgets) -> ParsedLive:
     """Parse a query. Raises: InvalidInput, InvalidQuery, NotLive."""
     check_collection(query.collection)
     if query.id is not None:
@@ -83,7 +83,7 @@ async def parse_live(query: LiveQuery, budgets: Budgets) -> Asked:
     parts = (query.collection, repr(search.order), query.limit, query.count, repr(paths))
     is_long = query.where is not None and len(query.where) > LOOP_FILTER_BYTES
     said = await asyncio.to_thread(meaning, where) if is_long else meaning(where)
-    return Asked(
+    return ParsedLive(
         collection=query.collection,
         search=search,
         paths=paths,
@@ -104,10 +104,10 @@ def parse_resume(query: LiveQuery) -> Resume | None:
     return None if at is None or not query.v else Resume(at[1], int(at[2]), query.v, query.have)
 
 
-def _one_document(query: LiveQuery, id: str) -> Asked:
+def _one_document(query: LiveQuery, id: str) -> ParsedLive:
     check_id(id)
     if query.where is not None or query.sort or query.limit is not None or query.count:
         raise NotLive("A watch of one document has no where, sort, limit or count.", path="/id")
     paths = parse_select(query.select)
     said = f"{(query.collection, id, repr(paths))!r} document"
-    return Asked(query.collection, Search(limit=1), paths, 1, True, said, True, id)
+    return ParsedLive(query.collection, Search(limit=1), paths, 1, True, said, True, id)

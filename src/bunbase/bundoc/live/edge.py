@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from bunbase.bundoc.live.asked import Asked, Resume
+from bunbase.bundoc.live.asked import ParsedLive, Resume
 from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, Started
 from bunbase.contracts.caller import Caller
 
@@ -20,7 +20,7 @@ class Member:
     `withdrawn`: the watch has ended.
     """
 
-    def __init__(self, edge: Edge, number: int, caller: Caller, asked: Asked, resume: Resume | None) -> None:
+    def __init__(self, edge: Edge, number: int, caller: Caller, asked: ParsedLive, resume: Resume | None) -> None:
         self.edge = edge
         self.number = number
         self.caller = caller

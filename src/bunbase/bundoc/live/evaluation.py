@@ -11,7 +11,7 @@ import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument, seen
 from bunbase.bundoc.engine import Moment
-from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.visibility import View, view_of
 from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.bundoc.query.select import selected
@@ -46,7 +46,7 @@ class Result(msgspec.Struct, frozen=True):
     follows: bool
 
 
-def evaluated(moment: Moment, asked: Asked, caller: Caller, now: datetime, dev: bool) -> Result:
+def evaluated(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool) -> Result:
     """Run the query for the caller.
 
     Raises: RuleDenied, InvalidQuery, QueryNeedsIndex, CollectionNotFound, LiveQueryTooLarge, RulesTooSlow.
@@ -80,12 +80,12 @@ def check_size(window: Window, bounded: bool) -> None:
         raise LiveQueryTooLarge(message)
 
 
-def row_of(asked: Asked, stored: StoredDocument) -> HeldRow:
+def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
     """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
     return HeldRow(position(asked.order, decode(seen(stored))), stored.id, selected(stored, asked.paths))
 
 
-def _found(moment: Moment, asked: Asked, view: View, looked_up: set[Place]) -> Window:
+def _found(moment: Moment, asked: ParsedLive, view: View, looked_up: set[Place]) -> Window:
     search = view.search
     if view.looks_up:
         search = msgspec.structs.replace(
@@ -99,7 +99,7 @@ def _found(moment: Moment, asked: Asked, view: View, looked_up: set[Place]) -> W
     return Window([row_of(asked, one) for one in found.items], asked.limit, found.more, found.count)
 
 
-def _document(moment: Moment, asked: Asked, view: View, looked_up: set[Place]) -> Window:
+def _document(moment: Moment, asked: ParsedLive, view: View, looked_up: set[Place]) -> Window:
     assert asked.id is not None
     stored, access = moment.lookup(asked.collection, asked.id), view.access
     lookup = _noting(moment.lookup, looked_up)
@@ -128,7 +128,7 @@ def _noting(lookup: Lookup, looked_up: set[Place]) -> Lookup:
     return noting
 
 
-def _due(moment: Moment, asked: Asked, view: View, looked_up: set[Place]) -> int | None:
+def _due(moment: Moment, asked: ParsedLive, view: View, looked_up: set[Place]) -> int | None:
     """Return when a document expires that may matter, or when rules that read the time are asked again."""
     ends = [moment.next_end(name) for name in {asked.collection, *(name for name, _ in looked_up)}]
     times = [end + AFTER_END_MS for end in ends if end is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.edge import Edge, Member
 from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.window import HeldRow
@@ -18,7 +18,7 @@ class Group:
     is told. `regroup`: the rules may have changed, so the view of each member must be made again.
     """
 
-    def __init__(self, asked: Asked, caller: Caller, result: Result, epoch: str, seq: int) -> None:
+    def __init__(self, asked: ParsedLive, caller: Caller, result: Result, epoch: str, seq: int) -> None:
         self.asked = asked
         self.caller = caller
         self.members: dict[Member, None] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bunbase.bundoc.documents import StoredDocument, seen
-from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Result, decode, row_of
 from bunbase.bundoc.live.window import HeldRow
 from bunbase.bundoc.permissions.access import Access, LoopBudget
@@ -45,14 +45,14 @@ class Image:
         return self._rule_fields
 
 
-def touches(asked: Asked, before: Image, after: Image) -> bool:
+def touches(asked: ParsedLive, before: Image, after: Image) -> bool:
     """True if the change may matter to the query. If it is expensive to decide, True."""
     if not asked.light or before.large or after.large:
         return True
     return any(one.stored is not None and _asked_for(asked, one) for one in (before, after))
 
 
-def apply_change(asked: Asked, result: Result, before: Image, after: Image) -> bool:
+def apply_change(asked: ParsedLive, result: Result, before: Image, after: Image) -> bool:
     """DocumentChange the window. Return True if it has changed. Raises: Postponed if the rules take too long."""
     window, access = result.window, result.view.access
     old, new = before.stored, after.stored
@@ -69,7 +69,7 @@ def apply_change(asked: Asked, result: Result, before: Image, after: Image) -> b
     return True
 
 
-def _visible(asked: Asked, access: Access | None, image: Image) -> bool:
+def _visible(asked: ParsedLive, access: Access | None, image: Image) -> bool:
     assert image.stored is not None
     if not _asked_for(asked, image):
         return False
@@ -80,7 +80,7 @@ def _visible(asked: Asked, access: Access | None, image: Image) -> bool:
     return access.may("list" if asked.id is None else "get", image.stored.id, _no_lookup, image.stored)
 
 
-def _asked_for(asked: Asked, image: Image) -> bool:
+def _asked_for(asked: ParsedLive, image: Image) -> bool:
     assert image.stored is not None
     effort.note(len(image.stored.body))
     return image.stored.id == asked.id if asked.id is not None else matches(asked.where, image.fields)

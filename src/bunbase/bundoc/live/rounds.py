@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.engine import Moment
-from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.evaluation import Result, evaluated
 from bunbase.bundoc.live.group import Group
@@ -34,7 +34,7 @@ class Job(msgspec.Struct, frozen=True):
 
     group: Group
     name: str
-    asked: Asked
+    asked: ParsedLive
     caller: Caller
     regroup: bool
     callers: tuple[tuple[Member, Caller], ...]
@@ -76,7 +76,7 @@ def _run(moment: Moment, job: Job, now: datetime, dev: bool, until: float) -> Do
     return Done(job, tuple(outcomes), tuple(of))
 
 
-def _outcome(moment: Moment, asked: Asked, caller: Caller, now: datetime, dev: bool, until: float) -> Outcome:
+def _outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool, until: float) -> Outcome:
     if time.monotonic() > until:
         return TooManyLiveQueries(SPENT)
     moment.allow(QUERY_SECONDS)

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.definition import ABSENT, Terms
-from bunbase.bundoc.live.asked import Asked
+from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.permissions.access import SCAN_STEPS, Access, Budget, bound_by_rules
 from bunbase.bundoc.permissions.listing import narrow
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
@@ -54,7 +54,7 @@ class View(msgspec.Struct, frozen=True):
         return not (self.looks_up or self.timed)
 
 
-def view_of(asked: Asked, caller: Caller, terms: Terms | None, now: datetime, dev: bool) -> View:
+def view_of(asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetime, dev: bool) -> View:
     """Return the view of the caller. It may take milliseconds, so call it in a thread.
 
     Raises: RuleDenied, InvalidQuery if the query uses hidden fields, CollectionNotFound, InsufficientScope.
@@ -67,7 +67,7 @@ def view_of(asked: Asked, caller: Caller, terms: Terms | None, now: datetime, de
     return _ruled(asked, access, "list" if asked.id is None else "get")
 
 
-def _ruled(asked: Asked, access: Access, op: Operation) -> View:
+def _ruled(asked: ParsedLive, access: Access, op: Operation) -> View:
     rules, about = access.rules, access.about(op)
     search = narrow(asked.search, access, about) if op == "list" else asked.search
     rule = rules.rules.get(op)
@@ -119,7 +119,7 @@ def _reads(node: Node, name: str) -> bool:
     return any(_reads(child, name) for child in children(node))
 
 
-def _named(asked: Asked, caller: Caller, kind: str, parts: tuple[bytes, ...]) -> str:
+def _named(asked: ParsedLive, caller: Caller, kind: str, parts: tuple[bytes, ...]) -> str:
     hashed = blake2b(digest_size=NAME_BYTES)
     for part in (caller.project.encode(), asked.meaning.encode(), kind.encode(), *parts):
         hashed.update(len(part).to_bytes(8, "big") + part)
