@@ -21,9 +21,10 @@ from bunbase.bundoc.rules.rule import compile_rule
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
-from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
+from bunbase.contracts.caller import EndUser
 from bunbase.pkg.rules.inputs import Inputs
 from tests.bundoc.rules.test_agreement import CALLERS, CREATED, DOCUMENTS, NOW, VALID_RULES
 from tests.rooms import secret_caller
@@ -55,6 +56,8 @@ def test_every_allowed_document_matches_the_implied_filter(
     ("source", "filter"),
     [
         ("auth.uid == doc.owner", Compare(("owner",), "=", "ada")),
+        ("auth.role == 'admin' || doc.owner == auth.uid", Compare(("owner",), "=", "ada")),
+        ("doc.owner in [auth.uid]", Compare(("owner",), "=", "ada")),
         ("doc.a.b > 1", Compare(("a", "b"), ">", 1)),
         ("1 > doc.a", Compare(("a",), "<", 1)),
         ("doc['owner'] == auth.uid", Compare(("owner",), "=", "ada")),
@@ -129,3 +132,22 @@ async def test_an_index_may_serve_a_search_because_of_the_rule_alone(engine: Sql
     assert (by_all.index, by_all.count, by_all.examined) == ("_id", 6, 12)
     assert (found.index, found.count, found.examined) == ("owner", 6, 12)
     assert [one.id for one in found.items] == [f"d{number}0" for number in ("0", *range(1, 6))]
+
+
+@pytest.mark.parametrize(
+    "rule", ["auth.role == 'admin' || doc.team == auth.claims.team", "doc.team in [auth.claims.team]"]
+)
+async def test_a_rule_with_one_alternative_for_the_caller_reads_only_its_page(
+    service: BundocService, rule: str
+) -> None:
+    spec = CollectionSpec((IndexSpec(("team",)),), rules=Rules(list=rule))
+    await service.put_collection(secret_caller("prj_a"), "posts", spec)
+    for number in range(60):
+        await service.create(secret_caller("prj_a"), "posts", b'{"team":"%s"}' % (b"red", b"blue")[number % 2])
+    eve = EndUser("eve", None, "user", {"team": "red"}, "s")
+
+    page = await service.query(secret_caller("prj_a"), "posts", Query(limit=5, explain=True, explain_as=eve))
+
+    plan = msgspec.json.decode(page.body)["explain"]
+    assert (plan["index"], plan["ordered_by_index"], plan["examined"]) == ("team", True, 6)
+    assert "warnings" not in plan

@@ -7,7 +7,7 @@ about each of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from bunbase.bundoc.query.filters import (
@@ -117,7 +117,7 @@ def _among(sought: Node, within: Constant | Failure | None) -> Filter:
         return EVERYTHING
     if not all(_is_scalar(value) for value in within.value):
         return EVERYTHING
-    return Or(tuple(Compare(path, "=", value) for value in within.value))
+    return _either([Compare(path, "=", value) for value in within.value])
 
 
 def _begins(of: Node, sought: Constant | Failure | None) -> Filter:
@@ -134,7 +134,12 @@ def _any_of(parts: list[Filter]) -> Filter:
     flat: list[Filter] = []
     for part in parts:
         flat.extend(part.parts if isinstance(part, Or) else (part,))
-    return Or(tuple(flat)) if len(flat) <= MAX_TERMS else EVERYTHING
+    return _either(flat) if len(flat) <= MAX_TERMS else EVERYTHING
+
+
+def _either(parts: Sequence[Filter]) -> Filter:
+    """Return the alternatives. A single one stands alone, so that an index on its field also gives the order."""
+    return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
 
 def _path(node: Node) -> Path | None:
