@@ -15,7 +15,8 @@ def test_bundoc_refuses_to_start_on_an_empty_directory_instead_of_its_own(
     home: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bundoc once started there, answered 404 for existing documents, and accepted writes from revision 1."""
-    monkeypatch.setitem(instances.SEVERAL, "keys", {"data": ("bundoc",), "bunkms": ("bunkms",)})
+    rooms = {"data": ("bundoc",), "bunkms": ("bunkms",), "users": ("tenant_auth", "functions")}
+    monkeypatch.setitem(instances.SEVERAL, "keys", rooms)
     instance = Instance("keys", home, new_database(postgres))
     try:
         instance.spawn_all()  # bundoc starts first and waits for BunKMS, which knows its directory
