@@ -303,7 +303,7 @@ def test_log_lines_are_followed_and_each_is_seen_once(
         thread.start()
         for number in range(4):
             client.functions.invoke(name, {"text": f"line {number}"})
-            poll(lambda: len(found) > number, 30)  # noqa: B023
+            poll(lambda: len(found) > number, 30)  # noqa: B023  asked at once
             cutting.cut_all()
         thread.join(60)
 

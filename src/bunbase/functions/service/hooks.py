@@ -38,7 +38,7 @@ from bunbase.contracts.functions.problems import (
     FunctionTimeout,
 )
 from bunbase.contracts.functions.triggers import Job, Run, RunOutcome, TriggerKind
-from bunbase.functions.triggers.attempts import FAILED_STATUS, AttemptResult, outcome_of
+from bunbase.functions.triggers.attempts import AttemptResult, outcome_of
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.triggers.requests import hook_event, request_of
@@ -47,6 +47,7 @@ from bunbase.functions.versions.active import ActiveVersions
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request, Trigger
 from bunbase.functions.workers.pool import Pool
+from bunbase.functions.workers.whole_answer import whole_answer
 from bunbase.pkg.errors import Forbidden, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
@@ -84,7 +85,8 @@ class Hooks:
             async with asyncio.timeout(call.deadline_seconds):
                 deployment, started = await self._start(caller.project, call.function, request)
                 version = deployment.version
-                body = await _answer(started, most)
+                too_large = f"A hook may return at most {most >> 10} KiB of JSON."
+                body = await whole_answer(started, most, "The hook", too_large)
                 answer = HookAnswer(body or None if call.json else _value(body))
             result = AttemptResult(RunOutcome.OK)
             return answer
@@ -155,21 +157,6 @@ def _check_caller(caller: Caller) -> None:
     if caller.kind is not CallerKind.SECRET:
         raise Forbidden("Only BunBase itself calls hooks.")
     caller.check(Act.FUNCTION_INVOKE)
-
-
-async def _answer(call: Call, most: int) -> bytes:
-    """Read the whole answer. Raises: FunctionError."""
-    try:
-        head, body = await call.head(), bytearray()
-        while data := await call.read():
-            body += data
-            if len(body) > most:
-                raise FunctionError(f"A hook may return at most {most >> 10} KiB of JSON.")
-    finally:
-        call.abandon()
-    if head.status >= FAILED_STATUS:
-        raise FunctionError(f"The hook answered with status {head.status}.")
-    return bytes(body)
 
 
 def _value(body: bytes) -> Any:

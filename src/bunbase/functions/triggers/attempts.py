@@ -27,13 +27,12 @@ from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.triggers.requests import KeptChange, change_event, kept_change, request_of
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request, Trigger
+from bunbase.functions.workers.whole_answer import FAILED_STATUS
 from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 
 log = logger("functions")
-
-FAILED_STATUS: Final = 400
 
 # The function is not the cause of these problems, so they do not use up an attempt. FunctionNotFound is one of them:
 # either the function was deleted together with its jobs, or only the version that was looked up was deleted.

@@ -25,10 +25,11 @@ from bunbase.functions.versions.active import ActiveVersions
 from bunbase.functions.walks.pages import Document
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request, Trigger
+from bunbase.functions.workers.whole_answer import whole_answer
 from bunbase.pkg.clock import Clock
 
 MAX_ANSWER_BYTES: Final = 32 << 20
-FAILED_STATUS: Final = 400
+TOO_LARGE: Final = f"The results of a batch may have at most {MAX_ANSWER_BYTES >> 20} MiB."
 MAX_DETAIL: Final = 500
 ATTEMPTS: Final = 2  # the version may be deleted by later deployments between the look-up and the call
 FAULTS: Final = (FunctionTimeout, FunctionCpuExceeded, FunctionCrashed, FunctionError)
@@ -98,7 +99,8 @@ class Transforming:
     async def _ask(self, project: str, function: str, documents: Sequence[Document]) -> _Answer:
         body = b'{"documents":[' + b",".join([one.body for one in documents]) + b"]}"
         request = request_of(Trigger(TriggerKind.JOB, "", 1, self.clock.now()), body)
-        answer = await _read(await self._start(project, function, msgspec.structs.replace(request, hook=MIGRATE)))
+        call = await self._start(project, function, msgspec.structs.replace(request, hook=MIGRATE))
+        answer = await whole_answer(call, MAX_ANSWER_BYTES, "The migration", TOO_LARGE)
         try:
             return msgspec.json.decode(answer, type=_Answer)
         except msgspec.DecodeError as error:
@@ -113,21 +115,6 @@ class Transforming:
                 if attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("the loop returns or raises")
-
-
-async def _read(call: Call) -> bytes:
-    """Read the whole answer. Raises: FunctionError."""
-    try:
-        head, body = await call.head(), bytearray()
-        while data := await call.read():
-            body += data
-            if len(body) > MAX_ANSWER_BYTES:
-                raise FunctionError(f"The results of a batch may have at most {MAX_ANSWER_BYTES >> 20} MiB.")
-    finally:
-        call.abandon()
-    if head.status >= FAILED_STATUS:
-        raise FunctionError(f"The migration answered with status {head.status}.")
-    return bytes(body)
 
 
 def _sorted_out(documents: Sequence[Document], results: Sequence[_Result]) -> Transformed:
