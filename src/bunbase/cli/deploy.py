@@ -130,13 +130,18 @@ def show_result(result: Result, out: Output) -> None:
     match result.outcome:
         case Outcome.DEPLOYED:
             out.done(f"deployed {result.name} as version {result.version}")
-            for hook in result.missing_hooks:
-                out.warn(warning(result.name, hook))
+            warn_of_hooks(result, out)
         case Outcome.FAILED if result.problem is not None and not out.json:
             running = f" (version {result.version} stays in service)" if result.version else ""
             out.warn(f"✗ {result.name}: {result.problem.get('detail', '')}{running}")
         case _:
             pass
+
+
+def warn_of_hooks(result: Result, out: Output) -> None:
+    """Warn of the hooks of the project that name a function whose new version lacks them."""
+    for hook in result.missing_hooks:
+        out.warn(warning(result.name, hook))
 
 
 def _show_functions(results: tuple[Result, ...], out: Output) -> None:

@@ -16,6 +16,7 @@ from bunbase.cli.errors import Failure, Refused
 from bunbase.cli.http import Call, at
 from bunbase.cli.session import Session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
+from bunbase.contracts.functions.hooks import HookName
 
 UPLOAD_SECONDS: Final = 120.0  # long, since the server loads the bundle once before it answers
 
@@ -40,7 +41,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str
     version: int | None = None
     problem: dict[str, Any] | None = None
-    missing_hooks: tuple[str, ...] = ()
+    missing_hooks: tuple[HookName, ...] = ()
     only_hooks: bool = False
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from bunbase.cli.deploy import show_result
+from bunbase.cli.deploy import show_result, warn_of_hooks
 from bunbase.cli.deploying import Outcome, Result, active_versions
 from bunbase.cli.entries import FOLDER, not_a_function
 from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
@@ -141,6 +141,7 @@ def _tell(result: Result, seconds: float, out: Output) -> None:
         out.document(result)
     elif result.outcome is Outcome.DEPLOYED:
         out.done(f"{result.name} v{result.version} is in service ({seconds * 1000:.0f} ms)")
+        warn_of_hooks(result, out)
     else:
         show_result(result, out)
 

@@ -160,7 +160,7 @@ class CollectionInfo(TypedDict):
     rules: NotRequired[Rules | None]
     schema: NotRequired[dict[str, Any] | None]
     strict: NotRequired[bool | None]
-    warnings: NotRequired[list[RuleWarning] | None]
+    warnings: NotRequired[list[RuleWarning | HookWarning] | None]
 
 
 class CollectionSpec(TypedDict):
@@ -319,6 +319,18 @@ class HandedLink(TypedDict):
     expires_at: str
     kind: LinkKind
     url: str
+
+
+class HookWarning(TypedDict):
+    """The collection names a function in `before_write` that cannot answer, so the writes will be refused.
+
+    `detail`: a sentence for the developer, with the remedy.
+    """
+
+    code: NotRequired[Literal["before_write_missing"]]
+    collection: str
+    detail: str
+    function: str
 
 
 class Impersonated(TypedDict):
@@ -586,6 +598,7 @@ class RuleWarning(TypedDict):
     add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
+    code: NotRequired[Literal["rule_without_index"]]
     collection: str
     detail: str
     from_documents: int
