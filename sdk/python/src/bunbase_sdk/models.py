@@ -146,7 +146,8 @@ class Change(TypedDict):
 class CollectionInfo(TypedDict):
     """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
 
-    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
+    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown,
+    and a function that cannot answer before writes.
     """
 
     before_images: NotRequired[bool]
@@ -327,7 +328,7 @@ class HookWarning(TypedDict):
     `detail`: a sentence for the developer, with the remedy.
     """
 
-    code: NotRequired[Literal["before_write_missing"]]
+    code: Literal["before_write_missing"]
     collection: str
     detail: str
     function: str
@@ -598,7 +599,7 @@ class RuleWarning(TypedDict):
     add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
-    code: NotRequired[Literal["rule_without_index"]]
+    code: Literal["rule_without_index"]
     collection: str
     detail: str
     from_documents: int
