@@ -130,12 +130,13 @@ class BeforeWrites:
             case HookState.READY:
                 return ()
             case HookState.NO_FUNCTION:
-                found = f"and the project has no function {function}"
+                found, remedy = f"the project has no function {function}", "Deploy it"
             case HookState.NO_HOOK:
-                found = f"and {function} has no hooks.{EXPORTS[HookName.BEFORE_WRITE]}"
+                found = f"{function} has no hooks.{EXPORTS[HookName.BEFORE_WRITE]}"
+                remedy = "Add the hook and deploy the function"
         detail = (
-            f"{collection.name} asks {function} before writes, {found}: until it is deployed, these writes are refused "
-            f"with {BeforeWriteFailed.code}. Deploy it: bunbase deploy {function}"
+            f"{collection.name} asks {function} before writes, and {found}, so these writes are refused with "
+            f"{BeforeWriteFailed.code}. {remedy}: bunbase deploy {function}"
         )
         return (HookWarning(collection.name, function, detail),)
 

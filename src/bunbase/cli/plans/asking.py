@@ -6,7 +6,7 @@ collection asks from its first moment: writes fail until the function is there, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -16,22 +16,24 @@ from bunbase.contracts.functions.hooks import EXPORTS, HookName, names_hook
 
 
 class AskedFunctions(msgspec.Struct, frozen=True):
-    """`coming`: the bundles of the functions that are uploaded next. `deployed`: the functions of the project.
+    """`here`: the bundles of the folder. `coming`: those of them that are uploaded next. `deployed`: the functions of
+    the project.
 
     `known`: False if a command does not know the functions, such as `bunbase collections push`.
     """
 
-    coming: Mapping[str, bytes] = {}
-    deployed: frozenset[str] = frozenset()
+    here: Mapping[str, bytes] = {}
+    coming: Collection[str] = ()
+    deployed: Collection[str] = ()
     known: bool = False
 
-    def changes(self, name: str, sent: CollectionSpec) -> Iterator[Change]:
-        """Yield a blocked change if the function that a collection begins to ask certainly cannot answer."""
-        if not self.known or not isinstance(sent.before_write, BeforeWrite):
+    def changes(self, name: str, spec: CollectionSpec) -> Iterator[Change]:
+        """Yield a blocked change if the function that a collection asks certainly cannot answer."""
+        if not self.known or not isinstance(spec.before_write, BeforeWrite):
             return
-        function = sent.before_write.function
-        if function in self.coming:
-            if names_hook(self.coming[function], HookName.BEFORE_WRITE):
+        function = spec.before_write.function
+        if function in self.here:
+            if names_hook(self.here[function], HookName.BEFORE_WRITE):
                 return
             why = f"{function} has no hooks.{EXPORTS[HookName.BEFORE_WRITE]}"
         elif function not in self.deployed:

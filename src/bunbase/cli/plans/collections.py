@@ -66,13 +66,13 @@ def plan_collections(
     for name, spec in wanted.items():
         now = present.get(name)
         sent = needed(spec, now)
+        changes += functions.changes(name, spec)
         if now is None:
             changes.append(Change(name, ChangeClass.ADDITIVE, f"a new collection{_with(spec)}"))
         elif is_empty(sent):
             continue
         else:
             changes += _changes(name, sent, spec, now, documents)
-        changes += functions.changes(name, sent)
         if now is not None and functions.put_off(sent):
             asking = CollectionSpec(before_write=sent.before_write)
             after.append(PlannedStep(name, putting(session, project, name, asking)))

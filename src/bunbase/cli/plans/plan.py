@@ -93,7 +93,8 @@ def make_plan(
         asks = any(isinstance(one.before_write, BeforeWrite) for one in wanted.values())
         active = active_versions(session, project) if entries or asks else {}
         manages = bool(wanted) or file.deploy.drop_collections
-        functions = AskedFunctions(_coming(made, active, force), frozenset(active), known=True)
+        coming = [one.entry.name for one in made if rehearse(one, active, force).outcome is not Outcome.UNCHANGED]
+        functions = AskedFunctions({one.entry.name: one.bundle.code for one in made}, coming, active, known=True)
         drops = file.deploy.drop_collections
         collections = plan_collections(session, project, wanted, drops, functions) if manages else NOTHING
         shown = shown_auth(session, project) if auth else {}
@@ -105,13 +106,6 @@ def make_plan(
         collections.steps,
         (*collections.after, *(auth_steps(session, project, auth, shown) if auth and applying else ())),
     )
-
-
-def _coming(made: Sequence[BundledFunction], active: dict[str, Version], force: bool) -> dict[str, bytes]:
-    """Return the bundles that will be uploaded, by function."""
-    return {
-        one.entry.name: one.bundle.code for one in made if rehearse(one, active, force).outcome is not Outcome.UNCHANGED
-    }
 
 
 def function_changes(made: Sequence[BundledFunction], active: dict[str, Version], force: bool) -> list[Change]:
