@@ -44,10 +44,10 @@ def _is_asked(session: Session, project: str, name: str) -> bool:
     return any((one.get("before_write") or {}).get("function") == name for one in items)
 
 
-def has_only_hooks(code: bytes) -> bool:
-    """True if the function answers no requests: it exports `hooks`, and nothing by default."""
+def answers_requests(code: bytes) -> bool:
+    """False if a bundle certainly exports no handler, but only `hooks` or a `migration`."""
     found = EXPORTED.search(code)
-    return found is not None and b"hooks:" in found[1] and b"default:" not in found[1]
+    return found is None or b"default:" in found[1]
 
 
 def warning(name: str, hook: HookName) -> str:
