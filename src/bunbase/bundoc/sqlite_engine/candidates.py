@@ -60,6 +60,18 @@ class Candidates:
             return f"SELECT id, {FULFILS}, 0 FROM {self.keys} {where} ORDER BY k {direction}", params
         return self._joined(f"d.id, {self.verdict.sql}, {SIZE}", self.verdict.params, range, after)
 
+    def keys_in(self, range: Range, after: bytes | None) -> Statement:
+        """Return SQL that selects each key and id of the index in the plan's order, without reading documents."""
+        where, params, direction = self._between(range, after)
+        return f"SELECT k, id FROM {self.keys} {where} ORDER BY k {direction}", params
+
+    def one(self, id: str) -> Statement:
+        """Return SQL that selects the same as `ids`, for one document."""
+        if self.guard is None and self.test is None:
+            return f"SELECT ?, {FULFILS}, 0", (id,)
+        where = f"FROM {self.table.name} AS d WHERE d.id = ?"
+        return f"SELECT d.id, {self.verdict.sql}, {SIZE} {where}", (*self.verdict.params, id)
+
     def documents(self, range: Range, after: bytes | None) -> Statement:
         """Return SQL that selects whole documents in the plan's order, without guard and test."""
         return self._joined(WHOLE, (), range, after)
@@ -127,11 +139,11 @@ class Candidates:
         return ("", ()) if range == Range() else (" WHERE d.id = ?", (range.low[:-1].decode(),))
 
     def _between(self, range: Range, after: bytes | None) -> tuple[str, tuple[bytes, bytes], str]:
-        low, high, sign = range.low, range.high, ">="
+        low, high, sign, base = range.low, range.high, ">=", self.plan.base(range)
         if after is not None and self.plan.backwards:
-            high = min(high, self.plan.pinned + inverted(after))
-        elif after is not None and self.plan.pinned + after >= low:
-            low, sign = self.plan.pinned + after, ">"
+            high = min(high, base + inverted(after))
+        elif after is not None and base + after >= low:
+            low, sign = base + after, ">"
         return f"WHERE k {sign} ? AND k < ?", (low, high), "DESC" if self.plan.backwards else "ASC"
 
 
