@@ -44,7 +44,7 @@ class Moment(Protocol):
     def lookup(self, collection: str, id: str) -> StoredDocument | None: ...
 
     def search(self, collection: str, search: Search) -> Found:
-        """Find documents, as Engine.search. Raises: QueryNeedsIndex, DeadlineExceeded."""
+        """Find documents, as Engine.search. Raises: QueryNeedsIndex, QueryTooSlow."""
         ...
 
     def next_end(self, collection: str) -> int | None:
@@ -62,7 +62,8 @@ class Moment(Protocol):
 class Engine(Protocol):
     """Stores the documents of all projects. The caller must check the names of collections and the ids first.
 
-    Every method may raise DataUnreadable, BundocBusy, DeadlineExceeded, and the errors of BunKMS.
+    Every method may raise DataUnreadable, BundocBusy, and the errors of BunKMS. Every read may raise QueryTooSlow, or
+    DeadlineExceeded if the deadline of the request comes first.
     """
 
     async def get(self, project: str, collection: str, id: str) -> StoredDocument | None:
