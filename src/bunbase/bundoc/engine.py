@@ -1,4 +1,6 @@
-"""The Protocol of an engine, which stores documents for Bundoc. Every engine must pass the tests in tests/bundoc."""
+"""The Protocol of an engine, which stores documents for Bundoc. Every engine must pass the tests in
+tests/bundoc/conformance, whose conftest.py lists the engines.
+"""
 
 from __future__ import annotations
 

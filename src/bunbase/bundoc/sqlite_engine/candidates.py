@@ -31,11 +31,19 @@ class Candidates:
     """The documents in the ranges of a plan.
 
     `keys`: the table of the plan's index, "" for the order of ids. `guard`: the condition that is evaluated before
-    `test`, the filter. Each of the two may be None.
+    `test`, the filter. Each of the two may be None. `residual`: Python reads each document for a part of the rule.
+    `keys_alone`: `ids` reads no document, and knows no size.
     """
 
     def __init__(
-        self, table: Table, plan: Plan, keys: str, order: Order, guard: Condition | None, test: Condition | None
+        self,
+        table: Table,
+        plan: Plan,
+        keys: str,
+        order: Order,
+        guard: Condition | None = None,
+        test: Condition | None = None,
+        residual: bool = False,
     ) -> None:
         self.table = table
         self.plan = plan
@@ -44,6 +52,7 @@ class Candidates:
         self.guard = guard
         self.test = test
         self.verdict = _verdict(guard, test)
+        self.keys_alone = bool(keys) and guard is None and test is None and not residual
         self.many = plan.index is not None and plan.index.many
 
     @property
@@ -55,7 +64,7 @@ class Candidates:
         """Return SQL that selects each id with its verdict (DENIED, ADMITTED or FULFILS) and the bytes of the document,
         0 if the document is not read. The rows are in the plan's order.
         """
-        if self.keys and self.guard is None and self.test is None:
+        if self.keys_alone:
             where, params, direction = self._between(range, after)
             return f"SELECT id, {FULFILS}, 0 FROM {self.keys} {where} ORDER BY k {direction}", params
         return self._joined(f"d.id, {self.verdict.sql}, {SIZE}", self.verdict.params, range, after)
@@ -67,7 +76,7 @@ class Candidates:
 
     def one(self, id: str) -> Statement:
         """Return SQL that selects the same as `ids`, for one document."""
-        if self.guard is None and self.test is None:
+        if self.keys_alone:
             return f"SELECT ?, {FULFILS}, 0", (id,)
         where = f"FROM {self.table.name} AS d WHERE d.id = ?"
         return f"SELECT d.id, {self.verdict.sql}, {SIZE} {where}", (*self.verdict.params, id)

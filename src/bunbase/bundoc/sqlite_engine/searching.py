@@ -80,9 +80,9 @@ class Searching:
         self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
         self.place = place_of(self.plan, keys) if self.text else None
-        self.keys_alone = bool(keys) and self.guard is None and self.test is None  # `_ids` reads no document
-        at_once = None if search.residual else self.test  # the part of the rule in Python comes before the filter
-        self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once)
+        residual = search.residual is not None
+        at_once = None if residual else self.test  # the part of the rule in Python comes before the filter
+        self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once, residual)
 
     def close(self) -> None:
         """Close all open cursors. An open cursor would keep its snapshot, and SQLite could not truncate its log."""
@@ -210,7 +210,7 @@ class Searching:
         if self.text is not None or not examined or not (bound is None or admits(plan, bound)):
             return self.matched
         keys = self.by_name[plan.index.name].name if plan.index else ""
-        places = Candidates(self.table, plan, keys, self.search.order, None, None)
+        places = Candidates(self.table, plan, keys, self.search.order)
         return max(self.matched, round(self.matched * places.size(self.connection) / examined))
 
     def _count(self) -> int:
@@ -285,12 +285,12 @@ class Searching:
         items: list[StoredDocument] = []
         size, more = 0, False
         for row in self._rows((f"{sql} LIMIT ?", (*params, self.search.limit + 1))):
+            self.budget.spend(1, len(row[4]))
             if len(items) == self.search.limit or size >= max_bytes:
                 more = True
                 break
             items.append(StoredDocument(*row))
             size += len(row[4])
-        self.budget.spend(len(items) + more, size)
         return items, more, self._position(items[-1]) if more else b""
 
     def _sort(self) -> tuple[list[StoredDocument], bool, bytes]:
@@ -313,7 +313,7 @@ class Searching:
         if self.search.by_score:
             return inverted(key(self.scores[id])) + id_key(self.search.order, id)
         document = self._document(id)
-        if self.keys_alone:
+        if self.candidates.keys_alone:
             self.budget.spend_bytes(len(document.body))
         return self._position(document)
 
@@ -339,7 +339,7 @@ class Searching:
         if not self.covered or self.plan.merged:
             for id in self._ids(after):
                 document = self._document(id)
-                if self.keys_alone:
+                if self.candidates.keys_alone:
                     self.budget.spend_bytes(len(document.body))
                 yield document
             return
