@@ -68,7 +68,7 @@ class Case(msgspec.Struct, frozen=True):
     reads: Reads | None = None
     rule: bool = False
 
-    def search(self, **limits: int) -> Search:
+    def search(self, **limits: Any) -> Search:
         also: dict[str, Any] = {"implied": Compare(("kind",), "=", "k1"), "residual": _allowed} if self.rule else {}
         return Search(
             where=parse_where(msgspec.json.encode(self.where)),
