@@ -47,6 +47,8 @@ export interface CollectionSpec {
   before_write?: BeforeWrite | null;
   /** Changes have the document before the change. */
   before_images?: boolean;
+  /** How many documents a query of a caller bound by rules may examine; null: the setting of the server. */
+  max_scan?: number | null;
 }
 
 /** `on`: the kinds of writes; all by default. `timeout_ms`: the time for its answer, 100 to 10,000. */
@@ -87,6 +89,7 @@ export interface CollectionState {
   expires?: string | null;
   before_write?: BeforeWrite | null;
   before_images?: boolean;
+  max_scan?: number | null;
   documents?: number | null;
   bytes?: number | null;
   /** Only in the answer to a change. */

@@ -205,5 +205,5 @@ def test_the_settings_of_a_collection_are_those_that_developers_made() -> None:
         indexes=(IndexSpec(("n",), name="by_n", unique=True),), rules=Rules(get="true"), expires="ends"
     )
     assert whole(CollectionSpec(expires="ends")) == CollectionSpec(
-        (), None, "ends", None, strict=False, before_write=None, before_images=False
+        (), None, "ends", None, strict=False, before_write=None, before_images=False, max_scan=None
     )

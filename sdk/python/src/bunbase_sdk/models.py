@@ -157,6 +157,7 @@ class CollectionInfo(TypedDict):
     documents: NotRequired[int | None]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexState]]
+    max_scan: NotRequired[int | None]
     name: str
     rules: NotRequired[Rules | None]
     schema: NotRequired[dict[str, Any] | None]
@@ -171,13 +172,15 @@ class CollectionSpec(TypedDict):
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
     JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`:
     the function that is asked before each write. `before_images`: the change log keeps each document as it was
-    before an update or delete.
+    before an update or delete. `max_scan`: how many documents a query of a caller bound by rules may examine, at
+    most `bundoc.server_scan`; null for `bundoc.max_scan`.
     """
 
     before_images: NotRequired[bool]
     before_write: NotRequired[BeforeWrite | None]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexSpec]]
+    max_scan: NotRequired[int | None]
     rules: NotRequired[Rules | None]
     schema: NotRequired[dict[str, Any] | None]
     strict: NotRequired[bool]

@@ -104,6 +104,10 @@ def _changes(
         begins = "changes have" if sent.before_images else "changes no longer have"
         change = f"{begins} the document before the change"
         yield Change(f"{name}.before_images", ChangeClass.ADDITIVE, change)
+    if sent.max_scan is not UNSET:
+        most = "the server's number of" if sent.max_scan is None else f"{sent.max_scan}"
+        change = f"a query of a user may examine {most} documents"
+        yield Change(f"{name}.max_scan", ChangeClass.REWRITING, change)
     if isinstance(sent.rules, Rules) or sent.rules is None:
         for rule, had, has in rule_changes(sent.rules, now.rules):
             what = "changes" if had and has else "is added" if has else "is removed"
