@@ -151,7 +151,10 @@ class Searching:
             return
         for document in self._documents(None):
             effort.note(len(document.body))
-            yield Row(reads.of(decode(seen(document))), 1, document.id)
+            for row in reads.rows(decode(seen(document)), document.id):
+                yield row
+                if reads.each is not None and self.watch.over():
+                    raise apsw.InterruptError("between two parts of an array")
 
     def _covering_plan(self, reads: Reads) -> Plan | None:
         if self.text is not None or self.table.alive:
