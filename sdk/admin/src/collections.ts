@@ -63,10 +63,19 @@ export interface BeforeWrite {
  * lists are refused. `index`: the index to add; null if no index helps. `detail`: a sentence with the remedy.
  */
 export interface RuleWarning {
+  code: "rule_without_index";
   collection: string;
   rule: string;
   from_documents: number;
   index: Index | null;
+  detail: string;
+}
+
+/** The collection names a function in `before_write` that cannot answer, so the writes will be refused. */
+export interface HookWarning {
+  code: "before_write_missing";
+  collection: string;
+  function: string;
   detail: string;
 }
 
@@ -84,7 +93,7 @@ export interface CollectionState {
   documents?: number | null;
   bytes?: number | null;
   /** Only in the answer to a change. */
-  warnings?: RuleWarning[] | null;
+  warnings?: (RuleWarning | HookWarning)[] | null;
 }
 
 /** Without `schema`, the saved schema is used. */

@@ -283,8 +283,8 @@ class BundocService:
             await self.engine.alter(caller.project, name, spec, wait)
             made = await self._collection(caller, name)
             rules = (await self._terms(caller, name)).rules
-            warnings = await asyncio.to_thread(warnings_for, [(name, rules)], [made], self.read_seconds)
-            return msgspec.structs.replace(made, warnings=warnings)
+            slow = await asyncio.to_thread(warnings_for, [(name, rules)], [made], self.read_seconds)
+            return msgspec.structs.replace(made, warnings=(*slow, *await self.before_writes.warnings(caller, made)))
 
     async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
         with counted("misfits"):

@@ -146,7 +146,8 @@ class Change(TypedDict):
 class CollectionInfo(TypedDict):
     """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
 
-    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
+    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown,
+    and a function that cannot answer before writes.
     """
 
     before_images: NotRequired[bool]
@@ -161,7 +162,7 @@ class CollectionInfo(TypedDict):
     rules: NotRequired[Rules | None]
     schema: NotRequired[dict[str, Any] | None]
     strict: NotRequired[bool | None]
-    warnings: NotRequired[list[RuleWarning] | None]
+    warnings: NotRequired[list[RuleWarning | HookWarning] | None]
 
 
 class CollectionSpec(TypedDict):
@@ -322,6 +323,18 @@ class HandedLink(TypedDict):
     expires_at: str
     kind: LinkKind
     url: str
+
+
+class HookWarning(TypedDict):
+    """The collection names a function in `before_write` that cannot answer, so the writes will be refused.
+
+    `detail`: a sentence for the developer, with the remedy.
+    """
+
+    code: Literal["before_write_missing"]
+    collection: str
+    detail: str
+    function: str
 
 
 class Impersonated(TypedDict):
@@ -589,6 +602,7 @@ class RuleWarning(TypedDict):
     add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
+    code: Literal["rule_without_index"]
     collection: str
     detail: str
     from_documents: int

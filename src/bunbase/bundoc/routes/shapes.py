@@ -258,7 +258,8 @@ class DocumentWrites(msgspec.Struct, forbid_unknown_fields=True):
 class ShownCollection(Collection, frozen=True, omit_defaults=True):
     """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
 
-    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
+    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown, and a
+    function that cannot answer before writes.
     """
 
 

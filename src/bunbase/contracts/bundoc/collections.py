@@ -103,7 +103,7 @@ class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
     system: bool = False
 
 
-class RuleWarning(msgspec.Struct, frozen=True):
+class RuleWarning(msgspec.Struct, frozen=True, tag_field="code", tag="rule_without_index"):
     """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
 
     `from_documents`: with about this many documents in the collection, lists are refused. `index`: the index to add, in
@@ -115,6 +115,17 @@ class RuleWarning(msgspec.Struct, frozen=True):
     detail: str
     from_documents: int
     index: dict[str, Any] | None
+
+
+class HookWarning(msgspec.Struct, frozen=True, tag_field="code", tag="before_write_missing"):
+    """The collection names a function in `before_write` that cannot answer, so the writes will be refused.
+
+    `detail`: a sentence for the developer, with the remedy.
+    """
+
+    collection: str
+    function: str
+    detail: str
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -133,7 +144,7 @@ class Collection(msgspec.Struct, frozen=True):
     before_images: bool = False
     documents: int | None = None
     bytes: int | None = None
-    warnings: tuple[RuleWarning, ...] | None = None
+    warnings: tuple[RuleWarning | HookWarning, ...] | None = None
     before_write: BeforeWrite | None = None
     max_scan: int | None = None
 
