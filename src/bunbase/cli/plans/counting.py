@@ -18,6 +18,7 @@ from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call
 from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.collections import Collection, IndexSpec, Misfits
+from bunbase.pkg.moments import read_moment
 
 PAGE: Final = 500
 COUNT_SECONDS: Final = 60.0
@@ -85,7 +86,7 @@ class DocumentCounts:
             if document is None:
                 complete = True
                 break
-            count += any(_is_over(value, now) for value in _values(document, path.split(".")))
+            count += any(is_over(value, now) for value in _values(document, path.split(".")))
         return Counted(count, complete)
 
     def _all(self, name: str, fields: list[str], where: dict[str, Any] | None) -> Iterator[dict[str, Any] | None]:
@@ -129,8 +130,9 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _is_over(value: Any, now: datetime) -> bool:
+def is_over(value: Any, now: datetime) -> bool:
+    """True if a document with this time has ended. The server reads the time with the same function."""
     try:
-        return datetime.fromisoformat(value) <= now
-    except (TypeError, ValueError):  # no time, or none with an offset: such a document does not end
+        return isinstance(value, str) and read_moment(value) <= now
+    except ValueError:  # such a document does not end
         return False

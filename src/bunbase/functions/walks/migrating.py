@@ -16,7 +16,7 @@ from bunbase.functions.walks.committing import commit, fitting, has_happened
 from bunbase.functions.walks.pages import NextDocuments, documents_of, next_documents
 from bunbase.functions.walks.transforming import MAX_DETAIL, Action, Transformed, Transforming
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import Problem, TooLarge
 from bunbase.pkg.idempotency import KEPT_FOR
 
 STALE: Final = (StaleRevision, DocumentNotFound)
@@ -99,10 +99,17 @@ class Migrating:
     def _set_aside(
         self, walk: HeldWalk, actions: list[Action], again: list[str], failures: list[Failure], problem: Problem
     ) -> None:
-        """Take the write that failed out of the batch. Raises: the problem if it is not about one write."""
+        """Take the write that failed out of the batch. Raises: the problem if it is not about one write.
+
+        If the documents together are too large, those from this write on are visited again, in a batch of their own.
+        """
         number: Any = problem.extra.get("write")
         if not isinstance(number, int) or problem.status >= SERVER_FAULT or problem.status == TOO_MANY:
             raise problem
+        if isinstance(problem, TooLarge) and number > 0:
+            again[:0] = [one.document.id for one in actions[number:]]
+            del actions[number:]
+            return
         id = actions.pop(number).document.id
         if not isinstance(problem, STALE):
             failures.append(failure_of(id, problem))
