@@ -11,6 +11,7 @@ from bunbase.bundoc.definition import ABSENT
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.questions import Asked, Questions, decided, failed
 from bunbase.bundoc.sqlite_engine import kept_answers
+from bunbase.bundoc.sqlite_engine.expiry import EXPIRED_ROWS_AT_ONCE
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.referring import PendingWrite, check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table
@@ -84,9 +85,12 @@ def delete_expired(transaction: Transaction, collection: str, table: Table) -> b
     Return False while an index that deletions need is being built: the next round of upkeep tries again.
     """
     ended = table.expired(transaction.connection)
+    changes = transaction.connection.total_changes()
     try:
         for document in ended:
             _end_document(transaction, collection, table, document)
+            if transaction.connection.total_changes() - changes >= EXPIRED_ROWS_AT_ONCE:
+                break
     except BundocBusy:
         return False
     return bool(ended)
