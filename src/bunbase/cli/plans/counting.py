@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from bunbase.pkg.moments import read_moment
 PAGE: Final = 500
 COUNT_SECONDS: Final = 60.0
 WHOLE: Final = "schema"  # stands for errors that belong to no field
+MOST_FIELDS: Final = 20  # each of them needs a flag
 UNCOUNTABLE: Final = frozenset({"query_needs_index"})
 
 
@@ -50,15 +51,21 @@ class DocumentCounts:
         call = Call("GET", f"/v1/collections/{name}", headers=self.headers)
         return Counted(self.session.ask(Collection, call).documents or 0)
 
-    def misfits(self, name: str, schema: dict[str, Any] | None, strict: bool) -> tuple[dict[str, int], bool]:
-        """Return how many documents break the schema in each field, and whether all documents were looked at."""
+    def misfits(
+        self, name: str, schema: dict[str, Any] | None, strict: bool, known: Container[str]
+    ) -> tuple[dict[str, int], bool]:
+        """Return how many documents break the schema in each field, and whether all documents were looked at.
+
+        `known`: fields that are counted alone. Users may invent others: beyond MOST_FIELDS, these count as WHOLE.
+        """
         found: Counter[str] = Counter()
         body: dict[str, Any] = {"schema": schema, "strict": strict, "limit": PAGE}
         while time.monotonic() < self.until:
             call = Call("POST", f"/v1/collections/{name}/misfits", headers=self.headers, json=body)
             page = self.session.ask(Misfits, call)
             for one in page.items:
-                found.update({_field(error.get("path", "")) for error in one.errors})
+                fields = {_field(error.get("path", "")) for error in one.errors}
+                found.update({at if at in known or at in found or len(found) < MOST_FIELDS else WHOLE for at in fields})
             if page.next is None:
                 return dict(found), True
             body["cursor"] = page.next
