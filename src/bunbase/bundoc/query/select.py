@@ -37,7 +37,7 @@ def selected(stored: StoredDocument, paths: tuple[Path, ...] | None) -> bytes:
 
 @lru_cache(TREES_KEPT)
 def _tree(paths: tuple[Path, ...]) -> Tree:
-    """Return the paths as a tree of names: a document may have 100,000 names, so each needs one look-up for all paths."""
+    """Return the paths as a tree of names. A document may have 100,000 names, and each needs one look-up."""
     tree: Tree = {}
     for path in sorted(paths, key=len):  # a path comes before the longer paths below it
         at = tree
