@@ -24,7 +24,7 @@ PAGE: Final = 500
 COUNT_SECONDS: Final = 60.0
 WHOLE: Final = "schema"  # stands for errors that belong to no field
 MOST_FIELDS: Final = 20  # each of them needs a flag
-UNCOUNTABLE: Final = frozenset({"query_needs_index"})
+UNCOUNTABLE: Final = frozenset({"query_needs_index", "query_too_slow"})
 
 
 class Page(msgspec.Struct, frozen=True):
