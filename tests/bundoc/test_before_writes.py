@@ -309,7 +309,7 @@ async def test_the_stored_documents_of_a_short_commit_are_bounded_before_they_ar
     for id in ("a", "b", "c"):
         await service.put(SERVER, "posts", id, large, NO_PRECONDITION)
     functions.calls.clear()
-    patches = [write("patch", id, **{"$inc": {"n": 1}}) for id in ("a", "b", "c")]
+    patches = [{**write("patch", id), "data": {"$inc": {"n": 1}}} for id in ("a", "b", "c")]
 
     with pytest.raises(TooLarge) as refused:
         await service.commit(EVE, commit_of(*patches))
