@@ -255,6 +255,50 @@ async def test_the_error_of_an_update_does_not_reveal_hidden_fields(service: Bun
     assert type(await refusal(service.patch(ADMIN, C, "a", update, NO_PRECONDITION))) is InvalidUpdate
 
 
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ({"$inc": {"pay": 1e-13}}, {"$inc": {"pay": 1e-9}}),  # is rounded away, or not
+        ({"$mul": {"pay": 1}}, {"$mul": {"pay": 0}}),
+        ({"$push": {"tags": {"$each": [], "$slice": 3}}}, {"$push": {"tags": {"$each": [], "$slice": 2}}}),
+        ({"$unset": {"tags.3": ""}}, {"$unset": {"tags.2": ""}}),
+        ({"$unset": {"pay.cents": ""}}, {"$unset": {"card.number": ""}}),
+        ({"$pop": {"none": 1}}, {"$pop": {"tags": 1}}),
+        ({"$pull": {"tags": "z"}}, {"$pull": {"tags": "a"}}),
+        ({"$addToSet": {"tags": "a"}}, {"$addToSet": {"tags": "z"}}),
+        ({"$max": {"pay": 4000}}, {"$max": {"pay": 6000}}),
+    ],
+)
+@pytest.mark.parametrize("sees", [True, False])
+async def test_whether_an_operator_has_an_effect_on_a_hidden_field_is_not_revealed(
+    service: BundocService, short: dict[str, Any], long: dict[str, Any], sees: bool
+) -> None:
+    """The first update of each pair changes nothing, which the rule alone would allow."""
+    hidden = dict.fromkeys(("pay", "tags", "none", "card.number"), "true")
+    only_title = "next.diff(doc).affectedKeys().hasOnly(['title'])"
+    await ruled(service, Rules(get="true" if sees else None, update=only_title, hidden=hidden))
+    await put(service, "a", title="clerk", pay=5000, tags=["a", "b", "c"], card={"number": 1})
+
+    refused = [await refusal(service.patch(EVE, C, "a", body(one), NO_PRECONDITION)) for one in (short, long)]
+
+    assert {type(one) for one in refused} == {RuleDenied if sees else DocumentNotFound}
+    both = body({"$set": {"title": "chief"}, **short})
+    assert await refusal(service.patch(EVE, C, "a", both, NO_PRECONDITION))
+
+
+async def test_operators_on_hidden_fields_work_again_and_again_if_the_rule_allows_changes(
+    service: BundocService,
+) -> None:
+    rules = Rules(get="true", update="auth.uid in next.voters && next.n >= doc.n", hidden={"voters": "true"})
+    await ruled(service, rules)
+    await put(service, "a", n=1, voters=[])
+
+    for _ in range(2):
+        await service.patch(EVE, C, "a", b'{"$addToSet":{"voters":"eve"},"$inc":{"n":0}}', NO_PRECONDITION)
+
+    assert await fields_of(service, "a") == {"n": 1, "voters": ["eve"]}
+
+
 async def test_a_unique_index_does_not_name_another_document(service: BundocService) -> None:
     await ruled(service, Rules(create="true"), IndexSpec(("email",), "email", unique=True))
     await put(service, "secret_id", email="a@example.com")

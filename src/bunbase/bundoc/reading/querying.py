@@ -29,7 +29,6 @@ from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
 LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread selects the fields
-LOOP_SELECT_COMPARED: Final = 128 << 10  # bytes times paths, since every name is compared with each path
 
 
 class CursorNames:
@@ -164,7 +163,7 @@ async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] |
     if paths is None:
         return [seen(stored) for stored in found]
     size = sum([len(stored.body) for stored in found])
-    if size <= LOOP_SELECT_BYTES and size * len(paths) <= LOOP_SELECT_COMPARED:
+    if size <= LOOP_SELECT_BYTES:
         return [selected(stored, paths) for stored in found]
     return await asyncio.to_thread(lambda: [selected(stored, paths) for stored in found])
 
