@@ -254,14 +254,16 @@ class BundocService:
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
-            bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            bound_by_rules(caller, Act.DOCUMENT_READ, collection)  # the scopes are those of the caller itself
+            asker = as_user(caller, aggregation)
+            bound = bound_by_rules(asker, Act.DOCUMENT_READ, collection)
             if at_least:
                 await self._reach(caller.project, at_least)
-            access = await self._access(caller, collection, SCAN_STEPS) if bound else None
+            access = await self._access(asker, collection, SCAN_STEPS) if bound else None
             check_collection(collection)
             await self._check_created(caller, collection)
             budgets = self.unbound if access is None else self.bound
-            with self._hinting(caller):
+            with self._hinting(asker):
                 return await aggregated_page(self.engine, caller.project, collection, aggregation, budgets, access)
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:

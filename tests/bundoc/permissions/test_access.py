@@ -17,6 +17,7 @@ from bunbase.contracts.bundoc.problems import (
     DocumentNotFound,
     InvalidQuery,
     InvalidUpdate,
+    QueryNeedsIndex,
     RuleDenied,
     StaleRevision,
     UniqueViolation,
@@ -290,6 +291,24 @@ async def test_without_a_list_rule_lists_queries_and_aggregates_are_refused(serv
         service.aggregate(ADA, C, Aggregation(b'{"n":{"$count":true}}')),
     ):
         assert type(await refusal(refused)) is RuleDenied
+
+
+async def test_a_filter_that_contradicts_the_list_rule_finds_nothing_within_any_budget(service: BundocService) -> None:
+    service.bound = msgspec.structs.replace(service.bound, documents=5)
+    await ruled(service, Rules(list='doc.owner in [auth.uid, "all"]'))
+    for number in range(8):
+        await put(service, f"d{number}", owner="ada", n=number)
+    await put(service, "e", owner="eve")
+    await put(service, "both", owner=["ada", "eve"])
+
+    found = await asked(service, ADA, where=b'{"owner":"eve"}', sort=("-n",), count=True)
+    listed = await asked(service, ADA, where=b'{"owner":{"$in":["eve","bob"]}}', count=True)
+    counted = await service.aggregate(ADA, C, Aggregation(b'{"n":{"$sum":"n"}}', b'{"owner":"eve"}'))
+    own = await refusal(service.query(ADA, C, Query(where=b'{"owner":"ada"}', sort=("n",))))
+
+    assert found == listed == {"items": [], "next": None, "count": 0}
+    assert msgspec.json.decode(counted.body)["items"] == [{"n": 0}]
+    assert isinstance(own, QueryNeedsIndex)
 
 
 async def test_lists_counts_pages_and_aggregates_hold_only_documents_of_the_caller(service: BundocService) -> None:
