@@ -17,7 +17,7 @@ NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")  # ids and addresses, i
 ALIKE: Final = frozenset({"document_exists", "user_exists", "email_taken", "phone_taken", "identity_taken"})
 CONFLICTS: Final = frozenset(
     {"document_exists", "user_exists", "collection_exists"}
-)  # --on-conflict decides about them
+)  # what --on-conflict decides about
 OTHERS: Final = "other_errors"
 
 
