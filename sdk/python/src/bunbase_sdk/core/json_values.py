@@ -55,7 +55,8 @@ def plain(value: object, path: str = "", depth: int = 0) -> Any:
 def moment(value: datetime, path: str) -> str:
     """Return a time in RFC 3339, as a text that sorts by time: in UTC, and with milliseconds as JavaScript writes it.
 
-    A time with microseconds keeps them, so it sorts before other times of its millisecond. Raises: Problem, for a time without a zone.
+    A time with microseconds keeps them, so it sorts before other times of its millisecond. Raises: Problem, for a time
+    without a zone.
     """
     if value.tzinfo is None or value.utcoffset() is None:
         raise invalid_value(path, "The time has no zone. Use datetime.now(UTC), or replace(tzinfo=…).")
