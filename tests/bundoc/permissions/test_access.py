@@ -312,6 +312,26 @@ async def test_a_filter_that_contradicts_the_list_rule_finds_nothing_within_any_
     assert isinstance(own, QueryNeedsIndex)
 
 
+@pytest.mark.parametrize(
+    ("rule", "named"), [('auth.uid in get("teams", doc.team).members', True), ("auth.uid == doc.owner", False)]
+)
+async def test_the_refusal_of_a_slow_list_names_a_rule_that_no_index_serves(
+    service: BundocService, monkeypatch: pytest.MonkeyPatch, rule: str, named: bool
+) -> None:
+    async def slow(*_: object) -> None:
+        raise QueryTooSlow("Reading took too long.")
+
+    await ruled(service, Rules(list=rule))
+    for name in ("search", "fold", "explain"):
+        monkeypatch.setattr(service.engine, name, slow)
+
+    queried = await refusal(service.query(ADA, C, Query()))
+    counted = await refusal(service.aggregate(ADA, C, Aggregation(b'{"n":{"$sum":"n"}}')))
+
+    assert [type(one) for one in (queried, counted)] == [QueryTooSlow] * 2
+    assert [str(one).endswith("compare it with == or in.") for one in (queried, counted)] == [named] * 2
+
+
 async def test_lists_counts_pages_and_aggregates_hold_only_documents_of_the_caller(service: BundocService) -> None:
     await ruled(service, OWNERS)
     for number in range(30):

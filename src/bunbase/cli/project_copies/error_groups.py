@@ -15,9 +15,8 @@ SHOWN_LINES: Final = 3
 NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")  # ids and addresses, in which errors of one kind differ
 # these details differ only in the name of what the project has already
 ALIKE: Final = frozenset({"document_exists", "user_exists", "email_taken", "phone_taken", "identity_taken"})
-CONFLICTS: Final = frozenset(
-    {"document_exists", "user_exists", "collection_exists"}
-)  # what --on-conflict decides about
+# --on-conflict decides about these errors
+CONFLICTS: Final = frozenset({"document_exists", "user_exists", "collection_exists"})
 OTHERS: Final = "other_errors"
 
 
