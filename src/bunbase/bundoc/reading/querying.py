@@ -30,8 +30,8 @@ from bunbase.contracts.bundoc.problems import QueryTooSlow, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 SLOW_RULE: Final = (
-    "A part of the list rule, such as a look-up, is evaluated for each document, and no index helps there: keep what it "
-    "looks up in the documents or in the claims of the user, and compare it with == or in."
+    "A part of the list rule, such as a look-up, is evaluated for each document, and no index helps there: keep what "
+    "it looks up in the documents or in the claims of the user, and compare it with == or in."
 )
 LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
 LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread selects the fields
@@ -142,9 +142,8 @@ async def aggregated_page(
     with _naming_the_rule(search):
         if aggregation.explain:
             found = await engine.explain(project, collection, search)
-            explained = b',"explain":' + msgspec.json.encode(
-                await asyncio.to_thread(_explained, found, budgets, access)
-            )
+            plan = await asyncio.to_thread(_explained, found, budgets, access)
+            explained = b',"explain":' + msgspec.json.encode(plan)
         if asked.is_count:
             found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
             counted = dict.fromkeys([one.name for one in asked.values], found.count or 0)
