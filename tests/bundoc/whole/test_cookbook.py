@@ -22,6 +22,7 @@ ROW = re.compile(r"^\| ([^|]+) \| `(.+)` \|$", re.MULTILINE)
 
 SERVER = secret_caller("prj_a")
 MINE = {"owner": "ada"}
+TEAMS = {"ada": "red"}
 
 
 @dataclass(frozen=True)
