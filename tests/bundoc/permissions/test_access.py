@@ -17,6 +17,7 @@ from bunbase.contracts.bundoc.problems import (
     DocumentNotFound,
     InvalidQuery,
     InvalidUpdate,
+    QueryNeedsIndex,
     QueryTooSlow,
     RuleDenied,
     StaleRevision,
@@ -335,6 +336,44 @@ async def test_without_a_list_rule_lists_queries_and_aggregates_are_refused(serv
         service.aggregate(ADA, C, Aggregation(b'{"n":{"$count":true}}')),
     ):
         assert type(await refusal(refused)) is RuleDenied
+
+
+async def test_a_filter_that_contradicts_the_list_rule_finds_nothing_within_any_budget(service: BundocService) -> None:
+    service.bound = msgspec.structs.replace(service.bound, documents=5)
+    await ruled(service, Rules(list='doc.owner in [auth.uid, "all"]'))
+    for number in range(8):
+        await put(service, f"d{number}", owner="ada", n=number)
+    await put(service, "e", owner="eve")
+    await put(service, "both", owner=["ada", "eve"])
+
+    found = await asked(service, ADA, where=b'{"owner":"eve"}', sort=("-n",), count=True)
+    listed = await asked(service, ADA, where=b'{"owner":{"$in":["eve","bob"]}}', count=True)
+    counted = await service.aggregate(ADA, C, Aggregation(b'{"n":{"$sum":"n"}}', b'{"owner":"eve"}'))
+    own = await refusal(service.query(ADA, C, Query(where=b'{"owner":"ada"}', sort=("n",))))
+
+    assert found == listed == {"items": [], "next": None, "count": 0}
+    assert msgspec.json.decode(counted.body)["items"] == [{"n": 0}]
+    assert isinstance(own, QueryNeedsIndex)
+
+
+@pytest.mark.parametrize(
+    ("rule", "named"), [('auth.uid in get("teams", doc.team).members', True), ("auth.uid == doc.owner", False)]
+)
+async def test_the_refusal_of_a_slow_list_names_a_rule_that_no_index_serves(
+    service: BundocService, monkeypatch: pytest.MonkeyPatch, rule: str, named: bool
+) -> None:
+    async def slow(*_: object) -> None:
+        raise QueryTooSlow("Reading took too long.")
+
+    await ruled(service, Rules(list=rule))
+    for name in ("search", "fold", "explain"):
+        monkeypatch.setattr(service.engine, name, slow)
+
+    queried = await refusal(service.query(ADA, C, Query()))
+    counted = await refusal(service.aggregate(ADA, C, Aggregation(b'{"n":{"$sum":"n"}}')))
+
+    assert [type(one) for one in (queried, counted)] == [QueryTooSlow] * 2
+    assert [str(one).endswith("compare it with == or in.") for one in (queried, counted)] == [named] * 2
 
 
 async def test_lists_counts_pages_and_aggregates_hold_only_documents_of_the_caller(service: BundocService) -> None:

@@ -5,7 +5,13 @@ Written by `make gen` from core/collection.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Generic, TypeVar
 
 from bunbase_sdk.aio.driver import AsyncDriver

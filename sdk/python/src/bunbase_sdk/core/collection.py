@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -14,7 +14,7 @@ from bunbase_sdk.core.requests import DataRequests, again
 from bunbase_sdk.core.transport import NOTHING, Wanted, path, search, without_none
 from bunbase_sdk.live_result import LiveResult
 from bunbase_sdk.page import Page
-from bunbase_sdk.problem import NotFound
+from bunbase_sdk.problem import NotFound, invalid_value
 
 D = TypeVar("D", bound=Mapping[str, object])
 W = TypeVar("W", bound=Mapping[str, object])
@@ -357,7 +357,15 @@ class CollectionCalls(Generic[D, W]):
 
 
 def names(given: str | Sequence[str]) -> list[str]:
-    """Return a list of names. One name may be passed without a list."""
+    """Return a list of names. One name may be passed without a list. Raises: Problem, for a dict or a set.
+
+    `{"likes": -1}`, as in MongoDB, would else sort by likes in ascending order, because a dict iterates over its keys.
+    """
+    if isinstance(given, Mapping | Set):
+        detail = (
+            f'A {type(given).__name__} is no list of names. Write ["-likes", "title"]; a name with - sorts descending.'
+        )
+        raise invalid_value("", detail)
     return [given] if isinstance(given, str) else list(given)
 
 
