@@ -24,6 +24,7 @@ class Site:
         self.headers = {"Authorization": f"Bearer {self.token}"}
         made = instance.http.post("/api/projects", json={"name": "Live members"}, headers=self.headers).json()
         self.id: str = made["id"]
+        self.slug: str = made["slug"]
         self.secret = next(key["key"] for key in made["keys"] if key["kind"] == "secret")
         body = {"rules": OWNED}
         instance.http.put("/v1/collections/notes", json=body, headers={"X-Bunbase-Key": self.secret}).raise_for_status()
@@ -80,8 +81,8 @@ def test_a_deleted_project_silences_its_members(instance: Instance, client: Live
     client.expect("hello")
     client.watch(1, "notes")
 
-    reply = instance.http.delete(f"/api/projects/{site.id}", headers=site.headers)
-    reply.raise_for_status()
+    body = {"confirm": site.slug}
+    instance.http.request("DELETE", f"/api/projects/{site.id}", json=body, headers=site.headers).raise_for_status()
 
     poll(lambda: client.read(0.1) and '"why":"revoked"' in client.raw, 10.0, "the project is deleted")
 
