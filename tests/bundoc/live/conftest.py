@@ -11,6 +11,7 @@ from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.query.budgets import BOUND, UNBOUND
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.pkg.clock import SystemClock
+from tests.bundoc.live.following import Following
 
 
 @pytest.fixture
@@ -18,6 +19,13 @@ async def live(engine: SqliteEngine) -> AsyncIterator[LiveService]:
     service = LiveService(engine, SystemClock(), BOUND, UNBOUND, dev=True)
     yield service
     await service.close()
+
+
+@pytest.fixture
+async def following(live: LiveService) -> AsyncIterator[Following]:
+    following = Following(live)
+    yield following
+    await following.edge.stop()
 
 
 @pytest.fixture

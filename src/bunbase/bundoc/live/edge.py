@@ -33,7 +33,10 @@ class Member:
 
 
 class Edge:
-    """A queue, bounded in bytes. `behind`: it was read too slowly, and has lost events. `watches`: by number."""
+    """A queue, bounded in bytes. `watches`: by number.
+
+    `behind`: it was read too slowly, and has lost events. `on_read`: set when the events that wait have been read.
+    """
 
     def __init__(self, name: str, max_bytes: int = MAX_BYTES) -> None:
         self.name = name
@@ -42,8 +45,14 @@ class Edge:
         self.events: list[LiveEvent] = []
         self.bytes = 0
         self.news = asyncio.Event()
+        self.on_read: set[asyncio.Event] = set()
         self.closed = False
         self.behind = False
+
+    @property
+    def has_room(self) -> bool:
+        """True if results may be added. Half of the room is for differences, which cannot wait."""
+        return self.bytes <= self.max_bytes // 2
 
     def put(self, event: LiveEvent) -> None:
         """Add an event. If there is no room for it, the stream ends."""
@@ -77,6 +86,8 @@ class Edge:
             return None
         events, self.events, self.bytes = tuple(self.events), [], 0
         self.news.clear()
+        while self.on_read:
+            self.on_read.pop().set()
         return events
 
     def _repeats(self, event: LiveEvent) -> bool:

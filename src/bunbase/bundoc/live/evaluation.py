@@ -51,8 +51,12 @@ def evaluated(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, 
 
     Raises: RuleDenied, InvalidQuery, QueryNeedsIndex, CollectionNotFound, LiveQueryTooLarge, RulesTooSlow.
     """
+    return queried(moment, asked, view_of(asked, caller, moment.terms(asked.collection), now, dev))
+
+
+def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
+    """Run the query for a view under the rules of the moment. Raises: as `evaluated`."""
     terms = moment.terms(asked.collection)
-    view = view_of(asked, caller, terms, now, dev)
     looked_up: set[Place] = set()
     try:
         window = _document(moment, asked, view, looked_up) if asked.id else _found(moment, asked, view, looked_up)

@@ -7,7 +7,7 @@ from typing import Final
 
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.live.asked import parse_live, parse_resume
-from bunbase.bundoc.live.edge import Edge, Member
+from bunbase.bundoc.live.edge import MAX_BYTES, Edge, Member
 from bunbase.bundoc.live.hub import Hub
 from bunbase.bundoc.permissions.access import bound_by_rules
 from bunbase.bundoc.query.budgets import Budgets
@@ -20,7 +20,10 @@ SIGN_SECONDS: Final = 10.0  # without events, the stream sends a sign of life
 
 
 class LiveService:
-    """`bound`, `unbound`: what a query may examine, for callers bound by rules and for all others."""
+    """`bound`, `unbound`: what a query may examine, for callers bound by rules and for all others.
+
+    `stream_bytes`: the events that may wait in the stream of an edge.
+    """
 
     def __init__(self, engine: Engine, clock: Clock, bound: Budgets, unbound: Budgets, dev: bool) -> None:
         self.engine = engine
@@ -28,11 +31,12 @@ class LiveService:
         self.bound = bound
         self.unbound = unbound
         self.dev = dev
+        self.stream_bytes = MAX_BYTES
         self.edges: dict[str, Edge] = {}
         self.hubs: dict[str, Hub] = {}
 
     async def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
-        stream = Edge(edge)
+        stream = Edge(edge, self.stream_bytes)
         if (older := self.edges.get(edge)) is not None:
             older.close()
         self.edges[edge] = stream
