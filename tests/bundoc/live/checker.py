@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 
+from bunbase.bundoc.live.group import MINUTE
+from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
-from bunbase.contracts.bundoc.live import Barrier, Live, LiveQuery, NoLiveStream
+from bunbase.contracts.bundoc.live import Barrier, LiveQuery, NoLiveStream
 from bunbase.contracts.bundoc.problems import BundocBusy, RuleDenied
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.pkg.errors import Problem
@@ -46,7 +48,7 @@ def user(project: str, uid: str, role: str = "user") -> Caller:
 class Checker:
     """One history: a writer, edges that watch, and the oracle. `seed` decides all but the timing."""
 
-    def __init__(self, service: BundocService, live: Live, seed: int) -> None:
+    def __init__(self, service: BundocService, live: LiveService, seed: int) -> None:
         self.project = f"prj_{seed:08d}"
         self.server = secret_caller(self.project)
         users = [user(self.project, uid) for uid in USERS]
@@ -91,8 +93,9 @@ class Checker:
                 self.recheck,
                 self.drop,
                 self.rotate,
+                self.check,
             ),
-            (60, 25, 6, 6, 5, 4, 1, 1),
+            (60, 25, 6, 6, 5, 4, 1, 1, 8),
         )[0]
         for edge in self.edges:
             if edge.reading.done():
@@ -201,6 +204,11 @@ class Checker:
             await self.service.rotate_data_key(member_caller(self.project))
 
     # the edges
+
+    async def check(self) -> None:
+        """Let the server send a digest of each result, while writes go on. The edges compare them."""
+        self.live.checked -= MINUTE
+        await asyncio.gather(self.live.check(), self.write())
 
     def new_edge(self, name: str) -> ModelEdge:
         return ModelEdge(self.live, name, self.on_barrier)

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
+from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
-from bunbase.contracts.bundoc.live import Barrier, Live, LiveQuery
+from bunbase.contracts.bundoc.live import Barrier, LiveQuery
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.pkg.clock import rfc3339
 from tests.bundoc.live.model import Held, ModelEdge
@@ -31,7 +32,7 @@ def ada(uid: str = "ada", role: str = "user") -> Caller:
 class Following:
     """An edge, and the state of each of its watches. `said`: the bytes of all bodies."""
 
-    def __init__(self, live: Live, name: str = "gateway") -> None:
+    def __init__(self, live: LiveService, name: str = "gateway") -> None:
         self.live = live
         self.barriers: list[Barrier] = []
         self.edge = ModelEdge(live, name, lambda _edge, barrier: self.barriers.append(barrier))

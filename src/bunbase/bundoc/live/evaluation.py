@@ -86,7 +86,8 @@ def check_size(window: Window, bounded: bool) -> None:
 
 def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
     """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
-    return HeldRow(position(asked.order, decode(seen(stored))), stored.id, selected(stored, asked.paths))
+    key, rev = position(asked.order, decode(seen(stored))), stored.rev if asked.shows_rev else 0
+    return HeldRow(key, stored.id, selected(stored, asked.paths), rev)
 
 
 def _found(moment: Moment, asked: ParsedLive, view: View, looked_up: set[Place]) -> Window:

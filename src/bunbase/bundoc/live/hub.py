@@ -157,6 +157,12 @@ class Hub:
         for group in empty:
             self.groups.remove(group)
 
+    async def check(self, seconds: Iterable[int]) -> None:
+        """Send the digests of the results that are checked in these seconds of each minute."""
+        for group in [group for second in seconds for group in self.groups.by_second.get(second, ())]:
+            self.telling.check(group)
+            await self.slices.turn()
+
     async def _view(self, member: Member, caller: Caller) -> View:
         terms = await self.engine.terms(self.project, member.asked.collection)
         return await current_view(member.asked, caller, terms, self.clock.now(), self.dev)

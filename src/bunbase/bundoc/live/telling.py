@@ -12,8 +12,8 @@ from bunbase.bundoc.live import frames
 from bunbase.bundoc.live.edge import Edge, Member
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.slices import Slices
-from bunbase.bundoc.live.window import difference
-from bunbase.contracts.bundoc.live import Barrier, Diff, Ended, Started
+from bunbase.bundoc.live.window import difference, digest
+from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Started
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 
@@ -86,6 +86,14 @@ class Telling:
                 await slices.turn()
         for edge in list(self.edges):
             edge.put(Barrier(self.project, epoch, seq))
+
+    def check(self, group: Group) -> None:
+        """Send the digest of the result that edges hold. An edge without much room gets none."""
+        edges = [edge for edge in group.edges if edge.has_room] if group.asked.shows_rev else []
+        if edges:
+            check = Check(group.name, group.turn, len(group.told), digest(group.told))
+            for edge in edges:
+                edge.put(check)
 
     def _tell_changes(self, group: Group, seq: int) -> None:
         window = group.result.window
