@@ -29,7 +29,7 @@ BATCH_SECONDS: Final = 0.05  # then a new snapshot is opened, since changes afte
 Begun = tuple[str, Group | Problem]  # the view for which a query ran, and its outcome
 
 
-class First(msgspec.Struct, frozen=True):
+class FirstQuery(msgspec.Struct, frozen=True):
     """The first query of a view. `done`: its outcome."""
 
     view: str
@@ -38,7 +38,7 @@ class First(msgspec.Struct, frozen=True):
     done: asyncio.Future[Begun]
 
 
-class Found(msgspec.Struct, frozen=True):
+class FirstFound(msgspec.Struct, frozen=True):
     """The outcome of a first query in the snapshot `seq` of the history `epoch`, whose rules make the view `view`."""
 
     view: str
@@ -60,7 +60,7 @@ class Beginnings:
         clock: Clock,
         dev: bool,
         mark: Callable[[], int],
-        make: Callable[[First, Result, Found, int], Group],
+        make: Callable[[FirstQuery, Result, FirstFound, int], Group],
     ) -> None:
         self.project = project
         self.engine = engine
@@ -68,8 +68,8 @@ class Beginnings:
         self.dev = dev
         self.mark = mark
         self.make = make
-        self.by_view: dict[str, First] = {}
-        self.waiting: dict[str, First] = {}
+        self.by_view: dict[str, FirstQuery] = {}
+        self.waiting: dict[str, FirstQuery] = {}
         self.running: set[asyncio.Task[None]] = set()
 
     def done(self, view: str) -> asyncio.Future[Begun] | None:
@@ -79,7 +79,7 @@ class Beginnings:
 
     def begin(self, view: str, asked: ParsedLive, caller: Caller) -> asyncio.Future[Begun]:
         """Return the outcome of a new query for this view."""
-        first = First(view, asked, caller, asyncio.get_running_loop().create_future())
+        first = FirstQuery(view, asked, caller, asyncio.get_running_loop().create_future())
         self.by_view[view] = self.waiting[view] = first
         if len(self.running) < AT_ONCE:
             task = asyncio.create_task(self._run())
@@ -116,7 +116,7 @@ class Beginnings:
                 self._finish(first, (one.view, made))
             self.waiting = {**{first.view: first for first in batch[len(found) :]}, **self.waiting}
 
-    def _finish(self, first: First, begun: Begun | Exception) -> None:
+    def _finish(self, first: FirstQuery, begun: Begun | Exception) -> None:
         self.by_view.pop(first.view, None)
         if first.done.done():
             return
@@ -125,17 +125,17 @@ class Beginnings:
         else:
             first.done.set_result(begun)
 
-    async def _found(self, batch: list[First]) -> list[Found]:
+    async def _found(self, batch: list[FirstQuery]) -> list[FirstFound]:
         """Run the queries in one snapshot, in their order, for as long as a batch may take."""
         now = self.clock.now()
 
-        def work(moment: Moment) -> list[Found]:
-            until, found = time.monotonic() + BATCH_SECONDS, list[Found]()
+        def work(moment: Moment) -> list[FirstFound]:
+            until, found = time.monotonic() + BATCH_SECONDS, list[FirstFound]()
             for first in batch:
                 if found and time.monotonic() > until:
                     break
                 view, outcome = first_outcome(moment, first.asked, first.caller, now, self.dev)
-                found.append(Found(view, outcome, moment.epoch, moment.seq))
+                found.append(FirstFound(view, outcome, moment.epoch, moment.seq))
             return found
 
         return await self.engine.moment(self.project, work)

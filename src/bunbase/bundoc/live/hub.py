@@ -25,7 +25,7 @@ from typing import Final
 
 from bunbase.bundoc.changes import DocumentChange
 from bunbase.bundoc.engine import Engine, Moment
-from bunbase.bundoc.live.beginnings import Beginnings, First, Found
+from bunbase.bundoc.live.beginnings import Beginnings, FirstFound, FirstQuery
 from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.evaluation import Result, check_size
 from bunbase.bundoc.live.group import Group
@@ -185,7 +185,7 @@ class Hub:
             raise copy(begun)  # each call raises its own, since a raised exception collects its traceback
         return begun
 
-    def _make(self, first: First, result: Result, found: Found, altered: int) -> Group:
+    def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
         """Return the group of a first query. `altered`: as in the tail before its snapshot."""
         if (there := self.groups.by_name.get(found.view)) is not None:
             return there
