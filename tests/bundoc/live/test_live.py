@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
 import pytest
 
 from bunbase.bundoc.engine import Moment
-from bunbase.bundoc.live import hub, visibility
+from bunbase.bundoc.live import evaluation, hub, visibility
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.incremental import Image, apply_change
+from bunbase.bundoc.live.window import Window
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import CollectionSpec
@@ -168,6 +170,28 @@ async def test_an_expired_document_goes_without_a_write(service: BundocService, 
     await following.until(lambda: held.n == 1)
 
     assert ids(held) == ["a"]
+
+
+async def test_a_document_that_expires_during_the_query_goes(
+    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.put_collection(SERVER, "posts", CollectionSpec(expires="until"))
+    found, slept = evaluation._found, [False]
+
+    def slowly(*arguments: Any) -> Window:
+        window = found(*arguments)
+        if not slept[0]:
+            slept[0] = True
+            time.sleep(0.5)  # in a thread
+        return window
+
+    monkeypatch.setattr(evaluation, "_found", slowly)
+    await put(service, "a", until=in_seconds(0.3))
+
+    held = await following.watch(SERVER, 1, LiveQuery("posts", count=True))
+
+    assert slept[0]
+    await following.until(lambda: held.n == 0 and not held.docs)
 
 
 async def test_a_document_that_rules_look_up_counts_until_it_expires(
