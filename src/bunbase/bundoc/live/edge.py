@@ -8,6 +8,7 @@ from typing import Final
 from bunbase.bundoc.live.asked import ParsedLive, Resume
 from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, Started
 from bunbase.contracts.caller import Caller
+from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 64 << 20
 EVENT_BYTES: Final = 200  # of an event, in addition to its body
@@ -61,6 +62,7 @@ class Edge:
         size = EVENT_BYTES + (len(event.body) if isinstance(event, Started | Diff) else 0)
         if self.events and self.bytes + size > self.max_bytes:
             self.behind = True
+            metrics.bundoc_live_gaps.labels("stream").inc()
             self.close()
         elif self._repeats(event):
             self.events[-1] = event

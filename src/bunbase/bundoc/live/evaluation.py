@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -85,8 +85,13 @@ def check_size(window: Window, bounded: bool) -> None:
 
 def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
     """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
-    key, rev = position(asked.order, decode(seen(stored))), stored.rev if asked.shows_rev else 0
-    return HeldRow(key, stored.id, selected(stored, asked.paths), rev)
+    return row_from(asked, stored, decode(seen(stored)), None)
+
+
+def row_from(asked: ParsedLive, stored: StoredDocument, fields: Any, whole: bytes | None) -> HeldRow:
+    """Return the row of a document. `fields`: may have hidden ones. `whole`: the seen form, if nothing is hidden."""
+    body = whole if whole is not None and asked.paths is None else selected(stored, asked.paths)
+    return HeldRow(position(asked.order, fields), stored.id, body, stored.rev if asked.shows_rev else 0)
 
 
 def _run(moment: Moment, asked: ParsedLive, view: View) -> tuple[Window, frozenset[Place]]:

@@ -253,6 +253,7 @@ class Hub:
                 await self._run_stale()
         took = time.monotonic() - began
         await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
+        self.tail.told()
         if self.doubtful:
             self.tail.news.set()
         await asyncio.sleep(min(REST_SECONDS, took))
@@ -326,6 +327,7 @@ class Hub:
             self.groups.stale.pop(one.job.group, None)
             if not one.job.group.gone:
                 self._place(one, epoch, seq)
+            await self.slices.turn()
 
     async def _reach(self, epoch: str, seq: int) -> list[Job]:
         """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
@@ -335,6 +337,7 @@ class Hub:
             self.epoch, self.seq = epoch, seq
         elif not await self.tail.reaches(seq, self.seq):
             log.warning("the changes of a commit did not arrive", project=self.project, seq=seq)
+            metrics.bundoc_live_gaps.labels("arrival").inc()
             self.groups.mark_all(regroup=True)
         await self._apply_pending(seq)
         self.seq = max(self.seq, seq)
