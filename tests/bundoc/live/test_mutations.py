@@ -11,7 +11,7 @@ import pytest
 
 from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.live import evaluation, frames, incremental, registry, telling, window
+from bunbase.bundoc.live import evaluation, frames, incremental, telling, window
 from bunbase.bundoc.live.edge import Edge
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.group_index import GroupIndex
@@ -135,12 +135,6 @@ def keep_results_when_anything_may_have_changed(patch: Patch) -> None:
     patch.setattr(Registry, "mark_all", lambda _self, regroup=False: None)
 
 
-def forget_what_was_told_when_bodies_are_let_go_of(patch: Patch) -> None:
-    """A change of a body is not seen any more."""
-    patch.setattr(registry, "MAX_HELD_BYTES", 0)
-    patch.setattr(HeldRow, "_hash", property(lambda _self: 0))
-
-
 MUTATIONS = (
     drop_a_diff,
     leak_an_id,
@@ -157,7 +151,6 @@ MUTATIONS = (
     check_documents_without_their_order,
     forget_that_documents_expire,
     keep_results_when_anything_may_have_changed,
-    forget_what_was_told_when_bodies_are_let_go_of,
 )
 
 

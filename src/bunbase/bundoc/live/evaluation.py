@@ -78,7 +78,7 @@ def check_size(window: Window, bounded: bool) -> None:
     """Raises: LiveQueryTooLarge."""
     if not bounded and (window.more or len(window.rows) > window.limit):
         raise LiveQueryTooLarge(f"The result has more than {MAX_DOCUMENTS} documents: send limit, or a filter.")
-    if window.lacks_rows or sum([row.size for row in window.shown]) > MAX_RESULT_BYTES:
+    if window.lacks_rows or sum([len(row.body) for row in window.shown]) > MAX_RESULT_BYTES:
         message = f"The result has more than {MAX_RESULT_BYTES >> 20} MiB: send a lower limit, or select."
         raise LiveQueryTooLarge(message)
 
@@ -91,8 +91,7 @@ def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
 def row_from(asked: ParsedLive, stored: StoredDocument, fields: Any, whole: bytes | None) -> HeldRow:
     """Return the row of a document. `fields`: may have hidden ones. `whole`: the seen form, if nothing is hidden."""
     body = whole if whole is not None and asked.paths is None else selected(stored, asked.paths)
-    rev = stored.rev if asked.shows_rev else 0
-    return HeldRow(position(asked.order, fields), stored.id, body, rev)
+    return HeldRow(position(asked.order, fields), stored.id, body, stored.rev if asked.shows_rev else 0)
 
 
 def _run(moment: Moment, asked: ParsedLive, view: View) -> tuple[Window, frozenset[Place]]:

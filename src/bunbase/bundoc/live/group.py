@@ -19,8 +19,7 @@ class Group:
 
     `told`: the rows after the last diff. `caller`: a caller with this view. `stale`: a query must run before anything
     is told. `regroup`: the rules may have changed, so the view of each member must be made again. `second`: of each
-    minute, when the result is checked. `lean`: bodies are let go of after they were told, because the project holds
-    too many. Then each change needs a query, and so does each watch that joins.
+    minute, when the result is checked.
     """
 
     def __init__(self, asked: ParsedLive, caller: Caller, result: Result, epoch: str, seq: int) -> None:
@@ -29,7 +28,7 @@ class Group:
         self.members: dict[Member, None] = {}
         self.edges: Counter[Edge] = Counter()  # how many watches of each edge hold the result
         self.turn = 0
-        self.gone = self.lean = False
+        self.gone = False
         self.take(result, epoch, seq)
         self.tell()
         self.second = int(self.name[:8], 16) % MINUTE
@@ -44,18 +43,8 @@ class Group:
         self.epoch, self.seq = epoch, seq
         self.stale = self.regroup = False
 
-    @property
-    def has_bodies(self) -> bool:
-        """True if the whole result can be told."""
-        return not self.lean or all(row.body for row in self.told)
-
     def tell(self) -> None:
         """Remember the present state as the one that edges hold."""
         self.told: list[HeldRow] = self.result.window.shown
         self.told_count = self.result.window.count
         self.told_epoch = self.epoch
-
-    def drop_bodies(self) -> None:
-        """Let go of all bodies. Only a new query can tell the whole result then."""
-        self.result.window.drop_bodies()
-        self.told = [row.without_body() for row in self.told]

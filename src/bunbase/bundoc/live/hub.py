@@ -193,7 +193,6 @@ class Hub:
         if not self.epoch:
             self.epoch, self.seq = found.epoch, found.seq
         self.groups.add(group)
-        self.groups.slim([group])  # groups may begin faster than rounds are told
         if altered != self.tail.altered or found.epoch != self.epoch or found.seq < self.seq:
             self.groups.mark([group], regroup=True)
         return group
@@ -253,12 +252,8 @@ class Hub:
             if self.groups.stale:
                 await self._run_stale()
         took = time.monotonic() - began
-        lacking = await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
+        await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
         self.tail.told()
-        self.groups.slim(list(self.groups.fat))
-        if lacking:
-            self.groups.mark(lacking)
-            self.tail.news.set()
         if self.doubtful:
             self.tail.news.set()
         await asyncio.sleep(min(REST_SECONDS, took))
@@ -299,7 +294,7 @@ class Hub:
         for group in self.groups.index.concerned(change.collection, before.fields, after.fields):
             if group.gone or group.stale or group.seq >= change.seq:
                 continue
-            if not group.result.follows or group.lean or before.large or after.large:
+            if not group.result.follows or before.large or after.large:
                 self.groups.mark([group] if touches(group.asked, before, after) else [])
             else:
                 self._follow(group, before, after)
@@ -346,7 +341,7 @@ class Hub:
             self.groups.mark_all(regroup=True)
         await self._apply_pending(seq)
         self.seq = max(self.seq, seq)
-        return [self._job(group) for group in self.groups.stale]
+        return [_job(group) for group in self.groups.stale]
 
     def _place(self, done: Done, epoch: str, seq: int) -> None:
         """Put the outcomes of a query into its group, or into other groups if views have changed."""
@@ -399,8 +394,7 @@ class Hub:
         except Problem as problem:
             self.end(problem, [member])
 
-    def _job(self, group: Group) -> Job:
-        callers = tuple((member, member.caller) for member in group.members)
-        expected = not group.lean or any(member in self.telling.expected for member in group.members)
-        told = None if expected else {row.id: row for row in group.told}
-        return Job(group, group.name, group.asked, group.caller, group.regroup, callers, told)
+
+def _job(group: Group) -> Job:
+    callers = tuple((member, member.caller) for member in group.members)
+    return Job(group, group.name, group.asked, group.caller, group.regroup, callers)

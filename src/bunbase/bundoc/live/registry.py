@@ -13,14 +13,12 @@ from bunbase.pkg import metrics
 
 MAX_GROUPS: Final = 10_000
 MAX_UNFILED: Final = 2000  # groups of one collection without an equality, since every change must ask them
-MAX_HELD_BYTES: Final = 64 << 20  # of bodies; beyond, groups are lean
-MAX_ROWS: Final = 500_000  # in all results of a project; a row without its body takes about 300 bytes
+MAX_HELD_BYTES: Final = 64 << 20
 
 
 class Registry:
     """`stale`: the groups whose query must run. `timed`: when results may change by themselves, in ms since 1970.
 
-    `fat`: lean groups that have bodies, which were not told yet.
     `by_second`: the groups by the second of each minute in which their results are checked.
     """
 
@@ -30,9 +28,8 @@ class Registry:
         self.stale: dict[Group, None] = {}
         self.timed: dict[Group, int] = {}
         self.by_second: defaultdict[int, dict[Group, None]] = defaultdict(dict)
-        self.fat: dict[Group, None] = {}
-        self._held: dict[Group, tuple[int, int]] = {}  # bytes of bodies, and rows
-        self._held_bytes = self._held_rows = 0
+        self._held: dict[Group, int] = {}
+        self._held_bytes = 0
 
     def check_room(self, collection: str, beginning: int) -> None:
         """Check that one more group is allowed beside the `beginning` ones. Raises: TooManyLiveQueries."""
@@ -41,8 +38,8 @@ class Registry:
         if self.index.unfiled(collection) >= MAX_UNFILED:
             message = f"More than {MAX_UNFILED} live queries of this collection demand no value of a field: add one."
             raise TooManyLiveQueries(message)
-        if self._held_rows >= MAX_ROWS:
-            raise TooManyLiveQueries(f"The results of a project's live queries can have {MAX_ROWS} documents together.")
+        if self._held_bytes >= MAX_HELD_BYTES:
+            raise TooManyLiveQueries(f"The live queries of a project can hold {MAX_HELD_BYTES >> 20} MiB of documents.")
 
     def add(self, group: Group) -> None:
         self.by_name[group.name] = group
@@ -57,7 +54,9 @@ class Registry:
         self.timed.pop(group, None)
         if group.result.due is not None:
             self.timed[group] = group.result.due
-        self._hold(group)
+        self._held_bytes -= self._held.get(group, 0)
+        self._held[group] = sum([len(row.body) for row in group.result.window.rows])
+        self._held_bytes += self._held[group]
 
     def remove(self, group: Group) -> None:
         """Forget a group. Idempotent."""
@@ -65,38 +64,12 @@ class Registry:
             return
         group.gone = True
         self.timed.pop(group, None)
-        self.fat.pop(group, None)
-        self._let_go(group)
+        self._held_bytes -= self._held.pop(group)
         self.by_name.pop(group.name, None)
         self.by_second[group.second].pop(group, None)
         self.stale.pop(group, None)
         self.index.remove(group)
         metrics.bundoc_live_groups.labels(group.result.view.kind).dec()
-
-    def slim(self, groups: Iterable[Group]) -> None:
-        """Let lean groups go of their bodies, after they were told."""
-        for group in [group for group in groups if group in self.fat and not group.stale]:
-            del self.fat[group]
-            group.drop_bodies()
-
-    def _hold(self, group: Group) -> None:
-        """Count what the group holds. It becomes lean if there is no room for its bodies."""
-        self._let_go(group)
-        window = group.result.window
-        size = sum([row.size for row in window.rows])
-        group.lean = self._held_bytes + size > MAX_HELD_BYTES or not window.has_bodies
-        if group.lean:
-            self.fat[group] = None
-        else:
-            self.fat.pop(group, None)
-        self._held[group] = 0 if group.lean else size, len(window.rows)
-        self._held_bytes += self._held[group][0]
-        self._held_rows += self._held[group][1]
-
-    def _let_go(self, group: Group) -> None:
-        size, rows = self._held.pop(group, (0, 0))
-        self._held_bytes -= size
-        self._held_rows -= rows
 
     def mark(self, groups: Iterable[Group], regroup: bool = False) -> None:
         """Make groups stale. `regroup`: the view of each member must be made again."""

@@ -15,7 +15,6 @@ from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.evaluation import Result, evaluated, queried
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.visibility import view_of
-from bunbase.bundoc.live.window import HeldRow
 from bunbase.contracts.bundoc.live import TooManyLiveQueries
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
@@ -31,7 +30,6 @@ class Job(msgspec.Struct, frozen=True):
     """A group whose query must run. `name`: its view, as its members know it.
 
     `regroup`: the view of each member must be made again. Otherwise this happens only if the snapshot has other rules.
-    `told`: rows whose bodies are not needed if they are the same as before, by id; None if all bodies are needed.
     """
 
     group: Group
@@ -40,7 +38,6 @@ class Job(msgspec.Struct, frozen=True):
     caller: Caller
     regroup: bool
     callers: tuple[tuple[Member, Caller], ...]
-    told: dict[str, HeldRow] | None
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -66,14 +63,8 @@ def first_outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: dateti
 
 def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool) -> list[Done]:
     """Run the queries in one snapshot, in a thread."""
-    until, done = time.monotonic() + ROUND_SECONDS, []
-    for job in jobs:
-        one = _run(moment, job, now, dev, until)
-        for outcome in one.outcomes if job.told is not None else ():
-            if isinstance(outcome, Result) and outcome.view.name == job.name:
-                outcome.window.drop_bodies(unless_changed_from=job.told)  # at once: all jobs together may be large
-        done.append(one)
-    return done
+    until = time.monotonic() + ROUND_SECONDS
+    return [_run(moment, job, now, dev, until) for job in jobs]
 
 
 def _run(moment: Moment, job: Job, now: datetime, dev: bool, until: float) -> Done:

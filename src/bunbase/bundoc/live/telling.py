@@ -17,7 +17,6 @@ from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Started
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 
-REREAD: Final = 16  # results that are read again in one round, each at most 4 MiB
 MAX_LOGGED: Final = 5000  # changes that a resume looks at; after more of them, the client gets a snapshot
 
 Since = tuple[str, int]  # collection and number of a change
@@ -68,11 +67,8 @@ class Telling:
             del member.edge.watches[member.number]
             member.edge.put(Ended(member.number, problem.body()))
 
-    async def tell(self, groups: Mapping[str, Group], epoch: str, seq: int, slices: Slices) -> list[Group]:
-        """Tell all changes. All groups that are not stale stand at the change `seq`; new ones may stand after it.
-
-        Return some groups that must be queried again, because watches want a whole result and the bodies are gone.
-        """
+    async def tell(self, groups: Mapping[str, Group], epoch: str, seq: int, slices: Slices) -> None:
+        """Tell all changes. All groups that are not stale stand at the change `seq`; new ones may stand after it."""
         logged = await self._logged(groups, epoch)
         for group in list(self.changed):
             if group.gone:
@@ -82,19 +78,14 @@ class Telling:
                 self.changed.pop(group, None)
                 await slices.turn()
         snapshots: dict[Group, bytes] = {}
-        lacking: dict[Group, None] = {}
         for member in list(self.expected):
             entered = groups.get(member.group)
             if entered is not None and not entered.stale and entered.seq <= seq and member in self.expected:
                 if self._has_room(member):
-                    if entered.has_bodies:
-                        self._tell_result(member, entered, seq, logged, snapshots)
-                    else:
-                        lacking[entered] = None
+                    self._tell_result(member, entered, seq, logged, snapshots)
                 await slices.turn()
         for edge in list(self.edges):
             edge.put(Barrier(self.project, epoch, seq))
-        return list(lacking)[:REREAD]
 
     def check(self, group: Group) -> None:
         """Send the digest of the result that edges hold. An edge without much room gets none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from binascii import crc32
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -17,35 +17,13 @@ by_key = attrgetter("key")
 class HeldRow(msgspec.Struct, frozen=True):
     """`key`: the position in the order of the query, which is unique. `body`: the bytes that callers get.
 
-    `rev`: the revision, if callers get it; otherwise 0. `mark`, `length`: the hash and the length of a body that was let
-    go of; then `body` is empty.
+    `rev`: the revision, if callers get it; otherwise 0, because a change that callers do not see must change no row.
     """
 
     key: bytes
     id: str
     body: bytes
-    rev: int
-    mark: int = 0
-    length: int = 0
-
-    @property
-    def size(self) -> int:
-        return len(self.body) or self.length
-
-    def without_body(self) -> HeldRow:
-        return HeldRow(self.key, self.id, b"", self.rev, hash(self.body), len(self.body)) if self.body else self
-
-    def shows_the_same(self, other: HeldRow | None) -> bool:
-        """True if clients that hold the other row need not be told this one."""
-        if other is None or self is other:
-            return other is not None
-        if self.body and other.body:
-            return self.key == other.key and self.body == other.body
-        return self.key == other.key and self._hash == other._hash
-
-    @property
-    def _hash(self) -> int:
-        return hash(self.body) if self.body else self.mark
+    rev: int = 0
 
 
 class Window:
@@ -70,21 +48,6 @@ class Window:
     def lacks_rows(self) -> bool:
         """True if rows that belong to the result may not be held."""
         return self.more and len(self.rows) < self.limit
-
-    @property
-    def has_bodies(self) -> bool:
-        """True if the rows that callers see have their bodies."""
-        return all(row.body for row in self.shown)
-
-    def drop_bodies(self, unless_changed_from: Mapping[str, HeldRow] | None = None) -> None:
-        """Let go of bodies, except those of shown rows that are not shown the same as the given ones."""
-        told = unless_changed_from
-        self.rows = [
-            row if told is not None and index < self.limit and not row.shows_the_same(told.get(row.id))
-            else row.without_body()
-            for index, row in enumerate(self.rows)
-        ]  # fmt: skip
-        self.by_id = {row.id: row for row in self.rows}
 
     def change(self, id: str, row: HeldRow | None, counted: int) -> None:
         """Put the row of a document in the place of the one that is held; None if it has left the result.
@@ -120,4 +83,4 @@ def difference(old: Sequence[HeldRow], new: Sequence[HeldRow]) -> tuple[list[str
     before = {row.id: row for row in old}
     there = {row.id for row in new}
     gone = [row.id for row in old if row.id not in there]
-    return gone, [(index, row) for index, row in enumerate(new) if not row.shows_the_same(before.get(row.id))]
+    return gone, [(index, row) for index, row in enumerate(new) if before.get(row.id) != row]
