@@ -126,3 +126,19 @@ async def test_results_wait_until_the_stream_has_room_for_them(service: BundocSe
     await following.reached(await put(service, "b", n=1))
     assert all(ids(held) == ["a", "b"] for held in watches)
     await following.edge.stop()
+
+
+async def test_a_result_that_replaces_another_does_not_wait_for_room(
+    service: BundocService, live: LiveService, following: Following
+) -> None:
+    """Otherwise the edge would hold the result under the old rules at a later barrier."""
+    await ruled(service, "true")
+    await put(service, "a", n=1)
+    held = await following.watch(ada(), 1, LiveQuery("posts"))
+    live.edges["gateway"].max_bytes = 1000  # one result and a barrier fit
+    live.edges["gateway"].bytes = 600
+
+    await ruled(service, "doc.n > 1")
+    await following.reached(await put(service, "b", "others"))
+
+    assert held.docs == []

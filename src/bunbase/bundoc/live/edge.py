@@ -18,6 +18,7 @@ class Member:
     """One watch. `group`: the name of its group, empty until it has entered one.
 
     `checks`: how often the caller was changed. `started`: the edge holds the result of the group.
+    `holds`: the edge holds a result, maybe of another group. Then the next one must come before the next Barrier.
     `withdrawn`: the watch has ended.
     """
 
@@ -30,6 +31,7 @@ class Member:
         self.group = ""
         self.checks = 0
         self.started = False
+        self.holds = False
         self.withdrawn = False
 
 

@@ -48,7 +48,8 @@ class Telling:
 
     def start(self, member: Member, group: Group) -> None:
         """Note that the edge holds the result of the group for this watch."""
-        member.started, member.resume = True, None
+        member.started = member.holds = True
+        member.resume = None
         self.expected.pop(member, None)
         for edges in (group.edges, self.edges):
             edges[member.edge] += 1
@@ -119,9 +120,10 @@ class Telling:
         Thousands of watches may begin at once. A stream that ended because of their results would make all of them
         begin again.
         """
-        if not member.edge.has_room:
-            member.edge.on_read.add(self.news)
-        return member.edge.has_room
+        if member.holds or member.edge.has_room:
+            return True
+        member.edge.on_read.add(self.news)
+        return False
 
     def _tell_result(
         self,
