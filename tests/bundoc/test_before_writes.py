@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,15 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.transfer.service import TransferService
 from bunbase.contracts.bundoc.backups import ImportMode
-from bunbase.contracts.bundoc.collections import BeforeWrite, CollectionSpec, IndexSpec, Rules, WriteOp
+from bunbase.contracts.bundoc.collections import (
+    BeforeWrite,
+    Collection,
+    CollectionSpec,
+    HookWarning,
+    IndexSpec,
+    Rules,
+    WriteOp,
+)
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.problems import (
     BeforeWriteBusy,
@@ -24,7 +33,7 @@ from bunbase.contracts.bundoc.problems import (
     WriteRefused,
 )
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions.hooks import HookLoop, HookName
+from bunbase.contracts.functions.hooks import HookLoop, HookName, HookState
 from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound, FunctionOverloaded, FunctionTimeout
 from bunbase.pkg.errors import Problem, TooLarge
 from bunbase.pkg.ndjson import ImportLine
@@ -291,3 +300,56 @@ async def test_events_are_bounded_and_one_project_cannot_use_the_memory_of_all(
 
     assert len(functions.calls) == 1
     assert not service.before_writes.waiting_bytes
+
+
+async def test_the_stored_documents_of_a_short_commit_are_bounded_before_they_are_collected(
+    service: BundocService, functions: DecidingFunctions
+) -> None:
+    large = b'{"text":"' + b"x" * 900_000 + b'","n":0}'
+    for id in ("a", "b", "c"):
+        await service.put(SERVER, "posts", id, large, NO_PRECONDITION)
+    functions.calls.clear()
+    patches = [{**write("patch", id), "data": {"$inc": {"n": 1}}} for id in ("a", "b", "c")]
+
+    with pytest.raises(TooLarge) as refused:
+        await service.commit(EVE, commit_of(*patches))
+
+    assert refused.value.extra == {"write": 2}  # each of them counts before and after the write
+    assert not any(len(word) > 2 for word in re.findall("[0-9]+", refused.value.detail))  # it tells no size
+    assert functions.calls == []
+    await service.commit(EVE, commit_of(*patches[:2]))
+    assert len(functions.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (HookState.NO_FUNCTION, "the project has no function check"),
+        (HookState.NO_HOOK, "check has no hooks.beforeWrite"),
+        (HookState.READY, None),
+    ],
+)
+async def test_a_collection_whose_function_cannot_answer_is_stored_with_a_warning(
+    service: BundocService, functions: DecidingFunctions, state: HookState, said: str | None
+) -> None:
+    functions.state = state
+
+    made = await service.put_collection(SERVER, "fresh", CollectionSpec(before_write=ASK))
+
+    assert made.before_write == ASK
+    assert [(one.collection, one.function) for one in found_in(made)] == ([("fresh", "check")] if said else [])
+    assert all(said is not None and said in one.detail for one in found_in(made))
+
+
+async def test_a_collection_is_stored_if_functions_cannot_be_asked(
+    service: BundocService, functions: DecidingFunctions
+) -> None:
+    functions.unreachable = True
+
+    made = await service.put_collection(SERVER, "fresh", CollectionSpec(before_write=ASK))
+
+    assert (made.before_write, made.warnings) == (ASK, ())
+
+
+def found_in(made: Collection) -> list[HookWarning]:
+    return [one for one in made.warnings or () if isinstance(one, HookWarning)]

@@ -17,13 +17,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bunbase.bundoc.documents import fields_at, read_fields, seen, stored_form
-from bunbase.bundoc.questions import Asked, Question, failed
+from bunbase.bundoc.questions import Asked, Question, check_askable, failed
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import has_operators
 from bunbase.bundoc.writes import CommitStep, Committed, Verdict
-from bunbase.contracts.bundoc.problems import BeforeWriteBusy, WriteContended, WriteRefused
+from bunbase.contracts.bundoc.collections import Collection, HookWarning
+from bunbase.contracts.bundoc.problems import BeforeWriteBusy, BeforeWriteFailed, WriteContended, WriteRefused
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions.hooks import MAX_WRITES_BYTES, HookCall, HookLoop, HookName
+from bunbase.contracts.functions.hooks import EXPORTS, HookCall, HookLoop, HookName, HookState
 from bunbase.contracts.functions.problems import (
     FunctionCpuExceeded,
     FunctionCrashed,
@@ -33,7 +34,7 @@ from bunbase.contracts.functions.problems import (
 )
 from bunbase.contracts.functions.service import Functions
 from bunbase.pkg import metrics
-from bunbase.pkg.errors import DeadlineExceeded, Problem, TooLarge, Unreachable
+from bunbase.pkg.errors import DeadlineExceeded, Problem, Unreachable
 from bunbase.pkg.logger import logger
 from bunbase.pkg.readable import readable
 
@@ -45,6 +46,7 @@ NO_MESSAGE: Final = "This app does not allow this write."
 REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LARGE_BYTES: Final = 16 << 10  # as in service.py: a thread reads larger documents
 RETRY_AFTER_SECONDS: Final = 1
+LOOK_SECONDS: Final = 2.0  # how long the change of a collection waits for the state of its function
 MAX_WAITING_BYTES: Final = 32 << 20  # of the events of one project that wait for an answer
 
 # These pass: the next attempt may find a free worker.
@@ -110,6 +112,34 @@ class BeforeWrites:
             "Repeat the write."
         )
 
+    async def warnings(self, caller: Caller, collection: Collection) -> tuple[HookWarning, ...]:
+        """Return a warning if the function of a collection is not deployed, or certainly lacks the hook.
+
+        The collection is stored all the same: nothing is written until the function answers (decision 0081).
+        """
+        if collection.before_write is None:
+            return ()
+        function, server = collection.before_write.function, Caller(CallerKind.SECRET, project=caller.project)
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                state = await self.functions.hook_state(server, function, HookName.BEFORE_WRITE)
+        except (Problem, TimeoutError) as problem:
+            log.warning("before_write was set unchecked", function=function, project=caller.project, error=str(problem))
+            return ()
+        match state:
+            case HookState.READY:
+                return ()
+            case HookState.NO_FUNCTION:
+                found, remedy = f"the project has no function {function}", "Deploy it"
+            case HookState.NO_HOOK:
+                found = f"{function} has no hooks.{EXPORTS[HookName.BEFORE_WRITE]}"
+                remedy = "Add the hook and deploy the function"
+        detail = (
+            f"{collection.name} asks {function} before writes, and {found}, so these writes are refused with "
+            f"{BeforeWriteFailed.code}. {remedy}: bunbase deploy {function}"
+        )
+        return (HookWarning(collection.name, function, detail),)
+
     async def _decided(
         self, caller: Caller, steps: tuple[CommitStep, ...], questions: tuple[Question, ...]
     ) -> tuple[CommitStep, ...]:
@@ -132,11 +162,7 @@ class BeforeWrites:
     async def _ask(self, caller: Caller, function: str, about: list[Question], until: float) -> bytes | None:
         """Return the answer of the function. Raises: BeforeWriteFailed, BeforeWriteBusy, TooLarge."""
         event = _event(caller, about)
-        if len(event) > MAX_WRITES_BYTES:
-            raise TooLarge(
-                f"The documents of this write have {len(event)} bytes before and after it, and a function can be asked "
-                f"about {MAX_WRITES_BYTES}. Split the commit."
-            )
+        check_askable(len(event))
         seconds = min(until - asyncio.get_running_loop().time(), about[0].hook.timeout_ms / 1000)
         server = Caller(CallerKind.SECRET, project=caller.project, depth=caller.depth)
         try:

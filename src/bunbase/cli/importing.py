@@ -12,7 +12,7 @@ from bunbase.cli.errors import OK, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.output import Output
 from bunbase.cli.project_copies.checking import CheckedFile, checked_file
-from bunbase.cli.project_copies.error_groups import COLUMNS, ErrorGroups
+from bunbase.cli.project_copies.error_groups import COLUMNS, CONFLICTS, ErrorGroups
 from bunbase.cli.project_copies.reading import size_of
 from bunbase.cli.project_copies.sending import Choices, Conflict, Sending, Tally
 from bunbase.cli.session import open_session
@@ -68,12 +68,18 @@ def _send(sending: Sending, file: Path, size: int, out: Output) -> None:
                 place[0] = done
 
             sending.send_lines(file, on_bytes, lambda: bar(place[0], f"line {sending.last_line}"))
+        sending.begin_asking(out)
     except BaseException:
         if sending.last_line and not sending.choices.dry_run:
             again = min((sending.last_line + 1, *sending.waiting))
             out.warn(
                 f"All lines up to {sending.last_line} were processed. To continue: --from-line {again} --on-conflict "
                 "skip. The whole file again with --on-conflict skip adds nothing twice."
+            )
+        if sending.asking and not sending.choices.dry_run:
+            out.warn(
+                f"These collections do not ask their function before writes yet: {', '.join(sending.asking)}. They "
+                "begin to ask when the import has ended."
             )
         raise
 
@@ -95,7 +101,7 @@ def _show(out: Output, sending: Sending, dry_run: bool) -> None:
     rows = [(name, *_cells(tally)) for name, tally in tallies.items()]
     out.table(("part", "imported", "updated", "skipped", "failed"), rows)
     _show_errors(out, sending.errors)
-    if sending.errors.count and sending.choices.on_conflict is Conflict.FAIL:
+    if sending.errors.has(CONFLICTS) and sending.choices.on_conflict is Conflict.FAIL:
         out.hint("To keep what the project has already: --on-conflict skip. To replace it: --on-conflict replace")
     if dry_run:
         out.done("Nothing was written: this was a dry run. Unique indexes and references were not checked.")

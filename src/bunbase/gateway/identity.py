@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
@@ -62,6 +63,7 @@ class Identity:
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.user_first_uses = FirstUses(tenant_auth.note_first_uses)
         self.on_settings: list[Callable[[str], None]] = []  # called with a project whose settings have changed
+        self.on_revoked: list[Callable[[Revocation], None]] = []
         self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
@@ -99,6 +101,11 @@ class Identity:
             projects=tuple(claims.get("projects", ())),
         )
 
+    async def developer_expiry(self, token: str) -> float:
+        """Return when a developer's token expires, in Unix seconds. Raises: InvalidToken, TokenExpired, Unreachable."""
+        claims = await self._developer_claims(token, token.startswith(PERSONAL_PREFIX))
+        return float(claims.get("exp", math.inf))
+
     def knows_developer(self, token: str) -> bool:
         """True if the token can be checked without asking a room: it is cached, or it is a JWT with its own claims."""
         return not token.startswith(PERSONAL_PREFIX) or self.developers.get(fingerprint(token)) is not None
@@ -120,6 +127,10 @@ class Identity:
 
     async def end_user(self, project: str, token: str) -> EndUser:
         """Return the end user of a token. Raises: InvalidToken, TokenExpired, Unreachable."""
+        return (await self.user_token(project, token)).user
+
+    async def user_token(self, project: str, token: str) -> UserToken:
+        """Return the checked token of an end user. Raises: InvalidToken, TokenExpired, Unreachable."""
         cached = (project, fingerprint(token))
         known = self.users.get(cached)
         if known is None:
@@ -135,7 +146,7 @@ class Identity:
             raise InvalidToken
         if not self.ended_user_sessions.live() and not await self._alive(project, known):
             raise InvalidToken
-        return known.user
+        return known
 
     async def key_holder(self, key: str) -> KeyHolder:
         """Return the project and kind of a key. Raises: InvalidKey, Unreachable."""
@@ -289,6 +300,13 @@ class Identity:
                 )
             case _:
                 pass  # every request checks sessions, user versions and personal tokens in Revoked
+        for tell in self.on_revoked:
+            tell(news)
+
+    def follows_users(self) -> bool:
+        """True if this process receives the revocations of end users, of members and of keys."""
+        feeds = (self.ended_sessions, self.ended_user_sessions, self.changed_projects)
+        return all(feed.live() for feed in feeds)
 
 
 async def in_time(asked: Awaitable[V]) -> V:

@@ -11,13 +11,12 @@ import msgspec
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.permissions.access import Access, as_sql
 from bunbase.bundoc.query.filters import NOTHING, Path
-from bunbase.bundoc.query.implies import conjuncts
+from bunbase.bundoc.query.implies import conjuncts, contradicts
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import TextSearch
-from bunbase.contracts.bundoc.problems import InvalidQuery
+from bunbase.contracts.bundoc.problems import InvalidQuery, QueryTooSlow
 from bunbase.pkg import effort
-from bunbase.pkg.errors import DeadlineExceeded
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
 LOOP_NODES: Final = 400  # in all rules of the search; translating a node to SQL takes about 5 µs
@@ -55,8 +54,8 @@ def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[
         implied=implied,
         all_implied=rule.is_all_implied(about),
         words=rule.words(about),
-        nothing=nothing
-        or NOTHING in conjuncts(implied),  # NOTHING implies the filter of every index, so it must not choose an index
+        # NOTHING implies the filter of every index, so it must not choose an index
+        nothing=nothing or NOTHING in conjuncts(implied) or contradicts(implied, search.where),
         residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
         shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
     )
@@ -77,10 +76,13 @@ def _shown(access: Access, stored: StoredDocument, lookup: Lookup) -> StoredDocu
 def _check_budget(access: Access) -> None:
     """Stop a search that has used its budget. Otherwise, later documents would be missing in the answer.
 
-    Raises: DeadlineExceeded.
+    Raises: QueryTooSlow.
     """
     if access.budget.spent:
-        raise DeadlineExceeded("The rules of this collection take too long for so many documents: simplify them.")
+        raise QueryTooSlow(
+            "The list rule has used its ten million steps before the end of the list: simplify the rule, or add an "
+            "index on the fields that it compares with ==."
+        )
 
 
 def _check_hidden(hidden: Iterable[str], search: Search, named: Iterable[tuple[Path, str]]) -> None:

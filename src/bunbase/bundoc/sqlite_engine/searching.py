@@ -28,6 +28,7 @@ from bunbase.bundoc.query.sql import both, condition
 from bunbase.bundoc.sqlite_engine.candidates import DENIED, FULFILS, Candidates, Statement
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
 from bunbase.bundoc.sqlite_engine.key_rows import KeyRows, covering_plan
+from bunbase.bundoc.sqlite_engine.merging import merged_ids
 from bunbase.bundoc.sqlite_engine.sql_functions import IN_A_SCAN
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_matching import NOT_FULFILLED, OUTSIDE, TextMatching, place_of, text_index
@@ -37,6 +38,8 @@ from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg import effort
 
 decode: Final = msgspec.json.Decoder().decode
+
+LOOP_RANGES: Final = 20  # of a search in the event loop; SQLite prepares a statement for each, in 10 µs
 
 
 class Searching:
@@ -65,6 +68,7 @@ class Searching:
         self.scores: dict[str, float] = {}
         self.counted: int | None = None
         self.matched = 0
+        self.sorted = 0
         self.most_entries: int | None = None
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
@@ -77,9 +81,9 @@ class Searching:
         self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
         self.place = place_of(self.plan, keys) if self.text else None
-        self.keys_alone = bool(keys) and self.guard is None and self.test is None  # `_ids` reads no document
-        at_once = None if search.residual else self.test  # the part of the rule in Python comes before the filter
-        self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once)
+        residual = search.residual is not None
+        at_once = None if residual else self.test  # the part of the rule in Python comes before the filter
+        self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once, residual)
 
     def close(self) -> None:
         """Close all open cursors. An open cursor would keep its snapshot, and SQLite could not truncate its log."""
@@ -90,13 +94,16 @@ class Searching:
     def found(self, limits: Limits = NO_LIMITS) -> Found:
         """Return the page, and the count if the search asks for it. Raises: QueryNeedsIndex."""
         self.counted = limits.counted
-        keys_count = EntryBudget(self.search, self.plan, limits.counted)
-        self.budget = keys_count if self.covered else self._new_budget(limits.counted)
-        count, exact = self._counted(limits) if self.search.count else (None, True)
-        counted = self.budget.examined
         self.budget = self._new_budget(limits.examined, limits.examined)
         ordered = self.plan.ordered and self.text is None
         items, more, last = self._page(ordered, limits.page_bytes)
+        examined = self.budget.examined
+        count, exact = None, True
+        if self.search.count:
+            count = self._known_count(items, more, ordered)
+            if count is None:
+                count, exact = self._counted(limits)
+                examined += self.budget.examined
         index = self.plan.index.name if self.plan.index else PRIMARY
         return Found(
             items=self._shown(items),
@@ -109,7 +116,8 @@ class Searching:
             index=self.text.definition.name if self.text else index,
             within=index if self.place else None,
             ordered=ordered,
-            examined=counted + self.budget.examined,
+            merged=len(self.plan.ranges) if ordered and self.plan.merged else 0,
+            examined=examined,
             grows=growing(self.search, self.plan, self.covered, self.existing),
         )
 
@@ -120,6 +128,8 @@ class Searching:
         Raises: QueryNeedsIndex if the search exceeds the limits.
         """
         if (self.search.limit and not self.plan.ordered) or (self.search.count and not self.covered):
+            return None
+        if len(self.plan.ranges) > LOOP_RANGES:
             return None
         found = self.found(limits)
         return None if found.more and len(found.items) < self.search.limit else found
@@ -145,7 +155,10 @@ class Searching:
             return
         for document in self._documents(None):
             effort.note(len(document.body))
-            yield Row(reads.of(decode(seen(document))), 1, document.id)
+            for row in reads.rows(decode(seen(document)), document.id):
+                yield row
+                if reads.each is not None and self.watch.over():
+                    raise apsw.InterruptError("between two parts of an array")
 
     def _covering_plan(self, reads: Reads) -> Plan | None:
         if self.text is not None or self.table.alive:
@@ -179,11 +192,21 @@ class Searching:
         guard = both(alive, self.search.also) if alive and self.search.also else alive or self.search.also
         return None if guard is None else self.watch.around(guard)
 
+    def _known_count(self, items: list[StoredDocument], more: bool, ordered: bool) -> int | None:
+        """Return the count if the page has told it: it has all matches, or was cut from all of them, sorted."""
+        if not self.search.limit:
+            return None
+        if not ordered:
+            return self.sorted
+        return len(items) if self.search.after is None and not more else None
+
     def _counted(self, limits: Limits) -> tuple[int, bool]:
         """Return the count, and whether it is exact. Beside a page, a count beyond its budget becomes an estimate.
 
         Raises: QueryNeedsIndex if only the count is wanted, or in the event loop.
         """
+        alone = EntryBudget(self.search, self.plan, limits.counted)
+        self.budget = alone if self.covered else self._new_budget(limits.counted)
         if not self.search.limit or limits.counted is not None:
             return self._count(), True
         self.most_entries = EntryBudget.counted
@@ -204,7 +227,7 @@ class Searching:
         if self.text is not None or not examined or not (bound is None or admits(plan, bound)):
             return self.matched
         keys = self.by_name[plan.index.name].name if plan.index else ""
-        places = Candidates(self.table, plan, keys, self.search.order, None, None)
+        places = Candidates(self.table, plan, keys, self.search.order)
         return max(self.matched, round(self.matched * places.size(self.connection) / examined))
 
     def _count(self) -> int:
@@ -279,17 +302,17 @@ class Searching:
         items: list[StoredDocument] = []
         size, more = 0, False
         for row in self._rows((f"{sql} LIMIT ?", (*params, self.search.limit + 1))):
+            self.budget.spend(1, len(row[4]))
             if len(items) == self.search.limit or size >= max_bytes:
                 more = True
                 break
             items.append(StoredDocument(*row))
             size += len(row[4])
-        self.budget.spend(len(items) + more, size)
         return items, more, self._position(items[-1]) if more else b""
 
     def _sort(self) -> tuple[list[StoredDocument], bool, bytes]:
         """Examine all candidates, sort their positions, and read the documents of the page."""
-        positions = ((self._place(id), id) for id in self._ids(None))
+        positions = self._positions()
         after = self.search.after
         rest = (one for one in positions if after is None or one[0] > after)
         first = heapq.nsmallest(self.search.limit + 1, rest)
@@ -303,11 +326,16 @@ class Searching:
         last = first[len(items) - 1][0] if items else b""
         return items, len(items) < len(first), last
 
+    def _positions(self) -> Iterator[tuple[bytes, str]]:
+        for id in self._ids(None):
+            self.sorted += 1
+            yield self._place(id), id
+
     def _place(self, id: str) -> bytes:
         if self.search.by_score:
             return inverted(key(self.scores[id])) + id_key(self.search.order, id)
         document = self._document(id)
-        if self.keys_alone:
+        if self.candidates.keys_alone:
             self.budget.spend_bytes(len(document.body))
         return self._position(document)
 
@@ -330,10 +358,10 @@ class Searching:
 
     def _documents(self, after: bytes | None) -> Iterator[StoredDocument]:
         """Yield the whole documents for `_ids`."""
-        if not self.covered:
+        if not self.covered or self.plan.merged:
             for id in self._ids(after):
                 document = self._document(id)
-                if self.keys_alone:
+                if self.candidates.keys_alone:
                     self.budget.spend_bytes(len(document.body))
                 yield document
             return
@@ -350,19 +378,28 @@ class Searching:
             return
         known: set[str] = set()
         many = self.candidates.many
+        for id, verdict, size in self._met(after):
+            if many and id in known:
+                continue
+            if many:
+                self.budget.keep()
+                known.add(id)
+            self._look()
+            if verdict == DENIED or not self._permitted(id):
+                continue
+            self.budget.spend(1, size)
+            if verdict == FULFILS and self._fulfils(id):
+                yield id
+
+    def _met(self, after: bytes | None) -> Iterator[tuple[str, int, int]]:
+        """Yield the id, the verdict and the size of each candidate, in the plan's order."""
+        if self.plan.merged:
+            for id in merged_ids(self.plan, self.candidates, after, self._rows):
+                met: Any = self.connection.execute(*self.candidates.one(id)).fetchone()
+                yield met
+            return
         for range in self.plan.ranges:
-            for id, verdict, size in self._rows(self.candidates.ids(range, after)):
-                if many and id in known:
-                    continue
-                if many:
-                    self.budget.keep()
-                    known.add(id)
-                self._look()
-                if verdict == DENIED or not self._permitted(id):
-                    continue
-                self.budget.spend(1, size)
-                if verdict == FULFILS and self._fulfils(id):
-                    yield id
+            yield from self._rows(self.candidates.ids(range, after))
 
     def _rows(self, statement: Statement) -> Iterator[Any]:
         rows = self.connection.execute(*statement)

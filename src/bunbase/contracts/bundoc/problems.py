@@ -93,6 +93,18 @@ class QueryNeedsIndex(Problem):
     status, code, title = 422, "query_needs_index", "This query would examine too many documents"
 
 
+class QueryTooSlow(Problem):
+    """The query has used its own time. An earlier deadline of the request is `deadline_exceeded`."""
+
+    status, code, title = 503, "query_too_slow", "This query takes too long"
+
+
+class CommitTooSlow(Problem):
+    """Nothing was written. `write`: the position of the write at which the commit had used its work."""
+
+    status, code, title = 422, "commit_too_slow", "This commit takes too long"
+
+
 class UniqueViolation(Problem):
     """`index`: the unique index in which another document has the same values."""
 
