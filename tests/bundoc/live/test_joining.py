@@ -135,8 +135,8 @@ async def test_a_result_that_replaces_another_does_not_wait_for_room(
     await ruled(service, "true")
     await put(service, "a", n=1)
     held = await following.watch(ada(), 1, LiveQuery("posts"))
-    live.edges["gateway"].max_bytes = 1000  # one result and a barrier fit
-    live.edges["gateway"].bytes = 600
+    live.edges["gateway"].max_bytes = 100_000
+    live.edges["gateway"].bytes = 60_000  # more than half
 
     await ruled(service, "doc.n > 1")
     await following.reached(await put(service, "b", "others"))
