@@ -20,8 +20,10 @@ export type ClientCode =
   | "popup_blocked"
   /** The window of a sign-in was closed before its end. */
   | "popup_closed"
-  /** The storage of the session does not work. */
-  | "storage_failed";
+  /** The storage of the session, or of live queries, does not work. */
+  | "storage_failed"
+  /** Too many writes or messages wait for the network. */
+  | "queue_full";
 
 /** The codes of errors that bunbase-admin raises itself. */
 export type AdminCode =

@@ -44,7 +44,7 @@ export function useQuery<C extends CollectionTypes, const S extends string = nev
   query: Query<C, S> | null,
 ): QueryState<Found<C, S>> {
   const text = query && writeJson(query);
-  const { credentials } = collection;
+  const { credentials } = collection.requests.transport;
   const subscribe = useCallback((changed: () => void) => credentials?.listen(changed) ?? (() => {}), [credentials]);
   const userId = useSyncExternalStore(subscribe, () => credentials?.userId, () => undefined);
   const asked = useRef(query);
