@@ -33,13 +33,13 @@ export async function add(claim, { load }) {
 
   claim("a query shows its result, and each change with added, changed, removed and moved", async () => {
     const { server, live, see } = made();
-    await server.commit([["posts", "put", "a", { n: 1 }], ["posts", "put", "b", { n: 2 }], ["posts", "put", "c", { n: 3 }]]);
+    await server.commit([["posts", "put", "a", { n: 1 }], ["posts", "put", "b", { n: 2 }], ["posts", "put", "c", { n: 3 }], ["posts", "put", "e", { n: 5 }]]);
     const posts = see("posts", inOrder);
-    await until(() => posts.ids() === "abc", "the first result");
-    equal(names(posts.last()), { added: "abc", changed: "", removed: "", moved: "" });
+    await until(() => posts.ids() === "abce", "the first result");
+    equal(names(posts.last()), { added: "abce", changed: "", removed: "", moved: "" });
 
     await server.commit([["posts", "put", "b", { n: 9 }], ["posts", "delete", "a"], ["posts", "put", "d", { n: 4 }]]);
-    await until(() => posts.ids() === "cdb", "the changes of one commit");
+    await until(() => posts.ids() === "cdeb", "the changes of one commit");
     equal(names(posts.last()), { added: "d", changed: "b", removed: "a", moved: "b" });
     equal(posts.seen.length, 2);
     equal(posts.seen[0].items[2] === posts.seen[1].items[0], true); // c is the same object
@@ -460,7 +460,9 @@ export async function add(claim, { load }) {
   claim("a message whose acknowledgement is lost is published once", async () => {
     const { server, live } = made();
     const heard = [];
-    live.channel("rooms/7").join({ message: ({ data }) => heard.push(data) });
+    let joined = 0;
+    live.channel("rooms/7").join({ message: ({ data }) => heard.push(data), members: () => joined++ });
+    await until(() => joined, "the join");
     server.faults.loseAcks = 1;
     equal(await live.channel("rooms/7").publish("once"), 1);
     await until(() => heard.length, "the message");

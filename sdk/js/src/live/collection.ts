@@ -5,7 +5,7 @@ import { path } from "../transport.js";
 import type { Outbox } from "./outbox.js";
 import type { LocalWrite } from "./overlay.js";
 import type { LiveDocument, Watched } from "./protocol.js";
-import { type LiveResult, LOADING, type Views } from "./views.js";
+import type { LiveResult, Views } from "./views.js";
 
 /** A query that can be watched: at most 500 documents with `limit`, and 1,000 without it. */
 export type LiveQuery<C extends CollectionTypes, S extends string = string> = Pick<Query<C, S>, "where" | "sort" | "limit" | "select" | "count">;
@@ -29,7 +29,7 @@ export interface LiveOne<T> extends LiveResult<T> {
 /** As React's `useSyncExternalStore` takes it. @internal */
 export interface LiveStore<T> {
   subscribe(changed: () => void): () => void;
-  get(): LiveResult<T>;
+  get(): LiveResult<T> | undefined;
 }
 
 export class LiveCollection<C extends CollectionTypes> {
@@ -126,7 +126,7 @@ export class LiveCollection<C extends CollectionTypes> {
     const name = this.views.name(what);
     return {
       subscribe: (changed) => this.views.listen(what, undefined, changed),
-      get: () => this.views.result(name) as unknown as LiveResult<Found<C, S>>,
+      get: () => this.views.result(name) as unknown as LiveResult<Found<C, S>> | undefined,
     };
   }
 
@@ -139,9 +139,6 @@ export class LiveCollection<C extends CollectionTypes> {
     return this.#outbox.add({ op, collection: this.name, id, data, conditions: { ifRev, ifAbsent } });
   }
 }
-
-/** The result of a query that is not asked. @internal */
-export const NOT_ASKED: LiveResult<never> = { ...LOADING, loading: false };
 
 function ending(signal: AbortSignal | undefined, begin: () => () => void): () => void {
   if (signal?.aborted) return () => {};

@@ -106,7 +106,7 @@ export class Connection {
     if (!credentials || !link) return;
     try {
       const token = await (wanted && old ? credentials.renewed(old) : credentials.current());
-      if (link !== this.#link || !token || token === old) return;
+      if (link !== this.#link || !token || token === this.#token) return;
       this.#token = token;
       this.send([this.host.begin(token)]);
     } catch (error) {
@@ -192,21 +192,21 @@ export class Connection {
   }
 
   #closed(code: number, afterMs = this.#bye, held = false): void {
-    const greeted = this.#greeted;
+    const [greeted, transport] = [this.#greeted, this.transport];
     if (greeted && Date.now() - this.#greetedAt > STEADY_MS) this.#failures = 0;
     this.#drop();
     if (!this.#running) return;
     if (code === UNAUTHENTICATED) this.#refused = this.#token ?? undefined;
     // the first refusal of a token needs a new one, and no pause
     if (code === UNAUTHENTICATED && this.#refused && greeted) return void this.#connect();
-    if (!greeted && code !== UNAUTHENTICATED && afterMs === undefined && this.#tryNext(held)) return void this.#connect();
+    if (!greeted && code !== UNAUTHENTICATED && afterMs === undefined && this.#tryNext(transport, held)) return void this.#connect();
     this.#later(FAULTS.includes(code) ? LONGEST_PAUSE_MS * (1 + Math.random()) : afterMs);
   }
 
   /** Goes to the next transport. Returns false after the last one, or if the server itself is away. */
-  #tryNext(held: boolean): boolean {
-    if (this.transport === "tab") return true;
-    const isSocket = this.transport === "socket";
+  #tryNext(transport: Connection["transport"], held: boolean): boolean {
+    if (transport === "tab") return true;
+    const isSocket = transport === "socket";
     // a socket that worked before is not blocked: rather the server is away
     const away = isSocket ? this.#socketWorked && this.#failures < 2 && !held : !held;
     const last = this.#place + 1 >= this.transports.length;

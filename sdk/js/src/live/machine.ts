@@ -37,6 +37,9 @@ export interface Join {
   c: string | undefined;
   epoch: string | undefined;
   offset: number;
+  /** Numbers of messages of this client that do not come back (`echo: false`), and messages that came before them. */
+  own: Set<number>;
+  early: ChannelMessage[];
   members: Map<string, Member>;
   n: number;
   fresh: boolean;
@@ -103,8 +106,8 @@ export class Machine {
   }
 
   join(channel: string, since?: Since, presence?: unknown): [Join, Effect[]] {
-    const empty = { c: undefined, epoch: undefined, offset: 0, members: new Map(), n: 0, fresh: false, problem: undefined };
-    const join: Join = { channel, id: 0, since, presence, ...empty };
+    const empty = { c: undefined, epoch: undefined, offset: 0, own: new Set<number>(), early: [], n: 0, fresh: false, problem: undefined };
+    const join: Join = { channel, id: 0, since, presence, members: new Map(), ...empty };
     this.joins.add(join);
     return [join, this.#joined(join)];
   }
@@ -172,7 +175,7 @@ export class Machine {
       case "check":
         return this.#check(message);
       case "ok":
-        return this.#requests.delete(message.id) ? [{ do: "reply", id: message.id, offset: message.offset }] : [];
+        return this.#done(message.id, message.offset);
       case "end":
       case "error":
         return this.#failed(message.id, message.problem);
@@ -211,6 +214,7 @@ export class Machine {
 
   #joined(join: Join, old?: number): Effect[] {
     join.fresh = false;
+    join.early = [];
     if (!this.#open) return [];
     join.id = ++this.#lastId;
     const since = join.epoch === undefined ? join.since : { epoch: join.epoch, offset: join.offset };
@@ -282,7 +286,8 @@ export class Machine {
     const join = find(this.joins, message.id);
     if (!join) return [];
     const known = join.epoch === message.epoch ? join.offset : -1;
-    const messages = (message.messages ?? []).filter(({ offset }) => offset > known);
+    const messages = (message.messages ?? []).filter(({ offset }) => offset > known && !join.own.delete(offset));
+    if (join.epoch !== message.epoch) join.own.clear();
     Object.assign(join, { c: message.c, epoch: message.epoch, offset: message.offset, fresh: true });
     join.members = new Map((message.members ?? []).map((member) => [member.m, member]));
     join.n = message.n ?? join.members.size;
@@ -291,12 +296,34 @@ export class Machine {
   }
 
   #message({ t: _, c, ...message }: Extract<Received, { t: "msg" }>): Effect[] {
-    return this.#ofChannel(c).flatMap((join): Effect[] => {
-      if (message.offset <= join.offset) return []; // a repetition
-      if (message.offset > join.offset + 1) return this.#joined(join, join.id); // one is lost
-      join.offset = message.offset;
-      return [{ do: "messages", join, messages: [message], lost: false }];
+    return this.#ofChannel(c).flatMap((join) => {
+      join.early.push(message);
+      return this.#inOrder(join);
     });
+  }
+
+  /** Takes the messages that have come, in order. A gap may be a message of this client whose answer is still to come. */
+  #inOrder(join: Join): Effect[] {
+    const messages: ChannelMessage[] = [];
+    join.early = join.early.filter(({ offset }) => offset > join.offset).sort((one, other) => one.offset - other.offset);
+    while (join.own.delete(join.offset + 1) || join.early[0]?.offset === join.offset + 1) {
+      join.offset++;
+      while (join.early[0] && join.early[0].offset <= join.offset) messages.push(join.early.shift()!);
+    }
+    const taken: Effect[] = messages.length ? [{ do: "messages", join, messages, lost: false }] : [];
+    const unanswered = [...this.#requests.values()].some((one) => one.t === "publish" && one.echo === false && one.channel === join.channel);
+    return join.early.length && !unanswered ? [...taken, ...this.#joined(join, join.id)] : taken;
+  }
+
+  #done(id: number, offset: number | undefined): Effect[] {
+    const request = this.#requests.get(id);
+    if (!request) return [];
+    this.#requests.delete(id);
+    const reply: Effect = { do: "reply", id, offset };
+    if (request.t !== "publish" || request.echo !== false || offset === undefined) return [reply];
+    const joins = [...this.joins].filter(({ channel, fresh }) => fresh && channel === request.channel);
+    for (const join of joins) if (offset > join.offset) join.own.add(offset);
+    return [...joins.flatMap((join) => this.#inOrder(join)), reply];
   }
 
   #members({ c, enter = [], update = [], leave = [], n }: Extract<Received, { t: "members" }>): Effect[] {

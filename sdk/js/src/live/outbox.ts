@@ -174,6 +174,7 @@ export class Outbox {
     this.#sizes.delete(write.key);
     this.#waiters.get(write.key)?.resolve(answer);
     this.#waiters.delete(write.key);
+    this.changed(write.collection);
     const { machine } = this.feed;
     const watched = [...machine.watches].some(({ what, problem }) => !problem && collectionOf(what) === write.collection);
     if (!watched || reached(mark, machine.at)) return this.#settle((one) => one === mark);

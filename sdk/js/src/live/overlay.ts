@@ -57,6 +57,9 @@ export function overlaid(
   const sent = new Set(writes.flatMap((write) => (write.sent ? [write.id] : [])));
   for (const id of frozen.keys()) if (!sent.has(id)) frozen.delete(id);
   for (const id of sent) if (!frozen.has(id)) frozen.set(id, found.get(id));
+  const limit = shape?.limit;
+  // behind the end of a full window there may be documents that the client does not know
+  const full = limit !== undefined && docs.length >= limit;
   let next = docs;
   let total = n;
   for (const id of touched) {
@@ -64,10 +67,10 @@ export function overlaid(
     const base = frozen.has(id) ? frozen.get(id) : stored;
     const echo = mine.reduce(echoed, base);
     const shown = echo && belongs(echo, base, mine, shape) ? echo : undefined;
-    next = replaced(next, id, shown && selected(shown, shape?.select), shape);
+    next = replaced(next, id, shown && selected(shown, shape?.select), shape?.sort ?? [], full);
     if (total !== undefined) total += Number(Boolean(shown)) - Number(Boolean(stored));
   }
-  return { docs: next, n: total };
+  return { docs: limit === undefined || next === docs ? next : next.slice(0, limit), n: total };
 }
 
 /** Returns the document after a write, or undefined if there is none. */
@@ -122,17 +125,12 @@ function selected(document: LiveDocument, select: readonly string[] | undefined)
 }
 
 /** Returns the list with `document` at its place, in place of the one with its id. */
-function replaced(docs: readonly LiveDocument[], id: string, document: Found, shape: QueryShape | undefined): readonly LiveDocument[] {
+function replaced(docs: readonly LiveDocument[], id: string, document: Found, sort: readonly string[], full: boolean): readonly LiveDocument[] {
   const place = docs.findIndex(({ _id }) => _id === id);
   const others = docs.filter(({ _id }) => _id !== id);
   if (!document) return others;
-  const { sort = [], limit } = shape ?? {};
   const stays = place >= 0 && compared(document, docs[place]!, sort) === 0;
   const behind = stays ? place : others.findIndex((other) => compared(document, other, sort) < 0);
   const at = behind < 0 ? others.length : behind;
-  const full = limit !== undefined && docs.length >= limit;
-  // behind the end of a full window there may be documents that the client does not know
-  if (full && !stays && at === others.length) return others;
-  const next = [...others.slice(0, at), document, ...others.slice(at)];
-  return limit === undefined ? next : next.slice(0, limit);
+  return full && !stays && at === others.length ? others : [...others.slice(0, at), document, ...others.slice(at)];
 }

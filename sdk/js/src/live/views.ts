@@ -29,8 +29,7 @@ export interface LiveResult<T> extends Changes<T> {
 type Result = LiveResult<LiveDocument>;
 
 const NONE: Changes<never> = { added: [], changed: [], removed: [], moved: [] };
-/** Returned by hooks before there is anything. @internal */
-export const LOADING: LiveResult<never> = { ...NONE, items: [], count: undefined, problem: undefined, loading: true, state: "offline", pending: false };
+const LOADING: LiveResult<never> = { ...NONE, items: [], count: undefined, problem: undefined, loading: true, state: "offline", pending: false };
 const LINGER_MS = 1000;
 const SAVE_MS = 500;
 const MOST_SAVED_BYTES = 1 << 20;
@@ -54,8 +53,9 @@ export class Views {
     return checkedSize("query", "query" in what ? writeJson(what.query, true) : writeJson(what.doc));
   }
 
-  result(name: string): Result {
-    return this.#views.get(name)?.result ?? LOADING;
+  /** Returns the present result, or undefined if nobody watches the query. */
+  result(name: string): Result | undefined {
+    return this.#views.get(name)?.result;
   }
 
   /** Calls `shown` with each new result. `changed` hears of changed states too. Returns a function that ends this. */
