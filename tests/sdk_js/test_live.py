@@ -124,7 +124,7 @@ def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, si
     }"""
     page.evaluate("() => server.commit([['notes', 'put', 'a', { n: 1 }], ['notes', 'put', 'b', { n: 2 }]])")
     page.evaluate(begin, "one")
-    page.wait_for_function("() => notes === 'a,b'")
+    page.wait_for_function("() => window.notes === 'a,b'")
     page.wait_for_timeout(700)  # results are kept half a second later
     page.evaluate("""() => {
         server.faults.down = true;

@@ -195,8 +195,8 @@ export async function add(claim, { load }) {
     await until(() => view.last() === "b2,c3,a5", "the writes have arrived");
     equal(server.http.documents("posts").map(({ _id, n }) => `${_id}${n}`).sort(), ["a5", "b2", "c3"]);
     equal([...cache.texts.keys()].filter((key) => key.startsWith("write:")), []);
-    const [again] = server.heard.map(({ message }) => message).filter(({ t, have }) => t === "watch" && have);
-    equal(again.have, ["a", "b"]);
+    const again = await until(() => server.heard.find(({ message }) => message.t === "watch" && message.have), "the watch of the second visit");
+    equal(again.message.have, ["a", "b"]);
     second.live.close();
   });
 
