@@ -180,6 +180,7 @@ export type ServerCode =
   | "provider_not_found"
   | "provider_unavailable"
   | "query_needs_index"
+  | "query_too_slow"
   | "queue_full"
   | "rate_limited"
   | "reauthentication_required"

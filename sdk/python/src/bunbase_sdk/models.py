@@ -146,7 +146,8 @@ class Change(TypedDict):
 class CollectionInfo(TypedDict):
     """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
 
-    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
+    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown,
+    and a function that cannot answer before writes.
     """
 
     before_images: NotRequired[bool]
@@ -156,11 +157,12 @@ class CollectionInfo(TypedDict):
     documents: NotRequired[int | None]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexState]]
+    max_scan: NotRequired[int | None]
     name: str
     rules: NotRequired[Rules | None]
     schema: NotRequired[dict[str, Any] | None]
     strict: NotRequired[bool | None]
-    warnings: NotRequired[list[RuleWarning] | None]
+    warnings: NotRequired[list[RuleWarning | HookWarning] | None]
 
 
 class CollectionSpec(TypedDict):
@@ -170,13 +172,15 @@ class CollectionSpec(TypedDict):
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
     JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`:
     the function that is asked before each write. `before_images`: the change log keeps each document as it was
-    before an update or delete.
+    before an update or delete. `max_scan`: how many documents a query of a caller bound by rules may examine, at
+    most `bundoc.server_scan`; null for `bundoc.max_scan`.
     """
 
     before_images: NotRequired[bool]
     before_write: NotRequired[BeforeWrite | None]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexSpec]]
+    max_scan: NotRequired[int | None]
     rules: NotRequired[Rules | None]
     schema: NotRequired[dict[str, Any] | None]
     strict: NotRequired[bool]
@@ -319,6 +323,18 @@ class HandedLink(TypedDict):
     expires_at: str
     kind: LinkKind
     url: str
+
+
+class HookWarning(TypedDict):
+    """The collection names a function in `before_write` that cannot answer, so the writes will be refused.
+
+    `detail`: a sentence for the developer, with the remedy.
+    """
+
+    code: Literal["before_write_missing"]
+    collection: str
+    detail: str
+    function: str
 
 
 class Impersonated(TypedDict):
@@ -586,6 +602,7 @@ class RuleWarning(TypedDict):
     add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
+    code: Literal["rule_without_index"]
     collection: str
     detail: str
     from_documents: int
