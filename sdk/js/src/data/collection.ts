@@ -23,13 +23,12 @@ const ATTEMPTS = 5;
 
 export class Collection<C extends CollectionTypes> {
   readonly name: string;
-  /** The user's requests, for the other entries. @internal */
-  readonly requests: DataRequests;
+  readonly #requests: DataRequests;
 
   /** @internal */
   constructor(name: string, requests: DataRequests) {
     this.name = name;
-    this.requests = requests;
+    this.#requests = requests;
   }
 
   /**
@@ -41,7 +40,7 @@ export class Collection<C extends CollectionTypes> {
    */
   async get(id: string, { expand, ...call }: GetOptions<C> = {}): Promise<Doc<C>> {
     const where = this.#path(id) + (expand ? `?expand=${encodeURIComponent(expand.join())}` : "");
-    return this.requests.read({ method: "GET", path: where }, call);
+    return this.#requests.read({ method: "GET", path: where }, call);
   }
 
   /**
@@ -68,7 +67,7 @@ export class Collection<C extends CollectionTypes> {
    * ```
    */
   async query<const S extends string = never>(query: Query<C, S> = {}, call?: Call): Promise<Page<Found<C, S>>> {
-    return this.requests.read({ method: "POST", path: `${this.#path()}/query`, body: query }, call);
+    return this.#requests.read({ method: "POST", path: `${this.#path()}/query`, body: query }, call);
   }
 
   /**
@@ -136,7 +135,7 @@ export class Collection<C extends CollectionTypes> {
     let cursor: string | null | undefined;
     do {
       const wanted = { method: "POST", path: `${this.#path()}/aggregate`, body: { ...aggregate, cursor } };
-      const page: Page<R> = await this.requests.read(wanted, call);
+      const page: Page<R> = await this.#requests.read(wanted, call);
       items.push(...page.items);
       cursor = page.next;
     } while (cursor && !aggregate.limit);
@@ -151,7 +150,7 @@ export class Collection<C extends CollectionTypes> {
    * ```
    */
   async create(document: Insert<C>, call?: WriteCall): Promise<Doc<C>> {
-    return this.requests.write({ method: "POST", path: this.#path(), body: document }, call);
+    return this.#requests.write({ method: "POST", path: this.#path(), body: document }, call);
   }
 
   /**
@@ -162,7 +161,7 @@ export class Collection<C extends CollectionTypes> {
    * ```
    */
   async put(id: string, document: Insert<C>, options?: WriteOptions): Promise<Doc<C>> {
-    return this.requests.write(this.#conditional("PUT", id, document, options), options);
+    return this.#requests.write(this.#conditional("PUT", id, document, options), options);
   }
 
   /**
@@ -173,7 +172,7 @@ export class Collection<C extends CollectionTypes> {
    * ```
    */
   async patch(id: string, change: Patch<C> & Update<C>, options?: WriteOptions): Promise<Doc<C>> {
-    return this.requests.write(this.#conditional("PATCH", id, change, options), options);
+    return this.#requests.write(this.#conditional("PATCH", id, change, options), options);
   }
 
   /**
@@ -189,7 +188,7 @@ export class Collection<C extends CollectionTypes> {
     change: (document: Doc<C>) => MaybePromise<Patch<C> & Update<C> | undefined>,
     { attempts = ATTEMPTS, ...call }: { attempts?: number } & Call = {},
   ): Promise<Doc<C>> {
-    return this.requests.again(attempts, call, async (within) => {
+    return this.#requests.again(attempts, call, async (within) => {
       const found = await this.get(id, within);
       const changed = await change(found);
       return changed === undefined ? found : this.patch(id, changed, { ...within, ifRev: found._rev });
@@ -204,7 +203,12 @@ export class Collection<C extends CollectionTypes> {
    * ```
    */
   async delete(id: string, options?: WriteOptions): Promise<void> {
-    await this.requests.write(this.#conditional("DELETE", id, undefined, options), options);
+    await this.#requests.write(this.#conditional("DELETE", id, undefined, options), options);
+  }
+
+  /** The requests of the user who reads and writes, for the other entries. @internal */
+  get requests(): DataRequests {
+    return this.#requests;
   }
 
   #path(id?: string): string {

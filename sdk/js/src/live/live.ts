@@ -4,11 +4,12 @@ import type { Collection } from "../data/collection.js";
 import type { Data } from "../data/data.js";
 import type { AnyDatabase, CollectionTypes, Schema } from "../data/types.js";
 import type { LiveCache } from "./cache.js";
-import { Channel, Rooms } from "./channel.js";
+import { Channel } from "./channel.js";
 import { LiveCollection } from "./collection.js";
 import { Feed, guarded, type LiveState } from "./feed.js";
 import type { TransportName } from "./links.js";
 import { Outbox, type RefusedListener } from "./outbox.js";
+import { Rooms } from "./rooms.js";
 import { Views } from "./views.js";
 
 export interface LiveOptions {

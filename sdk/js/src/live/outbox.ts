@@ -169,7 +169,7 @@ export class Outbox {
 
   #answered(write: LocalWrite, answer: unknown): void {
     // the newest mark of the client is that of this write, or of a later state
-    const mark = (write.mark = this.collection(write.collection).requests.newest ?? "");
+    const mark = (write.mark = this.collection(write.collection).requests.seq ?? "");
     void reported(this.feed.transport, this.cache?.delete(this.#prefix + write.key));
     this.#sizes.delete(write.key);
     this.#waiters.get(write.key)?.resolve(answer);
