@@ -289,6 +289,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("GET", "/v1/data/{collection}/{id}"),
             ("DELETE", "/v1/data/{collection}/{id}"),
             ("GET", "/v1/changes"),
+            ("GET", "/v1/live"),
             ("GET", "/v1/export"),
         ),
         NOTHING,

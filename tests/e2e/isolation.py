@@ -377,6 +377,7 @@ def tries(owner: Project) -> list[Try]:
         Try("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (204,)),
         Try("POST", "/v1/jobs", "/v1/jobs", "key", (404,), {"function": "shared"}),
         Try("GET", "/v1/changes", "/v1/changes", "key", (200,)),
+        Try("GET", "/v1/live", "/v1/live", "key", (426,)),
         Try("GET", "/v1/export", "/v1/export", "key", (200,)),
         Try(
             "POST", "/v1/import", "/v1/import?collection=papers&mode=skip", "key", (200,), {"_id": "other", "of": "me"}
