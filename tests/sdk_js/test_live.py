@@ -1,4 +1,4 @@
-"""Live queries and channels of the client, against a server of the protocol in memory, in Node, Bun and Chromium."""
+"""Live queries and channels of the client: against a server of the protocol in memory, and against a running BunBase."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.e2e.browser import chromium
-from tests.sdk_js.sites import ESBUILD, PROGRAMS, ROOT, bundles, failures, removed, run_program, short_folder
-from tests.sdk_js.strict_server import StrictServer
 from tests.sdk_js.fault_proxy import serving
-from tests.sdk_js.test_runtimes import COMMANDS, IN_A_PAGE
+from tests.sdk_js.sites import BUN, ESBUILD, PROGRAMS, ROOT, Site, bundles, failures, removed, run_program, short_folder
+from tests.sdk_js.strict_server import StrictServer
+from tests.sdk_js.test_runtimes import COMMANDS, IN_A_PAGE, README
 
 PAGES: Final = Path(__file__).parent / "pages"
-ADMITTED: Final = ("live", "live_writes")
+PROGRAM_NAMES: Final = ("live", "live_writes")
+GUIDE: Final = ROOT / "docs/live-queries.md"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def site(folder: Path) -> Iterator[StrictServer]:
+def pages(folder: Path) -> Iterator[StrictServer]:
     with serving(StrictServer({"bundles": folder, "programs": PROGRAMS})) as server:
         server.pages["/"] = "<!doctype html><title>page</title><main></main>"
         server.pages["/live"] = "<!doctype html><main></main><script type=module src=/bundles/page.js></script>"
@@ -49,20 +50,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, site: StrictServer) -> Iterator[Page]:
+def page(browser: Browser, pages: StrictServer) -> Iterator[Page]:
     context = browser.new_context()
     context.set_default_timeout(20_000)
     errors: list[str] = []
     context.on("weberror", lambda error: errors.append(str(error.error)))
     page = context.new_page()
-    page.goto(f"{site.url}/live")
+    page.goto(f"{pages.url}/live")
     page.wait_for_function("() => window.live")
     yield page
     context.close()
     assert errors == []
 
 
-@pytest.mark.parametrize("program", ADMITTED)
+@pytest.mark.parametrize("program", PROGRAM_NAMES)
 @pytest.mark.parametrize("runtime", COMMANDS)
 def test_live_queries_survive_all_that_happens_and_the_process_ends_by_itself(
     runtime: str, program: str, folder: Path
@@ -70,10 +71,10 @@ def test_live_queries_survive_all_that_happens_and_the_process_ends_by_itself(
     assert run_program(COMMANDS[runtime], program, folder, {}) == {}
 
 
-@pytest.mark.parametrize("program", ADMITTED)
-def test_live_queries_survive_all_that_happens_in_a_page(program: str, browser: Browser, site: StrictServer) -> None:
+@pytest.mark.parametrize("program", PROGRAM_NAMES)
+def test_live_queries_survive_all_that_happens_in_a_page(program: str, browser: Browser, pages: StrictServer) -> None:
     page = browser.new_context().new_page()
-    page.goto(site.url)
+    page.goto(pages.url)
 
     assert failures(program, page.evaluate(IN_A_PAGE, [program, {}])) == {}
 
@@ -117,7 +118,7 @@ def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connec
     page.get_by_text("1: a live").wait_for()
 
 
-def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, site: StrictServer) -> None:
+def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, pages: StrictServer) -> None:
     begin = """name => {
         window.cached = createLive(client, { WebSocket: server.WebSocket, cache: indexedDBCache(name) });
         cached.collection("notes").watch({ sort: ["n"] }, ({ items, state }) => { window.notes = items.map(({ _id }) => _id).join(); });
@@ -133,7 +134,7 @@ def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, si
     }""")
     page.wait_for_timeout(200)
 
-    page.goto(f"{site.url}/live")
+    page.goto(f"{pages.url}/live")
     page.wait_for_function("() => window.live")
     page.evaluate("() => { server.faults.down = true; }")
     page.evaluate(begin, "one")
@@ -142,3 +143,36 @@ def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, si
     page.evaluate("() => { server.faults.down = false; dispatchEvent(new Event('online')); }")
     page.wait_for_function("() => server.http.documents('notes').map(({ _id }) => _id).join() === 'c'")
     page.wait_for_function("() => window.notes === 'c'")
+
+
+def test_an_app_with_live_queries_does_its_work_in_bun(site: Site, folder: Path) -> None:
+    assert run_program([BUN], "live_journey", folder, site.environment) == {}
+
+
+def test_an_app_with_live_queries_does_its_work_in_a_page_of_another_origin(
+    browser: Browser, site: Site, pages: StrictServer
+) -> None:
+    page = browser.new_context().new_page()
+    page.goto(pages.url)
+
+    assert failures("live_journey", page.evaluate(IN_A_PAGE, ["live_journey", site.environment])) == {}
+
+
+def test_the_lines_of_the_guide_of_live_queries_run_one_block_after_the_other(site: Site, folder: Path) -> None:
+    blocks = README.findall(GUIDE.read_text())
+    text = "\n".join(blocks)
+    for word, value in (
+        ("BUNBASE_URL", f'"{site.url}"'),
+        ("PUBLISHABLE_KEY", f'"{site.key}"'),
+        ("eve@", "live@"),
+        ('"bunbase-js"', '"./index.js"'),
+        ('"bunbase-js/live"', '"./live/index.js"'),
+    ):
+        text = text.replace(word, value)
+    (folder / "guide.mjs").write_text(text)
+
+    said = subprocess.run([BUN, "guide.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    assert said.returncode == 0, said.stderr
+    assert len(blocks) == 4
+    assert "stale_revision" in said.stdout.splitlines()
