@@ -1,4 +1,4 @@
-"""Live queries and channels of the client: against a server of the protocol in memory, and against a running BunBase."""
+"""Live queries and channels of the client, against a server of the protocol in memory and a running BunBase."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connec
 
     # as after a sleep: the connection is open for the page, and dead for the server
     page.evaluate("() => { server.faults.mute = true; document.dispatchEvent(new Event('visibilitychange')); }")
-    page.wait_for_function("() => server.heard.filter(({ message }) => message.t === 'auth').length === 2", timeout=8000)
+    page.wait_for_function(
+        "() => server.heard.filter(({ message }) => message.t === 'auth').length === 2", timeout=8000
+    )
     page.evaluate("() => { server.faults.mute = false; server.cut(); }")
     page.get_by_text("1: live").wait_for()
     hide = "() => dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))"
@@ -121,7 +123,9 @@ def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connec
 def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, pages: StrictServer) -> None:
     begin = """name => {
         window.cached = createLive(client, { WebSocket: server.WebSocket, cache: indexedDBCache(name) });
-        cached.collection("notes").watch({ sort: ["n"] }, ({ items, state }) => { window.notes = items.map(({ _id }) => _id).join(); });
+        cached.collection("notes").watch({ sort: ["n"] }, ({ items }) => {
+            window.notes = items.map(({ _id }) => _id).join();
+        });
     }"""
     page.evaluate("() => server.commit([['notes', 'put', 'a', { n: 1 }], ['notes', 'put', 'b', { n: 2 }]])")
     page.evaluate(begin, "one")
