@@ -87,8 +87,8 @@ class ChannelStreamBehind(Problem):
 class ChannelRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The sources of the rules, in CEL. Without a rule, only the secret key and members of the project may do it.
 
-    Variables: `auth`, `channel`, `params` (the parts of the name that match `{…}` in the pattern), `now`, and `message`:
-    the data to publish, or the presence of a member; null for a caller that only wants to see the members.
+    Variables: `auth`, `channel`, `params` (the parts of the name that match `{…}` in the pattern) and `now`. `message`
+    is the data to publish, or the presence of a member; null for a caller that only wants to see the members.
     """
 
     subscribe: str | None = None

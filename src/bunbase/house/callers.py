@@ -78,6 +78,13 @@ MAY_CALL: Final = {
         NOBODY: "live recheck unwatch watch",
         "functions": "aggregate changes collection collections commit create delete get list patch put query",
         "tenant_auth": "commit query",
+        "buncast": "changes get",
+    },
+    "buncast": {
+        GATEWAY: "channels publish put_channels",
+        "platform": "drop_project",
+        "functions": "publish",
+        NOBODY: "beat deliver join leave recheck replay set_presence",
     },
     "functions": {
         GATEWAY: """begin_walk bundle change_walk delete_function delete_job delete_variable deploy enqueue_once feed

@@ -100,6 +100,7 @@ bundoc_live_groups = Gauge("bunbase_bundoc_live_groups", "Groups of live queries
 bundoc_live_evaluations = Counter("bunbase_bundoc_live_evaluations_total", "Changes applied to a group without a query")
 bundoc_live_queries = Counter("bunbase_bundoc_live_queries_total", "Queries for groups of live queries", ["why"])
 bundoc_live_diffs = Counter("bunbase_bundoc_live_diffs_total", "Diffs of groups of live queries")
+buncast_published = Counter("bunbase_buncast_published_total", "Messages published in channels")
 bundoc_live_resumes = Counter("bunbase_bundoc_live_resumes_total", "Resumed live queries, by what was sent", ["with"])
 invocations = Counter("bunbase_fn_invocations_total", "Function calls", ["outcome"])
 trigger_runs = Counter("bunbase_fn_trigger_runs_total", "Runs of functions by triggers", ["kind", "outcome"])
