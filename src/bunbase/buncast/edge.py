@@ -40,7 +40,9 @@ class Subscription:
 
 
 class EdgeStream:
-    """`subscriptions`: by number. `seen_at`: the last sign of life. `behind`: it was read too slowly, and lost events."""
+    """`subscriptions`: by number. `seen_at`: the last sign of life. `behind`: it was read too slowly, and has lost
+    events.
+    """
 
     def __init__(self, name: str, now: float, max_bytes: int = MAX_BYTES) -> None:
         self.name = name

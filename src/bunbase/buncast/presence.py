@@ -21,7 +21,8 @@ Word = Literal["enter", "update", "leave"]
 
 
 class Member(msgspec.Struct, eq=False):
-    """`number`: names the member among those of its channel. `owner`: the subscription that the member belongs to.
+    """`number`: names the member among those of its channel. `owner`: the subscription that the member belongs to;
+    None after it has left.
 
     `until`: the time at which a lingering member leaves; None for a member with an open connection.
     """
@@ -94,6 +95,7 @@ class Presence:
         del self._by_connection[member.connection]
         self._lingering.pop(member.number, None)
         self.bytes -= member.size
+        member.owner = None
         self._changed[member.number] = "leave"  # also if its entrance was not told: it may be in a list of `body`
 
     def tick(self, now: float) -> bytes | None:
