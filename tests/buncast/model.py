@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bunbase.contracts.buncast import Buncast, Ended, Join, Joined, Members, Message, Position
+from bunbase.contracts.buncast import Buncast, Join, Joined, MembersChanged, Message, Position, SubscriptionEnded
 from bunbase.contracts.caller import Caller
 
 DEADLINE_SECONDS = 20.0
@@ -63,17 +63,17 @@ class ModelEdge:
         except Exception as failure:
             self.failure = failure
 
-    def _take(self, event: Joined | Message | Members | Ended) -> None:
+    def _take(self, event: Joined | Message | MembersChanged | SubscriptionEnded) -> None:
         match event:
             case Joined():
                 self._join(self.held[event.number], event, json.loads(b"{" + event.body + b"}"))
-            case Ended():
+            case SubscriptionEnded():
                 self.held[event.number].ended = event.problem
                 self.held[event.number].handle = ""
             case Message():
                 for number, held in self._of(event.channel):
                     self._message(number, held, event)
-            case Members():
+            case MembersChanged():
                 for _, held in self._of(event.channel):
                     if held.members is not None or held.n is not None:
                         self._members(held, json.loads(b"{" + event.body + b"}"))

@@ -25,6 +25,7 @@ from bunbase.contracts.buncast import (
     NoPresence,
     NotJoined,
     Position,
+    Publication,
 )
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.problems import RuleDenied
@@ -93,7 +94,7 @@ def user(uid: str) -> Caller:
 
 async def say(buncast: Buncast, channel: str, *data: bytes, by: Caller = SECRET) -> list[int]:
     done = await buncast.publish(by, tuple([NewMessage(channel, one) for one in data]))
-    return [one.offset for one in done]
+    return [one.offset for one in done.items]
 
 
 def ended(held: Held) -> str:
@@ -148,16 +149,16 @@ async def test_a_message_that_nobody_hears_has_no_place(buncast: Buncast, edge: 
 async def test_a_key_makes_a_repetition_harmless(buncast: Buncast, edge: ModelEdge) -> None:
     held = await edge.join(SECRET, 1, Join("open/1"))
     keyed = NewMessage("open/1", b'{"n":1}', key="k")
-    first = await buncast.publish(user("ada"), (keyed,))
+    first = (await buncast.publish(user("ada"), (keyed,))).items
     assert await say(buncast, "open/1", b"2") == [2]
-    assert await buncast.publish(user("ada"), (keyed, keyed)) == (*first, *first)
-    assert (await buncast.publish(user("eve"), (keyed,)))[0].offset == 3
+    assert await buncast.publish(user("ada"), (keyed, keyed)) == Publication((*first, *first))
+    assert (await buncast.publish(user("eve"), (keyed,))).items[0].offset == 3
     with pytest.raises(IdempotencyMismatch):
         await buncast.publish(user("ada"), (NewMessage("open/1", b"3", key="k"),))
 
     whole = (NewMessage("open/1", b"4"), NewMessage("silent", b"5"))
     done = await buncast.publish(SECRET, whole, "call")
-    assert await buncast.publish(SECRET, whole, "call") == done
+    assert await buncast.publish(SECRET, whole, "call") == Publication(done.items, replayed=True)
     with pytest.raises(IdempotencyMismatch):
         await buncast.publish(SECRET, whole[:1], "call")
     await until(lambda: held.data == [{"n": 1}, 2, {"n": 1}, 4])

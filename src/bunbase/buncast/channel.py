@@ -11,7 +11,7 @@ from bunbase.buncast.definitions import ChannelKind
 from bunbase.buncast.edge import EdgeStream, Subscription
 from bunbase.buncast.presence import Presence
 from bunbase.buncast.ring import Replay, Ring
-from bunbase.contracts.buncast import Ended, Joined, Members, Message, Position
+from bunbase.contracts.buncast import Joined, MembersChanged, Message, Position, SubscriptionEnded
 from bunbase.pkg.errors import Problem
 
 
@@ -101,12 +101,12 @@ class Channel:
     def end(self, one: Subscription, problem: Problem) -> None:
         """End a subscription from this side."""
         self.leave(one, None)
-        one.edge.put(Ended(one.number, problem.body()))
+        one.edge.put(SubscriptionEnded(one.number, problem.body()))
 
     def tick(self, now: float) -> None:
         """Tell the changes of members, if it is time."""
         if (body := self.presence.tick(now)) is not None:
-            event = Members(self.handle, body)
+            event = MembersChanged(self.handle, body)
             for edge in self._seeing:
                 edge.put(event)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from bunbase.buncast.presence import Member
 from bunbase.buncast.rules import Address
-from bunbase.contracts.buncast import ChannelEvent, Joined, Members, Message
+from bunbase.contracts.buncast import ChannelEvent, Joined, MembersChanged, Message
 from bunbase.contracts.caller import Caller
 
 MAX_BYTES: Final = 64 << 20
@@ -59,7 +59,7 @@ class EdgeStream:
         """Add an event. If there is no room for it, the stream ends."""
         if self.closed:
             return
-        size = EVENT_BYTES + (len(event.body) if isinstance(event, Joined | Message | Members) else 0)
+        size = EVENT_BYTES + (len(event.body) if isinstance(event, Joined | Message | MembersChanged) else 0)
         if self._events and self._bytes + size > self.max_bytes:
             self.behind = True
             self.close()

@@ -20,7 +20,7 @@ from bunbase.pkg.modules import Module, Rooms, Site
 @asynccontextmanager
 async def open_buncast(settings: BuncastSettings, rooms: Rooms, site: Site) -> AsyncIterator[Buncast]:
     async with open_database(site.database_url, "buncast", "bunbase.buncast.migrations") as db:
-        service = BuncastService(ChannelStore(db), rooms.later(Bundoc), site.clock, settings)
+        service = BuncastService(ChannelStore(db), rooms[Bundoc], site.clock, settings)
         async with running(members_job(service), leases_job(service), trim_job(service), decide_job(service)):
             try:
                 yield service
@@ -31,8 +31,7 @@ async def open_buncast(settings: BuncastSettings, rooms: Rooms, site: Site) -> A
 MODULE = Module(
     "buncast",
     provides=Buncast,
-    needs=(),
-    calls=(Bundoc,),
+    needs=(Bundoc,),
     settings=BuncastSettings,
     open=open_buncast,
     routes=ROUTES,

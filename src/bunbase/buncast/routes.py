@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from litestar import Request, get, post, put
+from litestar import Request, Response, get, post, put
 from litestar.params import HeaderParameter
 
 from bunbase.contracts.buncast import (
@@ -20,7 +20,7 @@ from bunbase.contracts.buncast import (
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
-from bunbase.pkg.idempotency import KEY, sent_key
+from bunbase.pkg.idempotency import KEY, REPLAYED, sent_key
 from bunbase.pkg.json_bodies import fault_in, read_json
 from bunbase.pkg.openapi import reads
 
@@ -50,7 +50,7 @@ class SentMessages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     messages: tuple[SentMessage, ...]
 
 
-class ChannelMessage(msgspec.Struct, frozen=True):
+class ChannelMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: makes a repetition of this message harmless
     for two minutes.
     """
@@ -60,7 +60,7 @@ class ChannelMessage(msgspec.Struct, frozen=True):
     key: Annotated[str, msgspec.Meta(max_length=MAX_KEY)] = ""
 
 
-class ChannelMessages(msgspec.Struct, frozen=True):
+class ChannelMessages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     messages: Annotated[tuple[ChannelMessage, ...], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]
 
 
@@ -107,14 +107,16 @@ async def publish_messages(
     request: AnyRequest,
     body: bytes,
     idempotency_key: CallKey = None,
-) -> PublishedMessages:
+) -> Response[PublishedMessages]:
     """Publishes 1 to 100 messages, all or none: the rule `publish` must allow each of them.
 
     Everybody who listens to a channel gets its messages in the same order.
     """
     sent = _read(body, SentMessages)
     messages = tuple([NewMessage(one.channel, bytes(one.data), one.key) for one in sent.messages])
-    return PublishedMessages(await buncast.publish(accessor, messages, sent_key(request.headers)))
+    done = await buncast.publish(accessor, messages, sent_key(request.headers))
+    headers = {REPLAYED: "true"} if done.replayed else {}
+    return Response(PublishedMessages(done.items), headers=headers)
 
 
 def _read(body: bytes, kind: type[T]) -> T:

@@ -30,7 +30,7 @@ from bunbase.contracts.buncast import (
     NoPresence,
     NotJoined,
     Position,
-    Published,
+    Publication,
 )
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Act, Caller
@@ -69,18 +69,16 @@ class BuncastService:
         await deciding.settled()
         return channels
 
-    async def publish(
-        self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str = ""
-    ) -> tuple[Published, ...]:
+    async def publish(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str = "") -> Publication:
         publishing = Publishing(caller, messages, idempotency_key)
         deciding = await self._project(caller.project)
         if (found := publishing.earlier(deciding.project, time.monotonic())) is not None:
-            return found
+            return Publication(found, replayed=True)
         await publishing.check_rules(deciding)
         deciding.project.check()
         if (found := publishing.earlier(deciding.project, time.monotonic())) is not None:
-            return found
-        return publishing.done(deciding.project, self.clock)
+            return Publication(found, replayed=True)
+        return Publication(publishing.done(deciding.project, self.clock))
 
     async def deliver(self, edge: str) -> AsyncIterator[tuple[ChannelEvent, ...]]:
         stream = EdgeStream(edge, time.monotonic())

@@ -153,6 +153,13 @@ class Published(msgspec.Struct, frozen=True):
     offset: int
 
 
+class Publication(msgspec.Struct, frozen=True):
+    """The places of the messages of one call, in its order. `replayed`: the call was done earlier with the same key."""
+
+    items: tuple[Published, ...]
+    replayed: bool = False
+
+
 class Join(msgspec.Struct, frozen=True):
     """A subscription to begin. `since`: as in docs/live-protocol.md; None for messages from now on.
 
@@ -171,8 +178,8 @@ class Join(msgspec.Struct, frozen=True):
 class Joined(msgspec.Struct, frozen=True, tag="joined"):
     """The subscription `number` has begun, or was brought up to date (`replay`). Messages after `offset` follow.
 
-    `channel`: names the channel in later events; it has no meaning for another home. `sees`: Members events are for
-    this subscription too. `checks`: how many calls of `recheck` had changed its caller.
+    `channel`: names the channel in later events; it has no meaning for another home. `sees`: MembersChanged is for this
+    subscription too. `checks`: how many calls of `recheck` had changed its caller.
     `body`: `"epoch":…,"offset":…,"messages":[…],"lost":…`; if it sees members, `"n":…` and, with at most SHOWN_MEMBERS
     of them, `"members":[…]`; if it is a member, `"m":…`.
     """
@@ -198,7 +205,7 @@ class Message(msgspec.Struct, frozen=True, tag="message"):
     source: int = 0
 
 
-class Members(msgspec.Struct, frozen=True, tag="members"):
+class MembersChanged(msgspec.Struct, frozen=True, tag="members"):
     """The members of a channel have changed; for the subscriptions that see them.
 
     `body`: `"enter":[…],"update":[…],"leave":[…],"n":…`. Empty lists are left out. If it holds only `"n"`, above
@@ -209,14 +216,14 @@ class Members(msgspec.Struct, frozen=True, tag="members"):
     body: bytes
 
 
-class Ended(msgspec.Struct, frozen=True, tag="ended"):
+class SubscriptionEnded(msgspec.Struct, frozen=True, tag="ended"):
     """A subscription has ended. `problem`: the members of problem+json."""
 
     number: int
     problem: dict[str, Any]
 
 
-ChannelEvent = Joined | Message | Members | Ended
+ChannelEvent = Joined | Message | MembersChanged | SubscriptionEnded
 
 
 class Buncast(Protocol):
@@ -236,9 +243,7 @@ class Buncast(Protocol):
         """
         ...
 
-    async def publish(
-        self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str = ""
-    ) -> tuple[Published, ...]:
+    async def publish(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str = "") -> Publication:
         """Publish 1 to MAX_MESSAGES messages, all or none. Each channel gets its messages in this order.
 
         `idempotency_key`: a repetition of the whole call within two minutes returns the first result.
@@ -291,8 +296,8 @@ class Buncast(Protocol):
     async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
         """Decide these subscriptions for the caller from now on, whose token was renewed or whose role was changed.
 
-        Return those that the rules now deny: they have ended, and Ended follows in the stream. Deliver nothing of these
-        subscriptions until this call returns. Members are those of the same user; another user must join anew.
+        Return those that the rules now deny: they have ended, and SubscriptionEnded follows in the stream. Deliver
+        nothing of these subscriptions until this call returns. Members are those of the same user; another user must join anew.
         """
         ...
 
