@@ -243,7 +243,7 @@ def test_channels_are_part_of_the_file(shop: Shop) -> None:
     assert changes(shop.json("diff")) == {}
     assert shop.json("pull")["files"] == []
     shop.edit("params.room", "params.hall")
-    assert shop.problem("deploy")["code"] == "invalid_rule"
+    assert shop.json("deploy", code=1)["steps"][0]["problem"]["code"] == "invalid_rule"
 
 
 def test_collections_that_refer_to_each_other_are_dropped_together(shop: Shop) -> None:

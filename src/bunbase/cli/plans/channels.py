@@ -48,12 +48,12 @@ def channel_changes(wanted: dict[str, ChannelSpec], present: dict[str, ChannelSp
         if (now := present.get(pattern)) is None:
             yield Change(f"channels.{pattern}", ChangeClass.ADDITIVE, "channels of a new pattern")
         elif now != spec:
-            yield Change(f"channels.{pattern}", ChangeClass.REWRITING, f"{_what(spec, now)} of these channels changes")
+            yield Change(f"channels.{pattern}", ChangeClass.REWRITING, f"these channels change: {_what(spec, now)}")
     for pattern in present.keys() - wanted.keys() if drops else ():
         what = "the pattern is removed: its channels are for servers only, and keep no messages"
         yield Change(f"channels.{pattern}", ChangeClass.REWRITING, what)
 
 
 def _what(spec: ChannelSpec, now: ChannelSpec) -> str:
-    names = {"rules": "the rules", "history": "the history", "presence": "the presence"}
+    names = {"rules": "their rules", "history": "their history", "presence": "their presence"}
     return " and ".join(text for name, text in names.items() if getattr(spec, name) != getattr(now, name))
