@@ -13,8 +13,9 @@ from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc.collections import BeforeWrite, CollectionSpec, Rules
 from bunbase.contracts.bundoc.problems import DocumentNotFound
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
-from bunbase.contracts.functions.hooks import HookAnswer, HookCall
+from bunbase.contracts.functions.hooks import HookAnswer, HookCall, HookName, HookState
 from bunbase.contracts.functions.service import Functions
+from bunbase.pkg.errors import Unreachable
 from tests.rooms import secret_caller
 
 P = "prj_a"
@@ -30,7 +31,7 @@ Decide = Callable[[Json], Any]
 class DecidingFunctions:
     """`decide`: the decision about one write. `meanwhile`: awaited while the function decides. `calls`: of the hook.
 
-    `problem`: raised, and `answer`: returned, in place of a decision.
+    `problem`: raised, and `answer`: returned, in place of a decision. `state`: of the hook.
     """
 
     def __init__(self, decide: Decide = lambda _write: None) -> None:
@@ -40,10 +41,16 @@ class DecidingFunctions:
         self.callers: list[Caller] = []
         self.problem: Exception | None = None
         self.answer: bytes | None = None
+        self.state, self.unreachable = HookState.READY, False
 
     @property
     def events(self) -> list[Json]:
         return [msgspec.json.decode(call.json) for call in self.calls]
+
+    async def hook_state(self, caller: Caller, name: str, hook: HookName) -> HookState:
+        if self.unreachable:
+            raise Unreachable("Functions cannot be reached.")
+        return self.state
 
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
         self.calls.append(call)

@@ -13,7 +13,15 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.transfer.service import TransferService
 from bunbase.contracts.bundoc.backups import ImportMode
-from bunbase.contracts.bundoc.collections import BeforeWrite, CollectionSpec, IndexSpec, Rules, WriteOp
+from bunbase.contracts.bundoc.collections import (
+    BeforeWrite,
+    Collection,
+    CollectionSpec,
+    HookWarning,
+    IndexSpec,
+    Rules,
+    WriteOp,
+)
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.problems import (
     BeforeWriteBusy,
@@ -24,7 +32,7 @@ from bunbase.contracts.bundoc.problems import (
     WriteRefused,
 )
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions.hooks import HookLoop, HookName
+from bunbase.contracts.functions.hooks import HookLoop, HookName, HookState
 from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound, FunctionOverloaded, FunctionTimeout
 from bunbase.pkg.errors import Problem, TooLarge
 from bunbase.pkg.ndjson import ImportLine
@@ -291,3 +299,37 @@ async def test_events_are_bounded_and_one_project_cannot_use_the_memory_of_all(
 
     assert len(functions.calls) == 1
     assert not service.before_writes.waiting_bytes
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (HookState.NO_FUNCTION, "the project has no function check"),
+        (HookState.NO_HOOK, "check has no hooks.beforeWrite"),
+        (HookState.READY, None),
+    ],
+)
+async def test_a_collection_whose_function_cannot_answer_is_stored_with_a_warning(
+    service: BundocService, functions: DecidingFunctions, state: HookState, said: str | None
+) -> None:
+    functions.state = state
+
+    made = await service.put_collection(SERVER, "fresh", CollectionSpec(before_write=ASK))
+
+    assert made.before_write == ASK
+    assert [(one.collection, one.function) for one in found_in(made)] == ([("fresh", "check")] if said else [])
+    assert all(said is not None and said in one.detail for one in found_in(made))
+
+
+async def test_a_collection_is_stored_if_functions_cannot_be_asked(
+    service: BundocService, functions: DecidingFunctions
+) -> None:
+    functions.unreachable = True
+
+    made = await service.put_collection(SERVER, "fresh", CollectionSpec(before_write=ASK))
+
+    assert (made.before_write, made.warnings) == (ASK, ())
+
+
+def found_in(made: Collection) -> list[HookWarning]:
+    return [one for one in made.warnings or () if isinstance(one, HookWarning)]

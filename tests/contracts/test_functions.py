@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.caller import Role
-from bunbase.contracts.functions.hooks import HookCall, HookLoop, HookName
+from bunbase.contracts.functions.hooks import HookCall, HookLoop, HookName, HookState
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
 from bunbase.contracts.functions.logs import LogFilter, LogLevel
 from bunbase.contracts.functions.problems import (
@@ -306,7 +306,12 @@ async def test_hooks_run_and_their_problems_keep_their_class(functions: Function
 
     assert answer.value == {"role": "baker", "claims": {"big": 2**53}}
     assert (job.kind, job.function, job.key) == (TriggerKind.HOOK, "gate", "usr_1")
-    assert [await functions.has_function(SERVER, name) for name in ("gate", "nobody")] == [True, False]
+    states = [await functions.hook_state(SERVER, name, HookName.BEFORE_SIGNUP) for name in ("gate", "nobody")]
+    assert [*states, await functions.hook_state(SERVER, "gate", HookName.BEFORE_WRITE)] == [
+        HookState.READY,
+        HookState.NO_FUNCTION,
+        HookState.NO_HOOK,
+    ]
     with pytest.raises(FunctionError):
         await functions.run_hook(SERVER, HookCall("gate", HookName.SEND_SMS, {}))
     with pytest.raises(HookLoop):

@@ -134,6 +134,15 @@ class Instance:
         self.processes.clear()
         return below
 
+    def descendants(self, mark: str) -> list[int]:
+        """Return the ids of the descendants whose command line contains `mark`."""
+        found = []
+        for pid in [pid for process in self.processes.values() for pid in descendants(process.pid)]:
+            with suppress(OSError):  # the process has ended meanwhile
+                if mark in Path(f"/proc/{pid}/cmdline").read_text():
+                    found.append(pid)
+        return found
+
     def close(self) -> None:
         self.http.close()
         with ExitStack() as stack:

@@ -24,7 +24,7 @@ import asyncpg
 import httpx
 import pytest_asyncio
 
-from tests.e2e.instance import Instance, alive, descendants, poll
+from tests.e2e.instance import Instance, alive, poll
 from tests.e2e.storm import ACCOUNT, WAIT_SECONDS, Storm
 
 SECONDS: Final = float(os.environ.get("BUNBASE_CHAOS_SECONDS", "8"))
@@ -72,7 +72,7 @@ class Killer:
         self.since = time.monotonic()
 
     def _kill_one(self, what: str, mark: str) -> None:
-        victims = processes(self.server, mark)
+        victims = self.server.descendants(mark)
         if victims:
             with suppress(ProcessLookupError):
                 os.kill(random.choice(victims), signal.SIGKILL)
@@ -191,22 +191,13 @@ async def pages(http: httpx.AsyncClient, path: str, headers: dict[str, str], **q
     return found
 
 
-def processes(server: Instance, mark: str) -> list[int]:
-    found = []
-    for pid in descendants(server.processes["dev"].pid):
-        with suppress(OSError):
-            if mark in Path(f"/proc/{pid}/cmdline").read_text():
-                found.append(pid)
-    return found
-
-
 def held(server: Instance) -> dict[str, int]:
     pid = server.processes["dev"].pid
     status = Path(f"/proc/{pid}/status").read_text()
     return {
         "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
         "mb": int(status.partition("RssAnon:")[2].split()[0]) >> 10,
-        "workers": len(processes(server, "worker.ts")),
+        "workers": len(server.descendants("worker.ts")),
     }
 
 

@@ -76,10 +76,14 @@ class Shop:
         self.file.write_text(text.replace(before, after))
 
     def put(self, collection: str, *documents: dict[str, Any]) -> None:
-        key = next(one["key"] for one in self.made["keys"] if one["kind"] == "secret")
         for document in documents:
-            path = f"/v1/data/{collection}"
-            self.dev.http.post(path, json=document, headers={"x-bunbase-key": key}).raise_for_status()
+            assert self.write(collection, document) == (201, "")
+
+    def write(self, collection: str, document: dict[str, Any]) -> tuple[int, str]:
+        """Return the status and the code of the problem."""
+        key = next(one["key"] for one in self.made["keys"] if one["kind"] == "secret")
+        answer = self.dev.http.post(f"/v1/data/{collection}", json=document, headers={"x-bunbase-key": key})
+        return answer.status_code, answer.json().get("code", "")
 
 
 @pytest.fixture
@@ -214,6 +218,39 @@ def test_a_unique_index_over_equal_values_is_refused_before_anything_changes(sho
     blocked = next(one for one in planned["items"] if one.get("blocked"))
     assert (blocked["name"], blocked["class"], blocked["documents"]) == ("posts.indexes.slug", "losing", 2)
     assert "auth.app_name" in changes(shop.json("diff", code=5))
+
+
+ASKING = 'export const hooks = { beforeWrite: () => ({ refuse: "Closed.", code: "closed" }) };'
+
+
+def test_a_function_that_cannot_decide_about_writes_stops_the_deployment(shop: Shop) -> None:
+    shop.edit("strict = true # nothing else", 'strict = true # nothing else\nbefore_write = { function = "gate" }')
+
+    missing = shop.problem("deploy", code=1)
+    (shop.folder / "functions/gate.ts").write_text(HELLO)
+    empty = shop.problem("deploy", "--dry-run", code=1)
+
+    assert (missing["code"], empty["code"]) == ("blocked_change", "blocked_change")
+    assert "the function gate is neither in this folder nor in the project" in missing["detail"]
+    assert "gate has no hooks.beforeWrite" in empty["detail"]
+    assert shop.json("functions", "list")["items"] == []
+
+
+def test_a_collection_begins_to_ask_when_its_function_is_uploaded(shop: Shop) -> None:
+    shop.bunbase("deploy")
+    shop.edit("strict = true # nothing else", 'strict = true # nothing else\nbefore_write = { function = "gate" }')
+    shop.edit("[auth]", '[collections.fresh]\nbefore_write = { function = "gate" }\n\n[auth]')
+    (shop.folder / "functions/gate.ts").write_text("export const hooks = { beforeWrite(")
+    shop.problem("deploy", code=1)
+    (shop.folder / "functions/gate.ts").write_text(ASKING)
+
+    done = shop.json("deploy")
+
+    assert [step["name"] for step in done["steps"]] == ["fresh", "posts"]
+    assert [item["outcome"] for item in done["items"]] == ["deployed", "unchanged"]
+    assert shop.write("posts", {"_id": "a", "title": "A"}) == (403, "write_refused")
+    assert shop.write("fresh", {"_id": "a"}) == (403, "write_refused")
+    assert shop.bunbase("diff").count("before_write") == 0
 
 
 def test_other_things_stay_and_collections_are_dropped_only_if_the_file_says_so(shop: Shop) -> None:

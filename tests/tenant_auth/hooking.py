@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions.hooks import HookAnswer, HookCall, HookLoop, HookName
+from bunbase.contracts.functions.hooks import HookAnswer, HookCall, HookLoop, HookName, HookState
 from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.contracts.functions.triggers import Job, JobStatus, TriggerKind
 from bunbase.tenant_auth.service import TenantAuthService
@@ -30,8 +30,9 @@ class FakeFunctions:
     def deploy(self, project: str, name: str, **hooks: Hook) -> None:
         self.deployed[project, name] = {HookName(hook): answer for hook, answer in hooks.items()}
 
-    async def has_function(self, caller: Caller, name: str) -> bool:
-        return (caller.project, name) in self.deployed
+    async def hook_state(self, caller: Caller, name: str, hook: HookName) -> HookState:
+        found = self.deployed.get((caller.project, name))
+        return HookState.NO_FUNCTION if found is None else HookState.READY if hook in found else HookState.NO_HOOK
 
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
         if caller.depth:

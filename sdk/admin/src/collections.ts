@@ -47,6 +47,8 @@ export interface CollectionSpec {
   before_write?: BeforeWrite | null;
   /** Changes have the document before the change. */
   before_images?: boolean;
+  /** How many documents a query of a caller bound by rules may examine; null: the setting of the server. */
+  max_scan?: number | null;
 }
 
 /** `on`: the kinds of writes; all by default. `timeout_ms`: the time for its answer, 100 to 10,000. */
@@ -61,10 +63,19 @@ export interface BeforeWrite {
  * lists are refused. `index`: the index to add; null if no index helps. `detail`: a sentence with the remedy.
  */
 export interface RuleWarning {
+  code: "rule_without_index";
   collection: string;
   rule: string;
   from_documents: number;
   index: Index | null;
+  detail: string;
+}
+
+/** The collection names a function in `before_write` that cannot answer, so the writes will be refused. */
+export interface HookWarning {
+  code: "before_write_missing";
+  collection: string;
+  function: string;
   detail: string;
 }
 
@@ -78,10 +89,11 @@ export interface CollectionState {
   expires?: string | null;
   before_write?: BeforeWrite | null;
   before_images?: boolean;
+  max_scan?: number | null;
   documents?: number | null;
   bytes?: number | null;
   /** Only in the answer to a change. */
-  warnings?: RuleWarning[] | null;
+  warnings?: (RuleWarning | HookWarning)[] | null;
 }
 
 /** Without `schema`, the saved schema is used. */

@@ -186,6 +186,7 @@ export type ServerCode =
   | "provider_unavailable"
   | "publish_limited"
   | "query_needs_index"
+  | "query_too_slow"
   | "queue_full"
   | "rate_limited"
   | "reauthentication_required"

@@ -21,9 +21,10 @@ from bunbase.bundoc.questions import Asked, Question, failed
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import has_operators
 from bunbase.bundoc.writes import CommitStep, Committed, Verdict
-from bunbase.contracts.bundoc.problems import BeforeWriteBusy, WriteContended, WriteRefused
+from bunbase.contracts.bundoc.collections import Collection, HookWarning
+from bunbase.contracts.bundoc.problems import BeforeWriteBusy, BeforeWriteFailed, WriteContended, WriteRefused
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions.hooks import MAX_WRITES_BYTES, HookCall, HookLoop, HookName
+from bunbase.contracts.functions.hooks import EXPORTS, MAX_WRITES_BYTES, HookCall, HookLoop, HookName, HookState
 from bunbase.contracts.functions.problems import (
     FunctionCpuExceeded,
     FunctionCrashed,
@@ -45,6 +46,7 @@ NO_MESSAGE: Final = "This app does not allow this write."
 REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LARGE_BYTES: Final = 16 << 10  # as in service.py: a thread reads larger documents
 RETRY_AFTER_SECONDS: Final = 1
+LOOK_SECONDS: Final = 2.0  # how long the change of a collection waits for the state of its function
 MAX_WAITING_BYTES: Final = 32 << 20  # of the events of one project that wait for an answer
 
 # These pass: the next attempt may find a free worker.
@@ -109,6 +111,34 @@ class BeforeWrites:
             f"The function was asked {ROUNDS} times, and each time another write was faster. Nothing was written. "
             "Repeat the write."
         )
+
+    async def warnings(self, caller: Caller, collection: Collection) -> tuple[HookWarning, ...]:
+        """Return a warning if the function of a collection is not deployed, or certainly lacks the hook.
+
+        The collection is stored all the same: nothing is written until the function answers (decision 0081).
+        """
+        if collection.before_write is None:
+            return ()
+        function, server = collection.before_write.function, Caller(CallerKind.SECRET, project=caller.project)
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                state = await self.functions.hook_state(server, function, HookName.BEFORE_WRITE)
+        except (Problem, TimeoutError) as problem:
+            log.warning("before_write was set unchecked", function=function, project=caller.project, error=str(problem))
+            return ()
+        match state:
+            case HookState.READY:
+                return ()
+            case HookState.NO_FUNCTION:
+                found, remedy = f"the project has no function {function}", "Deploy it"
+            case HookState.NO_HOOK:
+                found = f"{function} has no hooks.{EXPORTS[HookName.BEFORE_WRITE]}"
+                remedy = "Add the hook and deploy the function"
+        detail = (
+            f"{collection.name} asks {function} before writes, and {found}, so these writes are refused with "
+            f"{BeforeWriteFailed.code}. {remedy}: bunbase deploy {function}"
+        )
+        return (HookWarning(collection.name, function, detail),)
 
     async def _decided(
         self, caller: Caller, steps: tuple[CommitStep, ...], questions: tuple[Question, ...]

@@ -30,6 +30,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     `retiming`: true until Bundoc has read the expiry of all stored documents.
     `before_write`: the function that is asked before each write.
     `before_images`: the change log keeps each document as it was before a change.
+    `max_scan`: how many documents a query of a caller bound by rules may examine; None for the setting of the server.
     """
 
     rules: Rules | None = None
@@ -39,6 +40,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     strict: bool = False
     before_write: BeforeWrite | None = None
     before_images: bool = False
+    max_scan: int | None = None
 
 
 class Terms:
@@ -120,6 +122,7 @@ def altered(before: Definition, spec: CollectionSpec) -> Definition:
         strict=before.strict if spec.strict is UNSET else spec.strict,
         before_write=before.before_write if spec.before_write is UNSET else spec.before_write,
         before_images=before.before_images if spec.before_images is UNSET else spec.before_images,
+        max_scan=before.max_scan if spec.max_scan is UNSET else spec.max_scan,
     )
 
 

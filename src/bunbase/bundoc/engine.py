@@ -1,4 +1,6 @@
-"""The Protocol of an engine, which stores documents for Bundoc. Every engine must pass the tests in tests/bundoc."""
+"""The Protocol of an engine, which stores documents for Bundoc. Every engine must pass the tests in
+tests/bundoc/conformance, whose conftest.py lists the engines.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ class Moment(Protocol):
     def lookup(self, collection: str, id: str) -> StoredDocument | None: ...
 
     def search(self, collection: str, search: Search) -> Found:
-        """Find documents, as Engine.search. Raises: QueryNeedsIndex, DeadlineExceeded."""
+        """Find documents, as Engine.search. Raises: QueryNeedsIndex, QueryTooSlow."""
         ...
 
     def next_end(self, collection: str) -> int | None:
@@ -62,7 +64,8 @@ class Moment(Protocol):
 class Engine(Protocol):
     """Stores the documents of all projects. The caller must check the names of collections and the ids first.
 
-    Every method may raise DataUnreadable, BundocBusy, DeadlineExceeded, and the errors of BunKMS.
+    Every method may raise DataUnreadable, BundocBusy, and the errors of BunKMS. Every read may raise QueryTooSlow, or
+    DeadlineExceeded if the deadline of the request comes first.
     """
 
     async def get(self, project: str, collection: str, id: str) -> StoredDocument | None:

@@ -254,13 +254,12 @@ class BundocService:
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
-            bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            bound_by_rules(caller, Act.DOCUMENT_READ, collection)
             if at_least:
                 await self._reach(caller.project, at_least)
-            access = await self._access(caller, collection, SCAN_STEPS) if bound else None
             check_collection(collection)
+            access, budgets = await self._limits(caller, collection)
             await self._check_created(caller, collection)
-            budgets = self.unbound if access is None else self.bound
             with self._hinting(caller):
                 return await aggregated_page(self.engine, caller.project, collection, aggregation, budgets, access)
 
@@ -279,12 +278,13 @@ class BundocService:
         with counted("put_collection"):
             allow(caller, Act.COLLECTION_UPDATE)
             check_collection(name)
+            self._check_max_scan(spec)
             spec = await asyncio.to_thread(_checked, spec)  # compiling rules, filters and patterns may take a second
             await self.engine.alter(caller.project, name, spec, wait)
             made = await self._collection(caller, name)
             rules = (await self._terms(caller, name)).rules
-            warnings = await asyncio.to_thread(warnings_for, [(name, rules)], [made], self.read_seconds)
-            return msgspec.structs.replace(made, warnings=warnings)
+            slow = await asyncio.to_thread(warnings_for, [(name, rules)], [made], self.read_seconds)
+            return msgspec.structs.replace(made, warnings=(*slow, *await self.before_writes.warnings(caller, made)))
 
     async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
         with counted("misfits"):
@@ -382,6 +382,14 @@ class BundocService:
         terms = await self._terms(caller, collection)
         return Access(caller, collection, terms.rules, self.clock.now(), Budget(steps))
 
+    async def _limits(self, caller: Caller, collection: str) -> tuple[Access | None, Budgets]:
+        """Return the access of a caller bound by rules, None for any other caller, and the budgets of a query."""
+        if not bound_by_rules(caller, Act.DOCUMENT_READ, collection):
+            return None, self.unbound
+        terms = await self._terms(caller, collection)
+        access = Access(caller, collection, terms.rules, self.clock.now(), Budget(SCAN_STEPS))
+        return access, self.bound.of_collection(terms.definition.max_scan, self.unbound.documents)
+
     async def _terms(self, caller: Caller, collection: str) -> Terms:
         """Return the terms of a collection, with its rules compiled."""
         terms = await self.engine.terms(caller.project, collection) or ABSENT
@@ -390,12 +398,10 @@ class BundocService:
         return terms
 
     async def _queried(self, caller: Caller, collection: str, query: Query) -> Page:
-        bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
-        access = await self._access(caller, collection, SCAN_STEPS) if bound else None
+        access, budgets = await self._limits(caller, collection)
         if access is not None and self.dev:
             await self.first_queries.note(caller.project, collection, access.rules)
         visible = self._visible_to(caller)
-        budgets = self.unbound if access is None else self.bound
         with self._hinting(caller):
             return await queried(self.engine, caller.project, collection, query, budgets, access, visible)
 
@@ -475,6 +481,12 @@ class BundocService:
             return await self._decided(caller, collection, lambda access, lookup: answered(access, written, lookup))
         except Problem:
             return bare(written)
+
+    def _check_max_scan(self, spec: CollectionSpec) -> None:
+        """Raises: InvalidInput if the collection allows more than a server may examine."""
+        most = self.unbound.documents
+        if isinstance(spec.max_scan, int) and spec.max_scan > most:
+            raise InvalidInput.at("/max_scan", f"max_scan can be at most {most}, which is bundoc.server_scan.")
 
     async def _collection(self, caller: Caller, name: str) -> Collection:
         found = await self.engine.collection(caller.project, name)

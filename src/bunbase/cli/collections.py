@@ -71,6 +71,7 @@ def show(name: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
             ("schema", _schema(found)),
             ("expires by", found.expires),
             ("before writes", found.before_write and f"asks {found.before_write.function}"),
+            ("documents per query", found.max_scan),
             ("created", found.created_at),
         ]
     )

@@ -13,7 +13,7 @@ from bunbase.cli.deployed_hooks import warning
 from bunbase.cli.deploying import BundledFunction, Outcome, Result, put_into_service, rehearse
 from bunbase.cli.errors import OK
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
-from bunbase.cli.migrations import after_deployment
+from bunbase.cli.migrations import Migrated, after_deployment
 from bunbase.cli.output import Output, report, size_text
 from bunbase.cli.plans.changes import Change, check_losing
 from bunbase.cli.plans.folder import read_folder
@@ -23,6 +23,7 @@ from bunbase.cli.plans.showing import in_order, show_changes, show_place
 from bunbase.cli.plans.steps import Progress, Work
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.deployments import Version
+from bunbase.contracts.functions.walks import Walk
 
 SOME_FAILED = 1
 
@@ -35,13 +36,18 @@ DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only s
 
 
 class Deployed(msgspec.Struct, frozen=True):
-    """`items`: the functions. `changes`: the plan. `steps`: the outcome of its other changes."""
+    """`items`: the functions. `changes`: the plan. `steps`: the outcome of its other changes.
+
+    `migrations`: those that ran, with their counts. `pending_migrations`: the names of those that did not run.
+    """
 
     server: str
     project: str
     items: tuple[Result, ...]
     changes: tuple[Change, ...] = ()
     steps: tuple[Progress, ...] = ()
+    migrations: tuple[Walk, ...] = ()
+    pending_migrations: tuple[str, ...] = ()
 
 
 def deploy(
@@ -75,8 +81,20 @@ def deploy(
         if not out.json and any(change.name not in _names(plan) for change in plan.changes):
             show_changes(plan.changes, out)
         check_losing(plan.changes, allow_losing)
-        code = _apply(plan, session, project, force, out)
-        return code if code or names else after_deployment(session, project, migrate, out)
+        work, results = _apply(plan, session, project, force, out)
+        refused = any(result.outcome is Outcome.FAILED for result in results)
+        migrated = Migrated()
+        if work.failure is None and not refused and not names:
+            migrated = after_deployment(session, project, migrate, out)
+    if out.json:
+        changes, steps = tuple(in_order(plan.changes)), tuple(work.progress)
+        document = Deployed(plan.place.server, project, results, changes, steps, migrated.ran, migrated.pending)
+        out.document(document)
+    work.tell_of_failure()
+    if failure := work.failure or migrated.failure:
+        report(failure, out.json)
+        return failure.exit_code
+    return SOME_FAILED if refused else migrated.exit_code
 
 
 def _names(plan: Plan) -> set[str]:
@@ -93,7 +111,7 @@ def _rehearse(plan: Plan, project: str, force: bool, out: Output) -> None:
         _show_functions(results, out)
 
 
-def _apply(plan: Plan, session: Session, project: str, force: bool, out: Output) -> int:
+def _apply(plan: Plan, session: Session, project: str, force: bool, out: Output) -> tuple[Work, tuple[Result, ...]]:
     """Do the steps of the plan in their order. A failure before the functions keeps them as they are."""
     work = Work(out)
     work.do(plan.before)
@@ -103,17 +121,11 @@ def _apply(plan: Plan, session: Session, project: str, force: bool, out: Output)
         results = tuple(rehearse(one, plan.active, force) for one in plan.functions)
     refused = any(result.outcome is Outcome.FAILED for result in results)
     work.do(plan.after, skip=refused)
-    if out.json:
-        out.document(Deployed(plan.place.server, project, results, tuple(in_order(plan.changes)), tuple(work.progress)))
-    else:
+    if not out.json:
         _show_functions(results, out)
         if not plan.changes:
             out.done("The project is what bunbase.toml says.")
-    if work.failure is not None:
-        work.tell_of_failure()
-        report(work.failure, out.json)
-        return work.failure.exit_code
-    return SOME_FAILED if refused else OK
+    return work, results
 
 
 def _put(
@@ -130,8 +142,7 @@ def show_result(result: Result, out: Output) -> None:
     match result.outcome:
         case Outcome.DEPLOYED:
             out.done(f"deployed {result.name} as version {result.version}")
-            for hook in result.missing_hooks:
-                out.warn(warning(result.name, hook))
+            warn_of_hooks(result, out)
         case Outcome.FAILED if result.problem is not None and not out.json:
             running = f" (version {result.version} stays in service)" if result.version else ""
             out.warn(f"✗ {result.name}: {result.problem.get('detail', '')}{running}")
@@ -139,12 +150,18 @@ def show_result(result: Result, out: Output) -> None:
             pass
 
 
+def warn_of_hooks(result: Result, out: Output) -> None:
+    """Warn of the hooks of the project that name a function whose new version lacks them."""
+    for hook in result.missing_hooks:
+        out.warn(warning(result.name, hook))
+
+
 def _show_functions(results: tuple[Result, ...], out: Output) -> None:
     if not results:
         return
     out.table(("function", "result", "version", "size", "sha256"), [_row(result) for result in results])
     deployed_now = [result for result in results if result.outcome is Outcome.DEPLOYED]
-    if ready := [result.name for result in deployed_now if not result.only_hooks]:
+    if ready := [result.name for result in deployed_now if result.invocable]:
         out.hint(f"Next: bunbase invoke {ready[0]}")
 
 

@@ -11,25 +11,18 @@ from typing import Any, Final
 from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, at
 from bunbase.cli.session import Session
+from bunbase.contracts.functions.hooks import EXPORTS, OF_USERS, HookName, names_hook
 
-EXPORTS: Final = {
-    "before_signup": "beforeSignup",
-    "before_token": "beforeToken",
-    "after_signup": "afterSignup",
-    "send_mail": "sendMail",
-    "send_sms": "sendSms",
-}
-WRITES: Final = ("before_write", "beforeWrite")  # named by collections
 EXPORTED: Final = re.compile(rb"__export\(exports_\w+, \{([^}]*)\}\);\s*module\.exports = ")  # as Bun writes it
 
 
-def missing_hooks(session: Session, project: str, name: str, code: bytes) -> tuple[str, ...]:
+def missing_hooks(session: Session, project: str, name: str, code: bytes) -> tuple[HookName, ...]:
     """Return the hooks that the settings name this function for, and that its bundle does not have."""
     # a hook whose name is in the bundle may exist: only the certain cases warn
     hooks = _named_hooks(session, project)
-    missing = [hook for hook, export in EXPORTS.items() if hooks.get(hook) == name and export.encode() not in code]
-    if WRITES[1].encode() not in code and _is_asked(session, project, name):
-        missing.append(WRITES[0])
+    missing = [hook for hook in OF_USERS if hooks.get(hook) == name and not names_hook(code, hook)]
+    if not names_hook(code, HookName.BEFORE_WRITE) and _is_asked(session, project, name):
+        missing.append(HookName.BEFORE_WRITE)
     return tuple(missing)
 
 
@@ -51,16 +44,16 @@ def _is_asked(session: Session, project: str, name: str) -> bool:
     return any((one.get("before_write") or {}).get("function") == name for one in items)
 
 
-def has_only_hooks(code: bytes) -> bool:
-    """True if the function answers no requests: it exports `hooks`, and nothing by default."""
+def answers_requests(code: bytes) -> bool:
+    """False if a bundle certainly exports no handler, but only `hooks` or a `migration`."""
     found = EXPORTED.search(code)
-    return found is not None and b"hooks:" in found[1] and b"default:" not in found[1]
+    return found is None or b"default:" in found[1]
 
 
-def warning(name: str, hook: str) -> str:
-    if hook == WRITES[0]:
+def warning(name: str, hook: HookName) -> str:
+    if hook is HookName.BEFORE_WRITE:
         return (
-            f"A collection asks {name} before writes, and this version has no hooks.{WRITES[1]}: these writes will "
+            f"A collection asks {name} before writes, and this version has no hooks.{EXPORTS[hook]}: these writes will "
             "fail. Add the hook, or take before_write out of the collection."
         )
     return (

@@ -10,12 +10,13 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.cli.bundle import Bundled, bundle
-from bunbase.cli.deployed_hooks import has_only_hooks, missing_hooks
+from bunbase.cli.deployed_hooks import answers_requests, missing_hooks
 from bunbase.cli.entries import Entry
 from bunbase.cli.errors import Failure, Refused
 from bunbase.cli.http import Call, at
 from bunbase.cli.session import Session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
+from bunbase.contracts.functions.hooks import HookName
 
 UPLOAD_SECONDS: Final = 120.0  # long, since the server loads the bundle once before it answers
 
@@ -30,8 +31,8 @@ class Outcome(StrEnum):
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     """The result for one function. `version`: the active version, if any; `problem`: why the deployment failed.
 
-    `missing_hooks`: hooks of the project that name the function, and that the new version does not have. `only_hooks`:
-    it answers no requests.
+    `missing_hooks`: hooks of the project that name the function, and that the new version does not have. `invocable`:
+    false if it has no handler, or if a schedule or changes of documents run it.
     """
 
     name: str
@@ -40,8 +41,8 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str
     version: int | None = None
     problem: dict[str, Any] | None = None
-    missing_hooks: tuple[str, ...] = ()
-    only_hooks: bool = False
+    missing_hooks: tuple[HookName, ...] = ()
+    invocable: bool = True
 
 
 class BundledFunction(msgspec.Struct, frozen=True):
@@ -85,8 +86,10 @@ def put_into_service(
     except Refused as refused:
         return _result(made, Outcome.FAILED, current.version if current else None, refused.document())
     name, code = made.entry.name, made.bundle.code
+    config = msgspec.convert(made.entry.config, FunctionConfig)
+    invocable = answers_requests(code) and config.schedule is None and not config.on
     missing = missing_hooks(session, project, name, code)
-    return msgspec.structs.replace(done, missing_hooks=missing, only_hooks=has_only_hooks(code))
+    return msgspec.structs.replace(done, missing_hooks=missing, invocable=invocable)
 
 
 def rehearse(made: BundledFunction, active: Mapping[str, Version], force: bool = False) -> Result:

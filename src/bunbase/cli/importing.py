@@ -68,12 +68,18 @@ def _send(sending: Sending, file: Path, size: int, out: Output) -> None:
                 place[0] = done
 
             sending.send_lines(file, on_bytes, lambda: bar(place[0], f"line {sending.last_line}"))
+        sending.begin_asking(out)
     except BaseException:
         if sending.last_line and not sending.choices.dry_run:
             again = min((sending.last_line + 1, *sending.waiting))
             out.warn(
                 f"All lines up to {sending.last_line} were processed. To continue: --from-line {again} --on-conflict "
                 "skip. The whole file again with --on-conflict skip adds nothing twice."
+            )
+        if sending.asking and not sending.choices.dry_run:
+            out.warn(
+                f"These collections do not ask their function before writes yet: {', '.join(sending.asking)}. They "
+                "begin to ask when the import has ended."
             )
         raise
 

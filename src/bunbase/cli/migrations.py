@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,6 +71,23 @@ class Ran(msgspec.Struct, frozen=True):
 
     items: tuple[Walk, ...] = ()
     rehearsed: dict[str, Rehearsal] = {}
+
+
+class Migrated(msgspec.Struct, frozen=True):
+    """What a deployment did with the migrations. `ran`: those that ended, each with its counts. `pending`: the others.
+
+    `failure`: why the last one could not begin, or why its end is not known.
+    """
+
+    ran: tuple[Walk, ...] = ()
+    pending: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def exit_code(self) -> int:
+        if self.failure is not None:
+            return self.failure.exit_code
+        return next((FAILED for one in self.ran if exit_code(one)), OK)
 
 
 @app.command
@@ -159,7 +177,7 @@ def run(
         if no_wait:
             ran = [_begin(session, project, files[0], options, out)]
         else:
-            ran = run_in_order(session, project, files, options, out)
+            ran = list(run_in_order(session, project, files, options, out))
     if out.json:
         out.document(Ran(tuple(ran)))
     elif not files:
@@ -205,31 +223,37 @@ def cancel(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 def run_in_order(
     session: Session, project: str, files: list[MigrationFile], options: dict[str, Any], out: Output
-) -> list[Walk]:
-    """Run migrations, each after the one before, up to the first one that does not end well."""
-    ran = []
+) -> Iterator[Walk]:
+    """Run migrations, each after the one before, up to the first one that does not end well. Yield each at its end."""
     for file in files:
         walk = wait(session, project, _begin(session, project, file, options, out), out)
-        ran.append(walk)
+        yield walk
         if not out.json:
             show_end(walk, out)
         if walk.state != "done":
             break
-    return ran
 
 
-def after_deployment(session: Session, project: str, migrate: bool, out: Output) -> int:
+def after_deployment(session: Session, project: str, migrate: bool, out: Output) -> Migrated:
     """Run pending migrations, or name them. A folder without migrations costs no request."""
-    files = migration_files()
-    waiting = pending(files, known_walks(session, project)) if files else []
-    if not waiting:
-        return OK
-    if not migrate:
-        names = ", ".join(one.name for one in waiting)
-        out.hint(f"Pending migrations: {names}. Run them: bunbase migrations run")
-        return OK
-    ran = run_in_order(session, project, waiting, {}, out)
-    return next((FAILED for one in ran if exit_code(one)), OK)
+    ran: list[Walk] = []
+    waiting: list[MigrationFile] = []
+    try:
+        files = migration_files()
+        waiting = pending(files, known_walks(session, project)) if files else []
+        if migrate:
+            ran.extend(run_in_order(session, project, waiting, {}, out))
+        elif waiting:
+            names = ", ".join(one.name for one in waiting)
+            out.hint(f"Pending migrations: {names}. Run them: bunbase migrations run")
+    except Failure as failure:
+        return Migrated(tuple(ran), _pending(waiting, ran), failure)
+    return Migrated(tuple(ran), _pending(waiting, ran))
+
+
+def _pending(waiting: list[MigrationFile], ran: list[Walk]) -> tuple[str, ...]:
+    begun = {one.name for one in ran}
+    return tuple([one.name for one in waiting if one.name not in begun])
 
 
 def _begin(session: Session, project: str, file: MigrationFile, options: dict[str, Any], out: Output) -> Walk:

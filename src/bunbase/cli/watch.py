@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from bunbase.cli.deploy import show_result
+from bunbase.cli.deploy import show_result, warn_of_hooks
 from bunbase.cli.deploying import Outcome, Result, active_versions
 from bunbase.cli.entries import FOLDER, not_a_function
 from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
@@ -20,7 +20,7 @@ from bunbase.cli.http import Call
 from bunbase.cli.logs import follow_lines, logs_path, show
 from bunbase.cli.outage import Outage
 from bunbase.cli.output import Output
-from bunbase.cli.project_file import NAME, enter_project_folder
+from bunbase.cli.project_file import NAME, enter_project_folder, read_project_file
 from bunbase.cli.saved_files import SavedFiles
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.watched_functions import WatchedFunctions
@@ -77,7 +77,7 @@ def _wait_for_project(session: Session, flags: ProjectFlags, out: Output, parent
 def _deploy_what_is_saved(session: Session, project: str, out: Output, parent: int) -> None:
     files = SavedFiles([Path(FOLDER)], [Path(NAME)])
     functions = WatchedFunctions(session, project)
-    changed: set[Path] = set()
+    changed = {Path(NAME).absolute()}
     said = ""
     out.hint(f"Functions in {FOLDER}/ are deployed whenever they are saved.")
     while _wanted(parent):
@@ -134,6 +134,10 @@ def _deploy(functions: WatchedFunctions, changed: set[Path], files: SavedFiles, 
         files.watch(functions.sources[entry.name])
         if result.outcome is not Outcome.UNCHANGED:
             _tell(result, time.monotonic() - began, out)
+    if Path(NAME).absolute() in changed:
+        file = read_project_file()
+        if file.collections or file.auth:
+            out.hint(f"This command deploys functions only. For the rest of {NAME}, run: bunbase deploy")
 
 
 def _tell(result: Result, seconds: float, out: Output) -> None:
@@ -141,6 +145,7 @@ def _tell(result: Result, seconds: float, out: Output) -> None:
         out.document(result)
     elif result.outcome is Outcome.DEPLOYED:
         out.done(f"{result.name} v{result.version} is in service ({seconds * 1000:.0f} ms)")
+        warn_of_hooks(result, out)
     else:
         show_result(result, out)
 

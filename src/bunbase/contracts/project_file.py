@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bunbase.contracts.buncast import ChannelSpec
-from bunbase.contracts.bundoc.collections import BeforeWrite, FieldPath, IndexSpec, Rules
+from bunbase.contracts.bundoc.collections import BeforeWrite, FieldPath, IndexSpec, MaxScan, Rules
 from bunbase.contracts.functions.deployments import FunctionConfig
 from bunbase.contracts.tenant_auth.settings import MAX_PROVIDERS, Captcha, ProjectAuth, UserProvider
 
@@ -62,7 +62,8 @@ class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     the fields that the schema names. `rules`: the access rules, the path of a file with them, or `false` for none.
     `indexes`: all indexes, or the path of a JSON file with them. `expires`: the path of the field with the time at
     which a document expires, or `false` for none. `before_write`: the function that is asked before each write, or
-    `false` for none. `before_images`: changes have the document before the change.
+    `false` for none. `before_images`: changes have the document before the change. `max_scan`: how many documents a
+    query of a caller bound by rules may examine, or `false` for the setting of the server.
     """
 
     schema: dict[str, Any] | str | bool | UnsetType = UNSET
@@ -72,6 +73,7 @@ class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     indexes: tuple[IndexSpec, ...] | str | UnsetType = UNSET
     before_write: BeforeWrite | bool | UnsetType = UNSET
     before_images: bool | UnsetType = UNSET
+    max_scan: MaxScan | bool | UnsetType = UNSET
 
 
 class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):

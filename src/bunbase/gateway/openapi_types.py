@@ -98,7 +98,8 @@ def _more_exact(struct: type[msgspec.Struct]) -> dict[str, Any]:
     config = struct.__struct_config__
     if config.forbid_unknown_fields or config.omit_defaults:
         return {}
-    sent = [one.encode_name for one in msgspec.structs.fields(struct) if one.default is not msgspec.UNSET]
+    tag = [config.tag_field] if config.tag_field else []
+    sent = tag + [one.encode_name for one in msgspec.structs.fields(struct) if one.default is not msgspec.UNSET]
     return {"required": sent} if sent else {}
 
 

@@ -7,10 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.bundoc.query.budgets import EntryBudget, ScanBudget
+from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.query.budgets import Budgets, EntryBudget, ScanBudget
 from bunbase.bundoc.rules.rule import compile_rule
-from bunbase.contracts.bundoc.collections import IndexSpec
+from bunbase.bundoc.service import BundocService
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import Aggregation, Query
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
+from bunbase.pkg.errors import InvalidInput
+from tests.bundoc.permissions.test_access import ADA, SERVER
 from tests.bundoc.query.test_counts import INDEXES, all_of, kept, ruled, searching, sqlite
 
 __all__ = ["sqlite"]
@@ -19,6 +24,7 @@ TRUE = compile_rule("true", "list")
 MINE = compile_rule("doc.a == auth.uid", "list")
 PARTLY = compile_rule("doc.a == auth.uid && size(doc.c) < 2", "list")
 BODY_BYTES = 1000
+ADA_EXPLAINING = msgspec.structs.replace(ADA, explain=True)
 
 
 def documents(number: int, **fields: Any) -> list[Any]:
@@ -141,3 +147,46 @@ def test_a_search_whose_work_grows_is_known_from_its_plan(
     table = kept(sqlite, documents(3, a="a"), specs)
 
     assert (searching(sqlite, table, ruled(rule, where)).found().grows is not None) == warned
+
+
+async def test_a_collection_has_a_budget_of_its_own_for_callers_bound_by_rules(engine: Engine) -> None:
+    service = BundocService(engine, bound=Budgets(20), unbound=Budgets(100))
+    open_to_all = Rules(list="doc.n >= 0", get="true")
+    for name, most in (("few", 5), ("usual", None), ("many", 50)):
+        await service.put_collection(SERVER, name, CollectionSpec(rules=open_to_all, max_scan=most))
+        writes = [{"op": "create", "collection": name, "data": {"n": number}} for number in range(30)]
+        await service.commit(SERVER, msgspec.json.encode({"writes": writes}))
+
+    for name, most in (("few", 5), ("usual", 20), ("many", None)):
+        for asked in (Query(sort=("n",), limit=2), Aggregation(b'{"n":{"$sum":"n"}}')):
+            method: Any = service.query if isinstance(asked, Query) else service.aggregate
+            assert (await method(SERVER, name, asked)).body
+            if most is None:
+                assert (await method(ADA, name, asked)).body
+                continue
+            with pytest.raises(QueryNeedsIndex) as refused:
+                await method(ADA, name, asked)
+            assert refused.value.extra["budget"] == {"of": "documents", "most": most}
+
+    page = await service.query(ADA_EXPLAINING, "many", Query(sort=("n",), limit=2, explain=True))
+    assert msgspec.json.decode(page.body)["explain"]["warnings"][0]["from_documents"] == 50
+    for wrong in (101, 5_000_000):
+        with pytest.raises(InvalidInput) as told:
+            await service.put_collection(SERVER, "few", CollectionSpec(max_scan=wrong))
+        assert told.value.extra["errors"][0]["path"] == "/max_scan"
+    assert (await service.put_collection(SERVER, "few", CollectionSpec(strict=False))).max_scan == 5
+    assert (await service.put_collection(SERVER, "few", CollectionSpec(max_scan=None))).max_scan is None
+
+
+async def test_a_lower_setting_of_the_server_limits_what_a_collection_allows(engine: Engine) -> None:
+    before = BundocService(engine, bound=Budgets(10), unbound=Budgets(100))
+    spec = CollectionSpec(rules=Rules(list="doc.n >= 0"), max_scan=50)
+    await before.put_collection(SERVER, "posts", spec)
+    writes = [{"op": "create", "collection": "posts", "data": {"n": number}} for number in range(30)]
+    await before.commit(SERVER, msgspec.json.encode({"writes": writes}))
+
+    after = BundocService(engine, bound=Budgets(10), unbound=Budgets(25))
+
+    with pytest.raises(QueryNeedsIndex) as refused:
+        await after.query(ADA, "posts", Query(sort=("n",)))
+    assert refused.value.extra["budget"] == {"of": "documents", "most": 25}

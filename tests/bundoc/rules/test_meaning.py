@@ -82,6 +82,7 @@ DOC = {
         ("doc.owner.startsWith('a') && doc.owner.endsWith('da') && doc.owner.contains('d')", True),
         ("doc.n.contains('7')", None),
         (r"'\u00e9\x41\101\n' == 'éAA' + '\n' && r'\n' != '\n'", True),
+        (r"'\X4a' == 'J'", True),
         # time
         ("timestamp(doc._created) + duration('24h') == timestamp(doc._updated)", True),
         ("now - timestamp(doc._created) > duration('1h30m')", True),
@@ -114,6 +115,8 @@ DOC = {
         ("int('') == 0", None),
         ("int(doc.owner) == 0", None),
         ("int(doc.big) > 0", None),
+        ("int(-9223372036854775808.0) == doc.min", True),  # the exact value; an error in CEL
+        ("int(9223372036854775807.0) > 0", None),
         ("int(doc.yes) == 1", None),
         ("double('1.5e1') == 15.0 && double(doc.n) == 7.0 && double('.5') == 0.5", True),
         ("double('1e999') > 0.0", None),

@@ -18,7 +18,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create
 from bunbase.contracts.bundoc.documents import Query
-from bunbase.contracts.bundoc.problems import BundocBusy
+from bunbase.contracts.bundoc.problems import BundocBusy, QueryTooSlow
 from bunbase.pkg import metrics
 from bunbase.pkg.context import deadline_in
 from bunbase.pkg.errors import DeadlineExceeded
@@ -183,6 +183,16 @@ async def test_the_deadline_of_the_request_ends_a_query(engine: SqliteEngine) ->
         await engine.search(P, SLOW, WHOLE)
 
     await running(engine, 0)
+
+
+async def test_a_query_that_uses_its_own_time_says_what_to_do(engine: SqliteEngine) -> None:
+    await made_endless(engine, P, SLOW)
+    engine.turns.settings = BundocSettings(read_seconds=0.1)
+
+    with deadline_in(60), pytest.raises(QueryTooSlow) as refused:
+        await engine.search(P, SLOW, WHOLE)
+
+    assert (refused.value.status, "add an index" in refused.value.detail) == (503, True)
 
 
 async def test_a_project_keeps_one_connection_for_queries_and_none_when_idle(engine: SqliteEngine) -> None:

@@ -26,9 +26,9 @@ from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.transfer.service import TransferService
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
-from bunbase.contracts.bundoc.problems import InvalidQuery, QueryNeedsIndex
+from bunbase.contracts.bundoc.problems import InvalidQuery, QueryNeedsIndex, QueryTooSlow
 from bunbase.contracts.caller import EndUser
-from bunbase.pkg.errors import DeadlineExceeded, Problem
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.sealed_sqlite.scanners import Scan
 from tests.rooms import publishable_caller, secret_caller
 
@@ -238,10 +238,10 @@ REFUSALS: Final[dict[str, tuple[Refuse, type[Problem]]]] = {
         (too_much_to_order, QueryNeedsIndex),
         (too_many_words_found, QueryNeedsIndex),
         (no_index_for_words, QueryNeedsIndex),
-        (rules_over_many, DeadlineExceeded),
-        (rules_over_many_in_order, DeadlineExceeded),
-        (rules_over_many_groups, DeadlineExceeded),
-        (hidden_fields_of_many, DeadlineExceeded),
+        (rules_over_many, QueryTooSlow),
+        (rules_over_many_in_order, QueryTooSlow),
+        (rules_over_many_groups, QueryTooSlow),
+        (hidden_fields_of_many, QueryTooSlow),
         (too_much_to_expand, InvalidQuery),
         (a_fold_that_fails, InvalidQuery),
         (a_fold_of_a_filter_that_fails, InvalidQuery),
@@ -249,13 +249,13 @@ REFUSALS: Final[dict[str, tuple[Refuse, type[Problem]]]] = {
         (a_position_that_fails, InvalidQuery),
         (a_position_that_fails_in_the_loop, InvalidQuery),
         (a_snapshot_that_fails, InvalidQuery),
-        (out_of_time_in_a_page, DeadlineExceeded),
-        (out_of_time_in_groups, DeadlineExceeded),
-        (out_of_time_in_words, DeadlineExceeded),
-        (a_pattern_that_would_take_too_long, DeadlineExceeded),
-        (a_key_that_would_take_too_long, DeadlineExceeded),
-        (out_of_time_for_misfits, DeadlineExceeded),
-        (out_of_time_for_collections, DeadlineExceeded),
+        (out_of_time_in_a_page, QueryTooSlow),
+        (out_of_time_in_groups, QueryTooSlow),
+        (out_of_time_in_words, QueryTooSlow),
+        (a_pattern_that_would_take_too_long, QueryTooSlow),
+        (a_key_that_would_take_too_long, QueryTooSlow),
+        (out_of_time_for_misfits, QueryTooSlow),
+        (out_of_time_for_collections, QueryTooSlow),
         (an_error_of_the_database, InvalidQuery),
     )
 }

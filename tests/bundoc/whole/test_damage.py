@@ -14,8 +14,7 @@ from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.tables import FORMAT
 from bunbase.bundoc.writes import Create
-from bunbase.contracts.bundoc.problems import DataUnreadable
-from bunbase.pkg.errors import DeadlineExceeded
+from bunbase.contracts.bundoc.problems import DataUnreadable, QueryTooSlow
 from bunbase.pkg.sealed_sqlite.connection import connect
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
@@ -165,7 +164,7 @@ async def test_a_read_that_takes_too_long_is_stopped(directory: Path, kms: FakeK
         file.tables[C].page_sql = ENDLESS
 
         for limit in (1, 500):
-            with pytest.raises(DeadlineExceeded):
+            with pytest.raises(QueryTooSlow):
                 await engine.page(P, C, "", limit)
 
         assert await engine.get(P, C, "d0000") is not None

@@ -19,11 +19,14 @@ from bunbase.bundoc.query import aggregate, parse
 from bunbase.bundoc.query.budgets import Budgets, ScanBudget
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine import project_file
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
-from bunbase.contracts.bundoc.documents import Aggregation, Page, Query
+from bunbase.contracts.bundoc.documents import Aggregation, Highlight, Page, Query
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.sealed_sqlite.connection import connect
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.permissions.test_access import ADA, SERVER
 from tests.fakes import FakeKms
@@ -44,6 +47,7 @@ KEYS: Final = (
 )
 RULES: Final = {
     "exact": "doc.owner == auth.uid",
+    "several": "doc.owner in auth.claims.owners",
     "look_up": 'exists("members", doc.owner + "_" + auth.uid)',
 }
 WHERE: Final[dict[str, dict[str, Any]]] = {
@@ -95,10 +99,40 @@ MORE: Final[dict[str, dict[str, Any]]] = {
     "select": {"select": ("n",)},
     "expand": {"expand": ("ref",)},
     "limit": {"limit": 3},
+    "score": {"where": b'{"$search":"milk"}', "score": True},
+    "highlight": {"where": b'{"$search":"milk"}', "highlight": Highlight(("title",))},
 }
 
 
-def kinds() -> Iterator[tuple[str, Query | Aggregation]]:
+class Get(msgspec.Struct, frozen=True):
+    """One document."""
+
+    id: str = "d00000003"
+    expand: tuple[str, ...] = ()
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A page of the plain list."""
+
+    limit: int = 3
+    cursor: str | None = None
+
+
+class Continued(msgspec.Struct, frozen=True):
+    """The second page of a query, which its cursor names."""
+
+    first: Query | Aggregation | Listed
+
+
+Asked = Query | Aggregation | Get | Listed | Continued
+READS: Final = {"get": Get, "list": Listed, "query": Query, "aggregate": Aggregation}
+
+
+def kinds() -> Iterator[tuple[str, Asked]]:
+    yield "get", Get()
+    yield "get with expand", Get(expand=("ref",))
+    yield "list", Listed()
+    yield "cursor of a list", Continued(Listed())
     for name, where in WHERE.items():
         sent = msgspec.json.encode(where)
         yield f"list {name}", Query(sent)
@@ -107,6 +141,11 @@ def kinds() -> Iterator[tuple[str, Query | Aggregation]]:
     for name, sort in SORTS.items():
         yield f"sort {name}", Query(sort=sort)
         yield f"sort of one kind {name}", Query(b'{"kind":"k1"}', sort=sort)
+        yield f"sort of two kinds {name}", Query(b'{"kind":{"$in":["k1","k2"]}}', sort=sort)
+        yield f"cursor {name}", Continued(Query(sort=sort, limit=3))
+        yield f"cursor of two kinds {name}", Continued(Query(b'{"kind":{"$in":["k1","k2"]}}', sort=sort, limit=2))
+    yield "cursor of a search", Continued(Query(b'{"$search":"milk"}', limit=3))
+    yield "cursor of groups", Continued(Aggregation(b'{"v":{"$sum":"n"}}', None, ("kind",), limit=1))
     for name, group in GROUPS.items():
         for operator, value in VALUES.items():
             if name == "all" or operator in ("$count", "$sum"):
@@ -132,10 +171,10 @@ class Work:
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     work = Work()
-    connect, look, spend = ProjectFile._connect, ScanBudget.look, ScanBudget.spend
+    look, spend = ScanBudget.look, ScanBudget.spend
 
-    def connected(file: ProjectFile) -> apsw.Connection:
-        connection = connect(file)
+    def connected(*file: Any) -> apsw.Connection:
+        connection = connect(*file)
         connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, work.profile)
         return connection
 
@@ -147,7 +186,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
         work.units += documents
         spend(budget, documents, bytes)
 
-    monkeypatch.setattr(ProjectFile, "_connect", connected)
+    monkeypatch.setattr(project_file, "connect", connected)
     monkeypatch.setattr(ProjectFile, "search_inline", lambda *_: None)  # the same search in a thread is counted
     monkeypatch.setattr(ScanBudget, "look", looking)
     monkeypatch.setattr(ScanBudget, "spend", spending)
@@ -181,16 +220,38 @@ async def filled(service: BundocService, collections: list[str], numbers: range)
             await service.commit(SERVER, msgspec.json.encode({"writes": writes}))
 
 
-async def outcome(service: BundocService, caller: Caller, collection: str, asked: Query | Aggregation) -> Any:
-    """Return the answer, or None if the query was refused for its budget."""
+async def outcome(service: BundocService, caller: Caller, collection: str, asked: Asked, work: Work) -> Any:
+    """Return the answer, or None if it was refused for its budget of documents. The work is that of this answer."""
     try:
-        if isinstance(asked, Query):
-            page: Page = await service.query(caller, collection, asked)
-        else:
-            page = await service.aggregate(caller, collection, asked)
+        if isinstance(asked, Continued):
+            first = await outcome(service, caller, collection, asked.first, work)
+            if first is None:
+                return None
+            assert first["next"]
+            asked = msgspec.structs.replace(asked.first, cursor=first["next"])
+        work.units = 0
+        match asked:
+            case Get():
+                return (await service.get(caller, collection, asked.id, asked.expand)).id
+            case Listed():
+                page: Page = await service.list(caller, collection, asked.limit, asked.cursor)
+            case Query():
+                page = await service.query(caller, collection, asked)
+            case Aggregation():
+                page = await service.aggregate(caller, collection, asked)
     except QueryNeedsIndex as refused:
         return None if refused.extra["budget"]["of"] == "documents" else refused
     return msgspec.json.decode(page.body)
+
+
+async def is_warned(service: BundocService, caller: Caller, collection: str, asked: Asked, work: Work) -> bool:
+    """True if `explain` warns about the query, or about the query that gives the same answer."""
+    asked = asked.first if isinstance(asked, Continued) else asked
+    if isinstance(asked, Get):
+        return False
+    same = Query(limit=asked.limit) if isinstance(asked, Listed) else asked
+    full = await outcome(service, caller, collection, msgspec.structs.replace(same, explain=True), work)
+    return bool(full and full["explain"].get("warnings"))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -201,8 +262,11 @@ async def test_no_kind_of_query_has_a_cliff(service: BundocService, work: Work, 
     rules = Rules(list=RULES[rule], get=RULES[rule])
     warned = await service.put_collection(SERVER, "plain", CollectionSpec((WORDS,), rules=rules))
     await service.put_collection(SERVER, "indexed", CollectionSpec((*KEYS, WORDS), schema=schema, rules=rules))
-    explaining = msgspec.structs.replace(ADA, explain=True)
-    asked = {name: one for name, one in kinds() if rule == "exact" or name.startswith(("list", "sort", "query"))}
+    assert ADA.user is not None
+    owner = msgspec.structs.replace(ADA.user, claims={"owners": ["ada", "eve", "bob"]})
+    explaining = msgspec.structs.replace(ADA, explain=True, user=owner)
+    some = ("get", "list", "sort", "cursor", "query")
+    asked = {name: one for name, one in kinds() if rule == "exact" or name.startswith(some)}
     found: dict[tuple[str, str, str], list[tuple[int, bool, bool]]] = {}
     before = 0
     for size in SIZES:
@@ -215,12 +279,9 @@ async def test_no_kind_of_query_has_a_cliff(service: BundocService, work: Work, 
                 for who, caller in (("server", SERVER), ("ada", explaining)):
                     if who == "server" and rule != "exact":
                         continue
-                    explained = msgspec.structs.replace(what, explain=True)
-                    work.units = 0
-                    answer = await outcome(service, caller, collection, what)
+                    answer = await outcome(service, caller, collection, what, work)
                     units = work.units
-                    full = await outcome(service, caller, collection, explained) if size == SMALLEST else None
-                    warnings = bool(full and full["explain"].get("warnings"))
+                    warnings = size == SMALLEST and await is_warned(service, caller, collection, what, work)
                     found.setdefault((name, collection, who), []).append((units, answer is not None, warnings))
 
     assert SIZES[-1] > BUDGET.documents
@@ -238,6 +299,7 @@ async def test_no_kind_of_query_has_a_cliff(service: BundocService, work: Work, 
     assert all(who == "ada" for _, _, who in refused)
     if rule == "exact":
         assert ("count $eq", "indexed", "ada") not in refused
+    assert ("sort by n", "indexed", "ada") not in refused or rule == "look_up"
 
 
 def test_each_operator_and_parameter_has_a_kind_here() -> None:
@@ -247,5 +309,20 @@ def test_each_operator_and_parameter_has_a_kind_here() -> None:
     assert operators - tested == set()
     assert set(VALUES) == set(aggregate.OPERATORS)
     assert {"$dateTrunc", "$each"} <= set(GROUPS)
-    elsewhere = {"where", "sort", "cursor", "explain", "explain_as", "score", "highlight"}
-    assert set(Query.__struct_fields__) - elsewhere == set(MORE)
+    named = " ".join(name for name, _ in kinds())
+    only_explained = {"explain", "explain_as"}  # the plan alone; the test above asks for it with each kind
+    for asked in (Query, Aggregation, Get, Listed):
+        told = {"where": "list $eq", "values": "$sum", "group": "group by", "id": "get"}
+        parameters = set(asked.__struct_fields__) - only_explained
+        assert {one for one in parameters if told.get(one, one) not in named} == set()
+
+
+def test_each_way_to_read_documents_has_a_kind_here() -> None:
+    """The other methods read the change log, or describe a collection, or are for developers who change it."""
+    elsewhere = {"changes", "collections", "collection", "misfits", "data_key", "test_rules", "stored_sizes"}
+    writing = {"create", "put", "patch", "delete", "commit", "put_collection", "drop_collection", "rotate_data_key"}
+    inner = {"drop_project", "stored_bytes"}
+    methods = {name for name in vars(Bundoc) if not name.startswith("_")}
+
+    assert methods - elsewhere - writing - inner == set(READS)
+    assert {type(asked) for _, asked in kinds()} == {*READS.values(), Continued}

@@ -72,6 +72,7 @@ def collections(draw: st.DrawFn) -> dict[str, Collection]:
             draw(st.none() | NAMES),
             schema,
             draw(st.sampled_from((None, True))),
+            max_scan=draw(st.none() | st.integers(1, 100_000_000)),
         )
     return found
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from bunbase.cli.errors import Failure, Unreachable
 from bunbase.cli.http import Call
@@ -16,11 +17,12 @@ from bunbase.cli.project_copies.lines import json_line, settings_of, whole
 from bunbase.cli.project_copies.sending import BLOCK_LINES, Choices, Conflict, Sending
 from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.backups import Imported
-from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec, IndexState, Rules
+from bunbase.contracts.bundoc.collections import BeforeWrite, Collection, CollectionSpec, IndexSpec, IndexState, Rules
 from bunbase.contracts.tenant_auth.transfers import ImportedUsers
 from bunbase.pkg.ndjson import RefusedLine
 
 POSTS = Collection("posts", "2026-11-30T00:00:00Z", rules=Rules(get="true"))
+ASK, KEPT = BeforeWrite("check"), BeforeWrite("old")
 OTHER = Rules(get="auth != null")
 
 
@@ -44,7 +46,11 @@ class FakeServer:
         self.asked.append(call)
         if call.method == "PUT":
             name = call.path.split("/")[3].partition("?")[0]
-            return self.collections.setdefault(name, Collection(name, ""))
+            made = self.collections.setdefault(name, Collection(name, ""))
+            spec = msgspec.json.decode(call.content or b"", type=CollectionSpec)
+            known = {one: value for one, value in msgspec.structs.asdict(spec).items() if value is not UNSET}
+            self.collections[name] = msgspec.structs.replace(made, **known)
+            return self.collections[name]
         lines = (call.content or b"").splitlines()
         if kind is ImportedUsers:
             self.users += lines
@@ -65,9 +71,11 @@ class FakeServer:
         return Imported(len(documents) - len(lacking), 0, len(lacking), len(documents), errors, tuple(lacking))
 
 
-def sent(server: FakeServer, file: Path, choices: Choices, *documents: dict[str, str]) -> Sending:
+def sent(
+    server: FakeServer, file: Path, choices: Choices, *documents: dict[str, str], asks: BeforeWrite | None = None
+) -> Sending:
     """Write a file and send it. Return the import, also after a failure: the test reads how far it came."""
-    settings = CollectionSpec(rules=Rules(get="true"))
+    settings = CollectionSpec(rules=Rules(get="true"), before_write=asks or UNSET)
     lines = [{"bunbase_export": 1, "users": True}, {"define": "posts", "settings": settings}, {"user": {"id": "eve"}}]
     lines += [{"collection": "posts", "document": one} for one in documents]
     lines += [{"end": {"collections": 1, "documents": len(documents), "users": 1}}]
@@ -77,6 +85,7 @@ def sent(server: FakeServer, file: Path, choices: Choices, *documents: dict[str,
     sending.send_settings(out)
     try:
         sending.send_lines(file, lambda _done: None, lambda: None)
+        sending.begin_asking(out)
     except Failure:
         assert server.breaks_at
     return sending
@@ -120,6 +129,44 @@ def test_an_import_that_breaks_knows_its_last_line_and_continues_after_it(file: 
     assert (again.documents.imported, again.users.imported) == (10, 0)
 
 
+def test_a_collection_asks_its_function_only_after_its_documents(file: Path) -> None:
+    server = FakeServer()
+
+    sending = sent(server, file, Choices(Conflict.FAIL), {"_id": "a"}, asks=ASK)
+
+    paths = [call.path.partition("?")[0] for call in server.asked]
+    assert paths == ["/v1/collections/posts", "/v1/auth/users/import", "/api/projects/prj_a/import", paths[0]]
+    assert b"before_write" not in (server.asked[0].content or b"")
+    assert (server.collections["posts"].before_write, sending.errors.count) == (ASK, 0)
+
+
+def test_an_import_that_was_interrupted_lets_its_collections_ask_when_it_is_continued(file: Path) -> None:
+    server = FakeServer(breaks_at=1)
+
+    sent(server, file, Choices(Conflict.FAIL), {"_id": "a"}, asks=ASK)
+    asked_between = server.collections["posts"].before_write
+    again = sent(server, file, Choices(Conflict.SKIP), {"_id": "a"}, asks=ASK)
+
+    assert asked_between is None
+    assert (server.collections["posts"].before_write, again.collections.updated) == (ASK, 1)
+
+
+@pytest.mark.parametrize(
+    ("conflict", "at_first", "in_the_end"),
+    [(Conflict.FAIL, KEPT, KEPT), (Conflict.SKIP, KEPT, KEPT), (Conflict.REPLACE, KEPT, ASK)],
+)
+def test_a_collection_that_asks_another_function_keeps_it_unless_it_is_replaced(
+    file: Path, conflict: Conflict, at_first: BeforeWrite, in_the_end: BeforeWrite
+) -> None:
+    server = FakeServer(msgspec.structs.replace(POSTS, before_write=at_first))
+
+    sent(server, file, Choices(conflict), {"_id": "a"}, asks=ASK)
+
+    assert server.collections["posts"].before_write == in_the_end
+    puts = [call.content for call in server.asked if call.method == "PUT"]
+    assert len(puts) == (conflict is Conflict.REPLACE)
+
+
 @pytest.mark.parametrize(
     ("conflict", "counts", "puts"),
     [(Conflict.FAIL, (0, 0, 1), 0), (Conflict.SKIP, (0, 1, 0), 0), (Conflict.REPLACE, (1, 0, 0), 1)],
@@ -158,5 +205,5 @@ def test_the_settings_of_a_collection_are_those_that_developers_made() -> None:
         indexes=(IndexSpec(("n",), name="by_n", unique=True),), rules=Rules(get="true"), expires="ends"
     )
     assert whole(CollectionSpec(expires="ends")) == CollectionSpec(
-        (), None, "ends", None, strict=False, before_write=None, before_images=False
+        (), None, "ends", None, strict=False, before_write=None, before_images=False, max_scan=None
     )

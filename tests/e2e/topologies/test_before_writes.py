@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +92,38 @@ def test_nothing_is_written_while_the_function_fails_and_it_recovers(
 
     assert answers == {key: key[0] for key in answers}
     assert [one["_id"] for one in http.get("/v1/data/orders", headers=server).json()["items"]] == ["good"]
+
+
+WAITING = """
+export const hooks = {
+  async beforeWrite({ next }: any, { data }: any): Promise<void> {
+    if (!next.waits) return;
+    await data.put("items", "seen", {});
+    await new Promise(() => {});
+  },
+};
+"""
+
+
+def test_a_worker_that_is_killed_while_it_decides_refuses_the_write_and_the_next_write_works(
+    instance: Instance, server: dict[str, str], tmp_path: Path
+) -> None:
+    http, toml = instance.http, tmp_path / "bunbase.toml"
+    toml.write_text(toml.read_text().replace("timeout_ms = 2000", "timeout_ms = 10000"))
+    (tmp_path / "functions" / "stock.ts").write_text(WAITING)
+    instance.bunbase("deploy", cwd=tmp_path)
+
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(http.put, "/v1/data/orders/o1", json={"waits": True}, headers=server)
+        poll(lambda: http.get("/v1/data/items/seen", headers=server).status_code == 200, what="the function decides")
+        for pid in instance.descendants("worker.ts"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        refused = sent.result()
+    stored = http.get("/v1/data/orders/o1", headers=server)
+    again = http.put("/v1/data/orders/o1", json={"waits": False}, headers=server)
+
+    said = refused.json()
+    assert (refused.status_code, said["code"], said["cause"]) == (503, "before_write_busy", "function_crashed")
+    assert refused.headers["retry-after"] == "1"
+    assert (stored.status_code, again.status_code) == (404, 201)

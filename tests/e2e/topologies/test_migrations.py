@@ -35,12 +35,18 @@ def test_documents_are_migrated_once_and_backfilled(instance: Instance, tmp_path
     rehearsed = instance.bunbase_json("migrations", "run", "--dry-run", cwd=tmp_path)["rehearsed"]["0001_split_name"]
     named = run("data", "get", "people", "eve", "--json")
     pending = migrations()
-    run("deploy", "--migrate")
+    named_by_deployment = instance.bunbase_json("deploy", cwd=tmp_path)
+    deployed = instance.bunbase_json("deploy", "--migrate", cwd=tmp_path)
     again = instance.bunbase_json("migrations", "run", cwd=tmp_path)["items"]
     file.write_text(MIGRATION + "// changed")
 
     assert (rehearsed["changed"], "Eve Low" in named) == (2, True)
     assert pending == [("0001_split_name", "pending", False)]
+    assert (named_by_deployment["pending_migrations"], deployed["pending_migrations"]) == (["0001_split_name"], [])
+    assert named_by_deployment["migrations"] == []
+    assert [(one["name"], one["state"], one["changed"]) for one in deployed["migrations"]] == [
+        ("0001_split_name", "done", 2)
+    ]
     assert again == []
     assert migrations() == [("0001_split_name", "done", True)]
     assert '"first"' in run("data", "get", "people", "eve", "--json")
@@ -51,7 +57,7 @@ def test_documents_are_migrated_once_and_backfilled(instance: Instance, tmp_path
     (tmp_path / "functions" / "seen.ts").write_text("export default async (req: Request) => void (await req.json());")
     toml = tmp_path / "bunbase.toml"
     toml.write_text(f'{toml.read_text()}\n[functions.seen]\non = [{{ collection = "people" }}]\n')
-    run("deploy")
+    assert instance.bunbase_json("deploy", cwd=tmp_path)["items"][-1]["invocable"] is False
     assert instance.bunbase_json("functions", "backfill", "seen", "--dry-run", cwd=tmp_path)["handed_on"] == 2
     assert instance.bunbase_json("functions", "backfill", "seen", cwd=tmp_path)["handed_on"] == 2
     assert instance.bunbase_json("functions", "backfill", "seen", "status", cwd=tmp_path)["state"] == "done"

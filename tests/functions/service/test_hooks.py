@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.functions.hooks import MAX_EVENT_BYTES, HookCall, HookLoop, HookName
+from bunbase.contracts.functions.hooks import MAX_EVENT_BYTES, HookCall, HookLoop, HookName, HookState
 from bunbase.contracts.functions.problems import (
     FunctionCrashed,
     FunctionError,
@@ -118,8 +118,10 @@ async def test_no_request_reaches_a_hook_whatever_it_claims_to_be(functions: Fun
 async def test_a_hook_of_another_project_never_runs(functions: FunctionsService) -> None:
     await deploy(functions, "gate", HOOKS)
 
-    assert await functions.has_function(SERVER, "gate")
-    assert not await functions.has_function(secret_caller("prj_other"), "gate")
+    states = [
+        await functions.hook_state(by, "gate", HookName.BEFORE_SIGNUP) for by in (SERVER, secret_caller("prj_other"))
+    ]
+    assert states == [HookState.READY, HookState.NO_FUNCTION]
     with pytest.raises(FunctionNotFound):
         await functions.run_hook(secret_caller("prj_other"), asked())
     with pytest.raises(FunctionNotFound):

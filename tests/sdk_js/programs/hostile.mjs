@@ -208,6 +208,7 @@ export async function add(claim, { load }) {
     equal([refused.status, refused.message, refused.body], [400, "No", { code: "stale_revision", error: "No" }]);
     equal(await client.functions.invoke("works"), { done: true });
     await posts.put("a", {});
+    equal((await refusal(posts.get("b"), "document_not_found")).message, "There is no document b in posts.");
     const unknown = [
       () => posts.query({ where: { $search: "foo" } }),
       () => posts.query({ where: { $or: [{ $text: 1 }] } }),

@@ -20,7 +20,7 @@ export class MemoryDocuments {
 
   get(collection: string, id: string): Stored {
     const found = this.all(collection).get(id);
-    if (!found) throw refused(404, "document_not_found", `There is no document ${id}.`);
+    if (!found) throw refused(404, "document_not_found", `There is no document ${id} in ${collection}.`);
     return found;
   }
 

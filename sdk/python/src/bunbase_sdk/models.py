@@ -143,44 +143,11 @@ class Change(TypedDict):
     seq: int
 
 
-class ChannelMessage(TypedDict):
-    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: makes a repetition of this message
-    harmless for two minutes.
-    """
-
-    channel: str
-    data: Any
-    key: NotRequired[str]
-
-
-class ChannelRules(TypedDict):
-    """The sources of the rules, in CEL. Without a rule, only the secret key and members of the project may do it.
-
-    Variables: `auth`, `channel`, `params` (the parts of the name that match `{…}` in the pattern) and `now`.
-    `message` is the data to publish, or the presence of a member; null for a caller that only wants to see the
-    members.
-    """
-
-    presence: NotRequired[str | None]
-    publish: NotRequired[str | None]
-    subscribe: NotRequired[str | None]
-
-
-class ChannelSpec(TypedDict):
-    """The definition of the channels whose names match one pattern. `history`: None keeps no messages.
-
-    `presence`: the channels have a list of members.
-    """
-
-    history: NotRequired[History | None]
-    presence: NotRequired[bool]
-    rules: NotRequired[ChannelRules]
-
-
 class CollectionInfo(TypedDict):
     """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
 
-    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
+    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown,
+    and a function that cannot answer before writes.
     """
 
     before_images: NotRequired[bool]
@@ -190,11 +157,12 @@ class CollectionInfo(TypedDict):
     documents: NotRequired[int | None]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexState]]
+    max_scan: NotRequired[int | None]
     name: str
     rules: NotRequired[Rules | None]
     schema: NotRequired[dict[str, Any] | None]
     strict: NotRequired[bool | None]
-    warnings: NotRequired[list[RuleWarning] | None]
+    warnings: NotRequired[list[RuleWarning | HookWarning] | None]
 
 
 class CollectionSpec(TypedDict):
@@ -204,13 +172,15 @@ class CollectionSpec(TypedDict):
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
     JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`:
     the function that is asked before each write. `before_images`: the change log keeps each document as it was
-    before an update or delete.
+    before an update or delete. `max_scan`: how many documents a query of a caller bound by rules may examine, at
+    most `bundoc.server_scan`; null for `bundoc.max_scan`.
     """
 
     before_images: NotRequired[bool]
     before_write: NotRequired[BeforeWrite | None]
     expires: NotRequired[str | None]
     indexes: NotRequired[list[IndexSpec]]
+    max_scan: NotRequired[int | None]
     rules: NotRequired[Rules | None]
     schema: NotRequired[dict[str, Any] | None]
     strict: NotRequired[bool]
@@ -355,11 +325,16 @@ class HandedLink(TypedDict):
     url: str
 
 
-class History(TypedDict):
-    """The messages that a channel keeps: at most `messages`, each for `seconds`."""
+class HookWarning(TypedDict):
+    """The collection names a function in `before_write` that cannot answer, so the writes will be refused.
 
-    messages: NotRequired[int]
-    seconds: NotRequired[int]
+    `detail`: a sentence for the developer, with the remedy.
+    """
+
+    code: Literal["before_write_missing"]
+    collection: str
+    detail: str
+    function: str
 
 
 class Impersonated(TypedDict):
@@ -604,14 +579,6 @@ class Pbkdf2Parts(TypedDict):
     scheme: Literal["pbkdf2"]
 
 
-class PublishedMessage(TypedDict):
-    """The place of a message in its channel. `offset` 0: nobody listens, and the channel keeps no messages."""
-
-    channel: str
-    epoch: str
-    offset: int
-
-
 class RefusedLine(TypedDict):
     code: str
     detail: str
@@ -635,6 +602,7 @@ class RuleWarning(TypedDict):
     add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
+    code: Literal["rule_without_index"]
     collection: str
     detail: str
     from_documents: int

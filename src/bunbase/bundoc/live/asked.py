@@ -25,6 +25,7 @@ SPARES: Final = 20  # rows behind the window, so that most deletions need no que
 class ParsedLive(msgspec.Struct, frozen=True):
     """A parsed query. `search`: without rules, and with room for spare rows. `meaning`: equal for equal queries.
 
+    `most_scan`: the highest budget of documents that a collection can allow.
     `id`: the document to watch, None for a query. `bounded`: the query has a limit. `light`: the filter may be
     evaluated in the event loop.
     """
@@ -37,6 +38,7 @@ class ParsedLive(msgspec.Struct, frozen=True):
     meaning: str
     light: bool
     id: str | None = None
+    most_scan: int = 0
 
     @property
     def where(self) -> Filter:
@@ -59,8 +61,8 @@ class Resume(msgspec.Struct, frozen=True):
     have: tuple[str, ...]
 
 
-async def parse_live(query: LiveQuery, budgets: Budgets) -> ParsedLive:
-    """Parse a query. Raises: InvalidInput, InvalidQuery, NotLive."""
+async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> ParsedLive:
+    """Parse a query. `most_scan`: as in ParsedLive. Raises: InvalidInput, InvalidQuery, NotLive."""
     check_collection(query.collection)
     if query.id is not None:
         return _one_document(query, query.id)
@@ -91,6 +93,7 @@ async def parse_live(query: LiveQuery, budgets: Budgets) -> ParsedLive:
         bounded=query.limit is not None,
         meaning=f"{parts!r} {said}",
         light=is_light(search),
+        most_scan=most_scan,
     )
 
 

@@ -17,8 +17,8 @@ from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.bundoc.query.select import selected
 from bunbase.bundoc.query.sort import position
 from bunbase.contracts.bundoc.live import MAX_DOCUMENTS, MAX_RESULT_BYTES, LiveQueryTooLarge, RulesTooSlow
+from bunbase.contracts.bundoc.problems import QueryTooSlow
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.errors import DeadlineExceeded
 
 MAX_LOOKED_UP: Final = 5000
 AFTER_END_MS: Final = 2
@@ -56,7 +56,7 @@ def evaluated(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, 
     looked_up: set[Place] = set()
     try:
         window = _document(moment, asked, view, looked_up) if asked.id else _found(moment, asked, view, looked_up)
-    except DeadlineExceeded as slow:
+    except QueryTooSlow as slow:
         raise RulesTooSlow(slow.detail) from None
     check_size(window, asked.bounded)
     if len(looked_up) > MAX_LOOKED_UP:

@@ -36,7 +36,7 @@ from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.visibility import View, view_of
 from bunbase.contracts.bundoc.backups import ProjectRestoring
 from bunbase.contracts.bundoc.live import LiveQueryTooLarge
-from bunbase.contracts.bundoc.problems import BundocBusy
+from bunbase.contracts.bundoc.problems import BundocBusy, QueryTooSlow
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock
@@ -49,7 +49,7 @@ log = logger("bundoc")
 REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
 AHEAD_SECONDS: Final = 1.0
 TRIES: Final = 8
-PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, ProjectRestoring)
+PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
 
 
 class Hub:

@@ -52,7 +52,7 @@ class LiveService:
         if number in stream.watches:
             raise InvalidInput.at("number", f"The edge watches something under the number {number} already.")
         budgets = self.bound if bound_by_rules(caller, Act.DOCUMENT_READ, query.collection) else self.unbound
-        asked, resume = await parse_live(query, budgets), parse_resume(query)
+        asked, resume = await parse_live(query, budgets, self.unbound.documents), parse_resume(query)
         member = stream.watches[number] = Member(stream, number, caller, asked, resume)
         hub = self._hub(caller.project)
         try:

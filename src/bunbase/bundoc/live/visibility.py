@@ -63,16 +63,23 @@ def view_of(asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetim
         if terms is None and not dev and asked.id is None:
             raise CollectionNotFound(f"There is no collection {asked.collection}.")
         return View(_named(asked, caller, "all", ()), None, asked.search)
-    access = Access(caller, asked.collection, (terms or ABSENT).rules, now, Budget(SCAN_STEPS))
-    return _ruled(asked, access, "list" if asked.id is None else "get")
+    terms = terms or ABSENT
+    access = Access(caller, asked.collection, terms.rules, now, Budget(SCAN_STEPS))
+    return _ruled(asked, access, "list" if asked.id is None else "get", terms.definition.max_scan)
 
 
-def _ruled(asked: ParsedLive, access: Access, op: Operation) -> View:
+def _ruled(asked: ParsedLive, access: Access, op: Operation, max_scan: int | None) -> View:
     rules, about = access.rules, access.about(op)
     search = narrow(asked.search, access, about) if op == "list" else asked.search
+    if max_scan is not None:
+        search = msgspec.structs.replace(search, max_scan=min(max_scan, asked.most_scan))
     rule = rules.rules.get(op)
     asks = [*([rule] if rule is not None else []), *rules.hidden.values()]
-    said = [rule.source if rule else None, sorted((path, one.source) for path, one in rules.hidden.items())]
+    said = [
+        search.max_scan,
+        rule.source if rule else None,
+        sorted((path, one.source) for path, one in rules.hidden.items()),
+    ]
     looks_up, timed = any(one.lookups() for one in asks), any(_reads(one.tree, "now") for one in asks)
     kind, who = _class(access, op, rule, about, whole=looks_up or timed)
     return View(

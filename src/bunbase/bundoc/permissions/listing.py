@@ -15,9 +15,8 @@ from bunbase.bundoc.query.implies import conjuncts
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import TextSearch
-from bunbase.contracts.bundoc.problems import InvalidQuery
+from bunbase.contracts.bundoc.problems import InvalidQuery, QueryTooSlow
 from bunbase.pkg import effort
-from bunbase.pkg.errors import DeadlineExceeded
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
 LOOP_NODES: Final = 400  # in all rules of the search; translating a node to SQL takes about 5 µs
@@ -77,10 +76,13 @@ def _shown(access: Access, stored: StoredDocument, lookup: Lookup) -> StoredDocu
 def _check_budget(access: Access) -> None:
     """Stop a search that has used its budget. Otherwise, later documents would be missing in the answer.
 
-    Raises: DeadlineExceeded.
+    Raises: QueryTooSlow.
     """
     if access.budget.spent:
-        raise DeadlineExceeded("The rules of this collection take too long for so many documents: simplify them.")
+        raise QueryTooSlow(
+            "The list rule has used its ten million steps before the end of the list: simplify the rule, or add an "
+            "index on the fields that it compares with ==."
+        )
 
 
 def _check_hidden(hidden: Iterable[str], search: Search, named: Iterable[tuple[Path, str]]) -> None:

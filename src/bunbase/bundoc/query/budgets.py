@@ -39,6 +39,10 @@ class Budgets(msgspec.Struct, frozen=True):
         """With about how many documents a query is refused whose work grows with the collection."""
         return min(self.documents, int(READ_PER_SECOND * self.seconds))
 
+    def of_collection(self, max_scan: int | None, most: int) -> Budgets:
+        """Return the budgets for a collection. `max_scan`: its own number of documents, limited by `most`."""
+        return self if max_scan is None else msgspec.structs.replace(self, documents=min(max_scan, most))
+
 
 BOUND: Final = Budgets()
 UNBOUND: Final = Budgets(5_000_000, 1 << 30)  # for callers that no rule binds

@@ -6,7 +6,10 @@ How an index is chosen:
 2. Otherwise, the best index has the most "pins": first fields that the filter sets equal to a value. Between indexes
    with equally many pins, an index wins that has a range on its next field; then a partial index, whose own filter the
    query must imply; then an index that has the order of the result.
-3. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in them.
+3. A field may also be one of several listed values (`$in`, or `doc.f in list` of a rule). Then there is one range for
+   each value, and an engine merges the ranges if each of them has the order of the result. `[household, -date]` serves
+   a list of some households, newest first, and reads little more than the page.
+4. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in them.
 
 The duration of a search must not reveal the content of denied documents to a caller bound by rules. The danger: with an
 index on `salary`, a query for `salary = 5000` is slow only if a denied document has this salary, even though the answer
@@ -36,8 +39,9 @@ PRIMARY: Final = "_id"
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
 MOST_PINS: Final = 8  # the fields of an index
+MOST_RANGES: Final = 200  # as many as a filter may list values; of several lists, all combinations are ranges
 
-Rank = tuple[int, int, int, int]  # number of pins; 1 for a range; 1 for a partial index; 1 for the result's order
+Rank = tuple[int, int, int, int]  # number of pins; of lists and ranges; 1 for a partial index; 1 for the result's order
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -69,18 +73,23 @@ class Index(msgspec.Struct, frozen=True):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """The keys from `low` (included) to `high` (excluded)."""
+    """The keys from `low` (included) to `high` (excluded).
+
+    `base`: the beginning of all keys in the range, which holds the values that the filter sets equal or lists.
+    """
 
     low: bytes = b""
     high: bytes = ALL_ABOVE
+    base: bytes = b""
 
 
 class Plan(msgspec.Struct, frozen=True):
     """The index and the ranges that serve a search.
 
     `index`: None for the table itself, which is sorted by id. `pinned`: the beginning of all keys in the ranges.
-    `ordered`: the keys have the order of the result. `backwards`: they have this order if read from last to first.
-    `said`: tests that every document in the ranges passes, unless the index has arrays (`many`).
+    `ordered`: the keys have the order of the result. `backwards`: they have this order if read from last to first; then
+    the last range comes first. `merged`: only the keys of one range have this order, without their `base`, so the
+    ranges must be merged. `said`: tests that every document in the ranges passes, unless the index has arrays (`many`).
     `by_id`: documents must be read in the order of their ids, not of the keys. Otherwise, the point at which a search
     stops would reveal the order of documents that the caller may not see.
     """
@@ -90,8 +99,25 @@ class Plan(msgspec.Struct, frozen=True):
     pinned: bytes = b""
     ordered: bool = False
     backwards: bool = False
+    merged: bool = False
     said: tuple[Filter, ...] = ()
     by_id: bool = False
+
+    def base(self, range: Range) -> bytes:
+        """Return the beginning of the keys in the range before the position of a document in the result."""
+        return range.base if self.merged else self.pinned
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The beginnings of keys that tests of equality and lists of values choose.
+
+    `pins`, `lists`: how many fields are equal to one value, and to one of several. `said`: the tests.
+    """
+
+    bases: tuple[bytes, ...]
+    pins: int
+    lists: int
+    said: tuple[Filter, ...]
 
 
 def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None = None) -> Plan:
@@ -159,8 +185,8 @@ def narrows(plan: Plan, where: Filter) -> bool:
         return plan.ranges != (Range(),) or where == EVERYTHING
     said = [*plan.said, *conjuncts(index.where)]
     left = [test for test in conjuncts(where) if not implies(said, test)]
-    pinned = len(pinning(index, plan.said))
-    ranged = index.order.fields[pinned].path if pinned < len(index.order.fields) else None
+    rest = _rest(index, plan.said)
+    ranged = rest[0].path if rest else None
     return all(isinstance(test, Compare | StartsWith) and test.path == ranged for test in left)
 
 
@@ -175,9 +201,11 @@ def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
     return pins
 
 
-def listing(tests: Sequence[Filter], path: Path) -> Or | None:
-    """Return the test that lists values for the path, each of which becomes a range. None if there is no such test."""
-    return next((test for test in tests if isinstance(test, Or) and _path_of(test) == path), None)
+def _rest(index: Index, said: Sequence[Filter]) -> tuple[SortField, ...]:
+    """Return the fields of the index after those that the tests `said` set equal to one or several values."""
+    paths = {_path_of(test) for test in said}
+    placed = next((at for at, field in enumerate(index.order.fields) if field.path not in paths), MOST_PINS)
+    return index.order.fields[placed:]
 
 
 def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str, ...]:
@@ -186,8 +214,7 @@ def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str
         return _fields_for(conjuncts(where), order)
     tests = [*conjuncts(bound.implied), *conjuncts(where)]
     if may_be_proved(where, bound):
-        listed = _listed(bound)
-        return _fields_for(tests, order, tuple(path for test in listed if (path := _path_of(test)) is not None))
+        return _fields_for(tests, order)
     return _fields_for(told(where, bound), order if _is_told(order.fields) else Order())
 
 
@@ -214,18 +241,29 @@ def narrowing(where: Filter, bound: Bound | None = None) -> tuple[str, ...]:
     return tuple(str(SortField(path)) for path in paths if path not in TOLD)[:8]
 
 
-def _fields_for(tests: list[Filter], order: Order, listed: tuple[Path, ...] = ()) -> tuple[str, ...]:
-    """Return the fields of the wanted index.
-
-    `listed`: fields that must come before the fields of the order, so that the keys prove the rule.
-    """
+def _fields_for(tests: list[Filter], order: Order) -> tuple[str, ...]:
+    """Return the fields of the wanted index: those with one value, those with several, the order, and one range."""
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
-    pinned += listed
+    pinned += _listed_paths(tests, pinned)
     ranged = [path for test in tests if (path := _path_of(test)) is not None and path not in pinned]
     fields = [SortField(path) for path in dict.fromkeys(pinned) if path != (PRIMARY,)]
     fields += [field for field in order.fields if field.path not in pinned]
     fields += [SortField(path) for path in dict.fromkeys(ranged) if path not in [field.path for field in fields]][:1]
     return tuple(str(field) for field in fields[:8])
+
+
+def _listed_paths(tests: list[Filter], pinned: list[Path]) -> list[Path]:
+    """Return the paths for which the tests list values, as long as all combinations may be ranges."""
+    found: list[Path] = []
+    ranges = 1
+    for test in tests:
+        path = _path_of(test)
+        if isinstance(test, Or) and path is not None and path not in (*pinned, *found):
+            ranges *= len(test.parts)
+            if ranges > MOST_RANGES:
+                break
+            found.append(path)
+    return found
 
 
 def _path_of(test: Filter) -> Path | None:
@@ -269,8 +307,8 @@ def _bound_with(
     if found is None:
         return None
     plan, (pinned, ranged, partial, ordered) = found
-    if not _is_told(index.order.fields[pinned:]):
-        plan, ordered = msgspec.structs.replace(plan, ordered=False, backwards=False, by_id=True), 0
+    if not _is_told(_rest(index, plan.said)):
+        plan, ordered = msgspec.structs.replace(plan, ordered=False, backwards=False, merged=False, by_id=True), 0
     return plan, (pinned, ranged, partial, ordered)
 
 
@@ -282,42 +320,78 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
     """Return the plan with the ranges of the index for these tests. None if the index may lack matching documents."""
     if not implies(tests, index.where):
         return None
-    pins = pinning(index, tests)
-    pinned, prefix = len(pins), b""
-    for field, pin in zip(index.order.fields, pins, strict=False):
-        value = short_key(pin.value)
-        prefix += inverted(value) if field.descending else value
-    rest = index.order.fields[pinned:]
-    listed = listing(tests, rest[0].path) if rest else None
-    ranges = _ranges(rest[0], tests, listed, prefix, index.many) if rest else None
-    forwards = Order(rest, index.order.id_descending) == order
-    backwards = _reversed(Order(rest, index.order.id_descending)) == order
-    ordered = (forwards or backwards) and not index.many and (ranges is None or len(ranges) == 1)
-    everything = (Range(prefix, prefix + ALL_ABOVE),)
-    said: tuple[Filter, ...] = (*pins, listed) if listed is not None else tuple(pins)
-    ranges_there = ranges if ranges is not None else everything
-    plan = Plan(index, ranges_there, prefix, ordered, ordered and not forwards, said)
-    return plan, (pinned, int(ranges is not None), int(index.where != EVERYTHING), int(ordered))
+    fields, id_descending = index.order.fields, index.order.id_descending
+    pinned = b"".join(_points(field, [pin])[0] for field, pin in zip(fields, pinning(index, tests), strict=False))
+    place = _place(index, tests)
+    used = place.pins + place.lists
+    ranged = _bounded(fields[used], tests, index.many) if used < len(fields) else None
+    ranges = tuple(_range(base, ranged) for base in place.bases)
+    whole = Order(fields[len(pinning(index, tests)) :], id_descending)
+    each = Order(fields[used:], id_descending)
+    orders = [whole, _reversed(whole), each, _reversed(each)]
+    at = orders.index(order) if order in orders and not index.many else None
+    backwards = at in (1, 3)
+    plan = Plan(
+        index,
+        ranges[::-1] if backwards else ranges,
+        pinned,
+        ordered=at is not None,
+        backwards=backwards,
+        merged=at in (2, 3),
+        said=place.said,
+    )
+    rank = (place.pins, place.lists + int(ranged is not None), int(index.where != EVERYTHING), int(at is not None))
+    return plan, rank
+
+
+def _place(index: Index, tests: list[Filter]) -> Place:
+    """Return where the tests of the first fields of the index lead. The bases are sorted."""
+    bases, pins, lists = [b""], 0, 0
+    said: list[Filter] = []
+    for field in index.order.fields:
+        pin = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
+        listed = [test for test in tests if isinstance(test, Or) and _path_of(test) == field.path]
+        found: list[Filter] = [pin] if pin is not None else _agreeing(field, listed, index.many)
+        points = _points(field, found)
+        if not found or len(bases) * len(points) > MOST_RANGES:
+            break
+        bases = [base + point for base in bases for point in points]
+        said += found
+        pins, lists = pins + int(pin is not None), lists + int(pin is None)
+    return Place(tuple(bases), pins, lists, tuple(said))
+
+
+def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
+    """Return the lists that limit the field together: all that have a value in common; of an array only the first."""
+    if many or not _points(field, listed):
+        return [*listed[:1]]
+    return [*listed]
+
+
+def _points(field: SortField, tests: Sequence[Filter]) -> list[bytes]:
+    """Return the sorted keys of the values of a field that pass all tests, each of which names or lists values."""
+    found: set[bytes] | None = None
+    for test in tests:
+        parts = test.parts if isinstance(test, Or) else (test,)
+        points = {short_key(part.value) for part in parts if isinstance(part, Compare)}
+        found = points if found is None else found & points
+    return sorted(inverted(point) if field.descending else point for point in found or ())
 
 
 def _reversed(order: Order) -> Order:
     return Order(tuple(SortField(one.path, not one.descending) for one in order.fields), not order.id_descending)
 
 
-def _ranges(
-    field: SortField, tests: list[Filter], listed: Or | None, prefix: bytes, many: bool
-) -> tuple[Range, ...] | None:
-    """Return the ranges of one field that contain all matches; None if the tests do not limit the field."""
-    if listed is not None:
-        points = {short_key(part.value) for part in listed.parts if isinstance(part, Compare)}
-        return tuple(sorted((_range(field, point, point, prefix) for point in points), key=lambda one: one.low))
+def _bounded(field: SortField, tests: list[Filter], many: bool) -> tuple[bytes, bytes] | None:
+    """Return the beginnings of the first and the last key of a field; None if the tests do not limit the field."""
     about = [test for test in tests if _path_of(test) == field.path]
     compared = [test for test in about if isinstance(test, Compare | StartsWith | Matches)]
     if not compared:
         return None
     # one element of an array may pass the lower bound and another the upper bound, so only one bound can be used
     bounds = [_bounds(test) for test in (compared[:1] if many else compared)]
-    return (_range(field, max(low for low, _ in bounds), min(high for _, high in bounds), prefix),)
+    low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
+    return (inverted(high), inverted(low)) if field.descending else (low, high)
 
 
 def _bounds(test: Compare | StartsWith | Matches) -> tuple[bytes, bytes]:
@@ -334,8 +408,7 @@ def _bounds(test: Compare | StartsWith | Matches) -> tuple[bytes, bytes]:
     return (bound if test.op in (">", ">=", "=") else least, bound if test.op in ("<", "<=", "=") else most)
 
 
-def _range(field: SortField, low: bytes, high: bytes, prefix: bytes) -> Range:
-    """Return the range of all keys from those that begin with `low` to those that begin with `high`."""
-    if field.descending:
-        low, high = inverted(high), inverted(low)
-    return Range(prefix + low, prefix + high + ALL_ABOVE)
+def _range(base: bytes, bounds: tuple[bytes, bytes] | None) -> Range:
+    """Return the range of all keys from those that begin with the first bound to those that begin with the last."""
+    low, high = bounds or (b"", b"")
+    return Range(base + low, base + high + ALL_ABOVE, base)

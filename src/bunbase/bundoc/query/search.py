@@ -82,7 +82,8 @@ class Found(msgspec.Struct, frozen=True):
     """The result of a search.
 
     `more`: there are further documents. `last`: then, the position of the last item. `index`: the index that was used.
-    `scores`: the score of each item of a text search. `within`: the index that narrowed a text search, if any.
+    `merged`: how many ranges of the index were merged for the order. `scores`: the score of each item of a text search.
+    `within`: the index that narrowed a text search, if any.
     `estimated`: the count is an estimate, because an exact one would exceed the budget. `grows`: the advice for a
     search whose work grows with the collection, so that it will be refused one day.
     """
@@ -97,6 +98,7 @@ class Found(msgspec.Struct, frozen=True):
     index: str = PRIMARY
     within: str | None = None
     ordered: bool = True
+    merged: int = 0
     examined: int = 0
     grows: Advice | None = None
 

@@ -172,6 +172,8 @@ async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] |
 def _explained(found: Found, budgets: Budgets, access: Access | None) -> dict[str, Any]:
     """Return the plan of the query; for a caller bound by rules, also the parts of the rule that are left over."""
     explained: dict[str, Any] = {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
+    if found.merged:
+        explained["merged_ranges"] = found.merged
     if found.within is not None:
         explained["within"] = found.within
     if found.grows is not None:

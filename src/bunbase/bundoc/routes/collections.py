@@ -89,9 +89,10 @@ async def put_collection(
     wait: Wait = True,
 ) -> Response[bytes]:
     """Takes `{indexes:[{name?,fields:["owner","-_created"],unique?,where?}],
-    rules:{list,get,create,update,delete,hidden},expires:"ends_at",schema:{…},strict?,before_images?}`.
+    rules:{list,get,create,update,delete,hidden},expires:"ends_at",schema:{…},strict?,before_images?,max_scan?}`.
 
     An index for text search: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
+    `max_scan`: how many documents a query of a caller bound by rules may examine.
     Settings that are left out stay the same; null or an empty value removes a setting. The answer is sent when all
     indexes are built, unless `wait` is false. `warnings` tells if the list rule will refuse lists when the collection
     has grown, and names the index to add.

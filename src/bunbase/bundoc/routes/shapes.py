@@ -115,13 +115,15 @@ class GrowthWarning(msgspec.Struct):
 
 class QueryPlan(msgspec.Struct):
     """How BunBase answered the query. `index`: `_id` if it read the documents in the order of their ids. `examined`:
-    documents that count towards the budget. `within`: the index that narrows a `$search`. `rule`: for a user whom rules
+    documents that count towards the budget. `merged_ranges`: for how many listed values the index was read side by
+    side, to keep the order. `within`: the index that narrows a `$search`. `rule`: for a user whom rules
     bind. `warnings`: the query answers now, and will be refused when the collection has grown.
     """
 
     index: str
     ordered_by_index: bool
     examined: int
+    merged_ranges: int | UnsetType = UNSET
     within: str | UnsetType = UNSET
     rule: RulePlan | UnsetType = UNSET
     warnings: list[GrowthWarning] | UnsetType = UNSET
@@ -256,7 +258,8 @@ class DocumentWrites(msgspec.Struct, forbid_unknown_fields=True):
 class ShownCollection(Collection, frozen=True, omit_defaults=True):
     """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
 
-    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
+    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown, and a
+    function that cannot answer before writes.
     """
 
 

@@ -233,6 +233,7 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
         strict,
         known.before_images,
         before_write=known.before_write,
+        max_scan=known.max_scan,
     )
 
 

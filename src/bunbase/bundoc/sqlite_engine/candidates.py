@@ -31,11 +31,19 @@ class Candidates:
     """The documents in the ranges of a plan.
 
     `keys`: the table of the plan's index, "" for the order of ids. `guard`: the condition that is evaluated before
-    `test`, the filter. Each of the two may be None.
+    `test`, the filter. Each of the two may be None. `residual`: Python reads each document for a part of the rule.
+    `keys_alone`: `ids` reads no document, and knows no size.
     """
 
     def __init__(
-        self, table: Table, plan: Plan, keys: str, order: Order, guard: Condition | None, test: Condition | None
+        self,
+        table: Table,
+        plan: Plan,
+        keys: str,
+        order: Order,
+        guard: Condition | None = None,
+        test: Condition | None = None,
+        residual: bool = False,
     ) -> None:
         self.table = table
         self.plan = plan
@@ -44,6 +52,7 @@ class Candidates:
         self.guard = guard
         self.test = test
         self.verdict = _verdict(guard, test)
+        self.keys_alone = bool(keys) and guard is None and test is None and not residual
         self.many = plan.index is not None and plan.index.many
 
     @property
@@ -55,10 +64,22 @@ class Candidates:
         """Return SQL that selects each id with its verdict (DENIED, ADMITTED or FULFILS) and the bytes of the document,
         0 if the document is not read. The rows are in the plan's order.
         """
-        if self.keys and self.guard is None and self.test is None:
+        if self.keys_alone:
             where, params, direction = self._between(range, after)
             return f"SELECT id, {FULFILS}, 0 FROM {self.keys} {where} ORDER BY k {direction}", params
         return self._joined(f"d.id, {self.verdict.sql}, {SIZE}", self.verdict.params, range, after)
+
+    def keys_in(self, range: Range, after: bytes | None) -> Statement:
+        """Return SQL that selects each key and id of the index in the plan's order, without reading documents."""
+        where, params, direction = self._between(range, after)
+        return f"SELECT k, id FROM {self.keys} {where} ORDER BY k {direction}", params
+
+    def one(self, id: str) -> Statement:
+        """Return SQL that selects the same as `ids`, for one document."""
+        if self.keys_alone:
+            return f"SELECT ?, {FULFILS}, 0", (id,)
+        where = f"FROM {self.table.name} AS d WHERE d.id = ?"
+        return f"SELECT d.id, {self.verdict.sql}, {SIZE} {where}", (*self.verdict.params, id)
 
     def documents(self, range: Range, after: bytes | None) -> Statement:
         """Return SQL that selects whole documents in the plan's order, without guard and test."""
@@ -127,11 +148,11 @@ class Candidates:
         return ("", ()) if range == Range() else (" WHERE d.id = ?", (range.low[:-1].decode(),))
 
     def _between(self, range: Range, after: bytes | None) -> tuple[str, tuple[bytes, bytes], str]:
-        low, high, sign = range.low, range.high, ">="
+        low, high, sign, base = range.low, range.high, ">=", self.plan.base(range)
         if after is not None and self.plan.backwards:
-            high = min(high, self.plan.pinned + inverted(after))
-        elif after is not None and self.plan.pinned + after >= low:
-            low, sign = self.plan.pinned + after, ">"
+            high = min(high, base + inverted(after))
+        elif after is not None and base + after >= low:
+            low, sign = base + after, ">"
         return f"WHERE k {sign} ? AND k < ?", (low, high), "DESC" if self.plan.backwards else "ASC"
 
 

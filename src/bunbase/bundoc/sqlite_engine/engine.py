@@ -24,6 +24,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime, all_collections, measured_collection
 from bunbase.bundoc.sqlite_engine.building import Builds
 from bunbase.bundoc.sqlite_engine.expiry import is_any_expired
+from bunbase.bundoc.sqlite_engine.faults import read_too_late, read_too_slow
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.rotation import Rotations
@@ -315,9 +316,12 @@ class SqliteEngine:
         return watched(self.turns.new_scan(), self.files.settings.slow_query_seconds, project, collection, search)
 
     async def _scan(self, project: str, work: Callable[[ProjectFile], T], scan: Scan | None = None) -> T:
+        scan = scan or self.turns.new_scan()
         async with self.files.using(project) as file:
             try:
-                return await self.turns.scan(file, scan or self.turns.new_scan(), work)
+                return await self.turns.scan(file, scan, work)
+            except apsw.InterruptError as error:
+                raise (read_too_late() if scan.by_caller else read_too_slow()) from error
             except apsw.Error as error:
                 raise self.files.fault(project, file, error) from error
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-from bunbase.contracts.bundoc.problems import BundocBusy, DataUnreadable, DiskFull, InvalidQuery
+from bunbase.contracts.bundoc.problems import BundocBusy, DataUnreadable, DiskFull, InvalidQuery, QueryTooSlow
 from bunbase.pkg.errors import DeadlineExceeded
 
 # errors for SQLite's limits on a statement, which only the filter of a caller can reach
@@ -32,6 +32,19 @@ def problem_of_system(error: OSError) -> Exception:
             return error
 
 
+def read_too_slow() -> QueryTooSlow:
+    """Return the Problem for a read that has used `bundoc.read_seconds`."""
+    return QueryTooSlow(
+        "Reading took longer than bundoc.read_seconds and was stopped: narrow the filter, or add an index on its "
+        "fields and on those of the order."
+    )
+
+
+def read_too_late() -> DeadlineExceeded:
+    """Return the Problem for a read that the deadline of its request has stopped."""
+    return DeadlineExceeded("The deadline of the request came before the end of the read; read less in one request.")
+
+
 def problem_of(error: apsw.Error) -> Exception:
     """Return the Problem for an error of SQLite, or the error itself if it is a bug of BunBase."""
     match error:
@@ -44,7 +57,7 @@ def problem_of(error: apsw.Error) -> Exception:
         case apsw.FullError():
             return DiskFull("Free some space, then try again.")
         case apsw.InterruptError():
-            return DeadlineExceeded("This read took too long and was stopped; read less in one request.")
+            return read_too_slow()
         case apsw.BusyError() | apsw.LockedError() | apsw.CantOpenError() | apsw.NoMemError():
             return BundocBusy("Try again in a second.", retry_after_seconds=1)
         case apsw.SQLError() if any(limit in str(error) for limit in TOO_MUCH):

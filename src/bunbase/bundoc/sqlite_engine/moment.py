@@ -14,7 +14,7 @@ from bunbase.bundoc.sqlite_engine.change_log import changed_ids, position
 from bunbase.bundoc.sqlite_engine.expiry import next_end
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.sqlite_engine.tables import Table, found_table
-from bunbase.pkg.errors import DeadlineExceeded
+from bunbase.contracts.bundoc.problems import QueryTooSlow
 from bunbase.pkg.sealed_sqlite.scanners import current_scan
 
 
@@ -70,5 +70,5 @@ class SqliteMoment:
         return self.tables[collection]
 
 
-def _too_slow() -> DeadlineExceeded:
-    return DeadlineExceeded("This live query takes too long: narrow its filter, or simplify the rules.")
+def _too_slow() -> QueryTooSlow:
+    return QueryTooSlow("This live query takes too long: narrow its filter, or simplify the rules.")

@@ -50,7 +50,9 @@ class ScanTurns:
                 raise
 
     def new_scan(self) -> Scan:
-        return Scan(time.monotonic() + seconds_left(self.settings.read_seconds))
+        most = self.settings.read_seconds
+        left = seconds_left(most)
+        return Scan(time.monotonic() + left, by_caller=left < most)
 
     def close(self) -> None:
         self.pool.shutdown()

@@ -28,6 +28,7 @@ from bunbase.bundoc.query.sql import both, condition
 from bunbase.bundoc.sqlite_engine.candidates import DENIED, FULFILS, Candidates, Statement
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
 from bunbase.bundoc.sqlite_engine.key_rows import KeyRows, covering_plan
+from bunbase.bundoc.sqlite_engine.merging import merged_ids
 from bunbase.bundoc.sqlite_engine.sql_functions import IN_A_SCAN
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_matching import NOT_FULFILLED, OUTSIDE, TextMatching, place_of, text_index
@@ -37,6 +38,8 @@ from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg import effort
 
 decode: Final = msgspec.json.Decoder().decode
+
+LOOP_RANGES: Final = 20  # of a search in the event loop; SQLite prepares a statement for each, in 10 µs
 
 
 class Searching:
@@ -77,9 +80,9 @@ class Searching:
         self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
         self.place = place_of(self.plan, keys) if self.text else None
-        self.keys_alone = bool(keys) and self.guard is None and self.test is None  # `_ids` reads no document
-        at_once = None if search.residual else self.test  # the part of the rule in Python comes before the filter
-        self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once)
+        residual = search.residual is not None
+        at_once = None if residual else self.test  # the part of the rule in Python comes before the filter
+        self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once, residual)
 
     def close(self) -> None:
         """Close all open cursors. An open cursor would keep its snapshot, and SQLite could not truncate its log."""
@@ -109,6 +112,7 @@ class Searching:
             index=self.text.definition.name if self.text else index,
             within=index if self.place else None,
             ordered=ordered,
+            merged=len(self.plan.ranges) if ordered and self.plan.merged else 0,
             examined=counted + self.budget.examined,
             grows=growing(self.search, self.plan, self.covered, self.existing),
         )
@@ -120,6 +124,8 @@ class Searching:
         Raises: QueryNeedsIndex if the search exceeds the limits.
         """
         if (self.search.limit and not self.plan.ordered) or (self.search.count and not self.covered):
+            return None
+        if len(self.plan.ranges) > LOOP_RANGES:
             return None
         found = self.found(limits)
         return None if found.more and len(found.items) < self.search.limit else found
@@ -204,7 +210,7 @@ class Searching:
         if self.text is not None or not examined or not (bound is None or admits(plan, bound)):
             return self.matched
         keys = self.by_name[plan.index.name].name if plan.index else ""
-        places = Candidates(self.table, plan, keys, self.search.order, None, None)
+        places = Candidates(self.table, plan, keys, self.search.order)
         return max(self.matched, round(self.matched * places.size(self.connection) / examined))
 
     def _count(self) -> int:
@@ -279,12 +285,12 @@ class Searching:
         items: list[StoredDocument] = []
         size, more = 0, False
         for row in self._rows((f"{sql} LIMIT ?", (*params, self.search.limit + 1))):
+            self.budget.spend(1, len(row[4]))
             if len(items) == self.search.limit or size >= max_bytes:
                 more = True
                 break
             items.append(StoredDocument(*row))
             size += len(row[4])
-        self.budget.spend(len(items) + more, size)
         return items, more, self._position(items[-1]) if more else b""
 
     def _sort(self) -> tuple[list[StoredDocument], bool, bytes]:
@@ -307,7 +313,7 @@ class Searching:
         if self.search.by_score:
             return inverted(key(self.scores[id])) + id_key(self.search.order, id)
         document = self._document(id)
-        if self.keys_alone:
+        if self.candidates.keys_alone:
             self.budget.spend_bytes(len(document.body))
         return self._position(document)
 
@@ -330,10 +336,10 @@ class Searching:
 
     def _documents(self, after: bytes | None) -> Iterator[StoredDocument]:
         """Yield the whole documents for `_ids`."""
-        if not self.covered:
+        if not self.covered or self.plan.merged:
             for id in self._ids(after):
                 document = self._document(id)
-                if self.keys_alone:
+                if self.candidates.keys_alone:
                     self.budget.spend_bytes(len(document.body))
                 yield document
             return
@@ -350,19 +356,28 @@ class Searching:
             return
         known: set[str] = set()
         many = self.candidates.many
+        for id, verdict, size in self._met(after):
+            if many and id in known:
+                continue
+            if many:
+                self.budget.keep()
+                known.add(id)
+            self._look()
+            if verdict == DENIED or not self._permitted(id):
+                continue
+            self.budget.spend(1, size)
+            if verdict == FULFILS and self._fulfils(id):
+                yield id
+
+    def _met(self, after: bytes | None) -> Iterator[tuple[str, int, int]]:
+        """Yield the id, the verdict and the size of each candidate, in the plan's order."""
+        if self.plan.merged:
+            for id in merged_ids(self.plan, self.candidates, after, self._rows):
+                met: Any = self.connection.execute(*self.candidates.one(id)).fetchone()
+                yield met
+            return
         for range in self.plan.ranges:
-            for id, verdict, size in self._rows(self.candidates.ids(range, after)):
-                if many and id in known:
-                    continue
-                if many:
-                    self.budget.keep()
-                    known.add(id)
-                self._look()
-                if verdict == DENIED or not self._permitted(id):
-                    continue
-                self.budget.spend(1, size)
-                if verdict == FULFILS and self._fulfils(id):
-                    yield id
+            yield from self._rows(self.candidates.ids(range, after))
 
     def _rows(self, statement: Statement) -> Iterator[Any]:
         rows = self.connection.execute(*statement)

@@ -21,7 +21,7 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.query.condition import TRUE, Condition
-from bunbase.bundoc.query.filters import And, Or
+from bunbase.bundoc.query.filters import And
 from bunbase.bundoc.query.implies import conjuncts, implies
 from bunbase.bundoc.query.plan import ALL_ABOVE, Plan, Range, told
 from bunbase.bundoc.query.search import Search
@@ -87,8 +87,7 @@ def place_of(plan: Plan, keys: str) -> WithinPlace | None:
     """
     if plan.index is None or not plan.said:
         return None
-    listed = any(isinstance(test, Or) for test in plan.said)
-    ranges = plan.ranges if listed else (Range(plan.pinned, plan.pinned + ALL_ABOVE),)
+    ranges = tuple([Range(one.base, one.base + ALL_ABOVE) for one in plan.ranges])
     return WithinPlace(keys, ranges, condition(And((*plan.said, *conjuncts(plan.index.where)))))
 
 

@@ -78,7 +78,7 @@ class _Updating:
                 found = {}
             found = _opened(found)
             if not isinstance(found, (dict, list)):
-                if change.operator == "$unset" or (change.operator == "$rename" and not creates):
+                if change.operator == "$unset":
                     return None
                 raise _refused(change, f"{name} is not an object or array, so the path cannot lead through it.")
             self.store(node, name, found, change)
@@ -196,7 +196,7 @@ def _found(node: Any, name: str, change: Change) -> Node | None:
     if isinstance(node, dict):
         return node.get(name)
     if not INDEX.fullmatch(name):
-        if change.operator in REMOVING:
+        if change.operator == "$unset":
             return None
         raise _refused(change, f"The stored value is an array, but {name} is not an index.")
     index = int(name)

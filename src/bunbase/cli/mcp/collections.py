@@ -52,7 +52,7 @@ class Described(msgspec.Struct, frozen=True):
         dict[str, Any],
         Meta(
             description="name, created_at, documents (their number), bytes, indexes, rules, expires, schema, strict, "
-            "before_images, before_write. A member that is missing has no value."
+            "before_images, before_write, max_scan. A member that is missing has no value."
         ),
     ]
     cut: Cut

@@ -24,7 +24,8 @@ class ChangeClass(StrEnum):
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """`name`: what changes, such as `posts.price`; `--allow-losing` takes it. `documents`: how many are concerned.
 
-    `complete`: false if counting took too long, so that there may be more. `blocked`: the server would refuse it.
+    `complete`: false if counting took too long, so that there may be more. `blocked`: it cannot work, and no flag
+    allows it.
     """
 
     name: str
@@ -69,7 +70,7 @@ def check_losing(changes: Iterable[Change], allowed: Sequence[str]) -> None:
     changes = [one for one in changes if one.effect is ChangeClass.LOSING]
     if blocked := [one for one in changes if one.blocked]:
         named = "; ".join(f"{one.name}: {one.change}{_counted(one)}" for one in blocked)
-        raise Failure("blocked_change", f"Nothing was changed. Correct the documents first: {named}.")
+        raise Failure("blocked_change", f"Nothing was changed. Correct this first: {named}.")
     if missing := [one for one in changes if one.name not in allowed]:
         raise LosingChanges(missing, [name for name in allowed if name not in {one.name for one in changes}])
 

@@ -12,12 +12,13 @@ from msgspec import UNSET
 from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
+from bunbase.cli.plans.asking import UNKNOWN, AskedFunctions
 from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.comparing import altered, index_changes, index_name, is_empty, needed, rule_changes
 from bunbase.cli.plans.counting import WHOLE, Counted, DocumentCounts
 from bunbase.cli.plans.steps import Do, PlannedStep
 from bunbase.cli.session import Session
-from bunbase.contracts.bundoc.collections import BeforeWrite, Collection, CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.collections import BeforeWrite, Collection, CollectionSpec, HookWarning, IndexSpec, Rules
 
 REQUEST_SECONDS: Final = 60.0
 BUILD_SECONDS: Final = 600.0
@@ -30,8 +31,11 @@ class Collections(msgspec.Struct, frozen=True):
 
 
 class CollectionsPlan(msgspec.Struct, frozen=True):
+    """`after`: the steps that wait until the functions are uploaded."""
+
     changes: tuple[Change, ...]
     steps: tuple[PlannedStep, ...]
+    after: tuple[PlannedStep, ...] = ()
 
 
 def present_collections(session: Session, project: str) -> dict[str, Collection]:
@@ -41,9 +45,14 @@ def present_collections(session: Session, project: str) -> dict[str, Collection]
 
 
 def plan_collections(
-    session: Session, project: str, wanted: dict[str, CollectionSpec], drops: bool = False
+    session: Session,
+    project: str,
+    wanted: dict[str, CollectionSpec],
+    drops: bool = False,
+    functions: AskedFunctions = UNKNOWN,
 ) -> CollectionsPlan:
     """Compare the collections with those of the project. `drops`: collections that are not wanted are dropped.
+    `functions`: those that collections may ask.
 
     The server checks all rules, and the schemas of collections that exist: a mistake stops the plan before anything
     changes. Raises: Refused.
@@ -52,23 +61,30 @@ def plan_collections(
     documents = DocumentCounts(session, project)
     changes: list[Change] = []
     steps: list[PlannedStep] = []
+    after: list[PlannedStep] = []
     _check_rules(session, project, wanted)
     for name, spec in wanted.items():
         now = present.get(name)
         sent = needed(spec, now)
+        changes += functions.changes(name, spec)
         if now is None:
             changes.append(Change(name, ChangeClass.ADDITIVE, f"a new collection{_with(spec)}"))
         elif is_empty(sent):
             continue
         else:
             changes += _changes(name, sent, spec, now, documents)
-        steps.append(PlannedStep(name, putting(session, project, name, sent)))
+        if now is not None and functions.put_off(sent):
+            asking = CollectionSpec(before_write=sent.before_write)
+            after.append(PlannedStep(name, putting(session, project, name, asking)))
+            sent = msgspec.structs.replace(sent, before_write=UNSET)
+        if not is_empty(sent) or now is None:
+            steps.append(PlannedStep(name, putting(session, project, name, sent, functions)))
     gone = [present[name] for name in present if drops and name not in wanted]
     changes += [_dropped(one.name, documents) for one in gone]
     # the last steps: until then, the schemas of other collections may refer to these
     steps += [PlannedStep(one.name, _forgetting(session, project, one.name)) for one in gone if one.schema is not None]
     steps += [PlannedStep(one.name, _dropping(session, project, one.name)) for one in gone]
-    return CollectionsPlan(tuple(changes), tuple(steps))
+    return CollectionsPlan(tuple(changes), tuple(steps), tuple(after))
 
 
 def _changes(
@@ -88,6 +104,10 @@ def _changes(
         begins = "changes have" if sent.before_images else "changes no longer have"
         change = f"{begins} the document before the change"
         yield Change(f"{name}.before_images", ChangeClass.ADDITIVE, change)
+    if sent.max_scan is not UNSET:
+        most = "the server's number of" if sent.max_scan is None else f"{sent.max_scan}"
+        change = f"a query of a user may examine {most} documents"
+        yield Change(f"{name}.max_scan", ChangeClass.REWRITING, change)
     if isinstance(sent.rules, Rules) or sent.rules is None:
         for rule, had, has in rule_changes(sent.rules, now.rules):
             what = "changes" if had and has else "is added" if has else "is removed"
@@ -187,13 +207,14 @@ def _try_rules(session: Session, project: str, rules: dict[str, Rules]) -> None:
         decode(session.send(_call("POST", "/v1/rules/test", project, trial)), dict)
 
 
-def putting(session: Session, project: str, name: str, spec: CollectionSpec) -> Do:
+def putting(session: Session, project: str, name: str, spec: CollectionSpec, functions: AskedFunctions = UNKNOWN) -> Do:
     """Return the step that sends the settings of a collection, and waits until its indexes are built."""
 
     def put(out: Output) -> str:
         made = session.ask(Collection, _call("PUT", f"/v1/collections/{name}?wait=false", project, spec))
         for warning in made.warnings or ():
-            out.warn(warning.detail)
+            if not (isinstance(warning, HookWarning) and warning.function in functions.coming):
+                out.warn(warning.detail)
         unique = {one.name for one in made.indexes if one.unique and not one.ready}
         made = _built(session, project, made, out)
         if unique - {one.name for one in made.indexes}:  # dropped by the server; asked again, it says why

@@ -27,6 +27,7 @@ def needed(spec: CollectionSpec, now: Collection | None) -> CollectionSpec:
         strict=UNSET if spec.strict is bool(now.strict) else spec.strict,
         before_write=UNSET if spec.before_write == now.before_write else spec.before_write,
         before_images=UNSET if spec.before_images is now.before_images else spec.before_images,
+        max_scan=UNSET if spec.max_scan == now.max_scan else spec.max_scan,
     )
 
 

@@ -22,7 +22,7 @@ from bunbase.contracts.bundoc.collections import Collection, IndexSpec, Misfits
 PAGE: Final = 500
 COUNT_SECONDS: Final = 60.0
 WHOLE: Final = "schema"  # stands for errors that belong to no field
-UNCOUNTABLE: Final = frozenset({"query_needs_index"})
+UNCOUNTABLE: Final = frozenset({"query_needs_index", "query_too_slow"})
 
 
 class Page(msgspec.Struct, frozen=True):

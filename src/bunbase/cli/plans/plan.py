@@ -12,6 +12,7 @@ from bunbase.cli.deploying import BundledFunction, Outcome, Result, active_versi
 from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
+from bunbase.cli.plans.asking import AskedFunctions
 from bunbase.cli.plans.auth import auth_changes, auth_steps, shown_auth
 from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.channels import ChannelsPlan, plan_channels
@@ -20,6 +21,7 @@ from bunbase.cli.plans.folder import Folder
 from bunbase.cli.plans.steps import PlannedStep
 from bunbase.cli.plans.wanted import wanted_collections
 from bunbase.cli.session import Session
+from bunbase.contracts.bundoc.collections import BeforeWrite
 from bunbase.contracts.functions.deployments import Version
 from bunbase.contracts.platform import Project
 
@@ -89,9 +91,13 @@ def make_plan(
     with out.busy("bundling"):
         made = bundle_all(entries)
     with out.busy("comparing"):
-        active = active_versions(session, project) if entries else {}
+        asks = any(isinstance(one.before_write, BeforeWrite) for one in wanted.values())
+        active = active_versions(session, project) if entries or asks else {}
         manages = bool(wanted) or file.deploy.drop_collections
-        collections = plan_collections(session, project, wanted, file.deploy.drop_collections) if manages else NOTHING
+        coming = [one.entry.name for one in made if rehearse(one, active, force).outcome is not Outcome.UNCHANGED]
+        functions = AskedFunctions({one.entry.name: one.bundle.code for one in made}, coming, active, known=True)
+        drops = file.deploy.drop_collections
+        collections = plan_collections(session, project, wanted, drops, functions) if manages else NOTHING
         manages = bool(file.channels) or file.deploy.drop_channels
         drops = file.deploy.drop_channels
         channels = plan_channels(session, project, file.channels, drops) if manages else ChannelsPlan()
@@ -107,7 +113,7 @@ def make_plan(
         tuple(made),
         active,
         (*collections.steps, *channels.steps),
-        tuple(auth_steps(session, project, auth, shown) if auth and applying else ()),
+        (*collections.after, *(auth_steps(session, project, auth, shown) if auth and applying else ())),
     )
 
 

@@ -86,11 +86,13 @@ def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str])
 
 def _collection(now: Collection, spec: CollectionSpec, table: Json, folder: Path, files: dict[Path, str]) -> Json:
     """Return the table of a collection, and add the files beside it that change. `table`: as the file has it."""
-    values = {"schema": now.schema, "expires": now.expires, "rules": _rules(now.rules), "indexes": _indexes(now)}
+    values: Json = {"schema": now.schema, "expires": now.expires, "rules": _rules(now.rules), "indexes": _indexes(now)}
+    values["max_scan"] = now.max_scan
     values["before_write"] = msgspec.to_builtins(now.before_write) if now.before_write is not None else None
     agree = {
         "schema": spec.schema is not UNSET and same(spec.schema, now.schema),
         "expires": spec.expires is not UNSET and spec.expires == now.expires,
+        "max_scan": spec.max_scan is not UNSET and spec.max_scan == now.max_scan,
         "rules": spec.rules is not UNSET and not rule_changes(spec.rules, now.rules),
         "before_write": spec.before_write is not UNSET and spec.before_write == now.before_write,
         "indexes": isinstance(spec.indexes, tuple) and not any(index_changes(spec.indexes, now)[:2]),

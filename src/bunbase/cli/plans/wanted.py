@@ -8,6 +8,7 @@ indexes = [{ fields = ["slug"], unique = true }]
 expires = "ends_at"                          # false: documents do not expire
 before_write = { function = "check" }        # false: no function is asked
 before_images = true                         # changes have the document before the change
+max_scan = 50000                             # false: bundoc.max_scan of the server
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def _spec(name: str, section: CollectionSection, folder: Path) -> CollectionSpec
         strict=section.strict,
         before_write=_without(section.before_write, f"{at} before_write"),
         before_images=section.before_images,
+        max_scan=_without(section.max_scan, f"{at} max_scan"),
     )
 
 

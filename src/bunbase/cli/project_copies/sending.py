@@ -1,6 +1,8 @@
 """Send a checked file to a project: first the settings of its collections, then its users and documents in blocks.
 
 A document that refers to one of a later block is sent again at the end, as long as a round imports at least one.
+Collections begin to ask their function (`before_write`) after the documents: these were allowed in the first project,
+and the function may not be deployed yet.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, at
@@ -23,7 +26,7 @@ from bunbase.cli.project_copies.lines import whole
 from bunbase.cli.project_copies.reading import OnBytes
 from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.backups import Imported, ImportMode
-from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
+from bunbase.contracts.bundoc.collections import BeforeWrite, Collection, CollectionSpec
 from bunbase.contracts.tenant_auth.transfers import MAX_LISTED_ERRORS, ImportedUsers, OnConflict
 from bunbase.pkg.ndjson import NDJSON, RefusedLine
 
@@ -87,6 +90,7 @@ class Sending:
         self.last_line = choices.from_line - 1
         self.waiting: set[int] = set()
         self.missing: set[str] = set()  # collections that a dry run does not create
+        self.asking: dict[str, BeforeWrite] = {}  # what collections ask after the import
 
     def send_settings(self, out: Output) -> None:
         """Create the collections, and treat those that exist as the choices say."""
@@ -117,26 +121,39 @@ class Sending:
                     self.errors.add_group(group)
                 return
 
+    def begin_asking(self, out: Output) -> None:
+        """Let the collections ask their functions from now on. Warns of a function that is not deployed yet."""
+        for name, hook in self.asking.items() if not self.choices.dry_run else ():
+            try:
+                putting(self.session, self.project, name, CollectionSpec(before_write=hook))(out)
+            except Refused as refused:
+                self.errors.add(self.checked.settings[name][0], refused.code, f"{name}: {refused.detail}")
+
     def _settle(self, name: str, line: int, settings: CollectionSpec, now: Collection | None, out: Output) -> None:
         """Raises: Refused."""
         wanted = needed(settings if now is None else whole(settings), now)
+        hook = wanted.before_write
+        wanted_now = msgspec.structs.replace(wanted, before_write=UNSET) if isinstance(hook, BeforeWrite) else wanted
+        # an earlier import of this file was interrupted before the collection began to ask
+        interrupted = now is not None and now.before_write is None and is_empty(wanted_now)
         if now is not None and is_empty(wanted):
             self.collections.skipped += 1
             return
-        if now is not None and self.choices.on_conflict is not Conflict.REPLACE:
+        resumes = self.choices.on_conflict is Conflict.SKIP and interrupted
+        if now is not None and self.choices.on_conflict is not Conflict.REPLACE and not resumes:
             if self.choices.on_conflict is Conflict.SKIP:
                 self.collections.skipped += 1
                 return
-            differing = ", ".join(
-                member for member in wanted.__struct_fields__ if getattr(wanted, member) is not msgspec.UNSET
-            )
+            differing = ", ".join(member for member in wanted.__struct_fields__ if getattr(wanted, member) is not UNSET)
             self.collections.failed += 1
             self.errors.add(line, "collection_exists", f"The project has {name} with another setting: {differing}.")
             return
+        if isinstance(hook, BeforeWrite):
+            self.asking[name] = hook
         if self.choices.dry_run:
             self.missing |= {name} if now is None else set()
-        else:
-            putting(self.session, self.project, name, wanted)(out)
+        elif now is None or not is_empty(wanted_now):
+            putting(self.session, self.project, name, wanted_now)(out)
         if now is None:
             self.collections.imported += 1
         else:

@@ -14,6 +14,8 @@ MAX_HIDDEN: Final = 50
 FUNCTION_NAME: Final = r"^[a-z][a-z0-9-]{0,62}$"
 MAX_TIMEOUT_MS: Final = 10_000
 
+MaxScan = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
+
 FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_length=200)]
 
 
@@ -67,7 +69,8 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`: JSON
     Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`: the function
     that is asked before each write.
-    `before_images`: the change log keeps each document as it was before an update or delete.
+    `before_images`: the change log keeps each document as it was before an update or delete. `max_scan`: how many
+    documents a query of a caller bound by rules may examine, at most `bundoc.server_scan`; null for `bundoc.max_scan`.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
@@ -77,6 +80,7 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strict: bool | UnsetType = UNSET
     before_images: bool | UnsetType = UNSET
     before_write: BeforeWrite | UnsetType | None = UNSET
+    max_scan: MaxScan | UnsetType | None = UNSET
 
 
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -99,7 +103,7 @@ class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
     system: bool = False
 
 
-class RuleWarning(msgspec.Struct, frozen=True):
+class RuleWarning(msgspec.Struct, frozen=True, tag_field="code", tag="rule_without_index"):
     """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
 
     `from_documents`: with about this many documents in the collection, lists are refused. `index`: the index to add, in
@@ -111,6 +115,17 @@ class RuleWarning(msgspec.Struct, frozen=True):
     detail: str
     from_documents: int
     index: dict[str, Any] | None
+
+
+class HookWarning(msgspec.Struct, frozen=True, tag_field="code", tag="before_write_missing"):
+    """The collection names a function in `before_write` that cannot answer, so the writes will be refused.
+
+    `detail`: a sentence for the developer, with the remedy.
+    """
+
+    collection: str
+    function: str
+    detail: str
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -129,8 +144,9 @@ class Collection(msgspec.Struct, frozen=True):
     before_images: bool = False
     documents: int | None = None
     bytes: int | None = None
-    warnings: tuple[RuleWarning, ...] | None = None
+    warnings: tuple[RuleWarning | HookWarning, ...] | None = None
     before_write: BeforeWrite | None = None
+    max_scan: int | None = None
 
 
 class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -93,6 +93,12 @@ class QueryNeedsIndex(Problem):
     status, code, title = 422, "query_needs_index", "This query would examine too many documents"
 
 
+class QueryTooSlow(Problem):
+    """The query has used its own time. An earlier deadline of the request is `deadline_exceeded`."""
+
+    status, code, title = 503, "query_too_slow", "This query takes too long"
+
+
 class UniqueViolation(Problem):
     """`index`: the unique index in which another document has the same values."""
 

@@ -40,7 +40,28 @@ class HookName(StrEnum):
     BEFORE_WRITE = "before_write"
 
 
+EXPORTS: Final = {
+    HookName.BEFORE_SIGNUP: "beforeSignup",
+    HookName.BEFORE_TOKEN: "beforeToken",
+    HookName.AFTER_SIGNUP: "afterSignup",
+    HookName.SEND_MAIL: "sendMail",
+    HookName.SEND_SMS: "sendSms",
+    HookName.BEFORE_WRITE: "beforeWrite",
+}  # the members of the export `hooks`
 OF_USERS: Final = tuple([hook for hook in HookName if hook is not HookName.BEFORE_WRITE])  # named in the auth settings
+
+
+class HookState(StrEnum):
+    """`NO_HOOK`: the code of the active version does not name the hook, so every call of the hook will fail."""
+
+    READY = "ready"
+    NO_FUNCTION = "no_function"
+    NO_HOOK = "no_hook"
+
+
+def names_hook(code: bytes, hook: HookName) -> bool:
+    """False if a bundle certainly lacks a hook. A name in the code does not prove that the hook exists."""
+    return EXPORTS[hook].encode() in code
 
 
 class HookCall(msgspec.Struct, frozen=True):
@@ -67,8 +88,8 @@ class HookAnswer(msgspec.Struct, frozen=True):
 class HookRuns(Protocol):
     """For rooms only: no route calls these methods."""
 
-    async def has_function(self, caller: Caller, name: str) -> bool:
-        """True if the project has deployed a function of this name. Raises: Forbidden."""
+    async def hook_state(self, caller: Caller, name: str, hook: HookName) -> HookState:
+        """Return if a function of this name is deployed and has the hook. Raises: Forbidden."""
         ...
 
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.deployments import Bundle, Version, Versions
-from bunbase.contracts.functions.hooks import HookAnswer, HookCall
+from bunbase.contracts.functions.hooks import HookAnswer, HookCall, HookName, HookState
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
 from bunbase.contracts.functions.logs import LogFilter, LogLine, LogPage
 from bunbase.contracts.functions.triggers import (
@@ -141,8 +141,8 @@ class FunctionsService:
     async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
         return await self.triggers.enqueue_once(caller, new, idempotency_key)
 
-    async def has_function(self, caller: Caller, name: str) -> bool:
-        return await self.hooks.has_function(caller, name)
+    async def hook_state(self, caller: Caller, name: str, hook: HookName) -> HookState:
+        return await self.hooks.state(caller, name, hook)
 
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
         return await self.hooks.run(caller, call)

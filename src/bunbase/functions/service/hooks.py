@@ -30,6 +30,8 @@ from bunbase.contracts.functions.hooks import (
     HookCall,
     HookLoop,
     HookName,
+    HookState,
+    names_hook,
 )
 from bunbase.contracts.functions.problems import (
     FunctionError,
@@ -38,6 +40,7 @@ from bunbase.contracts.functions.problems import (
     FunctionTimeout,
 )
 from bunbase.contracts.functions.triggers import Job, Run, RunOutcome, TriggerKind
+from bunbase.functions.store.functions import FunctionStore
 from bunbase.functions.triggers.attempts import AttemptResult, outcome_of
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.records import RunRecords
@@ -59,7 +62,16 @@ ATTEMPTS: Final = 2  # the version may be deleted by later deployments between t
 
 
 class Hooks:
-    def __init__(self, active: ActiveVersions, pool: Pool, meter: Meter, records: RunRecords, queue: Queue) -> None:
+    def __init__(
+        self,
+        store: FunctionStore,
+        active: ActiveVersions,
+        pool: Pool,
+        meter: Meter,
+        records: RunRecords,
+        queue: Queue,
+    ) -> None:
+        self.store = store
         self.active = active
         self.pool = pool
         self.meter = meter
@@ -67,13 +79,14 @@ class Hooks:
         self.queue = queue
         self.clock = records.clock
 
-    async def has_function(self, caller: Caller, name: str) -> bool:
+    async def state(self, caller: Caller, name: str, hook: HookName) -> HookState:
         _check_caller(caller)
         try:
-            await self.active.find(caller.project, name)
+            version = (await self.active.find(caller.project, name)).version
         except FunctionNotFound:
-            return False
-        return True
+            return HookState.NO_FUNCTION
+        found = await self.store.loaded(caller.project, name, version)
+        return HookState.READY if found is None or names_hook(found.code, hook) else HookState.NO_HOOK
 
     async def run(self, caller: Caller, call: HookCall) -> HookAnswer:
         event, most = _checked(caller, call), _most(call)[1]

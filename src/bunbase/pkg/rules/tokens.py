@@ -20,7 +20,7 @@ TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 ESCAPE: Final = re.compile(
-    r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|([0-3][0-7]{2})|(.))", re.DOTALL
+    r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[xX]([0-9a-fA-F]{2})|([0-3][0-7]{2})|(.))", re.DOTALL
 )
 ESCAPED: Final = {
     "n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
@@ -107,6 +107,8 @@ def _double(source: str, text: str, at: int) -> float:
 
 
 def _string(source: str, text: str, at: int) -> str:
+    if text.lstrip("rR") in ('""', "''") and source[at + len(text) : at + len(text) + 1] == text[-1]:
+        raise refused(source, at, "A string has one quotation mark at each end; write \\n for the end of a line.")
     if text[0] in "rR":
         return text[2:-1]
 

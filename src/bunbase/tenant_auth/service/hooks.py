@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions.hooks import OF_USERS, HookCall, HookLoop, HookName
+from bunbase.contracts.functions.hooks import OF_USERS, HookCall, HookLoop, HookName, HookState
 from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.settings import Hooks as HookSettings
@@ -153,11 +153,11 @@ class Hooks:
             if not name or name == getattr(before, hook):
                 continue
             try:
-                found = await self.functions.has_function(Caller(CallerKind.SECRET, project=project), name)
+                found = await self.functions.hook_state(Caller(CallerKind.SECRET, project=project), name, hook)
             except Unreachable:
-                found = True
+                found = HookState.READY
                 log.warning("a hook was set unchecked: functions cannot be asked", hook=hook.value, project=project)
-            if not found:
+            if found is HookState.NO_FUNCTION:
                 advice = f"The project has no function {name}. Deploy it first: bunbase deploy {name}"
                 raise InvalidInput.at(f"/hooks/{hook}", advice)
 

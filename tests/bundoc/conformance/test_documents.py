@@ -1,4 +1,4 @@
-"""The conformance suite of the Engine Protocol. Every engine must pass these tests."""
+"""Documents, revisions and pages. Every engine of `conftest.py` must pass these tests."""
 
 from __future__ import annotations
 

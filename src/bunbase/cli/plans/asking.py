@@ -1,0 +1,51 @@
+"""The functions that collections ask before writes: can they answer, and when does a collection begin to ask?
+
+A collection that exists begins to ask after its function is uploaded, so that no write fails meanwhile. A new
+collection asks from its first moment: writes fail until the function is there, and none passes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+import msgspec
+
+from bunbase.cli.plans.changes import Change, ChangeClass
+from bunbase.contracts.bundoc.collections import BeforeWrite, CollectionSpec
+from bunbase.contracts.functions.hooks import EXPORTS, HookName, names_hook
+
+
+class AskedFunctions(msgspec.Struct, frozen=True):
+    """`here`: the bundles of the folder. `coming`: those of them that are uploaded next. `deployed`: the functions of
+    the project.
+
+    `known`: False if a command does not know the functions, such as `bunbase collections push`.
+    """
+
+    here: Mapping[str, bytes] = {}
+    coming: Collection[str] = ()
+    deployed: Collection[str] = ()
+    known: bool = False
+
+    def changes(self, name: str, spec: CollectionSpec) -> Iterator[Change]:
+        """Yield a blocked change if the function that a collection asks certainly cannot answer."""
+        if not self.known or not isinstance(spec.before_write, BeforeWrite):
+            return
+        function = spec.before_write.function
+        if function in self.here:
+            if names_hook(self.here[function], HookName.BEFORE_WRITE):
+                return
+            why = f"{function} has no hooks.{EXPORTS[HookName.BEFORE_WRITE]}"
+        elif function not in self.deployed:
+            why = f"the function {function} is neither in this folder nor in the project"
+        else:
+            return
+        change = f"every write would be refused, because {why}"
+        yield Change(f"{name}.before_write", ChangeClass.LOSING, change, blocked=True)
+
+    def put_off(self, sent: CollectionSpec) -> bool:
+        """True if a collection that exists should begin to ask only after its function is uploaded."""
+        return isinstance(sent.before_write, BeforeWrite) and sent.before_write.function in self.coming
+
+
+UNKNOWN = AskedFunctions()
