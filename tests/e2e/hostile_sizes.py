@@ -292,6 +292,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("DELETE", "/v1/data/{collection}/{id}"),
             ("GET", "/v1/changes"),
             ("GET", "/v1/channels"),
+            ("GET", "/v1/live"),
             ("GET", "/v1/export"),
         ),
         NOTHING,

@@ -390,6 +390,7 @@ def tries(owner: Project) -> list[Try]:
             (200,),
             {"messages": [{"channel": "papers", "data": 1}]},
         ),
+        Try("GET", "/v1/live", "/v1/live", "key", (426,)),
         Try("GET", "/v1/export", "/v1/export", "key", (200,)),
         Try(
             "POST", "/v1/import", "/v1/import?collection=papers&mode=skip", "key", (200,), {"_id": "other", "of": "me"}

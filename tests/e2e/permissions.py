@@ -390,6 +390,7 @@ PERMISSIONS: Final = (
     row("POST", "/v1/data/{collection}/aggregate", KEYS | VIEWERS, collection="posts"),
     row("POST", "/v1/commit", KEYS | DEVELOPERS),
     row("GET", "/v1/changes", SERVERS | DEVELOPERS),
+    row("GET", "/v1/live", EVERYBODY),  # the first message of the connection has the key
     row("GET", "/v1/export", SERVERS),
     row("POST", "/v1/import", SERVERS, "?collection=posts&mode=skip"),
     # channels; the pattern `rooms/{room}` allows everybody to publish

@@ -26,6 +26,7 @@ NEVER_STORED = {
     ("GET", "/api/health"),
     ("GET", "/api/ready"),
     ("GET", "/metrics"),
+    ("GET", "/v1/live"),
     ("GET", "/api/projects/{project}/env"),
     ("POST", "/api/auth/device"),
     ("POST", "/api/auth/device/token"),

@@ -62,6 +62,7 @@ class Identity:
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.user_first_uses = FirstUses(tenant_auth.note_first_uses)
         self.on_settings: list[Callable[[str], None]] = []  # called with a project whose settings have changed
+        self.on_revoked: list[Callable[[Revocation], None]] = []
         self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
@@ -120,6 +121,10 @@ class Identity:
 
     async def end_user(self, project: str, token: str) -> EndUser:
         """Return the end user of a token. Raises: InvalidToken, TokenExpired, Unreachable."""
+        return (await self.user_token(project, token)).user
+
+    async def user_token(self, project: str, token: str) -> UserToken:
+        """Return the checked token of an end user. Raises: InvalidToken, TokenExpired, Unreachable."""
         cached = (project, fingerprint(token))
         known = self.users.get(cached)
         if known is None:
@@ -135,7 +140,7 @@ class Identity:
             raise InvalidToken
         if not self.ended_user_sessions.live() and not await self._alive(project, known):
             raise InvalidToken
-        return known.user
+        return known
 
     async def key_holder(self, key: str) -> KeyHolder:
         """Return the project and kind of a key. Raises: InvalidKey, Unreachable."""
@@ -289,6 +294,12 @@ class Identity:
                 )
             case _:
                 pass  # every request checks sessions, user versions and personal tokens in Revoked
+        for tell in self.on_revoked:
+            tell(news)
+
+    def follows_users(self) -> bool:
+        """True if this process receives the revocations of end users and of keys."""
+        return self.ended_user_sessions.live() and self.changed_projects.live()
 
 
 async def in_time(asked: Awaitable[V]) -> V:

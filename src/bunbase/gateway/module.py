@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.app import cors, front_door
@@ -22,6 +23,9 @@ from bunbase.gateway.hot_routes import HotRoutes, mounted
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.key_use import FLUSH_SECONDS
 from bunbase.gateway.lane import Lane
+from bunbase.gateway.live.routes import LiveDoor
+from bunbase.gateway.live.server import LiveServer
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.project_hosts import project_hosts
 from bunbase.gateway.proxies import Proxies
@@ -35,10 +39,17 @@ from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.client import Remote
 
+DEFAULT_LIVE: Final = LiveSettings()
+
 
 @asynccontextmanager
 async def open_gateway(
-    settings: GatewaySettings, rooms: Rooms, site: Site, modules: Sequence[Module], readiness: Readiness
+    settings: GatewaySettings,
+    rooms: Rooms,
+    site: Site,
+    modules: Sequence[Module],
+    readiness: Readiness,
+    live_settings: LiveSettings = DEFAULT_LIVE,
 ) -> AsyncIterator[Frame]:
     """Yield the ASGI app that serves the routes of all `modules`. `rooms`: the service of each module."""
     bunauth = rooms[BunAuth]
@@ -47,17 +58,20 @@ async def open_gateway(
     cookies = CookieUsers(identity, limits, site, settings.cached_credentials)
     hosts = project_hosts(site.functions_host, site.public_url)
     guards = Guards(identity, limits, Clients(identity, limits, cookies), hosts)
+    proxies = Proxies(settings.trusted_proxies)
+    live = LiveServer(live_settings, identity, guards.clients, rooms[Bundoc], proxies)
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},
         "site": site,
         "readiness": readiness,
+        "live_door": LiveDoor(live, proxies, cors(settings, site.dev).is_origin_allowed),
         "dispatcher": public_dispatcher(bunauth, limits, identity),
     }
     auditor = Auditor(rooms[Platform])
     dev_routes = (*DEV_ROUTES, get_dev_mail) if site.dev else ()
     flush_key_use = Job("gateway.key_use", identity.key_use.flush, FLUSH_SECONDS)
-    async with identity.following(), auditor.refusals.counting(), running(flush_key_use):
+    async with identity.following(), auditor.refusals.counting(), running(flush_key_use), live.running():
         door = front_door(settings, [*routes, *dev_routes], dependencies, guards, auditor)
         door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:

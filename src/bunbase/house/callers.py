@@ -72,10 +72,9 @@ MAY_CALL: Final = {
     "bundoc": {
         GATEWAY: """aggregate backup backup_job backup_schedule backups changes collection collections commit create
                     create_backup data_key delete delete_backup drop_collection export_documents get import_documents
-                    list misfits patch put put_collection query restore_backup rotate_data_key set_backup_schedule
-                    test_rules verify_backup""",
+                    list live misfits patch put put_collection query recheck restore_backup rotate_data_key
+                    set_backup_schedule test_rules unwatch verify_backup watch""",
         "platform": "drop_project stored_bytes stored_sizes",
-        NOBODY: "live recheck unwatch watch",
         "functions": "aggregate changes collection collections commit create delete get list patch put query",
         "tenant_auth": "commit query",
         "buncast": "changes get",

@@ -44,7 +44,7 @@ CALLERS: Final = (
     "person",
     "visitor",
 )
-OTHERS: Final = ("site", "readiness", "dispatcher")
+OTHERS: Final = ("site", "readiness", "dispatcher", "live_door")
 
 
 def openapi_document() -> str:

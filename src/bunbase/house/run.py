@@ -29,6 +29,7 @@ from bunbase.bunkms.settings import KmsSettings
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.functions.module import MODULE as FUNCTIONS
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.build import House, open_rooms
@@ -36,7 +37,7 @@ from bunbase.house.data_dir import DataDirectory
 from bunbase.house.internal import internal_app, internal_limits
 from bunbase.house.modules import GATEWAY, MODULES, ROOMS
 from bunbase.house.ready import SEND_MAIL, readiness
-from bunbase.house.settings import HOUSE, MAIL, HouseSettings, load_settings
+from bunbase.house.settings import HOUSE, LIVE, MAIL, HouseSettings, load_settings
 from bunbase.house.terminal import Terminal
 from bunbase.house.trust import room_keys
 from bunbase.pkg.clock import SystemClock
@@ -326,7 +327,8 @@ async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIte
             app = internal_app(house, site.service_tokens, checks)
             await stack.enter_async_context(serving(app, listeners[HOUSE], internal_limits(plan.house)))
         if plan.front:
-            opening_door = open_gateway(plan.gateway, house.rooms, site, MODULES, checks)
+            live = plan.config.of(LIVE, LiveSettings)
+            opening_door = open_gateway(plan.gateway, house.rooms, site, MODULES, checks, live)
             door = await stack.enter_async_context(opening_door)
             await stack.enter_async_context(serving(door, listeners[GATEWAY], **door.serving))
         yield house

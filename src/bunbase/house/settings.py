@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import GATEWAY, MODULES
 from bunbase.pkg.config.load import Config, load_config
@@ -14,6 +15,7 @@ from bunbase.pkg.mail.settings import MailSettings
 
 HOUSE: Final = "house"
 MAIL: Final = "mail"
+LIVE: Final = "live"
 FILE: Final = "bunbase.toml"
 
 # short names for settings that people set often
@@ -60,8 +62,13 @@ class HouseSettings(msgspec.Struct, frozen=True):
 
 
 def kinds() -> dict[str, type[msgspec.Struct]]:
-    """Return the settings of the house, the gateway, mail and every room, by name."""
-    found: dict[str, type[msgspec.Struct]] = {HOUSE: HouseSettings, GATEWAY: GatewaySettings, MAIL: MailSettings}
+    """Return the settings of the house, the gateway, live connections, mail and every room, by name."""
+    found: dict[str, type[msgspec.Struct]] = {
+        HOUSE: HouseSettings,
+        GATEWAY: GatewaySettings,
+        LIVE: LiveSettings,
+        MAIL: MailSettings,
+    }
     return found | {module.name: module.settings for module in MODULES}
 
 

@@ -102,6 +102,14 @@ bundoc_live_queries = Counter("bunbase_bundoc_live_queries_total", "Queries for 
 bundoc_live_diffs = Counter("bunbase_bundoc_live_diffs_total", "Diffs of groups of live queries")
 buncast_published = Counter("bunbase_buncast_published_total", "Messages published in channels")
 bundoc_live_resumes = Counter("bunbase_bundoc_live_resumes_total", "Resumed live queries, by what was sent", ["with"])
+live_connections = Gauge("bunbase_live_connections", "Live connections now", ["transport"])
+live_frames = Counter("bunbase_live_frames_total", "Writes to live connections")
+live_bytes = Counter("bunbase_live_bytes_total", "Bytes written to live connections")
+live_behind = Counter("bunbase_live_behind_total", "Times that the client of a live connection read too slowly")
+live_slow_closes = Counter("bunbase_live_slow_closes_total", "Live connections closed because the client did not read")
+live_event_seconds = Histogram(
+    "bunbase_live_event_seconds", "Events of live queries, handed to the connections", buckets=LATENCY_SECONDS
+)
 invocations = Counter("bunbase_fn_invocations_total", "Function calls", ["outcome"])
 trigger_runs = Counter("bunbase_fn_trigger_runs_total", "Runs of functions by triggers", ["kind", "outcome"])
 execution_seconds = Histogram(

@@ -41,6 +41,7 @@ NOT_KEPT: Final = {
     "/api/orgs/{org}/audit/export": "grows with each request",
     "/api/auth/activity": "changes with each sign-in",
     "/api/auth/sessions": "changes with each sign-in",
+    "/v1/live": "a WebSocket",
     "/v1/auth/passkeys": "kept installations have no passkeys",
     "/v1/auth/totp": "kept installations have no second factors",
     "/v1/auth/sessions": "changes with each sign-in",

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from bunbase.pkg import context
 from bunbase.pkg.errors import ClientGone, Problem, RequestStalled, Stopping
 from bunbase.pkg.http1.answers import problem_message
+from bunbase.pkg.http1.switching import SwitchedProtocol, switching_head
 from bunbase.pkg.http1.timed import TimedProtocol
 from bunbase.pkg.ids import new_id
 
@@ -41,7 +42,8 @@ class Exchange(RequestResponseCycle):
 
     `receive` returns the part of the body that has arrived, and then raises `problem`. So the error handlers of the app
     answer, and the error appears in log and metrics. The deadline of the body is `Limits.read_seconds`, unless the app
-    sets `silence_seconds` or `own_time` (see `incoming.py`).
+    sets `silence_seconds` or `own_time` (see `incoming.py`). `may_switch`: the request asks for a WebSocket, and
+    nothing has arrived behind it (see `switching.py`).
     """
 
     def __init__(self, protocol: TimedProtocol, **of_uvicorn: Any) -> None:
@@ -51,6 +53,8 @@ class Exchange(RequestResponseCycle):
         self.late: Problem = RequestStalled("The request did not arrive in time: send it again.")
         self.silence_seconds: float | None = None
         self.own_time = False
+        self.may_switch = False
+        self.switched: SwitchedProtocol | None = None
         self.unframed = False  # True if only the end of the connection ends the answer: HTTP/1.0 has no chunks
 
     # for the app
@@ -61,6 +65,13 @@ class Exchange(RequestResponseCycle):
 
     def keeps_own_time(self) -> None:
         self.own_time = True
+
+    @property
+    def can_switch(self) -> bool:
+        return self.may_switch and not self.disconnected and self.protocol.cycle is self
+
+    def switch_to(self, protocol: SwitchedProtocol) -> None:
+        self.switched = protocol
 
     async def receive(self) -> Any:
         """Return the next ASGI message. Raises: ClientGone if the client leaves before its body ends; `problem`."""
@@ -76,11 +87,23 @@ class Exchange(RequestResponseCycle):
         return message
 
     async def send(self, message: Any) -> None:
+        if self.switched is not None:
+            self._switch(message, self.switched)
+            return
         if not self.response_started and (self.problem is not None or self.waiting_for_100_continue):
             self.keep_alive = False  # the rest of the body may or may not follow, so no next request can be read
         if self.scope["http_version"] == "1.0":
             self._frame_by_closing(message)
         await super().send(message)
+
+    def _switch(self, message: Any, protocol: SwitchedProtocol) -> None:
+        """Write the answer 101, then hand the connection over."""
+        if message["type"] == "http.response.start":
+            self.response_started = True
+            self.transport.write(switching_head(message.get("headers", []), self.default_headers))
+        elif not message.get("more_body"):
+            self.response_complete = True
+            self.protocol.hand_over(protocol)
 
     # for the protocol
 

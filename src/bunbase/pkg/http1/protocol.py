@@ -43,6 +43,7 @@ from bunbase.pkg.http1.head import ASTERISK, BLANKS, Head, checked_head
 from bunbase.pkg.http1.incoming import EXTENSION
 from bunbase.pkg.http1.server_wide import server_wide
 from bunbase.pkg.http1.slices import SlicedProtocol
+from bunbase.pkg.http1.switching import SwitchedProtocol, asks_for_websocket
 from bunbase.pkg.http1.upgrade import brings_a_body, head_without_upgrade
 
 VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # messages of the parser llhttp
@@ -141,6 +142,33 @@ class Http1Protocol(SlicedProtocol):
             else:
                 self.transport.close()
         self._watch_again()
+
+    def hand_over(self, protocol: SwitchedProtocol) -> None:
+        connections: set[Any] = self.connections  # uvicorn calls only the method `shutdown` of them
+        door, peer, admitted = self.door, self._peer(), self.admitted
+
+        def left() -> None:
+            connections.discard(protocol)
+            if admitted:
+                door.leave(peer)
+
+        protocol.left = left
+        if self.watch is not None:
+            self.watch.cancel()
+        self.admitted = self.refused = False
+        self.ended = True
+        self.parser = None  # type: ignore[assignment]  # as uvicorn's own
+        self.server_state.total_requests += 1
+        connections.discard(self)
+        connections.add(protocol)
+        self.transport.set_protocol(protocol)
+        try:
+            protocol.connection_made(self.transport)
+        except BaseException:
+            self.transport.abort()
+            raise
+        if self.stopping:
+            protocol.shutdown()
 
     def shutdown(self) -> None:
         """Finish the current request, then close: the server stops. The rest of a body has `stop_seconds` to arrive."""
@@ -264,6 +292,9 @@ class Http1Protocol(SlicedProtocol):
         scope["extensions"] = {EXTENSION: self.cycle}
         app: Any = server_wide if head.path == ASTERISK else self.app
         if before is None or before.response_complete:
+            if self.parser.should_upgrade() and asks_for_websocket(version, head.headers):
+                self.cycle.may_switch = True
+                self._pause()
             self._start_asgi_task(self.cycle, app)
         else:
             self._pause()
@@ -327,11 +358,14 @@ class Http1Protocol(SlicedProtocol):
         return HeadersTooLarge(f"Send at most {self.limits.head_bytes >> 10} KiB of URL and headers.")
 
     def _pass_over_upgrade(self, nothing_behind: bool) -> None:
-        """Ignore the Upgrade header, and answer the request.
+        """Ignore the Upgrade header, and answer the request, unless the app switches to a WebSocket.
 
         The parser drops the data that came together with this head. So later data may begin in the middle of a request,
         and must not be parsed: if anything was dropped, this is the last request of the connection.
         """
+        if nothing_behind and not self.unparsed:
+            return
+        self.cycle.may_switch = False
         if nothing_behind:
             return
         self.deaf = True

@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from bunbase.pkg.errors import Problem, RequestStalled
 from bunbase.pkg.http1.limits import Limits
+from bunbase.pkg.http1.switching import SwitchedProtocol
 from bunbase.pkg.http1.unsent import Unsent
 
 LEAST_PAUSE: Final = 0.001
@@ -78,6 +79,10 @@ class TimedProtocol(HttpToolsProtocol):
     @abstractmethod
     def reset(self) -> None:
         """Reset the connection, so that the client sees a failure, and not the end of its answer."""
+
+    @abstractmethod
+    def hand_over(self, protocol: SwitchedProtocol) -> None:
+        """Pass the connection to another protocol. This object has no part in it any more."""
 
     @abstractmethod
     def _fail(self, problem: Problem) -> None:

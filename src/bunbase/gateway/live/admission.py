@@ -1,0 +1,120 @@
+"""The limits on live connections: how many there are, and how fast they begin."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Container, Hashable
+from typing import Final
+
+from bunbase.gateway.live.problems import TooManyLiveConnections
+from bunbase.gateway.live.settings import LiveSettings
+from bunbase.pkg.ip_addresses import neighbourhood
+
+FULL_SECONDS: Final = 10  # a client that was refused for a limit on connections comes back after this time
+
+
+class TokenBucket:
+    """Allows `rate` acts per second on average, and `burst` at once."""
+
+    __slots__ = ("at", "burst", "left", "rate")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self.rate = rate
+        self.burst = burst
+        self.left = burst
+        self.at = now
+
+    def take(self, now: float, count: int = 1) -> bool:
+        """Count acts. Return False if there were too many."""
+        self.left = min(self.burst, self.left + (now - self.at) * self.rate) - count
+        self.at = now
+        return self.left >= 0
+
+    @property
+    def late_seconds(self) -> float:
+        """How long it takes until the acts that were counted are allowed."""
+        return max(0.0, -self.left) / self.rate
+
+
+class Tally:
+    """Counts connections by some name, up to a limit."""
+
+    def __init__(self, most: int, of: str) -> None:
+        self.most = most
+        self.of = of
+        self.counts: Counter[Hashable] = Counter()
+
+    def check(self, name: Hashable) -> None:
+        """Raises: TooManyLiveConnections."""
+        if self.counts[name] >= self.most:
+            message = f"This server allows {self.most} live connections {self.of}. Close one, or come back later."
+            raise TooManyLiveConnections(message, retry_after_seconds=FULL_SECONDS)
+
+    def enter(self, name: Hashable) -> None:
+        self.counts[name] += 1
+
+    def leave(self, name: Hashable) -> None:
+        self.counts[name] -= 1
+        if self.counts[name] <= 0:
+            del self.counts[name]
+
+
+class Admission:
+    """`unlimited`: addresses without a limit of their own."""
+
+    def __init__(
+        self, settings: LiveSettings, unlimited: Container[str] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.unlimited = unlimited
+        self.clock = clock
+        self.total = Tally(settings.max_connections, "in total")
+        self.strangers = Tally(settings.max_unauthenticated, "that have not sent a key")
+        self.addresses = Tally(settings.max_connections_per_address, "from one address")
+        self.projects = Tally(settings.max_connections_per_project, "of one project")
+        self.users = Tally(settings.max_connections_per_user, "of one user")
+        self.begins = TokenBucket(settings.begins_per_second, settings.begins_per_second, clock())
+
+    def check(self, address: str) -> None:
+        """Check that one more connection may begin. Raises: TooManyLiveConnections."""
+        self.total.check(None)
+        self.strangers.check(None)
+        if address not in self.unlimited:
+            self.addresses.check(neighbourhood(address))
+
+    def begin(self, address: str) -> float:
+        """Count a new connection, whose client is not known yet.
+
+        Return 0, or the seconds after which the client should come back because too many connections begin now.
+        """
+        for tally, name in ((self.total, None), (self.strangers, None), (self.addresses, neighbourhood(address))):
+            tally.enter(name)
+        if self.begins.take(self.clock()):
+            return 0.0
+        self.begins.left += 1  # it does not begin, so it must not delay the others
+        return random.uniform(1.0, 1.0 + self.strangers.counts[None] / self.begins.rate)  # noqa: S311  spreads load
+
+    def end(self, address: str, known: bool) -> None:
+        """Count the end of a connection. `known`: it is no stranger any more."""
+        self.total.leave(None)
+        self.addresses.leave(neighbourhood(address))
+        if not known:
+            self.strangers.leave(None)
+
+    def introduce(self) -> None:
+        """Count that a connection is no stranger any more."""
+        self.strangers.leave(None)
+
+    def enter(self, project: str, user: str) -> None:
+        """Count a connection of this project and user; "" for no user. Raises: TooManyLiveConnections."""
+        self.projects.check(project)
+        if user:
+            self.users.check((project, user))
+            self.users.enter((project, user))
+        self.projects.enter(project)
+
+    def leave(self, project: str, user: str) -> None:
+        self.projects.leave(project)
+        if user:
+            self.users.leave((project, user))

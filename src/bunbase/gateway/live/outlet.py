@@ -1,0 +1,36 @@
+"""The side of a transport that a session writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+Packed = dict[tuple[bytes, ...], bytes]  # messages that were packed for another session in this tick
+
+
+class Outlet(Protocol):
+    """One connection of a client. `transport`: its kind, a label of metrics."""
+
+    transport: str
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes that wait in the memory of this process until the client reads."""
+        ...
+
+    def send(self, messages: Sequence[bytes], packed: Packed | None = None) -> int:
+        """Send messages together. `packed`: the work is shared with other sessions. Return the number of bytes."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection, after the client has read what was sent. Idempotent."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection now."""
+        ...
+
+
+def joined(messages: Sequence[bytes]) -> bytes:
+    """Return one message as it is, several as a JSON array."""
+    return messages[0] if len(messages) == 1 else b"[%b]" % b",".join(messages)

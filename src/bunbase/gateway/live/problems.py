@@ -1,0 +1,37 @@
+"""Problems of live connections."""
+
+from __future__ import annotations
+
+from bunbase.pkg.errors import Problem
+
+
+class UnknownMessage(Problem):
+    status, code, title = 422, "unknown_message", "This server does not know the message"
+
+
+class LiveIdTaken(Problem):
+    status, code, title = 409, "live_id_taken", "The id belongs to another watch of this connection"
+
+
+class TooManyWatches(Problem):
+    status, code, title = 429, "too_many_watches", "The connection watches too many queries"
+
+
+class TooManyLiveConnections(Problem):
+    status, code, title = 429, "too_many_live_connections", "Too many live connections are open"
+
+
+class StateNotReached(Problem):
+    status, code, title = 503, "state_not_reached", "The results do not contain this state yet"
+
+
+class UserChanged(Problem):
+    status, code, title = 401, "user_changed", "Another user has signed in on this connection"
+
+
+class NoLiveSignIn(Problem):
+    status, code, title = 401, "no_live_sign_in", "The connection has not sent a key"
+
+
+class LiveOriginRefused(Problem):
+    status, code, title = 403, "live_origin_refused", "Pages of this origin may not open a live connection"

@@ -1,0 +1,222 @@
+"""All live connections of this process, and the work that they share: pings, deadlines, limits, revocations."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Container, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from bunbase.contracts.bundoc.live import Live
+from bunbase.contracts.caller import CallerKind
+from bunbase.contracts.revocations import Revocation
+from bunbase.gateway.clients import Clients
+from bunbase.gateway.credentials import Sender
+from bunbase.gateway.identity import Identity
+from bunbase.gateway.live import messages
+from bunbase.gateway.live.admission import Admission
+from bunbase.gateway.live.deadlines import Deadlines
+from bunbase.gateway.live.messages import decoder_of
+from bunbase.gateway.live.outlet import Outlet
+from bunbase.gateway.live.problems import NoLiveSignIn
+from bunbase.gateway.live.queries import Queries
+from bunbase.gateway.live.session import AUTH_ENDED, QUOTA, Blocked, Session
+from bunbase.gateway.live.settings import LiveSettings
+from bunbase.gateway.live.sign_in import SignedIn, SignIn
+from bunbase.gateway.live.table import HANDLERS
+from bunbase.gateway.live.watching import drop_syncs
+from bunbase.gateway.live.writer import Writer
+from bunbase.pkg import metrics
+from bunbase.pkg.logger import logger
+from bunbase.pkg.websocket.frames import CloseCode
+
+log = logger("live")
+
+TURNS: Final = 40  # sessions are visited in this many parts, each part once in `ping_seconds`
+RESTART_RATE: Final = 500  # clients per second that come back after a restart
+MAX_BEHIND_SECONDS: Final = 120.0  # a client that reads a little now and then is not slow, but not for ever
+
+
+class LiveServer:
+    def __init__(
+        self, settings: LiveSettings, identity: Identity, clients: Clients, bundoc: Live, unlimited: Container[str] = ()
+    ) -> None:
+        self.settings = settings
+        self.identity = identity
+        self.admission = Admission(settings, unlimited)
+        self.sign_in = SignIn(identity, clients)
+        self.queries = Queries(self, bundoc)
+        self.writer = Writer()
+        self.deadlines = Deadlines()
+        self.handlers = HANDLERS
+        self.decode = decoder_of(HANDLERS)
+        self.sessions: dict[Session, None] = {}
+        self.by_credential: dict[str, set[Session]] = {}
+        self.slow: dict[Session, int] = {}  # with the bytes that waited at the last look
+        self.turns: list[dict[Session, None]] = [{} for _ in range(TURNS)]
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.begun = 0
+        self.hears = True  # the feeds of revocations are alive
+        self.stopping = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve live connections during the block."""
+        self.identity.on_revoked.append(self._on_revoked)
+        work = [asyncio.create_task(self.queries.follow(), name="live queries")]
+        work.append(asyncio.create_task(self._tend(), name="live connections"))
+        try:
+            yield
+        finally:
+            self.identity.on_revoked.remove(self._on_revoked)
+            for session in list(self.sessions):
+                session.outlet.abort()
+            for task in (*work, *self.tasks):
+                task.cancel()
+            await asyncio.gather(*work, *self.tasks, return_exceptions=True)
+
+    # connections
+
+    def begin(self, outlet: Outlet, sender: Sender, origin: str | None) -> Session:
+        """Return the session of a new connection. Its limits were checked by `admission.check`."""
+        session = Session(self, outlet, sender, origin)
+        late = self.admission.begin(sender.ip)
+        self.sessions[session] = None
+        self.begun += 1
+        session.turn = self.begun % TURNS
+        self.turns[session.turn][session] = None
+        metrics.live_connections.labels(outlet.transport).inc()
+        self.deadlines.add(self.settings.auth_seconds, session, 0, lambda: _end_stranger(session))
+        if late:
+            session.bye("quota", QUOTA, late)
+        return session
+
+    def end(self, session: Session) -> None:
+        """Forget a session whose connection has ended."""
+        session.closed = True
+        session.block(Blocked.CLOSED)
+        self.sessions.pop(session, None)
+        self.slow.pop(session, None)
+        self.writer.ready.pop(session, None)
+        self.turns[session.turn].pop(session, None)
+        drop_syncs(session)
+        self.queries.leave(session)
+        signed = session.signed
+        if signed is not None:
+            self._forget_credentials(session, signed)
+            self.admission.leave(signed.caller.project, signed.user)
+        self.admission.end(session.sender.ip, signed is not None)
+        metrics.live_connections.labels(session.outlet.transport).dec()
+
+    def shut(self, session: Session) -> None:
+        """End a connection because the server stops. The clients come back one after the other."""
+        self.stopping = True
+        spread = max(1.0, len(self.sessions) / RESTART_RATE)
+        session.restart(random.uniform(0.1, spread))  # noqa: S311  spreads load
+
+    def hello(self, conn: str, expires_in: Any) -> bytes:
+        settings = self.settings
+        limits = {"watches": settings.max_watches, "message_bytes": settings.max_message_bytes}
+        return messages.encoded("hello", conn=conn, ping=settings.ping_seconds, limits=limits, expires_in=expires_in)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run work beside. A fault in it is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("work for live connections failed", exc_info=fault)
+
+    # credentials
+
+    def signed_in(self, session: Session, before: SignedIn | None) -> None:
+        """Note under which ids the sign-in of a session may be revoked."""
+        if before is not None:
+            self._forget_credentials(session, before)
+        assert session.signed is not None
+        for id in session.signed.credentials:
+            self.by_credential.setdefault(id, set()).add(session)
+        self._heed_feed(session)
+
+    def check_feed(self) -> None:
+        """Stop the delivery to callers bound by rules while a feed of revocations is silent."""
+        hears = self.identity.follows_users()
+        if hears != self.hears:
+            self.hears = hears
+            for session in list(self.sessions):
+                self._heed_feed(session)
+
+    def _heed_feed(self, session: Session) -> None:
+        if self.hears:
+            session.unblock(Blocked.FEED)
+        elif session.signed is not None and session.signed.caller.kind is not CallerKind.SECRET:
+            session.block(Blocked.FEED)
+
+    def _forget_credentials(self, session: Session, signed: SignedIn) -> None:
+        for id in signed.credentials:
+            sessions = self.by_credential.get(id)
+            if sessions is not None:
+                sessions.discard(session)
+                if not sessions:
+                    del self.by_credential[id]
+
+    def _on_revoked(self, news: Revocation) -> None:
+        for session in list(self.by_credential.get(news.id, ())):
+            session.doubt()
+
+    # each tick
+
+    async def _tend(self) -> None:
+        turn = 0
+        while True:
+            await asyncio.sleep(self.settings.ping_seconds / TURNS)
+            turn = (turn + 1) % TURNS
+            try:
+                self.check_feed()
+                self.deadlines.run_due()
+                self._tend_slow()
+                self._ping(self.turns[turn])
+            except Exception:
+                log.exception("the care for live connections failed")
+
+    def _ping(self, sessions: dict[Session, None]) -> None:
+        silent = time.monotonic() - self.settings.silent_seconds
+        for session in list(sessions):
+            if session.signed is None or session.blocked & Blocked.READER:
+                continue
+            if session.heard_at < silent:
+                session.bye("silent", CloseCode.NORMAL)
+                continue
+            barrier = self.queries.barrier_of(session)
+            session.put(b'{"t":"ping"%b' % (b"," + barrier[10:] if barrier else b"}"))
+
+    def _tend_slow(self) -> None:
+        """Close the connections of clients that do not read, and the largest ones if too much waits in total."""
+        now, total = time.monotonic(), 0
+        for session, before in list(self.slow.items()):
+            waiting = session.outlet.waiting_bytes
+            total += waiting
+            if waiting < before:
+                self.slow[session] = waiting
+                session.read_at = now
+            late = now - max(session.slow_since, session.read_at)
+            if late > self.settings.slow_seconds or now - session.slow_since > MAX_BEHIND_SECONDS:
+                session.cut()
+        if total > self.settings.max_waiting_bytes:
+            for session in sorted(self.slow, key=lambda one: one.outlet.waiting_bytes, reverse=True):
+                total -= session.outlet.waiting_bytes
+                session.cut()
+                session.outlet.abort()
+                if total <= self.settings.max_waiting_bytes:
+                    break
+
+
+def _end_stranger(session: Session) -> None:
+    if session.signed is None and not session.signing:
+        session.bye("auth", AUTH_ENDED, problem=NoLiveSignIn("The message auth did not arrive in time."))

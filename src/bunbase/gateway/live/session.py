@@ -1,0 +1,446 @@
+"""One live connection, without its transport: who it is, what may be delivered to it, and what waits to be sent.
+
+Nothing of queries or channels is delivered while a reason stands against it (`Blocked`). A watch for which something
+comes meanwhile is *missed*: it is forgotten, and watched again as soon as no reason is left. So one mechanism serves
+slow readers, renewed tokens, doubts about credentials, and an interrupted stream; no queue grows, and nothing that was
+decided for an earlier caller is sent.
+
+The life of a sign-in: `auth` → the check in `sign_in.py` → admission → the watches are decided again for the new
+caller (`Queries.recheck`) → `hello`. Messages that arrive during this wait for its end. News about a credential block
+the session in the same turn of the event loop; then the check is repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from bunbase.contracts.bundoc.live import LiveQuery
+from bunbase.contracts.caller import Caller
+from bunbase.gateway.credentials import Sender
+from bunbase.gateway.live import messages
+from bunbase.gateway.live.admission import Admission, TokenBucket
+from bunbase.gateway.live.deadlines import Deadlines
+from bunbase.gateway.live.messages import Auth, Message, NotAMessage, Unreadable
+from bunbase.gateway.live.outlet import Outlet, Packed
+from bunbase.gateway.live.problems import NoLiveSignIn, UserChanged
+from bunbase.gateway.live.settings import LiveSettings
+from bunbase.gateway.live.sign_in import SignedIn, SignIn
+from bunbase.gateway.live.writer import Writer
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import Problem, Stopping
+from bunbase.pkg.websocket.frames import CloseCode
+
+AUTH_ENDED: Final = 4401
+SLOW: Final = 4408
+QUOTA: Final = 4429
+MAX_FIRST_BYTES: Final = 8 << 10
+MAX_WAITING: Final = 200  # messages that wait for the end of a sign-in
+FLUSH_BYTES: Final = 64 << 10  # more than this is sent at once: it must not add up during a tick
+NOTICE_SECONDS: Final = 60.0  # how long before its expiry a client is asked for another token
+GRACE_SECONDS: Final = 30.0  # after the expiry
+REVOKED_SECONDS: Final = 15.0
+DOUBT_SECONDS: Final = 1.0  # between two checks of a credential, while a room cannot be reached
+
+
+class Blocked:
+    """The reasons against a delivery, as bits. They are plain numbers, because each delivery looks at them."""
+
+    READER: Final = 1  # the client reads too slowly
+    CHECK: Final = 2  # the sign-in is being checked
+    ENDED: Final = 4  # the sign-in has expired, or was revoked
+    FEED: Final = 8  # this process may not know of revocations
+    CLOSED: Final = 16
+
+
+class SessionQueries(Protocol):
+    """The part of `Queries` that sessions call."""
+
+    def begin(self, watch: Watch) -> None: ...
+
+    def forget(self, watch: Watch) -> None: ...
+
+    def end_all(self, session: Session, problem: Problem) -> None: ...
+
+    def catch_up(self, session: Session) -> None: ...
+
+    def settle(self, session: Session) -> None: ...
+
+    async def recheck(self, session: Session) -> None: ...
+
+
+class Home(Protocol):
+    """What sessions need of the process that they live in (`LiveServer`)."""
+
+    settings: LiveSettings
+    admission: Admission
+    sign_in: SignIn
+    writer: Writer
+    deadlines: Deadlines
+    slow: dict[Session, int]
+    handlers: Mapping[type[Message], Callable[[Session, Any], None]]
+
+    @property
+    def queries(self) -> SessionQueries: ...
+
+    def decode(self, sent: bytes) -> Message: ...
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> object: ...
+
+    def hello(self, conn: str, expires_in: Any) -> bytes: ...
+
+    def signed_in(self, session: Session, before: SignedIn | None) -> None: ...
+
+
+class Watch:
+    """A query that a client watches. `id`: the number that the client has chosen; `number`: the number at Bundoc, new
+    each time the query is watched.
+
+    `caller`: the caller for which it was watched. `asking`: Bundoc is being asked. `settled`: Bundoc has accepted the
+    number. `group`: the group whose diffs the client gets, "" if it holds no result that is up to date. `shown`: the
+    client has got a result before. `ended`: the client does not watch it any more.
+    """
+
+    __slots__ = ("asking", "caller", "ended", "group", "id", "number", "query", "session", "settled", "shown")
+
+    def __init__(self, session: Session, id: int, query: LiveQuery) -> None:
+        self.session = session
+        self.id = id
+        self.query = query
+        self.number = 0
+        self.caller: Caller | None = None
+        self.asking = False
+        self.settled = False
+        self.group = ""
+        self.shown = False
+        self.ended = False
+
+    def forget_resume(self) -> None:
+        """Ask for the whole result from now on."""
+        if self.query.at:
+            self.query = msgspec.structs.replace(self.query, at="", v="", have=())
+
+
+class WaitingSync:
+    """A question of a client that waits for a state. `seq`: the number of the change."""
+
+    __slots__ = ("epoch", "id", "seq", "timer")
+
+    def __init__(self, id: int, epoch: str, seq: int) -> None:
+        self.id = id
+        self.epoch = epoch
+        self.seq = seq
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Session:
+    """`caller`: None until the first sign-in. `watches`: by the number that the client has chosen.
+
+    `missed`: the watches whose result at the client is old. `generation`: grows with each sign-in and each doubt.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "blocked",
+        "bucket",
+        "closed",
+        "expires_at",
+        "generation",
+        "heard_at",
+        "home",
+        "id",
+        "large",
+        "missed",
+        "origin",
+        "outbox",
+        "outbox_bytes",
+        "outlet",
+        "read_at",
+        "resumes",
+        "sender",
+        "signed",
+        "signing",
+        "slow_since",
+        "syncs",
+        "turn",
+        "waiting",
+        "watches",
+    )
+
+    def __init__(self, home: Home, outlet: Outlet, sender: Sender, origin: str | None) -> None:
+        now = time.monotonic()
+        self.home = home
+        self.outlet = outlet
+        self.sender = sender
+        self.origin = origin
+        self.id = secrets.token_urlsafe(18)
+        self.signed: SignedIn | None = None
+        self.signing = False
+        self.expires_at = math.inf
+        self.generation = 0
+        self.resumes = ""
+        self.blocked = 0
+        self.watches: dict[int, Watch] = {}
+        self.missed: dict[Watch, None] = {}
+        self.syncs: list[WaitingSync] = []
+        self.outbox: list[bytes] = []
+        self.outbox_bytes = 0
+        self.large = False
+        self.waiting: deque[Message] = deque()
+        self.bucket = TokenBucket(home.settings.messages_per_second, home.settings.message_burst, now)
+        self.heard_at = now
+        self.slow_since = self.read_at = 0.0
+        self.turn = 0
+        self.closed = False
+
+    @property
+    def caller(self) -> Caller:
+        assert self.signed is not None
+        return self.signed.caller
+
+    # what the client sends
+
+    def count(self, received: int) -> None:
+        """Count messages and frames of the client. Close the connection if there are too many."""
+        now = time.monotonic()
+        self.heard_at = now
+        if not self.bucket.take(now, received):
+            self.bye("quota", QUOTA, self.bucket.late_seconds + 1)
+
+    def receive(self, sent: bytes) -> None:
+        if self.closed:
+            return
+        if self.signed is None and len(sent) > MAX_FIRST_BYTES:
+            self.bye("fault", CloseCode.TOO_BIG)
+            return
+        try:
+            message = self.home.decode(sent)
+        except NotAMessage:
+            self.bye("fault", CloseCode.POLICY)
+        except Unreadable as unreadable:
+            self.refuse(unreadable.id, unreadable.problem)
+        else:
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
+        if self.signing:
+            self.waiting.append(message)
+            if len(self.waiting) > MAX_WAITING:
+                self.bye("quota", QUOTA, 1)
+        elif self.signed is None and not isinstance(message, Auth):
+            self.bye("auth", AUTH_ENDED, problem=NoLiveSignIn("Send the message auth first."))
+        else:
+            self.home.handlers[type(message)](self, message)
+
+    def _take_waiting(self) -> None:
+        while self.waiting and not self.signing and not self.closed:
+            self._take(self.waiting.popleft())
+
+    # who the client is
+
+    def sign_in(self, message: Auth) -> None:
+        self.signing = True
+        self.resumes = message.resume
+        self.block(Blocked.CHECK)
+        self.home.spawn(self._sign_in(message.key, message.token))
+
+    async def _sign_in(self, key: str, token: str) -> None:
+        generation = self.generation
+        try:
+            signed = await self.home.sign_in.check(self.sender, self.origin, key, token)
+            await self._admit(signed)
+        except Problem as problem:
+            self.signing = False
+            if self.signed is None:
+                self._turn_away(problem)
+                return
+            self.refuse(None, problem)
+            if generation == self.generation:
+                self.unblock(Blocked.CHECK)
+            else:  # there was a doubt about the sign-in before, which still stands
+                self._prove_soon()
+            return
+        if self.signing:
+            await self._prove()
+        self._take_waiting()
+
+    async def _admit(self, signed: SignedIn) -> None:
+        """Let the session go on as this caller. Raises: TooManyLiveConnections."""
+        if self.closed:
+            return
+        before = self.signed
+        if before is None or (before.caller.project, before.user) != (signed.caller.project, signed.user):
+            self.home.admission.enter(signed.caller.project, signed.user)
+            if before is None:
+                self.home.admission.introduce()
+            else:
+                self.home.admission.leave(before.caller.project, before.user)
+                self.home.queries.end_all(self, UserChanged("Another user has signed in: watch again."))
+        self.generation += 1
+        self.signed, self.expires_at = signed, signed.expires_at
+        self.home.signed_in(self, before)
+        self._set_deadlines()
+        if before is not None and before.caller != signed.caller and self.watches:
+            generation = self.generation
+            await self.home.queries.recheck(self)
+            if self.closed or generation != self.generation:
+                return
+        self.signing = False
+        seconds = math.floor(signed.expires_at - time.time()) if signed.token else UNSET
+        self.put(self.home.hello(self.id, seconds))
+        self.unblock(Blocked.CHECK | Blocked.ENDED)
+
+    def _set_deadlines(self) -> None:
+        if self.expires_at == math.inf:
+            return
+        left = self.expires_at - time.time()
+        notice = left - NOTICE_SECONDS if left > 2 * NOTICE_SECONDS else left / 2
+        for seconds, act in (
+            (notice, self._ask_for_token),
+            (left, self.expire),
+            (left + GRACE_SECONDS, self._end_sign_in),
+        ):
+            self.home.deadlines.add(max(0.0, seconds), self, self.generation, act)
+
+    def _ask_for_token(self) -> None:
+        self.put(messages.encoded("auth", why="expires", **{"in": max(0, round(self.expires_at - time.time()))}))
+
+    def expire(self) -> None:
+        """Stop the delivery: the token has expired. Idempotent."""
+        self.block(Blocked.ENDED)
+
+    def _end_sign_in(self) -> None:
+        self.bye("auth", AUTH_ENDED)
+
+    def doubt(self) -> None:
+        """Stop the delivery at once, because a credential may have ended. Then check the credentials again."""
+        if self.closed or self.signed is None:
+            return
+        self.generation += 1
+        self.block(Blocked.CHECK)
+        if not self.signing:
+            self._prove_soon()
+
+    def _prove_soon(self) -> None:
+        self.signing = True
+        self.home.spawn(self._prove())
+
+    async def _prove(self) -> None:
+        while not self.closed and self.signed is not None:
+            try:
+                signed = await self.home.sign_in.check(self.sender, self.origin, self.signed.key, self.signed.token)
+                await self._admit(signed)
+            except Problem as problem:
+                if problem.status >= 500:
+                    await asyncio.sleep(DOUBT_SECONDS)
+                    continue
+                self._be_revoked()
+            if not self.signing:
+                break
+        self._take_waiting()
+
+    def _be_revoked(self) -> None:
+        self.signing = False
+        self.generation += 1
+        self.expires_at = math.inf
+        self.block(Blocked.ENDED)
+        self.put(messages.encoded("auth", why="revoked", **{"in": round(REVOKED_SECONDS)}))
+        self.home.deadlines.add(REVOKED_SECONDS, self, self.generation, self._end_sign_in)
+
+    def _turn_away(self, problem: Problem) -> None:
+        after = float(problem.extra.get("retry_after_seconds", 1))
+        if problem.status >= 500:
+            self.bye("fault", CloseCode.INTERNAL, after, problem)
+        elif problem.status == 429:
+            self.bye("quota", QUOTA, after, problem)
+        else:
+            self.bye("auth", AUTH_ENDED, problem=problem)
+
+    # what may be delivered
+
+    def block(self, reason: int) -> None:
+        self.blocked |= reason
+
+    def unblock(self, reason: int) -> None:
+        """Remove a reason against the delivery. If none is left, watch again what was missed."""
+        if self.blocked & reason:
+            self.blocked &= ~reason
+            if not self.blocked:
+                self.home.queries.catch_up(self)
+
+    def may_get(self, now: float) -> bool:
+        """True if results may be delivered. `now`: Unix seconds."""
+        if now >= self.expires_at:
+            self.expire()
+        return not self.blocked
+
+    def read_slowly(self) -> None:
+        self.block(Blocked.READER)
+        self.slow_since = time.monotonic()
+        self.home.slow[self] = self.outlet.waiting_bytes
+        metrics.live_behind.inc()
+
+    def read_again(self) -> None:
+        self.home.slow.pop(self, None)
+        self.heard_at = time.monotonic()  # nothing was read from the client meanwhile
+        self.unblock(Blocked.READER)
+
+    # what is sent
+
+    def put(self, message: bytes) -> None:
+        """Send a message with the next tick."""
+        if self.closed:
+            return
+        self.outbox.append(message)
+        self.outbox_bytes += len(message)
+        if self.outbox_bytes > FLUSH_BYTES:
+            self.large = True
+            self.flush(None)
+        elif len(self.outbox) == 1:
+            self.home.writer.add(self)
+
+    def flush(self, packed: Packed | None) -> None:
+        if not self.outbox or self.closed:
+            return
+        sent, self.outbox = self.outbox, []
+        if self.large:
+            self.large, packed = False, None
+        self.outbox_bytes = 0
+        metrics.live_frames.inc()
+        metrics.live_bytes.inc(self.outlet.send(sent, packed))
+
+    def refuse(self, id: int | None, problem: Problem) -> None:
+        """Answer that a message failed. Everything else continues."""
+        self.put(messages.refusal("error", id, problem))
+
+    def bye(self, why: str, code: int, after_seconds: float = 0.0, problem: Problem | None = None) -> None:
+        """Tell the client why the connection ends, and end it. Idempotent."""
+        if self.closed:
+            return
+        after = round(after_seconds * 1000) if after_seconds else UNSET
+        self.outbox.append(
+            messages.encoded("bye", code=why, after_ms=after, problem=problem.body() if problem is not None else UNSET)
+        )
+        self.flush(None)
+        self.closed = True
+        self.block(Blocked.CLOSED)
+        self.outlet.close(code, why)
+
+    def restart(self, after_seconds: float) -> None:
+        self.bye("restart", CloseCode.RESTART, after_seconds, Stopping("The server restarts: connect again."))
+
+    def cut(self) -> None:
+        """End the connection of a client that does not read."""
+        if not self.closed:
+            self.closed = True
+            self.block(Blocked.CLOSED)
+            metrics.live_slow_closes.inc()
+            self.outlet.close(SLOW, "slow")

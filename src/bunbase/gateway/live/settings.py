@@ -1,0 +1,50 @@
+"""Settings of live connections."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Bytes = Annotated[int, msgspec.Meta(ge=1024, le=1 << 34)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=600)]
+
+
+class LiveSettings(msgspec.Struct, frozen=True):
+    """Settings of live connections (`/v1/live`). All limits hold for each process that runs the gateway.
+
+    `max_connections`: the limit of live connections in total; `gateway.max_connections` counts them, too.
+    `max_connections_per_project`: the limit of live connections of one project.
+    `max_connections_per_user`: the limit of live connections of one end user.
+    `max_connections_per_address`: the limit of live connections from one address (IPv6: one /64); it does not apply to
+    `gateway.trusted_proxies`.
+    `max_unauthenticated`: the limit of live connections that have not sent their key yet.
+    `auth_seconds`: the time for the first message, which has the key.
+    `max_watches`: the limit of watched queries of one connection.
+    `max_message_bytes`: the largest message that a client may send.
+    `messages_per_second`: the number of messages that a connection may send on average.
+    `message_burst`: the number of messages that a connection may send at once.
+    `begins_per_second`: the number of connections that may begin on average; others are told to come back later.
+    `ping_seconds`: the time between two signs of life from the server.
+    `silent_seconds`: a connection is closed if the client has sent nothing for this long.
+    `slow_seconds`: a connection is closed if the client has read nothing for this long.
+    `max_waiting_bytes`: the limit of bytes that wait for slow clients, in total. Above it, the connections with the
+    largest buffers are closed.
+    """
+
+    max_connections: Count = 10_000
+    max_connections_per_project: Count = 2_000
+    max_connections_per_user: Count = 50
+    max_connections_per_address: Count = 200
+    max_unauthenticated: Count = 1_000
+    auth_seconds: Seconds = 5
+    max_watches: Count = 100
+    max_message_bytes: Bytes = 64 << 10
+    messages_per_second: Count = 50
+    message_burst: Count = 100
+    begins_per_second: Count = 500
+    ping_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 20
+    silent_seconds: Seconds = 45
+    slow_seconds: Seconds = 30
+    max_waiting_bytes: Bytes = 256 << 20

@@ -1,0 +1,25 @@
+"""The table of all messages: each feature adds the types of its messages, with the functions that handle them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from bunbase.gateway.live.messages import Auth, Message, Pong, Sync, Unwatch, WatchMessage
+from bunbase.gateway.live.session import Session
+from bunbase.gateway.live.watching import on_sync, on_unwatch, on_watch
+
+Handler = Callable[[Session, Any], None]
+
+
+def on_pong(_session: Session, _message: Pong) -> None:
+    """Do nothing: each message is a sign of life."""
+
+
+HANDLERS: Final[Mapping[type[Message], Handler]] = {
+    Auth: Session.sign_in,
+    Pong: on_pong,
+    WatchMessage: on_watch,
+    Unwatch: on_unwatch,
+    Sync: on_sync,
+}

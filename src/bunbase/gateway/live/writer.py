@@ -1,0 +1,41 @@
+"""Sends what sessions have to say: each session at most once in a tick, in slices, with equal bytes made once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from bunbase.gateway.live.outlet import Packed
+
+TICK_SECONDS: Final = 0.003  # messages of several groups, and the barrier behind them, leave in one write
+SLICE: Final = 256  # sessions that are written to until other work gets a turn; a write takes about 8 µs
+
+
+class Writing(Protocol):
+    """A session that has something to say."""
+
+    def flush(self, packed: Packed | None) -> None: ...
+
+
+class Writer:
+    def __init__(self) -> None:
+        self.ready: dict[Writing, None] = {}
+        self.task: asyncio.Task[None] | None = None
+
+    def add(self, session: Writing) -> None:
+        self.ready[session] = None
+        if self.task is None:
+            self.task = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self.ready:
+                await asyncio.sleep(TICK_SECONDS)
+                batch, self.ready = self.ready, {}
+                packed: Packed = {}
+                for count, session in enumerate(batch, 1):
+                    session.flush(packed)
+                    if count % SLICE == 0:
+                        await asyncio.sleep(0)
+        finally:
+            self.task = None

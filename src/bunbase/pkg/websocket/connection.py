@@ -1,0 +1,187 @@
+"""One WebSocket, after its handshake: an asyncio protocol that passes whole text messages to a Receiver.
+
+The library parses what the client sends; it answers pings and closes after errors. Data is parsed in slices, with an
+iteration of the event loop between two slices, because one piece of data may hold thousands of tiny frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final, Protocol, cast
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol as Parser
+from websockets.protocol import Side, State
+
+from bunbase.pkg.http1.switching import SwitchedProtocol
+from bunbase.pkg.websocket.frames import CloseCode, close_frame, text_frame
+
+SLICE_BYTES: Final = 4 << 10
+CLOSE_SECONDS: Final = 5.0  # how long a client has to answer a close frame, and to read what was sent before
+MAX_WAITING_BYTES: Final = 64 << 10  # high-water mark of the write buffer
+
+
+class Receiver(Protocol):
+    """The owner of a WebSocket. `frames`: how many frames arrived together, control frames included."""
+
+    def on_text(self, message: bytes) -> None: ...
+
+    def on_frames(self, frames: int) -> None: ...
+
+    def on_pause(self) -> None:
+        """The client reads too slowly: more data would wait in the memory of the server."""
+
+    def on_resume(self) -> None: ...
+
+    def on_shutdown(self) -> None:
+        """The server stops. The owner must close the WebSocket."""
+
+    def on_lost(self) -> None:
+        """The connection has ended. Nothing else is called any more."""
+
+
+class Phase(IntEnum):
+    OPEN = 0
+    CLOSING = 1  # a close frame was sent or received, so nothing more is sent
+    CLOSED = 2
+
+
+class WebSocket(SwitchedProtocol):
+    """`max_bytes`: of a message. `opened`: returns the owner, when the handshake is done."""
+
+    receiver: Receiver
+    transport: asyncio.Transport
+
+    def __init__(self, max_bytes: int, opened: Callable[[WebSocket], Receiver]) -> None:
+        self.opened = opened
+        self.parser = Parser(Side.SERVER, max_size=max_bytes)
+        self.phase = Phase.OPEN
+        self.reads_slowly = False
+        self.fragments: list[bytes] = []
+        self.unparsed = bytearray()
+        self.next_slice: asyncio.Handle | None = None
+        self.end: asyncio.TimerHandle | None = None
+
+    # for the owner
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame that `text_frame` has made. Nothing is sent once the connection is closing."""
+        if self.phase is Phase.OPEN:
+            self.transport.write(frame)
+
+    def send_text(self, message: bytes) -> None:
+        self.send(text_frame(message))
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes that wait in the memory of this process until the client reads."""
+        return self.transport.get_write_buffer_size()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame, and end the connection when the client has answered it. Idempotent."""
+        if self.phase is Phase.OPEN:
+            self.phase = Phase.CLOSING
+            self.transport.write(close_frame(code, reason))
+            self._end_soon()
+
+    def abort(self) -> None:
+        """End the connection now. What was not sent is lost."""
+        self.phase = max(self.phase, Phase.CLOSING)
+        self.transport.abort()
+
+    # called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # that of uvloop is no subclass
+        self.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
+        self.receiver = self.opened(self)
+        self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self.unparsed += data
+        if self.next_slice is None:
+            self._parse_slice()
+
+    def eof_received(self) -> bool:
+        return False  # the transport closes itself
+
+    def pause_writing(self) -> None:
+        self.reads_slowly = True
+        self.transport.pause_reading()  # its messages would cause answers, for which there is no room
+        self.receiver.on_pause()
+
+    def resume_writing(self) -> None:
+        self.reads_slowly = False
+        if self.next_slice is None and not self.transport.is_closing():
+            self.transport.resume_reading()
+        self.receiver.on_resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.phase = Phase.CLOSED
+        self.unparsed.clear()
+        for timer in (self.next_slice, self.end):
+            if timer is not None:
+                timer.cancel()
+        self.receiver.on_lost()
+
+    def shutdown(self) -> None:
+        self.receiver.on_shutdown()
+
+    def _parse_slice(self) -> None:
+        self.next_slice = None
+        piece = bytes(self.unparsed[:SLICE_BYTES])
+        del self.unparsed[:SLICE_BYTES]
+        self.parser.receive_data(piece)
+        frames = [event for event in self.parser.events_received() if isinstance(event, Frame)]
+        if self.phase is Phase.OPEN:
+            if frames:
+                self.receiver.on_frames(len(frames))
+            for frame in frames:
+                self._take(frame)
+        self._answer()
+        if self.unparsed:
+            self.transport.pause_reading()
+            self.next_slice = asyncio.get_running_loop().call_soon(self._parse_slice)
+        elif not self.reads_slowly and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _take(self, frame: Frame) -> None:
+        if self.phase is not Phase.OPEN:
+            return
+        match frame.opcode:
+            case Opcode.BINARY:
+                self.close(CloseCode.POLICY, "send text frames with JSON")
+            case Opcode.TEXT if frame.fin:
+                self._pass_on(bytes(frame.data))
+            case Opcode.TEXT | Opcode.CONT:
+                self.fragments.append(bytes(frame.data))
+                if frame.fin:
+                    message, self.fragments = b"".join(self.fragments), []
+                    self._pass_on(message)
+            case _:
+                pass  # the parser has answered pings and close frames
+
+    def _pass_on(self, message: bytes) -> None:
+        try:
+            message.decode()
+        except UnicodeDecodeError:
+            self.close(CloseCode.INVALID_DATA, "text frames must be UTF-8")
+        else:
+            self.receiver.on_text(message)
+
+    def _answer(self) -> None:
+        """Send what the parser answers: pongs, and the close frame after one of the client or after an error."""
+        for data in self.parser.data_to_send():
+            if data and self.phase is Phase.OPEN:
+                self.transport.write(data)
+        if self.parser.state is not State.OPEN:
+            if self.phase is Phase.OPEN:
+                self.phase = Phase.CLOSING
+                self._end_soon()
+            self.transport.close()  # a server closes first (RFC 6455 §7.1.1); written data is still sent
+
+    def _end_soon(self) -> None:
+        self.end = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)

@@ -1,0 +1,55 @@
+"""The opening handshake of a WebSocket (RFC 6455 §4.2), as headers in and headers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake, InvalidUpgrade, NegotiationError
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from bunbase.pkg.errors import Malformed, Problem
+
+PATH: Final = "/"  # the library needs a path, and reads nothing from it
+
+
+class UpgradeRequired(Problem):
+    status, code, title = 426, "upgrade_required", "This route needs a WebSocket"
+
+    def headers(self) -> dict[str, str]:
+        return super().headers() | {"upgrade": "websocket", "connection": "Upgrade"}
+
+
+def accept_handshake(
+    headers: Iterable[tuple[bytes, bytes]], subprotocols: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Return the headers of the answer 101 to a GET request of HTTP/1.1.
+
+    A client that offers no subprotocol gets none; one that offers only others is refused.
+    Raises: UpgradeRequired, Malformed.
+    """
+    server = ServerProtocol(
+        subprotocols=[Subprotocol(name) for name in subprotocols], select_subprotocol=_first_supported
+    )
+    sent = Headers([(str(name, "latin-1"), str(value, "latin-1")) for name, value in headers])
+    try:
+        accept, _, subprotocol = server.process_request(Request(PATH, sent))
+    except InvalidUpgrade:
+        raise UpgradeRequired("Send Upgrade: websocket and Connection: Upgrade, or use another transport.") from None
+    except InvalidHandshake as error:
+        raise Malformed(f"The handshake of the WebSocket is not valid: {error}.") from None
+    answer = (("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", accept))
+    return answer if subprotocol is None else (*answer, ("sec-websocket-protocol", subprotocol))
+
+
+def _first_supported(server: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    supported = server.available_subprotocols or ()
+    for name in offered:
+        if name in supported:
+            return name
+    if offered:
+        raise NegotiationError(f"offer the subprotocol {', '.join(supported)}")
+    return None
