@@ -135,7 +135,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     """A message to publish. `data`: JSON text.
 
     `key`: makes a repetition of this message by the same caller harmless for two minutes; "" for no key.
-    `edge`, `number`: the subscription that publishes, so that the edge can leave it out (`Message.source`).
+    `edge`, `number`: the edge gets this number back with the message (`Message.source`), if it listens to the channel.
     """
 
     channel: str
@@ -194,7 +194,7 @@ class Joined(msgspec.Struct, frozen=True, tag="joined"):
 
 
 class Message(msgspec.Struct, frozen=True, tag="message"):
-    """A message of a channel. `source`: the subscription of this edge that published it, 0 for any other.
+    """A message of a channel. `source`: the number that this edge has published it under, 0 for any other message.
 
     `body`: `"offset":…,"from":…,"at":…,"data":…`.
     """

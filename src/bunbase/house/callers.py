@@ -80,10 +80,9 @@ MAY_CALL: Final = {
         "buncast": "changes get",
     },
     "buncast": {
-        GATEWAY: "channels publish put_channels",
+        GATEWAY: "beat channels deliver join leave publish put_channels recheck replay set_presence",
         "platform": "drop_project",
         "functions": "publish",
-        NOBODY: "beat deliver join leave recheck replay set_presence",
     },
     "functions": {
         GATEWAY: """begin_walk bundle change_walk delete_function delete_job delete_variable deploy enqueue_once feed
