@@ -15,7 +15,7 @@ DEADLINE_SECONDS = 20.0
 
 
 class Held:
-    """What one subscription holds. `data`: that of all messages. `lost`: how often messages were lost."""
+    """The state of one subscription. `data`: that of all messages. `lost`: how often messages were lost."""
 
     def __init__(self, channel: str) -> None:
         self.channel = channel

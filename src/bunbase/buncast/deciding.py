@@ -29,7 +29,7 @@ SETTLE_SECONDS: Final = 5.0
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a caller may do in a channel. `enters`: it may be a member with the data that it has sent."""
+    """The rights of a caller in a channel. `enters`: it may be a member with the data that it has sent."""
 
     subscribes: bool
     sees: bool

@@ -15,7 +15,7 @@ from bunbase.contracts.buncast import SHOWN_MEMBERS
 
 FRAME_SECONDS: Final = 0.2
 FEWER_MEMBERS: Final = 400  # with so few members, the list is sent again after it was too long
-MEMBER_BYTES: Final = 300  # what a member takes, in addition to its data
+MEMBER_BYTES: Final = 300  # the memory of a member, in addition to its data
 
 Word = Literal["enter", "update", "leave"]
 

@@ -14,7 +14,7 @@ import msgspec
 from bunbase.contracts.buncast import START, History, Position
 
 MAX_RING_BYTES: Final = 1 << 20
-MESSAGE_BYTES: Final = 300  # what a kept message takes, in addition to its body
+MESSAGE_BYTES: Final = 300  # the memory of a kept message, in addition to its body
 
 
 class Kept(msgspec.Struct, frozen=True, eq=False):

@@ -53,7 +53,7 @@ SLICE: Final = 2000  # deliveries until other work gets a turn
 
 
 class Hall(Protocol):
-    """What channels need of all sessions together (`LiveServer`)."""
+    """The part of `LiveServer` that channels need."""
 
     sessions: dict[Session, None]
 
@@ -88,7 +88,7 @@ class LiveChannels:
         self.open = asyncio.Event()
         self.asking = asyncio.Semaphore(ASKING)
 
-    # what sessions ask for
+    # the calls of sessions
 
     async def begin(self, join: ChannelJoin) -> None:
         """Join a channel, or join it again. The answer comes later."""
