@@ -357,7 +357,9 @@ def test_bundoc_that_restarts_costs_no_change(instance: Instance, project: Proje
     client = connected()
     result = client.watch(1, "posts", where={"topic": "restart"})
 
-    instance.processes.pop("data").kill()
+    killed = instance.processes.pop("data")
+    killed.kill()
+    killed.wait()
     instance._spawn("data")
     poll(lambda: instance.http.get("/api/ready").status_code == 200, 30.0)
     project.put("posts", "restart", topic="restart")

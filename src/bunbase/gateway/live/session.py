@@ -96,7 +96,7 @@ class SessionChannels(Protocol):
 
 
 class Home(Protocol):
-    """What sessions need of the process that they live in (`LiveServer`)."""
+    """The parts of the process (`LiveServer`) that a session uses."""
 
     settings: LiveSettings
     admission: Admission
@@ -232,7 +232,7 @@ class Session:
         assert self.signed is not None
         return self.signed.caller
 
-    # what the client sends
+    # messages of the client
 
     def count(self, received: int) -> None:
         """Count messages and frames of the client. Close the connection if there are too many."""
@@ -270,7 +270,7 @@ class Session:
         while self.waiting and not self.signing and not self.closed:
             self._take(self.waiting.popleft())
 
-    # who the client is
+    # the sign-in
 
     def sign_in(self, message: Auth) -> None:
         self.signing = True
@@ -393,7 +393,7 @@ class Session:
         else:
             self.bye("auth", AUTH_ENDED, problem=problem)
 
-    # what may be delivered
+    # the reasons against a delivery
 
     def block(self, reason: int) -> None:
         self.blocked |= reason
@@ -423,7 +423,7 @@ class Session:
         self.heard_at = time.monotonic()  # nothing was read from the client meanwhile
         self.unblock(Blocked.READER)
 
-    # what is sent
+    # messages to the client
 
     def put(self, message: bytes) -> None:
         """Send a message with the next tick."""

@@ -87,7 +87,7 @@ class WebSocket(SwitchedProtocol):
             self._end_soon()
 
     def abort(self) -> None:
-        """End the connection now. What was not sent is lost."""
+        """End the connection now. Data that was not sent is lost."""
         self.phase = max(self.phase, Phase.CLOSING)
         self.transport.abort()
 
