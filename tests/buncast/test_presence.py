@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bunbase.buncast.presence import FEWER_MEMBERS, FRAME_SECONDS, Member, Presence
+from bunbase.buncast.presence import FEWER_MEMBERS, FRAME_SECONDS, Member, MembersSize, Presence
 from bunbase.contracts.buncast import SHOWN_MEMBERS
 from tests.seeds import seeds
 
@@ -52,7 +52,7 @@ def shown(presence: Presence) -> dict[str, Any]:
 @pytest.mark.parametrize("seed", seeds(15))
 def test_a_client_holds_exactly_the_members_after_each_frame(seed: int) -> None:
     draw = random.Random(seed)
-    presence, now, told = Presence(), 0.0, -1.0
+    presence, now, told = Presence(MembersSize()), 0.0, -1.0
     watchers = [Watcher(presence)]
     owned: dict[str, Member] = {}
 
@@ -83,7 +83,7 @@ def test_a_client_holds_exactly_the_members_after_each_frame(seed: int) -> None:
                 watcher.hear(frame)
                 assert watcher.members == shown(presence)
                 assert watcher.n == len(presence.members)
-        assert presence.bytes == sum(member.size for member in presence.members.values())
+        assert presence.total.bytes == sum(member.size for member in presence.members.values())
 
     for member in list(presence.members.values()):
         presence.linger(member, now + GRACE)
@@ -94,7 +94,7 @@ def test_a_client_holds_exactly_the_members_after_each_frame(seed: int) -> None:
 
 
 def test_an_update_is_neither_a_leave_nor_an_enter() -> None:
-    presence = Presence()
+    presence = Presence(MembersSize())
     member = presence.enter(1, "ada", "c", "", b"1")
     watcher = Watcher(presence)
     presence.tick(0.0)
@@ -109,7 +109,7 @@ def test_an_update_is_neither_a_leave_nor_an_enter() -> None:
 
 
 def test_of_very_many_members_only_the_number_is_told() -> None:
-    presence = Presence()
+    presence = Presence(MembersSize())
     watcher = Watcher(presence)
     members = [presence.enter(n, None, f"c{n}", "", b"1") for n in range(SHOWN_MEMBERS + 1)]
     assert presence.tick(1.0) == b'"n":501'

@@ -26,13 +26,14 @@ class ReadyMessage(msgspec.Struct, frozen=True):
 class Channel:
     """`handle`: names the channel in events. `kind`, `params`: its definition."""
 
-    def __init__(self, name: str, handle: str, kind: ChannelKind, params: dict[str, str], ring: Ring) -> None:
+    def __init__(
+        self, name: str, handle: str, definition: tuple[ChannelKind, dict[str, str]], ring: Ring, presence: Presence
+    ) -> None:
         self.name = name
         self.handle = handle
-        self.kind = kind
-        self.params = params
+        self.kind, self.params = definition
         self.ring = ring
-        self.presence = Presence()
+        self.presence = presence
         self.subscriptions: set[Subscription] = set()
         self.bucket: Bucket | None = None
         self._edges: Counter[EdgeStream] = Counter()

@@ -93,11 +93,6 @@ class Deciding:
         if self._pending and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._decide_all())
 
-    def again_timed(self) -> None:
-        """Decide again where the passing of time may have changed the decision: `now`, and documents that expired."""
-        timed = {one for one in self.project.subscriptions if one.timed}
-        self.again(timed | self.documents.dependent)
-
     async def settled(self) -> None:
         """Wait until all waiting decisions are made, for at most SETTLE_SECONDS."""
         if self._task is not None and not self._task.done():

@@ -10,7 +10,8 @@ from bunbase.pkg.jobs import Job
 MEMBERS_SECONDS: Final = 5.0  # the job is nudged when members change
 LEASES_SECONDS: Final = 0.5
 TRIM_SECONDS: Final = 5.0
-DECIDE_SECONDS: Final = 15.0
+TIMED_SECONDS: Final = 15.0
+DEPENDENT_SECONDS: Final = 60.0  # for documents that expire and collections that are dropped
 
 
 def members_job(service: BuncastService) -> Job:
@@ -27,5 +28,8 @@ def trim_job(service: BuncastService) -> Job:
     return Job("buncast.trim", service.trim, TRIM_SECONDS)
 
 
-def decide_job(service: BuncastService) -> Job:
-    return Job("buncast.decide", service.decide_again, DECIDE_SECONDS)
+def deciding_jobs(service: BuncastService) -> tuple[Job, Job]:
+    return (
+        Job("buncast.timed", service.decide_timed, TIMED_SECONDS),
+        Job("buncast.dependent", service.decide_dependent, DEPENDENT_SECONDS),
+    )

@@ -43,12 +43,19 @@ class Member(msgspec.Struct, eq=False):
         return len(self.data) + MEMBER_BYTES
 
 
-class Presence:
-    """`large`: there are so many members that only their number is sent."""
+class MembersSize:
+    """The memory of all members of a project, in `bytes`."""
 
     def __init__(self) -> None:
-        self.members: dict[int, Member] = {}
         self.bytes = 0
+
+
+class Presence:
+    """`large`: there are so many members that only their number is sent. `total`: counts the members' memory."""
+
+    def __init__(self, total: MembersSize) -> None:
+        self.total = total
+        self.members: dict[int, Member] = {}
         self.large = False
         self._numbers = itertools.count(1)
         self._by_connection: dict[str, Member] = {}
@@ -68,7 +75,7 @@ class Presence:
             member = Member(next(self._numbers), uid, connection, data, owner)
             self.members[member.number] = member
             self._by_connection[connection] = member
-            self.bytes += member.size
+            self.total.bytes += member.size
             self._changed[member.number] = "enter"
             return member
         del self._by_connection[member.connection]
@@ -80,7 +87,7 @@ class Presence:
 
     def update(self, member: Member, data: bytes) -> None:
         if data != member.data:
-            self.bytes += len(data) - len(member.data)
+            self.total.bytes += len(data) - len(member.data)
             member.data = data
             self._changed.setdefault(member.number, "update")
 
@@ -94,7 +101,7 @@ class Presence:
             return
         del self._by_connection[member.connection]
         self._lingering.pop(member.number, None)
-        self.bytes -= member.size
+        self.total.bytes -= member.size
         member.owner = None
         self._changed[member.number] = "leave"  # also if its entrance was not told: it may be in a list of `body`
 

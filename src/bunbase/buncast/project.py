@@ -12,6 +12,7 @@ from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.channel import Channel
 from bunbase.buncast.definitions import Definitions
 from bunbase.buncast.edge import Subscription
+from bunbase.buncast.presence import MembersSize, Presence
 from bunbase.buncast.ring import Ring, Shelf
 from bunbase.buncast.sent_keys import SentKeys
 from bunbase.buncast.settings import BuncastSettings
@@ -19,6 +20,7 @@ from bunbase.contracts.buncast import ChannelProjectDeleted, TooManyMembers, Too
 from bunbase.pkg.errors import Problem
 
 EPOCH_BYTES: Final = 6
+SLICE: Final = 1000  # channels that are looked at before other work gets a turn
 IDLE_SECONDS: Final = 60.0  # after this time without any state, a project is forgotten
 
 handles = itertools.count(1)
@@ -38,16 +40,13 @@ class Project:
         self.busy: set[Channel] = set()
         self.on_busy = on_busy
         self.shelf = Shelf(settings.history_mib << 20)
+        self.members_size = MembersSize()
         self.keys = SentKeys()
         self.bucket = Bucket(settings.project_messages_per_second, now)
         self.subscriptions: set[Subscription] = set()
         self.changing = asyncio.Lock()
         self.used_at = now
         self.gone = False
-
-    @property
-    def members_bytes(self) -> int:
-        return sum([channel.presence.bytes for channel in self.channels.values() if channel.presence.members])
 
     def check(self) -> None:
         """Raises: ChannelProjectDeleted."""
@@ -64,7 +63,7 @@ class Project:
 
     def check_members_room(self, data: bytes) -> None:
         """Raises: TooManyMembers."""
-        if self.members_bytes + len(data) > self.settings.members_mib << 20:
+        if self.members_size.bytes + len(data) > self.settings.members_mib << 20:
             raise TooManyMembers(
                 f"The data of a project's members can have {self.settings.members_mib} MiB together.",
                 limit=self.settings.members_mib << 20,
@@ -74,9 +73,10 @@ class Project:
         """Return a channel; make it if it has no state yet."""
         channel = self.channels.get(name)
         if channel is None:
-            kind, params = self.definitions.of(name)
             ring = Ring(secrets.token_hex(EPOCH_BYTES), self.shelf)
-            channel = self.channels[name] = Channel(name, f"c{next(handles)}", kind, params, ring)
+            presence = Presence(self.members_size)
+            channel = Channel(name, f"c{next(handles)}", self.definitions.of(name), ring, presence)
+            self.channels[name] = channel
         return channel
 
     def forget_if_empty(self, channel: Channel) -> None:
@@ -120,12 +120,14 @@ class Project:
             channel.redefine(*definitions.of(channel.name), now)
             self.forget_if_empty(channel)
 
-    def trim(self, now: float) -> None:
-        """Drop what is too old."""
+    async def trim(self, now: float) -> None:
+        """Drop everything that is too old. Other work gets a turn in between."""
         self.keys.trim(now)
-        for channel in list(self.channels.values()):
+        for count, channel in enumerate(list(self.channels.values()), 1):
             channel.ring.trim(now, channel.kind.history)
             self.forget_if_empty(channel)
+            if count % SLICE == 0:
+                await asyncio.sleep(0)
 
     def idle(self, now: float) -> bool:
         """True if the project can be forgotten."""

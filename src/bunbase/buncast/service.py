@@ -40,6 +40,7 @@ from bunbase.pkg.errors import InvalidInput, Problem
 SIGN_SECONDS: Final = 2.0  # without events, the stream sends a sign of life
 GRACE_SECONDS: Final = 2.0  # in which a lost connection may be resumed
 TICK_SECONDS: Final = 0.05
+STALL_SECONDS: Final = 2.0
 
 
 class BuncastService:
@@ -50,6 +51,7 @@ class BuncastService:
         self.settings = settings
         self.edges: dict[str, EdgeStream] = {}
         self.projects: dict[str, Deciding] = {}
+        self.leases_seen_at = time.monotonic()
         self.on_busy: Callable[[], None] = _nobody_waits
 
     async def channels(self, caller: Caller) -> Channels:
@@ -168,7 +170,10 @@ class BuncastService:
 
     async def end_leases(self) -> None:
         """End the streams of edges that give no sign of life."""
-        now = time.monotonic()
+        now, before = time.monotonic(), self.leases_seen_at
+        self.leases_seen_at = now
+        if now - before > STALL_SECONDS:
+            return  # this process did not run, so it could not hear signs of life either
         for stream in list(self.edges.values()):
             if stream.closed or now - stream.seen_at > LEASE_SECONDS:
                 self._forget(stream)
@@ -177,15 +182,20 @@ class BuncastService:
         """Drop old messages and keys, and projects that have no state any more."""
         now = time.monotonic()
         for id, deciding in list(self.projects.items()):
-            deciding.project.trim(now)
-            if deciding.project.idle(now):
+            await deciding.project.trim(now)
+            if deciding.project.idle(now) and self.projects.get(id) is deciding:
                 del self.projects[id]
                 await deciding.close()
 
-    async def decide_again(self) -> None:
-        """Decide about the subscriptions whose decision may change as time passes."""
+    async def decide_timed(self) -> None:
+        """Decide again where a rule has read the time."""
         for deciding in list(self.projects.values()):
-            deciding.again_timed()
+            deciding.again([one for one in deciding.project.subscriptions if one.timed])
+
+    async def decide_dependent(self) -> None:
+        """Decide again where a rule has looked up documents: some changes are not in the change log."""
+        for deciding in list(self.projects.values()):
+            deciding.again(deciding.documents.dependent)
 
     async def close(self) -> None:
         for stream in list(self.edges.values()):

@@ -19,12 +19,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator
+from typing import Final
 
 from bunbase.contracts.buncast import (
     BEAT_SECONDS,
-    LEASE_SECONDS,
     Buncast,
     ChannelEvent,
     Joined,
@@ -38,6 +37,7 @@ from bunbase.contracts.buncast import (
 )
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
+from bunbase.gateway.live.queries import Hall
 from bunbase.gateway.live.session import Session
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id
@@ -46,20 +46,11 @@ from bunbase.pkg.logger import logger
 log = logger("live")
 
 ASKING: Final = 64  # calls of `join` at once
+SILENT_SECONDS: Final = 10.0  # a stream sends a sign of life every 2 s
 REOPEN_SECONDS: Final = 0.2
 OPEN_SECONDS: Final = 10.0  # how long a first join waits for the stream
 AGAIN_SECONDS: Final = 1.0  # until a join is tried again that failed for a passing reason
 SLICE: Final = 2000  # deliveries until other work gets a turn
-
-
-class Hall(Protocol):
-    """The part of `LiveServer` that channels need."""
-
-    sessions: dict[Session, None]
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
-
-    def check_feed(self) -> None: ...
 
 
 class Silent:
@@ -226,7 +217,7 @@ class LiveChannels:
         stream = aiter(self.buncast.deliver(self.edge))
         try:
             while True:
-                async with asyncio.timeout(LEASE_SECONDS):
+                async with asyncio.timeout(SILENT_SECONDS):
                     events = await anext(stream, None)
                 if events is None:
                     return
