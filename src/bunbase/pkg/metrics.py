@@ -109,6 +109,7 @@ bundoc_live_barrier_seconds = Histogram(
 bundoc_live_gaps = Counter(
     "bunbase_bundoc_live_gaps_total", "Changes or events that were lost, so that queries had to run again", ["where"]
 )
+buncast_published = Counter("bunbase_buncast_published_total", "Messages published in channels")
 bundoc_live_resumes = Counter("bunbase_bundoc_live_resumes_total", "Resumed live queries, by what was sent", ["with"])
 live_connections = Gauge("bunbase_live_connections", "Live connections now", ["transport"])
 live_frames = Counter("bunbase_live_frames_total", "Writes to live connections")
