@@ -1,4 +1,4 @@
-"""What `bunbase data watch` makes of the messages of a live query."""
+"""`bunbase data watch` turns the messages of a live query into changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def doc(id: str, rev: int = 1) -> dict[str, object]:
     return {"_id": id, "_rev": rev}
 
 
-AT = {"t": "at", "at": "e.1"}
+AT: dict[str, object] = {"t": "at", "at": "e.1"}
 
 
 def test_changes_are_told_at_barriers() -> None:

@@ -33,7 +33,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """What has changed in the result of a query up to the state `at`. `count`: None if it was not asked for."""
+    """The changes in the result of a query up to the state `at`. `count`: None if it was not asked for."""
 
     at: str
     added: tuple[Document, ...]
