@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 
@@ -9,7 +11,7 @@ from bunbase.cli.errors import Refused, Unreachable
 from bunbase.cli.live_results import Changed, LiveDocuments, Message
 
 
-def taken(live: LiveDocuments, *messages: dict[str, object]) -> Changed | None:
+def taken(live: LiveDocuments, *messages: Mapping[str, object]) -> Changed | None:
     """Return what the last message brings."""
     found = [live.take(msgspec.json.decode(msgspec.json.encode(one), type=Message)) for one in messages]
     return found[-1]

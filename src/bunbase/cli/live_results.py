@@ -15,7 +15,7 @@ from bunbase.cli.errors import Refused, Unreachable
 Document = msgspec.Raw
 
 
-class Named(msgspec.Struct, frozen=True):
+class WithId(msgspec.Struct, frozen=True):
     id: str = msgspec.field(name="_id")
 
 
@@ -96,4 +96,4 @@ class LiveDocuments:
 
 
 def _id(document: Document) -> str:
-    return msgspec.json.decode(document, type=Named).id
+    return msgspec.json.decode(document, type=WithId).id
