@@ -10,8 +10,9 @@ const GOODS = [
   { title: "Cinema", category: "fun" },
   { title: "Light bulbs", category: "home" },
 ];
+const ITEMS = Number(process.env.ITEMS ?? 11_000); // of the first household
 const START = Date.parse("2025-01-01T00:00:00Z");
-const HOUR = 3_600_000;
+const PAUSE = Math.round((11_000 * 3_600_000) / ITEMS); // an hour, so that the items take 15 months
 
 const admin = await createAdminFromEnv(); // BUNBASE_URL and BUNBASE_SECRET_KEY, which bun reads from .env
 const households = admin.data.collection("households");
@@ -26,14 +27,14 @@ async function person(email, household) {
 
 function* items(household, by, count) {
   for (let n = 0; n < count; n++) {
-    const paid_at = new Date(START + n * HOUR).toISOString();
+    const paid_at = new Date(START + n * PAUSE).toISOString();
     yield { _id: `${household}-${n}`, household, ...GOODS[n % GOODS.length], cents: 100 + ((n * 37) % 4900), paid_at, by };
   }
 }
 
 function* everything() {
-  yield* items("home", ada, 11_000);
-  for (const other of others) yield* items(other, eve, 500);
+  yield* items("home", ada, ITEMS);
+  for (const other of others) yield* items(other, eve, Math.round(ITEMS / 22));
 }
 
 const others = Array.from({ length: 20 }, (_, n) => `street-${n + 1}`);

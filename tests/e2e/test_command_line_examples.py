@@ -22,6 +22,7 @@ import pytest
 
 from bunbase_sdk import Client
 from bunbase_sdk.core.credentials import account_in
+from tests.e2e.conftest import dev_instance
 from tests.e2e.instance import STOP_SECONDS, Instance, free_port, poll
 
 REPOSITORY: Final = Path(__file__).parents[2]
@@ -31,6 +32,8 @@ WRITTEN: Final = ("account.json", "*.secret", ".env", "__pycache__")  # by someb
 ADA, EVE, BOB = "ada@example.com", "eve@example.com", "bob@example.com"
 HEADER: Final = "household,month,category,euros,items\n"
 HOME: Final = {"household": "home"}
+ITEMS: Final = 1_100  # a tenth of the items of the README, and with it a tenth of the budget of a list
+BUDGET: Final = 1_000
 
 
 class Clone:
@@ -44,7 +47,8 @@ class Clone:
         shutil.copytree(source, self.example, ignore=shutil.ignore_patterns(*WRITTEN))
         for name in (".venv", "sdk"):
             (self.folder / name).symlink_to(REPOSITORY / name)
-        self.environment = server.environment() | {"PORT": str(free_port()), "BUNBASE_URL": server.url}
+        own = {"PORT": str(free_port()), "BUNBASE_URL": server.url, "ITEMS": str(ITEMS)}
+        self.environment = server.environment() | own
         blocks = BLOCKS.findall((source / "README.md").read_text("utf-8"))
         self.commands = [line for block in blocks for line in block.splitlines()]
         self.enter = self.commands[1].rpartition(" && ")[0]
@@ -82,18 +86,25 @@ class Clone:
 
 
 @pytest.fixture(scope="module")
-def notes(running_dev: Instance) -> Clone:
-    return Clone(running_dev, "notes-python")
+def server() -> Iterator[Instance]:
+    with dev_instance() as instance:
+        instance.commands["dev"][1]["BUNBASE_BUNDOC__MAX_SCAN"] = str(BUDGET)
+        yield instance.start()
 
 
 @pytest.fixture(scope="module")
-def household(running_dev: Instance) -> Clone:
+def notes(server: Instance) -> Clone:
+    return Clone(server, "notes-python")
+
+
+@pytest.fixture(scope="module")
+def household(server: Instance) -> Clone:
     """Follow the README up to the first report."""
-    clone = Clone(running_dev, "household")
+    clone = Clone(server, "household")
     assert clone.commands[:1] == ["make run"]
     clone.run(*clone.commands[1:3])
     assert "list rule" not in clone.complaints  # a deployment warns of rules that are served by no index
-    assert "21000 items imported, 0 skipped, 0 failed" in clone.run(clone.enter, clone.commands[3])
+    assert f"{ITEMS + 20 * 50} items imported, 0 skipped, 0 failed" in clone.run(clone.enter, clone.commands[3])
     return clone
 
 
@@ -144,9 +155,10 @@ def test_a_member_lists_searches_and_sums_more_items_than_a_list_may_read(househ
         paid_at = datetime.fromisoformat(item["paid_at"]).astimezone(ZoneInfo("Europe/Berlin"))
         sums[f"{paid_at:%Y-%m}", item["category"]].append(item["cents"])
     milk = sum("milk" in item["title"] for item in items)
-    assert f"home: {len(items)} items, the newest: Rent, " in household.complaints
+    newest = max(items, key=lambda item: str(item["paid_at"]))["title"]
+    assert f"home: {len(items)} items, the newest: {newest}, " in household.complaints
     assert f'; {milk} with "milk"' in household.complaints
-    assert (len(items), len(sums)) == (11_000, 64)
+    assert (len(items), len(sums)) == (ITEMS, 64)
     assert [list(row.values()) for row in csv.DictReader(report.splitlines())] == [
         ["home", month, category, f"{sum(cents) / 100:.2f}", str(len(cents))]
         for (month, category), cents in sorted(sums.items())
@@ -156,7 +168,7 @@ def test_a_member_lists_searches_and_sums_more_items_than_a_list_may_read(househ
 def test_a_person_in_no_household_sees_nothing(household: Clone) -> None:
     bob = Person(household, BOB)
 
-    assert [Person(household, email).count("items", **HOME) for email in (ADA, EVE, BOB)] == [11_000, 0, 0]
+    assert [Person(household, email).count("items", **HOME) for email in (ADA, EVE, BOB)] == [ITEMS, 0, 0]
     assert [bob.count(collection) for collection in ("households", "members", "items", "activity")] == [0, 0, 0, 0]
     with pytest.raises(httpx.HTTPStatusError, match="404"):
         bob.send("GET", "data/items/home-1")

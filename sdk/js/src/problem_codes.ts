@@ -70,6 +70,7 @@ export type ServerCode =
   | "client_mistaken"
   | "collection_not_found"
   | "collection_referenced"
+  | "commit_too_slow"
   | "confirmation_needed"
   | "cookie_ended"
   | "cookie_mode_off"

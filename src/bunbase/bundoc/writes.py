@@ -11,6 +11,7 @@ from bunbase.bundoc.documents import Fields, Lookup, StoredDocument, read_fields
 from bunbase.bundoc.schema.defaults import Defaults, filled
 from bunbase.bundoc.update.apply import updated
 from bunbase.bundoc.update.change import Change
+from bunbase.bundoc.update.costs import CommitWork
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.contracts.bundoc.collections import BeforeWrite, WriteOp
 from bunbase.contracts.bundoc.documents import Precondition
@@ -72,12 +73,14 @@ class Met(msgspec.Struct, frozen=True):
 
     `before`: the document, None if there is none. `now`: the time of the write. `last`: the highest revision that a
     deleted document with this id may have had. The next revision is higher than `last` and the revision of `before`.
+    `work`: of the commit so far.
     """
 
     collection: str
     before: StoredDocument | None
     now: str
     last: int = 0
+    work: CommitWork = msgspec.field(default_factory=CommitWork)
 
 
 class Guard(Protocol):
@@ -151,7 +154,7 @@ class Committed(msgspec.Struct, frozen=True):
 def outcome(write: Write, met: Met) -> StoredDocument | None:
     """Return the document after the write, None after a deletion.
 
-    Raises: DocumentExists, DocumentNotFound, StaleRevision, InvalidUpdate, DocumentTooLarge.
+    Raises: DocumentExists, DocumentNotFound, StaleRevision, InvalidUpdate, DocumentTooLarge, CommitTooSlow.
     """
     before = met.before
     match write:
@@ -166,10 +169,10 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
             return _next(before, write.body, met) if before else begun(write, met)
         case Patch():
             found = _found(write.id, write.when, met)
-            return _next(found, stored_form(merged_fields(read_fields(found.body), write.changes)), met)
+            return _changed(found, merged_fields(read_fields(found.body), write.changes), met)
         case Update():
             found = _found(write.id, write.when, met)
-            return _next(found, stored_form(updated(read_fields(found.body), write.changes, met.now)), met)
+            return _changed(found, updated(read_fields(found.body), write.changes, met.now, met.work), met)
         case Delete():
             _found(write.id, write.when, met)
             return None
@@ -207,6 +210,12 @@ def begun(write: Create | Put, met: Met) -> StoredDocument:
 
 def next_rev(met: Met) -> int:
     return max(met.before.rev if met.before else 0, met.last) + 1
+
+
+def _changed(before: StoredDocument, fields: Fields, met: Met) -> StoredDocument:
+    after = _next(before, stored_form(fields), met)
+    met.work.change(before.body, after.body)
+    return after
 
 
 def _next(before: StoredDocument, body: bytes, met: Met) -> StoredDocument:

@@ -20,7 +20,7 @@ def missing_hooks(session: Session, project: str, name: str, code: bytes) -> tup
     """Return the hooks that the settings name this function for, and that its bundle does not have."""
     # a hook whose name is in the bundle may exist: only the certain cases warn
     hooks = _named_hooks(session, project)
-    missing = [hook for hook in OF_USERS if hooks.get(hook) == name and not names_hook(code, hook)]
+    missing: list[HookName] = [hook for hook in OF_USERS if hooks.get(hook) == name and not names_hook(code, hook)]
     if not names_hook(code, HookName.BEFORE_WRITE) and _is_asked(session, project, name):
         missing.append(HookName.BEFORE_WRITE)
     return tuple(missing)

@@ -171,10 +171,12 @@ async def test_each_search_examines_the_same_numbers_of_documents_bytes_and_entr
     [
         (Case("all matches are examined", where={"kind": "k1"}), 10, False),
         (Case("a number of all documents"), 40, False),
-        (Case("a half of the examined documents match", where={"odd": True, "pad": {"$gt": ""}}), 20, True),
-        (Case("a half of each kind match", where={"kind": TWO, "$or": EVERY_SECOND}), 10, True),
-        (Case("under a rule, the matches so far", where={"n": {"$gt": 0}}, rule=True), 8, True),
-        (Case("of words, the matches so far", words="milk"), 8, True),
+        (Case("a half of the examined documents match", where={"n": {"$mod": [2, 1]}, "pad": {"$gt": ""}}), 20, True),
+        (Case("a half of each kind match", where={"kind": TWO, "$or": EVERY_SECOND}, sort=("n",)), 10, True),
+        (Case("under a rule, with the page", where={"n": {"$gt": 0}}, rule=True), 10, False),
+        (Case("of words, with the page", words="milk"), 40, False),
+        (Case("of a page that was cut from all", where={"kind": TWO}, sort=("title",)), 20, False),
+        (Case("under a rule, of a page that has all", where={"n": {"$gt": 38}}, rule=True), 3, False),
     ],
     ids=lambda value: value.name if isinstance(value, Case) else "",
 )

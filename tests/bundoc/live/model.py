@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -64,7 +64,8 @@ class ModelEdge:
         await asyncio.wait([self.reading])
 
     async def _read(self) -> None:
-        async with aclosing(self.live.live(self.name)) as stream:  # type: ignore[type-var]
+        events_of = cast(AsyncGenerator[tuple[LiveEvent, ...], None], self.live.live(self.name))
+        async with aclosing(events_of) as stream:
             async for events in stream:
                 self.opened.set()
                 for event in events:

@@ -125,7 +125,8 @@ def test_an_estimate_does_not_depend_on_denied_documents(
         return found.count, found.estimated
 
     assert count(allowed) == count([*denied, *allowed])
-    assert count(allowed)[1]
+    counted_with_the_page = rule is PARTLY and specs == INDEXES[1:3]  # which is sorted
+    assert count(allowed)[1] is not counted_with_the_page
 
 
 @pytest.mark.parametrize(

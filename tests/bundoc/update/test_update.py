@@ -17,6 +17,7 @@ from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.update.apply import updated
+from bunbase.bundoc.update.costs import CommitWork
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 from bunbase.pkg.bun import find_bun
@@ -27,7 +28,9 @@ ORACLE = Path(__file__).with_name("mingo_oracle.cjs")
 
 
 def after(document: str, update: str) -> str:
-    return write(updated(fields_of(document.encode()), parse_update(fields_of(update.encode())), NOW)).decode()
+    return write(
+        updated(fields_of(document.encode()), parse_update(fields_of(update.encode())), NOW, CommitWork())
+    ).decode()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.problems import CommitTooSlow
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.problems import FunctionError
@@ -142,6 +143,28 @@ async def test_a_document_that_was_changed_meanwhile_is_read_again(
 
     assert {one["_id"]: one["n"] for one in await documents(bundoc)} == {"d0000": 1, "d0001": 101, "d0003": 1}
     assert (walk.state, walk.changed, walk.failed) == (WalkState.DONE, 3, 0)
+
+
+async def test_writes_that_take_too_long_together_are_committed_in_parts(
+    functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    async def slow(bundoc: Bundoc, caller: Caller, walk: HeldWalk, actions: Sequence[Action]) -> None:
+        sizes.append(len(actions))
+        if len(actions) > 2:
+            raise CommitTooSlow("These writes take too long.", write=2)
+        await commit(bundoc, caller, walk, actions)
+
+    monkeypatch.setattr(migrating, "commit", slow)
+    await fill(bundoc, 5)
+    await deploy_migration(functions, COUNT)
+
+    walk = await ended(functions, await migrate(functions))
+
+    assert {one["n"] for one in await documents(bundoc)} == {1}
+    assert (walk.state, walk.changed, walk.failed) == (WalkState.DONE, 5, 0)
+    assert sizes == [5, 2, 3, 2, 1]
 
 
 async def test_failed_documents_are_grouped_and_tried_again_by_corrected_code(

@@ -14,9 +14,9 @@ import msgspec
 from bunbase.bundoc.query.aggregate import Aggregate, GroupField, Value
 from bunbase.bundoc.query.date_parts import Truncating
 from bunbase.bundoc.query.exact_sums import ExactSum
-from bunbase.bundoc.query.order import FALSE, TRUE, inverted, key, short_key
+from bunbase.bundoc.query.order import inverted, key, short_key
 from bunbase.bundoc.query.parse import refuse
-from bunbase.bundoc.query.rows import Row
+from bunbase.bundoc.query.rows import Row, identity
 from bunbase.bundoc.query.sort import id_key
 
 MAX_GROUPS: Final = 10_000
@@ -25,7 +25,6 @@ MAX_HELD_BYTES: Final = 16 << 20  # keys of groups, and values of $min, $max, $f
 MAX_POSITIONS_BYTES: Final = 64 << 20  # of the documents whose values $first, $last and $push hold
 POSITION_BYTES: Final = 150  # a position of a document, without its keys
 MAX_PAGE_BYTES: Final = 8 << 20
-HASHABLE: Final = frozenset((type(None), str, int, float, tuple))  # a tuple is a moment
 SHORT: Final = 64  # characters; of a longer text, $countDistinct keeps a hash
 
 
@@ -161,17 +160,8 @@ class _Groups:
 def _parts(field: GroupField, value: Any) -> list[Any]:
     """Return the parts of keys that a value gives."""
     if field.each and isinstance(value, tuple):
-        return list({identity(one): one for one in value}.values())
+        return list(value)  # they are different
     return [value]
-
-
-def identity(value: Any) -> Any:
-    """Return something hashable that is equal for equal canonical values only. Python takes True for 1."""
-    if value.__class__ in HASHABLE:
-        return value
-    if value.__class__ is bool:
-        return TRUE if value else FALSE
-    return key(value)
 
 
 def packed(value: Any) -> Any:

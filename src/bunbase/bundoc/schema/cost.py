@@ -21,6 +21,7 @@ ENDLESS: Final = MAX_CHECKS + 1
 
 # checks of one document, 15 ns each: about 50 ms, during which all other requests of the process wait
 MAX_EFFORT: Final = 3_000_000
+CHECKS_IN_A_MICROSECOND: Final = 60
 ALTERNATIVE: Final = 8  # each anyOf, oneOf, not or if takes at least 120 ns
 LISTED: Final = 8  # for each value of an enum that mixes types, or has objects or arrays
 
@@ -35,6 +36,7 @@ FOR_A_FRACTION: Final = 20  # a decimal takes at least 0.9 µs
 
 # each pattern reads each byte of text: 3 ns per byte for a short pattern, 150 ns for the largest
 MAX_LOOKS: Final = 20_000_000
+LOOKS_IN_A_MICROSECOND: Final = 300
 INSTRUCTIONS_FOR_A_LOOK: Final = 200
 LARGE_PATTERN: Final = 12_000  # the assumed size of a pattern that RE2 does not support or finds too large
 MAX_INSTRUCTIONS: Final = 50_000  # in all compiled patterns of a schema; compiling takes about 50 ms
@@ -58,12 +60,23 @@ class Effort:
         self.looks = _Cost(schema, _looks, MAX_LOOKS + 1).of(schema, MAX_LEVELS) if _patterned(schema) else 0
 
     def is_too_much(self, body: bytes) -> bool:
-        """True if the document has too many values or too much text to check. Commas in strings count as values too."""
+        """True if the document has too many values or too much text to check."""
+        return self._values(body) * self.checks > MAX_EFFORT or len(body) * self.looks > MAX_LOOKS
+
+    def microseconds(self, body: bytes) -> int:
+        """Return about how long the check takes. A document for which it is too much is not checked."""
+        checks, looks = self._values(body) * self.checks, len(body) * self.looks
+        if checks > MAX_EFFORT or looks > MAX_LOOKS:
+            return 0
+        return checks // CHECKS_IN_A_MICROSECOND + looks // LOOKS_IN_A_MICROSECOND
+
+    def _values(self, body: bytes) -> int:
+        """Return about how many values a document has. Commas in strings count as values too."""
         values = 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
         if self.bounded:
             values += FOR_A_POWER_OF_TEN * sum(map(int, EXPONENT.findall(body)))
             values += FOR_A_FRACTION * len(FRACTION.findall(body))
-        return values * self.checks > MAX_EFFORT or len(body) * self.looks > MAX_LOOKS
+        return values
 
 
 def instructions(schema: Schema) -> int:

@@ -40,6 +40,7 @@ class PendingWrite(msgspec.Struct, frozen=True):
 def check_fits(transaction: Transaction, write: PendingWrite) -> None:
     """Check the document against the schema, and its references. Raises: InvalidDocument."""
     if (schema := write.table.terms.schema) is not None:
+        transaction.work.add(schema.effort.microseconds(write.after.body))
         schema.check(write.after.body)
     if write.table.references and (errors := _dangling(transaction, write)):
         raise misfit(errors)

@@ -68,6 +68,7 @@ class Searching:
         self.scores: dict[str, float] = {}
         self.counted: int | None = None
         self.matched = 0
+        self.sorted = 0
         self.most_entries: int | None = None
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
@@ -93,13 +94,16 @@ class Searching:
     def found(self, limits: Limits = NO_LIMITS) -> Found:
         """Return the page, and the count if the search asks for it. Raises: QueryNeedsIndex."""
         self.counted = limits.counted
-        keys_count = EntryBudget(self.search, self.plan, limits.counted)
-        self.budget = keys_count if self.covered else self._new_budget(limits.counted)
-        count, exact = self._counted(limits) if self.search.count else (None, True)
-        counted = self.budget.examined
         self.budget = self._new_budget(limits.examined, limits.examined)
         ordered = self.plan.ordered and self.text is None
         items, more, last = self._page(ordered, limits.page_bytes)
+        examined = self.budget.examined
+        count, exact = None, True
+        if self.search.count:
+            count = self._known_count(items, more, ordered)
+            if count is None:
+                count, exact = self._counted(limits)
+                examined += self.budget.examined
         index = self.plan.index.name if self.plan.index else PRIMARY
         return Found(
             items=self._shown(items),
@@ -113,7 +117,7 @@ class Searching:
             within=index if self.place else None,
             ordered=ordered,
             merged=len(self.plan.ranges) if ordered and self.plan.merged else 0,
-            examined=counted + self.budget.examined,
+            examined=examined,
             grows=growing(self.search, self.plan, self.covered, self.existing),
         )
 
@@ -151,7 +155,10 @@ class Searching:
             return
         for document in self._documents(None):
             effort.note(len(document.body))
-            yield Row(reads.of(decode(seen(document))), 1, document.id)
+            for row in reads.rows(decode(seen(document)), document.id):
+                yield row
+                if reads.each is not None and self.watch.over():
+                    raise apsw.InterruptError("between two parts of an array")
 
     def _covering_plan(self, reads: Reads) -> Plan | None:
         if self.text is not None or self.table.alive:
@@ -185,11 +192,21 @@ class Searching:
         guard = both(alive, self.search.also) if alive and self.search.also else alive or self.search.also
         return None if guard is None else self.watch.around(guard)
 
+    def _known_count(self, items: list[StoredDocument], more: bool, ordered: bool) -> int | None:
+        """Return the count if the page has told it: it has all matches, or was cut from all of them, sorted."""
+        if not self.search.limit:
+            return None
+        if not ordered:
+            return self.sorted
+        return len(items) if self.search.after is None and not more else None
+
     def _counted(self, limits: Limits) -> tuple[int, bool]:
         """Return the count, and whether it is exact. Beside a page, a count beyond its budget becomes an estimate.
 
         Raises: QueryNeedsIndex if only the count is wanted, or in the event loop.
         """
+        alone = EntryBudget(self.search, self.plan, limits.counted)
+        self.budget = alone if self.covered else self._new_budget(limits.counted)
         if not self.search.limit or limits.counted is not None:
             return self._count(), True
         self.most_entries = EntryBudget.counted
@@ -295,7 +312,7 @@ class Searching:
 
     def _sort(self) -> tuple[list[StoredDocument], bool, bytes]:
         """Examine all candidates, sort their positions, and read the documents of the page."""
-        positions = ((self._place(id), id) for id in self._ids(None))
+        positions = self._positions()
         after = self.search.after
         rest = (one for one in positions if after is None or one[0] > after)
         first = heapq.nsmallest(self.search.limit + 1, rest)
@@ -308,6 +325,11 @@ class Searching:
             size += len(items[-1].body)
         last = first[len(items) - 1][0] if items else b""
         return items, len(items) < len(first), last
+
+    def _positions(self) -> Iterator[tuple[bytes, str]]:
+        for id in self._ids(None):
+            self.sorted += 1
+            yield self._place(id), id
 
     def _place(self, id: str) -> bytes:
         if self.search.by_score:

@@ -11,6 +11,7 @@ from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.referring import PendingWrite, check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
+from bunbase.bundoc.update.costs import CommitWork
 from bunbase.bundoc.writes import CommitStep, Committed, Create, Met, Put
 from bunbase.contracts.bundoc.problems import BundocBusy, InvalidDocument
 from bunbase.pkg.errors import Problem
@@ -29,7 +30,7 @@ def do_steps(transaction: Transaction, steps: tuple[CommitStep, ...], depth: int
     results: list[StoredDocument | None] = []
     created: list[bool] = []
     questions: list[Question] = []
-    transaction.depth = depth
+    transaction.depth, transaction.work = depth, CommitWork()
     try:
         for step in steps:
             known = len(transaction.entries)
@@ -39,6 +40,7 @@ def do_steps(transaction: Transaction, steps: tuple[CommitStep, ...], depth: int
         problem.extra["write"] = len(results)
         raise
     finally:
+        transaction.worked += transaction.work.done
         transaction.depth = 0
     if questions:
         raise Asked(tuple(questions))
@@ -87,7 +89,7 @@ def _do_step(transaction: Transaction, step: CommitStep, questions: list[Questio
     table = transaction.table(collection)
     before = _living(transaction, collection, table, write.id) if table is not None else None
     last = _last_revision(transaction, collection, table, before, write.id)
-    met = Met(collection, before, transaction.now, last)
+    met = Met(collection, before, transaction.now, last, transaction.work)
     if table is not None and table.terms.schema is not None and isinstance(write, Create | Put):
         write = writes.with_defaults(write, table.terms.defaults)
     if step.guard is None:

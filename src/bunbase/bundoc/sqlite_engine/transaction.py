@@ -20,6 +20,7 @@ from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.sqlite_engine import before_images, change_log
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
+from bunbase.bundoc.update.costs import CommitWork
 from bunbase.pkg.errors import InvalidInput
 
 # These errors concern the whole file, not one write, so no write of the batch may count as done.
@@ -54,7 +55,8 @@ class Transaction:
     changes, of collections that keep them. `changes`: all changes with their documents, None if nobody follows the
     project.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
-    expired document with the same unique value. `kept`: how many answers this batch has kept (`kept_answers.py`).
+    expired document with the same unique value. `work`: of the present commit. `worked`: of all commits of the batch,
+    in microseconds. `kept`: how many answers this batch has kept (`kept_answers.py`).
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class Transaction:
         self.altered: dict[str, Table | None] = {}
         self.epoch, self.seq = change_log.position(connection)
         self.depth = 0
+        self.work = CommitWork()
+        self.worked = 0
         self.kept = 0
         self.entries: list[change_log.Row] = []
         self.images: list[before_images.Image] = []

@@ -51,6 +51,7 @@ log = logger("bundoc")
 CHECKPOINT_PAGES: Final = 4000
 DRAIN_SECONDS: Final = 30.0
 RETRY_AFTER_SECONDS: Final = 1
+BATCH_WORK: Final = 1_000_000  # microseconds, estimated by `CommitWork`; with more, the rest of the batch waits
 
 T = TypeVar("T")
 
@@ -174,7 +175,9 @@ class Writer:
         try:
             if batch := self._take_batch():
                 results, committed = self._commit_batch(batch)
-                self.loop.call_soon_threadsafe(self._answer, list(zip(batch, results, strict=True)), committed)
+                done = list(zip(batch, results, strict=False))
+                self._put_back(batch[len(done) :])
+                self.loop.call_soon_threadsafe(self._answer, done, committed)
             self._do_aside()
             if self.log_pages >= CHECKPOINT_PAGES:
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -207,9 +210,25 @@ class Writer:
             self.queued_bytes -= sum(waiting.size for waiting in batch)
         return [waiting for waiting in batch if not waiting.answer.cancelled()]
 
+    def _put_back(self, batch: list[Waiting]) -> None:
+        """Put the rest of a batch before all other writes."""
+        with self.lock:
+            self.queue.extendleft(reversed(batch))
+            self.queued_bytes += sum(waiting.size for waiting in batch)
+
+    def _attempts(self, transaction: Transaction, batch: list[Waiting]) -> list[Any]:
+        """Do the batch, and stop early after much work: other projects wait for this thread, and writes for answers."""
+        results: list[Any] = []
+        for waiting in batch:
+            if transaction.worked > BATCH_WORK:
+                break
+            results.append(transaction.attempt(waiting.work))
+        return results
+
     def _commit_batch(self, batch: list[Waiting]) -> tuple[list[Any], CommittedBatch | None]:
         """Do the batch in one transaction. Return a result or an error for each piece of work, and all changes.
 
+        There are fewer results than pieces of work if the batch has ended early.
         If the transaction fails, all pieces of work get the same error, because nothing of the batch is on disk.
         """
         try:
@@ -219,7 +238,7 @@ class Writer:
             now, most = rfc3339(self.clock.now()), self.settings.max_collections
             transaction = Transaction(connection, self.tables, self.revisions, most, now, self.followed())
             since = transaction.seq
-            results = [transaction.attempt(waiting.work) for waiting in batch]
+            results = self._attempts(transaction, batch)
             self.revisions.fold(connection)
             if transaction.kept:
                 kept_answers.fold(connection, now, transaction.kept)
@@ -233,8 +252,8 @@ class Writer:
             return [error] * len(batch), None
         altered = self._redefined(transaction)
         self._show(transaction)
-        metrics.bundoc_commit_writes.observe(len(batch))
-        metrics.bundoc_commit_bytes.observe(sum(waiting.size for waiting in batch))
+        metrics.bundoc_commit_writes.observe(len(results))
+        metrics.bundoc_commit_bytes.observe(sum(waiting.size for waiting in batch[: len(results)]))
         changes = None if transaction.changes is None else tuple(transaction.changes)
         return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, altered)
 

@@ -11,7 +11,7 @@ from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_all, read_fields, 
 from bunbase.bundoc.query.order import key
 from bunbase.bundoc.update.arrays import ended, pulled, pushed, united
 from bunbase.bundoc.update.change import REMOVING, Additions, Bits, Change, ElementTest, Path, Unwanted, invalid
-from bunbase.bundoc.update.costs import Tests
+from bunbase.bundoc.update.costs import CommitWork, Tests
 from bunbase.bundoc.update.numbers import OutOfRange, added, as_number, combined, is_number, multiplied, zero_like
 from bunbase.bundoc.update.positions import placed
 from bunbase.contracts.bundoc.problems import InvalidUpdate
@@ -24,9 +24,9 @@ BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 Node = Any  # msgspec.Raw, or a decoded dict or list of Nodes
 
 
-def updated(fields: Fields, changes: tuple[Change, ...], now: str) -> Fields:
-    """Return the fields after the update. `now`: the time that `$now` writes. Raises: InvalidUpdate."""
-    tests = Tests()
+def updated(fields: Fields, changes: tuple[Change, ...], now: str, work: CommitWork) -> Fields:
+    """Return the fields after the update. `now`: the time that `$now` writes. Raises: InvalidUpdate, CommitTooSlow."""
+    tests = Tests(work)
     return _Updating(fields, now, tests).by(placed(fields, changes, tests))
 
 
@@ -43,7 +43,7 @@ class _Updating:
         for change in changes:
             if change.operator != "$setOnInsert":  # a PATCH never inserts a document
                 self.change(change)
-        result = {name: one if isinstance(one, msgspec.Raw) else _closed(one) for name, one in self.root.items()}
+        result = {name: _closed(one) for name, one in self.root.items()}
         if any(_may_nest(change) for change in changes):
             _check_levels(result)
         return result
@@ -76,7 +76,7 @@ class _Updating:
                 if not creates:
                     return None
                 found = {}
-            found = _opened(found)
+            found = self.opened(found)
             if not isinstance(found, (dict, list)):
                 if change.operator == "$unset":
                     return None
@@ -85,13 +85,27 @@ class _Updating:
             node = found
         return node
 
+    def opened(self, node: Node) -> Any:
+        if isinstance(node, msgspec.Raw):
+            self.tests.opened(node)
+        return _opened(node)
+
     def rename(self, parent: Any, name: str, change: Change) -> None:
         assert isinstance(change.operand, tuple)
-        if not _is_in_objects(self.root, change.path) or not _is_in_objects(self.root, change.operand):
+        if not self.is_in_objects(change.path) or not self.is_in_objects(change.operand):
             raise _refused(change, "$rename cannot lead through arrays.")
         if name in parent:
             value = parent.pop(name)
             self.store(self.parent(change, change.operand, creates=True), change.operand[-1], value, change)
+
+    def is_in_objects(self, path: tuple[str, ...]) -> bool:
+        """False if the path leads through an array. A missing value is not an array."""
+        node: Any = self.root
+        for name in path[:-1]:
+            node = self.opened(node.get(name)) if isinstance(node, dict) else None
+            if isinstance(node, list):
+                return False
+        return True
 
     def store(self, node: Any, name: str, value: Node, change: Change) -> None:
         if isinstance(node, dict):
@@ -123,9 +137,9 @@ def _after(before: Node | None, change: Change, now: str, tests: Tests) -> Node 
         case "$inc" | "$mul":
             return _calculated(before, change)
         case "$min":
-            return _chosen(before, change, smaller=True)
+            return _chosen(before, change, tests, smaller=True)
         case "$max":
-            return _chosen(before, change, smaller=False)
+            return _chosen(before, change, tests, smaller=False)
         case "$bit":
             return _combined(before, change)
         case _:
@@ -135,12 +149,14 @@ def _after(before: Node | None, change: Change, now: str, tests: Tests) -> Node 
 def _array_after(before: Node | None, change: Change, tests: Tests) -> Node | None:
     if before is None and change.operator in REMOVING:
         return None
+    if isinstance(before, msgspec.Raw):
+        tests.opened(before)
     array = _array(before, change)
     match change.operand:
         case Additions() if change.operator == "$push":
-            return pushed(array, change.operand)
+            return pushed(array, change.operand, tests)
         case Additions():
-            return united(array, change.operand.values)
+            return united(array, change.operand.values, tests)
         case ElementTest() | Unwanted():
             return pulled(array, change.operand, change, tests)
         case int():
@@ -160,10 +176,12 @@ def _calculated(before: Node | None, change: Change) -> msgspec.Raw:
         raise _refused(change, "The result is too large for an integer of 64 bits or a double.") from None
 
 
-def _chosen(before: Node | None, change: Change, smaller: bool) -> Node:
+def _chosen(before: Node | None, change: Change, tests: Tests, smaller: bool) -> Node:
     """Return the smaller or the larger value in the order of queries; the stored one if both are equal."""
     if before is None:
         return change.value
+    tests.keys(_closed(before))
+    tests.keys(change.value)
     stored, sent = key(read_all(before)), key(read_all(change.value))
     return change.value if (sent < stored if smaller else sent > stored) else before
 
@@ -203,16 +221,6 @@ def _found(node: Any, name: str, change: Change) -> Node | None:
     return node[index] if index < len(node) else None
 
 
-def _is_in_objects(root: dict[str, Node], path: tuple[str, ...]) -> bool:
-    """False if the path leads through an array. A missing value is not an array."""
-    node: Any = root
-    for name in path[:-1]:
-        node = _opened(node.get(name)) if isinstance(node, dict) else None
-        if isinstance(node, list):
-            return False
-    return True
-
-
 def _opened(node: Node) -> Any:
     """Return an object or array with one level decoded; return any other value unchanged."""
     if not isinstance(node, msgspec.Raw):
@@ -226,7 +234,7 @@ def _opened(node: Node) -> Any:
 
 
 def _closed(node: Node) -> msgspec.Raw:
-    return msgspec.Raw(write(node))
+    return node if isinstance(node, msgspec.Raw) else msgspec.Raw(write(node))
 
 
 def _check_levels(fields: Fields) -> None:

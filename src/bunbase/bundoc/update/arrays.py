@@ -16,19 +16,21 @@ from bunbase.bundoc.update.costs import Tests
 Elements = list[Any]  # of msgspec.Raw
 
 
-def pushed(array: Elements, add: Additions) -> Elements:
+def pushed(array: Elements, add: Additions, tests: Tests) -> Elements:
     """Return the array after `$push`: first the values are added, then the array is sorted, then it is cut."""
     at = len(array) if add.position is None else add.position
     array[at:at] = add.values
     if add.sort:
+        tests.keys(msgspec.Raw(write(array)), sorted=True)
         array.sort(key=lambda element: _sort_key(read_all(element), add.sort))
     if add.slice is None:
         return array
     return array[: add.slice] if add.slice >= 0 else array[add.slice :]
 
 
-def united(array: Elements, values: tuple[msgspec.Raw, ...]) -> Elements:
+def united(array: Elements, values: tuple[msgspec.Raw, ...], tests: Tests) -> Elements:
     """Return the array after `$addToSet`: values that it has already are not added."""
+    tests.keys(msgspec.Raw(write((*array, *values))))
     there = {key(read_all(element)) for element in array}
     for value in values:
         wanted = key(read_all(value))
@@ -41,6 +43,7 @@ def united(array: Elements, values: tuple[msgspec.Raw, ...]) -> Elements:
 def pulled(array: Elements, unwanted: ElementTest | Unwanted, change: Change, tests: Tests) -> Elements:
     """Return the array without the elements that meet the condition or equal a value. Raises: InvalidUpdate."""
     if isinstance(unwanted, Unwanted):
+        tests.keys(msgspec.Raw(write(array)))
         return [element for element in array if key(read_all(element)) not in unwanted.keys]
     tests.add(msgspec.Raw(write(array)), unwanted, change)
     return [element for element in array if not passes(unwanted, read_all(element))]

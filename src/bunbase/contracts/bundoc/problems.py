@@ -99,6 +99,12 @@ class QueryTooSlow(Problem):
     status, code, title = 503, "query_too_slow", "This query takes too long"
 
 
+class CommitTooSlow(Problem):
+    """Nothing was written. `write`: the position of the write at which the commit had used its work."""
+
+    status, code, title = 422, "commit_too_slow", "This commit takes too long"
+
+
 class UniqueViolation(Problem):
     """`index`: the unique index in which another document has the same values."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.bundoc.problems import DocumentNotFound, StaleRevision
+from bunbase.contracts.bundoc.problems import CommitTooSlow, DocumentNotFound, StaleRevision
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.functions.store.walks import BatchOutcome, Failure, HeldWalk, WalkStore
@@ -99,8 +99,15 @@ class Migrating:
     def _set_aside(
         self, walk: HeldWalk, actions: list[Action], again: list[str], failures: list[Failure], problem: Problem
     ) -> None:
-        """Take the write that failed out of the batch. Raises: the problem if it is not about one write."""
+        """Take the write that failed out of the batch, or all writes for which there was no time.
+
+        Raises: the problem if it is not about one write.
+        """
         number: Any = problem.extra.get("write")
+        if isinstance(problem, CommitTooSlow) and number:
+            again.extend(one.document.id for one in actions[number:])
+            del actions[number:]
+            return
         if not isinstance(number, int) or problem.status >= SERVER_FAULT or problem.status == TOO_MANY:
             raise problem
         id = actions.pop(number).document.id

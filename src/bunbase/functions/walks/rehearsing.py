@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bunbase.contracts.bundoc.problems import CommitTooSlow
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.triggers import DataTrigger
@@ -87,6 +88,9 @@ class Rehearsing:
                 number: Any = problem.extra.get("write")
                 if not isinstance(number, int) or problem.status >= SERVER_FAULT or problem.status == TOO_MANY:
                     raise
+                if isinstance(problem, CommitTooSlow) and number:
+                    del actions[:number]  # these are possible
+                    continue
                 if number < len(part):
                     refused.append(failure_of(actions.pop(number).document.id, problem))
                     continue

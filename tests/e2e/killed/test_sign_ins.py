@@ -16,6 +16,7 @@ import httpx
 
 from bunbase.pkg.ids import new_id
 from tests.e2e.instance import Instance, poll
+from tests.e2e.killed.conftest import ADMIN
 
 KILLS: Final = int(os.environ.get("BUNBASE_SIGN_IN_KILLS", "1"))
 SESSIONS: Final = 8
@@ -24,8 +25,7 @@ SIGN_UPS: Final = 12
 WELCOME: Final = """
 exports.hooks = { async afterSignup({ user }, ctx) { await ctx.data.put("welcomes", user.id, { to: user.email }); } };
 """
-PASSWORD: Final = "correct horse battery"
-ADMIN: Final = {"email": "admin@example.com", "password": PASSWORD}
+PASSWORD: Final = ADMIN["password"]
 LIVES_SECONDS: Final = (0.1, 0.8)
 
 
@@ -109,11 +109,9 @@ async def work_until_killed(server: Instance, clients: Clients) -> None:
     assert [one for one in ended if one is not None and not isinstance(one, httpx.TransportError)] == []
 
 
-def test_a_killed_server_leaves_every_session_and_every_invitation_whole(dev: Instance) -> None:
-    dev.start()
-    post = dev.http.post
-    post("/api/auth/register", json=ADMIN).raise_for_status()
-    bakery = Bakery(dev, bearer(post("/api/auth/login", json=ADMIN).raise_for_status().json()))
+def test_a_killed_server_leaves_every_session_and_every_invitation_whole(killed: Instance) -> None:
+    post = killed.http.post
+    bakery = Bakery(killed, bearer(post("/api/auth/login", json=ADMIN).raise_for_status().json()))
     for _ in range(KILLS):
         pairs = [post("/api/auth/login", json=ADMIN).raise_for_status().json() for _ in range(SESSIONS)]
         made = [post("/api/invites", json={}, headers=bearer(pairs[0])).json() for _ in range(INVITES)]
@@ -123,13 +121,13 @@ def test_a_killed_server_leaves_every_session_and_every_invitation_whole(dev: In
             bakery,
         )
 
-        asyncio.run(work_until_killed(dev, clients))
-        dev.start()
+        asyncio.run(work_until_killed(killed, clients))
+        killed.start()
 
         for token in clients.tokens:
             pair = post("/api/auth/refresh", json={"refresh_token": token}).raise_for_status().json()
-            assert dev.http.get("/api/auth/me", headers=bearer(pair)).status_code == 200
-        listed = dev.http.get("/api/invites", params={"limit": 500}, headers=bearer(pair)).raise_for_status().json()
+            assert killed.http.get("/api/auth/me", headers=bearer(pair)).status_code == 200
+        listed = killed.http.get("/api/invites", params={"limit": 500}, headers=bearer(pair)).raise_for_status().json()
         still_open = {one["id"] for one in listed["items"]}
         assert not clients.accepted & still_open
         for id, token in clients.invites.items():

@@ -11,22 +11,19 @@ import time
 from typing import Any, Final
 
 from tests.e2e.instance import Instance, poll
+from tests.e2e.killed.conftest import ADMIN
 
 KILLS: Final = int(os.environ.get("BUNBASE_WALK_KILLS", "1"))
 DOCUMENTS: Final = 500 * (1 + KILLS)
-PASSWORD: Final = "correct horse battery"
-ADMIN: Final = {"email": "admin@example.com", "password": PASSWORD}
 COUNT: Final = b"""
 exports.migration = { collection: "people", each: () => ({ patch: { $inc: { n: 1 } } }) };
 """
 LIVES_SECONDS: Final = (0.2, 2.0)
 
 
-def test_a_killed_migration_changes_every_document_exactly_once(dev: Instance) -> None:
-    dev.start()
-    dev.http.post("/api/auth/register", json=ADMIN).raise_for_status()
-    developer = _signed_in(dev)
-    made = dev.http.post("/api/projects", json={"name": "Bakery"}, headers=developer).raise_for_status().json()
+def test_a_killed_migration_changes_every_document_exactly_once(killed: Instance) -> None:
+    developer = _signed_in(killed)
+    made = killed.http.post("/api/projects", json={"name": "Bakery"}, headers=developer).raise_for_status().json()
     at = f"/api/projects/{made['id']}"
     secret = {"x-bunbase-key": next(key["key"] for key in made["keys"] if key["kind"] == "secret")}
     for start in range(0, DOCUMENTS, 500):
@@ -34,22 +31,22 @@ def test_a_killed_migration_changes_every_document_exactly_once(dev: Instance) -
             {"op": "create", "collection": "people", "id": f"d{n:06}", "data": {"n": 0}}
             for n in range(start, start + 500)
         ]
-        dev.http.post("/v1/commit", json={"writes": writes}, headers=secret).raise_for_status()
+        killed.http.post("/v1/commit", json={"writes": writes}, headers=secret).raise_for_status()
     files: dict[str, Any] = {"bundle": ("m.js", COUNT), "config": (None, b"{}")}
-    dev.http.put(f"{at}/functions/count", files=files, headers=developer).raise_for_status()
+    killed.http.put(f"{at}/functions/count", files=files, headers=developer).raise_for_status()
     new = {"kind": "migration", "name": "0001_count", "function": "count", "checksum": "0" * 64}
 
-    walk = dev.http.post(f"{at}/walks", json=new, headers=developer).raise_for_status().json()
+    walk = killed.http.post(f"{at}/walks", json=new, headers=developer).raise_for_status().json()
     for _ in range(KILLS):
         time.sleep(random.uniform(*LIVES_SECONDS))  # the moment of the kill is the point of this test
-        dev.kill()
-        dev.start()
-        developer = _signed_in(dev)
+        killed.kill()
+        killed.start()
+        developer = _signed_in(killed)
 
     path = f"{at}/walks/{walk['id']}"
-    poll(lambda: dev.http.get(path, headers=developer).json()["state"] != "running", 120, "the migration ends")
-    ended = dev.http.get(path, headers=developer).json()
-    counts = dev.http.post(
+    poll(lambda: killed.http.get(path, headers=developer).json()["state"] != "running", 120, "the migration ends")
+    ended = killed.http.get(path, headers=developer).json()
+    counts = killed.http.post(
         "/v1/data/people/aggregate", json={"group": ["n"], "values": {"count": {"$count": True}}}, headers=secret
     )
     assert [(one["n"], one["count"]) for one in counts.raise_for_status().json()["items"]] == [(1, DOCUMENTS)]
