@@ -14,7 +14,7 @@ from tests.pkg.websocket.wires import BINARY, CLOSE, CONT, PING, PONG, TEXT, Wir
 
 KAPPA = "Hello-µ@ßöäüàá-UTF-8!!".encode()
 BROKEN = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"  # a surrogate, as in 6.3
-STAR = "*".encode()
+STAR = b"*"
 
 # name → what the client sends, the messages that arrive, the close code of the server or None
 CASES: dict[str, tuple[bytes, list[bytes], int | None]] = {

@@ -250,7 +250,18 @@ class Session:
         self.signing = True
         self.resumes = message.resume
         self.block(Blocked.CHECK)
-        self.home.spawn(self._sign_in(message.key, message.token))
+        self._spawn(self._sign_in(message.key, message.token))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.home.spawn(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work. A fault in it ends the connection, because nothing is known about the sign-in then."""
+        try:
+            await work
+        except Exception:
+            self.bye("fault", CloseCode.INTERNAL, 1.0)
+            raise
 
     async def _sign_in(self, key: str, token: str) -> None:
         generation = self.generation
@@ -294,7 +305,9 @@ class Session:
             if self.closed or generation != self.generation:
                 return
         self.signing = False
-        seconds = math.floor(signed.expires_at - time.time()) if signed.token else UNSET
+        seconds = (
+            math.floor(signed.expires_at - time.time()) if signed.token and signed.expires_at < math.inf else UNSET
+        )
         self.put(self.home.hello(self.id, seconds))
         self.unblock(Blocked.CHECK | Blocked.ENDED)
 
@@ -331,7 +344,7 @@ class Session:
 
     def _prove_soon(self) -> None:
         self.signing = True
-        self.home.spawn(self._prove())
+        self._spawn(self._prove())
 
     async def _prove(self) -> None:
         while not self.closed and self.signed is not None:
