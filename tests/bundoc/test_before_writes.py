@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -299,6 +300,25 @@ async def test_events_are_bounded_and_one_project_cannot_use_the_memory_of_all(
 
     assert len(functions.calls) == 1
     assert not service.before_writes.waiting_bytes
+
+
+async def test_the_stored_documents_of_a_short_commit_are_bounded_before_they_are_collected(
+    service: BundocService, functions: DecidingFunctions
+) -> None:
+    large = b'{"text":"' + b"x" * 900_000 + b'","n":0}'
+    for id in ("a", "b", "c"):
+        await service.put(SERVER, "posts", id, large, NO_PRECONDITION)
+    functions.calls.clear()
+    patches = [{**write("patch", id), "data": {"$inc": {"n": 1}}} for id in ("a", "b", "c")]
+
+    with pytest.raises(TooLarge) as refused:
+        await service.commit(EVE, commit_of(*patches))
+
+    assert refused.value.extra == {"write": 2}  # each of them counts before and after the write
+    assert not any(len(word) > 2 for word in re.findall("[0-9]+", refused.value.detail))  # it tells no size
+    assert functions.calls == []
+    await service.commit(EVE, commit_of(*patches[:2]))
+    assert len(functions.calls) == 1
 
 
 @pytest.mark.parametrize(

@@ -188,3 +188,14 @@ def test_a_javascript_file_that_bunbase_toml_names_is_deployed(
 
     assert set(in_project.uploads) == {"one", "hello"}
     assert "is not deployed" not in said.err
+
+
+def test_deploy_says_that_a_name_is_a_collection(project: Path, bunbase: Bunbase) -> None:
+    with (project / "bunbase.toml").open("a") as file:
+        file.write("\n[collections.items]\n")
+
+    refused = bunbase("deploy", "items")
+
+    assert refused.code == 2
+    assert "items is a collection" in refused.err
+    assert "`bunbase deploy` without names deploys the collections" in refused.err

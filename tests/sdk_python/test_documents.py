@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -71,13 +72,32 @@ def test_integers_of_64_bits_come_back_exactly_and_larger_ones_are_refused(posts
         posts.create({"n": 2**63})
 
 
-def test_times_are_written_in_rfc_3339_and_stay_texts(posts: Any) -> None:
-    at = datetime(2026, 1, 5, 6, 7, 8, 9000, UTC)
+def test_times_are_written_in_utc_and_sort_by_time(posts: Any) -> None:
+    berlin = timezone(timedelta(hours=2))
+    noon = datetime(2026, 7, 1, 12, tzinfo=berlin)
+    later = datetime(2026, 7, 1, 10, 30, 0, 9000, UTC)
+    times = {"a": noon, "b": later, "c": later + timedelta(microseconds=1001)}
 
-    stored = posts.create({"at": at, "day": date(2026, 1, 5), "pair": (1, 2)})
+    for name, at in times.items():
+        posts.create({"_id": name, "at": at, "day": date(2026, 7, 1), "pair": (1, 2)})
 
-    assert (stored["at"], stored["day"], stored["pair"]) == ("2026-01-05T06:07:08.009000Z", "2026-01-05", [1, 2])
-    assert posts.first({"at": {"$gte": at}})["_id"] == stored["_id"]
+    assert [one["at"] for one in posts.all(sort="at")] == [
+        "2026-07-01T10:00:00.000Z",
+        "2026-07-01T10:30:00.009Z",
+        "2026-07-01T10:30:00.010001Z",
+    ]
+    assert [one["_id"] for one in posts.all({"at": {"$gt": noon}}, sort="-at")] == ["c", "b"]
+    assert (posts.get("a")["day"], posts.get("a")["pair"]) == ("2026-07-01", [1, 2])
+    with pytest.raises(Problem, match="years 1 to 9999"):
+        posts.create({"at": datetime.min.replace(tzinfo=berlin)})
+
+
+@pytest.mark.parametrize("sort", [{"n": -1}, {"n"}])
+def test_an_order_that_is_no_list_of_names_is_refused(posts: Any, sort: Any) -> None:
+    with pytest.raises(Problem, match="sorts descending") as refused:
+        posts.query(sort=sort)
+
+    assert refused.value.code == "invalid_value"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +109,7 @@ def test_times_are_written_in_rfc_3339_and_stay_texts(posts: Any) -> None:
         ({"a": bytearray(b"bytes")}, "/a"),
         ({"a": {1, 2}}, "/a"),
         ({"a": uuid.UUID(int=1)}, "/a"),
+        ({"a": Decimal("19.99")}, "/a"),
         ({"a": datetime(2026, 1, 5)}, "/a"),
         ({"a": "\ud800"}, "/a"),
         ({1: "a"}, ""),

@@ -17,14 +17,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bunbase.bundoc.documents import fields_at, read_fields, seen, stored_form
-from bunbase.bundoc.questions import Asked, Question, failed
+from bunbase.bundoc.questions import Asked, Question, check_askable, failed
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import has_operators
 from bunbase.bundoc.writes import CommitStep, Committed, Verdict
 from bunbase.contracts.bundoc.collections import Collection, HookWarning
 from bunbase.contracts.bundoc.problems import BeforeWriteBusy, BeforeWriteFailed, WriteContended, WriteRefused
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions.hooks import EXPORTS, MAX_WRITES_BYTES, HookCall, HookLoop, HookName, HookState
+from bunbase.contracts.functions.hooks import EXPORTS, HookCall, HookLoop, HookName, HookState
 from bunbase.contracts.functions.problems import (
     FunctionCpuExceeded,
     FunctionCrashed,
@@ -34,7 +34,7 @@ from bunbase.contracts.functions.problems import (
 )
 from bunbase.contracts.functions.service import Functions
 from bunbase.pkg import metrics
-from bunbase.pkg.errors import DeadlineExceeded, Problem, TooLarge, Unreachable
+from bunbase.pkg.errors import DeadlineExceeded, Problem, Unreachable
 from bunbase.pkg.logger import logger
 from bunbase.pkg.readable import readable
 
@@ -162,11 +162,7 @@ class BeforeWrites:
     async def _ask(self, caller: Caller, function: str, about: list[Question], until: float) -> bytes | None:
         """Return the answer of the function. Raises: BeforeWriteFailed, BeforeWriteBusy, TooLarge."""
         event = _event(caller, about)
-        if len(event) > MAX_WRITES_BYTES:
-            raise TooLarge(
-                f"The documents of this write have {len(event)} bytes before and after it, and a function can be asked "
-                f"about {MAX_WRITES_BYTES}. Split the commit."
-            )
+        check_askable(len(event))
         seconds = min(until - asyncio.get_running_loop().time(), about[0].hook.timeout_ms / 1000)
         server = Caller(CallerKind.SECRET, project=caller.project, depth=caller.depth)
         try:

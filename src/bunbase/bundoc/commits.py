@@ -67,7 +67,7 @@ def _read(sent: bytes) -> SentCommit:
         return read_commit(sent)
     except msgspec.ValidationError as error:
         check_readable(sent)
-        path, message = fault_in(error)
+        path, message = fault_in(error, SentCommit)
         raise InvalidInput.at(path, message, f"This is not a commit: {path}: {message}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None

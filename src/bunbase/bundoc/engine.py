@@ -104,8 +104,8 @@ class Engine(Protocol):
         """Apply the steps in order, either all of them or none.
 
         `attempt`: if an earlier attempt of the same act has applied its steps, return its result. The engine keeps
-        results for 24 hours, as part of the transaction. `with_bodies`: keep the bodies of documents too; without them
-        the kept results have empty bodies.
+        results for 24 hours, as part of the transaction. `with_bodies`: return and keep the bodies of documents too;
+        without them, the results have empty bodies.
         Raises: like `write`; the Problem of a step has the index of this step as `write`. IdempotencyMismatch,
         IdempotencyTooLarge.
         """

@@ -11,12 +11,18 @@ The life of one write to a collection with `before_write`:
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.writes import CommitStep
 from bunbase.contracts.bundoc.collections import BeforeWrite, WriteOp
 from bunbase.contracts.bundoc.problems import BeforeWriteFailed
+from bunbase.contracts.functions.hooks import MAX_WRITES_BYTES
+from bunbase.pkg.errors import TooLarge
+
+FRAME_BYTES: Final = 1024  # around the bodies of one write in the event: system fields, collection and id
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -37,24 +43,68 @@ class Asked(Exception):
         self.questions = questions
 
 
+class Questions:
+    """The questions of one commit. A short commit may change 500 MB of documents, so their bytes are limited.
+
+    `asked`: the questions in the order of the writes.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Question] = []
+        self.bytes = 0
+
+    @property
+    def mark(self) -> int:
+        """The place of the next question, for `forget_from`."""
+        return len(self.asked)
+
+    def add(self, question: Question) -> None:
+        """Raises: TooLarge if a function could not be asked about so many bytes."""
+        self.bytes += _size(question)
+        check_askable(self.bytes)
+        self.asked.append(question)
+
+    def forget_from(self, mark: int) -> None:
+        """Forget the questions since the mark."""
+        self.bytes -= sum(map(_size, self.asked[mark:]))
+        del self.asked[mark:]
+
+
+def check_askable(size: int) -> None:
+    """Raises: TooLarge, without the size: a caller bound by rules may not know how large stored documents are."""
+    if size > MAX_WRITES_BYTES:
+        raise TooLarge(
+            f"The documents of this commit have more than {MAX_WRITES_BYTES >> 20} MiB before and after it, which is "
+            "the most that a function can be asked about. Split the commit."
+        )
+
+
 def decided(
     step: CommitStep,
     hook: BeforeWrite,
     before: StoredDocument | None,
     after: StoredDocument | None,
-    questions: list[Question],
+    questions: Questions,
 ) -> StoredDocument | None:
-    """Return the document that the function has allowed. If it was not asked about this write, add a question."""
+    """Return the document that the function has allowed. If it was not asked about this write, add a question.
+
+    Raises: TooLarge.
+    """
     op: WriteOp = "delete" if after is None else "create" if before is None else "update"
     if op not in hook.on:
         return after
     verdict, rev = step.verdict, before.rev if before else 0
     if verdict is None or (verdict.hook, verdict.op, verdict.rev) != (hook, op, rev):
-        questions.append(Question(step, hook, op, before, after))
+        questions.add(Question(step, hook, op, before, after))
         return after
     if after is None or verdict.body is None:
         return after
     return msgspec.structs.replace(after, body=verdict.body)
+
+
+def _size(question: Question) -> int:
+    documents = (question.before, question.after)
+    return FRAME_BYTES + sum([len(one.body) for one in documents if one is not None])
 
 
 def failed(function: str, cause: str) -> BeforeWriteFailed:

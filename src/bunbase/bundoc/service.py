@@ -254,13 +254,14 @@ class BundocService:
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
-            bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            bound_by_rules(caller, Act.DOCUMENT_READ, collection)  # the scopes are those of the caller itself
+            asker = as_user(caller, aggregation)
             if at_least:
                 await self._reach(caller.project, at_least)
             check_collection(collection)
-            access, budgets = await self._limits(caller, collection)
+            access, budgets = await self._limits(asker, collection)
             await self._check_created(caller, collection)
-            with self._hinting(caller):
+            with self._hinting(asker):
                 return await aggregated_page(self.engine, caller.project, collection, aggregation, budgets, access)
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:

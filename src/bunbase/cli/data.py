@@ -17,6 +17,7 @@ from cyclopts import App, Parameter
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.data_reading import get, query
 from bunbase.cli.data_shell import shell
+from bunbase.cli.data_watching import watch
 from bunbase.cli.data_writing import create, delete, patch, put
 from bunbase.cli.errors import OK, Failure, Usage, in_commands
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
@@ -45,8 +46,8 @@ Into = Annotated[
     ),
 ]
 
-app = App(name="data", help="Read, write, export and import documents.")
-for read_or_write in (get, query, create, put, patch, delete, shell):
+app = App(name="data", help="Read, watch, write, export and import documents.")
+for read_or_write in (get, query, watch, create, put, patch, delete, shell):
     app.command(read_or_write)
 
 

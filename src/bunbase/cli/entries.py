@@ -35,6 +35,10 @@ def entries(project: ProjectFile, only: Sequence[str] = (), root: Path | None = 
     for name, section in project.functions.items():
         if section.entry is not None:
             found[name] = [root / section.entry]
+    for name in only:
+        if name in project.collections and name not in found and name not in project.functions:
+            advice = "`bunbase deploy` without names deploys the collections, functions and settings of the file."
+            raise Usage(f"{name} is a collection, and the names here are those of functions. {advice}", "no_functions")
     wanted = list(dict.fromkeys(only)) or sorted(found.keys() | project.functions.keys())
     if not wanted:
         no_file = "" if (root / NAME).exists() else f"There is no {NAME} in {root.absolute()} or above it. "
@@ -109,12 +113,8 @@ def _only_path(name: str, found: dict[str, list[Path]], root: Path) -> Path:
     match found.get(name, []):
         case []:
             others = [path for path in passed_over(ProjectFile(), root) if _name_of(path) == name]
-            raise Usage(
-                not_a_function(others[0])
-                if others
-                else f"There is no {FOLDER}/{name}.ts and no {FOLDER}/{name}/index.ts in {root.absolute()}.",
-                "no_functions",
-            )
+            missing = f"There is no {FOLDER}/{name}.ts and no {FOLDER}/{name}/index.ts in {root.absolute()}."
+            raise Usage(not_a_function(others[0]) if others else missing, "no_functions")
         case [path] if not path.is_file():
             raise Usage(f"{NAME} names {path} as the entry of {name}, but there is no such file.", "no_functions")
         case [path]:

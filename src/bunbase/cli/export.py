@@ -43,7 +43,7 @@ def export_project(
         out.document(ExportedProject(str(file), size, counts.collections, counts.documents, counts.users))
     told_parts = [counted(counts.collections, "collection"), counted(counts.documents, "document")]
     told_parts += [counted(counts.users, "user")] if parts else []
-    out.done(f"ExportedProject {', '.join(told_parts)} to {file} ({size_text(size)}).")
+    out.done(f"Exported {', '.join(told_parts)} to {file} ({size_text(size)}).")
     if parts:
         out.hint("The file has the hashes of the passwords. Keep it as secret as the users themselves.")
     else:

@@ -12,7 +12,7 @@ from bunbase.cli.errors import OK, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.output import Output
 from bunbase.cli.project_copies.checking import CheckedFile, checked_file
-from bunbase.cli.project_copies.error_groups import COLUMNS, ErrorGroups
+from bunbase.cli.project_copies.error_groups import COLUMNS, CONFLICTS, ErrorGroups
 from bunbase.cli.project_copies.reading import size_of
 from bunbase.cli.project_copies.sending import Choices, Conflict, Sending, Tally
 from bunbase.cli.session import open_session
@@ -101,7 +101,7 @@ def _show(out: Output, sending: Sending, dry_run: bool) -> None:
     rows = [(name, *_cells(tally)) for name, tally in tallies.items()]
     out.table(("part", "imported", "updated", "skipped", "failed"), rows)
     _show_errors(out, sending.errors)
-    if sending.errors.count and sending.choices.on_conflict is Conflict.FAIL:
+    if sending.errors.has(CONFLICTS) and sending.choices.on_conflict is Conflict.FAIL:
         out.hint("To keep what the project has already: --on-conflict skip. To replace it: --on-conflict replace")
     if dry_run:
         out.done("Nothing was written: this was a dry run. Unique indexes and references were not checked.")

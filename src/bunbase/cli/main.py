@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from bunbase import __version__
 from bunbase.cli.errors import INTERRUPTED, OK, SIGNALLED, Failure, Usage
+from bunbase.cli.help_texts import FlowingHelp
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -180,6 +181,7 @@ def command(chosen: str = "") -> App:
         help=PURPOSE,
         version=f"bunbase {__version__}",
         help_format="plaintext",  # markdown would need a library that takes 50 ms to import
+        help_formatter=FlowingHelp(),
         suppress_keyboard_interrupt=False,
     )
     for place, (group, word, where, purpose) in enumerate(COMMANDS):

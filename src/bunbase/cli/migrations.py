@@ -74,8 +74,9 @@ class Ran(msgspec.Struct, frozen=True):
 
 
 class Migrated(msgspec.Struct, frozen=True):
-    """What a deployment did with the migrations. `ran`: those that ended, each with its counts. `pending`: the others.
+    """The result of a deployment for the migrations.
 
+    `ran`: those that ended, each with its counts. `pending`: the others.
     `failure`: why the last one could not begin, or why its end is not known.
     """
 

@@ -15,7 +15,7 @@ from bunbase.cli.prompts import ask, ask_secret
 
 REQUIRED: Final = "reauthentication_required"
 WRONG: Final = "wrong_proof"
-NEEDED: Final = "This needs a sign-in or a proof of the last ten minutes."
+NEEDED: Final = "The last sign-in or proof must be at most ten minutes old."
 
 
 def prove(problem: dict[str, Any], send: Callable[[Call], httpx.Response]) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.cli.errors import Failure
 
-MAX_LINE_BYTES: Final = 1024 * 1024  # every event of BunBase is much smaller
+MAX_LINE_BYTES: Final = 8 << 20  # the result of a live query has at most 4 MiB
 
 
 class Event(msgspec.Struct, frozen=True):

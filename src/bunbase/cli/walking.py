@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Annotated, Any, Final
 
@@ -14,6 +15,7 @@ from bunbase.cli.session import Session
 from bunbase.contracts.functions.walks import (
     MAX_ERRORS,
     MAX_PER_SECOND,
+    Difference,
     Rehearsal,
     Walk,
     WalkError,
@@ -93,13 +95,31 @@ def show_end(walk: Walk, out: Output) -> None:
 def show_rehearsal(found: Rehearsal, out: Output) -> None:
     names = ("collection", "total", "examined", "changed", "deleted", "handed_on", "unchanged", "failed")
     out.facts([(name, getattr(found, name)) for name in names])
-    out.table(("id", "before", "change"), [(one.id, one.before, one.change) for one in found.sample])
+    if found.sample:
+        rows = [(one.id, _json(touched(one)), _json(one.change)) for one in found.sample]
+        out.table(("id", "before", "change"), rows)
     show_errors(found.errors, out)
     if found.examined < found.total:
         out.hint(f"Only the first {found.examined} documents were examined.")
+
+
+def touched(one: Difference) -> Any:
+    """Return what a change replaces: the fields that a patch names, or else the whole document."""
+    if not isinstance(one.before, dict):
+        return one.before
+    patch = one.change.get("patch")
+    if not isinstance(patch, dict):
+        return one.before
+    paths = [path for name, part in patch.items() for path in (part if name.startswith("$") else (name,))]
+    names = {path.split(".")[0] for path in paths}
+    return {name: value for name, value in one.before.items() if name in names}
 
 
 def show_errors(errors: tuple[WalkError, ...], out: Output) -> None:
     if errors:
         rows = [(one.count, one.code, one.detail, ", ".join(one.ids)) for one in errors]
         out.table(("documents", "error", "detail", "first ids"), rows)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
@@ -99,6 +100,11 @@ class Identity:
             token=claims["jti"] if personal else "",
             projects=tuple(claims.get("projects", ())),
         )
+
+    async def developer_expiry(self, token: str) -> float:
+        """Return when a developer's token expires, in Unix seconds. Raises: InvalidToken, TokenExpired, Unreachable."""
+        claims = await self._developer_claims(token, token.startswith(PERSONAL_PREFIX))
+        return float(claims.get("exp", math.inf))
 
     def knows_developer(self, token: str) -> bool:
         """True if the token can be checked without asking a room: it is cached, or it is a JWT with its own claims."""
@@ -298,8 +304,9 @@ class Identity:
             tell(news)
 
     def follows_users(self) -> bool:
-        """True if this process receives the revocations of end users and of keys."""
-        return self.ended_user_sessions.live() and self.changed_projects.live()
+        """True if this process receives the revocations of end users, of members and of keys."""
+        feeds = (self.ended_sessions, self.ended_user_sessions, self.changed_projects)
+        return all(feed.live() for feed in feeds)
 
 
 async def in_time(asked: Awaitable[V]) -> V:

@@ -17,6 +17,7 @@ from bunbase.contracts.bundoc.problems import (
     DocumentNotFound,
     InvalidQuery,
     InvalidUpdate,
+    QueryNeedsIndex,
     QueryTooSlow,
     RuleDenied,
     StaleRevision,
@@ -255,6 +256,50 @@ async def test_the_error_of_an_update_does_not_reveal_hidden_fields(service: Bun
     assert type(await refusal(service.patch(ADMIN, C, "a", update, NO_PRECONDITION))) is InvalidUpdate
 
 
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ({"$inc": {"pay": 1e-13}}, {"$inc": {"pay": 1e-9}}),  # is rounded away, or not
+        ({"$mul": {"pay": 1}}, {"$mul": {"pay": 0}}),
+        ({"$push": {"tags": {"$each": [], "$slice": 3}}}, {"$push": {"tags": {"$each": [], "$slice": 2}}}),
+        ({"$unset": {"tags.3": ""}}, {"$unset": {"tags.2": ""}}),
+        ({"$unset": {"pay.cents": ""}}, {"$unset": {"card.number": ""}}),
+        ({"$pop": {"none": 1}}, {"$pop": {"tags": 1}}),
+        ({"$pull": {"tags": "z"}}, {"$pull": {"tags": "a"}}),
+        ({"$addToSet": {"tags": "a"}}, {"$addToSet": {"tags": "z"}}),
+        ({"$max": {"pay": 4000}}, {"$max": {"pay": 6000}}),
+    ],
+)
+@pytest.mark.parametrize("sees", [True, False])
+async def test_whether_an_operator_has_an_effect_on_a_hidden_field_is_not_revealed(
+    service: BundocService, short: dict[str, Any], long: dict[str, Any], sees: bool
+) -> None:
+    """The first update of each pair changes nothing, which the rule alone would allow."""
+    hidden = dict.fromkeys(("pay", "tags", "none", "card.number"), "true")
+    only_title = "next.diff(doc).affectedKeys().hasOnly(['title'])"
+    await ruled(service, Rules(get="true" if sees else None, update=only_title, hidden=hidden))
+    await put(service, "a", title="clerk", pay=5000, tags=["a", "b", "c"], card={"number": 1})
+
+    refused = [await refusal(service.patch(EVE, C, "a", body(one), NO_PRECONDITION)) for one in (short, long)]
+
+    assert {type(one) for one in refused} == {RuleDenied if sees else DocumentNotFound}
+    both = body({"$set": {"title": "chief"}, **short})
+    assert await refusal(service.patch(EVE, C, "a", both, NO_PRECONDITION))
+
+
+async def test_operators_on_hidden_fields_work_again_and_again_if_the_rule_allows_changes(
+    service: BundocService,
+) -> None:
+    rules = Rules(get="true", update="auth.uid in next.voters && next.n >= doc.n", hidden={"voters": "true"})
+    await ruled(service, rules)
+    await put(service, "a", n=1, voters=[])
+
+    for _ in range(2):
+        await service.patch(EVE, C, "a", b'{"$addToSet":{"voters":"eve"},"$inc":{"n":0}}', NO_PRECONDITION)
+
+    assert await fields_of(service, "a") == {"n": 1, "voters": ["eve"]}
+
+
 async def test_a_unique_index_does_not_name_another_document(service: BundocService) -> None:
     await ruled(service, Rules(create="true"), IndexSpec(("email",), "email", unique=True))
     await put(service, "secret_id", email="a@example.com")
@@ -291,6 +336,44 @@ async def test_without_a_list_rule_lists_queries_and_aggregates_are_refused(serv
         service.aggregate(ADA, C, Aggregation(b'{"n":{"$count":true}}')),
     ):
         assert type(await refusal(refused)) is RuleDenied
+
+
+async def test_a_filter_that_contradicts_the_list_rule_finds_nothing_within_any_budget(service: BundocService) -> None:
+    service.bound = msgspec.structs.replace(service.bound, documents=5)
+    await ruled(service, Rules(list='doc.owner in [auth.uid, "all"]'))
+    for number in range(8):
+        await put(service, f"d{number}", owner="ada", n=number)
+    await put(service, "e", owner="eve")
+    await put(service, "both", owner=["ada", "eve"])
+
+    found = await asked(service, ADA, where=b'{"owner":"eve"}', sort=("-n",), count=True)
+    listed = await asked(service, ADA, where=b'{"owner":{"$in":["eve","bob"]}}', count=True)
+    counted = await service.aggregate(ADA, C, Aggregation(b'{"n":{"$sum":"n"}}', b'{"owner":"eve"}'))
+    own = await refusal(service.query(ADA, C, Query(where=b'{"owner":"ada"}', sort=("n",))))
+
+    assert found == listed == {"items": [], "next": None, "count": 0}
+    assert msgspec.json.decode(counted.body)["items"] == [{"n": 0}]
+    assert isinstance(own, QueryNeedsIndex)
+
+
+@pytest.mark.parametrize(
+    ("rule", "named"), [('auth.uid in get("teams", doc.team).members', True), ("auth.uid == doc.owner", False)]
+)
+async def test_the_refusal_of_a_slow_list_names_a_rule_that_no_index_serves(
+    service: BundocService, monkeypatch: pytest.MonkeyPatch, rule: str, named: bool
+) -> None:
+    async def slow(*_: object) -> None:
+        raise QueryTooSlow("Reading took too long.")
+
+    await ruled(service, Rules(list=rule))
+    for name in ("search", "fold", "explain"):
+        monkeypatch.setattr(service.engine, name, slow)
+
+    queried = await refusal(service.query(ADA, C, Query()))
+    counted = await refusal(service.aggregate(ADA, C, Aggregation(b'{"n":{"$sum":"n"}}')))
+
+    assert [type(one) for one in (queried, counted)] == [QueryTooSlow] * 2
+    assert [str(one).endswith("compare it with == or in.") for one in (queried, counted)] == [named] * 2
 
 
 async def test_lists_counts_pages_and_aggregates_hold_only_documents_of_the_caller(service: BundocService) -> None:

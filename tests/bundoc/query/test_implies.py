@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.query.filters import Filter
-from bunbase.bundoc.query.implies import conjuncts, implies
+from bunbase.bundoc.query.implies import conjuncts, contradicts, implies
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from tests.bundoc.query.generated import documents, filters, operators
@@ -61,3 +61,27 @@ def test_an_implied_filter_matches_every_document_that_passes(
 )
 def test_the_implications_in_the_table_are_found(where: Any, wanted: Any, expected: bool) -> None:
     assert implies(conjuncts(read(where)), read(wanted)) is expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "where", "expected"),
+    [
+        ({"a": "x"}, {"a": "y"}, True),
+        ({"a": {"$in": ["x", "y"]}}, {"a": "z", "b": 1}, True),
+        ({"b": 1, "a": {"$in": ["x", "y"]}}, {"a": {"$in": ["z", "w"]}}, True),
+        ({"a": {"$in": ["x", "y"]}}, {"a": {"$in": ["y", "z"]}}, False),
+        ({"a": "x"}, {"a": "x"}, False),
+        ({"a": "x"}, {"b": "y"}, False),
+        ({"a": "x"}, {"a": {"$in": ["y", None]}}, False),
+        ({"a": "x"}, {"a": {"$gt": "y"}}, False),
+        ({"a": "x"}, {"$or": [{"a": "y"}, {"b": "y"}]}, False),
+        ({"$or": [{"a": "x"}, {"b": "x"}]}, {"a": "y"}, False),
+        ({"a": "x"}, {"$nor": [{"a": "y"}]}, False),
+        ({"a": 1}, {"a": 2}, False),
+        ({}, {"a": "x"}, False),
+    ],
+)
+def test_a_rule_and_a_filter_that_set_a_field_to_different_texts_contradict(
+    rule: Any, where: Any, expected: bool
+) -> None:
+    assert contradicts(read(rule), read(where)) is expected

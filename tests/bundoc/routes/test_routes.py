@@ -121,7 +121,7 @@ async def test_an_unknown_query_parameter_is_refused(http: httpx.AsyncClient, pa
     listed = await http.get(f"{URL}?{parameter}")
 
     assert problem(listed) == (400, "invalid_query")
-    assert "limit and cursor" in listed.json()["detail"]
+    assert "limit, cursor" in listed.json()["detail"]
     assert problem(await http.get(f"{URL}/d1?{parameter}")) == (400, "invalid_query")
 
 
@@ -238,6 +238,23 @@ async def test_an_invalid_commit_is_refused(http: httpx.AsyncClient, writes: lis
     assert problem(refused) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/v1/commit", {"writes": [{"op": "update", "collection": "posts"}]}, "check, create, delete, patch, put."),
+        (f"{URL}/aggregate", {"values": {"total": {"$sum": "$price"}}}, 'Write the field without it: "price".'),
+        (f"{URL}/query", {"filter": {}}, "takes where, sort, limit, cursor, "),
+    ],
+)
+async def test_the_error_of_a_frequent_mistake_shows_the_right_form(
+    http: httpx.AsyncClient, path: str, body: dict[str, Any], told: str
+) -> None:
+    refused = await http.post(path, json=body)
+
+    assert refused.is_client_error
+    assert told in refused.json()["detail"]
+
+
 async def test_changes_are_read_from_the_given_seq(http: httpx.AsyncClient) -> None:
     await http.put(f"{URL}/d1", json={})
     await http.patch(f"{URL}/d1", json={"a": 1})
@@ -344,6 +361,21 @@ async def test_a_query_has_the_same_answer_from_the_url_and_from_a_body(http: ht
     assert [item["n"] for item in rest.json()["items"]] == [0]
 
 
+async def test_an_aggregate_is_explained_as_for_a_user(http: httpx.AsyncClient) -> None:
+    await http.put("/v1/collections/posts", json={"rules": {"list": "doc.owner in auth.claims.owners"}})
+    await http.put(f"{URL}/d1", json={"owner": "ada", "cost": 5})
+    await http.put(f"{URL}/d2", json={"owner": "eve", "cost": 7})
+    asked = {"values": {"total": {"$sum": "cost"}}, "explain": True}
+
+    ada = await http.post(f"{URL}/aggregate", json=asked | {"as": {"uid": "u1", "claims": {"owners": ["ada"]}}})
+    nobody = await http.post(f"{URL}/aggregate", json=asked | {"as": None})
+    unexplained = await http.post(f"{URL}/aggregate", json=asked | {"as": None, "explain": False})
+
+    assert [answer.json()["items"] for answer in (ada, nobody)] == [[{"total": 5}], [{"total": 0}]]
+    assert ada.json()["explain"]["rule"] == {"left_over": []}
+    assert problem(unexplained) == (400, "invalid_query")
+
+
 async def test_a_query_is_explained_as_for_a_user(http: httpx.AsyncClient) -> None:
     rules = {"list": "doc.owner == auth.uid", "hidden": {"cost": "auth.role != 'admin'"}}
     await http.put("/v1/collections/posts", json={"rules": rules})
@@ -357,7 +389,7 @@ async def test_a_query_is_explained_as_for_a_user(http: httpx.AsyncClient) -> No
     assert [[one.get("cost") for one in answer.json()["items"]] for answer in (ada, admin, nobody)] == [[None], [5], []]
     assert ada.json()["explain"]["rule"] == {"left_over": []}
     assert wrong.status_code == 400
-    assert "takes uid and email" in wrong.json()["detail"]
+    assert "takes uid, email" in wrong.json()["detail"]
 
 
 async def test_values_are_aggregated_over_groups(http: httpx.AsyncClient) -> None:
@@ -458,9 +490,9 @@ async def test_a_wrong_member_of_a_query_is_named_as_a_wrong_parameter_is(http: 
     inner = (await http.post(f"{URL}/query", json={"highlight": {"fields": ["a"], "size": 1}})).json()
     parameter = (await http.get(f"{URL}?wher=1")).json()
 
-    assert "/wher is not known; this request takes where and sort and limit" in unknown["detail"]
+    assert "/wher is not known; this request takes where, sort, limit" in unknown["detail"]
     assert (unknown["path"], parameter["path"], inner["path"]) == ("/wher", "wher", "/highlight/size")
-    assert inner["detail"].endswith("this request takes fields and before and after and length.")
+    assert inner["detail"].endswith("this request takes fields, before, after, length.")
     message = "This must be a whole number, but it is a text."
     assert typed["errors"] == [{"path": "/limit", "message": message}]
     assert typed["detail"] == f"/limit: {message}"

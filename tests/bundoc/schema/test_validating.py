@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import stored_form
-from bunbase.bundoc.schema.validating import MAX_ERRORS, MAX_VALUES, DocumentSchema, read_exactly
+from bunbase.bundoc.schema.validating import EXAMPLES, MAX_ERRORS, MAX_VALUES, DocumentSchema, read_exactly
 from bunbase.contracts.bundoc.problems import InvalidDocument
 
 
@@ -50,6 +50,16 @@ def test_an_error_names_the_path_of_the_violation(
     schema: dict[str, Any], body: bytes, expected: list[tuple[str, str]]
 ) -> None:
     assert violations(schema, body) == expected
+
+
+@pytest.mark.parametrize("format", EXAMPLES)
+def test_the_error_of_a_format_shows_a_value_that_has_it(format: str) -> None:
+    schema = DocumentSchema(properties(a={"format": format}), strict=False)
+
+    (error,) = schema.violations(b'{"a":"2026-05-01 at noon"}')
+
+    assert error["message"].endswith(f", such as {EXAMPLES[format]}.")
+    assert schema.violations(msgspec.json.encode({"a": EXAMPLES[format]})) == []
 
 
 @pytest.mark.parametrize(

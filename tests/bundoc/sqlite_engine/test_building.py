@@ -120,6 +120,20 @@ async def test_large_documents_are_indexed_in_smaller_batches(engine: SqliteEngi
     assert found.count == 6
 
 
+async def test_long_arrays_are_indexed_in_smaller_batches(engine: SqliteEngine) -> None:
+    """A document has up to 1000 entries in an index, and writes wait while a batch is added."""
+    array = b'{"n":[%s]}' % b",".join([b"%d" % number for number in range(1000)])
+    steps = [CommitStep(COLLECTION, Create(f"d{number}", array)) for number in range(12)]
+    await engine.commit(PROJECT, tuple(steps))
+    (number,) = (await engine._task(PROJECT, Declare(COLLECTION, CollectionSpec(BY_N)))).building
+
+    follows = [await engine._task(PROJECT, Build(COLLECTION, number)) for _ in range(3)]
+
+    assert follows == [True, True, False]
+    found = await engine.search(PROJECT, COLLECTION, Search(where=Compare(("n",), "=", 999), count=True))
+    assert (found.index, found.count) == ("by_n", 12)
+
+
 async def test_an_index_may_be_dropped_while_it_is_built(engine: SqliteEngine) -> None:
     await filled(engine, 5 * BATCH)
     await engine.alter(PROJECT, COLLECTION, CollectionSpec(INDEXES), wait=False)

@@ -9,7 +9,10 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.altering import Expire
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.expiry import ends_at
+from bunbase.bundoc.writes import CommitStep, Create
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
 from bunbase.contracts.bundoc.problems import DocumentNotFound, UniqueViolation
@@ -141,3 +144,16 @@ async def test_reading_of_expiry_times_continues_after_a_crash(
         assert len(await listed(service)) == 3
         await service.tend()
         assert await listed(service) == []
+
+
+async def test_expired_documents_with_long_arrays_are_deleted_in_smaller_batches(engine: SqliteEngine) -> None:
+    """A document has up to 1000 entries in an index, and writes wait while a batch is deleted."""
+    await engine.alter("prj_a", "sessions", CollectionSpec(indexes=(IndexSpec(("tags",)),), expires="ends"))
+    array = b",".join([b"%d" % number for number in range(1000)])
+    body = b'{"ends":"2020-01-01T00:00:00Z","tags":[%s]}' % array
+    steps = [CommitStep("sessions", Create(f"d{number:02}", body)) for number in range(12)]
+    await engine.commit("prj_a", tuple(steps))
+
+    follows = [await engine._task("prj_a", Expire("sessions")) for _ in range(4)]
+
+    assert follows == [True, True, True, False]

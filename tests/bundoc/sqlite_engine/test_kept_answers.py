@@ -15,6 +15,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log, kept_answers, writer
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine, open_sqlite_engine
+from bunbase.bundoc.writes import CommitStep, Create
 from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Document, Precondition
 from bunbase.contracts.bundoc.problems import DocumentNotFound, NotYet, StaleRevision
@@ -22,6 +23,7 @@ from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.contracts.idempotency import IdempotencyMismatch, IdempotencyTooLarge
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.idempotency import Attempt
 from tests.bundoc.engines import Seconds, sqlite_engine
 from tests.fakes import FakeKms
 from tests.killing_itself import Fuse, killed_before
@@ -287,3 +289,17 @@ async def test_a_state_of_another_history_is_refused_at_once_and_a_late_one_afte
     for wrong in ("1", "x.1", f"{written.seq}.1", written.seq + "0" * 20):
         with pytest.raises(InvalidInput):
             await service.get(SERVER, C, "d1", (), wrong)
+
+
+async def test_a_commit_without_bodies_returns_none_the_first_time_and_again(engine: SqliteEngine) -> None:
+    """Small patches may change 500 MB of documents, and the answer needs only their revisions."""
+    step = CommitStep(C, Create("d1", b'{"text":"long"}'))
+    attempt = Attempt(b"act", b"request")
+
+    plain = await engine.commit(P, (CommitStep(C, Create("d0", b'{"text":"long"}')),), with_bodies=False)
+    done = [await engine.commit(P, (step,), 0, attempt, with_bodies=False) for _ in range(2)]
+
+    assert [one.results[0] and one.results[0].body for one in (plain, *done)] == [b"{}"] * 3
+    stored = await engine.get(P, C, "d1")
+    assert stored is not None
+    assert stored.body == b'{"text":"long"}'

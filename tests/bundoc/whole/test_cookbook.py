@@ -22,6 +22,7 @@ ROW = re.compile(r"^\| ([^|]+) \| `(.+)` \|$", re.MULTILINE)
 
 SERVER = secret_caller("prj_a")
 MINE = {"owner": "ada"}
+TEAMS = {"ada": "red"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,10 @@ ROWS = {
     "the owner; everybody if the post is published": Row("read", (None, {"published": True}), ("eve", MINE)),
     "members listed in the document": Row("read", ("ada", {"members": ["ada"]}), ("eve", {"members": ["ada"]})),
     "administrators": Row("read", ("root", {}), ("ada", {})),
-    "members of the team that `doc.team` names": Row("read", ("ada", {"team": "red"}), ("eve", {"team": "red"})),
+    "members of the team that `doc.team` names (for `list`: the next row)": Row(
+        "read", ("ada", {"team": "red"}), ("eve", {"team": "red"})
+    ),
+    "the same, if a claim of the user lists the teams": Row("read", ("ada", {"team": "red"}), ("eve", {"team": "red"})),
     "users who have confirmed their address": Row("read", ("verified", {}), ("ada", {})),
     "users who have signed up, and no anonymous users": Row("read", ("ada", {}), ("anonymous", {})),
     "users who have signed in with a second factor": Row("read", ("careful", {}), ("ada", {})),
@@ -60,7 +64,10 @@ def cookbook() -> dict[str, str]:
 
 
 def caller(uid: str | None) -> Any:
-    role, claims = ("admin" if uid == "root" else "user"), {"editor": uid == "editor"}
+    role, claims = (
+        ("admin" if uid == "root" else "user"),
+        {"editor": uid == "editor", "teams": ["red"] * (uid == "ada")},
+    )
     if uid is None:
         return publishable_caller("prj_a")
     how: dict[str, Any] = {

@@ -1,12 +1,13 @@
-"""The plan counts equal values as a unique index would find them."""
+"""The plan counts documents as the server would find them: equal values of a unique index, and times that are over."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from bunbase.cli.plans.counting import unique_entries
+from bunbase.cli.plans.counting import is_over, unique_entries
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,19 @@ def test_a_document_has_the_entries_of_its_index(
     document: dict[str, Any], fields: list[str], entries: set[bytes]
 ) -> None:
     assert unique_entries(document, fields) == entries
+
+
+@pytest.mark.parametrize(
+    ("value", "over"),
+    [
+        ("2026-01-01T00:00:00Z", True),
+        ("2025-12-31t23:59:59.123456789z", True),
+        ("2016-12-31T23:59:60Z", True),
+        ("2026-01-01T00:00:00-01:00", False),
+        ("2025-01-01T00:00:00", False),
+        ("20250101T000000Z", False),
+        (7, False),
+    ],
+)
+def test_a_time_is_over_if_the_server_would_end_the_document(value: Any, over: bool) -> None:
+    assert is_over(value, datetime(2026, 1, 1, tzinfo=UTC)) is over

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bunbase.cli.errors import Failure
 from bunbase.cli.project_copies.checking import CheckedFile, checked_file, sent_lines
-from bunbase.cli.project_copies.error_groups import MAX_GROUPS, ErrorGroups
+from bunbase.cli.project_copies.error_groups import CONFLICTS, MAX_GROUPS, ErrorGroups
 from bunbase.cli.project_copies.lines import MAX_LINE_BYTES, Counts
 
 HEADER = b'{"bunbase_export":1,"bunbase":"1.0","project":"prj_a","users":true}\n'
@@ -160,3 +160,12 @@ def test_errors_are_counted_by_kind_without_the_names_in_which_they_differ() -> 
 
 def _line(value: Any) -> bytes:
     return msgspec.json.encode(value) + b"\n"
+
+
+def test_only_errors_of_what_the_project_has_already_are_conflicts() -> None:
+    groups = ErrorGroups()
+    groups.add(2, "before_write_failed", "The function guard failed.")
+    assert not groups.has(CONFLICTS)
+
+    groups.add(3, "document_exists", "The document a exists already in posts.")
+    assert groups.has(CONFLICTS)

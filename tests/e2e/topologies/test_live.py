@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.e2e.instance import Instance, poll
 from tests.e2e.live_client import LiveClient
@@ -344,8 +345,9 @@ def test_a_client_of_another_protocol_is_refused(instance: Instance) -> None:
 
 def test_too_many_messages_close_the_connection(connected: Connect) -> None:
     client = connected()
-    for _ in range(150):
-        client.send({"t": "pong"})
+    with suppress(ConnectionClosed):  # it may close before all are sent
+        for _ in range(150):
+            client.send({"t": "pong"})
 
     assert client.expect("bye")["code"] == "quota"
     assert client.wait_closed()[0] == 4429

@@ -11,7 +11,7 @@ import pytest
 
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
-from bunbase.contracts.bundoc.problems import CommitTooSlow
+from bunbase.contracts.bundoc.problems import CommitTooSlow, StaleRevision
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.problems import FunctionError
@@ -29,11 +29,11 @@ from bunbase.contracts.idempotency import IdempotencyMismatch
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.store.walks import HeldWalk
 from bunbase.functions.walks import migrating
-from bunbase.functions.walks.committing import commit, has_happened
+from bunbase.functions.walks.committing import commit, has_happened, try_out
 from bunbase.functions.walks.migrating import MAYBE_WRITTEN
 from bunbase.functions.walks.pages import documents_of
 from bunbase.functions.walks.transforming import Action
-from bunbase.pkg.errors import InvalidInput, Unreachable
+from bunbase.pkg.errors import InvalidInput, TooLarge, Unreachable
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, SERVER, deploy
 from tests.functions.walks.walking import COUNT, deploy_migration, documents, ended, fill, migrate
 
@@ -102,6 +102,52 @@ async def _paused(functions: FunctionsService) -> Any:
     await deploy_migration(functions, COUNT)
     walk = await migrate(functions)
     return await functions.change_walk(MEMBER, walk.id, WalkChange("paused"))
+
+
+async def test_no_document_that_a_user_can_create_decides_about_a_rehearsal_or_a_lost_commit(
+    functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rehearsal ends with a check of a document that does not exist. Its id must be unknown before."""
+    await fill(bundoc, 1)
+    actions = [Action(document, "delete") for document in await documents_of(bundoc, SERVER, "people", ("d0000",))]
+    checked = list[str]()
+    really = bundoc.commit
+
+    async def watched(caller: Caller, body: bytes, key: str = "") -> Any:
+        checked.append(msgspec.json.decode(body)["writes"][-1]["id"])
+        return await really(caller, body, key)
+
+    monkeypatch.setattr(bundoc, "commit", watched)
+    for _ in range(2):
+        with pytest.raises(StaleRevision):
+            await try_out(bundoc, SERVER, "people", actions)
+        await bundoc.put(SERVER, "people", checked[-1], b"{}", NO_PRECONDITION)  # too late for the next one
+    walk = msgspec.convert(msgspec.to_builtins(await _paused(functions)) | {"attempt": 7}, HeldWalk)
+    for id in (walk.id, "wlk_two"):
+        assert not await has_happened(bundoc, SERVER, msgspec.structs.replace(walk, id=id))
+
+    assert len(set(checked)) == 4
+    assert len(await documents(bundoc)) == 3
+
+
+async def test_documents_that_are_too_large_together_are_written_in_smaller_batches(
+    functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that is asked before writes takes 4 MiB, so a commit of large documents is refused as a whole."""
+
+    async def only_two(bundoc: Bundoc, caller: Caller, walk: HeldWalk, actions: Sequence[Action]) -> None:
+        if len(actions) > 2:
+            raise TooLarge("Split the commit.", write=2)
+        await commit(bundoc, caller, walk, actions)
+
+    monkeypatch.setattr(migrating, "commit", only_two)
+    await fill(bundoc, 5)
+    await deploy_migration(functions, COUNT)
+
+    walk = await ended(functions, await migrate(functions))
+
+    assert [one["n"] for one in await documents(bundoc)] == [1] * 5
+    assert (walk.state, walk.seen, walk.changed, walk.failed) == (WalkState.DONE, 5, 5, 0)
 
 
 async def test_a_batch_that_is_too_old_to_decide_becomes_failures(

@@ -13,6 +13,7 @@ from bunbase_sdk.core.credentials import ServiceAccount
 from bunbase_sdk.core.tokens import ServiceToken
 from bunbase_sdk.core.verify import Claims
 from bunbase_sdk.function_answer import FunctionAnswer
+from bunbase_sdk.live_result import LiveResult
 from bunbase_sdk.page import Page
 from bunbase_sdk.problem import Conflict, Denied, NotFound, Problem, RateLimited, Unreachable
 from bunbase_sdk.sync.client import Client
@@ -31,6 +32,7 @@ __all__ = [
     "Conflict",
     "Denied",
     "FunctionAnswer",
+    "LiveResult",
     "NotFound",
     "Page",
     "Problem",

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from bunbase.bundoc.permissions.access import FOR_SERVERS, bound_by_rules
 from bunbase.bundoc.permissions.write_guard import WriteGuard
 from bunbase.bundoc.writes import Check, CommitStep
-from bunbase.contracts.bundoc.documents import Query
+from bunbase.contracts.bundoc.documents import Aggregation, Query
 from bunbase.contracts.bundoc.problems import DocumentReferenced, InvalidQuery, RuleDenied, UniqueViolation
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.scopes import InsufficientScope
@@ -40,7 +40,7 @@ def check_steps(caller: Caller, steps: Iterable[CommitStep]) -> None:
             raise
 
 
-def as_user(caller: Caller, query: Query) -> Caller:
+def as_user(caller: Caller, query: Query | Aggregation) -> Caller:
     """Return the user for whom the query is explained; the caller, unless the query names a user.
 
     Raises: InvalidQuery, RuleDenied for callers bound by rules.
@@ -52,7 +52,7 @@ def as_user(caller: Caller, query: Query) -> Caller:
         raise RuleDenied("Only the secret key and members of the project may explain a query as another user.")
     if not query.explain:
         raise InvalidQuery('as needs "explain":true, since it only explains a query.', path="/as")
-    if query.expand:
+    if isinstance(query, Query) and query.expand:
         raise InvalidQuery("A query with as explains the list rule, which expand does not use.", path="/expand")
     return msgspec.structs.replace(caller, kind=CallerKind.PUBLISHABLE, user=user, explain=True)
 

@@ -11,7 +11,7 @@ import msgspec
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.permissions.access import Access, as_sql
 from bunbase.bundoc.query.filters import NOTHING, Path
-from bunbase.bundoc.query.implies import conjuncts
+from bunbase.bundoc.query.implies import conjuncts, contradicts
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import TextSearch
@@ -54,8 +54,8 @@ def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[
         implied=implied,
         all_implied=rule.is_all_implied(about),
         words=rule.words(about),
-        nothing=nothing
-        or NOTHING in conjuncts(implied),  # NOTHING implies the filter of every index, so it must not choose an index
+        # NOTHING implies the filter of every index, so it must not choose an index
+        nothing=nothing or NOTHING in conjuncts(implied) or contradicts(implied, search.where),
         residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
         shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
     )

@@ -19,13 +19,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NoReturn, assert_never
+from typing import Any, Final, NoReturn, assert_never
 
 import msgspec
 
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.permissions.access import Access, Budget
+from bunbase.bundoc.query.order import key
 from bunbase.bundoc.schema.keywords import pointer
 from bunbase.bundoc.schema.validating import Violation, misfit
 from bunbase.bundoc.update.change import Additions, Bits, Change, ElementTest, Path, Unwanted, is_position
@@ -39,6 +40,10 @@ from bunbase.pkg.rules.values import timestamp
 INDEX: Final = re.compile(
     r"[0-9]+|\$\[.*\]"
 )  # the index or position of an element in a list; paths of hidden fields have no indexes
+
+NULL: Final = msgspec.Raw(b"null")
+# the effect of these does not depend on the stored value; `_revealing` has $rename and $bit
+PLAIN: Final = frozenset({"$set", "$setOnInsert", "$now", "$currentDate", "$rename", "$bit"})
 
 moment: Final = lru_cache(64)(timestamp)  # all writes of a batch have the same time, and parsing it takes 5 µs
 
@@ -120,7 +125,7 @@ class _Turn:
                 return self._as_missing(write)
             raise self.access.denied("update", write.id, self.lookup, self.before, self.before)
         after = self._changed(write, self.before)
-        others = self._otherwise(write, self.before, visible)
+        others = self._otherwise(write, self.before, after, visible)
         if not all(self.access.may("update", write.id, self.lookup, self.before, one) for one in (after, *others)):
             if visible or isinstance(write, Put):
                 raise self.access.denied("update", write.id, self.lookup, self.before, after)
@@ -145,17 +150,26 @@ class _Turn:
     def _visible(self, write: Write) -> bool:
         return self.before is None or self.access.may("get", write.id, self.lookup, self.before)
 
-    def _otherwise(self, write: Put | Patch | Update, before: StoredDocument, visible: bool) -> list[StoredDocument]:
-        """Return the document that would result if `$min` and `$max` of hidden fields were `$set`; [] without these.
+    def _otherwise(
+        self, write: Put | Patch | Update, before: StoredDocument, after: StoredDocument, visible: bool
+    ) -> list[StoredDocument]:
+        """Return a document that the rule must allow too; [] if the update changes no hidden field by an operator.
 
-        The rule must allow this document too. Otherwise, a caller could find out a hidden value by trying: with the
-        rule `next.salary == doc.salary`, the update `{"$max": {"salary": 5000}}` is allowed only if the hidden salary
-        is at least 5000.
+        Otherwise, a caller could find out a hidden value by trying, with the rule `next.salary == doc.salary`. The
+        update `{"$max": {"salary": 5000}}` would be allowed only if the hidden salary is at least 5000. So `$min` and
+        `$max` are tried as `$set`. An operator that has changed nothing is tried with a change: `$unset` of `list.9`
+        would be allowed only if the hidden list has at most 9 elements, and `$inc` by 1e-13 only if the hidden number
+        is so large that the sum is rounded to it.
         """
-        if not isinstance(write, Update) or not any(change.operator in ("$min", "$max") for change in write.changes):
+        if not isinstance(write, Update) or all(change.operator in PLAIN for change in write.changes):
             return []
         hidden = self.access.hidden("get", self.lookup, before) if visible else None
-        changes = tuple([_taking_hold(one, hidden) for one in write.changes])
+        risky = [change.operator not in PLAIN and _depends_on(change, hidden) for change in write.changes]
+        if not any(risky):
+            return []
+        stored, new = (msgspec.json.decode(one.body) for one in (before, after))
+        tried = zip(write.changes, risky, strict=True)
+        changes = tuple([_taking_hold(one, stored, new) if risk else one for one, risk in tried])
         return [] if changes == write.changes else [self._changed(Update(write.id, changes, write.when, 0), before)]
 
     def _seeks_hidden(self, write: Put | Patch | Update, before: StoredDocument) -> bool:
@@ -246,13 +260,53 @@ def _revealing(change: Change) -> Iterator[Path]:
             yield change.path[:number]
 
 
-def _taking_hold(change: Change, hidden: list[str] | None) -> Change:
-    """Return a change with `$set` instead of `$min` or `$max` of a hidden field; return other changes unchanged.
+def _depends_on(change: Change, hidden: list[str] | None) -> bool:
+    """True if the effect of a change may depend on a hidden value. `hidden`: the paths, None if all are hidden.
 
-    `hidden`: the hidden paths, None if all fields are hidden.
+    `$min` and `$max` compare whole objects. The other operators look at the value at their path, and not inside it.
     """
-    if change.operator not in ("$min", "$max"):
+    if hidden is None:
+        return True
+    at = pointer(change.path)
+    met = [path for path in hidden if _meet(at, path)]
+    if change.operator in ("$min", "$max"):
+        return bool(met)
+    depth = len(_names(at))
+    return any(path.count(".") < depth for path in met)
+
+
+def _taking_hold(change: Change, stored: Any, new: Any) -> Change:
+    """Return a change with an effect in place of one of a hidden field that has none, or whose effect tells the value.
+
+    `stored`, `new`: the document before and after the update.
+    """
+    if change.operator not in ("$min", "$max") and not _is_same(change, stored, new):
         return change
-    if hidden is not None and not any(_meet(pointer(change.path), path) for path in hidden):
-        return change
-    return msgspec.structs.replace(change, operator="$set")
+    match change.operand:
+        case Additions(values=values):
+            more = Additions(values or (NULL,))
+            return msgspec.structs.replace(change, operator="$push", operand=more)
+        case ElementTest() | Unwanted() | int():
+            return msgspec.structs.replace(change, operator="$push", value=NULL, operand=Additions((NULL,)))
+        case _:
+            value = NULL if change.operator == "$unset" else change.value
+            return msgspec.structs.replace(change, operator="$set", value=value, operand=None)
+
+
+def _is_same(change: Change, stored: Any, new: Any) -> bool:
+    """True if the update has left the value at the path of the change as it was."""
+    return _key_at(stored, change.path) == _key_at(new, change.path)
+
+
+def _key_at(value: Any, path: Path) -> bytes | None:
+    """Return the key of the value at a path, or of the array whose elements the path means; None if it is missing."""
+    for part in path:
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and is_position(part):
+            break
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return key(value)

@@ -72,9 +72,9 @@ class Truncating:
         local = _start(time.astimezone(self.zone), self.unit)
         start = local.astimezone(UTC)
         moment = (start.timestamp(), self._shown(start))
-        if self.unit in DAYS and len(self.moments) < MOST_KNOWN:
+        if self.unit in DAYS and len(self.moments) < MOST_KNOWN and (end := _end(local, self.unit)):
             self.starts.insert(place, moment[0])
-            self.ends.insert(place, _next(local, self.unit).astimezone(UTC).timestamp())
+            self.ends.insert(place, end)
             self.moments.insert(place, moment)
         return moment
 
@@ -101,6 +101,17 @@ def _start(local: datetime, unit: str) -> datetime:
             return midnight.replace(day=1, month=1)
         case _:
             return midnight
+
+
+def _end(start: datetime, unit: str) -> float | None:
+    """Return when the unit ends, in seconds since 1970; None for the last unit that times can express.
+
+    Many systems write 9999-12-31 for "never".
+    """
+    try:
+        return _next(start, unit).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):  # in the year 10000
+        return None
 
 
 def _next(start: datetime, unit: str) -> datetime:

@@ -15,6 +15,7 @@ from bunbase.bundoc.query.filters import (
     HasType,
     Matches,
     Or,
+    Path,
     Remainder,
     Same,
     Size,
@@ -38,6 +39,31 @@ def conjuncts(where: Filter) -> list[Filter]:
 def implies(tests: Sequence[Filter], wanted: Filter) -> bool:
     """True if every document that passes all tests certainly matches the filter `wanted`."""
     return all(_follows(tests, one) for one in conjuncts(wanted))
+
+
+def contradicts(rule: Filter, where: Filter) -> bool:
+    """True if the two certainly set a field to different texts, so that no allowed document matches the filter.
+
+    `rule`: the filter that a rule implies. Its tests for equality hold for a single value and never for an array,
+    which the same test in a filter would search for the value. False may only mean that no proof was found.
+    """
+    wanted = [found for test in conjuncts(where) if (found := _texts(test)) is not None]
+    for test in conjuncts(rule):
+        if (allowed := _texts(test)) is None:
+            continue
+        if any(path == allowed[0] and not values & allowed[1] for path, values in wanted):
+            return True
+    return False
+
+
+def _texts(test: Filter) -> tuple[Path, frozenset[str]] | None:
+    """Return the path and the texts if the test lists texts that one field may equal."""
+    tests = test.parts if isinstance(test, Or) else (test,)
+    found = [(one.path, one.value) for one in tests if isinstance(one, Compare) and one.op == "="]
+    texts = frozenset(value for _, value in found if isinstance(value, str))
+    if len(found) < len(tests) or not texts or len({path for path, _ in found}) > 1:
+        return None
+    return (found[0][0], texts) if all(isinstance(value, str) for _, value in found) else None
 
 
 def _follows(tests: Sequence[Filter], wanted: Filter) -> bool:

@@ -92,6 +92,8 @@ def parse_path(dotted: Any, at: str) -> Path:
     parts = tuple(dotted.split("."))
     if len(parts) > MAX_PATH_PARTS or not all(parts):
         refuse(at, f"A path has at most {MAX_PATH_PARTS} parts, and no part is empty.")
+    if (name := dotted.lstrip("$")) and name != dotted:  # "$price" is how MongoDB writes a field in an aggregate
+        refuse(at, f'The parts of a path cannot begin with $. Write the field without it: "{name}".')
     if any(part.startswith("$") or '"' in part or "\\" in part or not part.isprintable() for part in parts):
         refuse(at, "The parts of a path cannot begin with $ or contain quotes, backslashes or control characters.")
     if parts[0].startswith("_") and (parts[0] not in SYSTEM or len(parts) > 1):

@@ -99,10 +99,9 @@ def canonical(value: Any) -> Any:
     match value:
         case bool() | str() | None:
             return value
-        case int():
-            return number(value)
-        case float():
-            return _canonical_number(value)
+        case int() | float():
+            found = number(value)  # a double for an integer beyond 64 bits
+            return _canonical_number(found) if isinstance(found, float) else found
         case dict():
             return {name: canonical(inner) for name, inner in value.items()}
         case _:

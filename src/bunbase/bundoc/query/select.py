@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -12,6 +13,9 @@ from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.pkg import effort
 
 MAX_FIELDS: Final = 100
+TREES_KEPT: Final = 256
+
+Tree = dict[str, "Tree | None"]  # selected fields below each name; None: the whole value
 
 
 def parse_select(select: tuple[str, ...] | None) -> tuple[Path, ...] | None:
@@ -28,28 +32,44 @@ def selected(stored: StoredDocument, paths: tuple[Path, ...] | None) -> bytes:
     if paths is None:
         return whole
     effort.note(len(whole) * effort.AT_EVERY_LEVEL)
-    return write(_fields(read_fields(whole), paths))
+    return write(_fields(read_fields(whole), _tree(paths)))
 
 
-def _fields(fields: Fields, paths: tuple[Path, ...]) -> Fields:
+@lru_cache(TREES_KEPT)
+def _tree(paths: tuple[Path, ...]) -> Tree:
+    """Return the paths as a tree of names. A document may have 100,000 names, and each needs one look-up."""
+    tree: Tree = {}
+    for path in sorted(paths, key=len):  # a path comes before the longer paths below it
+        at = tree
+        *above, last = path
+        for name in above:
+            below = at.setdefault(name, {})
+            if below is None:
+                break
+            at = below
+        else:
+            at[last] = None
+    return tree
+
+
+def _fields(fields: Fields, tree: Tree) -> Fields:
     """Return the selected fields in the order of the document."""
     found: Fields = {}
     for name, value in fields.items():
-        below = [path[1:] for path in paths if path[0] == name]
-        if () in below:
-            found[name] = value
-        elif below:
-            kept = _inside(bytes(value), tuple(below))
-            if kept is not None:
-                found[name] = msgspec.Raw(kept)
+        if name not in tree:
+            continue
+        below = tree[name]
+        kept = value if below is None else _inside(bytes(value), below)
+        if kept is not None:
+            found[name] = msgspec.Raw(kept)
     return found
 
 
-def _inside(value: bytes, paths: tuple[Path, ...]) -> bytes | None:
+def _inside(value: bytes, tree: Tree) -> bytes | None:
     """Return the selected fields of an object, or of each object in an array; None for any other value."""
     if value[:1] == b"{":
-        return write(_fields(read_fields(value), paths))
+        return write(_fields(read_fields(value), tree))
     if value[:1] == b"[":
-        inside = (_inside(bytes(one), paths) for one in read_items(value))
+        inside = (_inside(bytes(one), tree) for one in read_items(value))
         return b"[" + b",".join(one for one in inside if one is not None) + b"]"
     return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -24,12 +26,15 @@ from bunbase.bundoc.query.text import TextSearch, parse_where_and_search
 from bunbase.bundoc.reading.expanding import Visible, expanded, expansions, with_expanded
 from bunbase.bundoc.reading.text_answers import check_adding, with_added
 from bunbase.contracts.bundoc.documents import Aggregation, Page, Query
-from bunbase.contracts.bundoc.problems import RuleDenied
+from bunbase.contracts.bundoc.problems import QueryTooSlow, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
+SLOW_RULE: Final = (
+    "A part of the list rule, such as a look-up, is evaluated for each document, and no index helps there: keep what "
+    "it looks up in the documents or in the claims of the user, and compare it with == or in."
+)
 LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
 LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread selects the fields
-LOOP_SELECT_COMPARED: Final = 128 << 10  # bytes times paths, since every name is compared with each path
 
 
 class CursorNames:
@@ -91,7 +96,8 @@ async def queried(
     # before `expand`, whose errors reveal the schema to a caller who may not list
     search = await narrowed(search, access)
     wanted = await expansions(engine, project, collection, query.expand)
-    found = await engine.search(project, collection, search)
+    with _naming_the_rule(search):
+        found = await engine.search(project, collection, search)
     items = await _selected(found.items, paths)
     if text is not None:
         items = await with_added(items, found, query)
@@ -132,16 +138,32 @@ async def aggregated_page(
     )
     search = await narrowed(search, access, asked.named)
     explained = b""
-    if aggregation.explain:
-        found = await engine.explain(project, collection, search)
-        explained = b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, budgets, access))
-    if asked.is_count:
-        found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
-        counted = dict.fromkeys([one.name for one in asked.values], found.count or 0)
-        return Page(b'{"items":[' + msgspec.json.encode(counted) + b'],"next":null' + explained + b"}")
-    page = await engine.fold(project, collection, search, lambda rows: grouped(rows, asked, after))
+    with _naming_the_rule(search):
+        if aggregation.explain:
+            found = await engine.explain(project, collection, search)
+            plan = await asyncio.to_thread(_explained, found, budgets, access)
+            explained = b',"explain":' + msgspec.json.encode(plan)
+        if asked.is_count:
+            found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
+            counted = dict.fromkeys([one.name for one in asked.values], found.count or 0)
+            return Page(b'{"items":[' + msgspec.json.encode(counted) + b'],"next":null' + explained + b"}")
+        page = await engine.fold(project, collection, search, lambda rows: grouped(rows, asked, after))
     next = None if page.last is None else encode_cursor(name, page.last)
     return Page(b'{"items":[' + b",".join(page.items) + b'],"next":' + msgspec.json.encode(next) + explained + b"}")
+
+
+@contextmanager
+def _naming_the_rule(search: Search) -> Iterator[None]:
+    """Name the list rule in the refusal of a slow read if it is evaluated for each document: no index helps then.
+
+    Raises: QueryTooSlow.
+    """
+    try:
+        yield
+    except QueryTooSlow as slow:
+        if search.residual is None:
+            raise
+        raise QueryTooSlow(f"{slow.detail} {SLOW_RULE}") from None
 
 
 def _check_explain(explain: bool, access: Access | None) -> None:
@@ -164,7 +186,7 @@ async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] |
     if paths is None:
         return [seen(stored) for stored in found]
     size = sum([len(stored.body) for stored in found])
-    if size <= LOOP_SELECT_BYTES and size * len(paths) <= LOOP_SELECT_COMPARED:
+    if size <= LOOP_SELECT_BYTES:
         return [selected(stored, paths) for stored in found]
     return await asyncio.to_thread(lambda: [selected(stored, paths) for stored in found])
 

@@ -28,6 +28,11 @@ MAX_MARK: Final = 64
 MIN_LENGTH: Final = 20
 MAX_LENGTH: Final = 10_000
 
+# characters: long texts are searched in pieces, and pieces overlap by PIECE - STEP
+PIECE: Final = 32_000  # full of matches, it takes 10 ms to mark
+STEP: Final = 24_000
+LONGEST_WORD: Final = 1000
+
 OPEN, CLOSE = "\x01", "\x02"  # placeholders for the marks until the text is escaped
 UNMARKED: Final = str.maketrans({OPEN: " ", CLOSE: " "})
 ELLIPSIS: Final = "…"
@@ -69,39 +74,93 @@ def _highlighted(found: Found, words: Words, wanted: Highlight) -> list[dict[str
 def highlights(words: Words, wanted: Highlight, documents: list[Any]) -> list[dict[str, str]]:
     """Return for each document the part of each field around the first match. Fields without a match are left out."""
     paths = {field: parse_path(field, "/highlight") for field in wanted.fields}
-    one_column = IndexSpec(("text",), stemming=words.definition.stemming)
+    texts = [_texts(document, path) for document in documents for path in paths.values()]
+    marked = _marked(words, [text for text in texts if text])
+    shown = iter(marked)
+    pieces = [next(shown) if text else None for text in texts]
+    found: list[dict[str, str]] = []
+    for start in range(0, len(pieces), len(paths)):
+        of_document = zip(paths, pieces[start : start + len(paths)], strict=True)
+        found.append({field: _piece(window, wanted) for field, window in of_document if window is not None})
+    return found
+
+
+class _Window(msgspec.Struct, frozen=True):
+    """A part of a text. `cut_before`, `cut_after`: the text has more before it, or after it."""
+
+    text: str
+    cut_before: bool = False
+    cut_after: bool = False
+
+
+def _marked(words: Words, texts: list[str]) -> list[_Window | None]:
+    """Return for each text the part around its first match, with marks; None for a text without a match.
+
+    SQLite's `highlight` copies its whole result for each match: a text of a megabyte with 180,000 matches took minutes.
+    So a long text is searched in overlapping pieces, and only the surroundings of the first piece with a match are
+    marked. A phrase whose words are more than 6,000 characters apart may be missed there.
+    """
+    terms = tuple(term for group in words.sought.all for term in group)
+    if not terms:
+        return [None] * len(texts)
+    match, starts = any_of(terms), [(number, start) for number, text in enumerate(texts) for start in _starts(text)]
     connection = apsw.Connection(":memory:")
     try:
-        connection.execute(f"CREATE VIRTUAL TABLE shown USING fts5({fts_columns(one_column)})")
-        rows = [_texts(document, path) for document in documents for path in paths.values()]
-        numbered = [(number, text) for number, text in enumerate(rows) if text]
-        connection.executemany("INSERT INTO shown (rowid, c0) VALUES (?, ?)", numbered)
-        terms = tuple(term for group in words.sought.all for term in group)
+        one_column = IndexSpec(("text",), stemming=words.definition.stemming)
+        for table in ("pieces", "shown"):
+            connection.execute(f"CREATE VIRTUAL TABLE {table} USING fts5({fts_columns(one_column)})")
+        rows = ((row, _window(texts[number], start, PIECE).text) for row, (number, start) in enumerate(starts))
+        connection.executemany("INSERT INTO pieces (rowid, c0) VALUES (?, ?)", rows)
+        first: dict[int, int] = {}
+        for (row,) in connection.execute("SELECT rowid FROM pieces WHERE pieces MATCH ? ORDER BY rowid", (match,)):
+            number, start = starts[row]
+            first.setdefault(number, start)
+        around = {number: _window(texts[number], start, PIECE + MAX_LENGTH) for number, start in first.items()}
+        connection.executemany(
+            "INSERT INTO shown (rowid, c0) VALUES (?, ?)", [(number, one.text) for number, one in around.items()]
+        )
         sql = "SELECT rowid, highlight(shown, 0, ?, ?) FROM shown WHERE shown MATCH ?"
-        marked = dict(connection.execute(sql, (OPEN, CLOSE, any_of(terms)))) if terms and numbered else {}
+        marked = dict(connection.execute(sql, (OPEN, CLOSE, match)))
     finally:
         connection.close()
-    found: list[dict[str, str]] = []
-    for number in range(len(documents)):
-        texts = [(field, marked.get(number * len(paths) + place)) for place, field in enumerate(paths)]
-        found.append({field: _piece(text, wanted) for field, text in texts if text})
-    return found
+    return [
+        msgspec.structs.replace(around[number], text=marked[number]) if number in marked else None
+        for number in range(len(texts))
+    ]
+
+
+def _starts(text: str) -> range:
+    """Return where the pieces of a text begin; a text of at most PIECE characters is one piece."""
+    return range(0, max(1, len(text) - PIECE + STEP), STEP)
+
+
+def _window(text: str, start: int, length: int) -> _Window:
+    """Return a part of the text, cut between words if there is a blank nearby: half a word is another word."""
+    end = start + length
+    if end < len(text) and (blank := text.rfind(" ", end - LONGEST_WORD, end)) > 0:
+        end = blank
+    if start and (blank := text.find(" ", start, start + LONGEST_WORD)) > 0:
+        start = blank + 1
+    return _Window(text[start:end], start > 0, end < len(text))
 
 
 def _texts(document: Any, path: Path) -> str:
     return text_at(document, path).translate(UNMARKED)
 
 
-def _piece(marked: str, wanted: Highlight) -> str:
+def _piece(window: _Window, wanted: Highlight) -> str:
     """Return the part of the first string with a mark, around this mark. It is cut between words if possible."""
-    text = next(one for one in marked.split(BETWEEN) if OPEN in one)
+    strings = window.text.split(BETWEEN)
+    at, text = next((at, one) for at, one in enumerate(strings) if OPEN in one)
     begin = _beginning(text, wanted.length)
     end = _end(text, begin, wanted.length)
     piece = text[begin:end]
     if piece.count(OPEN) > piece.count(CLOSE):
         piece += CLOSE
     shown = html.escape(piece).replace(OPEN, wanted.before).replace(CLOSE, wanted.after)
-    return ELLIPSIS * (begin > 0) + shown + ELLIPSIS * (end < len(text))
+    more_before = begin > 0 or (window.cut_before and at == 0)
+    more_after = end < len(text) or (window.cut_after and at == len(strings) - 1)
+    return ELLIPSIS * more_before + shown + ELLIPSIS * more_after
 
 
 def _beginning(text: str, length: int) -> int:

@@ -373,7 +373,7 @@ def check_query(request: AnyRequest, known: Iterable[str]) -> None:
     """
     for name in request.query_params:
         if name not in known and name not in OF_THE_GATEWAY:
-            understood = " and ".join(known) or "no parameters"
+            understood = ", ".join(known) or "no parameters"
             raise InvalidQuery(f"The parameter {name} is not known; this request takes {understood}.", path=name)
 
 

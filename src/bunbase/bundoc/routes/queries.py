@@ -6,10 +6,12 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Response, post
+from msgspec import UNSET, UnsetType
 
+from bunbase.bundoc.permissions.rule_tests import Who
 from bunbase.bundoc.routes.documents import AnyRequest, AtLeast, CollectionName, check_media, check_query
 from bunbase.bundoc.routes.openapi import page_response, problems
-from bunbase.bundoc.routes.sent_queries import read_body, read_query
+from bunbase.bundoc.routes.sent_queries import read_body, read_query, sent_user
 from bunbase.bundoc.routes.shapes import AggregatedGroups, DocumentAggregation, DocumentQuery
 from bunbase.contracts.bundoc.documents import Aggregation
 from bunbase.contracts.bundoc.service import Bundoc
@@ -30,6 +32,7 @@ class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: int | None = None
     cursor: str | None = None
     explain: bool = False
+    as_: Who | UnsetType | None = msgspec.field(name="as", default=UNSET)
 
 
 @post(
@@ -84,13 +87,21 @@ async def aggregate_documents(
 
     `group` may also have `{"$each":"tags"}`, for the elements of an array, and
     `{"$dateTrunc":{"field":"paid_at","unit":"month","timezone":"Europe/Berlin"}}`, for times. `next` is the `cursor` of
-    the next page. `explain` adds the plan, and warnings if the aggregate will be refused with more documents.
+    the next page. `explain` adds the plan, and warnings if the aggregate will be refused with more documents. With
+    `as`, the plan is that of this user, as for a query.
     """
     check_query(request, ())
     check_media(request, JSON)
     asked = read_body(body, AggregateBody)
     aggregation = Aggregation(
-        bytes(asked.values), bytes(asked.where), asked.group, asked.sort, asked.limit, asked.cursor, asked.explain
+        values=bytes(asked.values),
+        where=bytes(asked.where),
+        group=asked.group,
+        sort=asked.sort,
+        limit=asked.limit,
+        cursor=asked.cursor,
+        explain=asked.explain,
+        explain_as=sent_user(asked.as_),
     )
     page = await while_connected(request.receive, bundoc.aggregate(accessor, collection, aggregation, at_least or ""))
     return Response(page.body, media_type=JSON)

@@ -11,6 +11,7 @@ from bunbase.bundoc.permissions.rule_tests import Who, end_user
 from bunbase.bundoc.query.parse import MAX_BYTES
 from bunbase.contracts.bundoc.documents import Highlight, Query
 from bunbase.contracts.bundoc.problems import InvalidQuery
+from bunbase.contracts.caller import EndUser
 from bunbase.pkg import effort
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput, Problem
@@ -52,8 +53,13 @@ def read_query(body: bytes) -> Query:
         expand=sent.expand,
         score=sent.score,
         highlight=sent.highlight,
-        explain_as=sent.as_ if sent.as_ is None or sent.as_ is UNSET else end_user(sent.as_),
+        explain_as=sent_user(sent.as_),
     )
+
+
+def sent_user(sent: Who | UnsetType | None) -> EndUser | UnsetType | None:
+    """Return the user in `as`; None for nobody, UNSET for the caller."""
+    return sent if sent is None or sent is UNSET else end_user(sent)
 
 
 def read_body(body: bytes, kind: type[B]) -> B:
@@ -75,7 +81,7 @@ def _misfit(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> Probl
     path, message = fault_in(error, kind)
     if unknown := UNKNOWN.match(str(error)):
         inner = Who if path.startswith("/as/") else Highlight
-        known = " and ".join((kind if path == f"/{unknown[1]}" else inner).__struct_encode_fields__)
+        known = ", ".join((kind if path == f"/{unknown[1]}" else inner).__struct_encode_fields__)
         return InvalidQuery(f"The member {path} is not known; this request takes {known}.", path=path)
     return InvalidInput.at(path, message, f"{path}: {message}" if path else message)
 

@@ -215,7 +215,7 @@ class GroupPart(msgspec.Struct, forbid_unknown_fields=True):
 class DocumentAggregation(msgspec.Struct, forbid_unknown_fields=True):
     """`group`: the fields whose values define the groups. Without `group`, all documents are one group. `values`: names
     of your choice, each with one operator. `sort`: names of the group and of values, with `-` in front for descending
-    order.
+    order. With `explain`, `as` is the user for whom the list rule is applied, as for a query.
     """
 
     values: Annotated[dict[str, AggregatedValue], Meta(min_length=1, max_length=MAX_VALUES)]
@@ -225,6 +225,7 @@ class DocumentAggregation(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_GROUPS)] | None = None
     cursor: str | None = None
     explain: bool = False
+    as_: Who | UnsetType | None = msgspec.field(name="as", default=UNSET)
 
 
 class AggregatedGroups(msgspec.Struct):

@@ -40,6 +40,16 @@ read_exactly: Final = msgspec.json.Decoder(float_hook=_exactly).decode
 
 Violation = dict[str, str]
 
+EXAMPLES: Final = {  # of formats, because a value is often nearly right: a time without an offset is no "date-time"
+    "date-time": "2026-01-31T12:00:00Z",
+    "date": "2026-01-31",
+    "time": "12:00:00Z",
+    "duration": "P1DT12H",
+    "email": "ada@example.com",
+    "hostname": "example.com",
+    "uri": "https://example.com/page",
+    "uuid": "123e4567-e89b-12d3-a456-426614174000",
+}
 TOO_MUCH: Final = {
     "path": "",
     "message": "Checking this document would take too long: it has too many values, or too much text, for the "
@@ -113,9 +123,14 @@ def _told(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation
                     yield _violation([*place, name], "The schema has no such field.", kind.name)
             case jsonschema_rs.ValidationErrorKind.FalseSchema():
                 yield _violation(place, "The schema allows no value here.", kind.name)
+            case jsonschema_rs.ValidationErrorKind.Format() if example := EXAMPLES.get(kind.format):
+                yield _violation(place, f"{_capital(error.message)}, such as {example}.", kind.name)
             case _:
-                message = error.message[:1].upper() + error.message[1:]
-                yield _violation(place, f"{message}.", kind.name)
+                yield _violation(place, f"{_capital(error.message)}.", kind.name)
+
+
+def _capital(message: str) -> str:
+    return message[:1].upper() + message[1:]
 
 
 def _violation(place: list[str | int], message: str, keyword: str) -> Violation:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import msgspec
+
 from bunbase.bundoc import writes
 from bunbase.bundoc.definition import ABSENT
 from bunbase.bundoc.documents import StoredDocument
-from bunbase.bundoc.questions import Asked, Question, decided, failed
+from bunbase.bundoc.questions import Asked, Questions, decided, failed
 from bunbase.bundoc.sqlite_engine import kept_answers
+from bunbase.bundoc.sqlite_engine.expiry import EXPIRED_ROWS_AT_ONCE
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.referring import PendingWrite, check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table
@@ -20,21 +25,28 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
+NO_BODY: Final = b"{}"
 
-def do_steps(transaction: Transaction, steps: tuple[CommitStep, ...], depth: int = 0) -> Committed:
+
+def do_steps(
+    transaction: Transaction, steps: tuple[CommitStep, ...], depth: int = 0, with_bodies: bool = True
+) -> Committed:
     """Do all steps of one commit.
 
+    `with_bodies`: as in Engine.commit. Small patches may change 500 MB of documents, and the results of a whole batch
+    of commits wait in memory for its fsync.
     Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Asked if all steps
     may be done, and a function must be asked about some of them first.
     """
     results: list[StoredDocument | None] = []
     created: list[bool] = []
-    questions: list[Question] = []
+    questions = Questions()
     transaction.depth, transaction.work = depth, CommitWork()
     try:
         for step in steps:
             known = len(transaction.entries)
-            results.append(_do_step(transaction, step, questions))
+            after = _do_step(transaction, step, questions)
+            results.append(after if with_bodies or after is None else msgspec.structs.replace(after, body=NO_BODY))
             created.append(len(transaction.entries) > known and transaction.entries[-1][1] == "create")
     except Problem as problem:
         problem.extra["write"] = len(results)
@@ -42,8 +54,8 @@ def do_steps(transaction: Transaction, steps: tuple[CommitStep, ...], depth: int
     finally:
         transaction.worked += transaction.work.done
         transaction.depth = 0
-    if questions:
-        raise Asked(tuple(questions))
+    if questions.asked:
+        raise Asked(tuple(questions.asked))
     return Committed(transaction.seq, tuple(results), tuple(created), transaction.epoch)
 
 
@@ -56,7 +68,7 @@ def do_once(
     """
     kept = kept_answers.find(transaction.connection, attempt, transaction.now)
     if kept is None:
-        done = do_steps(transaction, steps, depth)
+        done = do_steps(transaction, steps, depth, with_bodies)
         kept_answers.keep(transaction.connection, attempt, done, transaction.now, with_bodies)
         transaction.kept += 1
         return done
@@ -75,15 +87,18 @@ def delete_expired(transaction: Transaction, collection: str, table: Table) -> b
     Return False while an index that deletions need is being built: the next round of upkeep tries again.
     """
     ended = table.expired(transaction.connection)
+    changes = transaction.connection.total_changes()
     try:
         for document in ended:
             _end_document(transaction, collection, table, document)
+            if transaction.connection.total_changes() - changes >= EXPIRED_ROWS_AT_ONCE:
+                break
     except BundocBusy:
         return False
     return bool(ended)
 
 
-def _do_step(transaction: Transaction, step: CommitStep, questions: list[Question]) -> StoredDocument | None:
+def _do_step(transaction: Transaction, step: CommitStep, questions: Questions) -> StoredDocument | None:
     """Do one step. If a function must be asked about it first, add a question; the commit then fails at its end."""
     collection, write = step.collection, step.write
     table = transaction.table(collection)
@@ -100,12 +115,12 @@ def _do_step(transaction: Transaction, step: CommitStep, questions: list[Questio
     if after is before:
         return after
     if table is not None and not table.plain:
-        asked = len(questions)
+        asked = questions.mark
         if table.before_write is not None:
             after = decided(step, table.before_write, before, after, questions)
         if after is not None:
             if table.expires and _clear_way(transaction, collection, table, after):
-                del questions[asked:]
+                questions.forget_from(asked)
                 return _do_step(transaction, step, questions)  # the deletions may have changed this document too
             if table.terms.schema is not None:
                 _check_fits(transaction, step, table, before, after)

@@ -116,7 +116,7 @@ class Writer:
         """
         size = sum([writes.size(step.write) for step in steps])
         if attempt is None:
-            return self.submit(lambda transaction: do_steps(transaction, steps, depth), size)
+            return self.submit(lambda transaction: do_steps(transaction, steps, depth, with_bodies), size)
         return self.submit(lambda transaction: do_once(transaction, steps, depth, attempt, with_bodies), size)
 
     async def prune(self) -> int:

@@ -86,8 +86,9 @@ def is_position(part: str) -> bool:
 
 
 def invalid(at: Path, message: str) -> InvalidUpdate:
-    """Return the problem; `at` becomes a JSON Pointer (RFC 6901)."""
-    return InvalidUpdate.at(pointer(at), message)
+    """Return the problem; `at` becomes a JSON Pointer (RFC 6901), which `detail` names too."""
+    path = pointer(at)
+    return InvalidUpdate.at(path, message, f"{path}: {message}" if path else message)
 
 
 def pointer(at: Path) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
 from bunbase.cli.errors import Failure, Usage
 
 ALLOW: Final = "--allow-losing"
+PLAIN: Final = frozenset("_-.")
 MAX_UNKNOWN: Final = 5  # names of `--allow-losing` that a refusal explains
 
 
@@ -60,6 +62,15 @@ class LosingChanges(Usage):
         return super().document() | {"items": msgspec.to_builtins(self.items)}
 
 
+def flag_name(name: str) -> str:
+    """Return the name of a change as `--allow-losing` takes it, which is safe in every shell.
+
+    People copy the flag from the plan into a shell, and users of an app choose the names of fields in its documents. So
+    all characters but letters, digits, `_`, `-` and `.` are written as in a URL.
+    """
+    return "".join(one if one.isalnum() or one in PLAIN else quote(one, safe="") for one in name)
+
+
 def allowing(changes: Iterable[Change]) -> str:
     """Return the flags that allow the losing ones of these changes."""
     return " ".join(f"{ALLOW} {one.name}" for one in changes if one.effect is ChangeClass.LOSING and not one.blocked)
@@ -71,7 +82,8 @@ def check_losing(changes: Iterable[Change], allowed: Sequence[str]) -> None:
     if blocked := [one for one in changes if one.blocked]:
         named = "; ".join(f"{one.name}: {one.change}{_counted(one)}" for one in blocked)
         raise Failure("blocked_change", f"Nothing was changed. Correct this first: {named}.")
-    if missing := [one for one in changes if one.name not in allowed]:
+    given = {*allowed, *map(flag_name, allowed)}
+    if missing := [one for one in changes if one.name not in given]:
         raise LosingChanges(missing, [name for name in allowed if name not in {one.name for one in changes}])
 
 

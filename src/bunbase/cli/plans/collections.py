@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +13,7 @@ from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
 from bunbase.cli.plans.asking import UNKNOWN, AskedFunctions
-from bunbase.cli.plans.changes import Change, ChangeClass
+from bunbase.cli.plans.changes import Change, ChangeClass, flag_name
 from bunbase.cli.plans.comparing import altered, index_changes, index_name, is_empty, needed, rule_changes
 from bunbase.cli.plans.counting import WHOLE, Counted, DocumentCounts
 from bunbase.cli.plans.steps import Do, PlannedStep
@@ -127,11 +127,12 @@ def _schema_changes(name: str, sent: CollectionSpec, now: Collection, documents:
     if schema is None:
         yield Change(f"{name}.schema", ChangeClass.REWRITING, "the schema is removed: documents are no longer checked")
         return
-    broken, complete = documents.misfits(name, schema, strict)
+    known = {field for one in (schema, now.schema or {}) for field in _properties(one)}
+    broken, complete = documents.misfits(name, schema, strict, known)
     for field, count in sorted(broken.items()):
         what = "do not match the schema" if field == WHOLE else f"do not match the schema in {field}"
         change = f"documents {what}: their next write must correct them"
-        yield Change(f"{name}.{field}", ChangeClass.LOSING, change, count, complete)
+        yield Change(flag_name(f"{name}.{field}"), ChangeClass.LOSING, change, count, complete)
     if not broken and not complete:
         change = "the schema changes, and not all documents could be checked in time"
         yield Change(f"{name}.schema", ChangeClass.LOSING, change, 0, complete=False)
@@ -139,6 +140,12 @@ def _schema_changes(name: str, sent: CollectionSpec, now: Collection, documents:
         had = now.schema is not None
         effect = ChangeClass.REWRITING if had else ChangeClass.ADDITIVE
         yield Change(f"{name}.schema", effect, f"{'the' if had else 'a'} schema {'changes' if had else 'is added'}")
+
+
+def _properties(schema: dict[str, Any]) -> Iterable[str]:
+    """Return the fields that a schema describes."""
+    properties = schema.get("properties")
+    return properties if isinstance(properties, dict) else ()
 
 
 def _expiry_change(name: str, path: Any, now: Collection, documents: DocumentCounts) -> Change:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,10 +18,12 @@ from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call
 from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.collections import Collection, IndexSpec, Misfits
+from bunbase.pkg.moments import read_moment
 
 PAGE: Final = 500
 COUNT_SECONDS: Final = 60.0
 WHOLE: Final = "schema"  # stands for errors that belong to no field
+MOST_FIELDS: Final = 20  # each of them needs a flag
 UNCOUNTABLE: Final = frozenset({"query_needs_index", "query_too_slow"})
 
 
@@ -49,15 +51,21 @@ class DocumentCounts:
         call = Call("GET", f"/v1/collections/{name}", headers=self.headers)
         return Counted(self.session.ask(Collection, call).documents or 0)
 
-    def misfits(self, name: str, schema: dict[str, Any] | None, strict: bool) -> tuple[dict[str, int], bool]:
-        """Return how many documents break the schema in each field, and whether all documents were looked at."""
+    def misfits(
+        self, name: str, schema: dict[str, Any] | None, strict: bool, known: Container[str]
+    ) -> tuple[dict[str, int], bool]:
+        """Return how many documents break the schema in each field, and whether all documents were looked at.
+
+        `known`: fields that are counted alone. Users may invent others: beyond MOST_FIELDS, these count as WHOLE.
+        """
         found: Counter[str] = Counter()
         body: dict[str, Any] = {"schema": schema, "strict": strict, "limit": PAGE}
         while time.monotonic() < self.until:
             call = Call("POST", f"/v1/collections/{name}/misfits", headers=self.headers, json=body)
             page = self.session.ask(Misfits, call)
             for one in page.items:
-                found.update({_field(error.get("path", "")) for error in one.errors})
+                fields = {_field(error.get("path", "")) for error in one.errors}
+                found.update({at if at in known or at in found or len(found) < MOST_FIELDS else WHOLE for at in fields})
             if page.next is None:
                 return dict(found), True
             body["cursor"] = page.next
@@ -85,7 +93,7 @@ class DocumentCounts:
             if document is None:
                 complete = True
                 break
-            count += any(_is_over(value, now) for value in _values(document, path.split(".")))
+            count += any(is_over(value, now) for value in _values(document, path.split(".")))
         return Counted(count, complete)
 
     def _all(self, name: str, fields: list[str], where: dict[str, Any] | None) -> Iterator[dict[str, Any] | None]:
@@ -129,8 +137,9 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _is_over(value: Any, now: datetime) -> bool:
+def is_over(value: Any, now: datetime) -> bool:
+    """True if a document with this time has ended. The server reads the time with the same function."""
     try:
-        return datetime.fromisoformat(value) <= now
-    except (TypeError, ValueError):  # no time, or none with an offset: such a document does not end
+        return isinstance(value, str) and read_moment(value) <= now
+    except ValueError:  # such a document does not end
         return False

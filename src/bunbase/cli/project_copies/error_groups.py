@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -15,6 +15,8 @@ SHOWN_LINES: Final = 3
 NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")  # ids and addresses, in which errors of one kind differ
 # these details differ only in the name of what the project has already
 ALIKE: Final = frozenset({"document_exists", "user_exists", "email_taken", "phone_taken", "identity_taken"})
+# --on-conflict decides about these errors
+CONFLICTS: Final = frozenset({"document_exists", "user_exists", "collection_exists"})
 OTHERS: Final = "other_errors"
 
 
@@ -54,6 +56,9 @@ class ErrorGroups:
         if left:
             self.groups.get(_kind(group.code, group.detail), next(reversed(self.groups.values()))).count += left
             self.count += left
+
+    def has(self, codes: Collection[str]) -> bool:
+        return any(group.code in codes for group in self.groups.values())
 
     def sorted(self) -> list[ErrorGroup]:
         """Return the kinds, the most frequent first."""

@@ -90,7 +90,7 @@ class Sending:
         self.last_line = choices.from_line - 1
         self.waiting: set[int] = set()
         self.missing: set[str] = set()  # collections that a dry run does not create
-        self.asking: dict[str, BeforeWrite] = {}  # what collections ask after the import
+        self.asking: dict[str, BeforeWrite] = {}  # by collection; set after the import
 
     def send_settings(self, out: Output) -> None:
         """Create the collections, and treat those that exist as the choices say."""

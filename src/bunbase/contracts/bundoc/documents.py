@@ -134,7 +134,7 @@ class Aggregation(msgspec.Struct, frozen=True):
 
     `group`: the fields whose values define the groups; `{"$each":path}` and `{"$dateTrunc":{…}}` are objects.
     `sort`: names of group fields and values, with `-` in front for descending order. `limit`: the groups of a page.
-    `explain`: also return the plan.
+    `explain`: also return the plan. `explain_as`: as in Query.
     """
 
     values: bytes
@@ -144,6 +144,7 @@ class Aggregation(msgspec.Struct, frozen=True):
     limit: int | None = None
     cursor: str | None = None
     explain: bool = False
+    explain_as: EndUser | UnsetType | None = UNSET
 
 
 class StoredSize(msgspec.Struct, frozen=True):

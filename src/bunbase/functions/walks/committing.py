@@ -18,6 +18,7 @@ person decides (`migrating.py`).
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -31,7 +32,9 @@ from bunbase.functions.walks.transforming import Action
 
 MAX_COMMIT_BYTES: Final = 7 << 20  # Bundoc accepts 8 MiB, with the frame of each write
 FRAME_BYTES: Final = 1024
-NOBODY: Final = "walk-check-3f9c2b7e5d184a60"  # the id of a document that no project has
+# The beginning of the id of a document that does not exist. Users may choose the ids of their documents, so the rest of
+# the id must be unknown to them: otherwise, a document with this id would turn a rehearsal into a commit.
+NOBODY: Final = "walk-check-"
 
 
 def key_of(walk: HeldWalk) -> str:
@@ -59,13 +62,15 @@ async def try_out(bundoc: Bundoc, caller: Caller, collection: str, actions: Sequ
 
     The `write` of the Problem is the number of actions if all of them are possible.
     """
-    writes = [*(_write(collection, action) for action in actions), _check(collection, rev=1)]
+    nobody = f"{NOBODY}{secrets.token_hex(16)}"
+    writes = [*(_write(collection, action) for action in actions), _check(collection, nobody, rev=1)]
     await bundoc.commit(caller, msgspec.json.encode({"writes": writes}))
 
 
 async def has_happened(bundoc: Bundoc, caller: Caller, walk: HeldWalk) -> bool:
     """True if the commit of the walk's plan has happened. If it has not, it cannot happen any more."""
-    check = _check(walk.collection, rev=0)  # the same for each try: another body would look like the batch
+    # the same for each try, because another body would look like the batch
+    check = _check(walk.collection, f"{NOBODY}{walk.id}", rev=0)
     try:
         await bundoc.commit(caller, msgspec.json.encode({"writes": [check]}), key_of(walk))
     except IdempotencyMismatch:
@@ -79,5 +84,5 @@ def _write(collection: str, action: Action) -> dict[str, Any]:
     return write | ({"data": msgspec.Raw(action.data)} if action.op != "delete" else {})
 
 
-def _check(collection: str, rev: int) -> dict[str, Any]:
-    return {"op": "check", "collection": collection, "id": NOBODY, "if_rev": rev}
+def _check(collection: str, id: str, rev: int) -> dict[str, Any]:
+    return {"op": "check", "collection": collection, "id": id, "if_rev": rev}

@@ -16,10 +16,11 @@ from bunbase.functions.walks.committing import commit, fitting, has_happened
 from bunbase.functions.walks.pages import NextDocuments, documents_of, next_documents
 from bunbase.functions.walks.transforming import MAX_DETAIL, Action, Transformed, Transforming
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import Problem, TooLarge
 from bunbase.pkg.idempotency import KEPT_FOR
 
 STALE: Final = (StaleRevision, DocumentNotFound)
+TOO_MUCH: Final = (CommitTooSlow, TooLarge)  # the writes of a batch together; each alone is possible
 MOST_TRIES: Final = 20  # of a document that changes each time between its read and its write
 CHANGED_TOO_OFTEN: Final = "changed_too_often"
 MAYBE_WRITTEN: Final = "maybe_written"
@@ -99,13 +100,13 @@ class Migrating:
     def _set_aside(
         self, walk: HeldWalk, actions: list[Action], again: list[str], failures: list[Failure], problem: Problem
     ) -> None:
-        """Take the write that failed out of the batch, or all writes for which there was no time.
+        """Take the write that failed out of the batch; or all writes from this one on, if it is one too many.
 
         Raises: the problem if it is not about one write.
         """
         number: Any = problem.extra.get("write")
-        if isinstance(problem, CommitTooSlow) and number:
-            again.extend(one.document.id for one in actions[number:])
+        if isinstance(problem, TOO_MUCH) and number:
+            again[:0] = [one.document.id for one in actions[number:]]
             del actions[number:]
             return
         if not isinstance(number, int) or problem.status >= SERVER_FAULT or problem.status == TOO_MANY:

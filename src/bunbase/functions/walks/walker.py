@@ -112,7 +112,7 @@ class Walker:
         error = None
         if walk.failed:
             rest = "the others are done" if over else "the rest has not been visited"
-            error = f"{walk.failed} documents failed; {rest}. Correct the code or the documents, and resume."
+            error = f"{walk.failed} documents failed; {rest}. Correct the code or the documents, and run it again."
         await self.store.stop(walk, self.holder, state, self.clock.now(), error)
         return True
 

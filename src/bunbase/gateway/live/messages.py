@@ -26,10 +26,11 @@ class Message(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=
 
 
 class Auth(Message, frozen=True, tag="auth"):
-    """`resume`: the name of an earlier connection of this client."""
+    """`key`, `token`, `project`: as in Offered. `resume`: the name of an earlier connection of this client."""
 
-    key: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)]
+    key: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
     token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
+    project: Text = ""
     resume: Text = ""
 
 

@@ -33,7 +33,7 @@ from bunbase.gateway.live.messages import Auth, Message, NotAMessage, Unreadable
 from bunbase.gateway.live.outlet import Outlet, Packed
 from bunbase.gateway.live.problems import NoLiveSignIn, UserChanged
 from bunbase.gateway.live.settings import LiveSettings
-from bunbase.gateway.live.sign_in import SignedIn, SignIn
+from bunbase.gateway.live.sign_in import Offered, SignedIn, SignIn
 from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Stopping
@@ -250,7 +250,7 @@ class Session:
         self.signing = True
         self.resumes = message.resume
         self.block(Blocked.CHECK)
-        self._spawn(self._sign_in(message.key, message.token))
+        self._spawn(self._sign_in(Offered(message.key, message.token, message.project)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self.home.spawn(self._guarded(work))
@@ -263,10 +263,10 @@ class Session:
             self.bye("fault", CloseCode.INTERNAL, 1.0)
             raise
 
-    async def _sign_in(self, key: str, token: str) -> None:
+    async def _sign_in(self, offered: Offered) -> None:
         generation = self.generation
         try:
-            signed = await self.home.sign_in.check(self.sender, self.origin, key, token)
+            signed = await self.home.sign_in.check(self.sender, self.origin, offered)
             await self._admit(signed)
         except Problem as problem:
             self.signing = False
@@ -305,9 +305,8 @@ class Session:
             if self.closed or generation != self.generation:
                 return
         self.signing = False
-        seconds = (
-            math.floor(signed.expires_at - time.time()) if signed.token and signed.expires_at < math.inf else UNSET
-        )
+        expires = signed.offered.token and signed.expires_at < math.inf
+        seconds = math.floor(signed.expires_at - time.time()) if expires else UNSET
         self.put(self.home.hello(self.id, seconds))
         self.unblock(Blocked.CHECK | Blocked.ENDED)
 
@@ -349,7 +348,7 @@ class Session:
     async def _prove(self) -> None:
         while not self.closed and self.signed is not None:
             try:
-                signed = await self.home.sign_in.check(self.sender, self.origin, self.signed.key, self.signed.token)
+                signed = await self.home.sign_in.check(self.sender, self.origin, self.signed.offered)
                 await self._admit(signed)
             except Problem as problem:
                 if problem.status >= 500:

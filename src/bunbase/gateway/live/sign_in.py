@@ -6,28 +6,41 @@ import math
 
 import msgspec
 
-from bunbase.contracts.caller import Caller
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.gateway.clients import Clients
 from bunbase.gateway.credentials import MAX_LENGTH, Sender
 from bunbase.gateway.identity import Identity
+from bunbase.gateway.live.problems import NoLiveSignIn
 from bunbase.gateway.origins import check_origin
 from bunbase.pkg.errors import Unreachable
+from bunbase.pkg.jwt import key_id, unverified_claims
 
 TRIES = 5  # news about revocations may come during a check; then the check is repeated
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """What a client sends to sign in: `key` and the token of an end user, "" for none; or the token of a service; or
+    the token of a developer and `project`, an id or a slug."""
+
+    key: str = ""
+    token: str = ""
+    project: str = ""
 
 
 class SignedIn(msgspec.Struct, frozen=True):
     """A checked sign-in. `credentials`: the ids under which it may be revoked. `expires_at`: Unix seconds."""
 
-    key: str
-    token: str
+    offered: Offered
     caller: Caller
     credentials: frozenset[str]
     expires_at: float
 
     @property
     def user(self) -> str:
-        return self.caller.user.uid if self.caller.user else ""
+        """The end user or the developer, "" for neither."""
+        caller = self.caller
+        return caller.user.uid if caller.user else caller.developer.id if caller.developer else ""
 
 
 class SignIn:
@@ -35,28 +48,63 @@ class SignIn:
         self.identity = identity
         self.clients = clients
 
-    async def check(self, sender: Sender, origin: str | None, key: str, token: str) -> SignedIn:
-        """Check a key and the token of an end user, "" for none. The result is true when this method returns.
+    async def check(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
+        """Check a sign-in. The result is true when this method returns.
 
-        Raises: InvalidKey, InvalidToken, TokenExpired, OriginNotAllowed, SecretKeyInBrowser, RateLimited, Unreachable.
+        Raises: NoLiveSignIn, InvalidKey, InvalidToken, TokenExpired, ProjectNotFound, OriginNotAllowed,
+        SecretKeyInBrowser, RateLimited, Unreachable.
         """
         for _ in range(TRIES):
             epoch = self.identity.epoch
-            signed = await self._checked(sender, origin, key[:MAX_LENGTH], token)
+            signed = await self._checked(sender, origin, offered)
             if epoch == self.identity.epoch:
                 return signed
         raise Unreachable("Credentials change too fast to be checked: try again.")
 
-    async def _checked(self, sender: Sender, origin: str | None, key: str, token: str) -> SignedIn:
-        holder = await self.clients.holder(key, sender.ip)
+    async def _checked(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
+        if offered.key:
+            return await self._of_key(sender, origin, offered)
+        if not offered.token:
+            raise NoLiveSignIn("Send the project's key, or a developer's access token and the project.")
+        if unverified_claims(offered.token).get("type") == TOKEN_TYPE:
+            return await self._of_service(sender, origin, offered)
+        if not offered.project:
+            raise NoLiveSignIn("With a developer's access token, send the project: its id or slug.")
+        return await self._of_developer(sender, offered)
+
+    async def _of_key(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
+        holder = await self.clients.holder(offered.key[:MAX_LENGTH], sender.ip)
         check_origin(holder, origin)
         ids, expires_at, user = {holder.key_id, holder.project}, holder.expires_at or math.inf, None
-        if token:
-            known = await self.identity.user_token(holder.project, token)
+        if offered.token:
+            known = await self.identity.user_token(holder.project, offered.token)
             user = known.user
             ids |= {user.session, known.user_version, known.older_version, known.key}
             expires_at = min(expires_at, known.expires_at)
         caller = sender.caller(
             holder.kind, project=holder.project, key=holder.key_id, user=user, scopes=holder.limits.scopes
         )
-        return SignedIn(key, token, caller, frozenset(ids - {""}), expires_at)
+        return SignedIn(offered, caller, frozenset(ids - {""}), expires_at)
+
+    async def _of_service(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
+        token = offered.token
+        holder, scopes = await self.clients.limits.look_up(sender.ip, token, lambda: self.identity.service(token))
+        check_origin(holder, origin)
+        caller = sender.caller(holder.kind, project=holder.project, key=holder.key_id, scopes=scopes)
+        ids = frozenset({holder.key_id, holder.project, key_id(token)})
+        return SignedIn(offered, caller, ids, min(holder.expires_at or math.inf, expiry(token)))
+
+    async def _of_developer(self, sender: Sender, offered: Offered) -> SignedIn:
+        token = offered.token
+        developer = await self.clients.limits.look_up(sender.ip, token, lambda: self.identity.developer(token))
+        found = await self.identity.membership(developer.id, offered.project[:MAX_LENGTH])
+        caller = sender.caller(CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
+        signer = "" if developer.token else key_id(token)
+        ids = {developer.session or developer.token, developer.id, signer, found.project}
+        ids |= {f"{found.project}:{developer.id}", f"{found.project}:", f":{developer.id}"}
+        return SignedIn(offered, caller, frozenset(ids - {""}), await self.identity.developer_expiry(token))
+
+
+def expiry(token: str) -> float:
+    """Return when a token expires, in Unix seconds, that was checked before."""
+    return float(unverified_claims(token).get("exp", math.inf))

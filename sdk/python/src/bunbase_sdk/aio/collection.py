@@ -5,12 +5,19 @@ Written by `make gen` from core/collection.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Generic, TypeVar
 
 from bunbase_sdk.aio.driver import AsyncDriver
 from bunbase_sdk.core import collection as core
 from bunbase_sdk.core.collection import ATTEMPTS, PAGE
+from bunbase_sdk.live_result import LiveResult
 from bunbase_sdk.page import Page
 
 D = TypeVar("D", bound=Mapping[str, object])
@@ -154,6 +161,41 @@ class AsyncCollection(Generic[D, W]):
         return await self._driver.run(
             self._calls.first(where, sort=sort, select=select, expand=expand, timeout=timeout)
         )
+
+    def live(
+        self,
+        where: Mapping[str, object] | None = None,
+        *,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        select: str | Sequence[str] = (),
+        count: bool = False,
+        stop_after: float | None = None,
+    ) -> AsyncGenerator[LiveResult[D], None]:
+        """Yield the result of a query, and then each new result as soon as something changes.
+
+        The loop goes on over lost connections and restarts of the server; it misses no state that lasts. `limit`: at
+        most 500; without it, the result may have 1,000 documents. `stop_after`: seconds; without it, the loop ends
+        only when you leave it.
+
+        ```python
+        async for result in client.data.collection("posts").live({"draft": False}, sort="-_created", limit=50):
+            print(len(result.items), result.added, result.changed, result.removed)
+        ```
+        """
+        return self._driver.items(
+            self._calls.live(where, sort=sort, limit=limit, select=select, count=count, stop_after=stop_after)
+        )
+
+    def live_document(self, id: str, *, stop_after: float | None = None) -> AsyncGenerator[D | None, None]:
+        """Yield a document, and then each new state of it; None while it is missing or a rule hides it.
+
+        ```python
+        async for post in client.data.collection("posts").live_document("first"):
+            print(post and post["title"])
+        ```
+        """
+        return self._driver.items(self._calls.live_document(id, stop_after=stop_after))
 
     async def count(self, where: Mapping[str, object] | None = None, *, timeout: float | None = None) -> int:
         """Count the documents that match.

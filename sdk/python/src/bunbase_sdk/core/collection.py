@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, Final, Generic, TypeVar, cast
 
 from bunbase_sdk.core.deadline import Deadline
 from bunbase_sdk.core.flow import Emit, Flow, Items, Maybe, ask
+from bunbase_sdk.core.live import emitted_results
 from bunbase_sdk.core.pages import page_of
 from bunbase_sdk.core.requests import DataRequests, again
 from bunbase_sdk.core.transport import NOTHING, Wanted, path, search, without_none
+from bunbase_sdk.live_result import LiveResult
 from bunbase_sdk.page import Page
-from bunbase_sdk.problem import NotFound
+from bunbase_sdk.problem import NotFound, invalid_value
 
 D = TypeVar("D", bound=Mapping[str, object])
 W = TypeVar("W", bound=Mapping[str, object])
@@ -157,6 +159,47 @@ class CollectionCalls(Generic[D, W]):
         asked = _query(where, sort, 1, select, False, expand)
         page = yield from self.queried(asked, self._requests.transport.deadline(timeout))
         return page.items[0] if page.items else None
+
+    def live(
+        self,
+        where: Mapping[str, object] | None = None,
+        *,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        select: str | Sequence[str] = (),
+        count: bool = False,
+        stop_after: float | None = None,
+    ) -> Items[LiveResult[D]]:
+        """Yield the result of a query, and then each new result as soon as something changes.
+
+        The loop goes on over lost connections and restarts of the server; it misses no state that lasts. `limit`: at
+        most 500; without it, the result may have 1,000 documents. `stop_after`: seconds; without it, the loop ends
+        only when you leave it.
+
+        ```python
+        for result in client.data.collection("posts").live({"draft": False}, sort="-_created", limit=50):
+            print(len(result.items), result.added, result.changed, result.removed)
+        ```
+        """
+        asked = {**without_none(where=where, limit=limit, count=count or None), "sort": names(sort)}
+        asked |= without_none(select=names(select) or None)
+        watch = {"query": {"collection": self._name, **asked}}
+        return emitted_results(self._requests, watch, lambda result: cast("LiveResult[D]", result), stop_after)
+
+    def live_document(self, id: str, *, stop_after: float | None = None) -> Items[D | None]:
+        """Yield a document, and then each new state of it; None while it is missing or a rule hides it.
+
+        ```python
+        for post in client.data.collection("posts").live_document("first"):
+            print(post and post["title"])
+        ```
+        """
+        asked = {"doc": {"collection": self._name, "id": id}}
+
+        def document(result: LiveResult[Any]) -> D | None:
+            return cast("D", result.items[0]) if result.items else None
+
+        return emitted_results(self._requests, asked, document, stop_after)
 
     def count(self, where: Mapping[str, object] | None = None, *, timeout: float | None = None) -> Flow[int]:
         """Count the documents that match.
@@ -314,7 +357,15 @@ class CollectionCalls(Generic[D, W]):
 
 
 def names(given: str | Sequence[str]) -> list[str]:
-    """Return a list of names. One name may be passed without a list."""
+    """Return a list of names. One name may be passed without a list. Raises: Problem, for a dict or a set.
+
+    `{"likes": -1}`, as in MongoDB, would else sort by likes in ascending order, because a dict iterates over its keys.
+    """
+    if isinstance(given, Mapping | Set):
+        detail = (
+            f'A {type(given).__name__} is no list of names. Write ["-likes", "title"]; a name with - sorts descending.'
+        )
+        raise invalid_value("", detail)
     return [given] if isinstance(given, str) else list(given)
 
 

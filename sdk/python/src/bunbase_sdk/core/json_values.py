@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from bunbase_sdk.problem import invalid_value
@@ -48,21 +49,33 @@ def plain(value: object, path: str = "", depth: int = 0) -> Any:
         case bytes() | bytearray() | memoryview():
             raise invalid_value(path, "JSON has no bytes. Write them as a text, for example with base64.")
         case _:
-            raise invalid_value(
-                path, f"A {type(value).__name__} is no JSON. Convert it to a text, number, list or dict."
-            )
+            raise invalid_value(path, f"A {type(value).__name__} is no JSON. {_advice(value)}")
 
 
 def moment(value: datetime, path: str) -> str:
-    """Return a time in RFC 3339. Raises: Problem, for a time without a zone."""
+    """Return a time in RFC 3339, as a text that sorts by time: in UTC, and with milliseconds as JavaScript writes it.
+
+    A time with microseconds keeps them, so it sorts before other times of its millisecond. Raises: Problem, for a time
+    without a zone.
+    """
     if value.tzinfo is None or value.utcoffset() is None:
         raise invalid_value(path, "The time has no zone. Use datetime.now(UTC), or replace(tzinfo=…).")
-    return value.isoformat().replace("+00:00", "Z")
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError:
+        raise invalid_value(path, "In UTC, this time is not in the years 1 to 9999.") from None
+    return moment.isoformat(timespec="microseconds" if moment.microsecond % 1000 else "milliseconds")[:-6] + "Z"
 
 
 def parsed(text: str | bytes) -> Any:
     """Return the value of a JSON text; integers are exact. Raises: ValueError."""
     return json.loads(text, parse_constant=_refuse)
+
+
+def _advice(value: object) -> str:
+    if isinstance(value, Decimal):
+        return "Use float(…), which keeps 15 digits, or a whole number of the smallest unit, such as cents."
+    return "Convert it to a text, number, list or dict."
 
 
 def _refuse(constant: str) -> Any:

@@ -35,4 +35,8 @@ class Patience:
     def pause(self) -> Sleep:
         """Return the pause after a failure: from half a second to ten."""
         self._failures += 1
-        return Sleep(self.left(backoff(self._failures - 1, FIRST_PAUSE_SECONDS)))
+        return self.sleep(backoff(self._failures - 1, FIRST_PAUSE_SECONDS))
+
+    def sleep(self, seconds: float) -> Sleep:
+        """Return a pause of these seconds, at most until the end."""
+        return Sleep(self.left(seconds))
