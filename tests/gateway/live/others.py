@@ -18,7 +18,7 @@ from bunbase.gateway.live.outlet import Packed
 from bunbase.gateway.live.server import LiveServer
 from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.settings import LiveSettings
-from bunbase.gateway.live.sign_in import SignedIn
+from bunbase.gateway.live.sign_in import Offered, SignedIn
 from bunbase.pkg.errors import Problem
 from tests.rooms import publishable_caller, secret_caller
 
@@ -111,15 +111,16 @@ class FakeSignIn:
         self.expires_in = math.inf
         self.role = "user"
 
-    async def check(self, sender: Sender, origin: str | None, key: str, token: str) -> SignedIn:
+    async def check(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
         await self.go_on.wait()
         if self.refuses is not None:
             raise self.refuses
+        token = offered.token
         if not token:
-            return SignedIn(key, "", secret_caller(PROJECT), frozenset({"key_s"}), math.inf)
+            return SignedIn(offered, secret_caller(PROJECT), frozenset({"key_s"}), math.inf)
         user = EndUser(token, None, self.role, {}, f"ses_{token}")
         caller = publishable_caller(PROJECT, user)
-        return SignedIn(key, token, caller, frozenset({f"ses_{token}"}), time.time() + self.expires_in)
+        return SignedIn(offered, caller, frozenset({f"ses_{token}"}), time.time() + self.expires_in)
 
 
 class FakeOutlet:

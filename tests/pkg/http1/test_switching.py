@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from bunbase.pkg.http1.connections import Connections
 from bunbase.pkg.http1.switching import SwitchedProtocol, switching
@@ -14,7 +14,7 @@ ASKS = ("connection: Upgrade", "upgrade: websocket")
 
 class Echo(SwitchedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: Any = transport
+        self.transport = cast(asyncio.Transport, transport)
         self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
