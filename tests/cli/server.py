@@ -308,6 +308,12 @@ async def put_collection(api: Injected[FakeApi], request: AnyRequest, name: From
     return {**shown_collection(api, name), "warnings": warnings_for([(name, rules)], (), read_seconds=5.0)}
 
 
+@get("/v1/channels")
+async def get_channels(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Any]:
+    api.signed_in(request)
+    return {"channels": {}}
+
+
 @post("/v1/auth/custom-token", status_code=200)
 async def make_custom_token(api: Injected[FakeApi], request: AnyRequest) -> CustomToken:
     api.administrator(request)
@@ -368,6 +374,7 @@ ROUTES = (
     revoke_key,
     try_rules,
     list_collections,
+    get_channels,
     put_collection,
     make_custom_token,
     use_custom_token,

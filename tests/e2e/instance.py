@@ -34,13 +34,13 @@ SETUP_TOKEN = "the first account of these tests only"
 SEVERAL = {
     "five": {
         "bunkms": ("bunkms",),
-        "accounts": ("bunauth", "platform", "tenant_auth"),
+        "accounts": ("bunauth", "platform", "tenant_auth", "buncast"),
         "data": ("bundoc",),
         "functions": ("functions",),
         "front": ("gateway",),
     },
     "two": {
-        "front": ("bunkms", "bunauth", "tenant_auth", "platform", "bundoc", "gateway"),
+        "front": ("bunkms", "bunauth", "tenant_auth", "platform", "bundoc", "buncast", "gateway"),
         "functions": ("functions",),
     },
 }

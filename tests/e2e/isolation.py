@@ -196,6 +196,9 @@ def tries(owner: Project) -> list[Try]:
         ("POST", "/v1/data/{collection}/aggregate", "/v1/data/papers/aggregate", {"values": {"n": {"$count": True}}}),
         ("POST", "/v1/commit", "/v1/commit", {"writes": [{"op": "delete", "collection": "papers", "id": "paper"}]}),
         ("GET", "/v1/changes", "/v1/changes", None),
+        ("GET", "/v1/channels", "/v1/channels", None),
+        ("PUT", "/v1/channels", "/v1/channels", {"channels": {}}),
+        ("POST", "/v1/channels/publish", "/v1/channels/publish", {"messages": [{"channel": "papers", "data": 1}]}),
         ("GET", "/v1/auth/users", "/v1/auth/users", None),
         ("GET", "/v1/auth/users/export", "/v1/auth/users/export", None),
         (
@@ -377,6 +380,16 @@ def tries(owner: Project) -> list[Try]:
         Try("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (204,)),
         Try("POST", "/v1/jobs", "/v1/jobs", "key", (404,), {"function": "shared"}),
         Try("GET", "/v1/changes", "/v1/changes", "key", (200,)),
+        Try("GET", "/v1/channels", "/v1/channels", "key", (200,)),
+        Try("PUT", "/v1/channels", "/v1/channels", "key", (200,), {"channels": {}}),
+        Try(
+            "POST",
+            "/v1/channels/publish",
+            "/v1/channels/publish",
+            "key",
+            (200,),
+            {"messages": [{"channel": "papers", "data": 1}]},
+        ),
         Try("GET", "/v1/live", "/v1/live", "key", (426,)),
         Try("GET", "/v1/export", "/v1/export", "key", (200,)),
         Try(

@@ -80,6 +80,7 @@ OF_REPORTER: Final = {  # routes that this key may use, besides those for everyb
     ("GET", "/v1/export"),
 }
 
+OPEN_ROOMS: Final = {"channels": {"rooms/{room}": {"rules": {"publish": "true"}}}}
 READING: Final = ("GET", "HEAD", "OPTIONS")
 READING_POSTS: Final = ("/query", "/aggregate")
 P: Final = "/api/projects/{project}"
@@ -392,6 +393,10 @@ PERMISSIONS: Final = (
     row("GET", "/v1/live", EVERYBODY),  # the first message of the connection has the key
     row("GET", "/v1/export", SERVERS),
     row("POST", "/v1/import", SERVERS, "?collection=posts&mode=skip"),
+    # channels; the pattern `rooms/{room}` allows everybody to publish
+    row("GET", "/v1/channels", SERVERS | VIEWERS),
+    row("PUT", "/v1/channels", SERVERS | DEVELOPERS, body=OPEN_ROOMS),
+    row("POST", "/v1/channels/publish", KEYS | DEVELOPERS),
     # the same documents where no rule allows anything
     row("GET", "/v1/data/{collection}", SERVERS | VIEWERS, collection="closed"),
     row("POST", "/v1/data/{collection}", SERVERS | DEVELOPERS, collection="closed"),

@@ -270,6 +270,19 @@ def test_other_things_stay_and_collections_are_dropped_only_if_the_file_says_so(
     assert [one["name"] for one in shop.json("collections", "list")["items"]] == ["posts"]
 
 
+def test_channels_are_part_of_the_file(shop: Shop) -> None:
+    shop.bunbase("deploy")
+    with shop.file.open("a") as file:
+        file.write('[channels."rooms/{room}"]\nrules = { publish = "params.room == auth.uid" }\npresence = true\n')
+
+    assert changes(shop.json("diff", code=5)) == {"channels.rooms/{room}": "additive"}
+    shop.bunbase("deploy")
+    assert changes(shop.json("diff")) == {}
+    assert shop.json("pull")["files"] == []
+    shop.edit("params.room", "params.hall")
+    assert shop.json("deploy", code=1)["steps"][0]["problem"]["code"] == "invalid_rule"
+
+
 def test_collections_that_refer_to_each_other_are_dropped_together(shop: Shop) -> None:
     refer = 'properties.{0} = {{ type = "string", x-ref = "{0}" }}\n'
     schemas = "".join(f"[collections.{a}.schema]\n{refer.format(b)}" for a, b in (("one", "two"), ("two", "one")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ import httpx
 import msgspec
 
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.buncast import Buncast, ChannelEvent
 from bunbase.contracts.bundoc.documents import Page
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
@@ -53,6 +55,17 @@ class FakeBundoc:
 
     async def create(self, *_: Any) -> Any:
         raise KeyError(BUG)
+
+
+class FakeBuncast:
+    """A home of channels to which nothing ever happens."""
+
+    async def deliver(self, _edge: str) -> AsyncIterator[tuple[ChannelEvent, ...]]:
+        yield ()
+        await asyncio.Event().wait()
+
+    async def beat(self, _edge: str) -> None:
+        """Do nothing."""
 
 
 class FakeFunctions:
@@ -110,6 +123,7 @@ async def door_of(
             Platform: platform,
             TenantAuth: tenant_auth,
             Bundoc: bundoc,
+            Buncast: FakeBuncast(),
             Functions: FakeFunctions(),
             Kms: FakeKms(),
         }

@@ -14,6 +14,7 @@ import msgspec
 
 from bunbase.bundoc.module import MODULE as BUNDOC
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
@@ -30,7 +31,7 @@ from bunbase.pkg.modules import Rooms
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.serve import listen, serving
 from tests.fakes import FakeKms
-from tests.gateway.door import FakeFunctions
+from tests.gateway.door import FakeBuncast, FakeFunctions
 from tests.gateway.others import SECRET, FakeBunAuth, FakePlatform, FakeTenantAuth
 from tests.rooms import opened, site
 
@@ -148,6 +149,7 @@ async def served(directory: Path, settings: GatewaySettings | None = None, **cha
         rooms = Rooms({BunAuth: FakeBunAuth(), Platform: platform, TenantAuth: tenant_auth, Bundoc: service})
         rooms.add(Functions, changed.pop("functions", None) or FakeFunctions())
         rooms.add(Kms, kms)
+        rooms.add(Buncast, FakeBuncast())
         async with open_gateway(settings, rooms, where, MODULES, Readiness({})) as door:
             lane: Lane | None = door.serving["protocol"].args[0] if settings.fast_lane else None
             hot = CountingHot([], settings.max_body_bytes)

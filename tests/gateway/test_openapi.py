@@ -187,6 +187,7 @@ def test_exactly_the_acts_that_can_be_repeated_safely_take_an_idempotency_key() 
         "POST /v1/data/{collection}",
         *(f"{method} /v1/data/{{collection}}/{{id}}" for method in ("PUT", "PATCH", "DELETE")),
         "POST /v1/commit",
+        "POST /v1/channels/publish",
         "POST /v1/jobs",
         "POST /api/projects/{project}/jobs",
     }

@@ -18,6 +18,7 @@ from bunbase.contracts.bunauth.problems import (
     WrongCode,
 )
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.documents import StoredSize
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
@@ -184,6 +185,7 @@ class FakeRooms:
         self.bunauth = FakeBunAuth()
         self.kms = FakeKms(lazy=False)
         self.tenant_auth, self.bundoc, self.functions = FakeUsers(), FakeBundoc(), FakeFunctions()
+        self.buncast = Hearing()
 
     def rooms(self) -> Rooms:
         return Rooms(
@@ -192,10 +194,11 @@ class FakeRooms:
                 BunAuth: self.bunauth,
                 TenantAuth: self.tenant_auth,
                 Bundoc: self.bundoc,
+                Buncast: self.buncast,
                 Functions: self.functions,
             },
         )
 
     def have_heard(self, project: str) -> bool:
-        hearing = (self.tenant_auth, self.bundoc, self.functions)
+        hearing = (self.tenant_auth, self.bundoc, self.buncast, self.functions)
         return project in self.kms.destroyed and all(project in room.dropped for room in hearing)

@@ -14,14 +14,19 @@ FILE: Final = PACKAGE / "models.py"
 DOCUMENT: Final = ROOT / "docs/reference/openapi.json"
 # the types that signatures name; the types inside of them follow
 WANTED: Final = (
-    "Backup", "BackupJob", "BackupScheduleState",
-    "BulkFilter", "BulkResult", "ShownChange", "CollectionSpec", "Commit", "Decisions", "DocumentWrite",
+    "Backup", "BackupJob", "BackupScheduleState", "BulkFilter", "BulkResult", "ShownChange", "ChannelMessage",
+    "ChannelSpec", "CollectionSpec", "Commit", "Decisions", "DocumentWrite",
     "FunctionConfig", "FunctionStats", "HandedLink", "Imported", "ImportedUsers", "Impersonated", "Job", "LogLine",
-    "ManagedActivityEntry", "ManagedUser", "Misfit", "NewUser", "OneCase", "OneDecision", "OpenUserInvite", "Rules",
-    "Run", "ScheduleState", "ShownCollection", "UserChanges", "UserInvite", "UserLine", "UserSession", "Variable",
-    "Version",
+    "ManagedActivityEntry", "ManagedUser", "Misfit", "NewUser", "OneCase", "OneDecision", "OpenUserInvite",
+    "Published", "Rules", "Run", "ScheduleState", "ShownCollection", "UserChanges", "UserInvite", "UserLine",
+    "UserSession", "Variable", "Version",
 )  # fmt: skip
-RENAMED: Final = {"ShownCollection": "CollectionInfo", "ShownChange": "Change", "Version": "FunctionVersion"}
+RENAMED: Final = {
+    "ShownCollection": "CollectionInfo",
+    "ShownChange": "Change",
+    "Published": "PublishedMessage",
+    "Version": "FunctionVersion",
+}
 SENT: Final = frozenset({"BulkFilter", "NewUser", "UserChanges"})  # a time may be a datetime in these
 PLAIN: Final = {
     "string": "str",

@@ -4,6 +4,7 @@ import type { AnyDatabase, Call, Data, Schema } from "bunbase-js";
 import { checkOptions, dataOf, invalidValue } from "bunbase-js/internal";
 import { Auth } from "./auth.js";
 import { type Change, type ChangesOptions, changesOf } from "./changes.js";
+import { Channels } from "./channels.js";
 import { Collections } from "./collections.js";
 import { type Connection, search } from "./connection.js";
 import { exported } from "./exporting.js";
@@ -53,6 +54,7 @@ export interface Acting<D extends Schema<D> = AnyDatabase> {
 /** One project with the rights of a credential. `createAdmin` makes it. */
 export class Admin<D extends Schema<D> = AnyDatabase> {
   readonly auth: Auth;
+  readonly channels: Channels;
   readonly collections: Collections;
   /** Documents, with the full rights of the credential: no rules apply. */
   readonly data: Data<D>;
@@ -68,6 +70,7 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   constructor(connection: Connection) {
     this.#connection = connection;
     this.auth = new Auth(connection);
+    this.channels = new Channels(connection);
     this.collections = new Collections(connection);
     this.data = dataOf<D>(connection.sender);
     this.functions = new Functions(connection);

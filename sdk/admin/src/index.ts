@@ -22,6 +22,7 @@ export type { Claims, VerifyCall } from "bunbase-js/server";
 export type { Acting, Admin, Export, Import, Imported } from "./admin.js";
 export type { Auth } from "./auth.js";
 export type { Change, ChangesOptions } from "./changes.js";
+export type * from "./channels.js";
 export type * from "./collections.js";
 export type { AdminOptions, PageCall } from "./connection.js";
 export type { ClientKey, ClientSecret, Credential, ServiceAccount } from "./credentials.js";

@@ -1,6 +1,7 @@
 """bunbase.toml of the current folder, or of the nearest folder above that has one.
 
-bunbase.toml names the project of its folder, and holds its collections, its functions and the settings for its users:
+bunbase.toml names the project of its folder, and holds its collections, channels and functions, and the settings for
+its users:
 
     [project]
     id = "prj_…"                    # written by `bunbase projects use`
@@ -8,6 +9,9 @@ bunbase.toml names the project of its folder, and holds its collections, its fun
 
     [collections.posts]             # every field of CollectionSection
     indexes = [{ fields = ["slug"], unique = true }]
+
+    [channels."rooms/{room}"]       # every field of ChannelSpec
+    presence = true
 
     [functions.hello]
     entry = "src/hello.ts"          # default: functions/hello.ts or functions/hello/index.ts
@@ -36,7 +40,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from bunbase.cli.errors import Usage
+from bunbase.contracts.buncast import ChannelSpec
 from bunbase.contracts.project_file import (
+    CHANNEL_PATTERN,
     COLLECTION_NAME,
     WORD,
     CollectionSection,
@@ -56,8 +62,13 @@ SCHEMA: Final = "bunbase.schema.json"  # for editors; the first line of bunbase.
 INVALID: Final = "invalid_project_file"
 FUNCTION_NAME: Final = re.compile(FUNCTION_PATTERN)
 
-EXAMPLES: Final = {"functions": "hello", "collections": "posts", "target": "staging"}
-PATTERNS: Final = {"functions": FUNCTION_PATTERN, "collections": COLLECTION_NAME, "target": WORD}
+EXAMPLES: Final = {"functions": "hello", "collections": "posts", "channels": '"rooms/{room}"', "target": "staging"}
+PATTERNS: Final = {
+    "functions": FUNCTION_PATTERN,
+    "collections": COLLECTION_NAME,
+    "channels": CHANNEL_PATTERN,
+    "target": WORD,
+}
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -75,6 +86,7 @@ class ProjectFile(msgspec.Struct, frozen=True):
     collections: dict[str, CollectionSection] = {}
     targets: dict[str, TargetSection] = {}
     deploy: DeploySection = DeploySection()
+    channels: dict[str, ChannelSpec] = {}
     folder: Path = Path()
 
 
@@ -126,6 +138,7 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
         _tables(CollectionSection, "collections", document, path, mistakes),
         _tables(TargetSection, "target", document, path, mistakes),
         _section(DeploySection, document.get("deploy", {}), f"{path} [deploy]", mistakes) or DeploySection(),
+        _tables(ChannelSpec, "channels", document, path, mistakes),
         path.absolute().parent,
     )
     if mistakes:
@@ -144,6 +157,8 @@ def name_rule(name: str) -> str:
 
 
 def _name_rule(kind: str, name: str) -> str:
+    if kind == "channel":
+        return f'a channel cannot be called "{name[:80]}": a name has 1 to 200 bytes, and no control characters'
     if kind == "target":
         return f'a target cannot be called "{name}": a name has at most 63 letters, digits, dots, hyphens and _'
     return (
@@ -153,7 +168,7 @@ def _name_rule(kind: str, name: str) -> str:
 
 
 def _tables(kind: type[S], word: str, document: dict[str, Any], path: Path, mistakes: list[str]) -> dict[str, S]:
-    """Return the tables below `[functions]`, `[collections]` or `[target]`, by their names."""
+    """Return the tables below `[functions]`, `[collections]`, `[channels]` or `[target]`, by their names."""
     one = word.removesuffix("s")
     tables = document.get(word, {})
     if not isinstance(tables, dict):

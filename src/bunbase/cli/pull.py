@@ -14,6 +14,7 @@ from bunbase.cli.entries import function_names
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.output import Output
 from bunbase.cli.plans.auth import shown_auth
+from bunbase.cli.plans.channels import present_channels
 from bunbase.cli.plans.collections import present_collections
 from bunbase.cli.plans.plan import place_of
 from bunbase.cli.plans.pulling import Project, pulled
@@ -26,7 +27,7 @@ DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Write 
 
 
 def pull(*, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Write the collections, the settings of functions and the settings for users to bunbase.toml.
+    """Write the collections, channels, settings of functions and settings for users to bunbase.toml.
 
     Comments and everything else of the file stay. Afterwards, `bunbase diff` finds nothing. Secrets are never
     written: the file names the environment variables for them. The source of functions is not written either.
@@ -48,6 +49,7 @@ def pull(*, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> Non
                 present_collections(session, name),
                 active_versions(session, name),
                 shown_auth(session, name),
+                present_channels(session, name),
             )
     found = pulled(project, file, path, function_names(file))
     if dry_run and not flags.json:

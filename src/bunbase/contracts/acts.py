@@ -205,6 +205,12 @@ class Act(StrEnum):
     DOCUMENT_IMPORT = "document.import", DEVELOPER, CHANGES, WRITE, "data:write", SERVERS
     CHANGE_READ = "change.read", DEVELOPER, SEES, READ, "data:read", SERVERS
 
+    # channels
+    CHANNEL_READ = "channel.read", VIEWER, SEES, READ, "settings", SERVERS
+    CHANNEL_UPDATE = "channel.update", DEVELOPER, CHANGES, WRITE, "settings", SERVERS
+    CHANNEL_SUBSCRIBE = "channel.subscribe", VIEWER, SEES, READ, "live", SERVERS  # join a channel
+    CHANNEL_PUBLISH = "channel.publish", DEVELOPER, CHANGES, WRITE, "live", SERVERS
+
 
 OF_ADMINISTRATORS: Final = frozenset(
     {

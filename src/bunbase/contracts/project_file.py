@@ -12,16 +12,19 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from bunbase.contracts.buncast import ChannelSpec
 from bunbase.contracts.bundoc.collections import BeforeWrite, FieldPath, IndexSpec, MaxScan, Rules
 from bunbase.contracts.functions.deployments import FunctionConfig
 from bunbase.contracts.tenant_auth.settings import MAX_PROVIDERS, Captcha, ProjectAuth, UserProvider
 
 COLLECTION_NAME = r"^[a-z][a-z0-9_]{0,62}$"
 FUNCTION_NAME = r"^[a-z][a-z0-9-]{0,62}$"
+CHANNEL_PATTERN = r"^[^\x00-\x1f\x7f]{1,200}$"
 WORD = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
 CollectionKey = Annotated[str, msgspec.Meta(pattern=COLLECTION_NAME)]
 FunctionKey = Annotated[str, msgspec.Meta(pattern=FUNCTION_NAME)]
+ChannelKey = Annotated[str, msgspec.Meta(pattern=CHANNEL_PATTERN)]
 TargetKey = Annotated[str, msgspec.Meta(pattern=WORD)]
 
 
@@ -45,10 +48,11 @@ class TargetSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class DeploySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`drop_collections`: `bunbase deploy` drops the collections that this file does not name. Each of them must also
-    be named by `--allow-losing`.
+    be named by `--allow-losing`. `drop_channels`: it removes the patterns of channels that this file does not name.
     """
 
     drop_collections: bool = False
+    drop_channels: bool = False
 
 
 class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,6 +116,7 @@ class ProjectTables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: dict[TargetKey, TargetSection] = {}
     deploy: DeploySection = DeploySection()
     collections: dict[CollectionKey, CollectionSection] = {}
+    channels: dict[ChannelKey, ChannelSpec] = {}
     functions: dict[FunctionKey, FunctionSection] = {}
     auth: AuthSection = msgspec.field(default_factory=AuthSection)
     server: dict[str, dict[str, Any]] = {}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.egress.fetcher import Fetcher
-from bunbase.functions.host_calls.dispatch import HostCalls
+from bunbase.functions.host_calls.dispatch import HostCalls, HostRooms
 from bunbase.functions.logs.buffer import LogBuffer
 from bunbase.functions.logs.followers import Followers
 from bunbase.functions.logs.retention import LogRetention
@@ -75,7 +76,8 @@ def assemble(
     meter = Meter(stores.hours.add, clock)
 
     queue = Queue(stores.jobs, clock, settings.max_jobs_per_project, job_added.set)
-    host_calls = HostCalls(bundoc, rooms[TenantAuth], fetcher, environments.all_values, queue, warn)
+    rooms_of_calls = HostRooms(bundoc, rooms[TenantAuth], rooms.later(Buncast))
+    host_calls = HostCalls(rooms_of_calls, fetcher, environments.all_values, queue, warn)
     load = Programs(loadable, environments, host_calls).load
     pool = Pool(starter, load, log_lines.say, settings, meter.count_call, meter.count_death)
     rollout = Rollout(stores.functions, stores.notifications, active, loadable, pool)

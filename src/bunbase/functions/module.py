@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.problems import FunctionsUnavailable
@@ -101,6 +102,7 @@ MODULE = Module(
     "functions",
     provides=Functions,
     needs=(Kms, Bundoc, TenantAuth),
+    calls=(Buncast,),
     settings=FunctionsSettings,
     open=open_functions,
     routes=ROUTES,

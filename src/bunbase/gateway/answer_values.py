@@ -18,6 +18,19 @@ SHA256: Final = "9f93fc1d14ea5578e50999c35ae62be28f58cccaf131cb5fa1b30da9fa3e6b7
 
 POST: Final = {"title": "Rye bread", "author": USER, "published": True}
 DOCUMENT: Final = {"_id": "rye", "_rev": 1, "_created": AT, "_updated": AT, **POST}
+CHANNELS: Final = {
+    "channels": {
+        "rooms/{room}": {
+            "rules": {
+                "subscribe": "auth != null",
+                "publish": "auth != null && size(message.text) <= 1000",
+                "presence": "auth != null",
+            },
+            "history": {"messages": 100, "seconds": 300},
+            "presence": True,
+        }
+    }
+}
 ACCOUNT: Final = {
     "id": DEVELOPER,
     "email": "ada@example.com",

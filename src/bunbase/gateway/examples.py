@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bunbase.gateway.answer_examples import ANSWERS
-from bunbase.gateway.answer_values import COLLEAGUE, POST, USER
+from bunbase.gateway.answer_values import CHANNELS, COLLEAGUE, POST, USER
 
 PROJECT: Final = "/api/projects/{project}"
 ORG: Final = "/api/orgs/{org}"
@@ -194,6 +194,8 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
             {"op": "patch", "collection": "posts", "id": "rye", "data": {"$inc": {"likes": 1}}},
         ]
     },
+    ("PUT", "/v1/channels"): CHANNELS,
+    ("POST", "/v1/channels/publish"): {"messages": [{"channel": "rooms/bakery", "data": {"text": "Fresh bread!"}}]},
     ("POST", "/v1/jobs"): {"function": "resize", "payload": {"image": "rye.jpg"}},
     ("POST", "/v1/auth/users/import"): (
         '{"id": "kYi4EvWQlQTK", "email": "gina@example.com", "email_verified": true, "password_hash": '

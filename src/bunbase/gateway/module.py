@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth.service import TenantAuth
@@ -24,7 +25,7 @@ from bunbase.gateway.identity import Identity
 from bunbase.gateway.key_use import FLUSH_SECONDS
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.live.routes import LiveDoor
-from bunbase.gateway.live.server import LiveServer
+from bunbase.gateway.live.server import LiveRooms, LiveServer
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.project_hosts import project_hosts
@@ -59,7 +60,7 @@ async def open_gateway(
     hosts = project_hosts(site.functions_host, site.public_url)
     guards = Guards(identity, limits, Clients(identity, limits, cookies), hosts)
     proxies = Proxies(settings.trusted_proxies)
-    live = LiveServer(live_settings, identity, guards.clients, rooms[Bundoc], proxies)
+    live = LiveServer(live_settings, identity, guards.clients, LiveRooms(rooms[Bundoc], rooms[Buncast]), proxies)
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},

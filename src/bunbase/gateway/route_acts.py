@@ -296,6 +296,10 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("GET", "/v1/changes"): Act.CHANGE_READ,
     ("GET", "/v1/export"): Act.DOCUMENT_EXPORT,
     ("POST", "/v1/import"): Act.DOCUMENT_IMPORT,
+    # channels
+    ("GET", "/v1/channels"): Act.CHANNEL_READ,
+    ("PUT", "/v1/channels"): Act.CHANNEL_UPDATE,
+    ("POST", "/v1/channels/publish"): Act.CHANNEL_PUBLISH,
 }
 
 

@@ -77,6 +77,12 @@ MAY_CALL: Final = {
         "platform": "drop_project stored_bytes stored_sizes",
         "functions": "aggregate changes collection collections commit create delete get list patch put query",
         "tenant_auth": "commit query",
+        "buncast": "changes get",
+    },
+    "buncast": {
+        GATEWAY: "beat channels deliver join leave publish put_channels recheck replay set_presence",
+        "platform": "drop_project",
+        "functions": "publish",
     },
     "functions": {
         GATEWAY: """begin_walk bundle change_walk delete_function delete_job delete_variable deploy enqueue_once feed

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
@@ -44,6 +45,7 @@ async def _tell_of_end(project: str, rooms: Rooms) -> None:
         rooms[TenantAuth].drop_project(project),
         rooms[Functions].drop_project(project),
         rooms[Bundoc].drop_project(project),
+        rooms[Buncast].drop_project(project),
     )
     # a room that is down must not stop the calls to the other rooms; after a failure, all rooms are called again
     failures = [heard for heard in await asyncio.gather(*told, return_exceptions=True) if heard is not None]

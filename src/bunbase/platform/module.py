@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
@@ -67,7 +68,7 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
 MODULE = Module(
     "platform",
     provides=Platform,
-    needs=(Kms, BunAuth, TenantAuth, Bundoc, Functions),
+    needs=(Kms, BunAuth, TenantAuth, Bundoc, Buncast, Functions),
     settings=PlatformSettings,
     open=open_platform,
     routes=(*ROUTES, *SERVICE_ACCOUNT_ROUTES, *AUDIT_ROUTES, *ADMINISTRATION_ROUTES),

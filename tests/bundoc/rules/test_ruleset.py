@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bunbase.bundoc.rules.rule import auth_of
 from bunbase.bundoc.rules.ruleset import OPERATIONS, Operation, RuleSet
 from bunbase.contracts.bundoc.collections import Rules
 from bunbase.contracts.caller import EndUser
+from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.refusal import InvalidRule
 

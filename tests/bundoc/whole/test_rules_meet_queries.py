@@ -11,13 +11,14 @@ from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.plan import Bound, Index, choose
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.bundoc.rules.rule import auth_of, compile_rule
+from bunbase.bundoc.rules.rule import compile_rule
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.documents import Highlight
 from bunbase.contracts.bundoc.problems import InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.rules.inputs import Inputs
 from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, put
 

@@ -15,11 +15,14 @@ from msgspec import UNSET
 
 from bunbase.cli.auth_file import DEFAULTS, differences
 from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.plans.changes import ChangeClass
+from bunbase.cli.plans.channels import channel_changes
 from bunbase.cli.plans.comparing import index_changes, is_empty, needed
 from bunbase.cli.plans.pulling import Project, Pulled, pulled
 from bunbase.cli.plans.wanted import wanted_collections
 from bunbase.cli.project_file import read_project_file
 from bunbase.cli.toml_writing import same, write_file
+from bunbase.contracts.buncast import ChannelRules, ChannelSpec, History
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexState, Rules
 from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth
 from bunbase.pkg.api_json import api_json
@@ -264,3 +267,28 @@ def test_a_link_to_no_file_is_replaced_and_makes_no_file_elsewhere(tmp_path: Pat
 
     assert not link.is_symlink()
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_channels_are_written_and_another_spelling_of_the_same_stays(tmp_path: Path) -> None:
+    path = tmp_path / "bunbase.toml"
+    path.write_text('[channels."rooms/{room}"]\npresence = true # who is here\nhistory = {}\n')
+    rooms = ChannelSpec(history=History(), presence=True)
+    news = ChannelSpec(ChannelRules(subscribe="true"))
+
+    pull(Project("prj_1", "shop", {}, {}, NO_AUTH, {"rooms/{room}": rooms, "news": news}), path)
+
+    assert read_project_file(path).channels == {"rooms/{room}": rooms, "news": news}
+    assert "presence = true # who is here\nhistory = {}\n" in path.read_text()
+    pull(Project("prj_1", "shop", {}, {}, NO_AUTH, {"news": news}), path)
+    assert read_project_file(path).channels == {"news": news}
+
+
+@pytest.mark.parametrize(("drops", "names"), [(False, ["b", "c"]), (True, ["a", "b", "c"])])
+def test_only_the_named_channels_change(drops: bool, names: list[str]) -> None:
+    now = {"a": ChannelSpec(), "b": ChannelSpec(), "d": ChannelSpec(presence=True)}
+    wanted = {"b": ChannelSpec(presence=True), "c": ChannelSpec(), "d": ChannelSpec(presence=True)}
+
+    changes = list(channel_changes(wanted, now, drops))
+
+    assert sorted(one.name.removeprefix("channels.") for one in changes) == names
+    assert not any(one.effect is ChangeClass.LOSING for one in changes)

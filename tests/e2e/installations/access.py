@@ -146,6 +146,7 @@ def questions(access: Access) -> list[Question]:
         Question("/v1/auth/users/{user_id}/sessions", f"/v1/auth/users/{access.user}/sessions", "secret"),
         Question("/v1/changes", "/v1/changes?since=0", "secret"),
         Question("/v1/export", "/v1/export", "secret"),
+        Question("/v1/channels", "/v1/channels", "secret"),
         Question("/v1/collections", "/v1/collections", "secret"),
         *(
             one

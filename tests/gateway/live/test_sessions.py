@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bunbase.contracts.bunauth.problems import InvalidToken
-from bunbase.contracts.bundoc.live import Ended, LiveQueryTooLarge
+from bunbase.contracts.bundoc.live import Check, Ended, LiveQueryTooLarge
 from bunbase.gateway.live import session as sessions
 from bunbase.pkg.errors import Unreachable
 from tests.gateway.live.others import Client, hall, until
@@ -362,6 +362,18 @@ async def test_a_first_message_may_have_8_kib() -> None:
         client.session.receive(json.dumps({"t": "auth", "key": "x" * 9000}).encode())
 
         assert client.outlet.closed == (1009, "fault")
+
+
+async def test_a_digest_goes_to_the_sessions_that_hold_the_result() -> None:
+    async with hall() as opened:
+        client, slow = await (await opened.client()).watching(), await (await opened.client("slow")).watching()
+        slow.session.read_slowly()
+
+        opened.bundoc.send(Check("g1", 0, 0, 0xF3C01))
+        await until(lambda: client.outlet.all("check"))
+
+        assert client.outlet.all("check") == [{"t": "check", "g": "g1", "turn": 0, "n": 0, "h": "000f3c01"}]
+        assert slow.outlet.all("check") == []
 
 
 async def test_a_sync_waits_for_the_barrier() -> None:

@@ -12,6 +12,7 @@ import httpx
 
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunauth.tokens import Jwks
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
@@ -25,7 +26,7 @@ from bunbase.pkg.ready import Readiness
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
 from tests.fakes import FakeKms
-from tests.gateway.door import FakeBundoc, FakeFunctions
+from tests.gateway.door import FakeBuncast, FakeBundoc, FakeFunctions
 from tests.gateway.others import FakeBunAuth, FakeTenantAuth
 from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA
@@ -73,6 +74,7 @@ async def front_door(tmp_path: Path, database_url: str) -> AsyncIterator[FrontDo
                 Platform: platform,
                 TenantAuth: PublishedKeys(others.kms),
                 Bundoc: bundoc,
+                Buncast: FakeBuncast(),
                 Functions: FakeFunctions(),
                 Kms: others.kms,
             }

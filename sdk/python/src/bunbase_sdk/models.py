@@ -143,6 +143,40 @@ class Change(TypedDict):
     seq: int
 
 
+class ChannelMessage(TypedDict):
+    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: makes a repetition of this message
+    harmless for two minutes.
+    """
+
+    channel: str
+    data: Any
+    key: NotRequired[str]
+
+
+class ChannelRules(TypedDict):
+    """The sources of the rules, in CEL. Without a rule, only the secret key and members of the project may do it.
+
+    Variables: `auth`, `channel`, `params` (the parts of the name that match `{…}` in the pattern) and `now`.
+    `message` is the data to publish, or the presence of a member; null for a caller that only wants to see the
+    members.
+    """
+
+    presence: NotRequired[str | None]
+    publish: NotRequired[str | None]
+    subscribe: NotRequired[str | None]
+
+
+class ChannelSpec(TypedDict):
+    """The definition of the channels whose names match one pattern. `history`: None keeps no messages.
+
+    `presence`: the channels have a list of members.
+    """
+
+    history: NotRequired[History | None]
+    presence: NotRequired[bool]
+    rules: NotRequired[ChannelRules]
+
+
 class CollectionInfo(TypedDict):
     """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
 
@@ -323,6 +357,13 @@ class HandedLink(TypedDict):
     expires_at: str
     kind: LinkKind
     url: str
+
+
+class History(TypedDict):
+    """The messages that a channel keeps: at most `messages`, each for `seconds`."""
+
+    messages: NotRequired[int]
+    seconds: NotRequired[int]
 
 
 class HookWarning(TypedDict):
@@ -577,6 +618,14 @@ class Pbkdf2Parts(TypedDict):
     iterations: int
     salt: str
     scheme: Literal["pbkdf2"]
+
+
+class PublishedMessage(TypedDict):
+    """The place of a message in its channel. `offset` 0: nobody listens, and the channel keeps no messages."""
+
+    channel: str
+    epoch: str
+    offset: int
 
 
 class RefusedLine(TypedDict):

@@ -15,11 +15,12 @@ import msgspec
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.rules.masks import masked
-from bunbase.bundoc.rules.rule import CompiledRule, auth_of
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
 
 # the limit for all rules in one call together, since many short rules add up; a step takes about 0.1 µs

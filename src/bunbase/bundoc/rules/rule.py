@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from bunbase.bundoc.query import filters
 from bunbase.bundoc.query.condition import FALSE, TRUE, Condition
 from bunbase.bundoc.rules.conditions import Conditions
 from bunbase.bundoc.rules.ordinary import lookups_in, ordinary_inputs
-from bunbase.contracts.caller import EndUser
 from bunbase.pkg.rules.check import check
 from bunbase.pkg.rules.closures import closure
 from bunbase.pkg.rules.inputs import Inputs
@@ -113,20 +110,3 @@ def compile_rule(source: str, operation: str) -> CompiledRule:
     Raises: InvalidRule, with the line and column of the error.
     """
     return CompiledRule(source, operation)
-
-
-def auth_of(user: EndUser | None) -> dict[str, Any] | None:
-    """Return the value of `auth` in rules; None if no user is signed in."""
-    if user is None:
-        return None
-    return {
-        "uid": user.uid,
-        "email": user.email,
-        "role": user.role,
-        "claims": user.claims,
-        "verified": user.verified,
-        "provider": user.provider,
-        "anonymous": user.anonymous,
-        "aal": user.aal,
-        "act": user.act,
-    }

@@ -1,4 +1,4 @@
-"""The plan of a whole project: its collections, its functions and its settings for users."""
+"""The plan of a whole project: its collections, channels, functions and settings for users."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.plans.asking import AskedFunctions
 from bunbase.cli.plans.auth import auth_changes, auth_steps, shown_auth
 from bunbase.cli.plans.changes import Change, ChangeClass
+from bunbase.cli.plans.channels import ChannelsPlan, plan_channels
 from bunbase.cli.plans.collections import CollectionsPlan, plan_collections
 from bunbase.cli.plans.folder import Folder
 from bunbase.cli.plans.steps import PlannedStep
@@ -97,13 +98,21 @@ def make_plan(
         functions = AskedFunctions({one.entry.name: one.bundle.code for one in made}, coming, active, known=True)
         drops = file.deploy.drop_collections
         collections = plan_collections(session, project, wanted, drops, functions) if manages else NOTHING
+        manages = bool(file.channels) or file.deploy.drop_channels
+        drops = file.deploy.drop_channels
+        channels = plan_channels(session, project, file.channels, drops) if manages else ChannelsPlan()
         shown = shown_auth(session, project) if auth else {}
     return Plan(
         place,
-        (*collections.changes, *function_changes(made, active, force), *(auth_changes(auth, shown) if auth else ())),
+        (
+            *collections.changes,
+            *channels.changes,
+            *function_changes(made, active, force),
+            *(auth_changes(auth, shown) if auth else ()),
+        ),
         tuple(made),
         active,
-        collections.steps,
+        (*collections.steps, *channels.steps),
         (*collections.after, *(auth_steps(session, project, auth, shown) if auth and applying else ())),
     )
 

@@ -21,6 +21,7 @@ from bunbase.cli.plans.wanted import wanted_collections
 from bunbase.cli.project_file import ProjectFile
 from bunbase.cli.rule_files import shown
 from bunbase.cli.toml_writing import edited, file_text, same
+from bunbase.contracts.buncast import ChannelSpec
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Rules
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
 
@@ -38,6 +39,7 @@ class Project(msgspec.Struct, frozen=True):
     collections: Mapping[str, Collection]
     active: Mapping[str, Version]
     auth: Json
+    channels: Mapping[str, ChannelSpec] = {}
 
 
 class Pulled(msgspec.Struct, frozen=True):
@@ -66,6 +68,8 @@ def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str])
         table = before.get("collections", {}).get(name, {})
         tables[name] = _collection(one, wanted.get(name, CollectionSpec()), table, file.folder, files)
     changed: Json = {"collections": tables, "auth": pulled_auth(project.auth, before.get("auth", {}))}
+    sent = before.get("channels", {})
+    changed["channels"] = {name: _channel(one, sent.get(name)) for name, one in project.channels.items()}
     here = {name: one for name, one in project.active.items() if name in functions}
     sections = {name: _function(here[name], before.get("functions", {}).get(name, {})) for name in here}
     changed["functions"] = {**before.get("functions", {}), **{name: one for name, one in sections.items() if one}}
@@ -151,6 +155,14 @@ def _rules(rules: Rules | None) -> Json | None:
 
 def _indexes(now: Collection) -> list[Json] | None:
     return [msgspec.to_builtins(one) for one in own_indexes(now)] or None
+
+
+def _channel(now: ChannelSpec, table: Json | None) -> Json:
+    """Return the table of a pattern of channels. `table`: as the file has it, None if it does not have it."""
+    if table is not None and msgspec.convert(table, ChannelSpec) == now:
+        return table
+    found: Json = msgspec.to_builtins(now)
+    return {name: value for name, value in found.items() if value not in ({}, None)}
 
 
 def _place(name: str, table: Json) -> int:

@@ -1,4 +1,5 @@
-"""Host calls: the requests of a running function for documents (`data.*`), users (`auth.*`), jobs (`enqueue`), `fetch`.
+"""Host calls: the requests of a running function for documents (`data.*`), users (`auth.*`), channels,
+jobs (`enqueue`) and `fetch`.
 
 A worker has no credentials. The server takes the project, version and signed-in user from its own record of the call.
 """

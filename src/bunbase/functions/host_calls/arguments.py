@@ -9,7 +9,7 @@ import msgspec
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.plain_messages import plain
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 def read(text: bytes | msgspec.Raw, kind: type[T]) -> T:

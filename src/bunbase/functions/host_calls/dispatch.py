@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.functions.host_calls import UnknownHostCall
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.egress.hops import FetchRequest
-from bunbase.functions.host_calls import auth, data, jobs
+from bunbase.functions.host_calls import auth, channels, data, jobs
 from bunbase.functions.host_calls.arguments import read
 from bunbase.functions.logs.warnings import Warn
 from bunbase.functions.triggers.queue import Queue
@@ -20,17 +22,23 @@ from bunbase.functions.workers.deployment import Deployment
 AllValues = Callable[[Deployment], Awaitable[Mapping[str, str]]]
 
 
+@dataclass(frozen=True)
+class HostRooms:
+    """The rooms that functions reach by host calls."""
+
+    bundoc: Bundoc
+    users: TenantAuth
+    buncast: Buncast
+
+
 class HostCalls:
     """Answers host calls. `all_values` returns all variables of a deployment, hidden variables included.
 
     The server fills hidden variables into the headers of `fetch`. No worker receives them.
     """
 
-    def __init__(
-        self, bundoc: Bundoc, users: TenantAuth, fetcher: Fetcher, all_values: AllValues, queue: Queue, warn: Warn
-    ) -> None:
-        self.bundoc = bundoc
-        self.users = users
+    def __init__(self, rooms: HostRooms, fetcher: Fetcher, all_values: AllValues, queue: Queue, warn: Warn) -> None:
+        self.rooms = rooms
         self.fetcher = fetcher
         self.all_values = all_values
         self.queue = queue
@@ -55,9 +63,11 @@ class HostCalls:
 
     async def _answer(self, ask: Ask) -> None:
         if (data_method := data.METHODS.get(ask.method)) is not None:
-            await ask.reply(await data_method(self.bundoc, ask, read(ask.args, data.DocumentAddress)))
+            await ask.reply(await data_method(self.rooms.bundoc, ask, read(ask.args, data.DocumentAddress)))
         elif (auth_method := auth.METHODS.get(ask.method)) is not None:
-            await ask.reply(await auth_method(self.users, ask))
+            await ask.reply(await auth_method(self.rooms.users, ask))
+        elif ask.method == "channels.publish":
+            await ask.reply(await channels.publish(self.rooms.buncast, ask))
         elif ask.method == "enqueue":
             await ask.reply(await jobs.enqueue(self.queue, self.warn, ask))
         elif ask.method == "fetch":

@@ -255,6 +255,19 @@ export type Auth = Readonly<{
   customToken(uid: string, claims?: Readonly<Record<string, unknown>>): Promise<string>;
 }>;
 
+/** A message for a channel. `data`: any JSON of at most 32 KiB. `key`: makes a repetition harmless for two minutes. */
+export type NewMessage = Readonly<{ channel: string; data: unknown; key?: string }>;
+
+/** The place of a message in its channel. `offset` is 0 if nobody listens to the channel, and it keeps no messages. */
+export type Published = Readonly<{ channel: string; epoch: string; offset: number }>;
+
+/** Messages to everybody who has joined a channel. Methods throw a Problem such as `message_too_large` or `publish_limited`. */
+export type Channels = Readonly<{
+  publish(channel: string, data: unknown, options?: Readonly<{ key?: string }>): Promise<Published>;
+  /** Publishes 1 to 100 messages, all or none. */
+  publishAll(messages: readonly NewMessage[]): Promise<readonly Published[]>;
+}>;
+
 /** The cause of a call that did not come from a request. `due_at`: RFC 3339. `job`: empty for a hook that BunBase waits for. */
 export type Trigger = Readonly<{ kind: "cron" | "job" | "change" | "hook"; job: string; attempt: number; due_at: string }>;
 
@@ -295,8 +308,10 @@ export type Context<D extends object = AnyDatabase> = Readonly<{
   log: Log;
   /** Documents, with the full rights of the project: no rules apply. */
   data: Data<D>;
-  /** Documents with the rights of the caller (`ctx.as(ctx.caller)`) or of a visitor who is not signed in (`null`): rules apply. */
-  as(caller: Caller | null): Readonly<{ data: Data<D> }>;
+  /** Channels, with the full rights of the project. */
+  channels: Channels;
+  /** Documents and channels with the rights of the caller (`ctx.as(ctx.caller)`) or of a visitor who is not signed in (`null`): rules apply. */
+  as(caller: Caller | null): Readonly<{ data: Data<D>; channels: Channels }>;
   auth: Auth;
   /** Runs a function of the project later, as a job. The job is repeated until it succeeds or its attempts are used up. */
   enqueue(functionName: string, payload?: unknown, options?: EnqueueOptions): Promise<Job>;

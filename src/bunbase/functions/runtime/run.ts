@@ -5,6 +5,7 @@ import { authOf } from "./auth.ts";
 import type { Channel } from "./channel.ts";
 import { type LogSource, type Logs } from "./console.ts";
 import type { Caller, Context, Handler, Trigger } from "./context.ts";
+import { channelsOf } from "./channels.ts";
 import { dataOf, enqueueOf, type Power } from "./data.ts";
 import { encodeText, encodeUint32, Frame } from "./frames.ts";
 import { describe } from "./errors.ts";
@@ -131,7 +132,11 @@ export class Run {
       caller,
       signal: this.#aborter.signal,
       data: dataOf(ask, "project"),
-      as: (who) => ({ data: dataOf(ask, powerOf(who, caller)) }),
+      channels: channelsOf(ask, "project"),
+      as: (who) => {
+        const power = powerOf(who, caller);
+        return { data: dataOf(ask, power), channels: channelsOf(ask, power) };
+      },
       auth: authOf(ask),
       enqueue: enqueueOf(ask),
       trigger,

@@ -60,6 +60,7 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.USER_IMPERSONATE: ("uid", "reason", "session"),
     Act.USER_LINK_CREATE: ("kind", "expires_at"),
     Act.COLLECTION_UPDATE: ("rules", "strict", "expires", "before_images", "max_scan"),
+    Act.CHANNEL_UPDATE: ("channels",),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),
 }
 MAX_NAMES: Final = 50  # of the fields of one document

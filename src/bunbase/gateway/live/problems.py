@@ -17,6 +17,16 @@ class TooManyWatches(Problem):
     status, code, title = 429, "too_many_watches", "The connection watches too many queries"
 
 
+class TooManyChannels(Problem):
+    """`limit`: channels that a connection can join."""
+
+    status, code, title = 429, "too_many_channels", "The connection has joined too many channels"
+
+
+class AlreadyJoined(Problem):
+    status, code, title = 409, "already_joined", "The connection has joined the channel already"
+
+
 class TooManyLiveConnections(Problem):
     status, code, title = 429, "too_many_live_connections", "Too many live connections are open"
 

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Container, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
+
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.live import Live
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.revocations import Revocation
@@ -17,6 +20,7 @@ from bunbase.gateway.credentials import Sender
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.admission import Admission
+from bunbase.gateway.live.channels import LiveChannels
 from bunbase.gateway.live.deadlines import Deadlines
 from bunbase.gateway.live.messages import decoder_of
 from bunbase.gateway.live.outlet import Outlet
@@ -39,15 +43,28 @@ RESTART_RATE: Final = 500  # clients per second that come back after a restart
 MAX_BEHIND_SECONDS: Final = 120.0  # a client that reads a little now and then is not slow, but not for ever
 
 
+class LiveRooms(msgspec.Struct, frozen=True):
+    """The rooms that live connections reach."""
+
+    bundoc: Live
+    buncast: Buncast
+
+
 class LiveServer:
     def __init__(
-        self, settings: LiveSettings, identity: Identity, clients: Clients, bundoc: Live, unlimited: Container[str] = ()
+        self,
+        settings: LiveSettings,
+        identity: Identity,
+        clients: Clients,
+        rooms: LiveRooms,
+        unlimited: Container[str] = (),
     ) -> None:
         self.settings = settings
         self.identity = identity
         self.admission = Admission(settings, unlimited)
         self.sign_in = SignIn(identity, clients)
-        self.queries = Queries(self, bundoc)
+        self.queries = Queries(self, rooms.bundoc)
+        self.channels = LiveChannels(self, rooms.buncast)
         self.writer = Writer()
         self.deadlines = Deadlines()
         self.handlers = HANDLERS
@@ -66,6 +83,7 @@ class LiveServer:
         """Serve live connections during the block."""
         self.identity.on_revoked.append(self._on_revoked)
         work = [asyncio.create_task(self.queries.follow(), name="live queries")]
+        work.append(asyncio.create_task(self.channels.follow(), name="channels"))
         work.append(asyncio.create_task(self._tend(), name="live connections"))
         try:
             yield
@@ -103,6 +121,7 @@ class LiveServer:
         self.turns[session.turn].pop(session, None)
         drop_syncs(session)
         self.queries.leave(session)
+        self.channels.leave(session)
         signed = session.signed
         if signed is not None:
             self._forget_credentials(session, signed)
@@ -118,7 +137,11 @@ class LiveServer:
 
     def hello(self, conn: str, expires_in: Any) -> bytes:
         settings = self.settings
-        limits = {"watches": settings.max_watches, "message_bytes": settings.max_message_bytes}
+        limits = {
+            "watches": settings.max_watches,
+            "channels": settings.max_channels,
+            "message_bytes": settings.max_message_bytes,
+        }
         return messages.encoded("hello", conn=conn, ping=settings.ping_seconds, limits=limits, expires_in=expires_in)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -76,6 +76,24 @@ class SessionQueries(Protocol):
     async def recheck(self, session: Session) -> None: ...
 
 
+class SessionChannels(Protocol):
+    """The part of `LiveChannels` that sessions and the handlers of messages call."""
+
+    async def begin(self, join: Any) -> None: ...
+
+    def forget(self, join: Any, closed: bool = False) -> None: ...
+
+    async def publish(self, session: Session, message: Any) -> None: ...
+
+    async def set_presence(self, session: Session, id: int, channel: str, data: bytes | None) -> None: ...
+
+    def end_all(self, session: Session, problem: Problem) -> None: ...
+
+    def catch_up(self, session: Session) -> None: ...
+
+    async def recheck(self, session: Session) -> None: ...
+
+
 class Home(Protocol):
     """The parts of the process (`LiveServer`) that a session uses."""
 
@@ -89,6 +107,9 @@ class Home(Protocol):
 
     @property
     def queries(self) -> SessionQueries: ...
+
+    @property
+    def channels(self) -> SessionChannels: ...
 
     def decode(self, sent: bytes) -> Message: ...
 
@@ -143,6 +164,7 @@ class WaitingSync:
 class Session:
     """`caller`: None until the first sign-in. `watches`: by the number that the client has chosen.
 
+    `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
     `missed`: the watches whose result at the client is old. `generation`: grows with each sign-in and each doubt.
     """
 
@@ -156,8 +178,10 @@ class Session:
         "heard_at",
         "home",
         "id",
+        "joins",
         "large",
         "missed",
+        "orders",
         "origin",
         "outbox",
         "outbox_bytes",
@@ -189,6 +213,8 @@ class Session:
         self.blocked = 0
         self.watches: dict[int, Watch] = {}
         self.missed: dict[Watch, None] = {}
+        self.joins: dict[int, Any] = {}
+        self.orders: Any = None
         self.syncs: list[WaitingSync] = []
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
@@ -293,14 +319,17 @@ class Session:
                 self.home.admission.introduce()
             else:
                 self.home.admission.leave(before.caller.project, before.user)
-                self.home.queries.end_all(self, UserChanged("Another user has signed in: watch again."))
+                changed = UserChanged("Another user has signed in: watch and join again.")
+                self.home.queries.end_all(self, changed)
+                self.home.channels.end_all(self, changed)
         self.generation += 1
         self.signed, self.expires_at = signed, signed.expires_at
         self.home.signed_in(self, before)
         self._set_deadlines()
-        if before is not None and before.caller != signed.caller and self.watches:
+        if before is not None and before.caller != signed.caller and (self.watches or self.joins):
             generation = self.generation
             await self.home.queries.recheck(self)
+            await self.home.channels.recheck(self)
             if self.closed or generation != self.generation:
                 return
         self.signing = False
@@ -386,6 +415,7 @@ class Session:
             self.blocked &= ~reason
             if not self.blocked:
                 self.home.queries.catch_up(self)
+                self.home.channels.catch_up(self)
 
     def may_get(self, now: float) -> bool:
         """True if results may be delivered. `now`: Unix seconds."""

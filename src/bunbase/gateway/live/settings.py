@@ -22,6 +22,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `max_unauthenticated`: the limit of live connections that have not sent their key yet.
     `auth_seconds`: the time for the first message, which has the key.
     `max_watches`: the limit of watched queries of one connection.
+    `max_channels`: the limit of channels that one connection has joined.
     `max_message_bytes`: the largest message that a client may send.
     `messages_per_second`: the number of messages that a connection may send on average.
     `message_burst`: the number of messages that a connection may send at once.
@@ -40,6 +41,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     max_unauthenticated: Count = 1_000
     auth_seconds: Seconds = 5
     max_watches: Count = 100
+    max_channels: Count = 100
     max_message_bytes: Bytes = 64 << 10
     messages_per_second: Count = 50
     message_burst: Count = 100

@@ -20,7 +20,7 @@ MAX_SYNCS: Final = 32
 def on_watch(session: Session, message: WatchMessage) -> None:
     most = session.home.settings.max_watches
     try:
-        if message.id in session.watches:
+        if message.id in session.watches or message.id in session.joins:
             raise LiveIdTaken(f"The id {message.id} is in use: unwatch it first, or choose another number.")
         if len(session.watches) >= most:
             raise TooManyWatches(f"A connection can watch {most} queries at once.")

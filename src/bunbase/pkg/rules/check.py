@@ -5,6 +5,7 @@ A rule that could never work is refused.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, NoReturn
 
 from bunbase.pkg.control_characters import holds_control
@@ -44,8 +45,12 @@ VARIABLES: Final = {
     "create": ("auth", "next", "now", "request"),
     "update": ("auth", "doc", "next", "now", "request"),
     "delete": ("auth", "doc", "now", "request"),
+    "subscribe": ("auth", "channel", "params", "now"),
+    "publish": ("auth", "channel", "params", "message", "now"),
+    "presence": ("auth", "channel", "params", "message", "now"),
 }
 TYPES: Final = {"auth": ANY, "doc": "map", "next": "map", "now": "timestamp", "request": "map"}
+CHANNEL_TYPES: Final = {"auth": ANY, "channel": "string", "params": "map", "message": ANY, "now": "timestamp"}
 KNOWN_FIELDS: Final = {
     "auth": {
         "uid": "string",
@@ -107,9 +112,12 @@ RESULTS: Final = {
 }
 
 
-def check(source: str, tree: Node, operation: str) -> None:
-    """Check the types of a whole rule. Raises: InvalidRule, which contains the line and column of the mistake."""
-    _Checker(source, operation).need(tree, "bool", "A rule must be true or false")
+def check(source: str, tree: Node, operation: str, params: Collection[str] = ()) -> None:
+    """Check the types of a whole rule. Raises: InvalidRule, which contains the line and column of the mistake.
+
+    `params`: the names of the parameters, for a rule of channels.
+    """
+    _Checker(source, operation, params).need(tree, "bool", "A rule must be true or false")
 
 
 def check_indices(source: str, tree: Node) -> None:
@@ -122,10 +130,13 @@ def check_indices(source: str, tree: Node) -> None:
 
 
 class _Checker:
-    def __init__(self, source: str, operation: str) -> None:
+    def __init__(self, source: str, operation: str, params: Collection[str]) -> None:
         self.source = source
         self.operation = operation
         self.bound: list[str] = []
+        of_documents = operation in OPERATIONS
+        self.types = TYPES if of_documents else CHANNEL_TYPES
+        self.known = KNOWN_FIELDS if of_documents else {**KNOWN_FIELDS, "params": dict.fromkeys(params, "string")}
 
     def need(self, node: Node, wanted: str, why: str) -> None:
         found = self.type_of(node)
@@ -181,8 +192,10 @@ class _Checker:
             return ANY
         allowed = VARIABLES[self.operation]
         if node.name in allowed:
-            return TYPES[node.name]
-        if node.name in TYPES:
+            return self.types[node.name]
+        if node.name == "message" and self.types is CHANNEL_TYPES:
+            self.refuse(node, f"A {self.operation} rule has no message; use {', '.join(allowed)}.")
+        if node.name in self.types:
             why = "there is no stored document yet" if node.name == "doc" else "no document is written"
             self.refuse(node, f"A {self.operation} rule has no {node.name}: {why}; use {', '.join(allowed)}.")
         return self.refuse(node, f"{node.name} is not defined here; use {', '.join([*allowed, *self.bound])}.")
@@ -193,13 +206,15 @@ class _Checker:
             self.refuse(node, f"{found} has no fields.")
         if not isinstance(of, Name) or of.name in self.bound:
             return ANY
-        known = KNOWN_FIELDS.get(of.name)
+        known = self.known.get(of.name)
         if known is not None:
             if name not in known:
-                self.refuse(node, f"{of.name} has no field {name}; it has {', '.join(known)}.")
+                self.refuse(node, f"{of.name} has no field {name}; it has {', '.join(known) or 'no fields'}.")
             if of.name == "request" and name == "id" and self.operation == "list":
                 self.refuse(node, "A list request has no document id; write doc._id.")
             return known[name]
+        if self.types is CHANNEL_TYPES:
+            return ANY
         if name.startswith("_") and name not in SYSTEM_FIELDS:
             self.refuse(node, f"There is no system field {name}; the system fields are {', '.join(SYSTEM_FIELDS)}.")
         return SYSTEM_FIELDS.get(name, ANY)
@@ -306,7 +321,7 @@ class _Checker:
         found = self.type_of(node.over)
         if found not in ("list", "map", ANY):
             self.refuse(node.over, f"{node.macro} goes through a list or the keys of a map; this is {found}.")
-        if node.name in TYPES or node.name in self.bound:
+        if node.name in self.types or node.name in self.bound:
             self.refuse(node, f"{node.name} already has a meaning; choose another name for the element.")
         self.bound.append(node.name)
         if node.keep is not None:

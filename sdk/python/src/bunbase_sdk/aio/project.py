@@ -10,6 +10,7 @@ from typing import Literal
 
 from bunbase_sdk.aio.auth import AsyncAuth
 from bunbase_sdk.aio.backups import AsyncBackups
+from bunbase_sdk.aio.channels import AsyncChannels
 from bunbase_sdk.aio.collections import AsyncCollections, AsyncRuleTests
 from bunbase_sdk.aio.data import AsyncData
 from bunbase_sdk.aio.driver import AsyncDriver
@@ -56,6 +57,11 @@ class AsyncProject:
     def collections(self) -> AsyncCollections:
         """The collections: schemas, indexes and rules."""
         return AsyncCollections(self._calls.collections, self._driver)
+
+    @property
+    def channels(self) -> AsyncChannels:
+        """The channels: their definitions, and messages."""
+        return AsyncChannels(self._calls.channels, self._driver)
 
     @property
     def rules(self) -> AsyncRuleTests:

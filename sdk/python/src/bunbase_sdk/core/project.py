@@ -8,6 +8,7 @@ from typing import Final, Literal, cast
 from bunbase_sdk.core.auth import AuthCalls
 from bunbase_sdk.core.backups import BackupsCalls
 from bunbase_sdk.core.changes import emitted_changes
+from bunbase_sdk.core.channels import ChannelsCalls
 from bunbase_sdk.core.collections import CollectionsCalls, RuleTestsCalls
 from bunbase_sdk.core.data import DataCalls
 from bunbase_sdk.core.developer_paths import either_path
@@ -62,6 +63,11 @@ class ProjectCalls:
     def collections(self) -> CollectionsCalls:
         """The collections: schemas, indexes and rules."""
         return CollectionsCalls(self._transport)
+
+    @property
+    def channels(self) -> ChannelsCalls:
+        """The channels: their definitions, and messages."""
+        return ChannelsCalls(self._transport)
 
     @property
     def rules(self) -> RuleTestsCalls:

@@ -13,6 +13,7 @@ from bunbase_sdk.core.tokens import ServiceToken
 from bunbase_sdk.models import Change, Imported
 from bunbase_sdk.sync.auth import Auth
 from bunbase_sdk.sync.backups import Backups
+from bunbase_sdk.sync.channels import Channels
 from bunbase_sdk.sync.collections import Collections, RuleTests
 from bunbase_sdk.sync.data import Data
 from bunbase_sdk.sync.driver import Driver
@@ -56,6 +57,11 @@ class Project:
     def collections(self) -> Collections:
         """The collections: schemas, indexes and rules."""
         return Collections(self._calls.collections, self._driver)
+
+    @property
+    def channels(self) -> Channels:
+        """The channels: their definitions, and messages."""
+        return Channels(self._calls.channels, self._driver)
 
     @property
     def rules(self) -> RuleTests:

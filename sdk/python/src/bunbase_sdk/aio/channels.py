@@ -1,0 +1,49 @@
+"""Channels: their definitions, and messages to everybody who has joined.
+
+Written by `make gen` from core/channels.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bunbase_sdk.aio.driver import AsyncDriver
+from bunbase_sdk.core import channels as core
+from bunbase_sdk.models import ChannelMessage, ChannelSpec, PublishedMessage
+
+
+class AsyncChannels:
+    """The channels of the project: their definitions, and messages."""
+
+    def __init__(self, calls: core.ChannelsCalls, driver: AsyncDriver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    async def get(self, *, timeout: float | None = None) -> dict[str, ChannelSpec]:
+        """Return the definitions of all channels, by pattern.
+
+        ```python
+        rooms = (await client.channels.get()).get("rooms/{room}")
+        ```
+        """
+        return await self._driver.run(self._calls.get(timeout=timeout))
+
+    async def put(self, channels: Mapping[str, ChannelSpec], *, timeout: float | None = None) -> dict[str, ChannelSpec]:
+        """Replace the definitions of all channels. Connections that the new rules deny leave their channels at once.
+
+        ```python
+        await client.channels.put({"rooms/{room}": {"rules": {"subscribe": "auth != null"}, "presence": True}})
+        ```
+        """
+        return await self._driver.run(self._calls.put(channels, timeout=timeout))
+
+    async def publish(
+        self, messages: Sequence[ChannelMessage], *, idempotency_key: str | None = None, timeout: float | None = None
+    ) -> list[PublishedMessage]:
+        """Publish 1 to 100 messages, all or none. A retry after a lost answer publishes nothing again.
+
+        ```python
+        await client.channels.publish([{"channel": "rooms/7", "data": {"text": "hello"}}])
+        ```
+        """
+        return await self._driver.run(self._calls.publish(messages, idempotency_key=idempotency_key, timeout=timeout))

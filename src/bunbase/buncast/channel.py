@@ -1,0 +1,117 @@
+"""One channel with state: somebody listens, or it keeps messages or members. Nothing here waits."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from bunbase.buncast.buckets import Bucket
+from bunbase.buncast.definitions import ChannelKind
+from bunbase.buncast.edge import EdgeStream, Subscription
+from bunbase.buncast.presence import Presence
+from bunbase.buncast.ring import Replay, Ring
+from bunbase.contracts.buncast import Joined, MembersChanged, Message, Position, SubscriptionEnded
+from bunbase.pkg.errors import Problem
+
+
+class ReadyMessage(msgspec.Struct, frozen=True):
+    """A message that is ready for its channel. `rest`: the members of its JSON after `offset`."""
+
+    rest: bytes
+    edge: str
+    number: int
+
+
+class Channel:
+    """`handle`: names the channel in events. `kind`, `params`: its definition."""
+
+    def __init__(
+        self, name: str, handle: str, definition: tuple[ChannelKind, dict[str, str]], ring: Ring, presence: Presence
+    ) -> None:
+        self.name = name
+        self.handle = handle
+        self.kind, self.params = definition
+        self.ring = ring
+        self.presence = presence
+        self.subscriptions: set[Subscription] = set()
+        self.bucket: Bucket | None = None
+        self._edges: Counter[EdgeStream] = Counter()
+        self._seeing: Counter[EdgeStream] = Counter()
+
+    @property
+    def empty(self) -> bool:
+        """True if the channel can be forgotten."""
+        return not self.subscriptions and not self.ring and not self.presence.members and not self.presence.busy
+
+    def publish(self, message: ReadyMessage, now: float) -> int:
+        """Number a message, keep it if the definition wants it, and send it to all edges. Return its offset."""
+        self.ring.offset += 1
+        body = b'"offset":%d,' % self.ring.offset + message.rest
+        self.ring.add(body, now, self.kind.history)
+        event = Message(self.handle, self.ring.offset, body)
+        for edge in self._edges:
+            own = edge.name == message.edge and message.number
+            edge.put(msgspec.structs.replace(event, source=message.number) if own else event)
+        return self.ring.offset
+
+    def enter(self, one: Subscription, since: Position | str | None, now: float) -> None:
+        """Begin a subscription, whose `sees` and `member` are set."""
+        self.subscriptions.add(one)
+        self._edges[one.edge] += 1
+        if one.sees:
+            self._seeing[one.edge] += 1
+        self.ring.trim(now, self.kind.history)
+        self.tell(one, self.ring.replay(since))
+
+    def replay(self, one: Subscription, since: Position, now: float) -> None:
+        self.ring.trim(now, self.kind.history)
+        self.tell(one, self.ring.replay(since))
+
+    def tell(self, one: Subscription, replay: Replay) -> None:
+        ring = self.ring
+        parts = [
+            b'"epoch":"%b","offset":%d' % (ring.epoch.encode(), ring.offset),
+            b'"messages":[' + b",".join([b"{" + body + b"}" for body in replay.messages]) + b"]",
+            b'"lost":true' if replay.lost else b'"lost":false',
+        ]
+        if one.sees:
+            parts.append(self.presence.body())
+        if (member := one.own_member) is not None:
+            parts.append(b'"m":"%b"' % member.name.encode())
+        body = b",".join(parts)
+        one.edge.put(Joined(one.number, self.handle, ring.epoch, ring.offset, one.sees, body, one.checks))
+
+    def leave(self, one: Subscription, linger_until: float | None) -> None:
+        """End a subscription. `linger_until`: how long its member stays; None if it leaves at once. Idempotent."""
+        if one not in self.subscriptions:
+            return
+        self.subscriptions.discard(one)
+        self._edges[one.edge] -= 1
+        self._edges += Counter()  # without those at zero
+        if one.sees:
+            self._seeing[one.edge] -= 1
+            self._seeing += Counter()
+        one.edge.subscriptions.pop(one.number, None)
+        if (member := one.own_member) is not None:
+            if linger_until is None:
+                self.presence.leave(member)
+            else:
+                self.presence.linger(member, linger_until)
+
+    def end(self, one: Subscription, problem: Problem) -> None:
+        """End a subscription from this side."""
+        self.leave(one, None)
+        one.edge.put(SubscriptionEnded(one.number, problem.body()))
+
+    def tick(self, now: float) -> None:
+        """Tell the changes of members, if it is time."""
+        if (body := self.presence.tick(now)) is not None:
+            event = MembersChanged(self.handle, body)
+            for edge in self._seeing:
+                edge.put(event)
+
+    def redefine(self, kind: ChannelKind, params: dict[str, str], now: float) -> None:
+        self.kind = kind
+        self.params = params
+        self.ring.trim(now, kind.history)

@@ -1,0 +1,175 @@
+"""Decides about the subscriptions of one project: when they begin, and again when what decided them has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.buncast.documents import Documents, Reading
+from bunbase.buncast.edge import Subscription
+from bunbase.buncast.permissions import bound_by_rules, denied
+from bunbase.buncast.project import Project
+from bunbase.buncast.rules import Address, Decision, Subject
+from bunbase.contracts.bundoc.problems import BundocBusy, WriteContended
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.rule_variables import auth_of
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import DeadlineExceeded, Problem, Unreachable
+
+ATTEMPTS: Final = 10  # of a decision whose documents change while it is made
+AT_ONCE: Final = 32  # decisions, each of which may wait for Bundoc
+RETRY_SECONDS: Final = 0.5
+MAX_FAILURES: Final = 10
+SETTLE_SECONDS: Final = 5.0
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The rights of a caller in a channel. `enters`: it may be a member with the data that it has sent."""
+
+    subscribes: bool
+    sees: bool
+    enters: bool
+    documents: frozenset[Address] = frozenset()
+    timed: bool = False
+
+
+class Deciding:
+    """`project.definitions` and the documents may change at any time; a decision is made again until they stand still.
+
+    Symptom without this: somebody who was removed while the rule looked up the membership stayed in the channel.
+    """
+
+    def __init__(self, project: Project, bundoc: Bundoc, clock: Clock) -> None:
+        self.project = project
+        self.clock = clock
+        self.documents = Documents(bundoc, project.id, self.again, self._lost)
+        self._pending: dict[Subscription, None] = {}
+        self._failures: dict[Subscription, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def verdict(self, caller: Caller, channel: str, presence: bytes | None, one: Subscription) -> Verdict:
+        """Decide, and let the subscription depend on the documents of the decision.
+
+        `presence`: the data with which the caller wants to be a member; None if it does not want to be one.
+        Raises: Forbidden, InsufficientScope, WriteContended, Unreachable, BundocBusy.
+        """
+        bound = bound_by_rules(caller, Act.CHANNEL_SUBSCRIBE)
+        for _ in range(ATTEMPTS):
+            reading = Reading()
+            definitions = self.project.definitions
+            try:
+                found = await self._decided(caller, channel, presence, bound, reading)
+                if not reading.stale and definitions is self.project.definitions:
+                    self.documents.depend(one, found.documents)
+                    one.timed = found.timed
+                    return found
+            finally:
+                self.documents.forget_reading(reading)
+        raise WriteContended("The documents that the rules of this channel look up change too often. Try again.")
+
+    async def may_publish(self, caller: Caller, channel: str, message: bytes) -> bool:
+        """Raises: Unreachable, BundocBusy."""
+        kind, params = self.project.definitions.of(channel)
+        subject = Subject(auth_of(caller.user), channel, params, self.clock.now(), message)
+        return await Decision(self.documents.read).allows(kind.rules.get("publish"), subject)
+
+    async def may_enter(self, caller: Caller, one: Subscription, data: bytes) -> bool:
+        """Decide about new data of a member. Raises: as `verdict`."""
+        if not bound_by_rules(caller, Act.CHANNEL_SUBSCRIBE):
+            return True
+        found = await self.verdict(caller, one.channel, data, one)
+        if not found.subscribes or one not in self.project.subscriptions:
+            self.again([one])
+        return found.enters
+
+    def again(self, subscriptions: Iterable[Subscription]) -> None:
+        """Decide about these subscriptions soon."""
+        self._pending.update(dict.fromkeys(subscriptions))
+        if self._pending and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._decide_all())
+
+    async def settled(self) -> None:
+        """Wait until all waiting decisions are made, for at most SETTLE_SECONDS."""
+        if self._task is not None and not self._task.done():
+            await asyncio.wait([self._task], timeout=SETTLE_SECONDS)
+
+    def forget(self, one: Subscription) -> None:
+        self._pending.pop(one, None)
+        self._failures.pop(one, None)
+        self.documents.depend(one, frozenset())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.documents.close()
+
+    async def _decided(
+        self, caller: Caller, channel: str, presence: bytes | None, bound: bool, reading: Reading
+    ) -> Verdict:
+        kind, params = self.project.definitions.of(channel)
+        if not bound:
+            return Verdict(True, kind.presence, kind.presence)
+
+        async def fetch(address: Address) -> dict[str, Any] | None:
+            return await self.documents.fetch(reading, address)
+
+        decision = Decision(fetch)
+        subject = Subject(auth_of(caller.user), channel, params, self.clock.now())
+        subscribes = await decision.allows(kind.rules.get("subscribe"), subject)
+        sees = enters = False
+        if subscribes and kind.presence:
+            rule = kind.rules.get("presence")
+            sees = await decision.allows(rule, subject)
+            if presence is not None:
+                enters = await decision.allows(rule, msgspec.structs.replace(subject, message=presence))
+        return Verdict(subscribes, sees, enters, frozenset(decision.documents), decision.timed)
+
+    async def _decide_all(self) -> None:
+        while self._pending:
+            some = list(self._pending)[:AT_ONCE]
+            for one in some:
+                del self._pending[one]
+            await asyncio.gather(*[self._decide_again(one) for one in some])
+            await asyncio.sleep(RETRY_SECONDS if self._failures else 0)
+
+    async def _decide_again(self, one: Subscription) -> None:
+        member, caller = one.own_member, one.caller
+        try:
+            found = await self.verdict(caller, one.channel, None if member is None else member.data, one)
+        except (Unreachable, BundocBusy, DeadlineExceeded, WriteContended) as problem:
+            self._failed(one, problem)
+            return
+        except Problem as problem:
+            self._end(one, problem)
+            return
+        self._failures.pop(one, None)
+        if one not in self.project.subscriptions:
+            self.forget(one)
+        elif one.caller is not caller:
+            self.again([one])
+        elif not found.subscribes:
+            self._end(one, denied("subscribe", one.channel))
+        elif (one.sees and not found.sees) or (member is not None and one.own_member and not found.enters):
+            self._end(one, denied("presence", one.channel))
+
+    def _failed(self, one: Subscription, problem: Problem) -> None:
+        """Try again later, but not for ever: nobody knows whether the subscription is still allowed."""
+        failures = self._failures[one] = self._failures.get(one, 0) + 1
+        if failures < MAX_FAILURES and one in self.project.subscriptions:
+            self._pending[one] = None
+        else:
+            self._end(one, problem)
+
+    def _lost(self, subscriptions: set[Subscription]) -> None:
+        for one in subscriptions:
+            self._end(one, Unreachable("The documents that the rules look up cannot be followed. Join again."))
+
+    def _end(self, one: Subscription, problem: Problem) -> None:
+        self.forget(one)
+        self.project.end(one, problem, time.monotonic())

@@ -1,0 +1,35 @@
+"""The background work of Buncast."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.buncast.service import BuncastService
+from bunbase.pkg.jobs import Job
+
+MEMBERS_SECONDS: Final = 5.0  # the job is nudged when members change
+LEASES_SECONDS: Final = 0.5
+TRIM_SECONDS: Final = 5.0
+TIMED_SECONDS: Final = 15.0
+DEPENDENT_SECONDS: Final = 60.0  # for documents that expire and collections that are dropped
+
+
+def members_job(service: BuncastService) -> Job:
+    job = Job("buncast.members", service.tell_members, MEMBERS_SECONDS)
+    service.on_busy = job.nudge
+    return job
+
+
+def leases_job(service: BuncastService) -> Job:
+    return Job("buncast.leases", service.end_leases, LEASES_SECONDS)
+
+
+def trim_job(service: BuncastService) -> Job:
+    return Job("buncast.trim", service.trim, TRIM_SECONDS)
+
+
+def deciding_jobs(service: BuncastService) -> tuple[Job, Job]:
+    return (
+        Job("buncast.timed", service.decide_timed, TIMED_SECONDS),
+        Job("buncast.dependent", service.decide_dependent, DEPENDENT_SECONDS),
+    )

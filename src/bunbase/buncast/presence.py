@@ -1,0 +1,151 @@
+"""The members of one channel. Each is a connection; a user with two connections is two members.
+
+Changes are collected, and told at most five times a second. A member whose connection was lost lingers: it stays for a
+while, in which the same user can continue it with another connection.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Final, Literal
+
+import msgspec
+
+from bunbase.contracts.buncast import SHOWN_MEMBERS
+
+FRAME_SECONDS: Final = 0.2
+FEWER_MEMBERS: Final = 400  # with so few members, the list is sent again after it was too long
+MEMBER_BYTES: Final = 300  # the memory of a member, in addition to its data
+
+Word = Literal["enter", "update", "leave"]
+
+
+class Member(msgspec.Struct, eq=False):
+    """`number`: names the member among those of its channel. `owner`: the subscription that the member belongs to;
+    None after it has left.
+
+    `until`: the time at which a lingering member leaves; None for a member with an open connection.
+    """
+
+    number: int
+    uid: str | None
+    connection: str
+    data: bytes
+    owner: Any
+    until: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"m{self.number}"
+
+    @property
+    def size(self) -> int:
+        return len(self.data) + MEMBER_BYTES
+
+
+class MembersSize:
+    """The memory of all members of a project, in `bytes`."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
+class Presence:
+    """`large`: there are so many members that only their number is sent. `total`: counts the members' memory."""
+
+    def __init__(self, total: MembersSize) -> None:
+        self.total = total
+        self.members: dict[int, Member] = {}
+        self.large = False
+        self._numbers = itertools.count(1)
+        self._by_connection: dict[str, Member] = {}
+        self._lingering: dict[int, Member] = {}
+        self._changed: dict[int, Word] = {}
+        self._told_at = float("-inf")
+
+    @property
+    def busy(self) -> bool:
+        """True if `tick` has something to do later."""
+        return bool(self._changed or self._lingering)
+
+    def enter(self, owner: Any, uid: str | None, connection: str, resumes: str, data: bytes) -> Member:
+        """Return the member of a subscription: a new one, or that of the connection that it resumes."""
+        member = self._resumed(uid, connection, resumes)
+        if member is None:
+            member = Member(next(self._numbers), uid, connection, data, owner)
+            self.members[member.number] = member
+            self._by_connection[connection] = member
+            self.total.bytes += member.size
+            self._changed[member.number] = "enter"
+            return member
+        del self._by_connection[member.connection]
+        member.connection, member.owner, member.until = connection, owner, None
+        self._by_connection[connection] = member
+        self._lingering.pop(member.number, None)
+        self.update(member, data)
+        return member
+
+    def update(self, member: Member, data: bytes) -> None:
+        if data != member.data:
+            self.total.bytes += len(data) - len(member.data)
+            member.data = data
+            self._changed.setdefault(member.number, "update")
+
+    def linger(self, member: Member, until: float) -> None:
+        member.until = until
+        self._lingering[member.number] = member
+
+    def leave(self, member: Member) -> None:
+        """Remove a member. Idempotent."""
+        if self.members.pop(member.number, None) is None:
+            return
+        del self._by_connection[member.connection]
+        self._lingering.pop(member.number, None)
+        self.total.bytes -= member.size
+        member.owner = None
+        self._changed[member.number] = "leave"  # also if its entrance was not told: it may be in a list of `body`
+
+    def tick(self, now: float) -> bytes | None:
+        """Let members leave that have lingered for too long. Return the body of a frame, if one is due."""
+        for member in [one for one in self._lingering.values() if one.until is not None and one.until <= now]:
+            self.leave(member)
+        if not self._changed or now < self._told_at + FRAME_SECONDS:
+            return None
+        self._told_at = now
+        changed, self._changed = self._changed, {}
+        was_large = self.large
+        self.large = len(self.members) > (FEWER_MEMBERS if was_large else SHOWN_MEMBERS)
+        if self.large or was_large:
+            return self.body()
+        return self._difference(changed)
+
+    def body(self) -> bytes:
+        """Return the members of a JSON object for a subscription that begins: the list if it is not too long, and `n`.
+
+        A change that is told later may already be in the list; to hear of it again does no harm.
+        """
+        count = b'"n":%d' % len(self.members)
+        if self.large:
+            return count
+        return b'"members":[' + b",".join([_shown(member) for member in self.members.values()]) + b"]," + count
+
+    def _resumed(self, uid: str | None, connection: str, resumes: str) -> Member | None:
+        for name in (connection, resumes):
+            member = self._by_connection.get(name)
+            if member is not None and member.uid == uid:
+                return member
+            if member is not None and name == connection:
+                self.leave(member)  # the same connection has another user now
+        return None
+
+    def _difference(self, changed: dict[int, Word]) -> bytes:
+        parts: dict[Word, list[bytes]] = {"enter": [], "update": [], "leave": []}
+        for number, word in changed.items():
+            member = self.members.get(number)
+            parts[word].append(b'"m%d"' % number if member is None else _shown(member))
+        lists = [b'"%b":[%b],' % (word.encode(), b",".join(shown)) for word, shown in parts.items() if shown]
+        return b"".join(lists) + b'"n":%d' % len(self.members)
+
+
+def _shown(member: Member) -> bytes:
+    return b'{"m":"%b","uid":%b,"data":%b}' % (member.name.encode(), msgspec.json.encode(member.uid), member.data)

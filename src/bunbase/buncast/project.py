@@ -1,0 +1,135 @@
+"""The state of one project: its channels, its definitions, and the limits that all its channels share."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from bunbase.buncast.buckets import Bucket
+from bunbase.buncast.channel import Channel
+from bunbase.buncast.definitions import Definitions
+from bunbase.buncast.edge import Subscription
+from bunbase.buncast.presence import MembersSize, Presence
+from bunbase.buncast.ring import Ring, Shelf
+from bunbase.buncast.sent_keys import SentKeys
+from bunbase.buncast.settings import BuncastSettings
+from bunbase.contracts.buncast import ChannelProjectDeleted, TooManyMembers, TooManySubscriptions
+from bunbase.pkg.errors import Problem
+
+EPOCH_BYTES: Final = 6
+SLICE: Final = 1000  # channels that are looked at before other work gets a turn
+IDLE_SECONDS: Final = 60.0  # after this time without any state, a project is forgotten
+
+handles = itertools.count(1)
+
+
+class Project:
+    """`busy`: the channels with changes of members to tell. `gone`: the project was deleted. `changing`: held while the
+    definitions are replaced."""
+
+    def __init__(
+        self, id: str, definitions: Definitions, settings: BuncastSettings, now: float, on_busy: Callable[[], None]
+    ) -> None:
+        self.id = id
+        self.definitions = definitions
+        self.settings = settings
+        self.channels: dict[str, Channel] = {}
+        self.busy: set[Channel] = set()
+        self.on_busy = on_busy
+        self.shelf = Shelf(settings.history_mib << 20)
+        self.members_size = MembersSize()
+        self.keys = SentKeys()
+        self.bucket = Bucket(settings.project_messages_per_second, now)
+        self.subscriptions: set[Subscription] = set()
+        self.changing = asyncio.Lock()
+        self.used_at = now
+        self.gone = False
+
+    def check(self) -> None:
+        """Raises: ChannelProjectDeleted."""
+        if self.gone:
+            raise ChannelProjectDeleted("The project has been deleted.")
+
+    def check_room(self) -> None:
+        """Raises: TooManySubscriptions."""
+        if len(self.subscriptions) >= self.settings.max_subscriptions:
+            raise TooManySubscriptions(
+                f"A project can have {self.settings.max_subscriptions} subscriptions of channels at once.",
+                limit=self.settings.max_subscriptions,
+            )
+
+    def check_members_room(self, data: bytes) -> None:
+        """Raises: TooManyMembers."""
+        if self.members_size.bytes + len(data) > self.settings.members_mib << 20:
+            raise TooManyMembers(
+                f"The data of a project's members can have {self.settings.members_mib} MiB together.",
+                limit=self.settings.members_mib << 20,
+            )
+
+    def opened(self, name: str) -> Channel:
+        """Return a channel; make it if it has no state yet."""
+        channel = self.channels.get(name)
+        if channel is None:
+            ring = Ring(secrets.token_hex(EPOCH_BYTES), self.shelf)
+            presence = Presence(self.members_size)
+            channel = Channel(name, f"c{next(handles)}", self.definitions.of(name), ring, presence)
+            self.channels[name] = channel
+        return channel
+
+    def forget_if_empty(self, channel: Channel) -> None:
+        if channel.empty and self.channels.get(channel.name) is channel:
+            del self.channels[channel.name]
+            self.busy.discard(channel)
+
+    def note(self, channel: Channel, now: float) -> None:
+        """Tell the members of a channel that were changed, now or as soon as it is allowed."""
+        channel.tick(now)
+        if channel.presence.busy:
+            self.busy.add(channel)
+            self.on_busy()
+        self.forget_if_empty(channel)
+
+    def leave(self, one: Subscription, linger_until: float | None, now: float) -> None:
+        """End a subscription. Idempotent."""
+        self.subscriptions.discard(one)
+        if (channel := self.channels.get(one.channel)) is not None:
+            channel.leave(one, linger_until)
+            self.note(channel, now)
+
+    def end(self, one: Subscription, problem: Problem, now: float) -> None:
+        """End a subscription from this side."""
+        self.subscriptions.discard(one)
+        if (channel := self.channels.get(one.channel)) is not None and one in channel.subscriptions:
+            channel.end(one, problem)
+            self.note(channel, now)
+
+    def tick(self, now: float) -> None:
+        """Tell the changes of members that are due."""
+        for channel in list(self.busy):
+            channel.tick(now)
+            if not channel.presence.busy:
+                self.busy.discard(channel)
+            self.forget_if_empty(channel)
+
+    def redefine(self, definitions: Definitions, now: float) -> None:
+        self.definitions = definitions
+        for channel in list(self.channels.values()):
+            channel.redefine(*definitions.of(channel.name), now)
+            self.forget_if_empty(channel)
+
+    async def trim(self, now: float) -> None:
+        """Drop everything that is too old. Other work gets a turn in between."""
+        self.keys.trim(now)
+        for count, channel in enumerate(list(self.channels.values()), 1):
+            channel.ring.trim(now, channel.kind.history)
+            self.forget_if_empty(channel)
+            if count % SLICE == 0:
+                await asyncio.sleep(0)
+
+    def idle(self, now: float) -> bool:
+        """True if the project can be forgotten."""
+        used = self.channels or self.keys or self.subscriptions or self.changing.locked()
+        return not used and now - self.used_at > IDLE_SECONDS and self.bucket.full(now)

@@ -1,0 +1,165 @@
+"""Publish messages: check them, ask the rules, and then number all of them at once, without waiting in between."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import msgspec
+
+from bunbase.buncast.buckets import Bucket
+from bunbase.buncast.channel import ReadyMessage
+from bunbase.buncast.deciding import Deciding
+from bunbase.buncast.patterns import BadName, check_name
+from bunbase.buncast.permissions import bound_by_rules, denied
+from bunbase.buncast.project import Project
+from bunbase.contracts.buncast import (
+    MAX_DATA_BYTES,
+    MAX_KEY,
+    MAX_MESSAGES,
+    MessageTooLarge,
+    NewMessage,
+    Published,
+    PublishLimited,
+)
+from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.idempotency import scope_of
+from bunbase.pkg import metrics
+from bunbase.pkg.clock import Clock, rfc3339
+from bunbase.pkg.control_characters import holds_control
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.idempotency import Attempt, hash_of
+
+WHOLE, ONE = "publish", "message"  # keys of calls and keys of messages have nothing in common
+NOT_JSON: Final = "The data of a message must be JSON."
+
+
+def checked_json(data: bytes, most: int, path: str) -> bytes:
+    """Return JSON text in one line. Raises: MessageTooLarge, InvalidInput."""
+    if len(data) > most:
+        raise MessageTooLarge(f"This has {len(data)} bytes of JSON; at most {most} are allowed.", limit=most, path=path)
+    try:
+        msgspec.json.decode(data)
+        return msgspec.json.format(data, indent=-1)  # a stream of events needs one line
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidInput.at(path, NOT_JSON) from None
+
+
+class Publishing:
+    """The messages of one call. `attempts`: one for each message with a key. `whole`: for the key of the call."""
+
+    def __init__(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str) -> None:
+        """Raises: InvalidInput, MessageTooLarge."""
+        if not 1 <= len(messages) <= MAX_MESSAGES:
+            raise InvalidInput.at("/messages", f"Send 1 to {MAX_MESSAGES} messages; this call has {len(messages)}.")
+        self.caller = caller
+        self.messages = tuple([_checked(message, number) for number, message in enumerate(messages)])
+        scope = scope_of(caller)
+        self.attempts = [_attempt(scope, message) for message in self.messages]
+        self.whole: Attempt | None = None
+        if idempotency_key:
+            request = [part for message in self.messages for part in (message.channel, message.key, message.data)]
+            self.whole = Attempt(hash_of((*scope, WHOLE, idempotency_key)), hash_of(request))
+
+    async def check_rules(self, deciding: Deciding) -> None:
+        """Ask the rules about each message. Raises: RuleDenied with the position of the message, and other Problems."""
+        if not bound_by_rules(self.caller, Act.CHANNEL_PUBLISH):
+            return
+        while True:
+            definitions = deciding.project.definitions
+            for number, message in enumerate(self.messages):
+                if not await deciding.may_publish(self.caller, message.channel, message.data):
+                    problem = denied("publish", message.channel)
+                    problem.extra["message"] = number
+                    raise problem
+            if definitions is deciding.project.definitions:
+                return
+
+    def earlier(self, project: Project, now: float) -> tuple[Published, ...] | None:
+        """Return the result of the same call, if it was made before. Raises: IdempotencyMismatch."""
+        return project.keys.find(self.whole, now) if self.whole is not None else None
+
+    def done(self, project: Project, clock: Clock) -> tuple[Published, ...]:
+        """Publish all messages that were not published before. Return the place of each.
+
+        Raises: PublishLimited, IdempotencyMismatch.
+        """
+        now = time.monotonic()
+        project.used_at = now
+        before = [project.keys.find(attempt, now) if attempt else None for attempt in self.attempts]
+        new = [message for message, found in zip(self.messages, before, strict=True) if found is None]
+        keyed = sum([attempt is not None for attempt in self.attempts]) + (self.whole is not None)
+        project.keys.check_room(keyed, now)
+        _take(project, new, now)
+        at = rfc3339(clock.now())
+        result = tuple([self._published(project, number, at, now) for number in range(len(self.messages))])
+        if self.whole is not None:
+            project.keys.keep(self.whole, result, now)
+        return result
+
+    def _published(self, project: Project, number: int, at: str, now: float) -> Published:
+        message, attempt = self.messages[number], self.attempts[number]
+        if attempt is not None and (found := project.keys.find(attempt, now)) is not None:
+            return found[0]
+        result = _publish(project, self.caller, message, at, now)
+        if attempt is not None:
+            project.keys.keep(attempt, (result,), now)
+        return result
+
+
+def _publish(project: Project, caller: Caller, message: NewMessage, at: str, now: float) -> Published:
+    metrics.buncast_published.inc()
+    channel = project.channels.get(message.channel)
+    if channel is None:
+        if project.definitions.of(message.channel)[0].history is None:
+            return Published(message.channel, "", 0)  # nobody hears it: no state
+        channel = project.opened(message.channel)
+    uid = msgspec.json.encode(caller.user.uid if caller.user is not None else None)
+    rest = b'"from":%b,"at":"%b","data":%b' % (uid, at.encode(), message.data)
+    offset = channel.publish(ReadyMessage(rest, message.edge, message.number), now)
+    return Published(message.channel, channel.ring.epoch, offset)
+
+
+def _take(project: Project, messages: list[NewMessage], now: float) -> None:
+    """Count the messages against the limits. Raises: PublishLimited."""
+    if not project.bucket.has(len(messages), now):
+        raise _limited("All channels of a project together", project.bucket.per_second)
+    counts: dict[str, int] = {}
+    for message in messages:
+        counts[message.channel] = counts.get(message.channel, 0) + 1
+    per_second = project.settings.channel_messages_per_second
+    buckets = []
+    for name, count in counts.items():
+        if (channel := project.channels.get(name)) is None:
+            continue
+        if channel.bucket is None:
+            channel.bucket = Bucket(per_second, now)
+        if not channel.bucket.has(count, now):
+            raise _limited(f"The channel {name}", per_second)
+        buckets.append((channel.bucket, count))
+    project.bucket.take(len(messages))
+    for bucket, count in buckets:
+        bucket.take(count)
+
+
+def _limited(what: str, limit: int) -> PublishLimited:
+    message = f"{what} can have {limit} messages a second. Send fewer, or collect several values in one message."
+    return PublishLimited(message, limit=limit, retry_after_seconds=1)
+
+
+def _checked(message: NewMessage, number: int) -> NewMessage:
+    try:
+        check_name(message.channel)
+    except BadName as trouble:
+        raise InvalidInput.at(f"/messages/{number}/channel", str(trouble)) from None
+    if len(message.key) > MAX_KEY or holds_control(message.key):
+        text = f"A key has at most {MAX_KEY} characters, and no control characters."
+        raise InvalidInput.at(f"/messages/{number}/key", text)
+    data = checked_json(message.data, MAX_DATA_BYTES, f"/messages/{number}/data")
+    return msgspec.structs.replace(message, data=data)
+
+
+def _attempt(scope: tuple[str, ...], message: NewMessage) -> Attempt | None:
+    if not message.key:
+        return None
+    return Attempt(hash_of((*scope, ONE, message.channel, message.key)), hash_of((message.data,)))

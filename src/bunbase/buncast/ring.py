@@ -1,0 +1,115 @@
+"""The messages that a channel keeps, and the room that all rings of a project share.
+
+A ring is bounded by count and age, and the rings of a project together by bytes. If there is no room left, the oldest
+messages of the project go first, whatever their channel.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.buncast import START, History, Position
+
+MAX_RING_BYTES: Final = 1 << 20
+MESSAGE_BYTES: Final = 300  # the memory of a kept message, in addition to its body
+
+
+class Kept(msgspec.Struct, frozen=True, eq=False):
+    """A message in a ring. `at`: the time of the monotonic clock, in seconds."""
+
+    ring: Ring
+    offset: int
+    at: float
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + MESSAGE_BYTES
+
+
+class Shelf:
+    """All messages that one project keeps, the oldest first."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        self._kept: OrderedDict[Kept, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, message: Kept) -> None:
+        self._kept[message] = None
+        self.bytes += message.size
+        while self.bytes > self.max_bytes:
+            next(iter(self._kept)).ring.drop_oldest()
+
+    def remove(self, message: Kept) -> None:
+        del self._kept[message]
+        self.bytes -= message.size
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """`lost`: the channel no longer has all messages after the position."""
+
+    messages: tuple[bytes, ...]
+    lost: bool
+
+
+class Ring:
+    """The order of one channel. `epoch`: a random name; offsets of different epochs have nothing in common."""
+
+    def __init__(self, epoch: str, shelf: Shelf) -> None:
+        self.epoch = epoch
+        self.offset = 0
+        self.bytes = 0
+        self._shelf = shelf
+        self._messages: deque[Kept] = deque()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def add(self, body: bytes, at: float, history: History | None) -> None:
+        """Keep the message with the present `offset`."""
+        if history is None:
+            return
+        message = Kept(self, self.offset, at, body)
+        self._messages.append(message)
+        self.bytes += message.size
+        self._shelf.add(message)
+        self.trim(at, history)
+
+    def trim(self, now: float, history: History | None) -> None:
+        """Drop the messages that are too many, too old or too large."""
+        most, oldest = (0, now) if history is None else (history.messages, now - history.seconds)
+        while self._messages and (
+            len(self._messages) > most or self._messages[0].at <= oldest or self.bytes > MAX_RING_BYTES
+        ):
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        message = self._messages.popleft()
+        self.bytes -= message.size
+        self._shelf.remove(message)
+
+    def clear(self) -> None:
+        while self._messages:
+            self.drop_oldest()
+
+    def replay(self, since: Position | str | None) -> Replay:
+        """Return the messages after a position; all that are kept for START, and none for None."""
+        if since is None:
+            return Replay((), False)
+        if since == START:
+            return Replay(self._after(0), False)
+        assert isinstance(since, Position)
+        if since.epoch != self.epoch or not 0 <= since.offset <= self.offset:
+            return Replay(self._after(0), True)
+        first = self._messages[0].offset if self._messages else self.offset + 1
+        return Replay(self._after(since.offset), since.offset < first - 1)
+
+    def _after(self, offset: int) -> tuple[bytes, ...]:
+        return tuple([message.body for message in self._messages if message.offset > offset])

@@ -1,0 +1,119 @@
+"""The rules of channels. A rule may look up documents, which another room keeps.
+
+The life of one decision:
+
+1. `Decision.allows` evaluates a rule with the documents that are known so far.
+2. If the rule looks up another document, the evaluation stops with `_Unknown`. The document is fetched, and the rule is
+   evaluated again. A rule looks up at most ten documents, so this ends.
+3. `Decision.documents` then has each document that the rule has asked for, also those that do not exist. The
+   subscription depends on them: when one changes, the rule decides again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from bunbase.pkg.rules.check import check
+from bunbase.pkg.rules.closures import closure
+from bunbase.pkg.rules.inputs import MAX_STEPS, Inputs, Postponed, json_value
+from bunbase.pkg.rules.parser import parse
+from bunbase.pkg.rules.syntax import Loop, Name, Node, children, counted
+from bunbase.pkg.rules.values import Failed
+
+Act = Literal["subscribe", "publish", "presence"]
+Address = tuple[str, str]  # the collection and the id of a document
+Fetch = Callable[[Address], Awaitable[dict[str, Any] | None]]
+
+LOOP_STEPS: Final = 20_000  # 2 ms in the event loop; a thread does more work than this
+
+
+class ChannelRule:
+    """A compiled rule. `reads_message`, `reads_time`: its source has the variable `message` or `now`."""
+
+    def __init__(self, source: str, act: Act, params: tuple[str, ...]) -> None:
+        """Raises: InvalidRule."""
+        self.source = source
+        tree = parse(source)
+        check(source, tree, act, params)
+        self.evaluate = closure(tree)
+        self.nodes = counted(tree)
+        self.reads_message = _names(tree, "message")
+        self.reads_time = _names(tree, "now")
+
+    def decide(self, inputs: Inputs) -> bool:
+        """Return the value of the rule. If the rule fails, it denies."""
+        try:
+            inputs.begin(self.nodes)
+            return self.evaluate(inputs) is True
+        except Failed:
+            return False
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """The variables of a rule. `message`: JSON text; None for null."""
+
+    auth: dict[str, Any] | None
+    channel: str
+    params: dict[str, str]
+    now: datetime
+    message: bytes | None = None
+
+
+class Decision:
+    """Decides rules, and keeps the documents that they looked up. `timed`: a rule has read the time."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fetch = fetch
+        self.documents: dict[Address, dict[str, Any] | None] = {}
+        self.timed = False
+
+    async def allows(self, rule: ChannelRule | None, subject: Subject) -> bool:
+        """True if there is a rule, and it is true. Raises: the Problems of `fetch`."""
+        if rule is None:
+            return False
+        self.timed = self.timed or rule.reads_time
+        message = json_value(subject.message) if rule.reads_message and subject.message is not None else None
+        variables = {"channel": subject.channel, "params": subject.params, "message": message}
+        while True:
+            try:
+                return await self._evaluated(rule, subject, variables)
+            except _Unknown as unknown:
+                self.documents[unknown.address] = await self.fetch(unknown.address)
+
+    async def _evaluated(self, rule: ChannelRule, subject: Subject, variables: dict[str, Any]) -> bool:
+        def inputs(most: int, postpones: bool) -> Inputs:
+            return Inputs(
+                auth=subject.auth,
+                now=subject.now,
+                lookup=self._known,
+                bound=variables,
+                most=most,
+                postpones=postpones,
+            )
+
+        try:
+            return rule.decide(inputs(LOOP_STEPS, True))
+        except Postponed:
+            return await asyncio.to_thread(rule.decide, inputs(MAX_STEPS, False))
+
+    def _known(self, collection: str, id: str) -> dict[str, Any] | None:
+        if (collection, id) not in self.documents:
+            raise _Unknown((collection, id))
+        return self.documents[collection, id]
+
+
+class _Unknown(Exception):
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self.address = address
+
+
+def _names(tree: Node, name: str) -> bool:
+    """True if the tree has the variable `name`. A loop that binds the same name counts too, which only costs time."""
+    found = (isinstance(tree, Name) and tree.name == name) or (isinstance(tree, Loop) and tree.name == name)
+    return found or any(_names(child, name) for child in children(tree))

@@ -1,0 +1,327 @@
+"""Channels of all projects. Implements contracts.buncast.Buncast; its docstrings describe the methods."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from bunbase.buncast.channel import Channel
+from bunbase.buncast.deciding import Deciding, Verdict
+from bunbase.buncast.definitions import Definitions
+from bunbase.buncast.edge import EdgeStream, Subscription
+from bunbase.buncast.patterns import BadName, check_name
+from bunbase.buncast.permissions import denied
+from bunbase.buncast.project import Project
+from bunbase.buncast.publishing import Publishing, checked_json
+from bunbase.buncast.settings import BuncastSettings
+from bunbase.buncast.store import ChannelStore
+from bunbase.contracts.buncast import (
+    LEASE_SECONDS,
+    MAX_PRESENCE_BYTES,
+    ChannelEvent,
+    ChannelProjectDeleted,
+    Channels,
+    ChannelStreamBehind,
+    Join,
+    NewMessage,
+    NoChannelStream,
+    NoPresence,
+    NotJoined,
+    Position,
+    Publication,
+)
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.caller import Act, Caller
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import InvalidInput, Problem
+
+SIGN_SECONDS: Final = 2.0  # without events, the stream sends a sign of life
+GRACE_SECONDS: Final = 2.0  # in which a lost connection may be resumed
+TICK_SECONDS: Final = 0.05
+STALL_SECONDS: Final = 2.0
+
+
+class BuncastService:
+    def __init__(self, store: ChannelStore, bundoc: Bundoc, clock: Clock, settings: BuncastSettings) -> None:
+        self.store = store
+        self.bundoc = bundoc
+        self.clock = clock
+        self.settings = settings
+        self.edges: dict[str, EdgeStream] = {}
+        self.projects: dict[str, Deciding] = {}
+        self.leases_seen_at = time.monotonic()
+        self.on_busy: Callable[[], None] = _nobody_waits
+
+    async def channels(self, caller: Caller) -> Channels:
+        caller.check(Act.CHANNEL_READ)
+        return Channels(await self.store.definitions(caller.project))
+
+    async def put_channels(self, caller: Caller, channels: Channels) -> Channels:
+        caller.check(Act.CHANNEL_UPDATE)
+        definitions = Definitions(channels.channels)
+        deciding = await self._project(caller.project)
+        project = deciding.project
+        async with project.changing:
+            project.check()
+            await self.store.put_definitions(project.id, channels.channels)
+            project.redefine(definitions, time.monotonic())
+        deciding.again(project.subscriptions)
+        await deciding.settled()
+        return channels
+
+    async def publish(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str = "") -> Publication:
+        publishing = Publishing(caller, messages, idempotency_key)
+        deciding = await self._project(caller.project)
+        if (found := publishing.earlier(deciding.project, time.monotonic())) is not None:
+            return Publication(found, replayed=True)
+        await publishing.check_rules(deciding)
+        deciding.project.check()
+        if (found := publishing.earlier(deciding.project, time.monotonic())) is not None:
+            return Publication(found, replayed=True)
+        return Publication(publishing.done(deciding.project, self.clock))
+
+    async def deliver(self, edge: str) -> AsyncIterator[tuple[ChannelEvent, ...]]:
+        stream = EdgeStream(edge, time.monotonic())
+        if (older := self.edges.get(edge)) is not None:
+            self._forget(older)
+        self.edges[edge] = stream
+        try:
+            yield ()
+            while (events := await stream.next(SIGN_SECONDS)) is not None:
+                yield events
+            if stream.behind:
+                raise ChannelStreamBehind("Open the stream again, and join again.")
+        finally:
+            self._forget(stream)
+
+    async def beat(self, edge: str) -> None:
+        self._stream(edge).seen_at = time.monotonic()
+
+    async def join(self, caller: Caller, edge: str, number: int, join: Join) -> None:
+        stream = self._stream(edge)
+        if number in stream.subscriptions:
+            raise InvalidInput.at("number", f"The edge has a subscription with the number {number} already.")
+        _check_channel(join.channel)
+        presence = _checked_presence(join.presence)
+        one = Subscription(stream, number, caller, join.channel, join.connection)
+        stream.subscriptions[number] = one
+        deciding = await self._project_of(one)
+        try:
+            verdict = await deciding.verdict(caller, join.channel, presence, one)
+            self._enter(deciding.project, one, join, presence, verdict)
+        except BaseException:
+            deciding.forget(one)
+            if stream.subscriptions.get(number) is one:
+                del stream.subscriptions[number]
+            raise
+
+    async def replay(self, edge: str, number: int, since: Position) -> None:
+        one, _, channel = self._joined(edge, number)
+        channel.replay(one, since, time.monotonic())
+
+    async def leave(self, edge: str, numbers: tuple[int, ...], closed: bool = False) -> None:
+        stream = self.edges.get(edge)
+        for number in numbers if stream is not None else ():
+            assert stream is not None
+            if (one := stream.subscriptions.pop(number, None)) is not None:
+                self._left(one, time.monotonic() + GRACE_SECONDS if closed else None)
+
+    async def set_presence(self, caller: Caller, edge: str, number: int, data: bytes | None) -> None:
+        data = _checked_presence(data)
+        one, deciding, channel = self._joined(edge, number)
+        if data is None:
+            if (member := one.own_member) is not None:
+                channel.presence.leave(member)
+            deciding.project.note(channel, time.monotonic())
+            return
+        if not channel.kind.presence:
+            raise NoPresence(f"The channels of this pattern have no list of members: {channel.name}.")
+        if not await deciding.may_enter(caller, one, data):
+            raise denied("presence", channel.name)
+        one, deciding, channel = self._joined(edge, number)
+        deciding.project.check_members_room(data)
+        if (member := one.own_member) is not None:
+            channel.presence.update(member, data)
+        else:
+            one.member = channel.presence.enter(one, _uid(caller), one.connection, "", data)
+        deciding.project.note(channel, time.monotonic())
+
+    async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple([number for number in numbers if await self._rechecked(caller, edge, number)])
+
+    async def drop_project(self, project: str) -> None:
+        deciding = self.projects.pop(project, None)
+        if deciding is not None:
+            deciding.project.gone = True
+            for one in list(deciding.project.subscriptions):
+                deciding.project.end(one, ChannelProjectDeleted("The project has been deleted."), time.monotonic())
+            await deciding.close()
+        await self.store.drop_project(project)
+
+    async def tell_members(self) -> None:
+        """Tell changes of members, until there are none."""
+        while any(deciding.project.busy for deciding in self.projects.values()):
+            now = time.monotonic()
+            for deciding in list(self.projects.values()):
+                deciding.project.tick(now)
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def end_leases(self) -> None:
+        """End the streams of edges that give no sign of life."""
+        now, before = time.monotonic(), self.leases_seen_at
+        self.leases_seen_at = now
+        if now - before > STALL_SECONDS:
+            return  # this process did not run, so it could not hear signs of life either
+        for stream in list(self.edges.values()):
+            if stream.closed or now - stream.seen_at > LEASE_SECONDS:
+                self._forget(stream)
+
+    async def trim(self) -> None:
+        """Drop old messages and keys, and projects that have no state any more."""
+        now = time.monotonic()
+        for id, deciding in list(self.projects.items()):
+            await deciding.project.trim(now)
+            if deciding.project.idle(now) and self.projects.get(id) is deciding:
+                del self.projects[id]
+                await deciding.close()
+
+    async def decide_timed(self) -> None:
+        """Decide again where a rule has read the time."""
+        for deciding in list(self.projects.values()):
+            deciding.again([one for one in deciding.project.subscriptions if one.timed])
+
+    async def decide_dependent(self) -> None:
+        """Decide again where a rule has looked up documents: some changes are not in the change log."""
+        for deciding in list(self.projects.values()):
+            deciding.again(deciding.documents.dependent)
+
+    async def close(self) -> None:
+        for stream in list(self.edges.values()):
+            stream.close()
+        for deciding in list(self.projects.values()):
+            await deciding.close()
+        self.projects.clear()
+
+    async def _project(self, id: str) -> Deciding:
+        """Return the state of a project. Raises: Unreachable."""
+        found = self.projects.get(id)
+        if found is None:
+            definitions = Definitions(await self.store.definitions(id))
+            now = time.monotonic()
+            project = Project(id, definitions, self.settings, now, self._note_busy)
+            found = self.projects.setdefault(id, Deciding(project, self.bundoc, self.clock))
+        found.project.used_at = time.monotonic()
+        return found
+
+    def _note_busy(self) -> None:
+        self.on_busy()
+
+    async def _project_of(self, one: Subscription) -> Deciding:
+        try:
+            return await self._project(one.caller.project)
+        except BaseException:
+            one.edge.subscriptions.pop(one.number, None)
+            raise
+
+    def _enter(self, project: Project, one: Subscription, join: Join, presence: bytes | None, verdict: Verdict) -> None:
+        """Begin a subscription that the rules allow. Nothing here waits."""
+        if one.edge.closed:
+            raise NoChannelStream(f"The stream of the edge {one.edge.name} has ended.")
+        if one.edge.subscriptions.get(one.number) is not one:
+            raise NotJoined("The subscription has ended before it began.")
+        project.check()
+        if not verdict.subscribes:
+            raise denied("subscribe", join.channel)
+        project.check_room()
+        if presence is not None:
+            if not project.definitions.of(join.channel)[0].presence:
+                raise NoPresence(f"The channels of this pattern have no list of members: {join.channel}.")
+            if not verdict.enters:
+                raise denied("presence", join.channel)
+            project.check_members_room(presence)
+        now = time.monotonic()
+        channel = project.opened(join.channel)
+        one.sees = verdict.sees
+        if presence is not None:
+            one.member = channel.presence.enter(one, _uid(one.caller), one.connection, join.resumes, presence)
+        project.subscriptions.add(one)
+        channel.enter(one, join.since, now)
+        project.note(channel, now)
+
+    async def _rechecked(self, caller: Caller, edge: str, number: int) -> bool:
+        """Decide one subscription for its new caller. Return True if it has ended."""
+        try:
+            one, deciding, _ = self._joined(edge, number)
+        except (NotJoined, NoChannelStream):
+            return False
+        if one.caller.project != caller.project:
+            return False
+        one.caller = caller
+        one.checks += 1
+        member = one.own_member
+        try:
+            verdict = await deciding.verdict(caller, one.channel, None if member is None else member.data, one)
+            if one not in deciding.project.subscriptions:
+                deciding.forget(one)
+                return False
+            if not verdict.subscribes:
+                raise denied("subscribe", one.channel)
+            if (one.sees and not verdict.sees) or (one.own_member and not verdict.enters):
+                raise denied("presence", one.channel)
+        except Problem as problem:
+            deciding.forget(one)
+            deciding.project.end(one, problem, time.monotonic())
+            return True
+        return False
+
+    def _stream(self, edge: str) -> EdgeStream:
+        """Raises: NoChannelStream."""
+        stream = self.edges.get(edge)
+        if stream is None or stream.closed:
+            raise NoChannelStream(f"The edge {edge} has no open stream.")
+        return stream
+
+    def _joined(self, edge: str, number: int) -> tuple[Subscription, Deciding, Channel]:
+        """Raises: NoChannelStream, NotJoined."""
+        one = self._stream(edge).subscriptions.get(number)
+        deciding = self.projects.get(one.caller.project) if one is not None else None
+        channel = deciding.project.channels.get(one.channel) if one is not None and deciding is not None else None
+        if one is None or deciding is None or channel is None or one not in channel.subscriptions:
+            raise NotJoined("Join the channel first.")
+        return one, deciding, channel
+
+    def _left(self, one: Subscription, linger_until: float | None) -> None:
+        if (deciding := self.projects.get(one.caller.project)) is not None:
+            deciding.forget(one)
+            deciding.project.leave(one, linger_until, time.monotonic())
+
+    def _forget(self, stream: EdgeStream) -> None:
+        """Forget a stream that has ended. Its members stay until the edge has had time to join again. Idempotent."""
+        stream.close()
+        if self.edges.get(stream.name) is stream:
+            del self.edges[stream.name]
+        subscriptions = list(stream.subscriptions.values())
+        stream.subscriptions.clear()
+        for one in subscriptions:
+            self._left(one, time.monotonic() + LEASE_SECONDS)
+
+
+def _nobody_waits() -> None:
+    """The default of `on_busy`."""
+
+
+def _uid(caller: Caller) -> str | None:
+    return caller.user.uid if caller.user is not None else None
+
+
+def _check_channel(name: str) -> None:
+    try:
+        check_name(name)
+    except BadName as trouble:
+        raise InvalidInput.at("/channel", str(trouble)) from None
+
+
+def _checked_presence(data: bytes | None) -> bytes | None:
+    return None if data is None else checked_json(data, MAX_PRESENCE_BYTES, "/presence")

@@ -1,0 +1,307 @@
+"""The contract of Buncast: channels, whose messages are not stored as documents, and the presence of their members.
+
+A process that serves clients is an *edge*. It opens one stream for all projects (`deliver`), and joins channels under
+numbers of its choice; one number is one subscription of one connection. A message crosses the stream once for all
+subscriptions of a channel. Bodies hold the bytes that clients get: members of a JSON object, without the braces.
+
+One process numbers the messages of all channels, the *home*. Its rings and members live in memory. After a restart of
+the home, or a break of its stream, an edge opens the stream and joins again with the last position of each
+subscription: the answer has the messages in between, or `lost`. docs/decisions/0088 has the reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final, Literal, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Problem
+
+MAX_PATTERNS: Final = 100
+MAX_NAME_BYTES: Final = 200
+MAX_DATA_BYTES: Final = 32 << 10
+MAX_PRESENCE_BYTES: Final = 2 << 10
+MAX_MESSAGES: Final = 100  # in one call of `publish`
+MAX_HISTORY_MESSAGES: Final = 1000
+MAX_HISTORY_SECONDS: Final = 3600
+MAX_KEY: Final = 200  # characters of the key of a message
+SHOWN_MEMBERS: Final = 500  # with more members, only their number is sent
+BEAT_SECONDS: Final = 2.0  # an edge calls `beat` this often
+LEASE_SECONDS: Final = 6.0  # without a sign of life for this long, an edge is dead
+
+START: Final = "start"
+
+
+class InvalidChannel(Problem):
+    """`path`: the place of the mistake in the definition of the channels."""
+
+    status, code, title = 422, "invalid_channel", "These channels are not valid"
+
+
+class MessageTooLarge(Problem):
+    """`limit`: the largest allowed number of bytes."""
+
+    status, code, title = 413, "message_too_large", "This message is too large for a channel"
+
+
+class PublishLimited(Problem):
+    """`limit`: messages a second."""
+
+    status, code, title = 429, "publish_limited", "Too many messages are published"
+
+
+class TooManySubscriptions(Problem):
+    status, code, title = 429, "too_many_subscriptions", "The project has too many subscriptions of channels"
+
+
+class TooManyMembers(Problem):
+    status, code, title = 429, "too_many_members", "The members of this project's channels take too much room"
+
+
+class NoPresence(Problem):
+    status, code, title = 409, "no_presence", "This channel has no presence"
+
+
+class NotJoined(Problem):
+    status, code, title = 409, "not_joined", "This connection has not joined the channel"
+
+
+class ChannelProjectDeleted(Problem):
+    status, code, title = 410, "channel_project_deleted", "The project has been deleted"
+
+
+class NoChannelStream(Problem):
+    """The edge has no open stream: it must call `deliver` before `join`."""
+
+    status, code, title = 409, "no_channel_stream", "The stream of channels is not open"
+
+
+class ChannelStreamBehind(Problem):
+    """The edge reads too slowly. All its subscriptions are forgotten; it opens the stream and joins again."""
+
+    status, code, title = 503, "channel_stream_behind", "The stream of channels was not read fast enough"
+
+
+class ChannelRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The sources of the rules, in CEL. Without a rule, only the secret key and members of the project may do it.
+
+    Variables: `auth`, `channel`, `params` (the parts of the name that match `{…}` in the pattern) and `now`. `message`
+    is the data to publish, or the presence of a member; null for a caller that only wants to see the members.
+    """
+
+    subscribe: str | None = None
+    publish: str | None = None
+    presence: str | None = None
+
+
+class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The messages that a channel keeps: at most `messages`, each for `seconds`."""
+
+    messages: Annotated[int, msgspec.Meta(ge=1, le=MAX_HISTORY_MESSAGES)] = 100
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=MAX_HISTORY_SECONDS)] = 300
+
+
+class ChannelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The definition of the channels whose names match one pattern. `history`: None keeps no messages.
+
+    `presence`: the channels have a list of members.
+    """
+
+    rules: ChannelRules = ChannelRules()
+    history: History | None = None
+    presence: bool = False
+
+
+class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All channels of a project, by pattern.
+
+    In a pattern such as `rooms/{room}`, `{room}` stands for one segment. The most literal pattern that matches a name
+    decides about the channel. A channel without a pattern is for the secret key and members of the project only.
+    """
+
+    channels: dict[str, ChannelSpec] = {}
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in a channel's order of messages: the message `offset`, or the beginning at 0."""
+
+    epoch: str
+    offset: int
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    """A message to publish. `data`: JSON text.
+
+    `key`: makes a repetition of this message by the same caller harmless for two minutes; "" for no key.
+    `edge`, `number`: the edge gets this number back with the message (`Message.source`), if it listens to the channel.
+    """
+
+    channel: str
+    data: bytes
+    key: str = ""
+    edge: str = ""
+    number: int = 0
+
+
+class Published(msgspec.Struct, frozen=True):
+    """The place of a message in its channel. `offset` 0: nobody listens, and the channel keeps no messages."""
+
+    channel: str
+    epoch: str
+    offset: int
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """The places of the messages of one call, in its order. `replayed`: the call was done earlier with the same key."""
+
+    items: tuple[Published, ...]
+    replayed: bool = False
+
+
+class Join(msgspec.Struct, frozen=True):
+    """A subscription to begin. `since`: as in docs/live-protocol.md; None for messages from now on.
+
+    `presence`: JSON text; None joins without entering the list of members.
+    `connection`: a secret name of the client's connection; its members are found by it. `resumes`: the name of its
+    earlier connection, whose member it continues to be, if it has the same user; "" for none.
+    """
+
+    channel: str
+    since: Position | Literal["start"] | None = None
+    presence: bytes | None = None
+    connection: str = ""
+    resumes: str = ""
+
+
+class Joined(msgspec.Struct, frozen=True, tag="joined"):
+    """The subscription `number` has begun, or was brought up to date (`replay`). Messages after `offset` follow.
+
+    `channel`: names the channel in later events; it has no meaning for another home. `sees`: MembersChanged is for this
+    subscription too. `checks`: how many calls of `recheck` had changed its caller.
+    `body`: `"epoch":…,"offset":…,"messages":[…],"lost":…`; if it sees members, `"n":…` and, with at most SHOWN_MEMBERS
+    of them, `"members":[…]`; if it is a member, `"m":…`.
+    """
+
+    number: int
+    channel: str
+    epoch: str
+    offset: int
+    sees: bool
+    body: bytes
+    checks: int = 0
+
+
+class Message(msgspec.Struct, frozen=True, tag="message"):
+    """A message of a channel. `source`: the number that this edge has published it under, 0 for any other message.
+
+    `body`: `"offset":…,"from":…,"at":…,"data":…`.
+    """
+
+    channel: str
+    offset: int
+    body: bytes
+    source: int = 0
+
+
+class MembersChanged(msgspec.Struct, frozen=True, tag="members"):
+    """The members of a channel have changed; for the subscriptions that see them.
+
+    `body`: `"enter":[…],"update":[…],"leave":[…],"n":…`. Empty lists are left out. If it holds only `"n"`, above
+    SHOWN_MEMBERS, the list of members is not sent any more; when it is sent again, `"members":[…]` is the whole list.
+    """
+
+    channel: str
+    body: bytes
+
+
+class SubscriptionEnded(msgspec.Struct, frozen=True, tag="ended"):
+    """A subscription has ended. `problem`: the members of problem+json."""
+
+    number: int
+    problem: dict[str, Any]
+
+
+ChannelEvent = Joined | Message | MembersChanged | SubscriptionEnded
+
+
+class Buncast(Protocol):
+    """Every call with a Caller takes its project from it.
+
+    May raise RuleDenied (contracts.bundoc.problems), as the rules of documents do.
+    """
+
+    async def channels(self, caller: Caller) -> Channels:
+        """Return the definitions of the project's channels. Raises: Forbidden, InsufficientScope."""
+        ...
+
+    async def put_channels(self, caller: Caller, channels: Channels) -> Channels:
+        """Replace all definitions. Subscriptions that the new rules deny end at once.
+
+        Raises: InvalidChannel, InvalidRule, Forbidden, InsufficientScope.
+        """
+        ...
+
+    async def publish(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str = "") -> Publication:
+        """Publish 1 to MAX_MESSAGES messages, all or none. Each channel gets its messages in this order.
+
+        `idempotency_key`: a repetition of the whole call within two minutes returns the first result.
+        Raises: RuleDenied, InvalidInput, MessageTooLarge, PublishLimited, IdempotencyMismatch, IdempotencyBusy.
+        """
+        ...
+
+    def deliver(self, edge: str) -> AsyncIterator[tuple[ChannelEvent, ...]]:
+        """Yield the events of all subscriptions of this edge, in order. The first item is empty: the stream is open.
+
+        Empty items later are signs of life. When the stream ends, all subscriptions of the edge are forgotten, and its
+        members leave if they do not join again within LEASE_SECONDS. A new stream of the same edge ends the older one.
+        Raises: ChannelStreamBehind.
+        """
+        ...
+
+    async def beat(self, edge: str) -> None:
+        """Tell that the edge is alive. Without a call for LEASE_SECONDS, its stream ends. Raises: NoChannelStream."""
+        ...
+
+    async def join(self, caller: Caller, edge: str, number: int, join: Join) -> None:
+        """Begin a subscription. Joined comes in the stream, before any message of the channel for it.
+
+        Raises: NoChannelStream, InvalidInput, RuleDenied, NoPresence, MessageTooLarge, TooManySubscriptions,
+        TooManyMembers.
+        """
+        ...
+
+    async def replay(self, edge: str, number: int, since: Position) -> None:
+        """Bring a subscription up to date whose client reads too slowly. Joined comes in the stream.
+
+        Deliver none of its messages from the first one that was left out until this Joined. Raises: NotJoined.
+        """
+        ...
+
+    async def leave(self, edge: str, numbers: tuple[int, ...], closed: bool = False) -> None:
+        """End these subscriptions. Idempotent; events that are on their way may still arrive.
+
+        `closed`: the connection was lost, so its members leave after two seconds, unless it is resumed.
+        """
+        ...
+
+    async def set_presence(self, caller: Caller, edge: str, number: int, data: bytes | None) -> None:
+        """Enter the members, change the member's data (JSON text), or leave the members with None.
+
+        Raises: NotJoined, NoPresence, RuleDenied, MessageTooLarge, TooManyMembers, InvalidInput.
+        """
+        ...
+
+    async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        """Decide these subscriptions for the caller from now on, whose token was renewed or whose role was changed.
+
+        Return those that the rules now deny: they have ended, and SubscriptionEnded follows in the stream. Deliver
+        nothing of these subscriptions until this call returns. Members stay those of the same user; another user must
+        join anew.
+        """
+        ...
+
+    async def drop_project(self, project: str) -> None:
+        """End all subscriptions of a project that is being deleted, and delete its definitions. Idempotent."""
+        ...

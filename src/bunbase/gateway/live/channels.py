@@ -1,0 +1,410 @@
+"""All channels that the clients of this process have joined: from the sessions to Buncast, and from Buncast's one
+stream of events to the sessions.
+
+The life of a join:
+
+1. `begin` asks Buncast under a new number. `Joined` comes in the stream, and the client gets `joined`.
+2. A `Message` goes to each session of the channel as the same bytes, in the order of the stream.
+3. Something comes while the session is blocked: the join is *behind*, and gets nothing more. When no reason is left,
+   `replay` asks for the messages after the last one that was sent; the client gets a second `joined`.
+4. If the stream breaks, Buncast has forgotten all numbers. Each join begins again at 1, after its last message. The
+   data of its member is sent again, so nobody has to enter anew.
+
+A client that publishes with `"echo":false` gets `ok` at the place of its message among the others, so that it can count
+offsets without a gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from bunbase.contracts.buncast import (
+    BEAT_SECONDS,
+    Buncast,
+    ChannelEvent,
+    Joined,
+    MembersChanged,
+    Message,
+    NewMessage,
+    NoChannelStream,
+    NotJoined,
+    Published,
+    SubscriptionEnded,
+)
+from bunbase.gateway.live import messages
+from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
+from bunbase.gateway.live.queries import Hall
+from bunbase.gateway.live.session import Session
+from bunbase.pkg.errors import Problem, Unreachable
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.logger import logger
+
+log = logger("live")
+
+ASKING: Final = 64  # calls of `join` at once
+SILENT_SECONDS: Final = 10.0  # a stream sends a sign of life every 2 s
+REOPEN_SECONDS: Final = 0.2
+OPEN_SECONDS: Final = 10.0  # how long a first join waits for the stream
+AGAIN_SECONDS: Final = 1.0  # until a join is tried again that failed for a passing reason
+SLICE: Final = 2000  # deliveries until other work gets a turn
+
+
+class Silent:
+    """A message that its publisher does not want to get. `place`: where Buncast has put it, None until it is known."""
+
+    __slots__ = ("id", "join", "place", "session")
+
+    def __init__(self, session: Session, id: int, join: ChannelJoin) -> None:
+        self.session = session
+        self.id = id
+        self.join = join
+        self.place: Published | None = None
+
+
+class LiveChannels:
+    """`rooms`: the joins of each channel that are up to date, by the handle of the channel."""
+
+    def __init__(self, hall: Hall, buncast: Buncast) -> None:
+        self.hall = hall
+        self.buncast = buncast
+        self.edge = new_id("edge")
+        self.counter = itertools.count(1)
+        self.by_number: dict[int, ChannelJoin] = {}
+        self.rooms: dict[str, dict[ChannelJoin, None]] = {}
+        self.silent: dict[int, Silent] = {}
+        self.open = asyncio.Event()
+        self.asking = asyncio.Semaphore(ASKING)
+
+    # the calls of sessions
+
+    async def begin(self, join: ChannelJoin) -> None:
+        """Join a channel, or join it again. The answer comes later."""
+        if join.asking or join.ended:
+            return
+        join.asking = True
+        try:
+            await self._ask(join)
+        except NoChannelStream:
+            self._try_later(join)
+            return
+        except Problem as problem:
+            if problem.status >= 500 and join.shown:
+                self._try_later(join)
+            elif not join.ended:
+                self._end(join, problem)
+            return
+        finally:
+            join.asking = False
+        if not join.number and not join.ended and not join.session.blocked and self.open.is_set():
+            self.hall.spawn(self.begin(join))
+
+    def forget(self, join: ChannelJoin, closed: bool = False) -> None:
+        """End a join: the session has removed it already. `closed`: its connection has ended."""
+        join.ended = True
+        number, settled = join.number, join.settled
+        self._drop_number(join)
+        if number and settled:
+            self.hall.spawn(self._leave(number, closed))
+
+    def end_all(self, session: Session, problem: Problem) -> None:
+        """End all joins of a session, and tell the client why."""
+        for join in list(session.joins.values()):
+            self.forget(join)
+            session.put(messages.refusal("end", join.id, problem))
+        session.joins.clear()
+
+    def leave(self, session: Session) -> None:
+        """Forget a session: its connection has ended."""
+        joins = list(session.joins.values())
+        session.joins.clear()
+        for join in joins:
+            self.forget(join, closed=True)
+        for number in [number for number, one in self.silent.items() if one.session is session]:
+            del self.silent[number]
+
+    def catch_up(self, session: Session) -> None:
+        """Bring all joins of a session up to date, now that something may be delivered."""
+        if self.open.is_set():
+            for join in session.joins.values():
+                if not join.number:
+                    self.hall.spawn(self.begin(join))
+                elif join.settled and not join.handle and not join.asking:
+                    self.hall.spawn(self._replay(join))
+
+    async def recheck(self, session: Session) -> None:
+        """Decide all joins for the new caller of a session, which is blocked meanwhile."""
+        by_number = {join.number: join for join in session.joins.values() if join.settled}
+        if not by_number:
+            return
+        try:
+            ended = await self.buncast.recheck(session.caller, self.edge, tuple(by_number))
+        except Problem as problem:
+            log.warning("channels could not be decided again", reason=problem.detail)
+            for join in by_number.values():
+                self._begin_anew(join)
+            return
+        for number in ended:
+            self._be_behind(by_number[number])
+
+    async def publish(self, session: Session, message: PublishMessage) -> None:
+        """Publish a message, and answer. The caller keeps the order of a session's messages."""
+        join = next((one for one in session.joins.values() if one.channel == message.channel), None)
+        number = 0
+        if not message.echo and join is not None and join.handle:
+            number = next(self.counter)
+            self.silent[number] = Silent(session, message.id, join)
+        new = NewMessage(message.channel, bytes(message.data), message.key, self.edge if number else "", number)
+        try:
+            place = (await self.buncast.publish(session.caller, (new,))).items[0]
+        except Problem as problem:
+            self.silent.pop(number, None)
+            session.refuse(message.id, problem)
+            return
+        silent = self.silent.get(number)
+        if not number:
+            session.put(_published(message.id, place))
+        elif silent is not None:
+            silent.place = place
+            if not silent.join.handle or place.offset <= silent.join.offset:
+                self._answer(number)  # the message does not come any more, for example because it was a repetition
+
+    async def set_presence(self, session: Session, id: int, channel: str, data: bytes | None) -> None:
+        join = next((one for one in session.joins.values() if one.channel == channel), None)
+        try:
+            if join is None or not join.settled:
+                raise NotJoined("Join the channel first, and wait for the answer.")
+            await self.buncast.set_presence(session.caller, self.edge, join.number, data)
+        except Problem as problem:
+            session.refuse(id, problem)
+            return
+        join.presence = data
+        session.put(messages.ok(id))
+
+    # the stream of Buncast
+
+    async def follow(self) -> None:
+        """Follow the stream until cancelled. Open it again whenever it breaks off."""
+        while True:
+            beat = asyncio.create_task(self._beat())
+            try:
+                async for events in self._events():
+                    if not self.open.is_set():
+                        self._opened()
+                    await self._take(events)
+            except Problem as problem:
+                log.warning("the stream of channels broke off", reason=problem.detail)
+            except Exception:
+                log.exception("the stream of channels failed")
+            finally:
+                beat.cancel()
+            self._broke()
+            await asyncio.sleep(REOPEN_SECONDS)
+
+    async def _beat(self) -> None:
+        """Tell the home that this process is alive. If a call fails, the stream ends too, and is opened again."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await self.buncast.beat(self.edge)
+            except Problem as problem:
+                log.debug("a sign of life failed", reason=problem.detail)
+
+    async def _events(self) -> AsyncIterator[tuple[ChannelEvent, ...]]:
+        stream = aiter(self.buncast.deliver(self.edge))
+        try:
+            while True:
+                async with asyncio.timeout(SILENT_SECONDS):
+                    events = await anext(stream, None)
+                if events is None:
+                    return
+                yield events
+        except TimeoutError:
+            raise Unreachable("The stream of channels was silent.") from None
+        finally:
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _opened(self) -> None:
+        self.open.set()
+        for session in list(self.hall.sessions):
+            if session.joins and not session.blocked:
+                self.catch_up(session)
+
+    def _broke(self) -> None:
+        self.open.clear()
+        for join in list(self.by_number.values()):
+            self._be_behind(join)
+            self._drop_number(join)
+
+    async def _take(self, events: tuple[ChannelEvent, ...]) -> None:
+        if not events:
+            return
+        self.hall.check_feed()
+        work = 0
+        for event in events:
+            match event:
+                case Message():
+                    work += self._take_message(event)
+                case MembersChanged():
+                    work += self._take_members(event)
+                case Joined():
+                    self._take_answer(event)
+                case SubscriptionEnded():
+                    self._take_end(event)
+            work += 1
+            if work > SLICE:
+                work = 0
+                await asyncio.sleep(0)
+
+    def _take_answer(self, event: Joined) -> None:
+        join = self.by_number.get(event.number)
+        if join is None:
+            return
+        session = join.session
+        if not session.may_get(time.time()):
+            if not join.shown:
+                self._begin_anew(join)
+            return
+        self._leave_room(join)
+        self.rooms.setdefault(event.channel, {})[join] = None
+        join.handle, join.sees, join.shown = event.channel, event.sees, True
+        join.epoch, join.offset = event.epoch, event.offset
+        session.put(b'{"t":"joined","id":%d,"c":"%b",%b}' % (join.id, event.channel.encode(), event.body))
+        for number in [number for number, one in self.silent.items() if one.join is join and one.place is not None]:
+            self._answer(number)
+
+    def _take_message(self, event: Message) -> int:
+        room = self.rooms.get(event.channel)
+        if room is None:
+            return 0
+        message = b'{"t":"msg","c":"%b",%b}' % (event.channel.encode(), event.body)
+        silent, now = self.silent.get(event.source), time.time()
+        for join in list(room):
+            if not join.session.may_get(now):
+                self._be_behind(join)
+            elif silent is not None and silent.join is join:
+                join.offset = event.offset
+                silent.place = Published(join.channel, join.epoch, event.offset)
+                self._answer(event.source)
+            elif event.offset > join.offset:
+                join.offset = event.offset
+                join.session.put(message)
+        return len(room)
+
+    def _take_members(self, event: MembersChanged) -> int:
+        room = self.rooms.get(event.channel)
+        if room is None:
+            return 0
+        message, now = b'{"t":"members","c":"%b",%b}' % (event.channel.encode(), event.body), time.time()
+        for join in [join for join in room if join.sees]:
+            if join.session.may_get(now):
+                join.session.put(message)
+            else:
+                self._be_behind(join)
+        return len(room)
+
+    def _take_end(self, event: SubscriptionEnded) -> None:
+        join = self.by_number.get(event.number)
+        if join is not None:
+            self._end(join, event.problem)
+
+    # one join
+
+    async def _ask(self, join: ChannelJoin) -> None:
+        """Register a join at Buncast. Raises: the Problems of Buncast.join; Unreachable if the stream does not open."""
+        if not self.open.is_set():
+            try:
+                async with asyncio.timeout(OPEN_SECONDS):
+                    await self.open.wait()
+            except TimeoutError:
+                raise Unreachable("Channels are not available now: try again.") from None
+        async with self.asking:
+            session = join.session
+            if join.ended or session.closed or session.blocked:
+                return
+            number = join.number = next(self.counter)
+            self.by_number[number] = join
+            try:
+                await self.buncast.join(session.caller, self.edge, number, join.asked())
+            except BaseException:
+                if join.number == number:
+                    self._drop_number(join)
+                raise
+        if join.number != number:  # it has ended, or the stream broke, during the call
+            await self._leave(number, closed=not join.ended)
+        else:
+            join.settled = True
+
+    async def _replay(self, join: ChannelJoin) -> None:
+        join.asking = True
+        try:
+            await self.buncast.replay(self.edge, join.number, join.position)
+        except Problem as problem:
+            log.debug("a channel could not be replayed", reason=problem.detail)
+            if not join.ended and not join.handle:
+                self._begin_anew(join)
+                self._try_later(join)
+        finally:
+            join.asking = False
+
+    async def _leave(self, number: int, closed: bool) -> None:
+        try:
+            await self.buncast.leave(self.edge, (number,), closed)
+        except Problem as problem:
+            log.debug("a channel could not be left", reason=problem.detail)
+
+    def _be_behind(self, join: ChannelJoin) -> None:
+        """Deliver nothing more to a join until it is brought up to date."""
+        self._leave_room(join)
+        for number in [number for number, one in self.silent.items() if one.join is join and one.place is not None]:
+            self._answer(number)
+
+    def _begin_anew(self, join: ChannelJoin) -> None:
+        """Let Buncast forget the number of a join, which is asked for again later. Its member stays meanwhile."""
+        number = join.number
+        self._be_behind(join)
+        self._drop_number(join)
+        if number:
+            self.hall.spawn(self._leave(number, closed=True))
+
+    def _drop_number(self, join: ChannelJoin) -> None:
+        self._leave_room(join)
+        self.by_number.pop(join.number, None)
+        join.number, join.settled = 0, False
+
+    def _leave_room(self, join: ChannelJoin) -> None:
+        handle, join.handle = join.handle, ""
+        if (room := self.rooms.get(handle)) is not None:
+            room.pop(join, None)
+            if not room:
+                del self.rooms[handle]
+
+    def _try_later(self, join: ChannelJoin) -> None:
+        asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again, join.session)
+
+    def _try_again(self, session: Session) -> None:
+        if not session.closed and not session.blocked:
+            self.catch_up(session)
+
+    def _end(self, join: ChannelJoin, problem: Problem | dict[str, object]) -> None:
+        session = join.session
+        if session.joins.get(join.id) is join:
+            del session.joins[join.id]
+        join.ended = True
+        self._be_behind(join)
+        self._drop_number(join)
+        session.put(messages.refusal("end" if join.shown else "error", join.id, problem))
+
+    def _answer(self, number: int) -> None:
+        silent = self.silent.pop(number)
+        if silent.place is not None:
+            silent.session.put(_published(silent.id, silent.place))
+
+
+def _published(id: int, place: Published) -> bytes:
+    return b'{"t":"ok","id":%d,"offset":%d}' % (id, place.offset)

@@ -1,0 +1,86 @@
+"""The messages of channels: `join`, `leave`, `publish` and `presence`. Those of one connection are done in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.buncast import PublishLimited
+from bunbase.gateway.live import messages
+from bunbase.gateway.live.joins import ChannelJoin, JoinMessage, LeaveMessage, PresenceMessage, PublishMessage
+from bunbase.gateway.live.problems import AlreadyJoined, LiveIdTaken, TooManyChannels
+from bunbase.gateway.live.session import Session
+from bunbase.pkg.errors import Problem
+
+MAX_WAITING: Final = 100  # messages of one connection that wait until those before them are done
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Orders:
+    """The work of one connection, done one after the other: a client relies on the order of its messages."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.waiting: deque[Work] = deque()
+        self.busy = False
+
+    def add(self, id: int, work: Work) -> None:
+        if len(self.waiting) >= MAX_WAITING:
+            detail = f"{MAX_WAITING} messages of this connection wait already: wait for their answers."
+            self.session.refuse(id, PublishLimited(detail, limit=MAX_WAITING, retry_after_seconds=1))
+            return
+        self.waiting.append(work)
+        if not self.busy:
+            self.busy = True
+            self.session.home.spawn(self._do_all())
+
+    async def _do_all(self) -> None:
+        try:
+            while self.waiting and not self.session.closed:
+                await self.waiting.popleft()()
+        finally:
+            self.busy = False
+
+
+def on_join(session: Session, message: JoinMessage) -> None:
+    most = session.home.settings.max_channels
+    try:
+        if message.id in session.joins or message.id in session.watches:
+            raise LiveIdTaken(f"The id {message.id} is in use: choose another number.")
+        if any(join.channel == message.channel for join in session.joins.values()):
+            raise AlreadyJoined("This connection has joined the channel already: leave it first.")
+        if len(session.joins) >= most:
+            raise TooManyChannels(f"A connection can join {most} channels at once.", limit=most)
+    except Problem as problem:
+        session.refuse(message.id, problem)
+        return
+    join = session.joins[message.id] = ChannelJoin(session, message)
+    orders_of(session).add(message.id, lambda: session.home.channels.begin(join))
+
+
+def on_leave(session: Session, message: LeaveMessage) -> None:
+    join = session.joins.pop(message.id, None)
+    if join is not None:
+        session.home.channels.forget(join)
+    session.put(messages.ok(message.id))
+
+
+def on_publish(session: Session, message: PublishMessage) -> None:
+    orders_of(session).add(message.id, lambda: session.home.channels.publish(session, message))
+
+
+def on_presence(session: Session, message: PresenceMessage) -> None:
+    data = bytes(message.data) if isinstance(message.data, msgspec.Raw) else None
+    channels = session.home.channels
+    orders_of(session).add(message.id, lambda: channels.set_presence(session, message.id, message.channel, data))
+
+
+def orders_of(session: Session) -> Orders:
+    if session.orders is None:
+        session.orders = Orders(session)
+    found: Orders = session.orders
+    return found
