@@ -15,7 +15,7 @@ from bunbase.contracts.caller import Caller, EndUser
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.gateway.credentials import Sender
 from bunbase.gateway.live.outlet import Packed
-from bunbase.gateway.live.server import LiveServer
+from bunbase.gateway.live.server import LiveRooms, LiveServer
 from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import Offered, SignedIn
@@ -86,6 +86,17 @@ class FakeBundoc:
     def break_off(self) -> None:
         assert self.stream is not None
         self.stream.put_nowait(None)
+
+
+class FakeBuncast:
+    """A stream without events."""
+
+    async def deliver(self, edge: str) -> AsyncIterator[tuple[Any, ...]]:
+        yield ()
+        await asyncio.Event().wait()
+
+    async def beat(self, edge: str) -> None:
+        """Accept the sign of life."""
 
 
 class FakeIdentity:
@@ -181,7 +192,8 @@ class Hall:
 
     def __init__(self, settings: LiveSettings) -> None:
         self.bundoc, self.identity, self.signing = FakeBundoc(), FakeIdentity(), FakeSignIn()
-        self.server = LiveServer(settings, cast(Any, self.identity), cast(Any, None), cast(Any, self.bundoc))
+        rooms = LiveRooms(cast(Any, self.bundoc), cast(Any, FakeBuncast()))
+        self.server = LiveServer(settings, cast(Any, self.identity), cast(Any, None), rooms)
         self.server.sign_in = cast(Any, self.signing)
 
     async def client(self, token: str = "ada") -> Client:
