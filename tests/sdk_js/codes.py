@@ -24,7 +24,8 @@ OWN: Final = {
     "passkey_failed": "The browser gave no passkey.",
     "popup_blocked": "The browser opened no window, because the call did not come at once in a click.",
     "popup_closed": "The window of a sign-in was closed before its end.",
-    "storage_failed": "The storage of the session does not work.",
+    "storage_failed": "The storage of the session, or of live queries, does not work.",
+    "queue_full": "Too many writes or messages wait for the network.",
 }
 
 # of bunbase-admin: checks of webhooks, and refusals of the token endpoint (RFC 6749 §5.2)

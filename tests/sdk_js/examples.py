@@ -22,7 +22,8 @@ import { createAuth } from "../src/auth/index.js";
 import { createData } from "../src/data/index.js";
 import { createFunctions } from "../src/functions/index.js";
 import { createClient, Problem, type Client, type Transaction } from "../src/index.js";
-import { useQuery, useUser } from "../src/react/index.js";
+import { createLive, indexedDBCache, type Live } from "../src/live/index.js";
+import { useLive, useQuery, useUser } from "../src/react/index.js";
 import { createRequestClient, createVerifier, type Verifier } from "../src/server/index.js";
 import { createTestClient, createTestServer } from "../src/testing/index.js";
 
@@ -34,6 +35,7 @@ interface Database {
 }
 interface Names {
   client: Client<Database>;
+  live: Live<Database>;
   auth: ReturnType<typeof createAuth>;
   tx: Transaction<Database>;
   verifier: Verifier;

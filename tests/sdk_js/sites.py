@@ -24,6 +24,7 @@ ENTRIES: Final = (
     "auth/index",
     "data/index",
     "functions/index",
+    "live/index",
     "server/index",
     "react/index",
     "testing/index",

@@ -20,8 +20,10 @@ export type ClientCode =
   | "popup_blocked"
   /** The window of a sign-in was closed before its end. */
   | "popup_closed"
-  /** The storage of the session does not work. */
-  | "storage_failed";
+  /** The storage of the session, or of live queries, does not work. */
+  | "storage_failed"
+  /** Too many writes or messages wait for the network. */
+  | "queue_full";
 
 /** The codes of errors that bunbase-admin raises itself. */
 export type AdminCode =
@@ -147,6 +149,8 @@ export type ServerCode =
   | "last_owner"
   | "last_sign_in_method"
   | "link_expired"
+  | "live_id_taken"
+  | "live_origin_refused"
   | "live_query_too_large"
   | "live_stream_behind"
   | "malformed_request"
@@ -157,6 +161,7 @@ export type ServerCode =
   | "migration_changed"
   | "no_channel_stream"
   | "no_link"
+  | "no_live_sign_in"
   | "no_live_stream"
   | "no_presence"
   | "not_found"
@@ -210,6 +215,7 @@ export type ServerCode =
   | "slow_down"
   | "stale_revision"
   | "stale_settings"
+  | "state_not_reached"
   | "stopping"
   | "token_expired"
   | "token_not_found"
@@ -217,19 +223,24 @@ export type ServerCode =
   | "token_reused"
   | "too_many_backups"
   | "too_many_connections"
+  | "too_many_live_connections"
   | "too_many_live_queries"
   | "too_many_members"
   | "too_many_subscriptions"
   | "too_many_users"
+  | "too_many_watches"
   | "totp_not_found"
   | "unauthenticated"
   | "unique_violation"
   | "unknown_host_call"
+  | "unknown_message"
   | "unreachable"
   | "unsupported_media_type"
   | "upgrade_not_supported"
+  | "upgrade_required"
   | "upgrade_unavailable"
   | "user_banned"
+  | "user_changed"
   | "user_exists"
   | "user_invite_not_found"
   | "user_not_found"

@@ -4,7 +4,8 @@ import { createAuth } from "../src/auth/index.js";
 import { createData } from "../src/data/index.js";
 import { createFunctions } from "../src/functions/index.js";
 import { createClient, Problem, type Client, type Transaction } from "../src/index.js";
-import { useQuery, useUser } from "../src/react/index.js";
+import { createLive, indexedDBCache, type Live } from "../src/live/index.js";
+import { useLive, useQuery, useUser } from "../src/react/index.js";
 import { createRequestClient, createVerifier, type Verifier } from "../src/server/index.js";
 import { createTestClient, createTestServer } from "../src/testing/index.js";
 
@@ -16,6 +17,7 @@ interface Database {
 }
 interface Names {
   client: Client<Database>;
+  live: Live<Database>;
   auth: ReturnType<typeof createAuth>;
   tx: Transaction<Database>;
   verifier: Verifier;
@@ -454,8 +456,101 @@ export async function example80({  }: Names) {
   const client = createClient<Database>("https://api.example.com", "pk_…");
 }
 
+// src/live/cache.ts
+export async function example81({ client }: Names) {
+  const live = createLive(client, { cache: indexedDBCache() });
+}
+
+// src/live/channel.ts
+export async function example82({ live }: Names) {
+  const leave = live.channel("rooms/7").join({ message: ({ data }) => console.log(data) }, { presence: { name: "Ada" } });
+}
+
+// src/live/channel.ts
+export async function example83({ live }: Names) {
+  await live.channel("rooms/7").publish({ text: "Hello" });
+}
+
+// src/live/channel.ts
+export async function example84({ live }: Names) {
+  await live.channel("rooms/7").setPresence({ name: "Ada", typing: true });
+}
+
+// src/live/collection.ts
+export async function example85({ live }: Names) {
+  const stop = live.collection("posts").watch({ where: { draft: false }, sort: ["-_created"], limit: 50 }, (result) => {
+    console.log(result.items.length, result.added, result.removed);
+  });
+}
+
+// src/live/collection.ts
+export async function example86({ live }: Names) {
+  const stop = live.collection("posts").watchOne("first", ({ document }) => console.log(document?.title));
+}
+
+// src/live/collection.ts
+export async function example87({ live }: Names) {
+  const post = await live.collection("posts").create({ title: "Hello" });
+}
+
+// src/live/collection.ts
+export async function example88({ live }: Names) {
+  await live.collection("posts").put("first", { title: "Hello" });
+}
+
+// src/live/collection.ts
+export async function example89({ live }: Names) {
+  await live.collection("posts").patch("first", { $inc: { likes: 1 } });
+}
+
+// src/live/collection.ts
+export async function example90({ live }: Names) {
+  await live.collection("posts").delete("first");
+}
+
+// src/live/index.ts
+export async function example91({ client }: Names) {
+  const live = createLive(client);
+  const stop = live.collection("posts").watch({ sort: ["-_created"], limit: 50 }, ({ items }) => console.log(items.length));
+}
+
+// src/live/index.ts
+export async function example92({ client }: Names) {
+  const live = createLive(client);
+}
+
+// src/live/live.ts
+export async function example93({ live }: Names) {
+  const posts = live.collection("posts");
+}
+
+// src/live/live.ts
+export async function example94({ live }: Names) {
+  const room = live.channel("rooms/7");
+}
+
+// src/live/live.ts
+export async function example95({ live }: Names) {
+  console.log(live.state === "offline" ? "You are offline." : "");
+}
+
+// src/live/live.ts
+export async function example96({ live }: Names) {
+  const stop = live.onState((state) => console.log(state));
+}
+
+// src/live/live.ts
+export async function example97({ live }: Names) {
+  if (live.waiting) console.log("Saving …");
+}
+
+// src/live/live.ts
+export async function example98({ live }: Names) {
+  live.close();
+}
+
 // src/problem.ts
-export async function example81({ client, error }: Names) {
+export async function example99({ client, error }: Names) {
   try {
     await client.data.collection("posts").get("first");
   } catch (error) {
@@ -465,17 +560,22 @@ export async function example81({ client, error }: Names) {
 }
 
 // src/problem.ts
-export async function example82({ error, reload }: Names) {
+export async function example100({ error, reload }: Names) {
   if (Problem.is(error, "stale_revision", "document_exists")) await reload();
 }
 
 // src/react/index.ts
-export async function example83({ client }: Names) {
+export async function example101({ client }: Names) {
   const { page, problem, loading } = useQuery(client.data.collection("posts"), { where: { draft: false }, limit: 10 });
 }
 
+// src/react/index.ts
+export async function example102({ live }: Names) {
+  const { items, loading, state } = useLive(live.collection("posts"), { where: { draft: false }, limit: 10 });
+}
+
 // src/server/cookies.ts
-export async function example84({ request, response }: Names) {
+export async function example103({ request, response }: Names) {
   const client = createRequestClient<Database>("https://api.example.com", "pk_…", {
     cookie: request.headers.get("Cookie"),
     origin: "https://app.example.com",
@@ -485,30 +585,30 @@ export async function example84({ request, response }: Names) {
 }
 
 // src/server/verify.ts
-export async function example85({ verifier, token }: Names) {
+export async function example104({ verifier, token }: Names) {
   const { sub, role } = await verifier.verify(token);
 }
 
 // src/server/verify.ts
-export async function example86({ request }: Names) {
+export async function example105({ request }: Names) {
   const verifier = createVerifier("https://api.example.com", "prj_…");
   const claims = await verifier.verify(request.headers.get("Authorization")?.slice(7) ?? "");
 }
 
 // src/testing/index.ts
-export async function example87({  }: Names) {
+export async function example106({  }: Names) {
   const { client, server } = createTestClient({ functions: { hello: () => ({ hello: "world" }) } });
   await client.data.collection("posts").create({ title: "Hello" });
   console.log(server.documents("posts").length); // 1
 }
 
 // src/testing/index.ts
-export async function example88({  }: Names) {
+export async function example107({  }: Names) {
   const { client, server } = createTestClient<Database>();
 }
 
 // src/testing/index.ts
-export async function example89({  }: Names) {
+export async function example108({  }: Names) {
   const server = createTestServer({ hello: () => "world" });
   const eve = createClient("http://bunbase.test", "pk_test", { storage: null, fetch: server.fetch });
 }

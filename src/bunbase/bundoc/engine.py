@@ -49,8 +49,11 @@ class Moment(Protocol):
         """Find documents, as Engine.search. Raises: QueryNeedsIndex, QueryTooSlow."""
         ...
 
-    def next_end(self, collection: str) -> int | None:
-        """Return when the next document of the collection expires, in milliseconds since 1970, None if none does."""
+    def next_end(self, collection: str, since: int) -> int | None:
+        """Return when a document of the collection expires first, at the time `since` or later; None if none does.
+
+        Times are in milliseconds since 1970.
+        """
         ...
 
     def changed_ids(self, collection: str, since: int, most: int) -> frozenset[str] | None:

@@ -8,6 +8,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.pkg.jobs import Job
 
 TEND_SECONDS = 15.0
+CHECK_SECONDS = 1.0  # each result is checked once a minute, in a second of its own
 BACK_UP_SECONDS = 60.0
 
 
@@ -17,6 +18,10 @@ def tend_job(service: BundocService) -> Job:
 
 def tend_live_job(live: LiveService) -> Job:
     return Job("bundoc: tend live queries", live.tend, TEND_SECONDS)
+
+
+def check_live_job(live: LiveService) -> Job:
+    return Job("bundoc: check live queries", live.check, CHECK_SECONDS)
 
 
 def back_up_job(backups: BackupsService) -> Job:

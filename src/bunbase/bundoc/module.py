@@ -12,7 +12,7 @@ from bunbase.bundoc.backups.proofs import Proofs
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
 from bunbase.bundoc.backups.users import BackedUpUsers
 from bunbase.bundoc.backups.work import BackupParts
-from bunbase.bundoc.jobs import back_up_job, tend_job, tend_live_job
+from bunbase.bundoc.jobs import back_up_job, check_live_job, tend_job, tend_live_job
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.routes.fast import FAST_ROUTES
@@ -45,7 +45,10 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         room = BundocRoom(engine, parts, site.clock, settings, site.dev, rooms.later(Functions))
         try:
             async with running(
-                tend_job(room.documents), tend_live_job(room.live_queries), back_up_job(room.backup_service)
+                tend_job(room.documents),
+                tend_live_job(room.live_queries),
+                check_live_job(room.live_queries),
+                back_up_job(room.backup_service),
             ):
                 yield room
         finally:

@@ -100,6 +100,15 @@ bundoc_live_groups = Gauge("bunbase_bundoc_live_groups", "Groups of live queries
 bundoc_live_evaluations = Counter("bunbase_bundoc_live_evaluations_total", "Changes applied to a group without a query")
 bundoc_live_queries = Counter("bunbase_bundoc_live_queries_total", "Queries for groups of live queries", ["why"])
 bundoc_live_diffs = Counter("bunbase_bundoc_live_diffs_total", "Diffs of groups of live queries")
+bundoc_live_waiting = Gauge("bunbase_bundoc_live_waiting_changes", "Changes that live queries have not followed yet")
+bundoc_live_barrier_seconds = Histogram(
+    "bunbase_bundoc_live_barrier_seconds",
+    "From a commit to the barrier after its diffs",
+    buckets=LATENCY_SECONDS,
+)
+bundoc_live_gaps = Counter(
+    "bunbase_bundoc_live_gaps_total", "Changes or events that were lost, so that queries had to run again", ["where"]
+)
 buncast_published = Counter("bunbase_buncast_published_total", "Messages published in channels")
 bundoc_live_resumes = Counter("bunbase_bundoc_live_resumes_total", "Resumed live queries, by what was sent", ["with"])
 live_connections = Gauge("bunbase_live_connections", "Live connections now", ["transport"])

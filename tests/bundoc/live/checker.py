@@ -7,20 +7,24 @@ import itertools
 import random
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.live.group import MINUTE
+from bunbase.bundoc.room import BundocRoom
+from bunbase.contracts.bundoc.backups import JobState, ProjectRestoring
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
-from bunbase.contracts.bundoc.live import Barrier, Live, LiveQuery, NoLiveStream
+from bunbase.contracts.bundoc.live import Barrier, LiveQuery, NoLiveStream
 from bunbase.contracts.bundoc.problems import BundocBusy, RuleDenied
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.pkg.errors import Problem
+from tests.bundoc.backups.backed_up import backed_up, restored
 from tests.bundoc.live.comparing import Snapshot, Violation, compare, same
 from tests.bundoc.live.model import Held, ModelEdge
-from tests.bundoc.live.oracle import NONE, VARIANTS, Doc, History, Variant, expected
+from tests.bundoc.live.oracle import EXPIRES, LEASED, NONE, VARIANTS, Doc, Expected, History, Variant, expected
 from tests.rooms import member_caller, publishable_caller, secret_caller
 
 SETTLE_SECONDS = 20.0
@@ -46,25 +50,29 @@ def user(project: str, uid: str, role: str = "user") -> Caller:
 class Checker:
     """One history: a writer, edges that watch, and the oracle. `seed` decides all but the timing."""
 
-    def __init__(self, service: BundocService, live: Live, seed: int) -> None:
+    def __init__(self, service: BundocRoom, seed: int) -> None:
         self.project = f"prj_{seed:08d}"
         self.server = secret_caller(self.project)
         users = [user(self.project, uid) for uid in USERS]
         self.callers = [*users, user(self.project, "u9", "admin"), publishable_caller(self.project), self.server]
         self.service = service
-        self.live = live
+        self.live = service.live_queries
         self.random = random.Random(seed)
-        self.history = History()
+        self.owner = member_caller(self.project)
+        self.histories: dict[str, History] = {}
+        self.backup: tuple[str, History] | None = None
         self.snapshots: list[Snapshot] = []
         self.edges: list[ModelEdge] = []
         self.numbers = itertools.count(1)
         self.tokens = itertools.count(1)
         self.checked = 0
         self.resumed = 0
+        self.restores = 0
 
     async def run(self, steps: int) -> None:
         for collection in ("notes", "tasks", "members"):
             await self.service.put_collection(self.server, collection, CollectionSpec())
+        self.history = self.histories[await self.epoch()] = History()
         for collection in VARIANTS:
             await self.set_rules(collection)
         self.edges = [self.new_edge(name) for name in ("gateway-1", "gateway-2")]
@@ -91,8 +99,11 @@ class Checker:
                 self.recheck,
                 self.drop,
                 self.rotate,
+                self.check,
+                self.delete_expired,
+                self.restore,
             ),
-            (60, 25, 6, 6, 5, 4, 1, 1),
+            (60, 25, 6, 6, 5, 4, 1, 1, 8, 2, 2),
         )[0]
         for edge in self.edges:
             if edge.reading.done():
@@ -105,7 +116,7 @@ class Checker:
         await asyncio.gather(*[self.write() for _ in range(self.random.randint(1, 4))])
 
     async def write(self) -> None:
-        collection = self.random.choice(("notes", "notes", "tasks", "tasks", "members"))
+        collection = self.random.choice(("notes", "notes", "tasks", "tasks", "members", "leases"))
         match self.random.choice(("put", "put", "put", "patch", "delete", "commit")):
             case "put":
                 id, fields = self.new_id(collection), self.new_fields(collection)
@@ -153,7 +164,7 @@ class Checker:
         self.history.add(int(seq.partition(".")[2]), collection, id, doc)
 
     def new_id(self, collection: str) -> str:
-        if collection == "members":
+        if collection in ("members", "leases"):
             return f"{self.random.choice(('r1', 'r2'))}_{self.random.choice(USERS)}"
         return self.random.choice(IDS)
 
@@ -161,6 +172,9 @@ class Checker:
         draw = self.random
         if collection == "members":
             return {"level": draw.randint(0, 2)}
+        if collection == "leases":
+            ends = datetime.now(UTC) + timedelta(seconds=draw.choice((0.05, 0.3, 1, 3600)))
+            return {"level": draw.randint(0, 2), "until": ends.isoformat(timespec="milliseconds")}
         token = next(self.tokens)
         fields: Doc = {
             "owner": draw.choice(USERS),
@@ -180,11 +194,14 @@ class Checker:
 
     async def set_rules(self, collection: str, variant: Variant | None = None) -> None:
         variant = variant or self.random.choice(VARIANTS[collection])
+        await self.catch_up()
         self.history.rules[collection].append((self.history.last, variant))
-        await self.service.put_collection(self.server, collection, CollectionSpec(rules=variant.rules))
+        spec = CollectionSpec(rules=variant.rules, expires=EXPIRES.get(collection))
+        await self.service.put_collection(self.server, collection, spec)
 
     async def drop(self) -> None:
-        collection = self.random.choice(list(VARIANTS))
+        collection = self.random.choice(("notes", "tasks"))
+        await self.catch_up()
         there = list(self.history.state(self.history.last).get(collection, {}))
         for number, id in enumerate(there):
             self.history.add(self.history.last + 1, collection, id, None)
@@ -198,9 +215,38 @@ class Checker:
     async def rotate(self) -> None:
         """Replace the project's file while everything goes on."""
         with suppress(BundocBusy):
-            await self.service.rotate_data_key(member_caller(self.project))
+            await self.service.rotate_data_key(self.owner)
+
+    async def stands(self) -> str:
+        return await self.service.documents.engine.reached(self.project, "", 0, 0)
+
+    async def epoch(self) -> str:
+        return (await self.stands()).partition(".")[0]
+
+    async def catch_up(self) -> None:
+        """Let the oracle know the number of the newest change, which may be the deletion of an expired document."""
+        self.history.last = max(self.history.last, int((await self.stands()).partition(".")[2]))
+
+    async def delete_expired(self) -> None:
+        await asyncio.gather(self.service.documents.tend(), self.watch())
+
+    async def restore(self) -> None:
+        """Make a backup, or restore it while a client watches."""
+        if self.backup is None:
+            self.backup = await backed_up(self.service, self.owner), self.history.restored()
+            return
+        backup, state = self.backup
+        done, _ = await asyncio.gather(restored(self.service, backup, self.owner, self.owner), self.watch())
+        assert done.state is JobState.DONE, done.problem
+        self.history = self.histories[await self.epoch()] = state.restored()
+        self.restores += 1
 
     # the edges
+
+    async def check(self) -> None:
+        """Let the server send a digest of each result, while writes go on. The edges compare them."""
+        self.live.checked -= MINUTE
+        await asyncio.gather(self.live.check(), self.write())
 
     def new_edge(self, name: str) -> ModelEdge:
         return ModelEdge(self.live, name, self.on_barrier)
@@ -211,7 +257,9 @@ class Checker:
                 said, before = tuple(held.said), frozenset(held.before)
                 self.snapshots.append(
                     Snapshot(
+                        barrier.epoch,
                         barrier.seq,
+                        time.time(),
                         held.query,
                         held.caller,
                         list(held.docs),
@@ -241,7 +289,7 @@ class Checker:
         edge.held[number] = held
         try:
             await self.live.watch(held.caller, edge.name, number, query or held.query)
-        except RuleDenied:
+        except (RuleDenied, ProjectRestoring):
             edge.held.pop(number, None)
         except NoLiveStream:
             edge.reading.result()
@@ -313,8 +361,7 @@ class Checker:
                 edge.reading.result()
             for number, held in edge.held.items():
                 if not (held.started and not held.waiting and self.agrees(held)):
-                    variant = self.history.rules[held.query.collection][-1][1]
-                    wanted = expected(self.history.state(self.history.last), variant, held.query, held.caller)
+                    wanted, variant = self.wanted(held), self.history.rules[held.query.collection][-1][1]
                     raise Violation(
                         f"{number} on {edge.name} at {edge.at} of {self.history.last}: {held.query} for "
                         f"{held.caller.user}, started {held.started}, waiting {held.waiting}, under {variant.name}:\n"
@@ -325,20 +372,26 @@ class Checker:
         return all(held.started and not held.waiting and self.agrees(held) for held in list(edge.held.values()))
 
     def agrees(self, held: Held) -> bool:
-        variant = self.history.rules[held.query.collection][-1][1]
-        wanted = expected(self.history.state(self.history.last), variant, held.query, held.caller)
+        wanted = self.wanted(held)
         return not wanted.denied and same(held.docs, held.n, wanted)
+
+    def wanted(self, held: Held) -> Expected:
+        """Return what the watch must show now."""
+        variant = self.history.rules[held.query.collection][-1][1]
+        return expected(self.history.state(self.history.last), variant, held.query, held.caller, time.time())
 
     def compare(self) -> None:
         self.snapshots.sort(key=lambda one: one.seq)
         for one in self.snapshots:
-            compare(self.history, one)
+            compare(self.histories[one.epoch], one)
         self.checked += len(self.snapshots)
         self.snapshots.clear()
 
     async def compare_bytes(self, held: Held) -> None:
         """Compare the bytes with the answer to the same query over HTTP."""
         query = held.query
+        if query.collection == "leases" or self.history.rules[query.collection][-1][1] is LEASED:
+            return  # documents may expire meanwhile
         try:
             if query.id is not None:
                 wanted = [(await self.service.get(held.caller, query.collection, query.id)).body]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from binascii import crc32
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, cast
 
 import msgspec
 
-from bunbase.contracts.bundoc.live import Barrier, Diff, Ended, Live, LiveEvent, LiveQuery, Started
+from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Live, LiveEvent, LiveQuery, Started
 
 Docs = list[tuple[str, bytes]]  # id and body, in the order of the query
 
@@ -24,6 +25,10 @@ class Body(msgspec.Struct):
 
 class WithId(msgspec.Struct):
     id: str = msgspec.field(name="_id")
+
+
+class WithRev(WithId):
+    rev: int = msgspec.field(name="_rev")
 
 
 class Held:
@@ -55,6 +60,7 @@ class ModelEdge:
         self.on_barrier = on_barrier
         self.held: dict[int, Held] = {}
         self.ended: dict[int, dict[str, Any]] = {}
+        self.checks: list[Check] = []
         self.at = ""
         self.opened = asyncio.Event()
         self.reading = asyncio.create_task(self._read())
@@ -79,6 +85,8 @@ class ModelEdge:
                 for held in self.held.values():
                     if held.group == event.group:
                         self._follow(held, event)
+            case Check():
+                self._check(event)
             case Ended():
                 self.ended[event.number] = event.problem
                 self.held.pop(event.number, None)
@@ -118,6 +126,18 @@ class ModelEdge:
         _change(held, body)
         held.n = held.n if body.n is None else body.n
         held.said.append(event.body)
+
+    def _check(self, event: Check) -> None:
+        self.checks.append(event)
+        for held in self.held.values():
+            if held.group == event.group and held.turn == event.turn and not held.lacks:
+                found = (len(held.docs), crc32(b"".join([b"%b %d\n" % _revision(body) for _, body in held.docs])))
+                assert found == (event.documents, event.crc), f"the check fails: {event}, {held.docs}, {held.trace}"
+
+
+def _revision(body: bytes) -> tuple[bytes, int]:
+    found = msgspec.json.decode(body, type=WithRev)
+    return found.id.encode(), found.rev
 
 
 def _change(held: Held, body: Body) -> None:

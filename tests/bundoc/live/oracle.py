@@ -6,6 +6,7 @@ This shares no code with the server, except the sources of the rules, which stan
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -76,14 +77,24 @@ SECRET_OF_MEMBERS = Variant(
     lambda auth, doc, lookup: auth is not None,
     lambda auth, doc, lookup: _member(auth, doc, lookup) is None,
 )
+LEASED = Variant(
+    "leased",
+    _rules("auth != null && exists('leases', doc.room + '_' + auth.uid)"),
+    lambda auth, doc, lookup: auth is not None and lookup("leases", f"{doc['room']}_{auth['uid']}") is not None,
+)
 VARIANTS = {
     "notes": (OPEN, OWNER, MIXED, BY_DOCUMENT, NONE),
-    "tasks": (MEMBERS, LEVELS, SECRET_OF_MEMBERS, OPEN),
+    "tasks": (MEMBERS, LEVELS, SECRET_OF_MEMBERS, OPEN, LEASED),
+    "leases": (OPEN,),
 }
+EXPIRES = {"leases": "until"}
 
 
 class History:
-    """All acknowledged changes, and the rules with the number of the change after which they were set."""
+    """All acknowledged changes, and the rules with the number of the change after which they were set.
+
+    A restore begins a new history with the documents and rules of the backup, which is a History, too.
+    """
 
     def __init__(self) -> None:
         self.changes: list[tuple[int, str, str, Doc | None]] = []
@@ -93,6 +104,13 @@ class History:
         self._state: State = {}
         self._at = 0
         self._next = 0
+
+    def restored(self) -> History:
+        """Return a new history that begins with the present state."""
+        new = History()
+        new.changes = [(0, name, id, doc) for name, docs in self.state(self.last).items() for id, doc in docs.items()]
+        new.rules = {name: [(0, rules[-1][1])] for name, rules in self.rules.items()}
+        return new
 
     def add(self, seq: int, collection: str, id: str, doc: Doc | None) -> None:
         self.changes.append((seq, collection, id, doc))
@@ -135,13 +153,19 @@ def auth_of(caller: Caller) -> Any:
     return None if caller.user is None else {"uid": caller.user.uid, "role": caller.user.role}
 
 
-def expected(state: State, variant: Variant, query: LiveQuery, caller: Caller) -> Expected:
-    """Return what the caller must hold."""
+def lives(doc: Doc, now: float) -> bool:
+    """True if the document has not expired. `now`: in seconds since 1970."""
+    return "until" not in doc or datetime.fromisoformat(doc["until"]).timestamp() > now
+
+
+def expected(state: State, variant: Variant, query: LiveQuery, caller: Caller, now: float) -> Expected:
+    """Return what the caller must hold at the time `now`, in seconds since 1970."""
     bound = caller.kind is CallerKind.PUBLISHABLE
-    auth, documents = auth_of(caller), state.get(query.collection, {})
+    living = {name: {id: doc for id, doc in docs.items() if lives(doc, now)} for name, docs in state.items()}
+    auth, documents = auth_of(caller), living.get(query.collection, {})
 
     def lookup(collection: str, id: str) -> Doc | None:
-        return state.get(collection, {}).get(id)
+        return living.get(collection, {}).get(id)
 
     if bound and variant.see is None and query.id is None:
         return Expected([], None, frozenset(), denied=True)

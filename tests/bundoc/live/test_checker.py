@@ -12,8 +12,7 @@ import time
 
 import pytest
 
-from bunbase.bundoc.live.service import LiveService
-from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.room import BundocRoom
 from tests.bundoc.live.checker import Checker
 from tests.seeds import seeds
 
@@ -24,8 +23,8 @@ SECONDS = float(os.environ.get("BUNBASE_LIVE_SECONDS", "0"))
 
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(6))
-async def test_each_barrier_shows_what_the_oracle_shows(service: BundocService, live: LiveService, seed: int) -> None:
-    checker = Checker(service, live, seed)
+async def test_each_barrier_shows_what_the_oracle_shows(room: BundocRoom, seed: int) -> None:
+    checker = Checker(room, seed)
 
     await checker.run(steps=80)
 
@@ -34,17 +33,17 @@ async def test_each_barrier_shows_what_the_oracle_shows(service: BundocService, 
 
 @pytest.mark.skipif(not SECONDS, reason="a long search: make live")
 @pytest.mark.timeout(SECONDS + 600)
-async def test_no_history_breaks_the_promise_for_as_long_as_wanted(service: BundocService, live: LiveService) -> None:
-    until, histories, checked, resumed = time.monotonic() + SECONDS, 0, 0, 0
+async def test_no_history_breaks_the_promise_for_as_long_as_wanted(room: BundocRoom) -> None:
+    until, histories, checked, resumed, restores = time.monotonic() + SECONDS, 0, 0, 0, 0
 
     while time.monotonic() < until:
         seed = random.SystemRandom().getrandbits(26)
         sys.stderr.write(f"seed {seed}\n")
-        checker = Checker(service, live, seed)
+        checker = Checker(room, seed)
         await checker.run(steps=300)
         histories, checked, resumed = histories + 1, checked + checker.checked, resumed + checker.resumed
+        restores += checker.restores
 
-    sys.stderr.write(
-        f"{histories} histories, {checked} results compared at barriers, {resumed} resumes, 0 violations\n"
-    )
+    done = f"{histories} histories, {checked} results compared at barriers, {resumed} resumes, {restores} restores"
+    sys.stderr.write(f"{done}, 0 violations\n")
     assert checked

@@ -4,91 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
 from bunbase.bundoc.engine import Moment
-from bunbase.bundoc.live import hub, visibility
+from bunbase.bundoc.live import evaluation, hub, visibility
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.incremental import Image, apply_change
-from bunbase.bundoc.live.service import LiveService
+from bunbase.bundoc.live.window import Window
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
+from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
-from bunbase.contracts.bundoc.live import Barrier, LiveQuery, NoLiveStream
-from bunbase.contracts.caller import Caller, EndUser
-from bunbase.pkg.clock import rfc3339
+from bunbase.contracts.bundoc.live import LiveQuery, NoLiveStream
 from bunbase.pkg.errors import InvalidInput, Problem
-from tests.bundoc.live.model import Held, ModelEdge
-from tests.rooms import publishable_caller, secret_caller
-
-SERVER = secret_caller("prj_a")
-DEADLINE_SECONDS = 20.0
-OWNER = "auth != null && doc.owner == auth.uid"
-
-
-def ada(uid: str = "ada", role: str = "user") -> Caller:
-    return publishable_caller("prj_a", EndUser(uid, None, role, {}, "ses_1"))
-
-
-class Following:
-    """An edge, and the state of each of its watches. `said`: the bytes of all bodies."""
-
-    def __init__(self, live: LiveService, name: str = "gateway") -> None:
-        self.live = live
-        self.barriers: list[Barrier] = []
-        self.edge = ModelEdge(live, name, lambda _edge, barrier: self.barriers.append(barrier))
-
-    async def watch(self, caller: Caller, number: int, query: LiveQuery) -> Held:
-        await self.edge.opened.wait()
-        held = self.edge.held[number] = Held(query, caller, [])
-        await self.live.watch(caller, self.edge.name, number, query)
-        await self.until(lambda: held.started)
-        return held
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        until = time.monotonic() + DEADLINE_SECONDS
-        while not true():
-            assert time.monotonic() < until, "it did not happen"
-            if self.edge.reading.done():
-                self.edge.reading.result()
-            await asyncio.sleep(0.002)
-
-    async def reached(self, seq: int) -> None:
-        await self.until(lambda: bool(self.barriers) and self.barriers[-1].seq >= seq)
-
-
-@pytest.fixture
-async def following(live: LiveService) -> AsyncIterator[Following]:
-    following = Following(live)
-    yield following
-    await following.edge.stop()
-
-
-def ids(held: Held) -> list[str]:
-    return [id for id, _ in held.docs]
-
-
-def in_seconds(seconds: float) -> str:
-    return rfc3339(datetime.now(UTC) + timedelta(seconds=seconds))
-
-
-async def put(service: BundocService, id: str, collection: str = "posts", **fields: Any) -> int:
-    """Put a document. Return the number of the change."""
-    done = await service.put(SERVER, collection, id, msgspec.json.encode(fields), NO_PRECONDITION)
-    assert done.written is not None
-    return int(done.written.seq.partition(".")[2])
-
-
-async def ruled(service: BundocService, list: str | None, collection: str = "posts", **hidden: str) -> None:
-    rules = Rules(list=list, get=list, hidden=hidden)
-    await service.put_collection(SERVER, collection, CollectionSpec(rules=rules))
+from tests.bundoc.live.following import DEADLINE_SECONDS, OWNER, SERVER, Following, ada, ids, in_seconds, put, ruled
+from tests.bundoc.live.model import Held
+from tests.rooms import secret_caller
 
 
 async def test_a_watch_gets_its_result_and_then_each_change_of_it(service: BundocService, following: Following) -> None:
@@ -235,6 +170,28 @@ async def test_an_expired_document_goes_without_a_write(service: BundocService, 
     await following.until(lambda: held.n == 1)
 
     assert ids(held) == ["a"]
+
+
+async def test_a_document_that_expires_during_the_query_goes(
+    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.put_collection(SERVER, "posts", CollectionSpec(expires="until"))
+    found, slept = evaluation._found, [False]
+
+    def slowly(*arguments: Any) -> Window:
+        window = found(*arguments)
+        if not slept[0]:
+            slept[0] = True
+            time.sleep(0.5)  # in a thread
+        return window
+
+    monkeypatch.setattr(evaluation, "_found", slowly)
+    await put(service, "a", until=in_seconds(0.3))
+
+    held = await following.watch(SERVER, 1, LiveQuery("posts", count=True))
+
+    assert slept[0]
+    await following.until(lambda: held.n == 0 and not held.docs)
 
 
 async def test_a_document_that_rules_look_up_counts_until_it_expires(

@@ -13,13 +13,16 @@ from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.live import evaluation, frames, incremental, telling, window
 from bunbase.bundoc.live.edge import Edge
+from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.group_index import GroupIndex
-from bunbase.bundoc.live.service import LiveService
+from bunbase.bundoc.live.registry import Registry
 from bunbase.bundoc.live.tail import Tail
+from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.bundoc.permissions.access import Access
-from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc.live import Diff, LiveEvent
+from bunbase.bundoc.room import BundocRoom
+from bunbase.contracts.bundoc.live import Check, Diff, LiveEvent
+from tests.bundoc.live import checker
 from tests.bundoc.live.checker import IDS, Checker
 
 pytestmark = pytest.mark.usefixtures("few_spares")
@@ -109,6 +112,29 @@ def ignore_rules_after_the_query(patch: Patch) -> None:
     patch.setattr(incremental, "_visible", lambda asked, _access, image: visible(asked, None, image))
 
 
+def check_what_is_not_told_yet(patch: Patch) -> None:
+    def checking(self: Telling, group: Group) -> None:
+        rows = group.result.window.shown
+        for edge in group.edges if group.asked.shows_rev else ():
+            edge.put(Check(group.name, group.turn, len(rows), window.digest(rows)))
+
+    patch.setattr(Telling, "check", checking)
+
+
+def check_documents_without_their_order(patch: Patch) -> None:
+    digest = window.digest
+    patch.setattr(telling, "digest", lambda rows: digest(sorted(rows, key=lambda row: row.id)))
+
+
+def forget_that_documents_expire(patch: Patch) -> None:
+    patch.setattr(evaluation, "_next_end", lambda *_arguments: None)
+
+
+def keep_results_when_anything_may_have_changed(patch: Patch) -> None:
+    """A restore is told in this way."""
+    patch.setattr(Registry, "mark_all", lambda _self, regroup=False: None)
+
+
 MUTATIONS = (
     drop_a_diff,
     leak_an_id,
@@ -121,21 +147,26 @@ MUTATIONS = (
     count_only_what_comes,
     resume_without_the_log,
     ignore_rules_after_the_query,
+    check_what_is_not_told_yet,
+    check_documents_without_their_order,
+    forget_that_documents_expire,
+    keep_results_when_anything_may_have_changed,
 )
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.__name__)
 async def test_the_checker_finds_the_fault(
-    service: BundocService, live: LiveService, monkeypatch: Patch, mutation: Callable[[Patch], Any]
+    room: BundocRoom, monkeypatch: Patch, mutation: Callable[[Patch], Any]
 ) -> None:
+    monkeypatch.setattr(checker, "SETTLE_SECONDS", 5.0)  # some faults show only when nothing comes any more
     mutation(monkeypatch)
 
     with pytest.raises(AssertionError) as found:
-        await check_histories(service, live)
+        await check_histories(room)
 
     assert "of 0:" not in str(found.value), "the histories did not begin"
 
 
-async def check_histories(service: BundocService, live: LiveService) -> None:
+async def check_histories(room: BundocRoom) -> None:
     for seed in range(8):
-        await Checker(service, live, seed).run(steps=80)
+        await Checker(room, seed).run(steps=80)

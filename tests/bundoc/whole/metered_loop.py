@@ -23,9 +23,15 @@ class MeteredLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.watching = False
-        self.bytes = self.calls = self.longest_bytes = self.longest_calls = 0
+        self.bytes = self.calls = self.longest_bytes = self.longest_calls = self.ended_calls = 0
+
+    @property
+    def all_calls(self) -> int:
+        """The calls of all turns."""
+        return self.ended_calls + self.calls
 
     def _run_once(self) -> None:
+        self.ended_calls += self.calls
         self.bytes = self.calls = 0
         super()._run_once()  # type: ignore[misc]  # asyncio's own, which typeshed does not name
         self.end_turn()

@@ -2,7 +2,7 @@
 
 import type { Call, WriteCall } from "../call.js";
 import { Problem } from "../problem.js";
-import { type Credentials, path, type Wanted } from "../transport.js";
+import { path, type Wanted } from "../transport.js";
 import type { DataRequests } from "./requests.js";
 import type {
   Aggregate,
@@ -206,9 +206,9 @@ export class Collection<C extends CollectionTypes> {
     await this.#requests.write(this.#conditional("DELETE", id, undefined, options), options);
   }
 
-  /** The tokens of the user who reads and writes. @internal */
-  get credentials(): Credentials | undefined {
-    return this.#requests.transport.credentials;
+  /** The requests of the user who reads and writes, for the other entries. @internal */
+  get requests(): DataRequests {
+    return this.#requests;
   }
 
   #path(id?: string): string {

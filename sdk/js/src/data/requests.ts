@@ -7,12 +7,13 @@ import { randomText, type Transport, type Wanted } from "../transport.js";
  * the newest write of this client, so that it sees this write wherever the answer comes from. @internal
  */
 export class DataRequests {
-  #newest: string | undefined;
+  /** The mark of the newest write, or of the newest state that an answer has shown. */
+  seq: string | undefined;
 
   constructor(readonly transport: Transport) {}
 
   async read<T>(wanted: Wanted, call: Call = {}, again = true): Promise<T> {
-    const asked = this.#newest;
+    const asked = this.seq;
     const headers: Record<string, string> = asked ? { "X-Bunbase-At-Least": asked } : {};
     try {
       return await this.#sent({ ...wanted, headers, repeatable: true, filters: true }, call);
@@ -20,7 +21,7 @@ export class DataRequests {
       if (!again || !Problem.is(problem, "not_yet") || typeof problem.body.seq !== "string") throw problem;
       this.#note(problem.body.seq);
       // a backup was restored: the write of this client does not exist any more, so the read begins a new history
-      if (epochOf(this.#newest) === epochOf(asked)) throw problem;
+      if (epochOf(this.seq) === epochOf(asked)) throw problem;
       return this.read(wanted, call, false);
     }
   }
@@ -51,8 +52,8 @@ export class DataRequests {
   /** Keeps the newest mark. A mark of another epoch replaces it: the database was restored. */
   #note(mark: string | null): void {
     if (!mark) return;
-    const [[epoch, seq], [lastEpoch, lastSeq]] = [mark.split("."), (this.#newest ?? "").split(".")];
-    if (epoch !== lastEpoch || Number(seq) > Number(lastSeq)) this.#newest = mark;
+    const [[epoch, seq], [lastEpoch, lastSeq]] = [mark.split("."), (this.seq ?? "").split(".")];
+    if (epoch !== lastEpoch || Number(seq) > Number(lastSeq)) this.seq = mark;
   }
 }
 

@@ -7,6 +7,8 @@ import type { User } from "../auth/types.js";
 import type { Collection } from "../data/collection.js";
 import type { CollectionTypes, Found, Page, Query } from "../data/types.js";
 import { writeJson } from "../json.js";
+import type { LiveCollection, LiveQuery } from "../live/collection.js";
+import type { LiveResult } from "../live/views.js";
 import { Problem } from "../problem.js";
 
 /**
@@ -44,7 +46,7 @@ export function useQuery<C extends CollectionTypes, const S extends string = nev
   query: Query<C, S> | null,
 ): QueryState<Found<C, S>> {
   const text = query && writeJson(query);
-  const { credentials } = collection;
+  const { credentials } = collection.requests.transport;
   const subscribe = useCallback((changed: () => void) => credentials?.listen(changed) ?? (() => {}), [credentials]);
   const userId = useSyncExternalStore(subscribe, () => credentials?.userId, () => undefined);
   const asked = useRef(query);
@@ -70,6 +72,35 @@ export function useQuery<C extends CollectionTypes, const S extends string = nev
     const { userId: of, ...mine } = state; // the state of another user stays for one rendering, until the effect runs
     return { ...(of === userId ? mine : { page: undefined, problem: undefined, loading: text !== null }), reload };
   }, [state, reload, userId, text]);
+}
+
+const NONE: never[] = [];
+const NOTHING: LiveResult<never> = {
+  ...{ items: NONE, added: NONE, changed: NONE, removed: NONE, moved: NONE },
+  ...{ count: undefined, problem: undefined, loading: false, state: "offline", pending: false },
+};
+const WAITING: LiveResult<never> = { ...NOTHING, loading: true };
+
+/**
+ * Follows the result of a live query, and renders again with each new result. The query may be written in place: it is
+ * compared by its contents. Pass null as long as there is nothing to follow. No user sees a result of another. On a server,
+ * it is loading.
+ *
+ * ```tsx
+ * const { items, loading, state } = useLive(live.collection("posts"), { where: { draft: false }, limit: 10 });
+ * ```
+ */
+export function useLive<C extends CollectionTypes, const S extends string = never>(
+  collection: LiveCollection<C>,
+  query: LiveQuery<C, S> | null,
+): LiveResult<Found<C, S>> {
+  const text = query && writeJson(query);
+  const { views, name } = collection;
+  // the collection and the query may be written in place, so they are new objects each time
+  const store = useMemo(() => query && collection.store(query), [views, name, text]);
+  const subscribe = useCallback((changed: () => void) => store?.subscribe(changed) ?? (() => {}), [store]);
+  const waiting = (text === null ? NOTHING : WAITING) as LiveResult<Found<C, S>>;
+  return useSyncExternalStore(subscribe, () => store?.get() ?? waiting, () => waiting);
 }
 
 interface State<T> extends Omit<QueryState<T>, "reload"> {

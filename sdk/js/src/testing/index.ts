@@ -16,9 +16,10 @@ import type { ClientOptions } from "../call.js";
 import type { AnyDatabase, Schema } from "../data/types.js";
 import { type Client, createClient } from "../index.js";
 import { readJson, writeJson } from "../json.js";
+import { refused } from "../local.js";
 import { invalidValue, Problem } from "../problem.js";
 import type { ProblemCode } from "../problem_codes.js";
-import { checkKnown, type Condition, MemoryDocuments, refused } from "./documents.js";
+import { checkKnown, type Condition, MemoryDocuments } from "./documents.js";
 
 /** A function of your app, in the test. It returns JSON or a Response. */
 export type TestFunction = (body: unknown, request: Request) => unknown;

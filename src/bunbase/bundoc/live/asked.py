@@ -48,6 +48,11 @@ class ParsedLive(msgspec.Struct, frozen=True):
     def order(self) -> Order:
         return self.search.order
 
+    @property
+    def shows_rev(self) -> bool:
+        """True if the documents of the result have their revision."""
+        return self.paths is None or ("_rev",) in self.paths
+
 
 class Resume(msgspec.Struct, frozen=True):
     """The state that a client holds: the result at the change `seq` of the history `epoch`, with the documents `have`.

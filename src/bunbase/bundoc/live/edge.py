@@ -8,6 +8,7 @@ from typing import Final
 from bunbase.bundoc.live.asked import ParsedLive, Resume
 from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, Started
 from bunbase.contracts.caller import Caller
+from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 64 << 20
 EVENT_BYTES: Final = 200  # of an event, in addition to its body
@@ -17,6 +18,7 @@ class Member:
     """One watch. `group`: the name of its group, empty until it has entered one.
 
     `checks`: how often the caller was changed. `started`: the edge holds the result of the group.
+    `holds`: the edge holds a result, maybe of another group. Then the next one must come before the next Barrier.
     `withdrawn`: the watch has ended.
     """
 
@@ -29,11 +31,15 @@ class Member:
         self.group = ""
         self.checks = 0
         self.started = False
+        self.holds = False
         self.withdrawn = False
 
 
 class Edge:
-    """A queue, bounded in bytes. `behind`: it was read too slowly, and has lost events. `watches`: by number."""
+    """A queue, bounded in bytes. `watches`: by number.
+
+    `behind`: it was read too slowly, and has lost events. `on_read`: set when the events that wait have been read.
+    """
 
     def __init__(self, name: str, max_bytes: int = MAX_BYTES) -> None:
         self.name = name
@@ -42,8 +48,14 @@ class Edge:
         self.events: list[LiveEvent] = []
         self.bytes = 0
         self.news = asyncio.Event()
+        self.on_read: set[asyncio.Event] = set()
         self.closed = False
         self.behind = False
+
+    @property
+    def has_room(self) -> bool:
+        """True if results may be added. Half of the room is for differences, which cannot wait."""
+        return self.bytes <= self.max_bytes // 2
 
     def put(self, event: LiveEvent) -> None:
         """Add an event. If there is no room for it, the stream ends."""
@@ -52,6 +64,7 @@ class Edge:
         size = EVENT_BYTES + (len(event.body) if isinstance(event, Started | Diff) else 0)
         if self.events and self.bytes + size > self.max_bytes:
             self.behind = True
+            metrics.bundoc_live_gaps.labels("stream").inc()
             self.close()
         elif self._repeats(event):
             self.events[-1] = event
@@ -77,6 +90,8 @@ class Edge:
             return None
         events, self.events, self.bytes = tuple(self.events), [], 0
         self.news.clear()
+        while self.on_read:
+            self.on_read.pop().set()
         return events
 
     def _repeats(self, event: LiveEvent) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from bunbase.contracts.caller import Caller
 
 MAX_LOOKED_UP: Final = 5000
 AFTER_END_MS: Final = 2
+TRIES: Final = 3  # of a query during which a document expires
 SOONEST_MS: Final = 50  # between two queries that only time makes necessary
 TIMED_SECONDS: Final = 30  # rules that read the time are evaluated again after this time
 
@@ -51,22 +52,24 @@ def evaluated(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, 
 
     Raises: RuleDenied, InvalidQuery, QueryNeedsIndex, CollectionNotFound, LiveQueryTooLarge, RulesTooSlow.
     """
+    return queried(moment, asked, view_of(asked, caller, moment.terms(asked.collection), now, dev))
+
+
+def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
+    """Run the query for a view under the rules of the moment. Raises: as `evaluated`."""
     terms = moment.terms(asked.collection)
-    view = view_of(asked, caller, terms, now, dev)
-    looked_up: set[Place] = set()
-    try:
-        window = _document(moment, asked, view, looked_up) if asked.id else _found(moment, asked, view, looked_up)
-    except QueryTooSlow as slow:
-        raise RulesTooSlow(slow.detail) from None
-    check_size(window, asked.bounded)
-    if len(looked_up) > MAX_LOOKED_UP:
-        raise LiveQueryTooLarge(f"The rules of this query look up more than {MAX_LOOKED_UP} documents.")
     expires = terms is not None and terms.definition.expires is not None
+    for _ in range(TRIES):
+        began = _now()
+        window, looked_up = _run(moment, asked, view)
+        end = _next_end(moment, {asked.collection, *(name for name, _ in looked_up)}, began)
+        if end is None or end > _now():
+            break  # otherwise, a document expired meanwhile, and may be counted but not shown
     return Result(
         view=view,
         window=window,
-        looked_up=frozenset(looked_up),
-        due=_due(moment, asked, view, looked_up),
+        looked_up=looked_up,
+        due=_due(view, end),
         follows=view.steady and asked.light and not expires,
     )
 
@@ -82,7 +85,26 @@ def check_size(window: Window, bounded: bool) -> None:
 
 def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
     """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
-    return HeldRow(position(asked.order, decode(seen(stored))), stored.id, selected(stored, asked.paths))
+    return row_from(asked, stored, decode(seen(stored)), None)
+
+
+def row_from(asked: ParsedLive, stored: StoredDocument, fields: Any, whole: bytes | None) -> HeldRow:
+    """Return the row of a document. `fields`: may have hidden ones. `whole`: the seen form, if nothing is hidden."""
+    body = whole if whole is not None and asked.paths is None else selected(stored, asked.paths)
+    return HeldRow(position(asked.order, fields), stored.id, body, stored.rev if asked.shows_rev else 0)
+
+
+def _run(moment: Moment, asked: ParsedLive, view: View) -> tuple[Window, frozenset[Place]]:
+    """Return the window, and the documents that the rules have looked up."""
+    looked_up: set[Place] = set()
+    try:
+        window = _document(moment, asked, view, looked_up) if asked.id else _found(moment, asked, view, looked_up)
+    except QueryTooSlow as slow:
+        raise RulesTooSlow(slow.detail) from None
+    check_size(window, asked.bounded)
+    if len(looked_up) > MAX_LOOKED_UP:
+        raise LiveQueryTooLarge(f"The rules of this query look up more than {MAX_LOOKED_UP} documents.")
+    return window, frozenset(looked_up)
 
 
 def _found(moment: Moment, asked: ParsedLive, view: View, looked_up: set[Place]) -> Window:
@@ -128,11 +150,20 @@ def _noting(lookup: Lookup, looked_up: set[Place]) -> Lookup:
     return noting
 
 
-def _due(moment: Moment, asked: ParsedLive, view: View, looked_up: set[Place]) -> int | None:
-    """Return when a document expires that may matter, or when rules that read the time are asked again."""
-    ends = [moment.next_end(name) for name in {asked.collection, *(name for name, _ in looked_up)}]
-    times = [end + AFTER_END_MS for end in ends if end is not None]
-    now = int(time.time() * 1000)  # the clock of SQLite, which decides about the end of a document
+def _next_end(moment: Moment, collections: Iterable[str], since: int) -> int | None:
+    """Return when a document of these collections expires first, at the time `since` or later."""
+    ends = [moment.next_end(name, since) for name in collections]
+    return min([end for end in ends if end is not None], default=None)
+
+
+def _due(view: View, end: int | None) -> int | None:
+    """Return when the result may change without a write. `end`: when a document expires that may matter."""
+    times = [end + AFTER_END_MS] if end is not None else []
     if view.timed:
-        times.append(now + TIMED_SECONDS * 1000)
-    return max(min(times), now + SOONEST_MS) if times else None
+        times.append(_now() + TIMED_SECONDS * 1000)
+    return max(min(times), _now() + SOONEST_MS) if times else None
+
+
+def _now() -> int:
+    """Return milliseconds since 1970 on the clock of SQLite, which decides about the end of a document."""
+    return int(time.time() * 1000)

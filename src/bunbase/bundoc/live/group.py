@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.edge import Edge, Member
@@ -10,12 +11,15 @@ from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.window import HeldRow
 from bunbase.contracts.caller import Caller
 
+MINUTE: Final = 60  # seconds between two checks of a result
+
 
 class Group:
     """`result` is the state at the change `seq` of the history `epoch`.
 
     `told`: the rows after the last diff. `caller`: a caller with this view. `stale`: a query must run before anything
-    is told. `regroup`: the rules may have changed, so the view of each member must be made again.
+    is told. `regroup`: the rules may have changed, so the view of each member must be made again. `second`: of each
+    minute, when the result is checked.
     """
 
     def __init__(self, asked: ParsedLive, caller: Caller, result: Result, epoch: str, seq: int) -> None:
@@ -27,6 +31,7 @@ class Group:
         self.gone = False
         self.take(result, epoch, seq)
         self.tell()
+        self.second = int(self.name[:8], 16) % MINUTE
 
     @property
     def name(self) -> str:

@@ -20,12 +20,14 @@ import asyncio
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from copy import copy
 from typing import Final
 
 from bunbase.bundoc.changes import DocumentChange
 from bunbase.bundoc.engine import Engine, Moment
+from bunbase.bundoc.live.beginnings import Beginnings, FirstFound, FirstQuery
 from bunbase.bundoc.live.edge import Member
-from bunbase.bundoc.live.evaluation import Result, check_size, evaluated
+from bunbase.bundoc.live.evaluation import Result, check_size
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.incremental import Image, apply_change, touches
 from bunbase.bundoc.live.registry import Registry
@@ -33,7 +35,7 @@ from bunbase.bundoc.live.rounds import Done, Job, run_jobs
 from bunbase.bundoc.live.slices import Slices
 from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
-from bunbase.bundoc.live.visibility import View, view_of
+from bunbase.bundoc.live.visibility import View, current_view
 from bunbase.contracts.bundoc.backups import ProjectRestoring
 from bunbase.contracts.bundoc.live import LiveQueryTooLarge
 from bunbase.contracts.bundoc.problems import BundocBusy, QueryTooSlow
@@ -58,7 +60,7 @@ class Hub:
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
-    `starting`: the queries that make new groups, by view.
+    `beginnings`: the queries that make new groups.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
@@ -67,11 +69,11 @@ class Hub:
         self.clock = clock
         self.dev = dev
         self.groups = Registry()
-        self.telling = Telling(project, engine)
-        self.doubtful: frozenset[str] = frozenset()
-        self.starting: dict[str, asyncio.Task[Group]] = {}
-        self.again: set[asyncio.Task[None]] = set()
         self.tail = Tail()
+        self.telling = Telling(project, engine, self.tail.news)
+        self.doubtful: frozenset[str] = frozenset()
+        self.beginnings = Beginnings(project, engine, clock, dev, lambda: self.tail.altered, self._make)
+        self.again: set[asyncio.Task[None]] = set()
         self.epoch, self.seq = "", -1
         self.entering = 0
         self.slices = Slices()
@@ -80,15 +82,16 @@ class Hub:
 
     @property
     def empty(self) -> bool:
-        return not self.groups.by_name and not self.starting and not self.again and not self.entering
+        return not self.groups.by_name and not self.beginnings.by_view and not self.again and not self.entering
 
     async def close(self) -> None:
         self.engine.unfollow(self.project)
         self.tail.forget()  # a snapshot may wait for a batch, which will not come any more
-        for task in (self.rounds, *self.starting.values(), *self.again):
+        for task in (self.rounds, *self.again):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
+        await self.beginnings.close()
         for group in list(self.groups.by_name.values()):
             self.groups.remove(group)
 
@@ -150,47 +153,47 @@ class Hub:
             return
         except Problem as problem:
             self.end(problem)
-        for group in [
-            one for one in self.groups.by_name.values() if not one.members
-        ]:  # their callers left during the query
+        empty = [one for one in self.groups.by_name.values() if not one.members]  # their callers left during the query
+        for group in empty:
             self.groups.remove(group)
+
+    async def check(self, seconds: Iterable[int]) -> None:
+        """Send the digests of the results that are checked in these seconds of each minute."""
+        for group in [group for second in seconds for group in self.groups.by_second.get(second, ())]:
+            self.telling.check(group)
+            await self.slices.turn()
 
     async def _view(self, member: Member, caller: Caller) -> View:
         terms = await self.engine.terms(self.project, member.asked.collection)
-        return await asyncio.to_thread(view_of, member.asked, caller, terms, self.clock.now(), self.dev)
+        return await current_view(member.asked, caller, terms, self.clock.now(), self.dev)
 
     async def _started(self, view: View, member: Member) -> Group | None:
-        """Return a new group. Watches with the same view wait for the same query.
+        """Return a new group. Watches with the same view wait for the same query, and get the same error.
 
         The query may see newer rules, under which these watches have different views. Then its outcome is only for the
         watch that began it, and the others get None.
         """
-        task = self.starting.get(view.name)
-        if task is not None:
-            with suppress(Problem):
-                group = await asyncio.shield(task)
-                return group if group.name == view.name else None
+        done = self.beginnings.done(view.name)
+        begins = done is None
+        if done is None:
+            self.groups.check_room(member.asked.collection, len(self.beginnings.by_view))
+            done = self.beginnings.begin(view.name, member.asked, member.caller)
+        name, begun = await asyncio.shield(done)
+        if not begins and name != view.name:
             return None
-        self.groups.check_room(member.asked.collection, len(self.starting))
-        task = self.starting[view.name] = asyncio.create_task(self._start(member))
-        task.add_done_callback(lambda _: self.starting.pop(view.name, None))
-        return await asyncio.shield(task)
+        if isinstance(begun, Problem):
+            raise copy(begun)  # each call raises its own, since a raised exception collects its traceback
+        return begun
 
-    async def _start(self, member: Member) -> Group:
-        altered, asked, caller = self.tail.altered, member.asked, member.caller
-        now = self.clock.now()
-
-        def work(moment: Moment) -> tuple[str, int, Result]:
-            return moment.epoch, moment.seq, evaluated(moment, asked, caller, now, self.dev)
-
-        epoch, seq, result = await self.engine.moment(self.project, work)
-        if (there := self.groups.by_name.get(result.view.name)) is not None:
+    def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
+        """Return the group of a first query. `altered`: as in the tail before its snapshot."""
+        if (there := self.groups.by_name.get(found.view)) is not None:
             return there
-        group = Group(asked, caller, result, epoch, seq)
+        group = Group(first.asked, first.caller, result, found.epoch, found.seq)
         if not self.epoch:
-            self.epoch, self.seq = epoch, seq
+            self.epoch, self.seq = found.epoch, found.seq
         self.groups.add(group)
-        if altered != self.tail.altered or epoch != self.epoch or seq < self.seq:
+        if altered != self.tail.altered or found.epoch != self.epoch or found.seq < self.seq:
             self.groups.mark([group], regroup=True)
         return group
 
@@ -250,6 +253,7 @@ class Hub:
                 await self._run_stale()
         took = time.monotonic() - began
         await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
+        self.tail.told()
         if self.doubtful:
             self.tail.news.set()
         await asyncio.sleep(min(REST_SECONDS, took))
@@ -323,6 +327,7 @@ class Hub:
             self.groups.stale.pop(one.job.group, None)
             if not one.job.group.gone:
                 self._place(one, epoch, seq)
+            await self.slices.turn()
 
     async def _reach(self, epoch: str, seq: int) -> list[Job]:
         """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
@@ -332,6 +337,7 @@ class Hub:
             self.epoch, self.seq = epoch, seq
         elif not await self.tail.reaches(seq, self.seq):
             log.warning("the changes of a commit did not arrive", project=self.project, seq=seq)
+            metrics.bundoc_live_gaps.labels("arrival").inc()
             self.groups.mark_all(regroup=True)
         await self._apply_pending(seq)
         self.seq = max(self.seq, seq)

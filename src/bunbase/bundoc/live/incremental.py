@@ -6,13 +6,12 @@ from typing import Any, Final
 
 from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.live.asked import ParsedLive
-from bunbase.bundoc.live.evaluation import Result, decode, row_of
+from bunbase.bundoc.live.evaluation import Result, decode, row_from
 from bunbase.bundoc.live.window import HeldRow
 from bunbase.bundoc.permissions.access import Access, LoopBudget
 from bunbase.bundoc.query.predicate import matches
-from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.pkg import effort
-from bunbase.pkg.rules.inputs import Postponed
+from bunbase.pkg.rules.inputs import Postponed, json_value
 
 LOOP_BYTES: Final = 16 << 10  # of a document; a larger one is evaluated by a query in a thread
 
@@ -23,8 +22,17 @@ class Image:
     def __init__(self, stored: StoredDocument | None) -> None:
         self.stored = stored
         self.large = stored is not None and len(stored.body) > LOOP_BYTES
+        self._whole: bytes | None = None
         self._fields: dict[str, Any] | None = None
         self._rule_fields: dict[str, Any] | None = None
+
+    @property
+    def whole(self) -> bytes:
+        """The seen form of the document."""
+        assert self.stored is not None
+        if self._whole is None:
+            self._whole = seen(self.stored)
+        return self._whole
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -33,7 +41,7 @@ class Image:
             return {}
         if self._fields is None:
             effort.note(len(self.stored.body))
-            self._fields = decode(seen(self.stored))
+            self._fields = decode(self.whole)
         return self._fields
 
     @property
@@ -41,7 +49,7 @@ class Image:
         """The fields as rules see them."""
         assert self.stored is not None
         if self._rule_fields is None:
-            self._rule_fields = seen_fields(self.stored)
+            self._rule_fields = json_value(self.whole)
         return self._rule_fields
 
 
@@ -53,7 +61,7 @@ def touches(asked: ParsedLive, before: Image, after: Image) -> bool:
 
 
 def apply_change(asked: ParsedLive, result: Result, before: Image, after: Image) -> bool:
-    """DocumentChange the window. Return True if it has changed. Raises: Postponed if the rules take too long."""
+    """Change the window. Return True if it has changed. Raises: Postponed if the rules take too long."""
     window, access = result.window, result.view.access
     old, new = before.stored, after.stored
     document = new or old
@@ -62,7 +70,7 @@ def apply_change(asked: ParsedLive, result: Result, before: Image, after: Image)
     row: HeldRow | None = None
     if new is not None and _visible(asked, access, after):
         shown = access.shown("list" if asked.id is None else "get", _no_lookup, new) if access is not None else new
-        row = row_of(asked, shown)
+        row = row_from(asked, shown, after.fields, after.whole if shown is new else None)
     if row is None and document.id not in window.by_id and not was:
         return False
     window.change(document.id, row, (row is not None) - was)

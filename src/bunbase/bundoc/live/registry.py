@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,13 +17,17 @@ MAX_HELD_BYTES: Final = 64 << 20
 
 
 class Registry:
-    """`stale`: the groups whose query must run. `timed`: when results may change by themselves, in ms since 1970."""
+    """`stale`: the groups whose query must run. `timed`: when results may change by themselves, in ms since 1970.
+
+    `by_second`: the groups by the second of each minute in which their results are checked.
+    """
 
     def __init__(self) -> None:
         self.by_name: dict[str, Group] = {}
         self.index = GroupIndex()
         self.stale: dict[Group, None] = {}
         self.timed: dict[Group, int] = {}
+        self.by_second: defaultdict[int, dict[Group, None]] = defaultdict(dict)
         self._held: dict[Group, int] = {}
         self._held_bytes = 0
 
@@ -38,6 +43,7 @@ class Registry:
 
     def add(self, group: Group) -> None:
         self.by_name[group.name] = group
+        self.by_second[group.second][group] = None
         self.file(group)
         metrics.bundoc_live_groups.labels(group.result.view.kind).inc()
 
@@ -60,6 +66,7 @@ class Registry:
         self.timed.pop(group, None)
         self._held_bytes -= self._held.pop(group)
         self.by_name.pop(group.name, None)
+        self.by_second[group.second].pop(group, None)
         self.stale.pop(group, None)
         self.index.remove(group)
         metrics.bundoc_live_groups.labels(group.result.view.kind).dec()

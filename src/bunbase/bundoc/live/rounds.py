@@ -12,7 +12,7 @@ import msgspec
 from bunbase.bundoc.engine import Moment
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.edge import Member
-from bunbase.bundoc.live.evaluation import Result, evaluated
+from bunbase.bundoc.live.evaluation import Result, evaluated, queried
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.visibility import view_of
 from bunbase.contracts.bundoc.live import TooManyLiveQueries
@@ -46,6 +46,19 @@ class Done(msgspec.Struct, frozen=True):
     job: Job
     outcomes: tuple[Outcome, ...]
     of: tuple[int, ...]
+
+
+def first_outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool) -> tuple[str, Outcome]:
+    """Run the first query of a group, in a thread. Return also its view, empty if the caller has none."""
+    moment.allow(QUERY_SECONDS)
+    try:
+        view = view_of(asked, caller, moment.terms(asked.collection), now, dev)
+    except Problem as problem:
+        return "", problem
+    try:
+        return view.name, queried(moment, asked, view)
+    except Problem as problem:
+        return view.name, problem
 
 
 def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool) -> list[Done]:

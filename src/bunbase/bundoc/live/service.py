@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Final
 
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.live.asked import parse_live, parse_resume
-from bunbase.bundoc.live.edge import Edge, Member
+from bunbase.bundoc.live.edge import MAX_BYTES, Edge, Member
+from bunbase.bundoc.live.group import MINUTE
 from bunbase.bundoc.live.hub import Hub
 from bunbase.bundoc.permissions.access import bound_by_rules
 from bunbase.bundoc.query.budgets import Budgets
@@ -20,7 +22,10 @@ SIGN_SECONDS: Final = 10.0  # without events, the stream sends a sign of life
 
 
 class LiveService:
-    """`bound`, `unbound`: what a query may examine, for callers bound by rules and for all others."""
+    """`bound`, `unbound`: what a query may examine, for callers bound by rules and for all others.
+
+    `stream_bytes`: the events that may wait in the stream of an edge. `checked`: when results were last checked.
+    """
 
     def __init__(self, engine: Engine, clock: Clock, bound: Budgets, unbound: Budgets, dev: bool) -> None:
         self.engine = engine
@@ -28,11 +33,13 @@ class LiveService:
         self.bound = bound
         self.unbound = unbound
         self.dev = dev
+        self.stream_bytes = MAX_BYTES
         self.edges: dict[str, Edge] = {}
         self.hubs: dict[str, Hub] = {}
+        self.checked = int(monotonic())
 
     async def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
-        stream = Edge(edge)
+        stream = Edge(edge, self.stream_bytes)
         if (older := self.edges.get(edge)) is not None:
             older.close()
         self.edges[edge] = stream
@@ -85,6 +92,14 @@ class LiveService:
         for hub in list(self.hubs.values()):
             await hub.probe()
             await self._close_if_empty(hub)
+
+    async def check(self) -> None:
+        """Send the digests of results whose second of the minute has come since the last call."""
+        now = int(monotonic())
+        seconds = {second % MINUTE for second in range(max(self.checked, now - MINUTE) + 1, now + 1)}
+        self.checked = now
+        for hub in list(self.hubs.values()):
+            await hub.check(seconds)
 
     async def close(self) -> None:
         for edge in list(self.edges.values()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from time import perf_counter
 from typing import Final
 
 SLICE_SECONDS: Final = 0.002
@@ -11,10 +11,10 @@ SLICE_SECONDS: Final = 0.002
 
 class Slices:
     def __init__(self) -> None:
-        self.began = time.perf_counter()
+        self.began = perf_counter()
 
     async def turn(self) -> None:
         """Call this between two steps of work."""
-        if time.perf_counter() - self.began > SLICE_SECONDS:
+        if perf_counter() - self.began > SLICE_SECONDS:
             await asyncio.sleep(0)
-            self.began = time.perf_counter()
+            self.began = perf_counter()

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from bunbase.bundoc.changes import CommittedBatch
+from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 32 << 20
 ARRIVAL_SECONDS: Final = 5.0  # for the batches up to a snapshot; they are on disk already
 
 
+class Arrived(NamedTuple):
+    """A batch that waits. `bytes`: of its documents. `when`: on the clock `time.monotonic`."""
+
+    batch: CommittedBatch
+    bytes: int
+    when: float
+
+
 class Tail:
     """`unknown`: batches were lost, so anything may have changed. `altered`: how often rules or the history changed.
 
-    `news` is set when there is work.
+    `lost`: the newest change of the batches that were dropped. `first_taken`: when the first batch arrived that was
+    taken from here since the last barrier; None if none was taken. `news` is set when there is work.
     """
 
     def __init__(self) -> None:
-        self.batches: deque[CommittedBatch] = deque()
+        self.waiting: deque[Arrived] = deque()
         self.bytes = 0
         self.unknown = False
         self.altered = 0
+        self.lost = -1
+        self.first_taken: float | None = None
         self.news = asyncio.Event()
         self.arrived = asyncio.Event()
 
@@ -33,45 +46,69 @@ class Tail:
             self.forget()
         elif batch.altered or batch.seq > batch.since:
             self.altered += bool(batch.altered)
-            self.batches.append(batch)
-            self.bytes += _size(batch)
+            self._add(Arrived(batch, _size(batch), time.monotonic()))
             if self.bytes > MAX_BYTES:
+                metrics.bundoc_live_gaps.labels("tail").inc()
                 self.forget()
             self._wake()
 
     def forget(self) -> None:
         """Drop all batches. Everything must be queried again."""
-        self.batches.clear()
-        self.bytes = 0
+        while self.waiting:
+            self.lost = self._pop().batch.seq
         self.unknown = True
         self.altered += 1
         self._wake()
 
     def next(self, until: int | None) -> CommittedBatch | None:
         """Return the next batch, if its changes are not after the number `until`."""
-        if not self.batches or (until is not None and self.batches[0].seq > until):
+        if not self.waiting or (until is not None and self.waiting[0].batch.seq > until):
             return None
-        batch = self.batches.popleft()
-        self.bytes -= _size(batch)
-        return batch
+        one = self._pop()
+        self.first_taken = one.when if self.first_taken is None else self.first_taken
+        return one.batch
 
     def begin(self, epoch: str, seq: int) -> None:
         """Keep only the batches of a new history that may come after its change `seq`."""
-        self.batches = deque(batch for batch in self.batches if batch.epoch == epoch and batch.seq >= seq)
-        self.bytes = sum(map(_size, self.batches))
+        self.lost = -1
+        for one in [self._pop() for _ in range(len(self.waiting))]:
+            if one.batch.epoch == epoch and one.batch.seq >= seq:
+                self._add(one)
+
+    def told(self) -> None:
+        """Note that all that was taken from here has been told."""
+        if self.first_taken is not None:
+            metrics.bundoc_live_barrier_seconds.observe(time.monotonic() - self.first_taken)
+            self.first_taken = None
 
     async def reaches(self, seq: int, applied: int) -> bool:
         """Wait until the batch with the change `seq` has arrived. Return False if it does not arrive.
 
+        A batch that was dropped here has arrived, too: every query runs again because of it.
         `applied`: the newest change of the batches that were taken from here.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(ARRIVAL_SECONDS):
-                while not self.unknown and max(applied, self.batches[-1].seq if self.batches else -1) < seq:
+                while not self.unknown and max(applied, self.lost, self._newest) < seq:
                     self.arrived.clear()
                     await self.arrived.wait()
                 return True
         return False
+
+    @property
+    def _newest(self) -> int:
+        return self.waiting[-1].batch.seq if self.waiting else -1
+
+    def _add(self, one: Arrived) -> None:
+        self.waiting.append(one)
+        self.bytes += one.bytes
+        metrics.bundoc_live_waiting.inc(one.batch.seq - one.batch.since)
+
+    def _pop(self) -> Arrived:
+        one = self.waiting.popleft()
+        self.bytes -= one.bytes
+        metrics.bundoc_live_waiting.dec(one.batch.seq - one.batch.since)
+        return one
 
     def _wake(self) -> None:
         self.arrived.set()

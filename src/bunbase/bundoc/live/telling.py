@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final
@@ -11,8 +12,8 @@ from bunbase.bundoc.live import frames
 from bunbase.bundoc.live.edge import Edge, Member
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.slices import Slices
-from bunbase.bundoc.live.window import difference
-from bunbase.contracts.bundoc.live import Barrier, Diff, Ended, Started
+from bunbase.bundoc.live.window import difference, digest
+from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Started
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 
@@ -24,12 +25,14 @@ Since = tuple[str, int]  # collection and number of a change
 class Telling:
     """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result.
 
-    `edges`: how many watches of each edge hold a result of this project.
+    `news` is set when results that had to wait can be told. `edges`: how many watches of each edge hold a
+    result of this project.
     """
 
-    def __init__(self, project: str, engine: Engine) -> None:
+    def __init__(self, project: str, engine: Engine, news: asyncio.Event) -> None:
         self.project = project
         self.engine = engine
+        self.news = news
         self.changed: dict[Group, None] = {}
         self.expected: dict[Member, None] = {}
         self.edges: Counter[Edge] = Counter()
@@ -45,7 +48,8 @@ class Telling:
 
     def start(self, member: Member, group: Group) -> None:
         """Note that the edge holds the result of the group for this watch."""
-        member.started, member.resume = True, None
+        member.started = member.holds = True
+        member.resume = None
         self.expected.pop(member, None)
         for edges in (group.edges, self.edges):
             edges[member.edge] += 1
@@ -74,13 +78,23 @@ class Telling:
                 self._tell_changes(group, seq)
                 self.changed.pop(group, None)
                 await slices.turn()
+        snapshots: dict[Group, bytes] = {}
         for member in list(self.expected):
             entered = groups.get(member.group)
             if entered is not None and not entered.stale and entered.seq <= seq and member in self.expected:
-                self._tell_result(member, entered, seq, logged)
+                if self._has_room(member):
+                    self._tell_result(member, entered, seq, logged, snapshots)
                 await slices.turn()
         for edge in list(self.edges):
             edge.put(Barrier(self.project, epoch, seq))
+
+    def check(self, group: Group) -> None:
+        """Send the digest of the result that edges hold. An edge without much room gets none."""
+        edges = [edge for edge in group.edges if edge.has_room] if group.asked.shows_rev else []
+        if edges:
+            check = Check(group.name, group.turn, len(group.told), digest(group.told))
+            for edge in edges:
+                edge.put(check)
 
     def _tell_changes(self, group: Group, seq: int) -> None:
         window = group.result.window
@@ -100,14 +114,34 @@ class Telling:
             metrics.bundoc_live_diffs.inc()
         group.tell()
 
-    def _tell_result(self, member: Member, group: Group, seq: int, logged: Mapping[Since, frozenset[str]]) -> None:
+    def _has_room(self, member: Member) -> bool:
+        """True if the stream has room for a result. Otherwise, the result is told in a round after it was read.
+
+        Thousands of watches may begin at once. A stream that ended because of their results would make all of them
+        begin again.
+        """
+        if member.holds or member.edge.has_room:
+            return True
+        member.edge.on_read.add(self.news)
+        return False
+
+    def _tell_result(
+        self,
+        member: Member,
+        group: Group,
+        seq: int,
+        logged: Mapping[Since, frozenset[str]],
+        snapshots: dict[Group, bytes],
+    ) -> None:
+        """Send the result of a watch. `snapshots`: the whole results that were written in this round."""
         resume, rows, count = member.resume, group.told, group.told_count
         touched = None if resume is None else logged.get((group.asked.collection, resume.seq))
         if resume is not None and touched is not None and _fits(member, group, seq):
             body = frames.resumed(rows, resume.have, touched, count)
             metrics.bundoc_live_resumes.labels("diff").inc()
         else:
-            body = frames.snapshot(rows, count)
+            body = snapshots.get(group) or frames.snapshot(rows, count)
+            snapshots[group] = body
             metrics.bundoc_live_resumes.labels("snapshot").inc() if resume is not None else None
         self.start(member, group)
         name, turn = group.name, group.turn
@@ -122,6 +156,7 @@ class Telling:
             (member.asked.collection, member.resume.seq)
             for member in self.expected
             if member.resume is not None and member.resume.epoch == epoch and member.resume.v == member.group
+            if member.edge.has_room
         }
         if not wanted:
             return {}

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final
@@ -17,14 +18,14 @@ import msgspec
 from bunbase.bundoc.definition import ABSENT, Terms
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.permissions.access import SCAN_STEPS, Access, Budget, bound_by_rules
-from bunbase.bundoc.permissions.listing import narrow
+from bunbase.bundoc.permissions.listing import LOOP_NODES, narrow
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation
 from bunbase.contracts.bundoc.problems import CollectionNotFound
 from bunbase.contracts.caller import Act, Caller
-from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.inputs import Inputs, Postponed
 from bunbase.pkg.rules.syntax import Name, Node, children
 
 NAME_BYTES: Final = 16
@@ -54,8 +55,28 @@ class View(msgspec.Struct, frozen=True):
         return not (self.looks_up or self.timed)
 
 
-def view_of(asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetime, dev: bool) -> View:
-    """Return the view of the caller. It may take milliseconds, so call it in a thread.
+async def current_view(asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetime, dev: bool) -> View:
+    """Return the view of the caller, as `view_of`. If the rules are long or slow, a thread does the work.
+
+    A thread for each watch would take three times as long.
+    """
+    if terms is None or _nodes(terms, asked) <= LOOP_NODES:
+        try:
+            return view_of(asked, caller, terms, now, dev, in_loop=True)
+        except Postponed:
+            pass
+    return await asyncio.to_thread(view_of, asked, caller, terms, now, dev)
+
+
+def _nodes(terms: Terms, asked: ParsedLive) -> int:
+    own = terms.rules.rules.get("get") if asked.id is not None else None
+    return terms.rules.nodes + (own.nodes if own is not None else 0)
+
+
+def view_of(
+    asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetime, dev: bool, in_loop: bool = False
+) -> View:
+    """Return the view of the caller. `in_loop`: use the limits of the event loop, and raise Postponed beyond them.
 
     Raises: RuleDenied, InvalidQuery if the query uses hidden fields, CollectionNotFound, InsufficientScope.
     """
@@ -65,11 +86,13 @@ def view_of(asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetim
         return View(_named(asked, caller, "all", ()), None, asked.search)
     terms = terms or ABSENT
     access = Access(caller, asked.collection, terms.rules, now, Budget(SCAN_STEPS))
-    return _ruled(asked, access, "list" if asked.id is None else "get", terms.definition.max_scan)
+    about = access.about("list" if asked.id is None else "get", in_loop)
+    return _ruled(asked, access, about, terms.definition.max_scan)
 
 
-def _ruled(asked: ParsedLive, access: Access, op: Operation, max_scan: int | None) -> View:
-    rules, about = access.rules, access.about(op)
+def _ruled(asked: ParsedLive, access: Access, about: Inputs, max_scan: int | None) -> View:
+    rules = access.rules
+    op: Operation = "list" if asked.id is None else "get"
     search = narrow(asked.search, access, about) if op == "list" else asked.search
     if max_scan is not None:
         search = msgspec.structs.replace(search, max_scan=min(max_scan, asked.most_scan))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import crc32
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -14,11 +15,15 @@ by_key = attrgetter("key")
 
 
 class HeldRow(msgspec.Struct, frozen=True):
-    """`key`: the position in the order of the query, which is unique. `body`: the bytes that callers get."""
+    """`key`: the position in the order of the query, which is unique. `body`: the bytes that callers get.
+
+    `rev`: the revision, if callers get it; otherwise 0, because a change that callers do not see must change no row.
+    """
 
     key: bytes
     id: str
     body: bytes
+    rev: int = 0
 
 
 class Window:
@@ -66,6 +71,11 @@ class Window:
             del self.by_id[row.id]
         del self.rows[self.limit + SPARES :]
         self.more, self.edge = True, self.rows[-1].key
+
+
+def digest(rows: Sequence[HeldRow]) -> int:
+    """Return the digest of `contracts.bundoc.live.Check`."""
+    return crc32("".join([f"{row.id} {row.rev}\n" for row in rows]).encode())
 
 
 def difference(old: Sequence[HeldRow], new: Sequence[HeldRow]) -> tuple[list[str], list[tuple[int, HeldRow]]]:

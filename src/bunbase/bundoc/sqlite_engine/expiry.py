@@ -19,8 +19,7 @@ EXPIRED: Final = """
 SELECT id, rev, created, updated, CAST(body AS BLOB) FROM docs_N
 WHERE expires <= CAST(unixepoch('subsec') * 1000 AS INTEGER) ORDER BY expires LIMIT ?"""
 ANY_EXPIRED: Final = "SELECT 1 FROM docs_N WHERE expires <= CAST(unixepoch('subsec') * 1000 AS INTEGER) LIMIT 1"
-NEXT_END: Final = """
-SELECT min(expires) FROM docs_N WHERE expires > CAST(unixepoch('subsec') * 1000 AS INTEGER)"""
+NEXT_END: Final = "SELECT min(expires) FROM docs_N WHERE expires >= ?"
 SET: Final = "UPDATE docs_N SET expires = ? WHERE id = ?"
 
 
@@ -54,9 +53,9 @@ def expired(connection: apsw.Connection, table: str) -> list[StoredDocument]:
     return found
 
 
-def next_end(connection: apsw.Connection, table: str) -> int | None:
-    """Return when the next document expires, in milliseconds since 1970."""
-    found: int | None = connection.execute(NEXT_END.replace("docs_N", table)).get
+def next_end(connection: apsw.Connection, table: str, since: int) -> int | None:
+    """Return when the first document expires at the time `since` or later. Times are in milliseconds since 1970."""
+    found: int | None = connection.execute(NEXT_END.replace("docs_N", table), (since,)).get
     return found
 
 

@@ -57,9 +57,9 @@ class SqliteMoment:
         finally:
             searching.close()
 
-    def next_end(self, collection: str) -> int | None:
+    def next_end(self, collection: str, since: int) -> int | None:
         table = self._table(collection)
-        return next_end(self.connection, table.name) if table is not None and table.expires else None
+        return next_end(self.connection, table.name, since) if table is not None and table.expires else None
 
     def changed_ids(self, collection: str, since: int, most: int) -> frozenset[str] | None:
         return changed_ids(self.connection, collection, since, most)

@@ -113,8 +113,24 @@ class Diff(msgspec.Struct, frozen=True, tag="diff"):
     body: bytes
 
 
+class Check(msgspec.Struct, frozen=True, tag="check"):
+    """A digest of the result that an edge holds after the diff `turn` of the group. It comes about once a minute.
+
+    `documents`: how many the result has. `crc`: the CRC-32 of the lines `<_id> <_rev>\\n` of the result, in its order.
+    An edge that reads slowly gets none, and neither does a query whose `select` leaves `_rev` out.
+    """
+
+    group: str
+    turn: int
+    documents: int
+    crc: int
+
+
 class Barrier(msgspec.Struct, frozen=True, tag="barrier"):
-    """All events of this project up to the change `seq` have been sent."""
+    """All events of this project up to the change `seq` have been sent.
+
+    An edge that holds a result of the project gets a Barrier soon after each commit, also if no result has changed.
+    """
 
     project: str
     epoch: str
@@ -128,7 +144,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     problem: dict[str, Any]
 
 
-LiveEvent = Started | Diff | Barrier | Ended
+LiveEvent = Started | Diff | Check | Barrier | Ended
 
 
 class Live(Protocol):

@@ -43,7 +43,7 @@ SLICE: Final = 2000  # deliveries until other work gets a turn
 
 
 class Hall(Protocol):
-    """What the queries need of all sessions together (`LiveServer`)."""
+    """The part of all sessions together (`LiveServer`) that the queries need."""
 
     sessions: dict[Session, None]
 
@@ -93,7 +93,7 @@ class Queries:
         self.leaving: list[int] = []  # numbers that Bundoc must forget
         self.leaver: asyncio.Task[None] | None = None
 
-    # what sessions ask for
+    # the requests of sessions
 
     def begin(self, watch: Watch) -> None:
         """Watch a query, or watch it again. The result comes later."""

@@ -1,0 +1,90 @@
+/** A place that keeps results and waiting writes between visits: IndexedDB, or another one of the app. */
+
+import { Problem } from "../problem.js";
+import type { Transport } from "../transport.js";
+
+/** Texts by key. Each promise may fail; the client then works without the cache. */
+export interface LiveCache {
+  get(key: string): Promise<string | undefined>;
+  set(key: string, text: string): Promise<unknown>;
+  delete(key: string): Promise<unknown>;
+  /** Returns the texts of all keys that begin with `prefix`, in the order of their keys. */
+  list(prefix: string): Promise<string[]>;
+  /** Keeps the newest `most` of the entries whose keys begin with `prefix`, by the time of their last `set`. */
+  trim(prefix: string, most: number): Promise<unknown>;
+}
+
+interface Stored {
+  readonly key: string;
+  readonly text: string;
+}
+
+const STORE = "texts";
+
+/**
+ * Returns a cache in the browser's IndexedDB. It keeps results and waiting writes when the page is closed. Everybody who
+ * uses the same profile of the browser can read it.
+ *
+ * ```ts
+ * const live = createLive(client, { cache: indexedDBCache() });
+ * ```
+ */
+export function indexedDBCache(name = "bunbase-live"): LiveCache {
+  let opening: Promise<IDBDatabase> | undefined;
+  const open = () =>
+    (opening ??= new Promise<IDBDatabase>((resolve, reject) => {
+      const request = indexedDB.open(name, 1);
+      request.onupgradeneeded = () => {
+        const store = request.result.createObjectStore(STORE, { keyPath: "key" });
+        store.createIndex("at", "at");
+      };
+      request.onsuccess = () => {
+        // another tab has a newer version, or the person deletes the data of the site
+        request.result.onversionchange = () => {
+          request.result.close();
+          opening = undefined;
+        };
+        resolve(request.result);
+      };
+      request.onerror = request.onblocked = () => reject(request.error ?? new Error("IndexedDB is blocked."));
+    }));
+  const run = async <T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T> | void): Promise<T> => {
+    const transaction = (await open()).transaction(STORE, mode);
+    return new Promise((resolve, reject) => {
+      const request = work(transaction.objectStore(STORE));
+      transaction.oncomplete = () => resolve(request ? request.result : (undefined as T));
+      transaction.onabort = transaction.onerror = () => reject(transaction.error);
+    });
+  };
+  const below = (prefix: string) => IDBKeyRange.bound(prefix, `${prefix}\uffff`);
+  return {
+    get: async (key) => (await run<Stored | undefined>("readonly", (store) => store.get(key)))?.text,
+    set: (key, text) => run("readwrite", (store) => store.put({ key, text, at: Date.now() })),
+    delete: (key) => run("readwrite", (store) => store.delete(key)),
+    list: async (prefix) => (await run<Stored[]>("readonly", (store) => store.getAll(below(prefix)))).map(({ text }) => text),
+    trim: (prefix, most) =>
+      run("readwrite", (store) => {
+        let kept = 0;
+        store.index("at").openCursor(null, "prev").onsuccess = ({ target }) => {
+          const cursor = (target as IDBRequest<IDBCursorWithValue | null>).result;
+          if (!cursor) return;
+          if (String(cursor.primaryKey).startsWith(prefix) && ++kept > most) cursor.delete();
+          cursor.continue();
+        };
+      }),
+  };
+}
+
+/** Returns the value of a call of the cache, or undefined: a cache that fails is reported once, and changes nothing. @internal */
+export async function reported<T>(transport: Transport, work: Promise<T> | undefined): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (cause) {
+    const detail = "The cache of live queries failed, so nothing is kept for the next visit.";
+    if (!failed.has(transport)) transport.report(new Problem({ code: "storage_failed", detail }, { cause }));
+    failed.add(transport);
+    return undefined;
+  }
+}
+
+const failed = new WeakSet<Transport>();

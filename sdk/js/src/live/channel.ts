@@ -1,0 +1,76 @@
+/** Channels: messages that are no documents, and the list of those who are there. */
+
+import { invalidValue, type Problem } from "../problem.js";
+import type { ChannelMessage, Member, Since } from "./protocol.js";
+import type { Rooms } from "./rooms.js";
+
+export interface ChannelListener {
+  message?(message: ChannelMessage): unknown;
+  /** The connections that have entered. Above 500 of them, the list is empty, and only `count` is known. */
+  members?(members: readonly Member[], count: number): unknown;
+  /** Messages were lost, because the channel does not keep them for so long. */
+  lost?(): unknown;
+  /** The channel has ended, for example with `rule_denied`. */
+  problem?(problem: Problem): unknown;
+}
+
+export interface JoinOptions {
+  /** Without it, messages from now on. `"start"`: all that the channel keeps. Else those after this message. */
+  since?: Since | undefined;
+  /** Enters the list of members, with this value. */
+  presence?: unknown;
+  signal?: AbortSignal | undefined;
+}
+
+export interface PublishOptions {
+  /** False: this client does not get its own message. */
+  echo?: boolean | undefined;
+  timeoutMs?: number | undefined;
+}
+
+export class Channel {
+  readonly name: string;
+  readonly #rooms: Rooms;
+
+  /** @internal */
+  constructor(name: string, rooms: Rooms) {
+    if (typeof name !== "string" || !name) throw invalidValue("channel", "Use the name of a channel, such as rooms/7.");
+    this.name = name;
+    this.#rooms = rooms;
+  }
+
+  /**
+   * Listens to the channel. Returns a function that ends this. After a lost connection, the messages that the channel
+   * still keeps follow; `lost` is called if it does not keep all of them.
+   *
+   * ```ts
+   * const leave = live.channel("rooms/7").join({ message: ({ data }) => console.log(data) }, { presence: { name: "Ada" } });
+   * ```
+   */
+  join(listener: ChannelListener, options: JoinOptions = {}): () => void {
+    return this.#rooms.join(this.name, listener, options);
+  }
+
+  /**
+   * Publishes a message. Resolves with its number when the server has it. It is sent again if the connection breaks, and
+   * arrives once.
+   *
+   * ```ts
+   * await live.channel("rooms/7").publish({ text: "Hello" });
+   * ```
+   */
+  async publish(data: unknown, { echo = true, timeoutMs }: PublishOptions = {}): Promise<number | undefined> {
+    return this.#rooms.feed.publish(this.name, data, echo, timeoutMs);
+  }
+
+  /**
+   * Changes the value that others see in the list of members. The channel must be joined.
+   *
+   * ```ts
+   * await live.channel("rooms/7").setPresence({ name: "Ada", typing: true });
+   * ```
+   */
+  setPresence(data: unknown): Promise<void> {
+    return this.#rooms.setPresence(this.name, data);
+  }
+}

@@ -1,0 +1,158 @@
+/** The live queries and the local writes of one collection. */
+
+import type { CollectionTypes, Doc, Found, Insert, Patch, Query, Update } from "../data/types.js";
+import { path } from "../transport.js";
+import type { Outbox } from "./outbox.js";
+import type { LocalWrite } from "./overlay.js";
+import type { LiveDocument, Watched } from "./protocol.js";
+import type { LiveResult, Views } from "./views.js";
+
+/** A query that can be watched: at most 500 documents with `limit`, and 1,000 without it. */
+export type LiveQuery<C extends CollectionTypes, S extends string = string> = Pick<Query<C, S>, "where" | "sort" | "limit" | "select" | "count">;
+
+/** Conditions of a local write. If they do not hold when it arrives, it is refused. */
+export interface LocalWriteOptions {
+  ifRev?: number | undefined;
+  ifAbsent?: boolean | undefined;
+}
+
+export interface WatchOptions {
+  /** Ends the watch. */
+  signal?: AbortSignal | undefined;
+}
+
+/** One document as it is now. `document` is null if there is none, or if the rules hide it. */
+export interface LiveOne<T> extends LiveResult<T> {
+  readonly document: T | null;
+}
+
+/** As React's `useSyncExternalStore` takes it. @internal */
+export interface LiveStore<T> {
+  subscribe(changed: () => void): () => void;
+  get(): LiveResult<T> | undefined;
+}
+
+export class LiveCollection<C extends CollectionTypes> {
+  readonly name: string;
+  /** @internal */
+  readonly views: Views;
+  readonly #outbox: Outbox;
+
+  /** @internal */
+  constructor(name: string, views: Views, outbox: Outbox) {
+    path(name); // refuses what is no name
+    this.name = name;
+    this.views = views;
+    this.#outbox = outbox;
+  }
+
+  /**
+   * Calls `on` with the result of a query, and again with each new result and its changes. Returns a function that ends
+   * this. All results of a client move together: a commit that changes several of them is never seen by halves.
+   *
+   * ```ts
+   * const stop = live.collection("posts").watch({ where: { draft: false }, sort: ["-_created"], limit: 50 }, (result) => {
+   *   console.log(result.items.length, result.added, result.removed);
+   * });
+   * ```
+   */
+  watch<const S extends string = never>(query: LiveQuery<C, S>, on: (result: LiveResult<Found<C, S>>) => unknown, { signal }: WatchOptions = {}): () => void {
+    return ending(signal, () => this.views.listen(this.#what(query), on as (result: LiveResult<LiveDocument>) => unknown));
+  }
+
+  /**
+   * Calls `on` with one document, and again whenever it changes. Returns a function that ends this.
+   *
+   * ```ts
+   * const stop = live.collection("posts").watchOne("first", ({ document }) => console.log(document?.title));
+   * ```
+   */
+  watchOne(id: string, on: (result: LiveOne<Doc<C>>) => unknown, { signal }: WatchOptions = {}): () => void {
+    path(this.name, id);
+    const shown = (result: LiveResult<LiveDocument>) => on({ ...result, document: result.items[0] ?? null } as unknown as LiveOne<Doc<C>>);
+    return ending(signal, () => this.views.listen({ doc: { collection: this.name, id } }, shown));
+  }
+
+  /**
+   * Creates a document: results show it at once. Resolves when the server has it, and rejects if the server refuses it;
+   * results then show it no more. Without a network, the write waits.
+   *
+   * ```ts
+   * const post = await live.collection("posts").create({ title: "Hello" });
+   * ```
+   */
+  create(document: Insert<C>): Promise<Doc<C>> {
+    const { _id: id = newId(), ...data } = document as { _id?: string };
+    return this.#add("create", id, data, {}) as Promise<Doc<C>>;
+  }
+
+  /**
+   * Replaces a document, or creates it: results show it at once.
+   *
+   * ```ts
+   * await live.collection("posts").put("first", { title: "Hello" });
+   * ```
+   */
+  put(id: string, document: Insert<C>, conditions: LocalWriteOptions = {}): Promise<Doc<C>> {
+    return this.#add("put", id, document, conditions) as Promise<Doc<C>>;
+  }
+
+  /**
+   * Changes a document. Results show merge patches, `$set`, `$unset` and `$inc` at once, and the effect of other
+   * operators when the server has computed it.
+   *
+   * ```ts
+   * await live.collection("posts").patch("first", { $inc: { likes: 1 } });
+   * ```
+   */
+  patch(id: string, change: Patch<C> & Update<C>, conditions: LocalWriteOptions = {}): Promise<Doc<C>> {
+    return this.#add("patch", id, change, conditions) as Promise<Doc<C>>;
+  }
+
+  /**
+   * Deletes a document: it leaves the results at once.
+   *
+   * ```ts
+   * await live.collection("posts").delete("first");
+   * ```
+   */
+  async delete(id: string, conditions: LocalWriteOptions = {}): Promise<void> {
+    await this.#add("delete", id, undefined, conditions);
+  }
+
+  /** The result of a query for hooks. Nothing is sent before somebody subscribes. @internal */
+  store<const S extends string = never>(query: LiveQuery<C, S>): LiveStore<Found<C, S>> {
+    const what = this.#what(query);
+    const name = this.views.name(what);
+    return {
+      subscribe: (changed) => this.views.listen(what, undefined, changed),
+      get: () => this.views.result(name) as unknown as LiveResult<Found<C, S>> | undefined,
+    };
+  }
+
+  #what({ where, sort, limit, select, count }: LiveQuery<C>): Watched {
+    return { query: { collection: this.name, where, sort, limit, select, count } as { collection: string } };
+  }
+
+  async #add(op: LocalWrite["op"], id: string, data: unknown, { ifRev, ifAbsent }: LocalWriteOptions): Promise<unknown> {
+    path(this.name, id);
+    return this.#outbox.add({ op, collection: this.name, id, data, conditions: { ifRev, ifAbsent } });
+  }
+}
+
+function ending(signal: AbortSignal | undefined, begin: () => () => void): () => void {
+  if (signal?.aborted) return () => {};
+  const end = begin();
+  const stop = () => {
+    signal?.removeEventListener("abort", stop);
+    end();
+  };
+  signal?.addEventListener("abort", stop);
+  return stop;
+}
+
+/** Returns an id that sorts by its time, as those of the server do. */
+function newId(): string {
+  const random = crypto.getRandomValues(new Uint32Array(3));
+  return [Date.now(), ...random].map((number) => number.toString(36).padStart(number > 2 ** 32 ? 9 : 7, "0")).join("");
+}

@@ -1,0 +1,272 @@
+/**
+ * The one connection of a client: which transport, when to try again, and whether it still lives.
+ *
+ * One attempt: the newest token → WebSocket → without `hello` in five seconds, or if WebSocket is blocked: a stream of
+ * events → without `hello` in five seconds: long polling. When the connection is lost, the next attempt follows after a
+ * random time (full jitter), or when the server asked for it. A page that becomes visible, or gets its network back, does
+ * not wait: it asks the server for a sign of life, and has it within three seconds, or connects again.
+ */
+
+import type { Credentials } from "../transport.js";
+import { type Link, type LinkEvents, OPENERS, type Opener, type Target, type TransportName, UNAUTHENTICATED, UNREACHABLE } from "./links.js";
+import type { Received, Sent } from "./protocol.js";
+
+const HELLO_MS = 5000;
+const SILENT_MS = 45_000;
+const PROBE_MS = 3000;
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+/** A connection that worked for so long was no failure, so the next pause is short again. */
+const STEADY_MS = 10_000;
+/** The client has a fault: without a pause, it would repeat it at once. */
+const FAULTS: readonly number[] = [1002, 1007, 1008, 1009];
+/** The server takes 50 messages a second, and 100 at once. */
+const MOST_AT_ONCE = 80;
+const EVERY_MS = 25;
+
+/** The user of the connection: its messages, and what to do with those of the server. */
+export interface Host {
+  readonly credentials: Credentials | undefined;
+  begin(token: string | null): Sent & { t: "auth" };
+  probe(): Sent;
+  received(messages: Received[]): void;
+  /** The connection was lost. */
+  lost(): void;
+  failed(error: unknown): void;
+}
+
+/** @internal */
+export class Connection {
+  /** The transport of the present connection. */
+  transport: TransportName | "tab" | undefined;
+  #link: Link | undefined;
+  #running = false;
+  #greeted = false;
+  #token: string | null = null;
+  #refused: string | undefined;
+  #place = 0;
+  #socketWorked = false;
+  #attempts = 0;
+  #failures = 0;
+  #heardAt = 0;
+  #greetedAt = 0;
+  #bye: number | undefined;
+  #again: Timer;
+  #watchdog: Timer;
+  #queue: Sent[] = [];
+  #allowed = MOST_AT_ONCE;
+  #allowedAt = 0;
+  #pacing: Timer;
+  #ending: AbortController | undefined;
+
+  constructor(
+    readonly host: Host,
+    readonly target: Target,
+    readonly transports: readonly TransportName[],
+    /** Leads to another tab that has the connection, or is undefined if this tab should have its own. */
+    readonly other: () => Opener | undefined = () => undefined,
+  ) {}
+
+  /** Connects, and stays connected. Idempotent. */
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#listen();
+    void this.#connect();
+  }
+
+  stop(): void {
+    this.#running = false;
+    this.#ending?.abort();
+    this.#drop();
+    clearTimeout(this.#again);
+  }
+
+  /** Begins a new connection now, for example for another user. */
+  restart(): void {
+    this.#drop();
+    this.#failures = 0;
+    this.#refused = undefined;
+    if (this.#running) void this.#connect();
+  }
+
+  /** Sends messages if there is a connection. After a loss, the machine sends what counts again. */
+  send(messages: readonly Sent[]): void {
+    if (!this.#link) return;
+    const urgent = messages.filter(({ t }) => t === "pong" || t === "auth");
+    this.#queue.push(...messages.filter((message) => !urgent.includes(message)));
+    if (urgent.length) this.#link.send(urgent);
+    this.#flush();
+  }
+
+  /** Sends the newest token. `wanted`: the server asks for another one than it has. */
+  async renew(wanted: boolean): Promise<void> {
+    const { credentials } = this.host;
+    const [link, old] = [this.#link, this.#token];
+    if (!credentials || !link) return;
+    try {
+      const token = await (wanted && old ? credentials.renewed(old) : credentials.current());
+      if (link !== this.#link || !token || token === this.#token) return;
+      this.#token = token;
+      this.send([this.host.begin(token)]);
+    } catch (error) {
+      this.host.failed(error); // the server closes the connection when the token expires
+    }
+  }
+
+  /** Makes sure that the connection lives. */
+  check(): void {
+    if (!this.#running) return;
+    if (!this.#link) return this.restart();
+    if (!this.#greeted) return;
+    if (Date.now() - this.#heardAt > SILENT_MS) return this.restart();
+    const [link, heardAt] = [this.#link, this.#heardAt];
+    this.#link.send([this.host.probe()]);
+    setTimeout(() => link === this.#link && heardAt === this.#heardAt && this.restart(), PROBE_MS);
+  }
+
+  async #connect(): Promise<void> {
+    clearTimeout(this.#again);
+    const attempt = ++this.#attempts;
+    const { credentials } = this.host;
+    try {
+      await credentials?.ready;
+      const token = await (this.#refused ? credentials?.renewed(this.#refused) : credentials?.current());
+      if (attempt !== this.#attempts || !this.#running) return;
+      this.#token = token ?? null;
+    } catch (error) {
+      if (attempt !== this.#attempts || !this.#running) return;
+      this.host.failed(error);
+      return this.#later();
+    }
+    this.#refused = undefined;
+    this.#open();
+  }
+
+  #open(): void {
+    const other = this.other();
+    const name = this.#transportNow();
+    const events: LinkEvents = {
+      received: (messages) => link === this.#link && this.#received(messages),
+      alive: () => link === this.#link && void (this.#heardAt = Date.now()),
+      closed: (code, afterMs, held) => link === this.#link && this.#closed(code, afterMs, held),
+    };
+    this.transport = other ? "tab" : name;
+    let link: Link | undefined;
+    try {
+      link = (other ?? OPENERS[name])(this.target, this.host.begin(this.#token), events);
+    } catch {
+      // the page may not use sockets (a content security policy)
+    }
+    this.#link = link;
+    if (!link) return this.#closed(UNREACHABLE);
+    this.#watchdog = setTimeout(() => this.#closed(UNREACHABLE, undefined, true), HELLO_MS);
+  }
+
+  #transportNow(): TransportName {
+    const usable = this.transports.filter((name) => name !== "socket" || this.target.WebSocket);
+    this.#place %= usable.length;
+    return usable[this.#place]!;
+  }
+
+  #received(messages: Received[]): void {
+    this.#heardAt = Date.now();
+    for (const message of messages) {
+      if (message.t === "bye") this.#bye = message.after_ms;
+      if (message.t === "hello" && !this.#greeted) {
+        this.#greeted = true;
+        this.#greetedAt = Date.now();
+        this.#socketWorked ||= this.transport === "socket";
+        clearTimeout(this.#watchdog);
+        this.#watch();
+      }
+    }
+    this.host.received(messages);
+  }
+
+  #watch(): void {
+    this.#watchdog = setTimeout(() => {
+      if (Date.now() - this.#heardAt > SILENT_MS) this.#closed(UNREACHABLE);
+      else this.#watch();
+    }, SILENT_MS / 3);
+  }
+
+  #closed(code: number, afterMs = this.#bye, held = false): void {
+    const [greeted, transport] = [this.#greeted, this.transport];
+    if (greeted && Date.now() - this.#greetedAt > STEADY_MS) this.#failures = 0;
+    this.#drop();
+    if (!this.#running) return;
+    if (code === UNAUTHENTICATED) this.#refused = this.#token ?? undefined;
+    // the first refusal of a token needs a new one, and no pause
+    if (code === UNAUTHENTICATED && this.#refused && greeted) return void this.#connect();
+    if (!greeted && code !== UNAUTHENTICATED && afterMs === undefined && this.#tryNext(transport, held)) return void this.#connect();
+    this.#later(FAULTS.includes(code) ? LONGEST_PAUSE_MS * (1 + Math.random()) : afterMs);
+  }
+
+  /** Goes to the next transport. Returns false after the last one, or if the server itself is away. */
+  #tryNext(transport: Connection["transport"], held: boolean): boolean {
+    if (transport === "tab") return true;
+    const isSocket = transport === "socket";
+    // a socket that worked before is not blocked: rather the server is away
+    const away = isSocket ? this.#socketWorked && this.#failures < 2 && !held : !held;
+    const last = this.#place + 1 >= this.transports.length;
+    if (away || last) {
+      if (!isSocket) this.#place = 0;
+      return false;
+    }
+    this.#place++;
+    return true;
+  }
+
+  #later(afterMs?: number): void {
+    const longest = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS);
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => void this.#connect(), afterMs ?? Math.random() * longest);
+  }
+
+  #drop(): void {
+    const [link, greeted] = [this.#link, this.#greeted];
+    this.#link = this.transport = this.#bye = undefined;
+    this.#greeted = false;
+    this.#queue = [];
+    clearTimeout(this.#watchdog);
+    clearTimeout(this.#pacing);
+    this.#pacing = undefined;
+    this.#allowed = MOST_AT_ONCE;
+    link?.close();
+    if (greeted) this.host.lost();
+  }
+
+  #flush(): void {
+    const now = Date.now();
+    this.#allowed = Math.min(MOST_AT_ONCE, this.#allowed + Math.max(0, now - this.#allowedAt) / EVERY_MS);
+    this.#allowedAt = now;
+    const sent = this.#queue.splice(0, Math.floor(this.#allowed));
+    this.#allowed -= sent.length;
+    if (sent.length) this.#link?.send(sent);
+    if (!this.#queue.length) return;
+    this.#pacing ??= setTimeout(() => {
+      this.#pacing = undefined;
+      this.#flush();
+    }, EVERY_MS);
+  }
+
+  #listen(): void {
+    const { signal } = (this.#ending = new AbortController());
+    const check = () => this.check();
+    const online = () => {
+      this.#place = 0; // another network may let sockets through
+      this.check();
+    };
+    const { document } = globalThis as { document?: Document };
+    globalThis.addEventListener?.("online", online, { signal });
+    if (!document) return;
+    // a page in the cache of the browser must not have a connection
+    globalThis.addEventListener("pagehide", ({ persisted }) => persisted && this.#drop(), { signal });
+    globalThis.addEventListener("pageshow", ({ persisted }) => persisted && this.restart(), { signal });
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check(), { signal });
+    document.addEventListener("resume", check, { signal });
+  }
+}
+
+type Timer = ReturnType<typeof setTimeout> | undefined;

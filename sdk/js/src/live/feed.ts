@@ -1,0 +1,316 @@
+/** Joins the machine and the connection: it performs effects, and calls those who listen to results and channels. */
+
+import { readJson, writeJson } from "../json.js";
+import { invalidValue, Problem, type ProblemBody } from "../problem.js";
+import { randomText, type Transport } from "../transport.js";
+import { Connection, type Host } from "./connection.js";
+import type { Target, TransportName } from "./links.js";
+import { type Effect, type Join, Machine, type Watch } from "./machine.js";
+import type { ChannelMessage, Received, Sent, Since, Watched } from "./protocol.js";
+
+/**
+ * `live`: the result is the present one. `behind`: it is on its way. `offline`: there is no connection, and the client
+ * tries again; results stay as they were.
+ */
+export type LiveState = "live" | "behind" | "offline";
+
+/** Hears of one watch. `shown`: at a barrier, or after the end. */
+export interface WatchListener {
+  shown(watch: Watch): void;
+  stateChanged(): void;
+}
+
+export interface JoinListener {
+  messages(messages: readonly ChannelMessage[], lost: boolean): void;
+  members(join: Join): void;
+  ended(problem: ProblemBody): void;
+}
+
+/** Problems after which the server may take the watch a moment later. */
+const PASSING: readonly string[] = ["too_many_live_queries", "live_stream_behind", "no_live_stream"];
+const LINGER_MS = 2000;
+const MOST_REQUESTS = 1000;
+const MOST_BYTES = 60_000;
+const REQUEST_MS = 30_000;
+const FIRST_RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 30_000;
+
+/** @internal */
+export class Feed implements Host {
+  readonly machine = new Machine();
+  readonly connection: Connection;
+  readonly #listeners = new Map<Watch | Join, WatchListener | JoinListener>();
+  readonly #replies = new Map<number, (problem: Problem | undefined, offset: number | undefined) => void>();
+  readonly #stateListeners = new Set<(state: LiveState) => void>();
+  readonly #barriers = new Set<(at: string) => void>();
+  readonly #retries = new Map<Watch | Join, { timer: ReturnType<typeof setTimeout>; ms: number }>();
+  #state: LiveState = "offline";
+  #userId: string | undefined;
+  #known: Promise<void> | undefined;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
+  #stopListening: (() => void) | undefined;
+  #closed = false;
+
+  constructor(
+    readonly transport: Transport,
+    target: Target,
+    transports: readonly TransportName[],
+  ) {
+    this.connection = new Connection(this, target, transports);
+  }
+
+  get credentials(): Transport["credentials"] {
+    return this.transport.credentials;
+  }
+
+  get state(): LiveState {
+    return this.#state;
+  }
+
+  get userId(): string | undefined {
+    return this.credentials?.userId;
+  }
+
+  /** The project and the user, for the keys of the cache. */
+  get place(): string {
+    return `${this.transport.origin}:${this.transport.key}:${this.userId ?? ""}`;
+  }
+
+  /** The state of one result. */
+  stateOf({ fresh, at }: Watch): LiveState {
+    return !this.machine.open ? "offline" : fresh && at !== undefined && at === this.machine.at ? "live" : "behind";
+  }
+
+  onState(listener: (state: LiveState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => void this.#stateListeners.delete(listener);
+  }
+
+  /** Calls `listener` at each barrier, before results are shown. */
+  onBarrier(listener: (at: string) => void): () => void {
+    this.#barriers.add(listener);
+    return () => void this.#barriers.delete(listener);
+  }
+
+  watch(what: Watched, listener: WatchListener, held?: Parameters<Machine["watch"]>[1]): Watch {
+    const [watch, effects] = this.machine.watch(what, held);
+    this.#listeners.set(watch, listener);
+    this.#begin(effects);
+    return watch;
+  }
+
+  unwatch(watch: Watch): void {
+    this.#forget(watch);
+    this.#perform(this.machine.unwatch(watch));
+    this.#linger();
+  }
+
+  join(channel: string, listener: JoinListener, since?: Since, presence?: unknown): Join {
+    const [join, effects] = this.machine.join(channel, since, presence);
+    this.#listeners.set(join, listener);
+    this.#begin(effects);
+    return join;
+  }
+
+  leave(join: Join): void {
+    this.#forget(join);
+    this.#perform(this.machine.leave(join));
+    this.#linger();
+  }
+
+  /** Publishes a message. It is sent again with the same key after a loss of the connection, within its time. */
+  publish(channel: string, data: unknown, echo: boolean, timeoutMs = REQUEST_MS): Promise<number | undefined> {
+    const text = checkedSize("data", writeJson(data));
+    const message = { t: "publish", channel, data: readJson(text), key: randomText() } as const;
+    return this.#request(echo ? message : { ...message, echo }, timeoutMs);
+  }
+
+  async setPresence(join: Join, data: unknown): Promise<void> {
+    join.presence = readJson(checkedSize("presence", writeJson(data)));
+    // a join that is on its way, or a later one, carries it
+    if (join.fresh) await this.#request({ t: "presence", channel: join.channel, data: join.presence }, REQUEST_MS);
+  }
+
+  /** Resolves when the results have reached a state of the server, or rejects after `timeoutMs`. */
+  async sync(at: string, timeoutMs: number): Promise<void> {
+    await this.#request({ t: "sync", at }, timeoutMs);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stop();
+    for (const { timer } of this.#retries.values()) clearTimeout(timer);
+    this.#retries.clear();
+    this.#reject("The client was closed.");
+  }
+
+  begin(token: string | null): Sent & { t: "auth" } {
+    return this.machine.begin(this.transport.key, token) as Sent & { t: "auth" };
+  }
+
+  probe(): Sent {
+    return this.machine.probe();
+  }
+
+  received(messages: Received[]): void {
+    this.#perform(messages.flatMap((message) => this.machine.receive(message)));
+  }
+
+  lost(): void {
+    this.machine.closed();
+    this.#tellState();
+  }
+
+  failed(error: unknown): void {
+    if (Problem.is(error) && error.code !== "network" && error.code !== "timeout") this.transport.report(error);
+  }
+
+  #begin(effects: Effect[]): void {
+    if (this.#closed) throw new Problem({ code: "aborted", detail: "This client was closed. Make another one." });
+    clearTimeout(this.#lingering);
+    if (!this.#stopListening) {
+      // nothing of a user before who has left while nothing was watched
+      if (this.#known && this.#userId !== this.userId) this.#perform(this.machine.reset());
+      this.#userId = this.userId;
+      // a storage with promises tells the user later; this is no change
+      this.#known = this.credentials?.ready.then(() => void (this.#userId = this.userId));
+      this.#stopListening = this.credentials?.listen(() => this.#follow()) ?? (() => {});
+      this.connection.start();
+    }
+    this.#perform(effects);
+  }
+
+  /** The user or the token has changed. */
+  #follow(): void {
+    if (this.userId === this.#userId) return void this.connection.renew(false);
+    this.#userId = this.userId;
+    this.#reject("The user has signed out or changed.");
+    // a new connection, so that no message of the user before can arrive among those of the new one
+    const shown = this.machine.reset();
+    this.connection.restart();
+    this.#perform(shown);
+  }
+
+  #perform(effects: Effect[]): void {
+    const sent = effects.flatMap((effect) => (effect.do === "send" ? [effect.message] : []));
+    if (sent.length) this.connection.send(sent);
+    for (const effect of effects) this.#one(effect);
+    this.#tellState();
+  }
+
+  #one(effect: Effect): void {
+    switch (effect.do) {
+      case "token":
+        return void this.connection.renew(true);
+      case "barrier":
+        for (const hear of this.#barriers) hear(effect.at);
+        return;
+      case "show":
+        this.#retries.delete(effect.watch);
+        return (this.#listeners.get(effect.watch) as WatchListener | undefined)?.shown(effect.watch);
+      case "ended":
+        return this.#ended(effect.what);
+      case "messages":
+        return (this.#listeners.get(effect.join) as JoinListener | undefined)?.messages(effect.messages, effect.lost);
+      case "members":
+        return (this.#listeners.get(effect.join) as JoinListener | undefined)?.members(effect.join);
+      case "reply":
+        return this.#replies.get(effect.id)?.(effect.problem && new Problem(effect.problem), effect.offset);
+      case "problem":
+        return this.transport.report(new Problem(effect.problem));
+    }
+  }
+
+  #ended(what: Watch | Join): void {
+    const problem = what.problem!;
+    const listener = this.#listeners.get(what)!;
+    // after an end for a new user, the same query is another one
+    if ((problem.code as string) === "user_changed") return this.#perform(this.machine.again(what));
+    if ("what" in what) (listener as WatchListener).shown(what);
+    else (listener as JoinListener).ended(problem);
+    if ((problem.status ?? 0) < 500 && !PASSING.includes(problem.code)) return;
+    const ms = Math.min((this.#retries.get(what)?.ms ?? FIRST_RETRY_MS / 2) * 2, LONGEST_RETRY_MS);
+    const timer = setTimeout(() => this.#perform(this.machine.again(what)), ms * (0.5 + Math.random() / 2));
+    this.#retries.set(what, { timer, ms });
+  }
+
+  #request(message: Parameters<Machine["request"]>[0], timeoutMs: number): Promise<number | undefined> {
+    if (this.machine.waiting >= MOST_REQUESTS) return Promise.reject(queueFull(MOST_REQUESTS));
+    return new Promise((resolve, reject) => {
+      const [id, effects] = this.machine.request(message);
+      const done = (problem: Problem | undefined, offset?: number) => {
+        clearTimeout(timer);
+        this.#replies.delete(id);
+        this.machine.forget(id);
+        if (problem) reject(problem);
+        else resolve(offset);
+        this.#linger();
+      };
+      const detail = `No answer within ${timeoutMs} ms. Try again.`;
+      const timer = setTimeout(() => done(new Problem({ code: "timeout", detail })), timeoutMs);
+      this.#replies.set(id, done);
+      try {
+        this.#begin(effects);
+      } catch (problem) {
+        done(problem as Problem);
+      }
+    });
+  }
+
+  #reject(detail: string): void {
+    for (const reply of [...this.#replies.values()]) reply(new Problem({ code: "aborted", detail }), undefined);
+  }
+
+  #forget(what: Watch | Join): void {
+    this.#listeners.delete(what);
+    clearTimeout(this.#retries.get(what)?.timer);
+    this.#retries.delete(what);
+  }
+
+  /** Ends a connection that nobody needs, a moment later: a page that changes its view needs it again at once. */
+  #linger(): void {
+    clearTimeout(this.#lingering);
+    if (this.#listeners.size || this.#replies.size || !this.#stopListening) return;
+    this.#lingering = setTimeout(() => this.#stop(), LINGER_MS);
+  }
+
+  #stop(): void {
+    clearTimeout(this.#lingering);
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+    this.connection.stop();
+    this.machine.closed();
+    this.#tellState();
+  }
+
+  #tellState(): void {
+    const states = [...this.machine.watches].filter(({ problem }) => !problem).map((watch) => this.stateOf(watch));
+    const state = !this.machine.open ? "offline" : states.includes("behind") ? "behind" : "live";
+    for (const listener of this.#listeners.values()) if ("stateChanged" in listener) listener.stateChanged();
+    if (state === this.#state) return;
+    this.#state = state;
+    for (const listener of [...this.#stateListeners]) guarded(() => listener(state));
+  }
+}
+
+/** Returns the problem of a full queue. @internal */
+export function queueFull(most: number): Problem {
+  return new Problem({ code: "queue_full", detail: `More than ${most} messages or writes wait for the network. Try again later.` });
+}
+
+/** Refuses a text that would exceed the largest message, because the server would close the connection. @internal */
+export function checkedSize(path: string, text: string): string {
+  if (text.length <= MOST_BYTES && new TextEncoder().encode(text).length <= MOST_BYTES) return text;
+  throw invalidValue(path, `A message has at most ${MOST_BYTES} bytes.`);
+}
+
+/** Calls a function of the app. Its errors must not stop the client. @internal */
+export function guarded(call: () => unknown): void {
+  const failed = (error: unknown) => console.error("bunbase-js: a callback of live failed.", error);
+  try {
+    const made = call();
+    if (made instanceof Promise) made.catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+}

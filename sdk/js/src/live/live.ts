@@ -1,0 +1,117 @@
+/** The live part of a client: queries that follow their results, channels, and writes that show at once. */
+
+import type { Collection } from "../data/collection.js";
+import type { Data } from "../data/data.js";
+import type { AnyDatabase, CollectionTypes, Schema } from "../data/types.js";
+import type { LiveCache } from "./cache.js";
+import { Channel } from "./channel.js";
+import { LiveCollection } from "./collection.js";
+import { Feed, guarded, type LiveState } from "./feed.js";
+import type { TransportName } from "./links.js";
+import { Outbox, type RefusedListener } from "./outbox.js";
+import { Rooms } from "./rooms.js";
+import { Views } from "./views.js";
+
+export interface LiveOptions {
+  /** Keeps results and waiting writes between visits. By default, they are in memory. */
+  cache?: LiveCache | undefined;
+  /** Hears of writes that the server has refused, also those of an earlier visit. */
+  onRefused?: RefusedListener | undefined;
+  /** By default `globalThis.WebSocket`. Node 20 has none: pass that of a package, or use a stream of events. */
+  WebSocket?: typeof WebSocket | undefined;
+  /** The transports, the best one first: by default `["socket", "sse", "poll"]`. */
+  transports?: readonly TransportName[] | undefined;
+}
+
+export class Live<D extends Schema<D> = AnyDatabase> {
+  readonly #feed: Feed;
+  readonly #views: Views;
+  readonly #outbox: Outbox;
+  readonly #rooms: Rooms;
+
+  /** @internal */
+  constructor({ data }: { readonly data: Data<D> }, { cache, onRefused, transports = ["socket", "sse", "poll"], ...options }: LiveOptions) {
+    const collection = (name: string) => data.collection(name as keyof D & string) as unknown as Collection<CollectionTypes>;
+    const { transport } = collection("-").requests;
+    const { fetch, headers } = transport.options;
+    const target = {
+      origin: transport.origin,
+      headers: { ...headers, "X-Bunbase-Key": transport.key },
+      fetch: ((...given) => (fetch ?? globalThis.fetch)(...given)) as typeof globalThis.fetch,
+      WebSocket: options.WebSocket ?? (globalThis.WebSocket as typeof WebSocket | undefined),
+    };
+    this.#feed = new Feed(transport, target, transports);
+    this.#views = new Views(this.#feed, () => this.#outbox, cache);
+    this.#outbox = new Outbox(this.#feed, collection, cache, onRefused, (name) => this.#views.refresh(name));
+    this.#rooms = new Rooms(this.#feed);
+  }
+
+  /**
+   * Returns a collection. Nothing is sent.
+   *
+   * ```ts
+   * const posts = live.collection("posts");
+   * ```
+   */
+  collection<N extends keyof D & string>(name: N): LiveCollection<D[N]> {
+    return new LiveCollection(name, this.#views, this.#outbox);
+  }
+
+  /**
+   * Returns a channel. Nothing is sent.
+   *
+   * ```ts
+   * const room = live.channel("rooms/7");
+   * ```
+   */
+  channel(name: string): Channel {
+    return new Channel(name, this.#rooms);
+  }
+
+  /**
+   * `live`: all results are the present ones. `behind`: newer ones are on their way. `offline`: there is no connection;
+   * the client connects again by itself.
+   *
+   * ```ts
+   * console.log(live.state === "offline" ? "You are offline." : "");
+   * ```
+   */
+  get state(): LiveState {
+    return this.#feed.state;
+  }
+
+  /**
+   * Calls `listener` whenever the state changes. Returns a function that ends this.
+   *
+   * ```ts
+   * const stop = live.onState((state) => console.log(state));
+   * ```
+   */
+  onState(listener: (state: LiveState) => unknown): () => void {
+    return this.#feed.onState((state) => guarded(() => listener(state)));
+  }
+
+  /**
+   * The number of writes that the server has not accepted yet.
+   *
+   * ```ts
+   * if (live.waiting) console.log("Saving …");
+   * ```
+   */
+  get waiting(): number {
+    return this.#outbox.writes.filter(({ mark }) => mark === undefined).length;
+  }
+
+  /**
+   * Ends the connection, all watches and all channels. Writes that wait are kept for the next visit if there is a cache.
+   *
+   * ```ts
+   * live.close();
+   * ```
+   */
+  close(): void {
+    this.#views.close();
+    this.#outbox.close();
+    this.#feed.close();
+  }
+}

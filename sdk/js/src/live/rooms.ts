@@ -1,0 +1,84 @@
+/** The channels that a client has joined: each once on the wire, for all who listen. */
+
+import { invalidValue, Problem, type ProblemBody } from "../problem.js";
+import type { ChannelListener, JoinOptions } from "./channel.js";
+import { type Feed, guarded, type JoinListener } from "./feed.js";
+import type { Join } from "./machine.js";
+import type { ChannelMessage, Since } from "./protocol.js";
+
+/** @internal */
+export class Rooms {
+  readonly #rooms = new Map<string, Room>();
+
+  constructor(readonly feed: Feed) {}
+
+  join(name: string, listener: ChannelListener, { since, presence, signal }: JoinOptions): () => void {
+    if (signal?.aborted) return () => {};
+    let room = this.#rooms.get(name);
+    if (!room) this.#rooms.set(name, (room = new Room(this.feed, name, since, presence)));
+    else if (presence !== undefined) void room.setPresence(presence).catch((problem: Problem) => listener.problem?.(problem));
+    const leave = room.listen(listener);
+    const stop = () => {
+      signal?.removeEventListener("abort", stop);
+      if (leave() || this.#rooms.get(name) !== room) return;
+      this.#rooms.delete(name);
+      this.feed.leave(room.join);
+    };
+    signal?.addEventListener("abort", stop);
+    return stop;
+  }
+
+  async setPresence(name: string, data: unknown): Promise<void> {
+    const room = this.#rooms.get(name);
+    if (!room) throw invalidValue("channel", `Join ${name} first.`);
+    await room.setPresence(data);
+  }
+}
+
+class Room implements JoinListener {
+  readonly join: Join;
+  readonly #listeners = new Set<ChannelListener>();
+
+  constructor(
+    readonly feed: Feed,
+    name: string,
+    since: Since | undefined,
+    presence: unknown,
+  ) {
+    this.join = feed.join(name, this, since, presence);
+  }
+
+  /** Returns a function that ends this. It returns the number of listeners that are left. */
+  listen(listener: ChannelListener): () => number {
+    const own = { ...listener };
+    this.#listeners.add(own);
+    if (this.join.fresh) queueMicrotask(() => this.#listeners.has(own) && this.#tellMembers(own));
+    return () => {
+      this.#listeners.delete(own);
+      return this.#listeners.size;
+    };
+  }
+
+  setPresence(data: unknown): Promise<void> {
+    return this.feed.setPresence(this.join, data);
+  }
+
+  messages(messages: readonly ChannelMessage[], lost: boolean): void {
+    for (const listener of [...this.#listeners]) {
+      if (lost) guarded(() => listener.lost?.());
+      for (const message of messages) guarded(() => listener.message?.(message));
+    }
+  }
+
+  members(): void {
+    for (const listener of [...this.#listeners]) this.#tellMembers(listener);
+  }
+
+  ended(problem: ProblemBody): void {
+    for (const listener of [...this.#listeners]) guarded(() => listener.problem?.(new Problem(problem)));
+  }
+
+  #tellMembers(listener: ChannelListener): void {
+    guarded(() => listener.members?.([...this.join.members.values()], this.join.n));
+  }
+}

@@ -1,0 +1,214 @@
+/** The results that an app sees: one view for each query, shared by all who watch it. */
+
+import { readJson, writeJson } from "../json.js";
+import { Problem } from "../problem.js";
+import { type LiveCache, reported } from "./cache.js";
+import { checkedSize, type Feed, guarded, type LiveState, type WatchListener } from "./feed.js";
+import type { Watch } from "./machine.js";
+import type { Outbox } from "./outbox.js";
+import { type Frozen, overlaid, type QueryShape } from "./overlay.js";
+import type { Changes, LiveDocument, Watched } from "./protocol.js";
+import { compared } from "./result.js";
+
+/** The result of a live query, and its changes since the callback before. */
+export interface LiveResult<T> extends Changes<T> {
+  /** All documents of the result, in order. A document that has not changed is the same object as before. */
+  readonly items: readonly T[];
+  /** The number of all documents that match, if the query has `count: true`. */
+  readonly count: number | undefined;
+  /** The query has ended, for example with `rule_denied`. Its result is empty. */
+  readonly problem: Problem | undefined;
+  /** True until there is a result for the present user. */
+  readonly loading: boolean;
+  /** `live`: this is the present result. `behind`: a newer one is on its way. `offline`: the client connects again. */
+  readonly state: LiveState;
+  /** True as long as a write of this client to this collection has not arrived. */
+  readonly pending: boolean;
+}
+
+type Result = LiveResult<LiveDocument>;
+
+const NONE: Changes<never> = { added: [], changed: [], removed: [], moved: [] };
+const LOADING: LiveResult<never> = { ...NONE, items: [], count: undefined, problem: undefined, loading: true, state: "offline", pending: false };
+const LINGER_MS = 1000;
+const SAVE_MS = 500;
+const MOST_SAVED_BYTES = 1 << 20;
+const MOST_SAVED_RESULTS = 200;
+
+/** @internal */
+export class Views {
+  readonly #views = new Map<string, View>();
+  #closed = false;
+
+  constructor(
+    readonly feed: Feed,
+    readonly outbox: () => Outbox,
+    readonly cache: LiveCache | undefined,
+  ) {
+    void reported(feed.transport, cache?.trim("result:", MOST_SAVED_RESULTS));
+  }
+
+  /** Returns the name of a query. Throws a Problem if it cannot be sent. */
+  name(what: Watched): string {
+    return checkedSize("query", "query" in what ? writeJson(what.query, true) : writeJson(what.doc));
+  }
+
+  /** Returns the present result, or undefined if nobody watches the query. */
+  result(name: string): Result | undefined {
+    return this.#views.get(name)?.result;
+  }
+
+  /** Calls `shown` with each new result. `changed` hears of changed states too. Returns a function that ends this. */
+  listen(what: Watched, shown: ((result: Result) => unknown) | undefined, changed?: () => void): () => void {
+    const name = this.name(what);
+    if (this.#closed) throw new Problem({ code: "aborted", detail: "This client was closed. Make another one." });
+    let view = this.#views.get(name);
+    if (!view) this.#views.set(name, (view = new View(this, name, copied(what, name))));
+    return view.listen({ shown, changed }, () => this.#views.delete(name));
+  }
+
+  /** The waiting writes of a collection have changed. */
+  refresh(collection: string): void {
+    for (const view of this.#views.values()) if (view.collection === collection) view.refresh();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const view of this.#views.values()) view.end();
+    this.#views.clear();
+  }
+}
+
+function copied(what: Watched, text: string): Watched {
+  const copy = readJson(text); // the app may change its object later
+  return ("query" in what ? { query: copy } : { doc: copy }) as Watched;
+}
+
+interface Listener {
+  shown: ((result: Result) => unknown) | undefined;
+  changed: (() => void) | undefined;
+}
+
+class View implements WatchListener {
+  result: Result = LOADING;
+  readonly collection: string;
+  readonly #shape: QueryShape | undefined;
+  readonly #listeners = new Set<Listener>();
+  readonly #frozen: Frozen = new Map();
+  #watch: Watch | undefined;
+  /** The server's result at the last barrier. */
+  #standing: { docs: readonly LiveDocument[]; n: number | undefined } | undefined;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
+  #saving: ReturnType<typeof setTimeout> | undefined;
+  #ended = false;
+
+  constructor(
+    readonly views: Views,
+    readonly name: string,
+    readonly what: Watched,
+  ) {
+    this.collection = "query" in what ? what.query.collection : what.doc.collection;
+    this.#shape = "query" in what ? (what.query as QueryShape) : undefined;
+    if (views.cache) void this.#restore(views.cache);
+    else this.#watch = views.feed.watch(what, this);
+  }
+
+  listen(listener: Listener, last: () => void): () => void {
+    clearTimeout(this.#lingering);
+    this.#listeners.add(listener);
+    const { shown } = listener;
+    const begin = () => {
+      const { result } = this;
+      if (shown && this.#listeners.has(listener) && !result.loading) guarded(() => shown({ ...result, ...NONE, added: result.items }));
+    };
+    if (!this.result.loading) queueMicrotask(begin);
+    return () => {
+      if (!this.#listeners.delete(listener) || this.#listeners.size) return;
+      // a page that changes its view often watches the same query again at once
+      this.#lingering = setTimeout(() => {
+        last();
+        this.end();
+      }, LINGER_MS);
+    };
+  }
+
+  end(): void {
+    this.#ended = true;
+    clearTimeout(this.#lingering);
+    if (this.#saving) this.#save();
+    if (this.#watch) this.views.feed.unwatch(this.#watch);
+  }
+
+  shown({ docs, n, problem }: Watch): void {
+    this.#standing = docs && { docs, n };
+    this.#update(problem && new Problem(problem));
+    if (docs && this.views.cache) this.#saving ??= setTimeout(() => this.#save(), SAVE_MS);
+  }
+
+  stateChanged(): void {
+    const state = this.#state();
+    if (state === this.result.state) return;
+    this.result = { ...this.result, ...NONE, state };
+    this.#tell(false);
+  }
+
+  refresh(): void {
+    if (this.#standing) this.#update(undefined);
+  }
+
+  #update(problem: Problem | undefined): void {
+    const { result: before, views } = this;
+    const writes = views.outbox().writes.filter(({ collection, id }) => collection === this.collection && this.#mayShow(id));
+    const made = this.#standing && overlaid(this.#standing.docs, this.#standing.n, writes, this.#shape, this.#frozen);
+    const changes = compared(before.items, made?.docs ?? []);
+    const loading = !made && !problem;
+    const pending = writes.some(({ mark }) => mark === undefined);
+    const same =
+      changes.items.length === before.items.length && !changes.added.length && !changes.changed.length && !changes.moved.length;
+    const items = same ? before.items : changes.items;
+    this.result = { ...changes, items, count: made?.n, problem, loading, state: this.#state(), pending };
+    const told = same && before.count === made?.n && before.problem === problem && before.loading === loading && before.pending === pending;
+    if (!told) this.#tell(true);
+  }
+
+  /** True if a write of this document may change the result. */
+  #mayShow(id: string): boolean {
+    return !("doc" in this.what) || this.what.doc.id === id;
+  }
+
+  #state(): LiveState {
+    return this.#watch ? this.views.feed.stateOf(this.#watch) : "offline";
+  }
+
+  #tell(shown: boolean): void {
+    const { result } = this;
+    for (const listener of [...this.#listeners]) {
+      if (shown && listener.shown) guarded(() => listener.shown!(result));
+      if (listener.changed) guarded(listener.changed);
+    }
+  }
+
+  async #restore(cache: LiveCache): Promise<void> {
+    const { feed } = this.views;
+    await feed.credentials?.ready;
+    const text = await reported(feed.transport, cache.get(this.#key));
+    if (this.#ended) return;
+    const held = text === undefined ? undefined : (readJson(text) as Pick<Watch, "docs" | "n" | "at" | "group">);
+    this.#watch = feed.watch(this.what, this, held);
+    if (held) this.shown(this.#watch);
+  }
+
+  get #key(): string {
+    return `result:${this.views.feed.place}:${this.name}`;
+  }
+
+  /** Keeps what the server has said, without local writes: those are kept by themselves. */
+  #save(): void {
+    clearTimeout(this.#saving);
+    this.#saving = undefined;
+    const { at, group } = this.#watch ?? {};
+    if (!this.#standing || !at || !group) return;
+    const text = writeJson({ ...this.#standing, at, group });
+    if (text.length <= MOST_SAVED_BYTES) void reported(this.views.feed.transport, this.views.cache?.set(this.#key, text));
+  }
+}

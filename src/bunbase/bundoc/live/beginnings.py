@@ -1,0 +1,141 @@
+"""The first queries of new groups. Those that wait run together in one snapshot.
+
+After a restart, thousands of clients come back at once, each with a query of its own. A snapshot for each of them would
+fill the queue of scans, and most of the calls would fail with BundocBusy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from bunbase.bundoc.engine import Engine, Moment
+from bunbase.bundoc.live.asked import ParsedLive
+from bunbase.bundoc.live.evaluation import Result
+from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.rounds import Outcome, first_outcome
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Problem
+
+AT_ONCE: Final = 2  # snapshots, so that a slow query does not delay all others
+BATCH_SECONDS: Final = 0.05  # then a new snapshot is opened, since changes after the snapshot must be made up for
+
+Begun = tuple[str, Group | Problem]  # the view for which a query ran, and its outcome
+
+
+class FirstQuery(msgspec.Struct, frozen=True):
+    """The first query of a view. `done`: its outcome."""
+
+    view: str
+    asked: ParsedLive
+    caller: Caller
+    done: asyncio.Future[Begun]
+
+
+class FirstFound(msgspec.Struct, frozen=True):
+    """The outcome of a first query in the snapshot `seq` of the history `epoch`, whose rules make the view `view`."""
+
+    view: str
+    outcome: Outcome
+    epoch: str
+    seq: int
+
+
+class Beginnings:
+    """`make`: returns the group of a query, its result and snapshot, and the value of `mark` before this snapshot.
+
+    `by_view`: the queries that wait or run.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        engine: Engine,
+        clock: Clock,
+        dev: bool,
+        mark: Callable[[], int],
+        make: Callable[[FirstQuery, Result, FirstFound, int], Group],
+    ) -> None:
+        self.project = project
+        self.engine = engine
+        self.clock = clock
+        self.dev = dev
+        self.mark = mark
+        self.make = make
+        self.by_view: dict[str, FirstQuery] = {}
+        self.waiting: dict[str, FirstQuery] = {}
+        self.running: set[asyncio.Task[None]] = set()
+
+    def done(self, view: str) -> asyncio.Future[Begun] | None:
+        """Return the outcome of the query that waits or runs for this view, None if there is none."""
+        first = self.by_view.get(view)
+        return None if first is None else first.done
+
+    def begin(self, view: str, asked: ParsedLive, caller: Caller) -> asyncio.Future[Begun]:
+        """Return the outcome of a new query for this view."""
+        first = FirstQuery(view, asked, caller, asyncio.get_running_loop().create_future())
+        self.by_view[view] = self.waiting[view] = first
+        if len(self.running) < AT_ONCE:
+            task = asyncio.create_task(self._run())
+            self.running.add(task)
+            task.add_done_callback(self.running.discard)
+        return first.done
+
+    async def close(self) -> None:
+        for task in list(self.running):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+        for first in list(self.by_view.values()):
+            first.done.cancel()
+
+    async def _run(self) -> None:
+        while self.waiting:
+            batch = list(self.waiting.values())
+            self.waiting.clear()
+            mark = self.mark()
+            try:
+                found = await self._found(batch)
+            except Problem as problem:
+                for first in batch:
+                    self._finish(first, (first.view, problem))
+                continue
+            except Exception as fault:
+                for first in batch:
+                    self._finish(first, fault)
+                continue
+            for first, one in zip(batch, found, strict=False):
+                result = one.outcome
+                made = result if isinstance(result, Problem) else self.make(first, result, one, mark)
+                self._finish(first, (one.view, made))
+            self.waiting = {**{first.view: first for first in batch[len(found) :]}, **self.waiting}
+
+    def _finish(self, first: FirstQuery, begun: Begun | Exception) -> None:
+        self.by_view.pop(first.view, None)
+        if first.done.done():
+            return
+        if isinstance(begun, Exception):
+            first.done.set_exception(begun)
+        else:
+            first.done.set_result(begun)
+
+    async def _found(self, batch: list[FirstQuery]) -> list[FirstFound]:
+        """Run the queries in one snapshot, in their order, for as long as a batch may take."""
+        now = self.clock.now()
+
+        def work(moment: Moment) -> list[FirstFound]:
+            until, found = time.monotonic() + BATCH_SECONDS, list[FirstFound]()
+            for first in batch:
+                if found and time.monotonic() > until:
+                    break
+                view, outcome = first_outcome(moment, first.asked, first.caller, now, self.dev)
+                found.append(FirstFound(view, outcome, moment.epoch, moment.seq))
+            return found
+
+        return await self.engine.moment(self.project, work)

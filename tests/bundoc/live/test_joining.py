@@ -1,0 +1,144 @@
+"""Watches that join: one query for each group, results that fit into the stream, and errors that belong to the call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+
+from bunbase.bundoc.engine import Moment
+from bunbase.bundoc.live.service import LiveService
+from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.contracts.bundoc.live import LiveQuery
+from bunbase.pkg.errors import Problem
+from tests.bundoc.live.following import OWNER, SERVER, Following, ada, ids, put, ruled
+from tests.bundoc.live.model import Held
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def moments(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The projects of which a snapshot was opened."""
+    opened: list[str] = []
+    moment = engine.moment
+
+    async def counting(project: str, work: Callable[[Moment], T]) -> T:
+        opened.append(project)
+        return await moment(project, work)
+
+    monkeypatch.setattr(engine, "moment", counting)
+    return opened
+
+
+async def join(following: Following, query: LiveQuery, callers: list[Any]) -> list[Held]:
+    """Watch the query for all callers at once. Return what they hold, when all have their results."""
+    await following.edge.opened.wait()
+    first = len(following.edge.held) + 1
+    watches = [Held(query, caller, []) for caller in callers]
+    following.edge.held.update(enumerate(watches, first))
+    calls = [following.live.watch(caller, "gateway", number, query) for number, caller in enumerate(callers, first)]
+    await asyncio.gather(*calls)
+    await following.until(lambda: all(held.started for held in watches))
+    return watches
+
+
+async def test_all_who_join_a_query_cost_one_query_together(
+    service: BundocService, following: Following, moments: list[str]
+) -> None:
+    await ruled(service, "auth != null")
+    await put(service, "a", n=1)
+
+    watches = await join(following, LiveQuery("posts"), [ada(f"u{number}") for number in range(50)])
+    assert len(moments) == 1
+
+    watches += await join(following, LiveQuery("posts"), [ada(f"u{number}") for number in range(50)])
+    assert len(moments) == 1
+    assert len({held.group for held in watches}) == 1
+
+    await following.reached(await put(service, "b", n=2))
+    assert all(ids(held) == ["a", "b"] for held in watches)
+
+
+async def test_many_different_queries_that_begin_at_once_share_snapshots(
+    service: BundocService, following: Following, moments: list[str]
+) -> None:
+    """A snapshot for each of them would not fit into the queue of scans."""
+    await ruled(service, OWNER)
+    await put(service, "a", owner="u149")
+
+    watches = await join(following, LiveQuery("posts"), [ada(f"u{number}") for number in range(150)])
+
+    assert len(moments) < 75
+    assert [number for number, held in enumerate(watches) if held.docs] == [149]
+
+
+async def test_all_who_join_a_query_that_fails_get_its_error_and_cost_one_query_together(
+    service: BundocService, following: Following, moments: list[str]
+) -> None:
+    await ruled(service, "auth != null")
+    for number in range(5):
+        await put(service, f"d{number}", text="x" * (900 << 10))
+    await following.edge.opened.wait()
+
+    calls = [following.live.watch(ada(f"u{n}"), "gateway", n, LiveQuery("posts")) for n in range(30)]
+    failed = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert {one.code for one in failed if isinstance(one, Problem)} == {"live_query_too_large"}
+    assert len({id(one) for one in failed}) == 30
+    assert len(moments) == 1
+
+
+async def test_a_view_that_costs_little_is_made_in_the_event_loop(
+    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ruled(service, OWNER)
+    await following.watch(ada(), 1, LiveQuery("posts"))
+    in_threads: list[Any] = []
+    to_thread = asyncio.to_thread
+
+    async def noting(work: Callable[..., T], *arguments: Any) -> T:
+        in_threads.append(work)
+        return await to_thread(work, *arguments)
+
+    monkeypatch.setattr(asyncio, "to_thread", noting)
+
+    await following.watch(ada(), 2, LiveQuery("posts"))
+    assert not in_threads
+
+    await ruled(service, " || ".join([f"doc.n == {number}" for number in range(180)]))
+    await following.watch(ada(), 3, LiveQuery("posts"))
+    assert in_threads
+
+
+async def test_results_wait_until_the_stream_has_room_for_them(service: BundocService, live: LiveService) -> None:
+    """A stream that is full would end, and all watches would come back at once, again and again."""
+    live.stream_bytes = 300 << 10
+    following = Following(live)
+    await put(service, "a", text="x" * (50 << 10))
+
+    watches = await join(following, LiveQuery("posts"), [SERVER] * 40)
+    assert all(ids(held) == ["a"] for held in watches)
+
+    await following.reached(await put(service, "b", n=1))
+    assert all(ids(held) == ["a", "b"] for held in watches)
+    await following.edge.stop()
+
+
+async def test_a_result_that_replaces_another_does_not_wait_for_room(
+    service: BundocService, live: LiveService, following: Following
+) -> None:
+    """Otherwise the edge would hold the result under the old rules at a later barrier."""
+    await ruled(service, "true")
+    await put(service, "a", n=1)
+    held = await following.watch(ada(), 1, LiveQuery("posts"))
+    live.edges["gateway"].max_bytes = 100_000
+    live.edges["gateway"].bytes = 60_000  # more than half
+
+    await ruled(service, "doc.n > 1")
+    await following.reached(await put(service, "b", "others"))
+
+    assert held.docs == []

@@ -1,0 +1,261 @@
+/** Writes that show at once, the queue that sends them, and the cache between visits, against a server in memory. */
+
+import { equal, refusal, until } from "./harness.mjs";
+import { LiveServer } from "./live_server.mjs";
+
+const URL_OF_SERVER = "http://bunbase.test";
+
+export async function add(claim, { load }) {
+  const { createClient } = await load("index");
+  const { createLive } = await load("live/index");
+  const { createTestServer } = await load("testing/index");
+
+  function made(options = {}, { server = new LiveServer(createTestServer()), storage = null } = {}) {
+    const client = createClient(URL_OF_SERVER, "pk_test", { storage, fetch: server.fetch, onProblem() {} });
+    const refused = [];
+    const live = createLive(client, { WebSocket: server.WebSocket, onRefused: (write, { code }) => refused.push(`${write.op} ${write.id} ${code}`), ...options });
+    const posts = live.collection("posts");
+    const see = (query) => {
+      const seen = [];
+      const stop = posts.watch(query, (result) => seen.push(`${result.items.map(({ _id, n }) => `${_id}${n ?? ""}`)}${result.pending ? "…" : ""}${result.count === undefined ? "" : `#${result.count}`}`));
+      return { seen, stop, last: () => seen.at(-1) };
+    };
+    return { server, client, live, posts, refused, see };
+  }
+
+  async function held(query, documents, options, more) {
+    const all = made(options, more);
+    await all.server.commit(documents.map(([id, n]) => ["posts", "put", id, { n }]));
+    const view = all.see(query);
+    await until(() => view.seen.length && !view.last().startsWith("!"), "the first result");
+    return { ...all, view };
+  }
+
+  const inOrder = { sort: ["n"] };
+
+  claim("create, put, patch and delete show before the server has answered", async () => {
+    const { server, live, posts, view } = await held(inOrder, [["b", 2], ["d", 4]]);
+    let answer;
+    server.faults.slowAnswers = new Promise((resolve) => (answer = resolve));
+    const writes = [posts.create({ _id: "c", n: 3 }), posts.put("a", { n: 1 }), posts.patch("d", { $inc: { n: 5 } }), posts.delete("b")];
+    equal(view.seen.slice(1), ["b2,c3,d4…", "a1,b2,c3,d4…", "a1,b2,c3,d9…", "a1,c3,d9…"]);
+    equal(live.waiting, 4);
+    answer();
+    await Promise.all(writes);
+    await until(() => view.last() === "a1,c3,d9", "the server's result");
+    equal([...new Set(view.seen.slice(4))], ["a1,c3,d9…", "a1,c3,d9"]);
+    equal(live.waiting, 0);
+    live.close();
+  });
+
+  claim("a filter, an order, a limit and a total hold for local writes", async () => {
+    const { server, live, posts, see } = await held({}, [["a", 1], ["b", 2], ["c", 3]]);
+    const view = see({ where: { n: { $gte: 2 } }, sort: ["-n"], limit: 2, count: true });
+    await until(() => view.seen.length, "the result");
+    equal(view.last(), "c3,b2#2");
+    server.faults.down = true;
+    void posts.create({ _id: "d", n: 9 }).catch(() => {});
+    equal(view.last(), "d9,c3…#3");
+    void posts.patch("c", { n: 0 }).catch(() => {});
+    equal(view.last(), "d9,b2…#2");
+    void posts.create({ _id: "e", n: 1 }).catch(() => {});
+    equal(view.last(), "d9,b2…#2");
+    live.close();
+  });
+
+  claim("an operator that needs the server waits for it, and so does a filter that only the server knows", async () => {
+    const { server, live, posts, view, see } = await held(inOrder, [["a", 1]]);
+    const words = see({ where: { title: { $regex: "^H" } } });
+    await until(() => words.seen.length, "the result of the second query");
+    let answer;
+    server.faults.slowAnswers = new Promise((resolve) => (answer = resolve));
+    const pushed = posts.patch("a", { $push: { tags: "x" } });
+    const made = posts.create({ title: "Hello", n: 2 });
+    equal(view.last().startsWith("a1,"), true);
+    equal(words.last(), "…");
+    answer();
+    equal([(await pushed).tags, (await made).n], [["x"], 2]);
+    live.close();
+  });
+
+  claim("an increment that the results have already is not counted twice", async () => {
+    const { server, live, posts, view } = await held(inOrder, [["a", 1]]);
+    let answer;
+    server.faults.slowAnswers = new Promise((resolve) => (answer = resolve));
+    const first = posts.patch("a", { $inc: { n: 1 } });
+    await until(() => server.seq === 2, "the commit");
+    await server.commit([["posts", "put", "z", { n: 9 }]]); // a barrier with both
+    await until(() => view.last() === "a2,z9…", "the stranger's document");
+    const second = posts.patch("a", { $inc: { n: 1 } });
+    equal(view.last(), "a3,z9…");
+    answer();
+    await Promise.all([first, second]);
+    await until(() => view.last() === "a3,z9", "the end");
+    equal(view.seen.some((line) => /a[4-9]/.test(line)), false);
+    live.close();
+  });
+
+  claim("a refused write is rolled back with its problem, and later writes of the document stay", async () => {
+    const { server, live, posts, view, refused } = await held(inOrder, [["a", 1]]);
+    const stale = posts.patch("a", { n: 5 }, { ifRev: 99 });
+    const good = posts.patch("a", { title: "x" });
+    equal(view.last(), "a5…");
+    await refusal(stale, "stale_revision");
+    equal((await good).title, "x");
+    await until(() => view.last() === "a1", "the result");
+    equal(refused, ["patch a stale_revision"]);
+    await refusal(posts.create({ _id: "a", n: 1 }), "document_exists");
+    await refusal(posts.put("b", { n: NaN }), "invalid_value");
+    equal(view.last(), "a1");
+    equal(server.http.documents("posts").length, 1);
+    live.close();
+  });
+
+  claim("writes without a network wait in order, and take effect once after it", async () => {
+    const { server, live, posts, view } = await held(inOrder, [["a", 1]]);
+    server.faults.down = true;
+    server.cut();
+    await until(() => live.state === "offline", "offline");
+    const writes = [posts.patch("a", { $inc: { n: 1 } }), posts.create({ _id: "b", n: 7 }), posts.patch("b", { $inc: { n: 1 } }), posts.delete("a")];
+    equal(view.last(), "b8…");
+    server.faults.down = false;
+    server.faults.loseRequests = 1;
+    server.faults.loseAnswers = 2;
+    await Promise.all(writes);
+    await until(() => view.last() === "b8", "the server's result");
+    equal(server.http.documents("posts").map(({ _id, n }) => `${_id}${n}`), ["b8"]);
+    live.close();
+  });
+
+  claim("a write settles when the results have reached it, and not before", async () => {
+    const { server, live, posts, view } = await held(inOrder, [["a", 1]]);
+    server.faults.noTail = true;
+    await posts.patch("a", { n: 2 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    equal(view.last(), "a2"); // answered, and still shown by the local write
+    server.faults.noTail = false;
+    await server.tell();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    equal([...new Set(view.seen)], ["a1", "a2…", "a2"]);
+    live.close();
+  });
+
+  claim("the queue is bounded", async () => {
+    const { server, live, posts } = made();
+    server.faults.down = true;
+    const waiting = Array.from({ length: 1000 }, (_, n) => posts.create({ n }).catch(({ code }) => code));
+    await refusal(posts.create({ n: 1000 }), "queue_full");
+    live.close();
+    equal(new Set(await Promise.all(waiting)), new Set(["aborted"]));
+  });
+
+  claim("a large write counts by its size", async () => {
+    const { server, live, posts } = made();
+    server.faults.down = true;
+    const large = { text: "x".repeat(1_500_000) };
+    const waiting = [posts.create(large), posts.create(large)].map((write) => write.catch(({ code }) => code));
+    await refusal(posts.create(large), "queue_full");
+    live.close();
+    equal(await Promise.all(waiting), ["aborted", "aborted"]);
+  });
+
+  claim("writes of a user are never sent for another one", async () => {
+    const { server, client, live, posts } = made();
+    await client.auth.signUp({ email: "eve@example.com", password: "apples and pears" });
+    server.faults.loseRequests = 99;
+    const write = posts.create({ _id: "secret", n: 1 });
+    await until(() => server.faults.loseRequests < 99, "the first attempt");
+    server.faults.loseRequests = 0;
+    const rejected = refusal(write, "aborted");
+    await client.auth.signUp({ email: "fred@example.com", password: "apples and pears" });
+    await rejected;
+    await posts.create({ _id: "mine", n: 2 });
+    equal(server.http.documents("posts").map(({ _id }) => _id), ["mine"]);
+    live.close();
+  });
+
+  claim("with a cache, waiting writes and results are there at the next visit, and are resumed", async () => {
+    const cache = memoryCache();
+    const first = await held(inOrder, [["a", 1], ["b", 2]], { cache });
+    await until(() => [...cache.texts.keys()].some((key) => key.startsWith("result:")), "the kept result");
+    first.server.faults.down = true;
+    first.server.cut();
+    await until(() => first.live.state === "offline", "offline");
+    const lost = [first.posts.patch("a", { $inc: { n: 4 } }), first.posts.create({ _id: "c", n: 3 })];
+    await until(() => [...cache.texts.keys()].filter((key) => key.startsWith("write:")).length === 2, "the kept writes");
+    const aborted = lost.map((write) => refusal(write, "aborted"));
+    first.live.close();
+    await Promise.all(aborted);
+
+    const { server } = first;
+    const second = made({ cache }, { server });
+    const view = second.see(inOrder);
+    await until(() => view.last() === "b2,c3,a5…", "the result without a network");
+    server.faults.down = false;
+    await until(() => view.last() === "b2,c3,a5", "the writes have arrived");
+    equal(server.http.documents("posts").map(({ _id, n }) => `${_id}${n}`).sort(), ["a5", "b2", "c3"]);
+    equal([...cache.texts.keys()].filter((key) => key.startsWith("write:")), []);
+    const again = await until(() => server.heard.find(({ message }) => message.t === "watch" && message.have), "the watch of the second visit");
+    equal(again.message.have, ["a", "b"]);
+    second.live.close();
+  });
+
+  claim("a cache that fails changes nothing, and a user sees nothing that another one has left", async () => {
+    const broken = new Proxy({}, { get: () => async () => Promise.reject(new Error("full")) });
+    const { live, posts, view } = await held(inOrder, [["a", 1]], { cache: broken });
+    await posts.create({ _id: "b", n: 2 });
+    await until(() => view.last() === "a1,b2", "the result");
+    live.close();
+
+    const cache = memoryCache();
+    const server = new LiveServer(createTestServer());
+    const eve = made({ cache }, { server });
+    await eve.client.auth.signUp({ email: "eve@example.com", password: "apples and pears" });
+    await server.commit([["posts", "put", "secret", { n: 1, owner: "usr_1" }]]);
+    const hers = eve.see(inOrder);
+    await until(() => hers.last() === "secret1", "her result");
+    await until(() => cache.texts.size, "the kept result");
+    eve.live.close();
+    const nobody = made({ cache }, { server });
+    const view2 = nobody.see(inOrder);
+    await until(() => view2.seen.length, "the result of nobody");
+    equal(view2.seen, [""]);
+    nobody.live.close();
+  });
+
+  claim("the last write wins on the screen as on the server, in a hundred random orders", async () => {
+    const { server, live, posts, view } = await held(inOrder, [["a", 0]]);
+    let seed = 1;
+    const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+    const writes = [];
+    for (let step = 0; step < 100; step++) {
+      const id = "abc"[random(3)];
+      const kind = random(5);
+      if (kind === 0) writes.push(posts.put(id, { n: step }));
+      else if (kind === 1) writes.push(posts.delete(id));
+      else if (kind === 2) writes.push(posts.create({ _id: id, n: step }));
+      else writes.push(posts.patch(id, { $inc: { n: 1 } }));
+      writes.at(-1).catch(() => {});
+      if (random(4) === 0) await server.commit([["posts", "put", "abc"[random(3)], { n: 1000 + step }]]);
+      if (random(9) === 0) server.cut();
+      if (random(3) === 0) await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    await Promise.allSettled(writes);
+    const stored = () => server.http.documents("posts").map(({ _id, n }) => [n, `${_id}${n}`]).sort(([one, a], [other, b]) => one - other || (a < b ? -1 : 1)).map(([, text]) => text).join();
+    await until(() => view.last() === stored(), "the same");
+    equal(live.waiting, 0);
+    live.close();
+  });
+}
+
+function memoryCache() {
+  const texts = new Map();
+  return {
+    texts,
+    get: async (key) => texts.get(key),
+    set: async (key, text) => void texts.set(key, text),
+    delete: async (key) => void texts.delete(key),
+    list: async (prefix) => [...texts.keys()].filter((key) => key.startsWith(prefix)).sort().map((key) => texts.get(key)),
+    trim: async () => {},
+  };
+}

@@ -1,0 +1,182 @@
+"""Live queries and channels of the client, against a server of the protocol in memory and a running BunBase."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.browser import chromium
+from tests.sdk_js.fault_proxy import serving
+from tests.sdk_js.sites import BUN, ESBUILD, PROGRAMS, ROOT, Site, bundles, failures, removed, run_program, short_folder
+from tests.sdk_js.strict_server import StrictServer
+from tests.sdk_js.test_runtimes import COMMANDS, IN_A_PAGE, README
+
+PAGES: Final = Path(__file__).parent / "pages"
+PROGRAM_NAMES: Final = ("live", "live_writes")
+GUIDE: Final = ROOT / "docs/live-queries.md"
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Yield a folder with the bundles of all entries, and of the page."""
+    folder = bundles(short_folder())
+    page: list[str | Path] = [ESBUILD, PAGES / "live.js", "--bundle", f"--outfile={folder}/page.js"]
+    subprocess.run(
+        [*page, '--define:process.env.NODE_ENV="development"', "--format=esm", "--log-level=warning"],
+        check=True,
+        cwd=ROOT,
+    )
+    yield folder
+    removed(folder)
+
+
+@pytest.fixture(scope="module")
+def pages(folder: Path) -> Iterator[StrictServer]:
+    with serving(StrictServer({"bundles": folder, "programs": PROGRAMS})) as server:
+        server.pages["/"] = "<!doctype html><title>page</title><main></main>"
+        server.pages["/live"] = "<!doctype html><main></main><script type=module src=/bundles/page.js></script>"
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, pages: StrictServer) -> Iterator[Page]:
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    errors: list[str] = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    page = context.new_page()
+    page.goto(f"{pages.url}/live")
+    page.wait_for_function("() => window.live")
+    yield page
+    context.close()
+    assert errors == []
+
+
+@pytest.mark.parametrize("program", PROGRAM_NAMES)
+@pytest.mark.parametrize("runtime", COMMANDS)
+def test_live_queries_survive_all_that_happens_and_the_process_ends_by_itself(
+    runtime: str, program: str, folder: Path
+) -> None:
+    assert run_program(COMMANDS[runtime], program, folder, {}) == {}
+
+
+@pytest.mark.parametrize("program", PROGRAM_NAMES)
+def test_live_queries_survive_all_that_happens_in_a_page(program: str, browser: Browser, pages: StrictServer) -> None:
+    page = browser.new_context().new_page()
+    page.goto(pages.url)
+
+    assert failures(program, page.evaluate(IN_A_PAGE, [program, {}])) == {}
+
+
+def test_the_hook_of_react_follows_its_query_in_strict_mode_and_ends_with_its_component(page: Page) -> None:
+    page.evaluate("() => server.commit([['posts', 'put', 'a', { n: 1 }], ['posts', 'put', 'b', { n: 2 }]])")
+    assert page.evaluate("() => onServer()") == "<p>1: loading offline</p>"
+
+    page.evaluate("() => render(1)")
+    page.get_by_text("1: a live").wait_for()
+    page.evaluate("() => server.commit([['posts', 'put', 'c', { n: 1 }]])")
+    page.get_by_text("1: a,c live").wait_for()
+    page.evaluate("() => render(2)")
+    page.get_by_text("2: b live").wait_for()
+    page.evaluate("() => render(null)")
+    page.get_by_text("null: offline").wait_for()
+    page.evaluate("() => render(1)")
+    page.get_by_text("1: a,c live").wait_for()
+
+    assert page.evaluate("() => seen.filter(line => line.startsWith('2: a') || line.startsWith('1: b'))") == []
+    # in strict mode every effect runs twice, and the query is watched once
+    assert page.evaluate("() => server.heard.filter(({ message }) => message.t === 'watch').length") <= 3
+    page.evaluate("() => unmount()")
+    page.wait_for_function("() => server.sessions.size === 0")
+
+
+def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connection(page: Page) -> None:
+    page.evaluate("() => render(1)")
+    page.get_by_text("1: live").wait_for()
+
+    # as after a sleep: the connection is open for the page, and dead for the server
+    page.evaluate("() => { server.faults.mute = true; document.dispatchEvent(new Event('visibilitychange')); }")
+    page.wait_for_function(
+        "() => server.heard.filter(({ message }) => message.t === 'auth').length === 2", timeout=8000
+    )
+    page.evaluate("() => { server.faults.mute = false; server.cut(); }")
+    page.get_by_text("1: live").wait_for()
+    hide = "() => dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))"
+    page.evaluate(hide)
+    page.wait_for_function("() => server.sessions.size === 0 && live.state === 'offline'")
+    page.evaluate("() => server.commit([['posts', 'put', 'a', { n: 1 }]])")
+    page.evaluate("() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    page.get_by_text("1: a live").wait_for()
+
+
+def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, pages: StrictServer) -> None:
+    begin = """name => {
+        window.cached = createLive(client, { WebSocket: server.WebSocket, cache: indexedDBCache(name) });
+        cached.collection("notes").watch({ sort: ["n"] }, ({ items }) => {
+            window.notes = items.map(({ _id }) => _id).join();
+        });
+    }"""
+    page.evaluate("() => server.commit([['notes', 'put', 'a', { n: 1 }], ['notes', 'put', 'b', { n: 2 }]])")
+    page.evaluate(begin, "one")
+    page.wait_for_function("() => window.notes === 'a,b'")
+    page.wait_for_timeout(700)  # results are kept half a second later
+    page.evaluate("""() => {
+        server.faults.down = true;
+        server.cut();
+        cached.collection("notes").create({ _id: "c", n: 3 }).catch(() => {});
+    }""")
+    page.wait_for_timeout(200)
+
+    page.goto(f"{pages.url}/live")
+    page.wait_for_function("() => window.live")
+    page.evaluate("() => { server.faults.down = true; }")
+    page.evaluate(begin, "one")
+
+    page.wait_for_function("() => window.notes === 'a,b,c'")
+    page.evaluate("() => { server.faults.down = false; dispatchEvent(new Event('online')); }")
+    page.wait_for_function("() => server.http.documents('notes').map(({ _id }) => _id).join() === 'c'")
+    page.wait_for_function("() => window.notes === 'c'")
+
+
+def test_an_app_with_live_queries_does_its_work_in_bun(site: Site, folder: Path) -> None:
+    assert run_program([BUN], "live_journey", folder, site.environment) == {}
+
+
+def test_an_app_with_live_queries_does_its_work_in_a_page_of_another_origin(
+    browser: Browser, site: Site, pages: StrictServer
+) -> None:
+    page = browser.new_context().new_page()
+    page.goto(pages.url)
+
+    assert failures("live_journey", page.evaluate(IN_A_PAGE, ["live_journey", site.environment])) == {}
+
+
+def test_the_lines_of_the_guide_of_live_queries_run_one_block_after_the_other(site: Site, folder: Path) -> None:
+    blocks = README.findall(GUIDE.read_text())
+    text = "\n".join(blocks)
+    for word, value in (
+        ("BUNBASE_URL", f'"{site.url}"'),
+        ("PUBLISHABLE_KEY", f'"{site.key}"'),
+        ("eve@", "live@"),
+        ('"bunbase-js"', '"./index.js"'),
+        ('"bunbase-js/live"', '"./live/index.js"'),
+    ):
+        text = text.replace(word, value)
+    (folder / "guide.mjs").write_text(text)
+
+    said = subprocess.run([BUN, "guide.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    assert said.returncode == 0, said.stderr
+    assert len(blocks) == 4
+    assert "stale_revision" in said.stdout.splitlines()
