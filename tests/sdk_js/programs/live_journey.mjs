@@ -2,7 +2,7 @@
 
 import { equal, until } from "./harness.mjs";
 
-export async function add(claim, { load, url, key, transports }) {
+export async function add(claim, { load, url, key, secret, transports }) {
   const { createClient } = await load("index");
   const { createLive } = await load("live/index");
   const sockets = [];
@@ -119,6 +119,34 @@ export async function add(claim, { load, url, key, transports }) {
     equal(problems.every((code) => typeof code === "string"), true);
     await other.patch(`${run}4`, { n: 6 });
     await until(() => all.last().items.some(({ n }) => n === 6), "the others");
+  });
+
+  claim("a channel brings messages in order and once, also after a cut, and shows who is there", async () => {
+    const rules = { subscribe: "auth != null", publish: "auth != null", presence: "auth != null" };
+    const body = JSON.stringify({ channels: { "rooms/{room}": { rules, history: { messages: 100, seconds: 300 }, presence: true } } });
+    const put = await fetch(`${url}/v1/channels`, { method: "PUT", body, headers: { "X-Bunbase-Key": secret, "Content-Type": "application/json" } });
+    if (!put.ok) throw new Error(await put.text());
+    const others = createLive(ada, { ...(transports && { transports }) });
+    const [heard, there, problems] = [[], [], []];
+    const room = live.channel(`rooms/${run}`);
+    const problem = ({ code }) => problems.push(code);
+    const members = (list) => there.push(list.map(({ data }) => data.name).sort().join());
+    const leave = room.join({ message: ({ data }) => heard.push(data), members, problem }, { presence: { name: "Eve" } });
+    await until(() => there.at(-1) === "Eve" || problems.length, "Eve alone");
+    equal(problems, []);
+    const away = others.channel(`rooms/${run}`).join({}, { presence: { name: "Ada" } });
+    await until(() => there.at(-1) === "Ada,Eve", "both");
+    equal(await room.publish(1), 1);
+    await room.publish(2, { echo: false });
+    await others.channel(`rooms/${run}`).publish(3);
+    await until(() => heard.join() === "1,3", "both messages");
+    sockets.at(-1)?.close();
+    await others.channel(`rooms/${run}`).publish(4);
+    await until(() => heard.join() === "1,3,4", "the message after the cut");
+    away();
+    await until(() => there.at(-1) === "Eve", "Eve alone again");
+    leave();
+    others.close();
   });
 
   claim("after a sign-out the results are empty, and those of the next user are there after a sign-in", async () => {
