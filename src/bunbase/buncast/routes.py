@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response, get, post, put
@@ -18,17 +18,14 @@ from bunbase.contracts.buncast import (
     Published,
 )
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
 from bunbase.pkg.idempotency import KEY, REPLAYED, sent_key
-from bunbase.pkg.json_bodies import fault_in, read_json
+from bunbase.pkg.json_bodies import read_input
 from bunbase.pkg.openapi import reads
 
 TAGS: Final = ["Channels"]
 
 AnyRequest = Request[Any, Any, Any]
-T = TypeVar("T")
-
 CallKey = Annotated[
     str | None,
     HeaderParameter(
@@ -91,7 +88,7 @@ async def put_channels(operator: Injected[Caller], buncast: Injected[Buncast], b
     without a rule, are for the secret key and for members of the project only. Connections that the new rules deny
     leave their channels at once.
     """
-    return await buncast.put_channels(operator, _read(body, Channels))
+    return await buncast.put_channels(operator, read_input(body, Channels))
 
 
 @post(
@@ -112,20 +109,11 @@ async def publish_messages(
 
     Everybody who listens to a channel gets its messages in the same order.
     """
-    sent = _read(body, SentMessages)
+    sent = read_input(body, SentMessages)
     messages = tuple([NewMessage(one.channel, bytes(one.data), one.key) for one in sent.messages])
     done = await buncast.publish(accessor, messages, sent_key(request.headers))
     headers = {REPLAYED: "true"} if done.replayed else {}
     return Response(PublishedMessages(done.items), headers=headers)
-
-
-def _read(body: bytes, kind: type[T]) -> T:
-    """Raises: Malformed, InvalidInput."""
-    try:
-        return read_json(body, kind)
-    except msgspec.ValidationError as error:
-        path, message = fault_in(error, kind)
-        raise InvalidInput.at(path, message, f"{path}: {message}" if path else message) from None
 
 
 ROUTES = (get_channels, put_channels, publish_messages)

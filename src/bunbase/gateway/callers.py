@@ -11,6 +11,8 @@ client      The request needs a project key or a service token. With a key, a to
             is X-Bunbase-Explain, which asks why rules deny access.
 accessor    The same as client, or a member's token and the project, as for operator. With X-Bunbase-As, a server or
             member acts as a user.
+listener    The same credentials as accessor, for a live connection: it checks scopes with each message, and the
+            credentials again whenever they may have changed. Cookies do not count.
 person      The request needs the cookie of the sign-in page (`/oauth`). It is the caller of this page's forms alone.
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
             access. On a project's own host, the host names the project: a request without a key is anonymous.
@@ -56,6 +58,7 @@ from bunbase.gateway.credentials import (
 from bunbase.gateway.frame import ACTOR, CALLER
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.identity import in_time
+from bunbase.gateway.live.sign_in import SignIn, offered_by
 from bunbase.gateway.origins import check_origin, is_form_of_page
 from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.gateway.route_acts import act_of, check_scopes
@@ -94,6 +97,7 @@ class Callers:
         self.identity = guards.identity
         self.limits = guards.limits
         self.clients = guards.clients
+        self.sign_in = SignIn(guards.identity, guards.clients)
         self.trusted_proxies = trusted_proxies
         self.dev = dev
         self.page_cookie = own_cookie(SIGN_IN_COOKIE, public_url)
@@ -108,6 +112,7 @@ class Callers:
             "operator": self.operator,
             "client": self.client,
             "accessor": self.accessor,
+            "listener": self.listener,
             "person": self.person,
             "visitor": self.visitor,
         }
@@ -122,7 +127,7 @@ class Callers:
                 await self._check_proof(caller)
             if request.scope["path_template"] in SIGN_INS:
                 await self._note_sign_in(request, caller)
-            if caller.limits is not None:
+            if caller.limits is not None and name != "listener":
                 check_scopes(caller, request.method, request.scope["path_template"])
             if taken:
                 asked = sent_once(request.headers, AS_HEADER)
@@ -206,6 +211,13 @@ class Callers:
                 "and X-Bunbase-Project: <id or slug>."
             )
         return await self.operator(request)
+
+    async def listener(self, request: AnyRequest) -> Caller:
+        offered = offered_by(request.headers, request.query_params)
+        signed = await self.sign_in.check(
+            sender_of(request, self.trusted_proxies), sent_once(request.headers, "origin") or None, offered
+        )
+        return signed.caller
 
     async def visitor(self, request: AnyRequest) -> Caller:
         slug = request.scope["state"].get(HOST_SLUG)

@@ -24,7 +24,7 @@ from bunbase.gateway.hot_routes import HotRoutes, mounted
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.key_use import FLUSH_SECONDS
 from bunbase.gateway.lane import Lane
-from bunbase.gateway.live.routes import LiveDoor
+from bunbase.gateway.live.door import LiveDoor
 from bunbase.gateway.live.server import LiveRooms, LiveServer
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.login_limits import LoginLimits

@@ -56,6 +56,7 @@ SECURITY: Final[dict[str, Security]] = {
     "client": CLIENT,
     "person": [],  # pages alone, which are not in the document
     "accessor": [*CLIENT, *DEVELOPER],
+    "listener": [*CLIENT, *DEVELOPER],
     "visitor": [*CLIENT, {}],
 }
 PROJECT_NAME: Final = {
@@ -98,6 +99,7 @@ HEADERS: Final = {
     "client": [EXPLAIN],
     "person": [],  # pages alone, which are not in the document
     "accessor": [PROJECT_NAME, EXPLAIN, AS],
+    "listener": [PROJECT_NAME],
     "visitor": [PROJECT_ID, EXPLAIN, AS],
 }
 

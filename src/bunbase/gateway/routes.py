@@ -13,7 +13,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.gateway import rpc
-from bunbase.gateway.live.routes import open_live
+from bunbase.gateway.live.routes import ROUTES as LIVE_ROUTES
 from bunbase.gateway.media import check_json_of
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.http import NO_STORE, Injected
@@ -166,5 +166,5 @@ async def json_rpc(
     return Response(api_json(answer), media_type="application/json")
 
 
-ROUTES = (get_health, get_readiness, get_instance, json_rpc, open_live)
+ROUTES = (get_health, get_readiness, get_instance, json_rpc, *LIVE_ROUTES)
 DEV_ROUTES = (get_metrics,)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, Protocol
 
 from litestar.response import Stream
+
+NO_STORE: Final = {"cache-control": "no-store"}
+
+
+class Parts(Protocol):
+    """An iterator over the parts of an answer, for example an asynchronous generator."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def __anext__(self) -> bytes: ...
+
+    async def aclose(self) -> None: ...
 
 
 class ClosingStream(Stream):
     """Litestar leaves an unfinished iterator to garbage collection, which may come minutes later."""
 
-    def __init__(self, parts: AsyncGenerator[bytes, None], media_type: str) -> None:
-        super().__init__(parts, media_type=media_type, headers={"cache-control": "no-store"})
+    def __init__(self, parts: Parts, media_type: str, headers: Mapping[str, str] = NO_STORE) -> None:
+        super().__init__(parts, media_type=media_type, headers=dict(headers))
         self.parts = parts
 
     def to_asgi_response(self, *args: Any, **options: Any) -> Any:

@@ -19,7 +19,7 @@ from msgspec.inspect import (
     type_info,
 )
 
-from bunbase.pkg.errors import Malformed
+from bunbase.pkg.errors import InvalidInput, Malformed
 from bunbase.pkg.plain_messages import MISSING, UNKNOWN, plain, sentence
 
 T = TypeVar("T")
@@ -45,6 +45,15 @@ def read_json(body: bytes, kind: type[T]) -> T:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None
+
+
+def read_input(body: bytes, kind: type[T]) -> T:
+    """Return the body as `kind`, for a route that parses it itself. Raises: Malformed, InvalidInput."""
+    try:
+        return read_json(body, kind)
+    except msgspec.ValidationError as error:
+        path, message = fault_in(error, kind)
+        raise InvalidInput.at(path, message, f"{path}: {message}" if path else message) from None
 
 
 def check_readable(body: bytes) -> None:

@@ -136,6 +136,7 @@ class FakeSignIn:
 
 class FakeOutlet:
     transport = "fake"
+    answers_pings = True
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []

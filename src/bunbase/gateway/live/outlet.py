@@ -9,9 +9,14 @@ Packed = dict[tuple[bytes, ...], bytes]  # messages that were packed for another
 
 
 class Outlet(Protocol):
-    """One connection of a client. `transport`: its kind, a label of metrics."""
+    """One connection of a client. `transport`: its kind, a label of metrics.
+
+    `answers_pings`: the client must send something within `silent_seconds`. If False, the transport itself notices that
+    the client is gone.
+    """
 
     transport: str
+    answers_pings: bool
 
     @property
     def waiting_bytes(self) -> int:

@@ -31,6 +31,22 @@ class TooManyLiveConnections(Problem):
     status, code, title = 429, "too_many_live_connections", "Too many live connections are open"
 
 
+class UnknownLiveConnection(Problem):
+    status, code, title = 404, "live_connection_not_found", "This server has no such live connection of this caller"
+
+
+class EventsNotAccepted(Problem):
+    status, code, title = 406, "events_not_accepted", "The answer of this route is a stream of server-sent events"
+
+
+class LiveTicketInvalid(Problem):
+    status, code, title = 401, "live_ticket_invalid", "The ticket was used, or it is too old"
+
+
+class TooManyLiveTickets(Problem):
+    status, code, title = 429, "too_many_live_tickets", "Too many tickets for live connections wait to be used"
+
+
 class StateNotReached(Problem):
     status, code, title = 503, "state_not_reached", "The results do not contain this state yet"
 

@@ -1,63 +1,106 @@
-"""The route of live connections."""
+"""The routes of live connections."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from typing import Any, Final
-from urllib.parse import urlsplit
+import binascii
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
-from litestar import Request, Response, get
+import msgspec
+from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
+from litestar.params import QueryParameter
+from litestar.response import Stream
 
 from bunbase.contracts.caller import Caller
-from bunbase.gateway.credentials import sender_of, sent_once
-from bunbase.gateway.live.problems import LiveOriginRefused
-from bunbase.gateway.live.server import LiveServer
-from bunbase.gateway.live.socket import SUBPROTOCOL, SocketOutlet, SocketReceiver
+from bunbase.gateway.live.door import LiveDoor, accepts_events, need_events
+from bunbase.gateway.live.events import MEDIA_TYPE
+from bunbase.gateway.live.tickets import TICKET_SECONDS
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import NO_STORE, Injected
-from bunbase.pkg.http1.switching import switching
-from bunbase.pkg.websocket.connection import WebSocket
-from bunbase.pkg.websocket.handshake import UpgradeRequired, accept_handshake
+from bunbase.pkg.json_bodies import read_input
+from bunbase.pkg.openapi import DescribedBody, answers, reads
 
 TAGS: Final = ["Live queries"]
+MAX_SENT: Final = 1000
+
+AnyRequest = Request[Any, Any, Any]
+Name = Annotated[str, msgspec.Meta(max_length=200, description="The member `conn` of the message `hello`.")]
+Messages = Annotated[
+    tuple[dict[str, Any], ...], msgspec.Meta(max_length=MAX_SENT, description="Messages of the protocol, in order.")
+]
+Sent = Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=MAX_SENT)]
 
 
-class LiveDoor:
-    """The decision which connections may become live. `allowed`: True for an origin whose pages may connect."""
+class LiveOpening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The first messages of a live connection. `resume`: the `conn` of an earlier connection of this client."""
 
-    def __init__(self, server: LiveServer, trusted_proxies: Container[str], allowed: Callable[[str], bool]) -> None:
-        self.server = server
-        self.trusted_proxies = trusted_proxies
-        self.allowed = allowed
+    send: Messages = ()
+    resume: Name = ""
 
-    def open_socket(self, request: Request[Any, Any, Any]) -> tuple[tuple[str, str], ...]:
-        """Let the connection become a WebSocket. Return the headers of the answer 101.
 
-        Raises: LiveOriginRefused, UpgradeRequired, TooManyLiveConnections, Malformed.
-        """
-        origin = self._origin(request)
-        connection = switching(request.scope)
-        if connection is None:
-            raise UpgradeRequired("Open a WebSocket over HTTP/1.1, and send nothing before its handshake is done.")
-        headers = accept_handshake(request.scope["headers"], (SUBPROTOCOL,))
-        sender = sender_of(request, self.trusted_proxies)
-        self.server.admission.check(sender.ip)
+class LiveMessages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """More messages of a live connection."""
 
-        def opened(socket: WebSocket) -> SocketReceiver:
-            return SocketReceiver(self.server, self.server.begin(SocketOutlet(socket), sender, origin))
+    send: Messages
 
-        connection.switch_to(WebSocket(self.server.settings.max_message_bytes, opened))
-        return headers
 
-    def _origin(self, request: Request[Any, Any, Any]) -> str | None:
-        """Return the origin of the page that connects, None if it is no page. Raises: LiveOriginRefused, Malformed."""
-        origin = sent_once(request.headers, "origin")
-        if not origin:
-            return None
-        own = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
-        if not own and not self.allowed(origin):
-            raise LiveOriginRefused(f"Add the page's origin to gateway.cors_origins: {origin[:100]}.")
-        return origin
+class LivePoll(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A poll. The first one of a connection has no `conn`."""
+
+    conn: Name = ""
+    send: Messages = ()
+    resume: Name = ""
+
+
+class LiveMessagesFound(msgspec.Struct, frozen=True):
+    """The messages for a client that polls. `conn`: the name of the connection, for the next poll."""
+
+    conn: str
+    messages: tuple[dict[str, Any], ...]
+
+
+class LiveTicket(msgspec.Struct, frozen=True):
+    """`ticket`: works once, as the parameter `ticket` of `GET /v1/live`."""
+
+    ticket: str
+    expires_in: int
+
+
+class SentOpening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    send: Sent = ()
+    resume: Name = ""
+
+
+class SentMessages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    send: Sent
+
+
+class SentPoll(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    conn: Name = ""
+    send: Sent = ()
+    resume: Name = ""
+
+
+@dataclass
+class EventsAnswered(Operation):
+    """The answer is a stream of events."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            answer.content = {MEDIA_TYPE: OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))}
+
+
+@dataclass
+class OpeningRead(EventsAnswered, DescribedBody):
+    BODY = LiveOpening
+    MEDIA = ("application/json",)
+
+
+EVENTS: Final = ResponseSpec(None, generate_examples=False, description="The messages, as server-sent events.")
 
 
 @get(
@@ -65,15 +108,132 @@ class LiveDoor:
     summary="Open a live connection",
     tags=TAGS,
     cache_control=NO_STORE,
-    status_code=101,
-    responses={101: ResponseSpec(None, generate_examples=False, description="The connection is a WebSocket now.")},
+    status_code=200,
+    operation_class=EventsAnswered,
+    responses={
+        101: ResponseSpec(None, generate_examples=False, description="The connection is a WebSocket now."),
+        200: EVENTS,
+    },
 )
 async def open_live(
-    anyone: Injected[Caller], live_door: Injected[LiveDoor], request: Request[Any, Any, Any]
-) -> Response[None]:
+    anyone: Injected[Caller],
+    live_door: Injected[LiveDoor],
+    request: AnyRequest,
+    q: Annotated[
+        str, QueryParameter(max_length=32_768, description="The base64url of a JSON array of messages, for events.")
+    ] = "",
+    ticket: Annotated[str, QueryParameter(max_length=100, description="A ticket, in place of a key.")] = "",
+) -> Response[None] | Stream:
     """Opens a WebSocket with the subprotocol `bunbase.live.v1`. Its first message has the project's key.
+
+    With `Accept: text/event-stream`, the answer is a stream of events: for the browser's EventSource, which sends
+    `?key=` with a publishable key, or a ticket.
 
     The messages are described in the protocol of live queries and channels.
     """
-    headers = live_door.open_socket(request)
-    return Response(None, headers=dict(headers))
+    if not accepts_events(request):
+        return Response(None, status_code=101, headers=dict(live_door.open_socket(request)))
+    arrival = live_door.arrival(request, ticket)
+    outlet = await live_door.lines.open_events(arrival, _messages_in(q), "")
+    return live_door.stream(request, outlet)
+
+
+@post(
+    "/v1/live",
+    summary="Open a live connection as a stream of events",
+    tags=TAGS,
+    cache_control=NO_STORE,
+    status_code=200,
+    operation_class=OpeningRead,
+    responses={200: EVENTS},
+)
+async def open_live_events(
+    listener: Injected[Caller], live_door: Injected[LiveDoor], request: AnyRequest, body: bytes
+) -> Stream:
+    """Sends the messages of the protocol of live queries and channels as server-sent events.
+
+    The request must have the header `Accept: text/event-stream`.
+    """
+    need_events(request)
+    arrival, sent = live_door.arrival(request), read_input(body, SentOpening)
+    outlet = await live_door.lines.open_events(arrival, _bytes(sent.send), sent.resume)
+    return live_door.stream(request, outlet)
+
+
+@post(
+    "/v1/live/poll",
+    summary="Poll a live connection",
+    tags=TAGS,
+    cache_control=NO_STORE,
+    status_code=200,
+    operation_class=reads(LivePoll),
+    responses={200: answers(LiveMessagesFound, "The messages that came since the last poll.")},
+)
+async def poll_live(
+    listener: Injected[Caller], live_door: Injected[LiveDoor], request: AnyRequest, body: bytes
+) -> Response[bytes]:
+    """Opens a connection, or waits up to 25 seconds for the next messages of one.
+
+    The server keeps the connection for 30 seconds between two polls. A second poll ends the first one.
+    """
+    arrival, sent, lines = live_door.arrival(request), read_input(body, SentPoll), live_door.lines
+    if sent.conn:
+        outlet = lines.find_poll(sent.conn, listener)
+        lines.receive(outlet, _bytes(sent.send))
+    else:
+        outlet = await lines.open_poll(arrival, _bytes(sent.send), sent.resume)
+    live_door.end_at_stop(request, outlet)
+    found = await outlet.poll()
+    name = outlet.session.id.encode()
+    return Response(b'{"conn":"%b","messages":[%b]}' % (name, b",".join(found)), media_type="application/json")
+
+
+@post(
+    "/v1/live/ticket",
+    summary="Make a ticket for a live connection",
+    tags=TAGS,
+    cache_control=NO_STORE,
+    status_code=201,
+)
+async def make_live_ticket(
+    listener: Injected[Caller], live_door: Injected[LiveDoor], request: AnyRequest
+) -> LiveTicket:
+    """A ticket opens one connection for the same key and user: `GET /v1/live?ticket=…`, within 30 seconds.
+
+    Only the server that made the ticket knows it.
+    """
+    return LiveTicket(live_door.ticket_for(request), TICKET_SECONDS)
+
+
+@post(
+    "/v1/live/{conn:str}",
+    summary="Send messages on a live connection",
+    tags=TAGS,
+    status_code=204,
+    operation_class=reads(LiveMessages),
+)
+async def send_live(listener: Injected[Caller], live_door: Injected[LiveDoor], conn: str, body: bytes) -> None:
+    """For a connection of events or polls. The answers to the messages come on the connection.
+
+    Key and user must be those that opened the connection.
+    """
+    outlet = live_door.lines.find(conn, listener)
+    live_door.lines.receive(outlet, _bytes(read_input(body, SentMessages).send))
+
+
+def _messages_in(q: str) -> list[bytes]:
+    """Return the messages of the parameter `q`. Raises: InvalidInput."""
+    if not q:
+        return []
+    try:
+        text = urlsafe_b64decode(q + "=" * (-len(q) % 4))
+        return _bytes(msgspec.json.decode(text, type=Sent))
+    except (binascii.Error, ValueError, RecursionError):  # errors of msgspec are ValueErrors
+        raise InvalidInput.at("q", "Send the base64url of a JSON array of messages.") from None
+
+
+def _bytes(sent: tuple[msgspec.Raw, ...]) -> list[bytes]:
+    return [bytes(message).strip() for message in sent]
+
+
+ROUTES = (open_live, open_live_events, poll_live, make_live_ticket, send_live)

@@ -214,7 +214,7 @@ class LiveServer:
         for session in list(sessions):
             if session.signed is None or session.blocked & Blocked.READER:
                 continue
-            if session.heard_at < silent:
+            if session.heard_at < silent and session.outlet.answers_pings:
                 session.bye("silent", CloseCode.NORMAL)
                 continue
             barrier = self.queries.barrier_of(session)

@@ -277,6 +277,18 @@ class Session:
         self.block(Blocked.CHECK)
         self._spawn(self._sign_in(Offered(message.key, message.token, message.project)))
 
+    async def enter(self, offered: Offered, resume: str) -> None:
+        """Sign in for the first time, for a transport that can answer a refusal itself.
+
+        Raises: what `SignIn.check` raises; TooManyLiveConnections.
+        """
+        self.signing = True
+        self.resumes = resume
+        self.block(Blocked.CHECK)
+        await self._admit(await self.home.sign_in.check(self.sender, self.origin, offered))
+        if self.signing:  # there was a doubt meanwhile
+            await self._prove()
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self.home.spawn(self._guarded(work))
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.gateway.clients import Clients
-from bunbase.gateway.credentials import MAX_LENGTH, Sender
+from bunbase.gateway.credentials import (
+    MAX_LENGTH,
+    PROJECT_HEADER,
+    PROJECT_PARAMETER,
+    Sender,
+    bearer_token,
+    project_key,
+    sent_once,
+)
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.live.problems import NoLiveSignIn
 from bunbase.gateway.origins import check_origin
@@ -103,6 +113,13 @@ class SignIn:
         ids = {developer.session or developer.token, developer.id, signer, found.project}
         ids |= {f"{found.project}:{developer.id}", f"{found.project}:", f":{developer.id}"}
         return SignedIn(offered, caller, frozenset(ids - {""}), await self.identity.developer_expiry(token))
+
+
+def offered_by(headers: Mapping[str, str], query: Mapping[str, Any]) -> Offered:
+    """Return the credentials of a request. Raises: InvalidToken, InvalidKey, Malformed."""
+    key, token = project_key(headers, query), bearer_token(headers)
+    project = sent_once(headers, PROJECT_HEADER) or sent_once(query, PROJECT_PARAMETER, "parameter")
+    return Offered(key, token, "" if key else project)
 
 
 def expiry(token: str) -> float:

@@ -16,6 +16,7 @@ SUBPROTOCOL: Final = "bunbase.live.v1"
 
 class SocketOutlet:
     transport = "websocket"
+    answers_pings = True
 
     def __init__(self, socket: WebSocket) -> None:
         self.socket = socket

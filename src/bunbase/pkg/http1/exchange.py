@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -53,6 +54,7 @@ class Exchange(RequestResponseCycle):
         self.late: Problem = RequestStalled("The request did not arrive in time: send it again.")
         self.silence_seconds: float | None = None
         self.own_time = False
+        self.on_stop: Callable[[], None] | None = None
         self.may_switch = False
         self.switched: SwitchedProtocol | None = None
         self.unframed = False  # True if only the end of the connection ends the answer: HTTP/1.0 has no chunks
@@ -65,6 +67,11 @@ class Exchange(RequestResponseCycle):
 
     def keeps_own_time(self) -> None:
         self.own_time = True
+
+    def when_stopping(self, act: Callable[[], None]) -> None:
+        self.on_stop = self.protocol.on_stop = act
+        if self.protocol.stopping:
+            act()
 
     @property
     def can_switch(self) -> bool:
@@ -124,6 +131,8 @@ class Exchange(RequestResponseCycle):
                     self.protocol.reset()
 
         await super().run_asgi(until_stopped)
+        if self.protocol.on_stop is self.on_stop:
+            self.protocol.on_stop = None
         self.scope[
             "extensions"
         ] = {}  # breaks the reference cycle through this exchange, so no garbage collection is needed

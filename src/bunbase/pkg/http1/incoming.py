@@ -1,8 +1,8 @@
-"""The interface by which a route changes the deadline of its request's body, for example for a stream."""
+"""The interface by which a route changes the deadline of its request's body, and hears that the server stops."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from bunbase.pkg.errors import Problem
@@ -11,13 +11,16 @@ EXTENSION: Final = "bunbase.incoming"
 
 
 class Incoming(Protocol):
-    """The deadline of one request's body. The default is `Limits.read_seconds`, unless the route calls a method."""
+    """One request. The deadline of its body is `Limits.read_seconds`, unless the route calls a method."""
 
     def may_be_silent(self, seconds: float, late: Problem) -> None:
         """Allow the body any time in total. If it pauses for `seconds`, `receive` raises `late`."""
 
     def keeps_own_time(self) -> None:
         """Set no deadline: the route limits the time itself."""
+
+    def when_stopping(self, act: Callable[[], None]) -> None:
+        """Call `act` when the server stops, if the answer is not complete then; at once if it stops already."""
 
 
 class _Unbound:
@@ -29,8 +32,11 @@ class _Unbound:
     def keeps_own_time(self) -> None:
         pass
 
+    def when_stopping(self, act: Callable[[], None]) -> None:
+        pass
+
 
 def incoming(scope: Mapping[str, Any]) -> Incoming:
-    """Return the object that controls the deadline of this ASGI request's body."""
+    """Return the object that controls this ASGI request."""
     found: Incoming = scope.get("extensions", {}).get(EXTENSION) or _Unbound()
     return found

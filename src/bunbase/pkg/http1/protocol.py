@@ -179,6 +179,8 @@ class Http1Protocol(SlicedProtocol):
         self.cycle.keep_alive = False
         if self.in_message:
             self.stop_by = self.loop.time() + self.limits.stop_seconds
+        if self.on_stop is not None:
+            self.on_stop()
         self._watch_again()
 
     def send_400_response(self, msg: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from asyncio import TimerHandle
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.config import Config
@@ -51,6 +52,7 @@ class TimedProtocol(HttpToolsProtocol):
         self.heard_at = 0.0  # when the client last sent data after the answer
         self.paused_at: float | None = None  # when reading was paused because the app has no room
         self.stopping = False
+        self.on_stop: Callable[[], None] | None = None  # of the current answer
         self.stop_by: float | None = None
         self.watch: TimerHandle | None = None
 

@@ -1,0 +1,97 @@
+"""The decision which requests may open a live connection, and over which transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Request
+
+from bunbase.gateway.credentials import sender_of, sent_once
+from bunbase.gateway.live.events import HEADERS, MEDIA_TYPE, EventOutlet
+from bunbase.gateway.live.http_lines import Arrival, HttpLines
+from bunbase.gateway.live.http_outlet import HttpOutlet
+from bunbase.gateway.live.problems import EventsNotAccepted, LiveOriginRefused
+from bunbase.gateway.live.server import LiveServer
+from bunbase.gateway.live.sign_in import offered_by
+from bunbase.gateway.live.socket import SUBPROTOCOL, SocketOutlet, SocketReceiver
+from bunbase.pkg.closing_stream import ClosingStream
+from bunbase.pkg.http1.incoming import incoming
+from bunbase.pkg.http1.switching import switching
+from bunbase.pkg.websocket.connection import WebSocket
+from bunbase.pkg.websocket.handshake import UpgradeRequired, accept_handshake
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class LiveDoor:
+    """`allowed`: True for an origin whose pages may connect. `lines`: the connections that are no WebSockets."""
+
+    def __init__(self, server: LiveServer, trusted_proxies: Container[str], allowed: Callable[[str], bool]) -> None:
+        self.server = server
+        self.trusted_proxies = trusted_proxies
+        self.allowed = allowed
+        self.lines = HttpLines(server)
+
+    def open_socket(self, request: AnyRequest) -> tuple[tuple[str, str], ...]:
+        """Let the connection become a WebSocket. Return the headers of the answer 101.
+
+        Raises: LiveOriginRefused, UpgradeRequired, TooManyLiveConnections, Malformed.
+        """
+        origin = self._origin(request)
+        connection = switching(request.scope)
+        if connection is None:
+            raise UpgradeRequired("Open a WebSocket over HTTP/1.1, and send nothing before its handshake is done.")
+        headers = accept_handshake(request.scope["headers"], (SUBPROTOCOL,))
+        sender = sender_of(request, self.trusted_proxies)
+        self.server.admission.check(sender.ip)
+
+        def opened(socket: WebSocket) -> SocketReceiver:
+            return SocketReceiver(self.server, self.server.begin(SocketOutlet(socket), sender, origin))
+
+        connection.switch_to(WebSocket(self.server.settings.max_message_bytes, opened))
+        return headers
+
+    def arrival(self, request: AnyRequest, ticket: str = "") -> Arrival:
+        """Return the sender and the credentials of a request, or those for which the ticket was made.
+
+        Raises: LiveOriginRefused, LiveTicketInvalid, InvalidToken, InvalidKey, Malformed.
+        """
+        origin = self._origin(request)
+        offers = self.lines.tickets
+        offered = offers.spend(ticket) if ticket else offered_by(request.headers, request.query_params)
+        return Arrival(sender_of(request, self.trusted_proxies), origin, offered)
+
+    def ticket_for(self, request: AnyRequest) -> str:
+        """Return a ticket for the credentials of a request, which were checked. Raises: as `arrival`."""
+        return self.lines.tickets.make(self.arrival(request).offered)
+
+    def stream(self, request: AnyRequest, outlet: EventOutlet) -> ClosingStream:
+        """Return the answer that carries a connection."""
+        self.end_at_stop(request, outlet)
+        return ClosingStream(outlet, MEDIA_TYPE, HEADERS)
+
+    def end_at_stop(self, request: AnyRequest, outlet: HttpOutlet) -> None:
+        """Tell the client in the answer of this request that the server stops."""
+        incoming(request.scope).when_stopping(lambda: self.server.shut(outlet.session))
+
+    def _origin(self, request: AnyRequest) -> str | None:
+        """Return the origin of the page that connects, None if it is no page. Raises: LiveOriginRefused, Malformed."""
+        origin = sent_once(request.headers, "origin")
+        if not origin:
+            return None
+        own = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+        if not own and not self.allowed(origin):
+            raise LiveOriginRefused(f"Add the page's origin to gateway.cors_origins: {origin[:100]}.")
+        return origin
+
+
+def accepts_events(request: AnyRequest) -> bool:
+    return MEDIA_TYPE in request.headers.get("accept", "").lower()
+
+
+def need_events(request: AnyRequest) -> None:
+    """Raises: EventsNotAccepted."""
+    if not accepts_events(request):
+        raise EventsNotAccepted("Send the header Accept: text/event-stream, and read the answer as it comes.")

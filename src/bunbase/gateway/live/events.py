@@ -1,0 +1,95 @@
+"""A live connection as server-sent events: an answer that streams."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final, Self
+
+from bunbase.gateway.live.http_outlet import HttpOutlet
+from bunbase.gateway.live.outlet import Packed, joined
+
+MEDIA_TYPE: Final = "text/event-stream"
+# `no-transform` and the second header ask proxies to pass each event on at once
+HEADERS: Final = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
+COMMENT: Final = b":\n\n"
+COMMENT_SECONDS: Final = 15.0
+START_SECONDS: Final = 10.0  # if the answer has not begun by then, it never will
+PART_BYTES: Final = 64 << 10
+RETRY_MS: Final = (1_000, 5_000)  # an EventSource connects again after a time between these
+BARRIER: Final = b'{"t":"at","at":"'
+
+
+class EventOutlet(HttpOutlet):
+    """The iterator over the parts of the answer. Each part is taken when the one before has left this process."""
+
+    transport = "sse"
+    most = 64 << 10
+
+    def __init__(self, on_end: Callable[[HttpOutlet], None]) -> None:
+        super().__init__(on_end)
+        self.waiting = bytearray(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311  spreads load
+        self.woken = asyncio.Event()
+        self.end_in(START_SECONDS)
+
+    def send(self, messages: Sequence[bytes], packed: Packed | None = None) -> int:
+        if self.closing:
+            return 0
+        if packed is None:
+            written = event(messages)
+        else:
+            key = (b"sse", *messages)
+            found = packed.get(key)
+            written = packed[key] = event(messages) if found is None else found
+        self.waiting += written
+        self.wake()
+        self.note_waiting(len(written))
+        return len(written)
+
+    def wake(self) -> None:
+        self.woken.set()
+
+    def end(self) -> None:
+        self.waiting.clear()
+        super().end()
+
+    def __aiter__(self) -> Self:
+        if not self.closing:
+            self.stop_timer()
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self.waiting:
+            self.note_read()
+            await self._wait()
+        if self.waiting:
+            part = bytes(self.waiting[:PART_BYTES])
+            del self.waiting[:PART_BYTES]
+            self.waiting_bytes = len(self.waiting)
+            return part
+        if self.closing:
+            raise StopAsyncIteration
+        return COMMENT
+
+    async def aclose(self) -> None:
+        """End the connection: the client has left, or it has read everything."""
+        self.end()
+
+    async def _wait(self) -> None:
+        self.woken.clear()
+        if not self.closing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COMMENT_SECONDS):
+                    await self.woken.wait()
+
+
+def event(messages: Sequence[bytes]) -> bytes:
+    """Return messages as one event. Its id is the last barrier among them."""
+    data = joined(messages)
+    if b"\n" in data or b"\r" in data:  # between two parts of JSON, never in a string
+        data = data.replace(b"\r", b" ").replace(b"\n", b" ")
+    barrier = next((message for message in reversed(messages) if message.startswith(BARRIER)), None)
+    id = b"id: %b\n" % barrier[len(BARRIER) : -2] if barrier else b""
+    return b"%bdata: %b\n\n" % (id, data)
