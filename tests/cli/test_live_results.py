@@ -1,6 +1,8 @@
-"""What `bunbase data watch` makes of the messages of a live query."""
+"""`bunbase data watch` turns the messages of a live query into changes."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import msgspec
 import pytest
@@ -9,7 +11,7 @@ from bunbase.cli.errors import Refused, Unreachable
 from bunbase.cli.live_results import Changed, LiveDocuments, Message
 
 
-def taken(live: LiveDocuments, *messages: dict[str, object]) -> Changed | None:
+def taken(live: LiveDocuments, *messages: Mapping[str, object]) -> Changed | None:
     """Return what the last message brings."""
     found = [live.take(msgspec.json.decode(msgspec.json.encode(one), type=Message)) for one in messages]
     return found[-1]
@@ -27,7 +29,7 @@ def doc(id: str, rev: int = 1) -> dict[str, object]:
     return {"_id": id, "_rev": rev}
 
 
-AT = {"t": "at", "at": "e.1"}
+AT: dict[str, object] = {"t": "at", "at": "e.1"}
 
 
 def test_changes_are_told_at_barriers() -> None:

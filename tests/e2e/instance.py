@@ -134,6 +134,14 @@ class Instance:
         self.processes.clear()
         return below
 
+    def kill_and_restart(self, name: str) -> None:
+        """Kill one process with SIGKILL, start it again, and wait until the instance is ready."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait(STOP_SECONDS)
+        self._spawn(name)
+        poll(self._ready, START_SECONDS, "ready again; see the logs:\n" + str(self.home))
+
     def descendants(self, mark: str) -> list[int]:
         """Return the ids of the descendants whose command line contains `mark`."""
         found = []

@@ -15,7 +15,7 @@ from bunbase.cli.errors import Refused, Unreachable
 Document = msgspec.Raw
 
 
-class Named(msgspec.Struct, frozen=True):
+class WithId(msgspec.Struct, frozen=True):
     id: str = msgspec.field(name="_id")
 
 
@@ -33,7 +33,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """What has changed in the result of a query up to the state `at`. `count`: None if it was not asked for."""
+    """The changes in the result of a query up to the state `at`. `count`: None if it was not asked for."""
 
     at: str
     added: tuple[Document, ...]
@@ -96,4 +96,4 @@ class LiveDocuments:
 
 
 def _id(document: Document) -> str:
-    return msgspec.json.decode(document, type=Named).id
+    return msgspec.json.decode(document, type=WithId).id

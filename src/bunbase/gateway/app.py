@@ -19,7 +19,6 @@ from bunbase.gateway.cookie_sharing import ProjectSharing
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.json_requests import ApiRequest
-from bunbase.gateway.live.routes import ROUTES as LIVE_ROUTES
 from bunbase.gateway.local_guard import LOCAL_ORIGINS, LocalGuard
 from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.media import check_media
@@ -100,7 +99,7 @@ def rooms_app(
     before_request: BeforeRequestHookHandler | None = None,
 ) -> Litestar:
     return Litestar(
-        [*ROUTES, *LIVE_ROUTES, *routes],
+        [*ROUTES, *routes],
         dependencies=dependencies,
         middleware=middleware,
         before_request=before_request,

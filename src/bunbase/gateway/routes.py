@@ -1,4 +1,4 @@
-"""The gateway's own routes: health, readiness, the instance, metrics and the public JSON-RPC."""
+"""The gateway's own routes: health, readiness, the instance, metrics, live connections and the public JSON-RPC."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.gateway import rpc
+from bunbase.gateway.live.routes import open_live
 from bunbase.gateway.media import check_json_of
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.http import NO_STORE, Injected
@@ -165,5 +166,5 @@ async def json_rpc(
     return Response(api_json(answer), media_type="application/json")
 
 
-ROUTES = (get_health, get_readiness, get_instance, json_rpc)
+ROUTES = (get_health, get_readiness, get_instance, json_rpc, open_live)
 DEV_ROUTES = (get_metrics,)

@@ -16,6 +16,7 @@ Doc = dict[str, Any]
 Message = dict[str, Any]
 
 OPEN_SECONDS = 20.0
+SUBPROTOCOL: Any = "bunbase.live.v1"
 
 
 class Gone(Exception):
@@ -45,8 +46,8 @@ class WebSocketLine:
 
     async def open(self, auth: Message, resume: str) -> None:
         self.socket = await connect(
-            self.url, subprotocols=["bunbase.live.v1"], open_timeout=OPEN_SECONDS, ping_interval=None, max_size=8 << 20
-        )  # type: ignore[arg-type]  # a plain text is a Subprotocol
+            self.url, subprotocols=[SUBPROTOCOL], open_timeout=OPEN_SECONDS, ping_interval=None, max_size=8 << 20
+        )
         await self.send({"t": "auth", **auth, **({"resume": resume} if resume else {})})
 
     async def send(self, message: Message) -> None:

@@ -108,7 +108,7 @@ class Plan(msgspec.Struct, frozen=True):
         return range.base if self.merged else self.pinned
 
 
-class Place(msgspec.Struct, frozen=True):
+class KeyPrefixes(msgspec.Struct, frozen=True):
     """The beginnings of keys that tests of equality and lists of values choose.
 
     `pins`, `lists`: how many fields are equal to one value, and to one of several. `said`: the tests.
@@ -322,10 +322,10 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
         return None
     fields, id_descending = index.order.fields, index.order.id_descending
     pinned = b"".join(_points(field, [pin])[0] for field, pin in zip(fields, pinning(index, tests), strict=False))
-    place = _place(index, tests)
-    used = place.pins + place.lists
+    prefixes = _prefixes(index, tests)
+    used = prefixes.pins + prefixes.lists
     ranged = _bounded(fields[used], tests, index.many) if used < len(fields) else None
-    ranges = tuple(_range(base, ranged) for base in place.bases)
+    ranges = tuple(_range(base, ranged) for base in prefixes.bases)
     whole = Order(fields[len(pinning(index, tests)) :], id_descending)
     each = Order(fields[used:], id_descending)
     orders = [whole, _reversed(whole), each, _reversed(each)]
@@ -338,13 +338,18 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
         ordered=at is not None,
         backwards=backwards,
         merged=at in (2, 3),
-        said=place.said,
+        said=prefixes.said,
     )
-    rank = (place.pins, place.lists + int(ranged is not None), int(index.where != EVERYTHING), int(at is not None))
+    rank = (
+        prefixes.pins,
+        prefixes.lists + int(ranged is not None),
+        int(index.where != EVERYTHING),
+        int(at is not None),
+    )
     return plan, rank
 
 
-def _place(index: Index, tests: list[Filter]) -> Place:
+def _prefixes(index: Index, tests: list[Filter]) -> KeyPrefixes:
     """Return where the tests of the first fields of the index lead. The bases are sorted."""
     bases, pins, lists = [b""], 0, 0
     said: list[Filter] = []
@@ -358,7 +363,7 @@ def _place(index: Index, tests: list[Filter]) -> Place:
         bases = [base + point for base in bases for point in points]
         said += found
         pins, lists = pins + int(pin is not None), lists + int(pin is None)
-    return Place(tuple(bases), pins, lists, tuple(said))
+    return KeyPrefixes(tuple(bases), pins, lists, tuple(said))
 
 
 def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:

@@ -22,7 +22,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from typing import Any, Final, Protocol
 
-from bunbase.contracts.bundoc.live import Barrier, Diff, Ended, Live, LiveEvent, NoLiveStream, Started
+from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Live, LiveEvent, NoLiveStream, Started
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.session import Session, Watch
@@ -224,6 +224,8 @@ class Queries:
                     work += self._take_diff(event)
                 case Started():
                     self._take_result(event)
+                case Check():
+                    work += self._take_check(event)
                 case Barrier():
                     work += self._take_barrier(event)
                 case Ended():
@@ -273,6 +275,18 @@ class Queries:
             else:
                 for watch in list(watches):
                     self._miss(watch)
+        return len(group.sessions)
+
+    def _take_check(self, event: Check) -> int:
+        """Pass a digest on. A session that gets nothing now also lacks the diffs before it, so it needs no digest."""
+        group = self.groups.get(event.group)
+        if group is None:
+            return 0
+        parts = (event.group.encode(), event.turn, event.documents, b"%08x" % event.crc)
+        message, now = b'{"t":"check","g":"%b","turn":%d,"n":%d,"h":"%b"}' % parts, time.time()
+        for session in list(group.sessions):
+            if session.may_get(now):
+                session.put(message)
         return len(group.sessions)
 
     def _take_barrier(self, event: Barrier) -> int:

@@ -77,6 +77,3 @@ async def open_live(
     """
     headers = live_door.open_socket(request)
     return Response(None, headers=dict(headers))
-
-
-ROUTES: Final = (open_live,)

@@ -204,6 +204,7 @@ class LiveServer:
                 self.check_feed()
                 self.deadlines.run_due()
                 self._tend_slow()
+                self.writer.report()
                 self._ping(self.turns[turn])
             except Exception:
                 log.exception("the care for live connections failed")

@@ -16,7 +16,6 @@ import asyncio
 import math
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
@@ -220,7 +219,7 @@ class Session:
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
         self.large = False
-        self.waiting: deque[Message] = deque()
+        self.waiting: list[Message] = []  # a deque would take 600 bytes more
         self.bucket = TokenBucket(home.settings.messages_per_second, home.settings.message_burst, now)
         self.heard_at = now
         self.slow_since = self.read_at = 0.0
@@ -268,7 +267,7 @@ class Session:
 
     def _take_waiting(self) -> None:
         while self.waiting and not self.signing and not self.closed:
-            self._take(self.waiting.popleft())
+            self._take(self.waiting.pop(0))
 
     # the sign-in
 
@@ -276,7 +275,18 @@ class Session:
         self.signing = True
         self.resumes = message.resume
         self.block(Blocked.CHECK)
-        self.home.spawn(self._sign_in(Offered(message.key, message.token, message.project)))
+        self._spawn(self._sign_in(Offered(message.key, message.token, message.project)))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.home.spawn(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work. A fault in it ends the connection, because nothing is known about the sign-in then."""
+        try:
+            await work
+        except Exception:
+            self.bye("fault", CloseCode.INTERNAL, 1.0)
+            raise
 
     async def _sign_in(self, offered: Offered) -> None:
         generation = self.generation
@@ -361,7 +371,7 @@ class Session:
 
     def _prove_soon(self) -> None:
         self.signing = True
-        self.home.spawn(self._prove())
+        self._spawn(self._prove())
 
     async def _prove(self) -> None:
         while not self.closed and self.signed is not None:
@@ -445,8 +455,7 @@ class Session:
         if self.large:
             self.large, packed = False, None
         self.outbox_bytes = 0
-        metrics.live_frames.inc()
-        metrics.live_bytes.inc(self.outlet.send(sent, packed))
+        self.home.writer.note(self.outlet.send(sent, packed))
 
     def refuse(self, id: int | None, problem: Problem) -> None:
         """Answer that a message failed. Everything else continues."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final, Protocol
 
 from bunbase.gateway.live.outlet import Packed
+from bunbase.pkg import metrics
 
 TICK_SECONDS: Final = 0.003  # messages of several groups, and the barrier behind them, leave in one write
 SLICE: Final = 256  # sessions that are written to until other work gets a turn; a write takes about 8 µs
@@ -21,6 +22,18 @@ class Writer:
     def __init__(self) -> None:
         self.ready: dict[Writing, None] = {}
         self.task: asyncio.Task[None] | None = None
+        self.writes = self.bytes = 0  # since the last `report`
+
+    def note(self, size: int) -> None:
+        """Count a write of this many bytes."""
+        self.writes += 1
+        self.bytes += size
+
+    def report(self) -> None:
+        """Add the writes to the metrics. A counter takes a lock, so it is not touched with each write."""
+        metrics.live_frames.inc(self.writes)
+        metrics.live_bytes.inc(self.bytes)
+        self.writes = self.bytes = 0
 
     def add(self, session: Writing) -> None:
         self.ready[session] = None

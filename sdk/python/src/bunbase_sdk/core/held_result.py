@@ -1,4 +1,4 @@
-"""What a client of a live query holds, and the rules by which messages change it (docs/live-protocol.md)."""
+"""The result that a client of a live query holds, and the rules by which messages change it (docs/live-protocol.md)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class HeldResult:
         return {"at": self.at, "g": self.group, "have": [item["_id"] for item in self.items]}
 
     def forget(self) -> None:
-        """Hold nothing; the next result is a whole one. What was told stays told."""
+        """Hold nothing; the next result is a whole one. The result that was told is kept."""
         self.items, self.group, self.at = [], "", ""
 
     def now(self, message: Mapping[str, Any]) -> None:

@@ -1,0 +1,389 @@
+"""Sessions: what is delivered, what is kept back, and what a client gets when nothing stands in the way any more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from bunbase.contracts.bunauth.problems import InvalidToken
+from bunbase.contracts.bundoc.live import Check, Ended, LiveQueryTooLarge
+from bunbase.gateway.live import session as sessions
+from bunbase.pkg.errors import Unreachable
+from tests.gateway.live.others import Client, hall, until
+
+
+async def test_a_diff_is_encoded_once_for_all_sessions_of_its_group() -> None:
+    async with hall() as opened:
+        clients = [await (await opened.client(f"u{number}")).watching() for number in range(3)]
+
+        opened.bundoc.write("for all")
+        await until(lambda: all("for all" in client.texts for client in clients))
+
+        frames = {id(client.outlet.frames[-1]) for client in clients}
+        assert len(frames) == 1
+        assert [message["t"] for message in clients[0].outlet.sent[-2:]] == ["diff", "at"]
+
+
+async def test_complaint_25_a_slow_reader_gets_no_queue_and_the_state_at_last() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        client.session.read_slowly()
+        for number in range(50):
+            opened.bundoc.write(f"text {number}")
+        await opened.settled()
+        assert "text" not in client.texts
+
+        client.session.read_again()
+        await until(lambda: "text 49" in client.texts)
+
+        assert len(client.outlet.all("now")) == 2
+        assert client.outlet.all("diff") == []
+        await until(lambda: client.outlet.all("at")[-1]["at"] == f"e1.{opened.bundoc.seq}")
+        await until(lambda: len(opened.bundoc.watched) == 1)
+
+
+async def test_complaint_25_a_client_that_does_not_read_is_closed() -> None:
+    async with hall(slow_seconds=1, ping_seconds=1) as opened:
+        client = await (await opened.client()).watching()
+        client.outlet.waiting_bytes = 100
+        client.session.read_slowly()
+
+        await until(lambda: client.outlet.closed)
+
+        assert client.outlet.closed == (4408, "slow")
+
+
+async def test_complaint_25_the_largest_buffers_go_first() -> None:
+    async with hall(max_waiting_bytes=1024, ping_seconds=1) as opened:
+        small, large = await opened.client("small"), await opened.client("large")
+        small.outlet.waiting_bytes, large.outlet.waiting_bytes = 500, 2000
+        for client in (small, large):
+            client.session.read_slowly()
+
+        await until(lambda: large.outlet.aborted)
+
+        assert small.outlet.closed is None
+
+
+async def test_complaint_34_a_result_for_a_slow_reader_is_not_lost() -> None:
+    async with hall() as opened:
+        client = await opened.client()
+        opened.bundoc.docs = b'{"_id":"d"}'
+        opened.bundoc.hold = True
+        client.send(t="watch", id=1, query={"collection": "posts"})
+        await until(lambda: opened.bundoc.watched)
+        client.session.read_slowly()
+        opened.bundoc.start(next(iter(opened.bundoc.watched)))
+        await opened.settled()
+        assert client.outlet.all("now") == []
+
+        opened.bundoc.hold = False
+        client.session.read_again()
+
+        await until(lambda: client.outlet.all("now"))
+
+
+async def test_complaint_10_a_session_that_was_revoked_during_the_query_gets_no_result() -> None:
+    async with hall() as opened:
+        client = await opened.client()
+        opened.bundoc.docs = b'{"_id":"secret"}'
+        opened.bundoc.hold = True
+        client.send(t="watch", id=1, query={"collection": "posts"})
+        await until(lambda: opened.bundoc.watched)
+
+        opened.signing.refuses = InvalidToken()
+        opened.identity.revoke("ses_ada")
+        opened.bundoc.start(next(iter(opened.bundoc.watched)))
+        await until(lambda: client.outlet.all("auth"))
+        await opened.settled()
+
+        assert client.outlet.all("auth") == [{"t": "auth", "why": "revoked", "in": 15}]
+        assert "secret" not in client.texts
+
+
+async def test_complaint_7_a_revoked_session_is_silent_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "REVOKED_SECONDS", 0.05)
+    async with hall(ping_seconds=1) as opened:
+        client, other = await (await opened.client()).watching(), await (await opened.client("eve")).watching()
+        opened.signing.refuses = InvalidToken()
+        opened.identity.revoke("ses_ada")
+        opened.bundoc.write("too late")
+
+        await until(lambda: client.outlet.closed)
+
+        assert client.outlet.closed == (4401, "auth")
+        assert "too late" not in client.texts
+        await until(lambda: "too late" in other.texts)
+
+
+async def test_a_doubt_that_proves_wrong_costs_no_change() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        opened.signing.go_on.clear()
+        opened.identity.revoke("ses_ada")
+        opened.bundoc.write("meanwhile")
+        await opened.settled()
+        assert "meanwhile" not in client.texts
+
+        opened.signing.go_on.set()
+
+        await until(lambda: "meanwhile" in client.texts)
+
+
+async def test_a_doubt_is_settled_when_the_room_can_be_reached_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "DOUBT_SECONDS", 0.01)
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        opened.signing.refuses = Unreachable("away")
+        opened.identity.revoke("ses_ada")
+        opened.bundoc.write("meanwhile")
+        await opened.settled()
+        assert "meanwhile" not in client.texts
+        assert client.outlet.all("auth") == []
+
+        opened.signing.refuses = None
+
+        await until(lambda: "meanwhile" in client.texts)
+
+
+async def test_complaint_8_an_expired_token_stops_the_delivery_until_it_is_renewed() -> None:
+    async with hall() as opened:
+        opened.signing.expires_in = 0.3
+        client = await (await opened.client()).watching()
+        await asyncio.sleep(0.35)
+        opened.bundoc.write("after the expiry")
+        await opened.settled()
+        assert "after the expiry" not in client.texts
+
+        opened.signing.expires_in = 900.0
+        await client.signed_in()
+
+        await until(lambda: "after the expiry" in client.texts)
+        assert client.outlet.all("hello")[-1]["expires_in"] >= 898
+
+
+async def test_complaint_8_a_client_is_asked_for_a_token_before_the_expiry() -> None:
+    async with hall(ping_seconds=1) as opened:
+        opened.signing.expires_in = 0.6
+        client = await opened.client()
+
+        await until(lambda: client.outlet.all("auth"))
+
+        assert client.outlet.all("auth")[0]["why"] == "expires"
+
+
+async def test_a_renewed_token_of_the_same_caller_asks_bundoc_nothing() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+
+        await client.signed_in()
+
+        assert (opened.bundoc.asked, opened.bundoc.rechecked) == (1, [])
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_another_role_lets_bundoc_decide_again(changed: bool) -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        opened.signing.role = "editor"
+        opened.bundoc.changed = (1,) if changed else ()
+
+        await client.signed_in()
+        opened.bundoc.write("for an editor")
+        await until(lambda: "for an editor" in client.texts)
+
+        assert len(opened.bundoc.rechecked) == 1
+        assert opened.bundoc.asked == (2 if changed else 1)
+
+
+async def test_a_watch_that_was_asked_for_an_earlier_caller_is_asked_again() -> None:
+    async with hall() as opened:
+        client = await opened.client()
+        opened.bundoc.docs = b'{"_id":"d"}'
+        opened.bundoc.hold = True
+        client.send(t="watch", id=1, query={"collection": "posts"})
+        opened.signing.role = "editor"
+        client.send(t="auth", key="pk_x", token="ada")
+        await until(lambda: len(client.outlet.all("hello")) == 2)
+        opened.bundoc.hold = False
+        for number in list(opened.bundoc.watched):
+            opened.bundoc.start(number)
+
+        await until(lambda: client.outlet.all("now"))
+
+        roles = [caller.user.role for caller, _ in opened.bundoc.watched.values() if caller.user]
+        assert roles == ["editor"] or opened.bundoc.rechecked
+
+
+async def test_a_silent_feed_stops_the_delivery_to_users_and_not_to_servers() -> None:
+    async with hall() as opened:
+        user, server = await (await opened.client()).watching(), await (await opened.client("")).watching()
+        opened.identity.hears = False
+        opened.bundoc.write("unknown revocations")
+        await until(lambda: "unknown revocations" in server.texts)
+        assert "unknown revocations" not in user.texts
+
+        opened.identity.hears = True
+
+        await until(lambda: "unknown revocations" in user.texts)
+
+
+async def test_a_broken_stream_costs_no_change() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        opened.bundoc.docs = b'{"_id":"d","text":"while it was broken"}'
+        opened.bundoc.break_off()
+
+        await until(lambda: "while it was broken" in client.texts)
+
+        assert len(client.outlet.all("now")) == 2
+
+
+async def test_no_barrier_is_told_between_a_diff_and_its_own_barrier() -> None:
+    async with hall(ping_seconds=1) as opened:
+        client = await (await opened.client()).watching()
+        opened.bundoc.write("half", barrier=False)
+        await until(lambda: client.outlet.all("diff"))
+        pings = len(client.outlet.all("ping"))
+        await until(lambda: len(client.outlet.all("ping")) > pings)
+
+        assert "at" not in client.outlet.all("ping")[-1]
+
+
+async def test_a_ping_has_the_state_of_the_results() -> None:
+    async with hall(ping_seconds=1) as opened:
+        client = await (await opened.client()).watching()
+
+        await until(lambda: "at" in client.outlet.sent[-1] and client.outlet.sent[-1]["t"] == "ping")
+
+        assert client.outlet.sent[-1]["at"] == "e1.1"
+
+
+async def test_complaint_12_a_silent_client_is_closed() -> None:
+    async with hall(ping_seconds=1, silent_seconds=1) as opened:
+        client = await opened.client()
+
+        await until(lambda: client.outlet.closed)
+
+        assert client.outlet.all("bye")[0]["code"] == "silent"
+
+
+async def test_a_watch_that_bundoc_ends_is_ended_for_the_client() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        number = next(iter(opened.bundoc.watched))
+
+        opened.bundoc.send(Ended(number, LiveQueryTooLarge().body()))
+        await until(lambda: client.outlet.all("end"))
+
+        assert client.outlet.all("end")[0]["problem"]["code"] == "live_query_too_large"
+        assert client.session.watches == {}
+
+
+async def test_a_refused_watch_is_an_error_and_leaves_nothing() -> None:
+    async with hall() as opened:
+        client = await opened.client()
+        opened.bundoc.refuses = LiveQueryTooLarge()
+        client.send(t="watch", id=1, query={"collection": "posts"})
+
+        await until(lambda: client.outlet.all("error"))
+
+        assert client.session.watches == {}
+        assert opened.server.queries.by_number == {}
+        assert opened.server.queries.standings == {}
+
+
+async def test_a_connection_that_ends_leaves_nothing() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        queries = opened.server.queries
+
+        opened.server.end(client.session)
+        await until(lambda: not opened.bundoc.watched)
+
+        left: list[Any] = [queries.by_number, queries.groups, queries.standings, opened.server.sessions]
+        assert left == [{}, {}, {}, {}]
+        assert opened.server.by_credential == {}
+        admission = opened.server.admission
+        tallies = (admission.total, admission.strangers, admission.addresses, admission.projects, admission.users)
+        assert [dict(tally.counts) for tally in tallies] == [{}] * 5
+
+
+async def test_a_user_can_open_only_so_many_connections() -> None:
+    async with hall(max_connections_per_user=1) as opened:
+        await opened.client()
+        second = Client(opened)
+        second.send(t="auth", key="pk_x", token="ada")
+
+        await until(lambda: second.outlet.closed)
+
+        assert second.outlet.closed == (4429, "quota")
+        assert second.outlet.all("bye")[0]["problem"]["code"] == "too_many_live_connections"
+        assert second.outlet.all("bye")[0]["after_ms"] >= 1000
+
+
+async def test_complaint_26_connections_that_begin_too_fast_come_back_later() -> None:
+    async with hall(begins_per_second=2) as opened:
+        clients = [Client(opened) for _ in range(5)]
+
+        assert [client.outlet.closed for client in clients[:2]] == [None, None]
+        for client in clients[2:]:
+            assert client.outlet.closed == (4429, "quota")
+            assert client.outlet.all("bye")[0]["after_ms"] >= 1000
+
+
+async def test_a_server_that_restarts_tells_each_client_another_time() -> None:
+    async with hall() as opened:
+        clients = [await opened.client(f"u{number}") for number in range(4)]
+        for client in clients:
+            opened.server.shut(client.session)
+
+        byes = [client.outlet.all("bye")[0] for client in clients]
+        assert {bye["code"] for bye in byes} == {"restart"}
+        assert len({bye["after_ms"] for bye in byes}) > 1
+        assert {client.outlet.closed for client in clients} == {(1012, "restart")}
+
+
+async def test_a_client_without_a_key_is_closed_in_time() -> None:
+    async with hall(auth_seconds=1, ping_seconds=1) as opened:
+        client = Client(opened)
+
+        await until(lambda: client.outlet.closed)
+
+        assert client.outlet.closed == (4401, "auth")
+
+
+async def test_a_first_message_may_have_8_kib() -> None:
+    async with hall() as opened:
+        client = Client(opened)
+        client.session.receive(json.dumps({"t": "auth", "key": "x" * 9000}).encode())
+
+        assert client.outlet.closed == (1009, "fault")
+
+
+async def test_a_digest_goes_to_the_sessions_that_hold_the_result() -> None:
+    async with hall() as opened:
+        client, slow = await (await opened.client()).watching(), await (await opened.client("slow")).watching()
+        slow.session.read_slowly()
+
+        opened.bundoc.send(Check("g1", 0, 0, 0xF3C01))
+        await until(lambda: client.outlet.all("check"))
+
+        assert client.outlet.all("check") == [{"t": "check", "g": "g1", "turn": 0, "n": 0, "h": "000f3c01"}]
+        assert slow.outlet.all("check") == []
+
+
+async def test_a_sync_waits_for_the_barrier() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        client.send(t="sync", id=9, at=f"e1.{opened.bundoc.seq + 1}")
+        await opened.settled()
+        assert client.outlet.all("ok") == []
+
+        opened.bundoc.write("own")
+        await until(lambda: client.outlet.all("ok"))
+
+        assert [message["t"] for message in client.outlet.sent[-3:]] == ["diff", "at", "ok"]
