@@ -20,7 +20,7 @@ TRIES = 5  # news about revocations may come during a check; then the check is r
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """What a client sends to sign in: `key` and the token of an end user, "" for none; or the token of a service; or
+    """The credentials of a sign-in: `key` and the token of an end user, "" for none; or the token of a service; or
     the token of a developer and `project`, an id or a slug."""
 
     key: str = ""
