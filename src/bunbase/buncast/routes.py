@@ -22,6 +22,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
 from bunbase.pkg.idempotency import KEY, REPLAYED, sent_key
 from bunbase.pkg.json_bodies import fault_in, read_json
+from bunbase.pkg.media import check_json
 from bunbase.pkg.openapi import reads
 
 TAGS: Final = ["Channels"]
@@ -84,14 +85,17 @@ async def get_channels(operator: Injected[Caller], buncast: Injected[Buncast]) -
     tags=TAGS,
     operation_class=reads(Channels),
 )
-async def put_channels(operator: Injected[Caller], buncast: Injected[Buncast], body: bytes) -> Channels:
+async def put_channels(
+    operator: Injected[Caller], buncast: Injected[Buncast], request: AnyRequest, body: bytes
+) -> Channels:
     """Takes `{channels:{"rooms/{room}":{rules:{subscribe,publish,presence},history:{messages,seconds},presence}}}`.
 
     The most literal pattern that matches a name decides about this channel. A channel without a pattern, and an act
     without a rule, are for the secret key and for members of the project only. Connections that the new rules deny
     leave their channels at once.
     """
-    return await buncast.put_channels(operator, _read(body, Channels))
+    channels = _read(request, body, Channels)
+    return await buncast.put_channels(operator, channels)
 
 
 @post(
@@ -112,15 +116,16 @@ async def publish_messages(
 
     Everybody who listens to a channel gets its messages in the same order.
     """
-    sent = _read(body, SentMessages)
+    sent = _read(request, body, SentMessages)
     messages = tuple([NewMessage(one.channel, bytes(one.data), one.key) for one in sent.messages])
     done = await buncast.publish(accessor, messages, sent_key(request.headers))
     headers = {REPLAYED: "true"} if done.replayed else {}
     return Response(PublishedMessages(done.items), headers=headers)
 
 
-def _read(body: bytes, kind: type[T]) -> T:
-    """Raises: Malformed, InvalidInput."""
+def _read(request: AnyRequest, body: bytes, kind: type[T]) -> T:
+    """Raises: Malformed, InvalidInput, UnsupportedMedia."""
+    check_json(request.headers.get("content-type", ""), "origin" in request.headers)
     try:
         return read_json(body, kind)
     except msgspec.ValidationError as error:
