@@ -16,8 +16,8 @@ from tests.gateway.door import Door
 from tests.gateway.others import BAKERY
 
 IDENTIFIED = {"developer", "member", "custodian", "operator", "keyed", "client", "accessor", "visitor", "person"}
-# acts that no route has: some depend on a parameter of a route, one is any reading act of an administrator, and one
-# happens when a client exchanges a code
+# acts that no route has: some depend on a parameter of a route, one is any reading act of an administrator, one
+# happens when a client exchanges a code, and one is a message on a live connection
 OF_A_PARAMETER = {
     Act.BACKUP_RESTORE_USERS,
     Act.USER_EXPORT_HASHES,
@@ -26,6 +26,7 @@ OF_A_PARAMETER = {
     Act.ORG_MEMBER_LEAVE,
     Act.PROJECT_INSPECT,
     Act.IDENTITY_LINK,
+    Act.CHANNEL_SUBSCRIBE,
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -47,6 +48,16 @@ def pages(folder: Path) -> Iterator[StrictServer]:
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def rooms(site: Site) -> Site:
+    """Return the project of a running server, with channels for all users."""
+    pattern = {"rules": dict.fromkeys(("subscribe", "publish", "presence"), "auth != null"), "presence": True}
+    channels = {"rooms/{room}": pattern | {"history": {"messages": 100, "seconds": 300}}}
+    headers = {"X-Bunbase-Key": site.secret}
+    httpx.put(f"{site.url}/v1/channels", json={"channels": channels}, headers=headers).raise_for_status()
+    return site
 
 
 @pytest.fixture
@@ -149,17 +160,17 @@ def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, pa
     page.wait_for_function("() => window.notes === 'c'")
 
 
-def test_an_app_with_live_queries_does_its_work_in_bun(site: Site, folder: Path) -> None:
-    assert run_program([BUN], "live_journey", folder, site.environment) == {}
+def test_an_app_with_live_queries_does_its_work_in_bun(rooms: Site, folder: Path) -> None:
+    assert run_program([BUN], "live_journey", folder, rooms.environment) == {}
 
 
 def test_an_app_with_live_queries_does_its_work_in_a_page_of_another_origin(
-    browser: Browser, site: Site, pages: StrictServer
+    browser: Browser, rooms: Site, pages: StrictServer
 ) -> None:
     page = browser.new_context().new_page()
     page.goto(pages.url)
 
-    assert failures("live_journey", page.evaluate(IN_A_PAGE, ["live_journey", site.environment])) == {}
+    assert failures("live_journey", page.evaluate(IN_A_PAGE, ["live_journey", rooms.environment])) == {}
 
 
 def test_the_lines_of_the_guide_of_live_queries_run_one_block_after_the_other(site: Site, folder: Path) -> None:

@@ -81,14 +81,16 @@ async def get_channels(operator: Injected[Caller], buncast: Injected[Buncast]) -
     tags=TAGS,
     operation_class=reads(Channels),
 )
-async def put_channels(operator: Injected[Caller], buncast: Injected[Buncast], body: bytes) -> Channels:
+async def put_channels(
+    operator: Injected[Caller], buncast: Injected[Buncast], request: AnyRequest, body: bytes
+) -> Channels:
     """Takes `{channels:{"rooms/{room}":{rules:{subscribe,publish,presence},history:{messages,seconds},presence}}}`.
 
     The most literal pattern that matches a name decides about this channel. A channel without a pattern, and an act
     without a rule, are for the secret key and for members of the project only. Connections that the new rules deny
     leave their channels at once.
     """
-    return await buncast.put_channels(operator, read_input(body, Channels))
+    return await buncast.put_channels(operator, read_input(request.headers, body, Channels))
 
 
 @post(
@@ -109,7 +111,7 @@ async def publish_messages(
 
     Everybody who listens to a channel gets its messages in the same order.
     """
-    sent = read_input(body, SentMessages)
+    sent = read_input(request.headers, body, SentMessages)
     messages = tuple([NewMessage(one.channel, bytes(one.data), one.key) for one in sent.messages])
     done = await buncast.publish(accessor, messages, sent_key(request.headers))
     headers = {REPLAYED: "true"} if done.replayed else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,7 @@ from msgspec.inspect import (
 )
 
 from bunbase.pkg.errors import InvalidInput, Malformed
+from bunbase.pkg.media import check_json
 from bunbase.pkg.plain_messages import MISSING, UNKNOWN, plain, sentence
 
 T = TypeVar("T")
@@ -47,8 +49,9 @@ def read_json(body: bytes, kind: type[T]) -> T:
         raise unreadable(error) from None
 
 
-def read_input(body: bytes, kind: type[T]) -> T:
-    """Return the body as `kind`, for a route that parses it itself. Raises: Malformed, InvalidInput."""
+def read_input(headers: Mapping[str, str], body: bytes, kind: type[T]) -> T:
+    """Return the body as `kind`, for a route that parses it itself. Raises: Malformed, InvalidInput, UnsupportedMedia."""
+    check_json(headers.get("content-type", ""), "origin" in headers)
     try:
         return read_json(body, kind)
     except msgspec.ValidationError as error:

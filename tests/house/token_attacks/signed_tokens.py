@@ -69,7 +69,7 @@ async def signed_verifiers(rooms: Opened) -> list[Verifier]:
         ),
         Verifier(
             "gateway: end user",
-            ("gateway.keyring.claims", "gateway.identity.end_user"),
+            ("gateway.keyring.claims", "gateway.identity.user_token"),
             lambda token: refuses(identity.end_user(rooms.bakery.id, token), *INVALID),
             frozenset({"user"}),
             await _user_issuer(rooms),
@@ -170,7 +170,7 @@ async def _curve_verifier(rooms: Opened, algorithm: SigningAlgorithm) -> Verifie
     by_us = ("issued_in_the_future", "subject_that_postgresql_cannot_store", "subject_that_is_nobody", "other_issuer")
     return Verifier(
         name,
-        ("gateway.keyring.claims", "gateway.identity.end_user"),
+        ("gateway.keyring.claims", "gateway.identity.user_token"),
         lambda token: refuses(rooms.identity.end_user(project, token), *INVALID),
         frozenset({name}),
         Issuer(algorithm.value, f"{project}-2", rooms.kms.signing[project], claims),

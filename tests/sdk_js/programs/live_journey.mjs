@@ -1,8 +1,8 @@
-/** An app with live queries, against a running BunBase. */
+/** An app with live queries and channels, against a running BunBase that defines the channels `rooms/{room}`. */
 
 import { equal, until } from "./harness.mjs";
 
-export async function add(claim, { load, url, key, secret, transports }) {
+export async function add(claim, { load, url, key, transports }) {
   const { createClient } = await load("index");
   const { createLive } = await load("live/index");
   const sockets = [];
@@ -122,10 +122,6 @@ export async function add(claim, { load, url, key, secret, transports }) {
   });
 
   claim("a channel brings messages in order and once, also after a cut, and shows who is there", async () => {
-    const rules = { subscribe: "auth != null", publish: "auth != null", presence: "auth != null" };
-    const body = JSON.stringify({ channels: { "rooms/{room}": { rules, history: { messages: 100, seconds: 300 }, presence: true } } });
-    const put = await fetch(`${url}/v1/channels`, { method: "PUT", body, headers: { "X-Bunbase-Key": secret, "Content-Type": "application/json" } });
-    if (!put.ok) throw new Error(await put.text());
     const others = createLive(ada, { ...(transports && { transports }) });
     const [heard, there, problems] = [[], [], []];
     const room = live.channel(`rooms/${run}`);

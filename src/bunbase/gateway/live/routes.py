@@ -155,7 +155,7 @@ async def open_live_events(
     The request must have the header `Accept: text/event-stream`.
     """
     need_events(request)
-    arrival, sent = live_door.arrival(request), read_input(body, SentOpening)
+    arrival, sent = live_door.arrival(request), read_input(request.headers, body, SentOpening)
     outlet = await live_door.lines.open_events(arrival, _bytes(sent.send), sent.resume)
     return live_door.stream(request, outlet)
 
@@ -176,7 +176,7 @@ async def poll_live(
 
     The server keeps the connection for 30 seconds between two polls. A second poll ends the first one.
     """
-    arrival, sent, lines = live_door.arrival(request), read_input(body, SentPoll), live_door.lines
+    arrival, sent, lines = live_door.arrival(request), read_input(request.headers, body, SentPoll), live_door.lines
     if sent.conn:
         outlet = lines.find_poll(sent.conn, listener)
         lines.receive(outlet, _bytes(sent.send))
@@ -212,13 +212,15 @@ async def make_live_ticket(
     status_code=204,
     operation_class=reads(LiveMessages),
 )
-async def send_live(listener: Injected[Caller], live_door: Injected[LiveDoor], conn: str, body: bytes) -> None:
+async def send_live(
+    listener: Injected[Caller], live_door: Injected[LiveDoor], request: AnyRequest, conn: str, body: bytes
+) -> None:
     """For a connection of events or polls. The answers to the messages come on the connection.
 
     Key and user must be those that opened the connection.
     """
     outlet = live_door.lines.find(conn, listener)
-    live_door.lines.receive(outlet, _bytes(read_input(body, SentMessages).send))
+    live_door.lines.receive(outlet, _bytes(read_input(request.headers, body, SentMessages).send))
 
 
 def _messages_in(q: str) -> list[bytes]:
