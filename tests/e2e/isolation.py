@@ -391,6 +391,10 @@ def tries(owner: Project) -> list[Try]:
             {"messages": [{"channel": "papers", "data": 1}]},
         ),
         Try("GET", "/v1/live", "/v1/live", "key", (426,)),
+        Try("POST", "/v1/live", "/v1/live", "key", (406,), {}),
+        Try("POST", "/v1/live/poll", "/v1/live/poll", "key", (200,), {}),
+        Try("POST", "/v1/live/ticket", "/v1/live/ticket", "key", (201,)),
+        Try("POST", "/v1/live/{conn}", "/v1/live/unknown", "key", (404,), {"send": []}),
         Try("GET", "/v1/export", "/v1/export", "key", (200,)),
         Try(
             "POST", "/v1/import", "/v1/import?collection=papers&mode=skip", "key", (200,), {"_id": "other", "of": "me"}

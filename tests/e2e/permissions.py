@@ -32,6 +32,8 @@ ADMINS: Final = OWNERS | {ADMIN}
 DEVELOPERS: Final = ADMINS | {DEVELOPER, WRITER, READER}
 VIEWERS: Final = DEVELOPERS | {VIEWER}
 ACCOUNTS: Final = VIEWERS | {OUTSIDER}
+# live connections check the scopes of each message
+LISTENERS: Final = KEYS | VIEWERS | {DEPLOYER, REPORTER}
 SIGNED_IN: Final = ACCOUNTS | {DEPLOYER, ELSEWHERE}
 EVERYBODY: Final = KEYS | SIGNED_IN | {NOBODY, REPORTER}
 SESSIONS: Final = {OUTSIDER, VIEWER, DEVELOPER, ADMIN, OWNER}
@@ -108,7 +110,7 @@ def row(
     method: str, route: str, allowed: set[str], query: str = "", body: dict[str, Any] | None = None, **fields: str
 ) -> Permission:
     """Return a row of the table. A placeholder that `fields` does not name gets an invented value."""
-    if method not in READING and not route.endswith(READING_POSTS) and allowed != EVERYBODY:
+    if method not in READING and not route.endswith(READING_POSTS) and allowed not in (EVERYBODY, LISTENERS):
         allowed = allowed - {READER}
     if (method, route) in OF_REPORTER:
         allowed = allowed | {REPORTER}
@@ -391,6 +393,10 @@ PERMISSIONS: Final = (
     row("POST", "/v1/commit", KEYS | DEVELOPERS),
     row("GET", "/v1/changes", SERVERS | DEVELOPERS),
     row("GET", "/v1/live", EVERYBODY),  # the first message of the connection has the key
+    row("POST", "/v1/live", LISTENERS),
+    row("POST", "/v1/live/poll", LISTENERS),
+    row("POST", "/v1/live/ticket", LISTENERS),
+    row("POST", "/v1/live/{conn}", LISTENERS),
     row("GET", "/v1/export", SERVERS),
     row("POST", "/v1/import", SERVERS, "?collection=posts&mode=skip"),
     # channels; the pattern `rooms/{room}` allows everybody to publish

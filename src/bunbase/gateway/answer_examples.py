@@ -429,6 +429,11 @@ ANSWERS: Final[dict[str, Any]] = {
         "errors": [{"path": "/title", "message": "This field is required.", "keyword": "required"}],
     },
     "Channels": CHANNELS,
+    "LiveMessagesFound": {
+        "conn": "XkLDq2pJ0cYb7wVtR4mZsA1u",
+        "messages": [{"t": "diff", "g": "k7", "turn": 13, "gone": ["d4"]}, {"t": "at", "at": "e1.1234"}],
+    },
+    "LiveTicket": {"ticket": "Gx1fP0sYb2LkQm7cVt9dRw4zHn6uJe8a", "expires_in": 30},
     "PublishedMessages": {"items": [{"channel": "rooms/bakery", "epoch": "5f0c9e81d2a4", "offset": 45}]},
     "Decision": DECISION,
     "OneDecision": DECISION | {"warnings": []},

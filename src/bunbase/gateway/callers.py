@@ -217,6 +217,7 @@ class Callers:
         signed = await self.sign_in.check(
             sender_of(request, self.trusted_proxies), sent_once(request.headers, "origin") or None, offered
         )
+        request.scope["state"][CALLER] = signed.caller
         return signed.caller
 
     async def visitor(self, request: AnyRequest) -> Caller:

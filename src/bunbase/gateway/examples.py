@@ -196,6 +196,9 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     },
     ("PUT", "/v1/channels"): CHANNELS,
     ("POST", "/v1/channels/publish"): {"messages": [{"channel": "rooms/bakery", "data": {"text": "Fresh bread!"}}]},
+    ("POST", "/v1/live"): {"send": [{"t": "watch", "id": 1, "query": {"collection": "posts"}}]},
+    ("POST", "/v1/live/poll"): {"send": [{"t": "watch", "id": 1, "query": {"collection": "posts"}}]},
+    ("POST", "/v1/live/{conn}"): {"send": [{"t": "unwatch", "id": 1}]},
     ("POST", "/v1/jobs"): {"function": "resize", "payload": {"image": "rye.jpg"}},
     ("POST", "/v1/auth/users/import"): (
         '{"id": "kYi4EvWQlQTK", "email": "gina@example.com", "email_verified": true, "password_hash": '

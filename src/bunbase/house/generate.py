@@ -37,6 +37,7 @@ CALLERS: Final = (
     "developer",
     "member",
     "custodian",
+    "listener",
     "keyed",
     "operator",
     "client",

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
-from litestar.params import QueryParameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 
 from bunbase.contracts.caller import Caller
@@ -28,6 +28,7 @@ MAX_SENT: Final = 1000
 
 AnyRequest = Request[Any, Any, Any]
 Name = Annotated[str, msgspec.Meta(max_length=200, description="The member `conn` of the message `hello`.")]
+ConnectionName = Annotated[str, PathParameter(pattern="^[A-Za-z0-9_-]{1,200}$", description="The member `conn` of the message `hello`.")]
 Messages = Annotated[
     tuple[dict[str, Any], ...], msgspec.Meta(max_length=MAX_SENT, description="Messages of the protocol, in order.")
 ]
@@ -213,7 +214,7 @@ async def make_live_ticket(
     operation_class=reads(LiveMessages),
 )
 async def send_live(
-    listener: Injected[Caller], live_door: Injected[LiveDoor], request: AnyRequest, conn: str, body: bytes
+    listener: Injected[Caller], live_door: Injected[LiveDoor], request: AnyRequest, conn: ConnectionName, body: bytes
 ) -> None:
     """For a connection of events or polls. The answers to the messages come on the connection.
 
