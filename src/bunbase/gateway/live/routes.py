@@ -28,7 +28,9 @@ MAX_SENT: Final = 1000
 
 AnyRequest = Request[Any, Any, Any]
 Name = Annotated[str, msgspec.Meta(max_length=200, description="The member `conn` of the message `hello`.")]
-ConnectionName = Annotated[str, PathParameter(pattern="^[A-Za-z0-9_-]{1,200}$", description="The member `conn` of the message `hello`.")]
+ConnectionName = Annotated[
+    str, PathParameter(pattern="^[A-Za-z0-9_-]{1,200}$", description="The member `conn` of the message `hello`.")
+]
 Messages = Annotated[
     tuple[dict[str, Any], ...], msgspec.Meta(max_length=MAX_SENT, description="Messages of the protocol, in order.")
 ]
