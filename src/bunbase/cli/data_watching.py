@@ -89,7 +89,7 @@ def followed(
 
 def show(changed: Changed, out: Output) -> None:
     if out.json:
-        out.document(changed)
+        out.encoded(msgspec.json.encode(changed))
         return
     for sign, style, name in SIGNS:
         for document in getattr(changed, name):

@@ -38,7 +38,11 @@ class Output:
 
     def document(self, document: Any) -> None:
         """Print one line of JSON: the result of a command, or one item of a stream."""
-        sys.stdout.write(json_for(sys.stdout, api_json(document).decode()) + "\n")
+        self.encoded(api_json(document))
+
+    def encoded(self, document: bytes) -> None:
+        """Print one line of JSON that is encoded already."""
+        sys.stdout.write(json_for(sys.stdout, document.decode()) + "\n")
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -166,9 +166,7 @@ def test_a_revoked_user_gets_nothing_more(project: Project) -> None:
         project, json={"send": [{"t": "watch", "id": 1, "query": {"collection": "notes"}}]}, headers=headers
     ) as stream:
         stream.expect("at")
-        project.instance.http.post(
-            "/v1/auth/logout", json={"refresh_token": ada["refresh_token"]}, headers=public(project)
-        )
+        post(project, "/v1/auth/logout", {"refresh_token": ada["refresh_token"]}, headers).raise_for_status()
         assert stream.expect("auth")["why"] == "revoked"
 
 
