@@ -126,7 +126,7 @@ async def heard_by(order: Order, at_start: Any, at_end: Any) -> Heard:
         async def open_one() -> None:
             async with gate:
                 _, listener = await loop.create_connection(
-                    lambda: Listener(feed, arrivals, subscribe), parts.hostname, parts.port
+                    lambda: Listener(feed, arrivals, subscribe), parts.hostname or "", parts.port or 0
                 )
                 await asyncio.wait_for(listener.ready, OPEN_SECONDS)
                 listeners.append(listener)
