@@ -1,0 +1,1 @@
+"""Live queries with many sockets, next to PocketBase and to bare sockets of Node."""

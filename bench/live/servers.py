@@ -1,0 +1,149 @@
+"""The measured servers, each with a collection `open` that everybody may read, and one `ruled` with a rule."""
+
+from __future__ import annotations
+
+import base64
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from bench.data.pocketbase import VERSION
+from bench.data.running import client, free_port, posted, running, until_up
+from bench.data.work import ACCOUNT
+
+TEXT: Final = "a document of a chat, of the usual size, " * 4
+JSON: Final = {"content-type": "application/json"}
+COLLECTIONS: Final = ("open", "ruled")
+MANY: Final = "20000"
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """`hello`: sent first by each socket. `steps`: a text to wait for, and the text that the socket then sends; after
+    the last step, it listens. A text that begins with POST is a request beside; its `{id}` is the group of `id_in`.
+    `method`, `path`, `body`: the write; MARK in the body is another text each time.
+    """
+
+    hello: str
+    steps: tuple[tuple[str, str], ...]
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+    id_in: str = ""
+
+
+class Server(msgspec.Struct, frozen=True):
+    """`process`: the text that the command lines of its processes contain. `feeds`: by name of the collection."""
+
+    name: str
+    url: str
+    process: str
+    feeds: dict[str, Feed]
+    notes: str
+
+
+@contextmanager
+def bunbase(home: Path) -> Iterator[Server]:
+    port = free_port()
+    url, data = f"http://127.0.0.1:{port}", str(home / "data")
+    settings = {
+        "BUNBASE_PORT": str(port),
+        "BUNBASE_DATA_DIR": data,
+        "BUNBASE_GATEWAY__MAX_CONNECTIONS": MANY,
+        "BUNBASE_GATEWAY__MAX_CONNECTIONS_PER_ADDRESS": MANY,
+        "BUNBASE_LIVE__MAX_CONNECTIONS": MANY,
+        "BUNBASE_LIVE__MAX_CONNECTIONS_PER_ADDRESS": MANY,
+        "BUNBASE_LIVE__MAX_CONNECTIONS_PER_PROJECT": MANY,
+        "BUNBASE_LIVE__MAX_UNAUTHENTICATED": MANY,
+        "BUNBASE_LIVE__BEGINS_PER_SECOND": MANY,
+    }
+    with running([Path(sys.executable).with_name("bunbase"), "dev"], home, settings), client(url) as http:
+        until_up(http, "/api/ready")
+        http.headers["authorization"] = f"Bearer {posted(http, '/api/auth/register', ACCOUNT)['access_token']}"
+        keys = {key["kind"]: key["key"] for key in posted(http, "/api/projects", {"name": "bench"})["keys"]}
+        secret = {"x-bunbase-key": keys["secret"]}
+        with client(url, secret) as server:
+            for name, rule in zip(COLLECTIONS, ("true", "doc.n > 0"), strict=True):
+                server.put(f"/v1/collections/{name}", json={"rules": {"list": rule}}).raise_for_status()
+                server.put(f"/v1/data/{name}/one", json={"n": 1, "text": TEXT, "mark": "first"}).raise_for_status()
+        yield Server(
+            "BunBase",
+            url,
+            data,
+            {name: _of_bunbase(name, port, keys["publishable"], secret) for name in COLLECTIONS},
+            f"BunBase: `bunbase dev`, all rooms in one process, Python {platform.python_version()}; WebSocket, a query"
+            " with sort and limit; encrypted, waits for fsync",
+        )
+
+
+def _of_bunbase(name: str, port: int, key: str, secret: dict[str, str]) -> Feed:
+    upgrade = (
+        f"GET /v1/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n"
+        "Sec-WebSocket-Protocol: bunbase.live.v1\r\n\r\n"
+    )
+    auth = masked(json.dumps({"t": "auth", "key": key}))
+    watch = masked(json.dumps({"t": "watch", "id": 1, "query": {"collection": name, "sort": ["-n"], "limit": 10}}))
+    return Feed(
+        upgrade,
+        ((" 101 ", auth), ('"t":"hello"', watch), ('"t":"now"', "")),
+        "PATCH",
+        f"/v1/data/{name}/one",
+        secret | JSON,
+        json.dumps({"mark": "MARK"}),
+    )
+
+
+def masked(text: str) -> str:
+    """Return a text frame of a client. Its mask is zero, so that the text stays as it is."""
+    size = len(text)
+    head = bytes((0x81, 0x80 | size)) if size < 126 else bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
+    return (head + bytes(4)).decode("latin-1") + text
+
+
+@contextmanager
+def pocketbase(home: Path, binary: Path) -> Iterator[Server]:
+    port, directory = free_port(), f"--dir={home / 'pb_data'}"
+    url = f"http://127.0.0.1:{port}"
+    account = [ACCOUNT["email"], ACCOUNT["password"]]
+    subprocess.run([binary, "superuser", "upsert", *account, directory], check=True, capture_output=True)
+    with running([binary, "serve", f"--http=127.0.0.1:{port}", directory], home, {}), client(url) as http:
+        until_up(http, "/api/health")
+        owner = {"identity": ACCOUNT["email"], "password": ACCOUNT["password"]}
+        http.headers["authorization"] = posted(http, "/api/collections/_superusers/auth-with-password", owner)["token"]
+        feeds = {
+            name: _of_pocketbase(http, name, port, rule) for name, rule in zip(COLLECTIONS, ("", "n > 0"), strict=True)
+        }
+        yield Server(
+            f"PocketBase {VERSION}",
+            url,
+            directory,
+            feeds,
+            f"PocketBase {VERSION}: default settings; server-sent events, all records of the collection;"
+            " not encrypted, does not wait for fsync",
+        )
+
+
+def _of_pocketbase(http: Any, name: str, port: int, rule: str) -> Feed:
+    fields = [{"name": "n", "type": "number"}, {"name": "text", "type": "text"}, {"name": "mark", "type": "text"}]
+    rules = {"listRule": rule, "viewRule": rule, "updateRule": ""}
+    posted(http, "/api/collections", {"name": name, "type": "base", "fields": fields, **rules})
+    records = f"/api/collections/{name}/records"
+    id = posted(http, records, {"n": 1, "text": TEXT, "mark": "first"})["id"]
+    subscription = json.dumps({"clientId": "{id}", "subscriptions": [f"{name}/*"]})
+    return Feed(
+        f"GET /api/realtime HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n",
+        (("PB_CONNECT", f"POST /api/realtime {subscription}"),),
+        "PATCH",
+        f"{records}/{id}",
+        JSON,
+        json.dumps({"mark": "MARK"}),
+        '"clientId":"([^"]+)"',
+    )
