@@ -50,7 +50,10 @@ def read_json(body: bytes, kind: type[T]) -> T:
 
 
 def read_input(headers: Mapping[str, str], body: bytes, kind: type[T]) -> T:
-    """Return the body as `kind`, for a route that parses it itself. Raises: Malformed, InvalidInput, UnsupportedMedia."""
+    """Return the body as `kind`, for a route that parses it itself.
+
+    Raises: Malformed, InvalidInput, UnsupportedMedia.
+    """
     check_json(headers.get("content-type", ""), "origin" in headers)
     try:
         return read_json(body, kind)

@@ -25,12 +25,11 @@ from bunbase.pkg.openapi import DescribedBody, answers, reads
 
 TAGS: Final = ["Live queries"]
 MAX_SENT: Final = 1000
+NAMED: Final = "The member `conn` of the message `hello`."
 
 AnyRequest = Request[Any, Any, Any]
-Name = Annotated[str, msgspec.Meta(max_length=200, description="The member `conn` of the message `hello`.")]
-ConnectionName = Annotated[
-    str, PathParameter(pattern="^[A-Za-z0-9_-]{1,200}$", description="The member `conn` of the message `hello`.")
-]
+Name = Annotated[str, msgspec.Meta(max_length=200, description=NAMED)]
+ConnectionName = Annotated[str, PathParameter(pattern="^[A-Za-z0-9_-]{1,200}$", description=NAMED)]
 Messages = Annotated[
     tuple[dict[str, Any], ...], msgspec.Meta(max_length=MAX_SENT, description="Messages of the protocol, in order.")
 ]
