@@ -149,8 +149,9 @@ def test_a_refused_sign_in_is_an_answer_and_no_event(
 
 
 def test_wrong_bodies_are_refused(project: Project) -> None:
+    bodies: list[Any] = [{"send": ["text"]}, {"send": [5]}, {"send": 5}, []]
     for path in ("/v1/live", "/v1/live/poll"):
-        for body in ({"send": ["text"]}, {"send": [5]}, {"send": 5}, {"sent": []}, []):
+        for body in bodies:
             answer = post(project, path, body, project.headers | EVENTS)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), (path, body)
     large = {"send": [{"t": "watch", "id": 1, "g": "x" * 70_000}]}
