@@ -109,7 +109,7 @@ def test_functions_answer_with_json_texts_and_problems(client: Any) -> None:
     functions = client.functions
 
     shown = functions.invoke("echo", {"at": datetime(2026, 1, 5, tzinfo=UTC)}, method="PUT", path="/a?b=c")
-    assert (shown["method"], shown["path"], shown["body"]) == ("PUT", "/a?b=c", '{"at":"2026-01-05T00:00:00Z"}')
+    assert (shown["method"], shown["path"], shown["body"]) == ("PUT", "/a?b=c", '{"at":"2026-01-05T00:00:00.000Z"}')
     assert shown["big"] == 2**63 - 1
     assert functions.invoke("echo", path="/text") == "plain"
     assert functions.invoke("echo", path="/empty") is None

@@ -204,7 +204,7 @@ class WireChecker:
     async def set_rules(self, collection: str, variant: Variant | None = None) -> None:
         variant = variant or self.random.choice(VARIANTS[collection])
         self.history.rules[collection].append((self.history.last, variant))
-        spec = {} if variant.rules is None else {"rules": msgspec.to_builtins(variant.rules)}
+        spec = {"rules": None if variant.rules is None else msgspec.to_builtins(variant.rules)}
         (await self.http.put(f"/v1/collections/{collection}", json=spec, headers=self.server)).raise_for_status()
 
     # the clients

@@ -21,7 +21,7 @@ from tests.e2e.topologies.conftest import ROOT
 from tests.seeds import seeds
 
 SECONDS = float(os.environ.get("BUNBASE_LIVE_SECONDS", "0"))
-TRANSPORTS = ("websocket",)
+TRANSPORTS = ("websocket", "websocket", "sse", "poll")
 
 
 def new_project(instance: Instance, place: Path) -> tuple[str, str, str]:
