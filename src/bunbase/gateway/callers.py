@@ -214,6 +214,8 @@ class Callers:
 
     async def listener(self, request: AnyRequest) -> Caller:
         offered = offered_by(request.headers, request.query_params)
+        if not offered.key and not offered.token:
+            raise Unauthenticated("Send the project's key, or a developer's access token and X-Bunbase-Project.")
         signed = await self.sign_in.check(
             sender_of(request, self.trusted_proxies), sent_once(request.headers, "origin") or None, offered
         )

