@@ -90,7 +90,8 @@ async def put_channels(
     without a rule, are for the secret key and for members of the project only. Connections that the new rules deny
     leave their channels at once.
     """
-    return await buncast.put_channels(operator, read_input(request.headers, body, Channels))
+    channels = read_input(request.headers, body, Channels)
+    return await buncast.put_channels(operator, channels)
 
 
 @post(

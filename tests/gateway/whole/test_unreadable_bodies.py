@@ -22,6 +22,7 @@ DOCUMENTS = (
     "/v1/commit",
     "/v1/jobs",
     "/v1/rules/test",
+    "/v1/live",
     "/v1/auth/signup",
     "/v1/auth/me",
 )  # texts are data

@@ -156,8 +156,9 @@ async def open_live_events(
 
     The request must have the header `Accept: text/event-stream`.
     """
+    sent = read_input(request.headers, body, SentOpening)
     need_events(request)
-    arrival, sent = live_door.arrival(request), read_input(request.headers, body, SentOpening)
+    arrival = live_door.arrival(request)
     outlet = await live_door.lines.open_events(arrival, _bytes(sent.send), sent.resume)
     return live_door.stream(request, outlet)
 
@@ -178,7 +179,8 @@ async def poll_live(
 
     The server keeps the connection for 30 seconds between two polls. A second poll ends the first one.
     """
-    arrival, sent, lines = live_door.arrival(request), read_input(request.headers, body, SentPoll), live_door.lines
+    sent = read_input(request.headers, body, SentPoll)
+    arrival, lines = live_door.arrival(request), live_door.lines
     if sent.conn:
         outlet = lines.find_poll(sent.conn, listener)
         lines.receive(outlet, _bytes(sent.send))
@@ -221,8 +223,9 @@ async def send_live(
 
     Key and user must be those that opened the connection.
     """
+    sent = read_input(request.headers, body, SentMessages)
     outlet = live_door.lines.find(conn, listener)
-    live_door.lines.receive(outlet, _bytes(read_input(request.headers, body, SentMessages).send))
+    live_door.lines.receive(outlet, _bytes(sent.send))
 
 
 def _messages_in(q: str) -> list[bytes]:
