@@ -135,7 +135,7 @@ def test_a_connection_belongs_to_the_key_and_user_that_opened_it(project: Projec
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [
-        ({}, 401, "no_live_sign_in"),
+        ({}, 401, "unauthenticated"),
         ({"X-Bunbase-Key": "pk_wrong"}, 401, "invalid_key"),
         ({"X-Bunbase-Key": "", "Authorization": "Bearer x"}, 401, "no_live_sign_in"),
     ],
