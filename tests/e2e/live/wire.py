@@ -152,7 +152,8 @@ class PollLine:
             raise Gone(answer.text)
         found: Message = answer.json()
         self.name = found["conn"]
-        return found["messages"]  # type: ignore[no-any-return]
+        messages: list[Message] = found["messages"]
+        return messages
 
 
 LINES: dict[str, Callable[[httpx.AsyncClient], Line]] = {

@@ -75,7 +75,7 @@ class FakeSession:
         self.got.append({"t": "error", "id": id, "problem": problem.body()})
 
     async def join(self, channel: str, **more: Any) -> ChannelJoin:
-        join = ChannelJoin(self, JoinMessage(1, channel, **more))  # type: ignore[arg-type]
+        join = ChannelJoin(self, JoinMessage(1, channel, **more))  # type: ignore[arg-type]  # a fake session
         self.joins[1] = join
         await self.hall.channels.begin(join)
         await until(lambda: bool(self.of("joined")))
@@ -195,7 +195,7 @@ async def test_a_blocked_session_gets_what_it_missed_or_is_told_what_is_lost(hom
     await until(lambda: eve.data == [1, 2, 3])
     assert ada.data == [1]
     ada.blocked = 0
-    hall.channels.catch_up(ada)  # type: ignore[arg-type]
+    hall.channels.catch_up(ada)  # type: ignore[arg-type]  # a fake session
     await until(lambda: ada.data == [1, 2, 3])
     assert ada.of("joined")[-1]["lost"] is False
 
@@ -203,7 +203,7 @@ async def test_a_blocked_session_gets_what_it_missed_or_is_told_what_is_lost(hom
     await publish(home, 4, 5, 6, 7)
     await until(lambda: eve.data[-1] == 7)
     ada.blocked = 0
-    hall.channels.catch_up(ada)  # type: ignore[arg-type]
+    hall.channels.catch_up(ada)  # type: ignore[arg-type]  # a fake session
     await until(lambda: ada.data == [1, 2, 3, 5, 6, 7])
     assert ada.of("joined")[-1]["lost"] is True
     await publish(home, 8)
@@ -217,7 +217,7 @@ async def test_a_message_without_an_echo_is_answered_at_its_place(home: Home, ha
 
     for id in range(2, 22):
         message = PublishMessage(id, "room", msgspec.Raw(b"%d" % id), echo=id % 2 == 0)
-        await hall.channels.publish(ada, message)  # type: ignore[arg-type]
+        await hall.channels.publish(ada, message)  # type: ignore[arg-type]  # a fake session
         await publish(home, 100)
     await until(lambda: len(eve.data) == 40)
 

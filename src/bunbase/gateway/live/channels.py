@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
 from typing import Final
 
 from bunbase.contracts.buncast import (
@@ -39,6 +38,7 @@ from bunbase.gateway.live import messages
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
 from bunbase.gateway.live.session import Session
+from bunbase.gateway.live.streams import heard
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
@@ -191,7 +191,7 @@ class LiveChannels:
         while True:
             beat = asyncio.create_task(self._beat())
             try:
-                async for events in self._events():
+                async for events in heard(self.buncast.deliver(self.edge), "channels", SILENT_SECONDS):
                     if not self.open.is_set():
                         self._opened()
                     await self._take(events)
@@ -212,22 +212,6 @@ class LiveChannels:
                 await self.buncast.beat(self.edge)
             except Problem as problem:
                 log.debug("a sign of life failed", reason=problem.detail)
-
-    async def _events(self) -> AsyncIterator[tuple[ChannelEvent, ...]]:
-        stream = aiter(self.buncast.deliver(self.edge))
-        try:
-            while True:
-                async with asyncio.timeout(SILENT_SECONDS):
-                    events = await anext(stream, None)
-                if events is None:
-                    return
-                yield events
-        except TimeoutError:
-            raise Unreachable("The stream of channels was silent.") from None
-        finally:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
 
     def _opened(self) -> None:
         self.open.set()

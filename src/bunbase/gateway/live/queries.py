@@ -19,13 +19,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final, Protocol
 
 from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Live, LiveEvent, NoLiveStream, Started
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.session import Session, Watch
+from bunbase.gateway.live.streams import heard
 from bunbase.gateway.live.watching import answer_syncs
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
@@ -174,7 +175,7 @@ class Queries:
         """Follow the stream until cancelled. Open it again whenever it breaks off."""
         while True:
             try:
-                async for events in self._events():
+                async for events in heard(self.bundoc.live(self.edge), "live queries", SILENT_SECONDS):
                     if not self.open.is_set():
                         self._opened()
                     await self._take(events)
@@ -184,22 +185,6 @@ class Queries:
                 log.exception("the stream of live queries failed")
             self._broke()
             await asyncio.sleep(REOPEN_SECONDS)
-
-    async def _events(self) -> AsyncIterator[tuple[LiveEvent, ...]]:
-        stream = aiter(self.bundoc.live(self.edge))
-        try:
-            while True:
-                async with asyncio.timeout(SILENT_SECONDS):
-                    events = await anext(stream, None)
-                if events is None:
-                    return
-                yield events
-        except TimeoutError:
-            raise Unreachable("The stream of live queries was silent.") from None
-        finally:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
 
     def _opened(self) -> None:
         self.open.set()
