@@ -60,7 +60,8 @@ async def open_gateway(
     hosts = project_hosts(site.functions_host, site.public_url)
     guards = Guards(identity, limits, Clients(identity, limits, cookies), hosts)
     proxies = Proxies(settings.trusted_proxies)
-    live = LiveServer(live_settings, identity, guards.clients, LiveRooms(rooms[Bundoc], rooms[Buncast]), proxies)
+    live_rooms = LiveRooms(rooms[Bundoc], rooms[Buncast], site.clock)
+    live = LiveServer(live_settings, identity, guards.clients, live_rooms, proxies)
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},

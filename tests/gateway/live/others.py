@@ -6,8 +6,10 @@ import asyncio
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, cast
 
 from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, LiveQuery, Started
@@ -19,7 +21,9 @@ from bunbase.gateway.live.server import LiveRooms, LiveServer
 from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import Offered, SignedIn
+from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.usage.batches import Batch, Receipt
 from tests.rooms import publishable_caller, secret_caller
 
 PROJECT = "prj_a"
@@ -95,8 +99,16 @@ class FakeBuncast:
         yield ()
         await asyncio.Event().wait()
 
+    def __init__(self) -> None:
+        self.used: Counter[tuple[str, int]] = Counter()
+
     async def beat(self, edge: str) -> None:
         """Accept the sign of life."""
+
+    async def add_live_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
+        for one in batch.amounts:
+            self.used[one.project, one.dimension] += one.amount
+        return Receipt(sent, True)
 
 
 class FakeIdentity:
@@ -193,7 +205,8 @@ class Hall:
 
     def __init__(self, settings: LiveSettings) -> None:
         self.bundoc, self.identity, self.signing = FakeBundoc(), FakeIdentity(), FakeSignIn()
-        rooms = LiveRooms(cast(Any, self.bundoc), cast(Any, FakeBuncast()))
+        self.buncast = FakeBuncast()
+        rooms = LiveRooms(cast(Any, self.bundoc), cast(Any, self.buncast), SystemClock())
         self.server = LiveServer(settings, cast(Any, self.identity), cast(Any, None), rooms)
         self.server.sign_in = cast(Any, self.signing)
 
