@@ -37,6 +37,7 @@ from bunbase.contracts.buncast import (
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.live_usage import LiveUsageHour
+from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.usage.batches import Batch, Receipt
@@ -188,7 +189,10 @@ class BuncastService:
         if now - before > STALL_SECONDS:
             return  # this process did not run, so it could not hear signs of life either
         for stream in list(self.edges.values()):
-            if stream.closed or now - stream.seen_at > LEASE_SECONDS:
+            silent = now - stream.seen_at > LEASE_SECONDS
+            if silent and not stream.closed:
+                metrics.buncast_streams_ended.labels("lease").inc()
+            if silent or stream.closed:
                 self._forget(stream)
 
     async def trim(self) -> None:
@@ -199,6 +203,7 @@ class BuncastService:
             if deciding.project.idle(now) and self.projects.get(id) is deciding:
                 del self.projects[id]
                 await deciding.close()
+        metrics.buncast_members.set(sum([one.project.members_size.count for one in self.projects.values()]))
 
     async def decide_timed(self) -> None:
         """Decide again where a rule has read the time."""

@@ -41,6 +41,7 @@ class FakeBundoc:
         self.changed: tuple[int, ...] = ()
         self.turn = 0
         self.seq = 1
+        self.committed_at = 0.0
         self.docs = b""
         self.hold = False
         self.refuses: Problem | None = None
@@ -81,7 +82,7 @@ class FakeBundoc:
         document = json.dumps({"_id": "d", "text": text}).encode()
         self.docs = document
         diff = Diff("g1", self.turn, self.seq, b'"put":[[0,%b]]' % document)
-        self.send(diff, *((Barrier(PROJECT, "e1", self.seq),) if barrier else ()))
+        self.send(diff, *((Barrier(PROJECT, "e1", self.seq, self.committed_at),) if barrier else ()))
 
     def send(self, *events: LiveEvent) -> None:
         assert self.stream is not None
@@ -115,13 +116,14 @@ class FakeIdentity:
     def __init__(self) -> None:
         self.on_revoked: list[Callable[[Revocation], None]] = []
         self.hears = True
+        self.revoked_at = 0.0
 
     def follows_users(self) -> bool:
         return self.hears
 
     def revoke(self, id: str) -> None:
         for tell in self.on_revoked:
-            tell(Revocation(RevokedKind.SESSION, id))
+            tell(Revocation(RevokedKind.SESSION, id, at=self.revoked_at))
 
 
 class FakeSignIn:

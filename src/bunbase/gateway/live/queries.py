@@ -29,6 +29,7 @@ from bunbase.gateway.live.session import Session, Watch
 from bunbase.gateway.live.streams import heard
 from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.watching import answer_syncs
+from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id
@@ -48,6 +49,7 @@ class Hall(Protocol):
     """The part of all sessions together (`LiveServer`) that the queries need."""
 
     sessions: dict[Session, None]
+    writer: Writer
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
 
@@ -292,6 +294,8 @@ class Queries:
         due = list(standing.due)
         for session in due:
             self._tell_barrier(session, standing)
+        if due and event.committed_at:
+            self.hall.writer.note_commit(event.committed_at)
         return len(due)
 
     def _tell_barrier(self, session: Session, standing: Standing) -> None:

@@ -201,8 +201,11 @@ class LiveServer:
                     del self.by_credential[id]
 
     def _on_revoked(self, news: Revocation) -> None:
-        for session in list(self.by_credential.get(news.id, ())):
+        concerned = list(self.by_credential.get(news.id, ()))
+        for session in concerned:
             session.doubt()
+        if concerned and news.at:
+            metrics.live_silence_seconds.observe(max(0.0, time.time() - news.at))
 
     # each tick
 
