@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from litestar import Request
@@ -21,6 +21,8 @@ from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.http1.switching import switching
 from bunbase.pkg.websocket.connection import WebSocket
 from bunbase.pkg.websocket.handshake import UpgradeRequired, accept_handshake
+
+UNACKNOWLEDGED_SECONDS: Final = 20.0  # the client has lost its network without a word
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -50,7 +52,7 @@ class LiveDoor:
         def opened(socket: WebSocket) -> SocketReceiver:
             return SocketReceiver(self.server, self.server.begin(SocketOutlet(socket), sender, origin))
 
-        connection.switch_to(WebSocket(self.server.settings.max_message_bytes, opened))
+        connection.switch_to(WebSocket(self.server.settings.max_message_bytes, opened, UNACKNOWLEDGED_SECONDS))
         return headers
 
     def arrival(self, request: AnyRequest, ticket: str = "") -> Arrival:
@@ -69,6 +71,7 @@ class LiveDoor:
 
     def stream(self, request: AnyRequest, outlet: EventOutlet) -> ClosingStream:
         """Return the answer that carries a connection."""
+        incoming(request.scope).limit_unacknowledged(UNACKNOWLEDGED_SECONDS)
         self.end_at_stop(request, outlet)
         return ClosingStream(outlet, MEDIA_TYPE, HEADERS)
 

@@ -263,6 +263,7 @@ class Http1Protocol(SlicedProtocol):
         self.since = self.loop.time()
         if self.ended or self.transport.is_closing():
             return
+        self.limit_unacknowledged(0)
         self.resume_clock()
         self.flow.resume_reading()
         if self.pipeline:
