@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from litestar import Request
 
+from bunbase.contracts.caller import Caller
 from bunbase.gateway.credentials import sender_of, sent_once
 from bunbase.gateway.live.events import HEADERS, MEDIA_TYPE, EventOutlet
 from bunbase.gateway.live.http_lines import Arrival, HttpLines
@@ -65,9 +66,12 @@ class LiveDoor:
         offered = offers.spend(ticket) if ticket else offered_by(request.headers, request.query_params)
         return Arrival(sender_of(request, self.trusted_proxies), origin, offered)
 
-    def ticket_for(self, request: AnyRequest) -> str:
-        """Return a ticket for the credentials of a request, which were checked. Raises: as `arrival`."""
-        return self.lines.tickets.make(self.arrival(request).offered)
+    def ticket_for(self, request: AnyRequest, caller: Caller) -> str:
+        """Return a ticket for the credentials of a request, which are those of this caller.
+
+        Raises: as `arrival`; TooManyLiveTickets.
+        """
+        return self.lines.tickets.make(self.arrival(request).offered, caller)
 
     def stream(self, request: AnyRequest, outlet: EventOutlet) -> ClosingStream:
         """Return the answer that carries a connection."""
