@@ -75,7 +75,9 @@ class LiveDoor:
 
     def stream(self, request: AnyRequest, outlet: EventOutlet) -> ClosingStream:
         """Return the answer that carries a connection."""
-        incoming(request.scope).limit_unacknowledged(UNACKNOWLEDGED_SECONDS)
+        connection = incoming(request.scope)
+        connection.limit_unacknowledged(UNACKNOWLEDGED_SECONDS)
+        connection.is_counted_elsewhere()  # by `admission`
         self.end_at_stop(request, outlet)
         return ClosingStream(outlet, MEDIA_TYPE, HEADERS)
 

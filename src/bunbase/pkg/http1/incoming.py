@@ -19,6 +19,9 @@ class Incoming(Protocol):
     def keeps_own_time(self) -> None:
         """Set no deadline: the route limits the time itself."""
 
+    def is_counted_elsewhere(self) -> None:
+        """Let the limits on connections of the port ignore this one, which ends with the answer."""
+
     def limit_unacknowledged(self, seconds: float) -> None:
         """End the connection if the client's machine does not acknowledge data of this answer for so long."""
 
@@ -33,6 +36,9 @@ class _Unbound:
         pass
 
     def keeps_own_time(self) -> None:
+        pass
+
+    def is_counted_elsewhere(self) -> None:
         pass
 
     def limit_unacknowledged(self, seconds: float) -> None:

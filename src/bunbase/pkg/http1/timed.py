@@ -89,6 +89,10 @@ class TimedProtocol(HttpToolsProtocol):
         """Pass the connection to another protocol. This object has no part in it any more."""
 
     @abstractmethod
+    def leave_count(self) -> None:
+        """Count the connection no more."""
+
+    @abstractmethod
     def _fail(self, problem: Problem) -> None:
         """Stop waiting for the body of the request that is being read."""
 
