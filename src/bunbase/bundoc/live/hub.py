@@ -114,7 +114,7 @@ class Hub:
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
                 self._withdraw(member)
                 group.members[member] = None
-                member.group = group.name
+                member.group, member.asked = group.name, group.asked  # one parsed query for all
                 self.telling.expect(member)
                 self.tail.news.set()
                 return
