@@ -398,7 +398,8 @@ async def test_what_is_sent_after_a_revocation_waits_for_the_next_sign_in_or_is_
         opened.identity.revoke("ses_eve")
         for client in (ada, eve):
             client.send(t="publish", id=5, channel="rooms/7", data=1)  # during the check
-            await until(lambda client=client: client.outlet.all("auth"))
+        await until(lambda: ada.outlet.all("auth") and eve.outlet.all("auth"))
+        for client in (ada, eve):
             client.send(t="publish", id=6, channel="rooms/7", data=2)
             client.send(t="watch", id=7, query={"collection": "posts"})
             client.send(t="pong")

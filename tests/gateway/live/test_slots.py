@@ -19,7 +19,8 @@ async def turns() -> None:
 
 
 async def test_a_project_never_waits_for_the_calls_of_other_projects() -> None:
-    slots, begun, never = Slots(4, 2), [], asyncio.Event()
+    slots, never = Slots(4, 2), asyncio.Event()
+    begun: list[str] = []
     calls = [asyncio.create_task(hold(slots, f"p{n % 3}", begun, never)) for n in range(30)]
     await turns()
     assert sorted(begun) == ["p0", "p0", "p1", "p2"]
@@ -35,7 +36,8 @@ async def test_a_project_never_waits_for_the_calls_of_other_projects() -> None:
 
 
 async def test_projects_that_wait_take_turns() -> None:
-    slots, begun, end = Slots(2, 2), [], asyncio.Event()
+    slots, end = Slots(2, 2), asyncio.Event()
+    begun: list[str] = []
     calls = [asyncio.create_task(hold(slots, project, begun, end)) for project in "aaaaabb"]
     await turns()
     assert begun == ["a", "a", "b"]
