@@ -16,11 +16,11 @@ from bunbase.buncast.presence import MembersSize, Presence
 from bunbase.buncast.ring import Ring, Shelf
 from bunbase.buncast.sent_keys import SentKeys
 from bunbase.buncast.settings import BuncastSettings
+from bunbase.buncast.turns import Turns
 from bunbase.contracts.buncast import ChannelProjectDeleted, TooManyMembers, TooManySubscriptions
 from bunbase.pkg.errors import Problem
 
 EPOCH_BYTES: Final = 6
-SLICE: Final = 1000  # channels that are looked at before other work gets a turn
 IDLE_SECONDS: Final = 60.0  # after this time without any state, a project is forgotten
 
 handles = itertools.count(1)
@@ -114,20 +114,29 @@ class Project:
                 self.busy.discard(channel)
             self.forget_if_empty(channel)
 
-    def redefine(self, definitions: Definitions, now: float) -> None:
-        self.definitions = definitions
+    async def redefine(self, turns: Turns, now: float) -> None:
+        """Let all channels follow the present definitions. Other work gets a turn in between."""
         for channel in list(self.channels.values()):
-            channel.redefine(*definitions.of(channel.name), now)
-            self.forget_if_empty(channel)
+            await turns.free()
+            with turns:
+                channel.redefine(*self.definitions.of(channel.name), now)
+                self.forget_if_empty(channel)
 
-    async def trim(self, now: float) -> None:
+    async def end_all(self, problem: Problem, turns: Turns, now: float) -> None:
+        """End all subscriptions. Other work gets a turn in between."""
+        for one in list(self.subscriptions):
+            await turns.free()
+            with turns:
+                self.end(one, problem, now)
+
+    async def trim(self, turns: Turns, now: float) -> None:
         """Drop everything that is too old. Other work gets a turn in between."""
         self.keys.trim(now)
-        for count, channel in enumerate(list(self.channels.values()), 1):
-            channel.ring.trim(now, channel.kind.history)
-            self.forget_if_empty(channel)
-            if count % SLICE == 0:
-                await asyncio.sleep(0)
+        for channel in list(self.channels.values()):
+            await turns.free()
+            with turns:
+                channel.ring.trim(now, channel.kind.history)
+                self.forget_if_empty(channel)
 
     def idle(self, now: float) -> bool:
         """True if the project can be forgotten."""

@@ -13,6 +13,8 @@ from bunbase.buncast.deciding import Deciding
 from bunbase.buncast.patterns import BadName, check_name
 from bunbase.buncast.permissions import bound_by_rules, denied
 from bunbase.buncast.project import Project
+from bunbase.buncast.rules import Budget
+from bunbase.buncast.turns import Turns
 from bunbase.contracts.buncast import (
     MAX_DATA_BYTES,
     MAX_KEY,
@@ -24,7 +26,7 @@ from bunbase.contracts.buncast import (
 )
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.idempotency import scope_of
-from bunbase.pkg import metrics
+from bunbase.pkg import effort, metrics
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
@@ -38,6 +40,7 @@ def checked_json(data: bytes, most: int, path: str) -> bytes:
     """Return JSON text in one line. Raises: MessageTooLarge, InvalidInput."""
     if len(data) > most:
         raise MessageTooLarge(f"This has {len(data)} bytes of JSON; at most {most} are allowed.", limit=most, path=path)
+    effort.note(2 * len(data))
     try:
         msgspec.json.decode(data)
         return msgspec.json.format(data, indent=-1)  # a stream of events needs one line
@@ -45,18 +48,26 @@ def checked_json(data: bytes, most: int, path: str) -> bytes:
         raise InvalidInput.at(path, NOT_JSON) from None
 
 
-class Publishing:
-    """The messages of one call. `attempts`: one for each message with a key. `whole`: for the key of the call.
+async def checked_messages(messages: tuple[NewMessage, ...], turns: Turns) -> tuple[NewMessage, ...]:
+    """Return the messages with their data in one line. Raises: InvalidInput, MessageTooLarge."""
+    if not 1 <= len(messages) <= MAX_MESSAGES:
+        raise InvalidInput.at("/messages", f"Send 1 to {MAX_MESSAGES} messages; this call has {len(messages)}.")
+    checked = []
+    for number, message in enumerate(messages):
+        await turns.free()
+        with turns:
+            checked.append(_checked(message, number))
+    return tuple(checked)
 
-    `new`: how many of the messages were published by this call, and not before.
+
+class Publishing:
+    """The messages of one call, which were checked. `attempts`: one for each message with a key. `whole`: for the key
+    of the call. `new`: how many of the messages were published by this call, and not before.
     """
 
     def __init__(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str) -> None:
-        """Raises: InvalidInput, MessageTooLarge."""
-        if not 1 <= len(messages) <= MAX_MESSAGES:
-            raise InvalidInput.at("/messages", f"Send 1 to {MAX_MESSAGES} messages; this call has {len(messages)}.")
         self.caller = caller
-        self.messages = tuple([_checked(message, number) for number, message in enumerate(messages)])
+        self.messages = messages
         scope = scope_of(caller)
         self.attempts = [_attempt(scope, message) for message in self.messages]
         self.whole: Attempt | None = None
@@ -70,9 +81,9 @@ class Publishing:
         if not bound_by_rules(self.caller, Act.CHANNEL_PUBLISH):
             return
         while True:
-            definitions = deciding.project.definitions
+            definitions, budget = deciding.project.definitions, Budget()
             for number, message in enumerate(self.messages):
-                if not await deciding.may_publish(self.caller, message.channel, message.data):
+                if not await deciding.may_publish(self.caller, message.channel, message.data, budget):
                     problem = denied("publish", message.channel)
                     problem.extra["message"] = number
                     raise problem

@@ -37,7 +37,8 @@ from bunbase.contracts.buncast import (
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
-from bunbase.gateway.live.session import Session
+from bunbase.gateway.live.session import Blocked, Session
+from bunbase.gateway.live.slots import Slots
 from bunbase.gateway.live.streams import heard
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id
@@ -46,6 +47,7 @@ from bunbase.pkg.logger import logger
 log = logger("live")
 
 ASKING: Final = 64  # calls of `join` at once
+ASKING_OF_PROJECT: Final = 16  # those of one project: each may wait for documents that rules look up
 SILENT_SECONDS: Final = 10.0  # a stream sends a sign of life every 2 s
 REOPEN_SECONDS: Final = 0.2
 OPEN_SECONDS: Final = 10.0  # how long a first join waits for the stream
@@ -77,7 +79,7 @@ class LiveChannels:
         self.rooms: dict[str, dict[ChannelJoin, None]] = {}
         self.silent: dict[int, Silent] = {}
         self.open = asyncio.Event()
-        self.asking = asyncio.Semaphore(ASKING)
+        self.slots = Slots(ASKING, ASKING_OF_PROJECT)
 
     # the calls of sessions
 
@@ -134,6 +136,11 @@ class LiveChannels:
                     self.hall.spawn(self.begin(join))
                 elif join.settled and not join.handle and not join.asking:
                     self.hall.spawn(self._replay(join))
+
+    def step_out(self, session: Session) -> None:
+        """Let the members of a session leave whose sign-in has ended. After another sign-in, it joins again."""
+        for join in session.joins.values():
+            self._begin_anew(join, closed=False)
 
     async def recheck(self, session: Session) -> None:
         """Decide all joins for the new caller of a session, which is blocked meanwhile."""
@@ -319,8 +326,8 @@ class LiveChannels:
                     await self.open.wait()
             except TimeoutError:
                 raise Unreachable("Channels are not available now: try again.") from None
-        async with self.asking:
-            session = join.session
+        session = join.session
+        async with self.slots.of(session.caller.project):
             if join.ended or session.closed or session.blocked:
                 return
             number = join.number = next(self.counter)
@@ -332,7 +339,7 @@ class LiveChannels:
                     self._drop_number(join)
                 raise
         if join.number != number:  # it has ended, or the stream broke, during the call
-            await self._leave(number, closed=not join.ended)
+            await self._leave(number, closed=not join.ended and not session.blocked & Blocked.ENDED)
         else:
             join.settled = True
 
@@ -360,13 +367,16 @@ class LiveChannels:
         for number in [number for number, one in self.silent.items() if one.join is join and one.place is not None]:
             self._answer(number)
 
-    def _begin_anew(self, join: ChannelJoin) -> None:
-        """Let Buncast forget the number of a join, which is asked for again later. Its member stays meanwhile."""
+    def _begin_anew(self, join: ChannelJoin, closed: bool = True) -> None:
+        """Let Buncast forget the number of a join, which is asked for again later.
+
+        `closed`: its member stays meanwhile, for two seconds.
+        """
         number = join.number
         self._be_behind(join)
         self._drop_number(join)
         if number:
-            self.hall.spawn(self._leave(number, closed=True))
+            self.hall.spawn(self._leave(number, closed))
 
     def _drop_number(self, join: ChannelJoin) -> None:
         self._leave_room(join)
