@@ -69,6 +69,19 @@ async def test_complaint_25_the_largest_buffers_go_first() -> None:
         assert small.outlet.closed is None
 
 
+async def test_buffers_that_fill_at_the_same_time_are_limited_at_once() -> None:
+    async with hall(max_waiting_bytes=1024, ping_seconds=60) as opened:
+        clients = [await opened.client(f"u{number}") for number in range(4)]
+
+        for number, client in enumerate(clients):
+            client.outlet.waiting_bytes = 500 + number
+            client.session.read_slowly()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+        assert [client.outlet.aborted for client in clients] == [False, False, True, True]
+
+
 async def test_complaint_34_a_result_for_a_slow_reader_is_not_lost() -> None:
     async with hall() as opened:
         client = await opened.client()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bunbase.pkg.websocket import connection
 from bunbase.pkg.websocket.frames import text_frame
-from tests.pkg.websocket.wires import BINARY, CLOSE, CONT, PING, PONG, TEXT, Wire, closing, frame
+from tests.pkg.websocket.wires import BINARY, CLOSE, CONT, PING, PONG, TEXT, SlowWire, Wire, closing, frame
 
 KAPPA = "Hello-µ@ßöäüàá-UTF-8!!".encode()
 BROKEN = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"  # a surrogate, as in 6.3
@@ -135,6 +135,57 @@ async def test_nothing_is_read_from_a_client_that_does_not_read() -> None:
 
     assert wire.reading
     assert wire.told == ["pause", "resume"]
+
+
+async def test_the_memory_of_a_client_that_reads_slowly_is_what_is_counted() -> None:
+    wire, large = SlowWire(), STAR * (4 << 20)
+
+    wire.socket.send_text(large)
+    everything = wire.socket.waiting_bytes
+    wire.read(3 << 16)
+    while sum(wire.held) > 1000 and wire.unsent > 1000:
+        assert abs(wire.socket.waiting_bytes - wire.socket.backlog_bytes - sum(wire.held)) <= 64 << 10
+        wire.read(50_000)
+
+    assert everything > len(large)
+    assert wire.told == ["pause", "resume"]
+    assert wire.sent == [(TEXT, large)]
+
+
+async def test_a_client_that_leaves_the_end_of_a_large_message_unread_holds_little() -> None:
+    wire = SlowWire()
+    wire.socket.send_text(STAR * (4 << 20))
+
+    while wire.socket.waiting_bytes > 1024:
+        wire.read(min(64 << 10, wire.socket.waiting_bytes - 1024))
+
+    assert sum(wire.held) <= 2 * (64 << 10)
+
+
+async def test_what_follows_a_large_message_stays_behind_it() -> None:
+    wire = SlowWire()
+    wire.socket.send_text(STAR * 300_000)
+    wire.socket.send_text(b"small")
+    await wire.feed(frame(PING, b"p"))
+    wire.socket.close(4401, "auth")
+    await wire.feed(closing(4401))
+    assert not wire.closing
+
+    while wire.unsent:
+        wire.read(50_000)
+
+    assert [(opcode, len(data)) for opcode, data in wire.sent] == [(TEXT, 300_000), (TEXT, 5), (PONG, 1), (CLOSE, 6)]
+    assert wire.closing
+    assert wire.socket.waiting_bytes == 0
+
+
+async def test_the_end_of_a_connection_frees_what_waits() -> None:
+    wire = SlowWire()
+    wire.socket.send_text(STAR * 300_000)
+
+    wire.socket.abort()
+
+    assert wire.socket.waiting_bytes == wire.unsent <= 2 * (64 << 10)
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 70000])

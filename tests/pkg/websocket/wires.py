@@ -6,7 +6,7 @@ import asyncio
 import struct
 from typing import Any
 
-from bunbase.pkg.websocket.connection import WebSocket
+from bunbase.pkg.websocket.connection import MAX_WAITING_BYTES, WebSocket
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 MASK = b"\x37\xfa\x21\x3d"
@@ -122,3 +122,38 @@ class Wire:
             if opcode == CLOSE:
                 return int.from_bytes(data[:2], "big") if data else 1005
         return None
+
+
+class SlowWire(Wire):
+    """A transport whose client reads only when `read` is called. `held`: the size of each object that is not yet sent.
+
+    As real transports do, it keeps an object until its last byte is sent.
+    """
+
+    def __init__(self) -> None:
+        self.held: list[int] = []
+        self.unsent = 0
+        self.paused = False
+        super().__init__()
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self.held.append(len(data))
+        self.unsent += len(data)
+        if self.unsent > MAX_WAITING_BYTES and not self.paused:
+            self.paused = True
+            self.socket.pause_writing()
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def read(self, count: int) -> None:
+        """Let the client read so many bytes, at most all that the transport has."""
+        count = min(count, self.unsent)
+        self.unsent -= count
+        count = sum(self.held) - self.unsent
+        while self.held and count >= self.held[0]:
+            count -= self.held.pop(0)
+        if self.paused and self.unsent <= MAX_WAITING_BYTES // 4:
+            self.paused = False
+            self.socket.resume_writing()

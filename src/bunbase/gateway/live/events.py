@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Self
 
 from bunbase.gateway.live.http_outlet import HttpOutlet
 from bunbase.gateway.live.outlet import Packed, joined
+from bunbase.pkg.pieces import pieces_of
 
 MEDIA_TYPE: Final = "text/event-stream"
 # `no-transform` and the second header ask proxies to pass each event on at once
@@ -30,7 +32,8 @@ class EventOutlet(HttpOutlet):
 
     def __init__(self, on_end: Callable[[HttpOutlet], None]) -> None:
         super().__init__(on_end)
-        self.waiting = bytearray(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311  spreads load
+        self.waiting = deque([b"retry: %d\n\n" % random.randint(*RETRY_MS)])  # noqa: S311  spreads load
+        self.waiting_bytes = len(self.waiting[0])
         self.woken = asyncio.Event()
         self.end_in(START_SECONDS)
 
@@ -43,7 +46,7 @@ class EventOutlet(HttpOutlet):
             key = (b"sse", *messages)
             found = packed.get(key)
             written = packed[key] = event(messages) if found is None else found
-        self.waiting += written
+        self.waiting += pieces_of(written, PART_BYTES)
         self.wake()
         self.note_waiting(len(written))
         return len(written)
@@ -65,10 +68,7 @@ class EventOutlet(HttpOutlet):
             self.note_read()
             await self._wait()
         if self.waiting:
-            part = bytes(self.waiting[:PART_BYTES])
-            del self.waiting[:PART_BYTES]
-            self.waiting_bytes = len(self.waiting)
-            return part
+            return self._next_part()
         if self.closing:
             raise StopAsyncIteration
         return COMMENT
@@ -76,6 +76,15 @@ class EventOutlet(HttpOutlet):
     async def aclose(self) -> None:
         """End the connection: the client has left, or it has read everything."""
         self.end()
+
+    def _next_part(self) -> bytes:
+        part = [self.waiting.popleft()]
+        size = len(part[0])
+        while self.waiting and size + len(self.waiting[0]) <= PART_BYTES:
+            part.append(self.waiting.popleft())
+            size += len(part[-1])
+        self.waiting_bytes -= size
+        return b"".join(part)
 
     async def _wait(self) -> None:
         self.woken.clear()

@@ -78,6 +78,7 @@ class LiveServer:
         self.sessions: dict[Session, None] = {}
         self.by_credential: dict[str, set[Session]] = {}
         self.slow: dict[Session, int] = {}  # with the bytes that waited at the last look
+        self.slow_bytes = 0  # these bytes in total
         self.turns: list[dict[Session, None]] = [{} for _ in range(TURNS)]
         self.tasks: set[asyncio.Task[Any]] = set()
         self.begun = 0
@@ -208,6 +209,28 @@ class LiveServer:
         if concerned and news.at:
             metrics.live_silence_seconds.observe(max(0.0, time.time() - news.at))
 
+    # clients that read too slowly
+
+    def note_slow(self, session: Session) -> None:
+        """Note a client that is behind. Hundreds may fall behind between two ticks, so their total is known at once."""
+        waiting = self.slow[session] = session.outlet.waiting_bytes
+        self.slow_bytes += waiting
+        if self.slow_bytes > self.settings.max_waiting_bytes:
+            asyncio.get_running_loop().call_soon(self._limit_waiting)
+
+    def _limit_waiting(self) -> None:
+        """Close the connections with the largest buffers if too much waits in total."""
+        most = self.settings.max_waiting_bytes
+        self.slow_bytes = sum([session.outlet.waiting_bytes for session in self.slow])
+        if self.slow_bytes <= most:
+            return
+        for session in sorted(self.slow, key=lambda one: one.outlet.waiting_bytes, reverse=True):
+            self.slow_bytes -= session.outlet.waiting_bytes
+            session.cut()
+            session.outlet.abort()
+            if self.slow_bytes <= most:
+                break
+
     # each tick
 
     async def _tend(self) -> None:
@@ -237,23 +260,16 @@ class LiveServer:
 
     def _tend_slow(self) -> None:
         """Close the connections of clients that do not read, and the largest ones if too much waits in total."""
-        now, total = time.monotonic(), 0
+        now = time.monotonic()
         for session, before in list(self.slow.items()):
             waiting = session.outlet.waiting_bytes
-            total += waiting
             if waiting < before:
                 self.slow[session] = waiting
                 session.read_at = now
             late = now - max(session.slow_since, session.read_at)
             if late > self.settings.slow_seconds or now - session.slow_since > MAX_BEHIND_SECONDS:
                 session.cut()
-        if total > self.settings.max_waiting_bytes:
-            for session in sorted(self.slow, key=lambda one: one.outlet.waiting_bytes, reverse=True):
-                total -= session.outlet.waiting_bytes
-                session.cut()
-                session.outlet.abort()
-                if total <= self.settings.max_waiting_bytes:
-                    break
+        self._limit_waiting()
 
 
 def _end_stranger(session: Session) -> None:

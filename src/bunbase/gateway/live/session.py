@@ -135,6 +135,8 @@ class Home(Protocol):
 
     def signed_in(self, session: Session, before: SignedIn | None) -> None: ...
 
+    def note_slow(self, session: Session) -> None: ...
+
 
 class Watch:
     """A query that a client watches. `id`: the number that the client has chosen; `number`: the number at Bundoc, new
@@ -500,7 +502,7 @@ class Session:
     def read_slowly(self) -> None:
         self.block(Blocked.READER)
         self.slow_since = time.monotonic()
-        self.home.slow[self] = self.outlet.waiting_bytes
+        self.home.note_slow(self)
         metrics.live_behind.inc()
 
     def read_again(self) -> None:

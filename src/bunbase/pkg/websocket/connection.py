@@ -2,11 +2,15 @@
 
 The library parses what the client sends; it answers pings and closes after errors. Data is parsed in slices, with an
 iteration of the event loop between two slices, because one piece of data may hold thousands of tiny frames.
+
+A large frame is written in pieces, each when the transport has room for it: a client that reads slowly holds only the
+memory of the pieces that it has not read, and `waiting_bytes` counts all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Final, Protocol, cast
@@ -17,11 +21,13 @@ from websockets.protocol import Side, State
 
 from bunbase.pkg.http1.switching import SwitchedProtocol
 from bunbase.pkg.http1.unacknowledged import limit_unacknowledged
+from bunbase.pkg.pieces import pieces_of
 from bunbase.pkg.websocket.frames import CloseCode, close_frame, text_frame
 
 SLICE_BYTES: Final = 4 << 10
 CLOSE_SECONDS: Final = 5.0  # how long a client has to answer a close frame, and to read what was sent before
 MAX_WAITING_BYTES: Final = 64 << 10  # high-water mark of the write buffer
+PIECE_BYTES: Final = 64 << 10
 
 
 class Receiver(Protocol):
@@ -66,6 +72,10 @@ class WebSocket(SwitchedProtocol):
         self.parser = Parser(Side.SERVER, max_size=max_bytes)
         self.phase = Phase.OPEN
         self.reads_slowly = False
+        self.full = False  # the transport has no room
+        self.backlog: deque[bytes] | None = None  # pieces for which it had no room; an empty deque takes 600 bytes
+        self.backlog_bytes = 0
+        self.ends = False  # the connection ends when the backlog is written
         self.fragments: list[bytes] = []
         self.unparsed = bytearray()
         self.next_slice: asyncio.Handle | None = None
@@ -76,7 +86,7 @@ class WebSocket(SwitchedProtocol):
     def send(self, frame: bytes) -> None:
         """Send a frame that `text_frame` has made. Nothing is sent once the connection is closing."""
         if self.phase is Phase.OPEN:
-            self.transport.write(frame)
+            self._write(frame)
 
     def send_text(self, message: bytes) -> None:
         self.send(text_frame(message))
@@ -84,18 +94,19 @@ class WebSocket(SwitchedProtocol):
     @property
     def waiting_bytes(self) -> int:
         """The bytes that wait in the memory of this process until the client reads."""
-        return self.transport.get_write_buffer_size()
+        return self.transport.get_write_buffer_size() + self.backlog_bytes
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame, and end the connection when the client has answered it. Idempotent."""
         if self.phase is Phase.OPEN:
             self.phase = Phase.CLOSING
-            self.transport.write(close_frame(code, reason))
+            self._write(close_frame(code, reason))
             self._end_soon()
 
     def abort(self) -> None:
         """End the connection now. Data that was not sent is lost."""
         self.phase = max(self.phase, Phase.CLOSING)
+        self._drop_backlog()
         self.transport.abort()
 
     # called by the event loop
@@ -117,12 +128,19 @@ class WebSocket(SwitchedProtocol):
         return False  # the transport closes itself
 
     def pause_writing(self) -> None:
+        self.full = True
+        if self.reads_slowly:
+            return
         self.reads_slowly = True
         self._limit_unacknowledged(0)  # the owner decides how long it waits for a slow reader
         self.transport.pause_reading()  # its messages would cause answers, for which there is no room
         self.receiver.on_pause()
 
     def resume_writing(self) -> None:
+        self.full = False
+        self._write_backlog()
+        if self.full:
+            return
         self.reads_slowly = False
         self._limit_unacknowledged(self.unacknowledged_seconds)
         if self.next_slice is None and not self.transport.is_closing():
@@ -133,6 +151,7 @@ class WebSocket(SwitchedProtocol):
         super().connection_lost(exc)
         self.phase = Phase.CLOSED
         self.unparsed.clear()
+        self._drop_backlog()
         for timer in (self.next_slice, self.end):
             if timer is not None:
                 timer.cancel()
@@ -144,6 +163,30 @@ class WebSocket(SwitchedProtocol):
     def _limit_unacknowledged(self, seconds: float) -> None:
         if self.unacknowledged_seconds:
             limit_unacknowledged(self.transport, seconds)
+
+    def _write(self, data: bytes) -> None:
+        if self.backlog is None:
+            if len(data) <= PIECE_BYTES:
+                self.transport.write(data)
+                return
+            self.backlog = deque()
+        self.backlog += pieces_of(data, PIECE_BYTES)
+        self.backlog_bytes += len(data)
+        if not self.full:
+            self._write_backlog()
+
+    def _write_backlog(self) -> None:
+        while self.backlog and not self.full:
+            piece = self.backlog.popleft()
+            self.backlog_bytes -= len(piece)
+            self.transport.write(piece)
+        if not self.backlog:
+            self.backlog = None
+            if self.ends:
+                self.transport.close()
+
+    def _drop_backlog(self) -> None:
+        self.backlog, self.backlog_bytes = None, 0
 
     def _parse_slice(self) -> None:
         self.next_slice = None
@@ -191,12 +234,14 @@ class WebSocket(SwitchedProtocol):
         """Send what the parser answers: pongs, and the close frame after one of the client or after an error."""
         for data in self.parser.data_to_send():
             if data and self.phase is Phase.OPEN:
-                self.transport.write(data)
+                self._write(data)
         if self.parser.state is not State.OPEN:
             if self.phase is Phase.OPEN:
                 self.phase = Phase.CLOSING
                 self._end_soon()
-            self.transport.close()  # a server closes first (RFC 6455 §7.1.1); written data is still sent
+            self.ends = True
+            if self.backlog is None:
+                self.transport.close()  # a server closes first (RFC 6455 §7.1.1); written data is still sent
 
     def _end_soon(self) -> None:
         self.end = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)

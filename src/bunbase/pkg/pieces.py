@@ -1,0 +1,14 @@
+"""Large data in pieces, each with memory of its own.
+
+A transport keeps the whole object that it writes until its last byte is sent, and counts only the bytes that are left.
+The memory of a piece is free as soon as that piece is sent, so what is counted is what is held.
+"""
+
+from __future__ import annotations
+
+
+def pieces_of(data: bytes, size: int) -> list[bytes]:
+    """Return data as pieces of at most `size` bytes."""
+    if len(data) <= size:
+        return [data]
+    return [data[start : start + size] for start in range(0, len(data), size)]
