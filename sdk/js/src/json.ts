@@ -7,7 +7,8 @@
  *
  * Writing: a `bigint` is written as an integer, a `Date` as RFC 3339, and an integral `number` beyond 2^53 with an
  * exponent, because it would come back as a `bigint` otherwise. Values that JSON would change or drop in silence (NaN,
- * functions, maps, `undefined` in a list, or in the filter of a query) are refused with their path.
+ * functions, maps, `undefined` in a list, or in the filter of a query) are refused with their path. A text that was cut
+ * within an emoji is refused too: half of a character is no Unicode, so the server could not read it.
  */
 
 import { invalidValue, type Problem } from "./problem.js";
@@ -15,6 +16,7 @@ import { invalidValue, type Problem } from "./problem.js";
 const LONG = /\d{16}/;
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|-?\d[\d.eE+-]*/gs;
+const HALF = /[\ud800-\udfff]/u; // with the flag u, whole pairs are one character, and do not match
 const MAX_LEVELS = 100;
 
 /** Parses a JSON text. Throws a SyntaxError. @internal */
@@ -54,6 +56,7 @@ function written(value: unknown, path: string, level: number, filters?: boolean)
     if (!Number.isFinite(value)) throw unsendable(path, value);
     if (Number.isInteger(value) && !Number.isSafeInteger(value)) return (value as number).toExponential();
   }
+  if (type === "string") checkWhole(path, value as string);
   return type === "object" && value ? writtenObject(value, path, level, filters) : JSON.stringify(value);
 }
 
@@ -76,10 +79,16 @@ function writtenObject(value: object, path: string, level: number, filters?: boo
   const members: string[] = [];
   for (const [name, member] of Object.entries(value)) {
     const text = below(name, member);
+    checkWhole(path, name);
     if (text !== undefined) members.push(`${JSON.stringify(name)}:${text}`);
     else if (filters && path.startsWith("/where")) throw unsendable(`${path}/${pointer(name)}`, member);
   }
   return `{${members}}`;
+}
+
+/** Refuses a text with half of a character. @internal */
+export function checkWhole(path: string, text: string): void {
+  if (HALF.test(text)) throw invalidValue(path, "This text ends within a character, for example an emoji: cut it between characters.");
 }
 
 /** `what`: a value, or the name of its kind. */

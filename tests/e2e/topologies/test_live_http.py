@@ -71,6 +71,12 @@ def post(project: Project, path: str, body: Any, headers: dict[str, str] | None 
     return project.instance.http.post(path, json=body, headers=headers or project.headers, timeout=40)
 
 
+def post_text(project: Project, path: str, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
+    """Post JSON with the escapes of Python, which httpx does not have."""
+    all_headers = project.headers | {"Content-Type": "application/json"} | (headers or {})
+    return project.instance.http.post(path, content=json.dumps(body), headers=all_headers, timeout=40)
+
+
 def opened_poll(project: Project, *sent: Any) -> tuple[str, list[dict[str, Any]]]:
     found = post(project, "/v1/live/poll", {"send": sent}).raise_for_status().json()
     return found["conn"], found["messages"]
@@ -157,6 +163,27 @@ def test_wrong_bodies_are_refused(project: Project) -> None:
     large = {"send": [{"t": "watch", "id": 1, "g": "x" * 70_000}]}
     assert post(project, "/v1/live", large, project.headers | EVENTS).json()["code"] == "payload_too_large"
     assert post(project, "/v1/live", {}).json()["code"] == "events_not_accepted"
+
+
+def test_complaint_31_half_a_character_fails_one_message_and_the_rest_goes_on(project: Project) -> None:
+    broken = {"t": "publish", "id": 2, "channel": "a", "data": "cut \ud83d"}
+
+    found = post_text(project, "/v1/live/poll", {"send": [broken, WATCH]}).raise_for_status().json()
+    name, messages = found["conn"], found["messages"]
+    headers = project.headers | EVENTS | {"Content-Type": "application/json"}
+    with streaming(project, content=json.dumps({"send": [broken, WATCH]}), headers=headers) as stream:
+        told = stream.expect("error")
+        stream.expect("now")
+        assert post_text(project, f"/v1/live/{stream.name}", {"send": [broken]}).status_code == 204
+        stream.expect("error")
+    with streaming(project, "GET", f"/v1/live?key={project.publishable}&q={in_url(broken)}", headers=EVENTS) as stream:
+        stream.expect("error")
+    if not any(message["t"] == "now" for message in messages):
+        messages += polled_until(project, name, "now")
+
+    assert [one["id"] for one in messages if one["t"] == "error"] == [told["id"]] == [2]
+    rest = post_text(project, "/v1/live", {"send": [broken], "resume": "\ud83d"}, EVENTS)
+    assert (rest.status_code, rest.json()["code"]) == (400, "malformed")
 
 
 def test_a_revoked_user_gets_nothing_more(project: Project) -> None:

@@ -392,6 +392,41 @@ async def test_a_first_message_may_have_8_kib() -> None:
         assert client.outlet.closed == (1009, "fault")
 
 
+UNREADABLE = {
+    "half a character": (rb'{"t":"publish","id":5,"channel":"a","data":"cut \ud83d"}', 5),
+    "half a character in a filter": (rb'{"t":"watch","id":6,"query":{"collection":"a","where":{"n":"\udc00"}}}', 6),
+    "half a character in an id": (rb'{"t":"watch","id":6,"query":{"collection":"a"},"have":["\ud83d"]}', 6),
+    "half a character in an unknown member": (rb'{"t":"pong","id":7,"more":1,"other":"\ud83d"}', 7),
+    "half a character in a name": (rb'{"t":"pong","\ud83d":1}', None),
+    "a number without an end": (b'{"t":"publish","id":8,"channel":"a","data":{"n":1e999,"x":"\\ud83d"}}', 8),
+    "too many levels": (b'{"t":"publish","id":9,"channel":"a","data":%b1%b}' % (b"[" * 3000, b"]" * 3000), None),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_complaint_31_half_a_character_fails_one_message_and_the_rest_goes_on(name: str) -> None:
+    sent, id = UNREADABLE[name]
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+
+        client.session.receive(sent)
+        opened.bundoc.write("and the rest")
+        await until(lambda: "and the rest" in client.texts)
+
+        assert [(one["id"], one["problem"]["code"]) for one in client.outlet.all("error")] == [(id, "invalid_input")]
+        assert client.outlet.closed is None
+
+
+@pytest.mark.parametrize("sent", [b"hello", b'{"t":"pong"', b'["pong"]', b'{"t":NaN}', b"[" * 3000, b'"\\ud83d"'])
+async def test_a_text_that_is_no_object_closes_the_connection(sent: bytes) -> None:
+    async with hall() as opened:
+        client = await opened.client()
+
+        client.session.receive(sent)
+
+        assert client.outlet.closed == (1008, "fault")
+
+
 async def test_a_digest_goes_to_the_sessions_that_hold_the_result() -> None:
     async with hall() as opened:
         client, slow = await (await opened.client()).watching(), await (await opened.client("slow")).watching()

@@ -115,8 +115,8 @@ export async function add(claim, { load, url, key, otherKey, mails }) {
     equal((await posts.put(made._id, { kept: null, gone: undefined })).kept, null);
     const at = async (value) => (await refusal(posts.create(value), "invalid_value")).errors[0].path;
     equal(
-      [await at({ a: [1, undefined] }), await at({ "a/b": NaN }), await at({ f: () => 1 }), await at({ m: new Map() }), await at({ d: new Date(NaN) })],
-      ["/a/1", "/a~1b", "/f", "/m", "/d"],
+      [await at({ a: [1, undefined] }), await at({ "a/b": NaN }), await at({ f: () => 1 }), await at({ m: new Map() }), await at({ d: new Date(NaN) }), await at({ h: "\ud83d" })],
+      ["/a/1", "/a~1b", "/f", "/m", "/d", "/h"],
     );
     const circle = {};
     circle.self = circle;

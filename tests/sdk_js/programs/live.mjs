@@ -503,6 +503,34 @@ export async function add(claim, { load }) {
     await refusal(waiting, "aborted");
   });
 
+  claim("31: a text that was cut within an emoji is refused with its path, and the rest goes on", async () => {
+    const { server, live, see, sent } = made();
+    const good = see("posts", inOrder);
+    await until(() => good.seen.length === 1, "the result");
+    const room = live.channel("rooms/7");
+    room.join({});
+    await until(() => sent("join").length, "the join");
+    const half = "cut 😀".slice(0, 5);
+    const posts = live.collection("posts");
+    const calls = {
+      "/text": () => room.publish({ text: half }),
+      "/a~1b": () => room.setPresence({ "a/b": half }),
+      "": () => live.channel("rooms/8").join({}, { presence: half }),
+      channel: () => live.channel(half),
+      "/where/n": () => posts.watch({ where: { n: half } }, () => {}),
+      "/sort/0": () => posts.watch({ sort: [half] }, () => {}),
+      "/where": () => posts.watch({ where: { [half]: 1 } }, () => {}),
+      "/deep/0": () => posts.create({ deep: [half] }),
+    };
+    for (const [path, call] of Object.entries(calls))
+      equal((await refusal((async () => call())(), "invalid_value")).errors[0].path, path);
+    equal(await room.publish({ text: "whole 😀" }), 1);
+    await server.commit([["posts", "put", "a", { n: 1 }]]);
+    await until(() => good.ids() === "a", "the rest");
+    equal([sent("auth").length, sent("watch").length, sent("join").length], [1, 1, 1]);
+    live.close();
+  });
+
   claim("all clients have closed their connections", async () => restore());
 }
 

@@ -1,5 +1,6 @@
 /** Channels: messages that are no documents, and the list of those who are there. */
 
+import { checkWhole } from "../json.js";
 import { invalidValue, type Problem } from "../problem.js";
 import type { ChannelMessage, Member, Since } from "./protocol.js";
 import type { Rooms } from "./rooms.js";
@@ -35,6 +36,7 @@ export class Channel {
   /** @internal */
   constructor(name: string, rooms: Rooms) {
     if (typeof name !== "string" || !name) throw invalidValue("channel", "Use the name of a channel, such as rooms/7.");
+    checkWhole("channel", name);
     this.name = name;
     this.#rooms = rooms;
   }

@@ -1,8 +1,9 @@
 /** The channels that a client has joined: each once on the wire, for all who listen. */
 
+import { readJson, writeJson } from "../json.js";
 import { invalidValue, Problem, type ProblemBody } from "../problem.js";
 import type { ChannelListener, JoinOptions } from "./channel.js";
-import { type Feed, guarded, type JoinListener } from "./feed.js";
+import { checkedSize, type Feed, guarded, type JoinListener } from "./feed.js";
 import type { Join } from "./machine.js";
 import type { ChannelMessage, Since } from "./protocol.js";
 
@@ -15,7 +16,7 @@ export class Rooms {
   join(name: string, listener: ChannelListener, { since, presence, signal }: JoinOptions): () => void {
     if (signal?.aborted) return () => {};
     let room = this.#rooms.get(name);
-    if (!room) this.#rooms.set(name, (room = new Room(this.feed, name, since, presence)));
+    if (!room) this.#rooms.set(name, (room = new Room(this.feed, name, since, sendable(presence))));
     else if (presence !== undefined) void room.setPresence(presence).catch((problem: Problem) => listener.problem?.(problem));
     const leave = room.listen(listener);
     const stop = () => {
@@ -33,6 +34,11 @@ export class Rooms {
     if (!room) throw invalidValue("channel", `Join ${name} first.`);
     await room.setPresence(data);
   }
+}
+
+/** Returns a copy that can be sent, before it waits for a connection. Throws a Problem `invalid_value`. */
+function sendable(presence: unknown): unknown {
+  return presence === undefined ? undefined : readJson(checkedSize("presence", writeJson(presence)));
 }
 
 class Room implements JoinListener {

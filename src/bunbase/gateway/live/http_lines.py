@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import random
 from collections.abc import Sequence
-from typing import TypeVar
+from time import perf_counter
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -19,6 +21,8 @@ from bunbase.gateway.live.server import LiveServer
 from bunbase.gateway.live.sign_in import Offered
 from bunbase.gateway.live.tickets import Tickets
 from bunbase.pkg.errors import InvalidInput, TooLarge
+
+TURN_SECONDS: Final = 0.002  # a request may have a thousand messages
 
 Kind = TypeVar("Kind", bound=HttpOutlet)
 
@@ -63,12 +67,11 @@ class HttpLines:
             raise UnknownLiveConnection("This connection is a stream of events: read the stream.")
         return outlet
 
-    def receive(self, outlet: HttpOutlet, sent: Sequence[bytes]) -> None:
+    async def receive(self, outlet: HttpOutlet, sent: Sequence[bytes]) -> None:
         """Take messages of a client. Raises: InvalidInput, TooLarge."""
         self.check(sent)
         outlet.session.count(len(sent))
-        for message in sent:
-            outlet.session.receive(message)
+        await self._take(outlet, sent)
 
     def check(self, sent: Sequence[bytes]) -> None:
         """Raises: InvalidInput, TooLarge."""
@@ -90,13 +93,23 @@ class HttpLines:
                 after = random.randint(1, 3)  # noqa: S311  spreads load
                 raise TooManyLiveConnections("Too many connections begin now.", retry_after_seconds=after)
             await session.enter(arrival.offered, resume)
+            # the rate of new connections has its own limit, so these messages are not counted
+            await self._take(outlet, sent)
         except BaseException:
             outlet.end()
             raise
-        self.named[session.id] = outlet
-        for message in sent:  # the rate of new connections has its own limit, so these messages are not counted
-            session.receive(message)
+        if not outlet.ended:
+            self.named[session.id] = outlet
         return outlet
+
+    async def _take(self, outlet: HttpOutlet, sent: Sequence[bytes]) -> None:
+        """Let the session take messages. Other connections get their turn in between."""
+        began = perf_counter()
+        for message in sent:
+            outlet.session.receive(message)
+            if perf_counter() - began > TURN_SECONDS:
+                await asyncio.sleep(0)
+                began = perf_counter()
 
     def _end(self, outlet: HttpOutlet) -> None:
         self.named.pop(outlet.session.id, None)

@@ -9,12 +9,17 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bunbase.contracts.bundoc.live import MAX_HAVE, LiveQuery, NotLive
+from bunbase.gateway.live.loose_json import loose_object
 from bunbase.gateway.live.problems import UnknownMessage
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.json_bodies import fault_in
 
 MAX_ID: Final = (1 << 31) - 1
 MAX_TOKEN: Final = 8192
+UNREADABLE: Final = (
+    "This message cannot be read: a text in it holds half of a character (an unpaired surrogate such as \\ud83d), "
+    "a number is out of range, or it is nested too deeply."
+)
 UNWATCHED: Final = ("cursor", "expand", "explain", "score", "highlight", "as")
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_ID)]
@@ -110,7 +115,7 @@ def decoder_of(kinds: Iterable[type[Message]]) -> Callable[[bytes], Message]:
         except msgspec.ValidationError as error:
             raise _unreadable(sent, error, known) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise NotAMessage from None
+            raise _unsound(sent) from None
 
     return decoded
 
@@ -152,10 +157,19 @@ def _unreadable(sent: bytes, error: msgspec.ValidationError, known: tuple[type[M
     try:
         found = msgspec.json.decode(sent, type=Numbered).id
     except (msgspec.DecodeError, RecursionError):  # a ValidationError is a DecodeError, too
-        return NotAMessage()
-    id = found if type(found) is int and 1 <= found <= MAX_ID else None
+        return _unsound(sent)
     pointer, message = fault_in(error)
     if pointer == "/t":
         tags = ", ".join(str(kind.__struct_config__.tag) for kind in known)
-        return Unreadable(id, UnknownMessage(f"The member t of a message is one of {tags}."))
-    return Unreadable(id, InvalidInput.at(pointer, message, f"{pointer}: {message}" if pointer else message))
+        return Unreadable(_id_in(found), UnknownMessage(f"The member t of a message is one of {tags}."))
+    return Unreadable(_id_in(found), InvalidInput.at(pointer, message, f"{pointer}: {message}" if pointer else message))
+
+
+def _unsound(sent: bytes) -> Exception:
+    """Return the error of a text that the decoder cannot read to its end."""
+    found = loose_object(sent)
+    return NotAMessage() if found is None else Unreadable(_id_in(found.get("id")), InvalidInput.at("", UNREADABLE))
+
+
+def _id_in(found: Any) -> int | None:
+    return found if type(found) is int and 1 <= found <= MAX_ID else None

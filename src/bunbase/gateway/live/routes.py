@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -17,8 +17,9 @@ from litestar.response import Stream
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.live.door import LiveDoor, accepts_events, need_events
 from bunbase.gateway.live.events import MEDIA_TYPE
+from bunbase.gateway.live.loose_json import loose_object, loose_texts, loosely_read
 from bunbase.gateway.live.tickets import TICKET_SECONDS
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Malformed
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.json_bodies import read_input
 from bunbase.pkg.openapi import DescribedBody, answers, reads
@@ -34,6 +35,9 @@ Messages = Annotated[
     tuple[dict[str, Any], ...], msgspec.Meta(max_length=MAX_SENT, description="Messages of the protocol, in order.")
 ]
 Sent = Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=MAX_SENT)]
+
+
+Body = TypeVar("Body", "SentOpening", "SentMessages", "SentPoll")
 
 
 class LiveOpening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,7 +160,7 @@ async def open_live_events(
 
     The request must have the header `Accept: text/event-stream`.
     """
-    sent = read_input(request.headers, body, SentOpening)
+    sent = _read(request, body, SentOpening)
     need_events(request)
     arrival = live_door.arrival(request)
     outlet = await live_door.lines.open_events(arrival, _bytes(sent.send), sent.resume)
@@ -179,11 +183,11 @@ async def poll_live(
 
     The server keeps the connection for 30 seconds between two polls. A second poll ends the first one.
     """
-    sent = read_input(request.headers, body, SentPoll)
+    sent = _read(request, body, SentPoll)
     arrival, lines = live_door.arrival(request), live_door.lines
     if sent.conn:
         outlet = lines.find_poll(sent.conn, listener)
-        lines.receive(outlet, _bytes(sent.send))
+        await lines.receive(outlet, _bytes(sent.send))
     else:
         outlet = await lines.open_poll(arrival, _bytes(sent.send), sent.resume)
     live_door.end_at_stop(request, outlet)
@@ -223,9 +227,29 @@ async def send_live(
 
     Key and user must be those that opened the connection.
     """
-    sent = read_input(request.headers, body, SentMessages)
+    sent = _read(request, body, SentMessages)
     outlet = live_door.lines.find(conn, listener)
-    live_door.lines.receive(outlet, _bytes(sent.send))
+    await live_door.lines.receive(outlet, _bytes(sent.send))
+
+
+def _read(request: AnyRequest, body: bytes, kind: type[Body]) -> Body:
+    """Return a body. A message with a text that is not valid does not spoil the others: it has its own answer.
+
+    Raises: Malformed, InvalidInput, UnsupportedMedia.
+    """
+    try:
+        return read_input(request.headers, body, kind)
+    except Malformed:
+        found = loose_object(body)
+        sent = found.get("send") if found is not None else None
+        if found is None or not isinstance(sent, list):
+            raise
+        try:
+            rest, *texts = loose_texts([{**found, "send": [0] * len(sent)}, *sent])
+        except ValueError:
+            raise InvalidInput.at("/send", "A number of a message is out of range.") from None
+        read = read_input(request.headers, rest, kind)
+        return msgspec.structs.replace(read, send=tuple([msgspec.Raw(text) for text in texts]))
 
 
 def _messages_in(q: str) -> list[bytes]:
@@ -234,7 +258,10 @@ def _messages_in(q: str) -> list[bytes]:
         return []
     try:
         text = urlsafe_b64decode(q + "=" * (-len(q) % 4))
-        return _bytes(msgspec.json.decode(text, type=Sent))
+        try:
+            return _bytes(msgspec.json.decode(text, type=Sent))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return loose_texts(msgspec.convert(loosely_read(text), list[dict[str, Any]]))
     except (binascii.Error, ValueError, RecursionError):  # errors of msgspec are ValueErrors
         raise InvalidInput.at("q", "Send the base64url of a JSON array of messages.") from None
 

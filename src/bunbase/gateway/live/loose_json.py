@@ -1,0 +1,44 @@
+"""JSON that the strict decoder refuses, although it is JSON: a text with half of a character (`"\\ud83d"`).
+
+Symptom without this: an application cut a text in the middle of an emoji. The message was taken for no message at all,
+so the whole connection was closed, with all live queries of the client; and closed again when the client sent it again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NoReturn
+
+COMPACT: Final = (",", ":")
+
+
+def loosely_read(text: bytes) -> Any:
+    """Return the value of JSON, whose strings may have unpaired surrogates. Raises: ValueError, RecursionError."""
+    return json.loads(text.decode(), parse_constant=_refuse)
+
+
+def loose_object(text: bytes) -> dict[str, Any] | None:
+    """Return a JSON object, an empty one if it is nested too deeply to be read, or None if the text is none."""
+    try:
+        found = loosely_read(text)
+    except RecursionError:
+        return {} if text.strip()[:1] + text.strip()[-1:] == b"{}" else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def loose_texts(values: list[Any]) -> list[bytes]:
+    """Return the JSON text of each value. Raises: ValueError for numbers that JSON does not have."""
+    return [_text(value) for value in values]
+
+
+def _text(value: Any) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=COMPACT).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, allow_nan=False, separators=COMPACT).encode()
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)
