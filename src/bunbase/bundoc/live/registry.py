@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 from bunbase.bundoc.live.group import Group, Why
@@ -13,7 +13,9 @@ from bunbase.pkg import metrics
 
 MAX_GROUPS: Final = 10_000
 MAX_UNFILED: Final = 2000  # groups of one collection without an equality, since every change must ask them
-MAX_HELD_BYTES: Final = 64 << 20
+MAX_HELD_BYTES: Final = 64 << 20  # of bodies; beyond it, the groups that were queried last hold ids alone
+MAX_TOTAL_BYTES: Final = 256 << 20  # of all results, because one round may have to query all of them
+ROW_BYTES: Final = 300  # the memory of a row without its body
 
 
 class Registry:
@@ -28,8 +30,10 @@ class Registry:
         self.stale: dict[Group, None] = {}
         self.timed: dict[Group, int] = {}
         self.by_second: defaultdict[int, dict[Group, None]] = defaultdict(dict)
-        self._held: dict[Group, int] = {}
-        self._held_bytes = 0
+        self.held_bytes = 0
+        self._total_bytes = 0
+        self._weights: dict[Group, tuple[int, int]] = {}  # bytes of bodies, and of the whole result
+        self._whole: dict[Group, None] = {}  # the groups with bodies; those that were queried last are last
 
     def check_room(self, collection: str, beginning: int) -> None:
         """Check that one more group is allowed beside the `beginning` ones. Raises: TooManyLiveQueries."""
@@ -38,8 +42,9 @@ class Registry:
         if self.index.unfiled(collection) >= MAX_UNFILED:
             message = f"More than {MAX_UNFILED} live queries of this collection demand no value of a field: add one."
             raise TooManyLiveQueries(message)
-        if self._held_bytes >= MAX_HELD_BYTES:
-            raise TooManyLiveQueries(f"The live queries of a project can hold {MAX_HELD_BYTES >> 20} MiB of documents.")
+        if self._total_bytes >= MAX_TOTAL_BYTES:
+            message = f"The results of a project's live queries can have {MAX_TOTAL_BYTES >> 20} MiB together."
+            raise TooManyLiveQueries(message)
 
     def add(self, group: Group) -> None:
         self.by_name[group.name] = group
@@ -54,9 +59,31 @@ class Registry:
         self.timed.pop(group, None)
         if group.result.due is not None:
             self.timed[group] = group.result.due
-        self._held_bytes -= self._held.get(group, 0)
-        self._held[group] = sum([len(row.body) for row in group.result.window.rows])
-        self._held_bytes += self._held[group]
+        self._whole.pop(group, None)
+        self._whole[group] = None
+        self.weigh(group)
+
+    def weigh(self, group: Group) -> None:
+        """Note how large the present result of a group is."""
+        window = group.result.window
+        before_held, before_total = self._weights.get(group, (0, 0))
+        total = before_total if group.slim else window.bytes + ROW_BYTES * len(window.rows)
+        self._weights[group] = window.bytes, total
+        self.held_bytes += window.bytes - before_held
+        self._total_bytes += total - before_total
+
+    @property
+    def overfull(self) -> bool:
+        """True if the bodies of all groups take more room than they may."""
+        return self.held_bytes > MAX_HELD_BYTES
+
+    def drop_bodies(self, spared: Container[Group]) -> None:
+        """Let groups hold ids alone until the bodies of the others fit. A group that is stale or spared keeps them."""
+        for group in list(reversed(self._whole)):
+            if self.overfull and not group.stale and group not in spared:
+                group.drop_bodies()
+                del self._whole[group]
+                self.weigh(group)
 
     def remove(self, group: Group) -> None:
         """Forget a group. Idempotent."""
@@ -64,7 +91,10 @@ class Registry:
             return
         group.gone = True
         self.timed.pop(group, None)
-        self._held_bytes -= self._held.pop(group)
+        held, total = self._weights.pop(group)
+        self.held_bytes -= held
+        self._total_bytes -= total
+        self._whole.pop(group, None)
         self.by_name.pop(group.name, None)
         self.by_second[group.second].pop(group, None)
         self.stale.pop(group, None)
