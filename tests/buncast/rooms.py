@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, cast
 
 from bunbase.buncast.service import BuncastService
@@ -17,14 +18,8 @@ PROJECT = "prj_a"
 SECRET = secret_caller(PROJECT)
 
 
-class FakeLedger:
-    async def add(self, _batch: Batch[None], sent: Any) -> Receipt:
-        return Receipt(sent, True)
-
-
 class FakeStore:
     def __init__(self) -> None:
-        self.ledger = FakeLedger()
         self.channels: dict[str, dict[str, ChannelSpec]] = {}
 
     async def definitions(self, project: str) -> dict[str, ChannelSpec]:
@@ -32,6 +27,9 @@ class FakeStore:
 
     async def put_definitions(self, project: str, channels: dict[str, ChannelSpec]) -> None:
         self.channels[project] = channels
+
+    async def add_usage(self, _batch: Batch[None], sent: datetime) -> Receipt:
+        return Receipt(sent, True)
 
     async def drop_project(self, project: str) -> None:
         self.channels.pop(project, None)

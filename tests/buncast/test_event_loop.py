@@ -24,7 +24,7 @@ from tests.rooms import publishable_caller
 
 MOST_BYTES: Final = 512 << 10  # of JSON, or work that takes as long: usually a few ms, at most 25 ms
 MOST_CALLS: Final = 20_000  # calls of Python and C functions: at most 10 ms
-MANY: Final = 1000  # channels, subscriptions
+MANY: Final = 2000  # channels, subscriptions
 
 VISITOR: Final = publishable_caller(PROJECT, EndUser("ada", None, "user", {"numbers": list(range(1000))}, "ses_ada"))
 CLAIMS: Final = "auth.claims.numbers.all(n, n >= 0 && n < 1000000)"

@@ -12,7 +12,7 @@ from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.channel import Channel
 from bunbase.buncast.definitions import Definitions
 from bunbase.buncast.edge import Subscription
-from bunbase.buncast.presence import MembersSize, Presence
+from bunbase.buncast.presence import MEMBER_BYTES, MembersSize, Presence
 from bunbase.buncast.ring import Ring, Shelf
 from bunbase.buncast.sent_keys import SentKeys
 from bunbase.buncast.settings import BuncastSettings
@@ -27,8 +27,9 @@ handles = itertools.count(1)
 
 
 class Project:
-    """`busy`: the channels with changes of members to tell. `gone`: the project was deleted. `changing`: held while the
-    definitions are replaced."""
+    """`callers`: the messages of each caller with a limit of its own. `busy`: the channels with changes of members to
+    tell. `gone`: the project was deleted. `changing`: held while the definitions are replaced.
+    """
 
     def __init__(
         self, id: str, definitions: Definitions, settings: BuncastSettings, now: float, on_busy: Callable[[], None]
@@ -39,9 +40,10 @@ class Project:
         self.channels: dict[str, Channel] = {}
         self.busy: set[Channel] = set()
         self.on_busy = on_busy
-        self.shelf = Shelf(settings.history_mib << 20)
+        self.shelf = Shelf(settings.history_mib << 20, self._forget_name)
         self.members_size = MembersSize()
-        self.keys = SentKeys()
+        self.keys = SentKeys(settings.project_message_keys, settings.caller_message_keys)
+        self.callers: dict[str, Bucket] = {}
         self.bucket = Bucket(settings.project_messages_per_second, now)
         self.subscriptions: set[Subscription] = set()
         self.changing = asyncio.Lock()
@@ -61,8 +63,19 @@ class Project:
                 limit=self.settings.max_subscriptions,
             )
 
-    def check_members_room(self, data: bytes) -> None:
-        """Raises: TooManyMembers."""
+    def bucket_of(self, caller: str, now: float) -> Bucket:
+        """Return the bucket of a caller's messages."""
+        if (bucket := self.callers.get(caller)) is None:
+            bucket = self.callers[caller] = Bucket(self.settings.caller_messages_per_second, now)
+        return bucket
+
+    def check_members_room(self, caller: str, data: bytes) -> None:
+        """Check the room for a member of a caller. `caller`: its name for limits. Raises: TooManyMembers."""
+        most = self.settings.caller_members_mib
+        if caller and self.members_size.by_caller[caller] + len(data) + MEMBER_BYTES > most << 20:
+            raise TooManyMembers(
+                f"The data of the members of one user or address can have {most} MiB together.", limit=most << 20
+            )
         if self.members_size.bytes + len(data) > self.settings.members_mib << 20:
             raise TooManyMembers(
                 f"The data of a project's members can have {self.settings.members_mib} MiB together.",
@@ -73,7 +86,7 @@ class Project:
         """Return a channel; make it if it has no state yet."""
         channel = self.channels.get(name)
         if channel is None:
-            ring = Ring(secrets.token_hex(EPOCH_BYTES), self.shelf)
+            ring = Ring(name, secrets.token_hex(EPOCH_BYTES), self.shelf)
             presence = Presence(self.members_size)
             channel = Channel(name, f"c{next(handles)}", self.definitions.of(name), ring, presence)
             self.channels[name] = channel
@@ -83,6 +96,10 @@ class Project:
         if channel.empty and self.channels.get(channel.name) is channel:
             del self.channels[channel.name]
             self.busy.discard(channel)
+
+    def _forget_name(self, name: str) -> None:
+        if (channel := self.channels.get(name)) is not None:
+            self.forget_if_empty(channel)
 
     def note(self, channel: Channel, now: float) -> None:
         """Tell the members of a channel that were changed, now or as soon as it is allowed."""
@@ -132,6 +149,9 @@ class Project:
     async def trim(self, turns: Turns, now: float) -> None:
         """Drop everything that is too old. Other work gets a turn in between."""
         self.keys.trim(now)
+        for caller, bucket in list(self.callers.items()):
+            if bucket.full(now):
+                del self.callers[caller]
         for channel in list(self.channels.values()):
             await turns.free()
             with turns:
@@ -140,5 +160,5 @@ class Project:
 
     def idle(self, now: float) -> bool:
         """True if the project can be forgotten."""
-        used = self.channels or self.keys or self.subscriptions or self.changing.locked()
+        used = self.channels or self.keys or self.callers or self.subscriptions or self.changing.locked()
         return not used and now - self.used_at > IDLE_SECONDS and self.bucket.full(now)

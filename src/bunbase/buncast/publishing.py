@@ -11,7 +11,7 @@ from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.channel import ReadyMessage
 from bunbase.buncast.deciding import Deciding
 from bunbase.buncast.patterns import BadName, check_name
-from bunbase.buncast.permissions import bound_by_rules, denied
+from bunbase.buncast.permissions import bound_by_rules, denied, limited_name
 from bunbase.buncast.project import Project
 from bunbase.buncast.rules import Budget
 from bunbase.buncast.turns import Turns
@@ -67,6 +67,7 @@ class Publishing:
 
     def __init__(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str) -> None:
         self.caller = caller
+        self.limited = limited_name(caller)
         self.messages = messages
         scope = scope_of(caller)
         self.attempts = [_attempt(scope, message) for message in self.messages]
@@ -104,12 +105,12 @@ class Publishing:
         before = [project.keys.find(attempt, now) if attempt else None for attempt in self.attempts]
         new = [message for message, found in zip(self.messages, before, strict=True) if found is None]
         keyed = sum([attempt is not None for attempt in self.attempts]) + (self.whole is not None)
-        project.keys.check_room(keyed, now)
-        _take(project, new, now)
+        project.keys.check_room(self.limited, keyed, now)
+        _take(project, new, self.limited, now)
         at = rfc3339(clock.now())
         result = tuple([self._published(project, number, at, now) for number in range(len(self.messages))])
         if self.whole is not None:
-            project.keys.keep(self.whole, result, now)
+            project.keys.keep(self.whole, result, self.limited, now)
         return result
 
     def _published(self, project: Project, number: int, at: str, now: float) -> Published:
@@ -119,7 +120,7 @@ class Publishing:
         result = _publish(project, self.caller, message, at, now)
         self.new += 1
         if attempt is not None:
-            project.keys.keep(attempt, (result,), now)
+            project.keys.keep(attempt, (result,), self.limited, now)
         return result
 
 
@@ -136,8 +137,11 @@ def _publish(project: Project, caller: Caller, message: NewMessage, at: str, now
     return Published(message.channel, channel.ring.epoch, offset)
 
 
-def _take(project: Project, messages: list[NewMessage], now: float) -> None:
-    """Count the messages against the limits. Raises: PublishLimited."""
+def _take(project: Project, messages: list[NewMessage], caller: str, now: float) -> None:
+    """Count the messages against the limits. `caller`: its name for limits. Raises: PublishLimited."""
+    own = project.bucket_of(caller, now) if caller else None
+    if own is not None and not own.has(len(messages), now):
+        raise _limited("One user or address", own.per_second)
     if not project.bucket.has(len(messages), now):
         raise _limited("All channels of a project together", project.bucket.per_second)
     counts: dict[str, int] = {}
@@ -153,6 +157,8 @@ def _take(project: Project, messages: list[NewMessage], now: float) -> None:
         if not channel.bucket.has(count, now):
             raise _limited(f"The channel {name}", per_second)
         buckets.append((channel.bucket, count))
+    if own is not None:
+        own.take(len(messages))
     project.bucket.take(len(messages))
     for bucket, count in buckets:
         bucket.take(count)

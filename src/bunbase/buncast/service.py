@@ -13,7 +13,7 @@ from bunbase.buncast.deciding import Deciding, Verdict
 from bunbase.buncast.definitions import Definitions
 from bunbase.buncast.edge import EdgeStream, Subscription
 from bunbase.buncast.patterns import BadName, check_name
-from bunbase.buncast.permissions import denied
+from bunbase.buncast.permissions import denied, limited_name
 from bunbase.buncast.project import Project
 from bunbase.buncast.publishing import Publishing, checked_json, checked_messages
 from bunbase.buncast.settings import BuncastSettings
@@ -55,7 +55,7 @@ class BuncastService:
         self.bundoc = bundoc
         self.clock = clock
         self.settings = settings
-        self.usage = ChannelUsage(store.ledger, clock)
+        self.usage = ChannelUsage(store, clock)
         self.turns = Turns()
         self.tasks: set[asyncio.Task[None]] = set()
         self.edges: dict[str, EdgeStream] = {}
@@ -153,11 +153,11 @@ class BuncastService:
         if not await deciding.may_enter(caller, one, data):
             raise denied("presence", channel.name)
         one, deciding, channel = self._joined(edge, number)
-        deciding.project.check_members_room(data)
+        deciding.project.check_members_room(limited_name(caller), data)
         if (member := one.own_member) is not None:
             channel.presence.update(member, data)
         else:
-            one.member = channel.presence.enter(one, _uid(caller), one.connection, "", data)
+            one.member = channel.presence.enter(one, _uid(caller), one.connection, "", data, limited_name(caller))
         deciding.project.note(channel, time.monotonic())
 
     async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
@@ -173,7 +173,7 @@ class BuncastService:
         await self.store.drop_project(project)
 
     async def add_live_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
-        return await self.usage.add(batch, sent)
+        return await self.store.add_usage(batch, sent)
 
     async def live_usage(self, project: str, since: datetime, limit: int) -> tuple[LiveUsageHour, ...]:
         return await self.usage.hours(project, since, limit)
@@ -266,12 +266,14 @@ class BuncastService:
                 raise NoPresence(f"The channels of this pattern have no list of members: {join.channel}.")
             if not verdict.enters:
                 raise denied("presence", join.channel)
-            project.check_members_room(presence)
+            project.check_members_room(limited_name(one.caller), presence)
         now = time.monotonic()
         channel = project.opened(join.channel)
         one.sees = verdict.sees
         if presence is not None:
-            one.member = channel.presence.enter(one, _uid(one.caller), one.connection, join.resumes, presence)
+            one.member = channel.presence.enter(
+                one, _uid(one.caller), one.connection, join.resumes, presence, limited_name(one.caller)
+            )
         project.subscriptions.add(one)
         channel.enter(one, join.since, now)
         project.note(channel, now)

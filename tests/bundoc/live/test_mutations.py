@@ -138,7 +138,7 @@ def keep_results_when_anything_may_have_changed(patch: Patch) -> None:
 
 def follow_changes_that_miss_a_result_without_bodies(patch: Patch) -> None:
     patch.setattr(registry, "MAX_HELD_BYTES", 0)
-    touches = hub.touches
+    touches = incremental.touches
     patch.setattr(hub, "touches", lambda asked, before, after: touches(asked, after, after))
 
 

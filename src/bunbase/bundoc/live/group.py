@@ -61,6 +61,12 @@ class Group:
         self.epoch, self.seq = epoch, seq
         self.stale = self.regroup = self.slim = False
 
+    def tell(self) -> None:
+        """Remember the present state as the one that edges hold."""
+        self.told: list[HeldRow] = self.result.window.shown
+        self.told_count = self.result.window.count
+        self.told_epoch = self.epoch
+
     def drop_bodies(self) -> None:
         """Hold ids and digests alone. All that has changed must have been told."""
         window = self.result.window
@@ -69,9 +75,3 @@ class Group:
         self.result = msgspec.structs.replace(self.result, window=slim, follows=False)
         self.slim = True
         self.told = slim.shown
-
-    def tell(self) -> None:
-        """Remember the present state as the one that edges hold."""
-        self.told: list[HeldRow] = self.result.window.shown
-        self.told_count = self.result.window.count
-        self.told_epoch = self.epoch
