@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import msgspec
 
 from bunbase.buncast.documents import Documents, Reading
 from bunbase.buncast.edge import Subscription
-from bunbase.buncast.permissions import bound_by_rules, denied
+from bunbase.buncast.permissions import bound_by_rules, denied, limited_name
 from bunbase.buncast.project import Project
 from bunbase.buncast.rules import Address, Budget, Decision, Subject
 from bunbase.buncast.turns import Turns
@@ -40,6 +40,42 @@ class Verdict(msgspec.Struct, frozen=True):
     timed: bool = False
 
 
+class Pending:
+    """The subscriptions that must be decided again: the callers take turns, and each has its own in order.
+
+    Symptom without this: a revoked member stayed in a channel until all channels of another user had been decided.
+    """
+
+    def __init__(self) -> None:
+        self._callers: dict[Subscription, str] = {}
+        self._queues: OrderedDict[str, dict[Subscription, None]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._callers)
+
+    def add(self, one: Subscription) -> None:
+        if one not in self._callers:
+            caller = self._callers[one] = limited_name(one.caller) or one.caller.key
+            self._queues.setdefault(caller, {})[one] = None
+
+    def discard(self, one: Subscription) -> None:
+        caller = self._callers.pop(one, None)
+        if caller is not None:
+            del self._queues[caller][one]
+            if not self._queues[caller]:
+                del self._queues[caller]
+
+    def take(self, most: int) -> list[Subscription]:
+        """Remove and return the next subscriptions, at most so many."""
+        taken: list[Subscription] = []
+        while self._queues and len(taken) < most:
+            caller, queue = next(iter(self._queues.items()))
+            self._queues.move_to_end(caller)
+            taken.append(next(iter(queue)))
+            self.discard(taken[-1])
+        return taken
+
+
 class Deciding:
     """`project.definitions` and the documents may change at any time; a decision is made again until they stand still.
 
@@ -51,19 +87,22 @@ class Deciding:
         self.clock = clock
         self.turns = turns
         self.documents = Documents(bundoc, project.id, self.again, self._lost)
-        self._pending: dict[Subscription, None] = {}
+        self._pending = Pending()
         self._failures: dict[Subscription, int] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def verdict(self, caller: Caller, channel: str, presence: bytes | None, one: Subscription) -> Verdict:
+    async def verdict(
+        self, caller: Caller, channel: str, presence: bytes | None, one: Subscription, shares: bool = False
+    ) -> Verdict:
         """Decide, and let the subscription depend on the documents of the decision.
 
         `presence`: the data with which the caller wants to be a member; None if it does not want to be one.
+        `shares`: the decision shares its reads of documents with others.
         Raises: Forbidden, InsufficientScope, WriteContended, Unreachable, BundocBusy.
         """
         bound = bound_by_rules(caller, Act.CHANNEL_SUBSCRIBE)
         for _ in range(ATTEMPTS):
-            reading = Reading()
+            reading = Reading(shares)
             definitions = self.project.definitions
             try:
                 found = await self._decided(caller, channel, presence, bound, reading)
@@ -92,7 +131,8 @@ class Deciding:
 
     def again(self, subscriptions: Iterable[Subscription]) -> None:
         """Decide about these subscriptions soon."""
-        self._pending.update(dict.fromkeys(subscriptions))
+        for one in subscriptions:
+            self._pending.add(one)
         if self._pending and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._decide_all())
 
@@ -102,7 +142,7 @@ class Deciding:
             await asyncio.wait([self._task], timeout=SETTLE_SECONDS)
 
     def forget(self, one: Subscription) -> None:
-        self._pending.pop(one, None)
+        self._pending.discard(one)
         self._failures.pop(one, None)
         self.documents.depend(one, frozenset())
 
@@ -135,16 +175,14 @@ class Deciding:
 
     async def _decide_all(self) -> None:
         while self._pending:
-            some = list(itertools.islice(self._pending, AT_ONCE))
-            for one in some:
-                del self._pending[one]
+            some = self._pending.take(AT_ONCE)
             await asyncio.gather(*[self._decide_again(one) for one in some])
             await asyncio.sleep(RETRY_SECONDS if self._failures else 0)
 
     async def _decide_again(self, one: Subscription) -> None:
         member, caller = one.own_member, one.caller
         try:
-            found = await self.verdict(caller, one.channel, None if member is None else member.data, one)
+            found = await self.verdict(caller, one.channel, None if member is None else member.data, one, shares=True)
         except (Unreachable, BundocBusy, DeadlineExceeded, WriteContended) as problem:
             self._failed(one, problem)
             return
@@ -165,7 +203,7 @@ class Deciding:
         """Try again later, but not for ever: nobody knows whether the subscription is still allowed."""
         failures = self._failures[one] = self._failures.get(one, 0) + 1
         if failures < MAX_FAILURES and one in self.project.subscriptions:
-            self._pending[one] = None
+            self._pending.add(one)
         else:
             self._end(one, problem)
 

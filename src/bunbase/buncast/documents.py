@@ -36,9 +36,10 @@ OnChange = Callable[[set[Subscription]], None]
 
 
 class Reading:
-    """The documents that one decision has read. `stale`: one of them has changed since."""
+    """The documents that one decision has read. `stale`: one of them has changed since. `shares`: it shares its reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, shares: bool = False) -> None:
+        self.shares = shares
         self.addresses: set[Address] = set()
         self.stale = False
 
@@ -53,6 +54,8 @@ class Documents:
         self.on_lost = on_lost
         self._dependents: dict[Address, set[Subscription]] = {}
         self._readings: dict[Address, set[Reading]] = {}
+        self._coming: dict[Address, asyncio.Task[dict[str, Any] | None]] = {}
+        self._shared: set[asyncio.Task[dict[str, Any] | None]] = set()
         self._since: asyncio.Future[int] | None = None
         self._task: asyncio.Task[None] | None = None
         self._needed_at = time.monotonic()
@@ -78,6 +81,27 @@ class Documents:
         await self._followed()
         reading.addresses.add(address)
         self._readings.setdefault(address, set()).add(reading)
+        return await (asyncio.shield(self._shared_read(address)) if reading.shares else self.read(address))
+
+    def _shared_read(self, address: Address) -> asyncio.Task[dict[str, Any] | None]:
+        """Return a read that has not begun. Decisions that need the same document at the same time share it.
+
+        It must begin after the decision has told which document it reads, or it could miss a change in between.
+        """
+        task = self._coming.get(address)
+        if task is None:
+            task = self._coming[address] = asyncio.create_task(self._read_next(address))
+            self._shared.add(task)
+            task.add_done_callback(self._shared_ended)
+        return task
+
+    def _shared_ended(self, task: asyncio.Task[dict[str, Any] | None]) -> None:
+        self._shared.discard(task)
+        if not task.cancelled():
+            task.exception()  # it may have no reader any more
+
+    async def _read_next(self, address: Address) -> dict[str, Any] | None:
+        del self._coming[address]
         return await self.read(address)
 
     def forget_reading(self, reading: Reading) -> None:
@@ -99,9 +123,10 @@ class Documents:
         one.documents = addresses
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [*self._shared, *([self._task] if self._task is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _followed(self) -> None:
         """Wait until the change log is followed. Raises: Unreachable, BundocBusy."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -34,18 +35,37 @@ from bunbase.pkg.idempotency import Attempt, hash_of
 
 WHOLE, ONE = "publish", "message"  # keys of calls and keys of messages have nothing in common
 NOT_JSON: Final = "The data of a message must be JSON."
+TWICE: Final = "An object in this JSON has the same member twice. Send each member once."
 
 
 def checked_json(data: bytes, most: int, path: str) -> bytes:
-    """Return JSON text in one line. Raises: MessageTooLarge, InvalidInput."""
+    """Return JSON text in one line. Raises: MessageTooLarge, InvalidInput.
+
+    An object with a member twice is refused: a rule reads the last one, and some listeners the first one (RFC 7493 §2.3).
+    """
     if len(data) > most:
         raise MessageTooLarge(f"This has {len(data)} bytes of JSON; at most {most} are allowed.", limit=most, path=path)
     effort.note(2 * len(data))
     try:
-        msgspec.json.decode(data)
-        return msgspec.json.format(data, indent=-1)  # a stream of events needs one line
+        value = msgspec.json.decode(data)
+        line = msgspec.json.format(data, indent=-1)  # a stream of events needs one line
+        if line != msgspec.json.encode(value):  # a number or a text in another form, or a member twice
+            json.loads(data, object_pairs_hook=_once)
+        return line
+    except _MemberTwice:
+        raise InvalidInput.at(path, TWICE) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidInput.at(path, NOT_JSON) from None
+
+
+class _MemberTwice(Exception):
+    pass
+
+
+def _once(members: list[tuple[str, Any]]) -> None:
+    """Raises: _MemberTwice."""
+    if len(dict(members)) < len(members):
+        raise _MemberTwice
 
 
 async def checked_messages(messages: tuple[NewMessage, ...], turns: Turns) -> tuple[NewMessage, ...]:

@@ -183,7 +183,7 @@ def test_complaint_31_half_a_character_fails_one_message_and_the_rest_goes_on(pr
 
     assert [one["id"] for one in messages if one["t"] == "error"] == [told["id"]] == [2]
     rest = post_text(project, "/v1/live", {"send": [broken], "resume": "\ud83d"}, EVENTS)
-    assert (rest.status_code, rest.json()["code"]) == (400, "malformed")
+    assert (rest.status_code, rest.json()["code"]) == (400, "malformed_request")
 
 
 def test_a_revoked_user_gets_nothing_more(project: Project) -> None:

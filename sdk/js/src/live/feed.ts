@@ -27,7 +27,7 @@ export interface JoinListener {
 }
 
 /** Problems after which the server may take the watch a moment later. */
-const PASSING: readonly string[] = ["too_many_live_queries", "live_stream_behind", "no_live_stream"];
+const PASSING: readonly string[] = ["too_many_live_queries", "too_many_waiting_messages", "live_stream_behind", "no_live_stream"];
 const LINGER_MS = 2000;
 const MOST_REQUESTS = 1000;
 const MOST_BYTES = 60_000;

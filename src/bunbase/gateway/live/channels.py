@@ -147,6 +147,8 @@ class LiveChannels:
         by_number = {join.number: join for join in session.joins.values() if join.settled}
         if not by_number:
             return
+        for join in by_number.values():
+            join.checks += 1
         try:
             ended = await self.buncast.recheck(session.caller, self.edge, tuple(by_number))
         except Problem as problem:
@@ -261,6 +263,10 @@ class LiveChannels:
             if not join.shown:
                 self._begin_anew(join)
             return
+        if event.checks < join.checks:
+            self._begin_anew(join)
+            self.hall.spawn(self.begin(join))
+            return
         self._leave_room(join)
         self.rooms.setdefault(event.channel, {})[join] = None
         join.handle, join.sees, join.shown = event.channel, event.sees, True
@@ -331,6 +337,7 @@ class LiveChannels:
             if join.ended or session.closed or session.blocked:
                 return
             number = join.number = next(self.counter)
+            join.checks = 0
             self.by_number[number] = join
             try:
                 await self.buncast.join(session.caller, self.edge, number, join.asked())

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.buncast import PublishLimited
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.joins import ChannelJoin, JoinMessage, LeaveMessage, PresenceMessage, PublishMessage
-from bunbase.gateway.live.problems import AlreadyJoined, LiveIdTaken, TooManyChannels
+from bunbase.gateway.live.problems import AlreadyJoined, LiveIdTaken, TooManyChannels, TooManyWaitingMessages
 from bunbase.gateway.live.session import Session
 from bunbase.pkg.errors import Problem
 
@@ -41,16 +40,16 @@ class Orders:
         self.busy = False
 
     def check_room(self) -> None:
-        """Raises: PublishLimited."""
+        """Raises: TooManyWaitingMessages."""
         if len(self.waiting) >= MAX_WAITING:
             detail = f"{MAX_WAITING} messages of this connection wait already: wait for their answers."
-            raise PublishLimited(detail, limit=MAX_WAITING, retry_after_seconds=1)
+            raise TooManyWaitingMessages(detail, limit=MAX_WAITING, retry_after_seconds=1)
 
     def add(self, order: Order) -> None:
         """Do this work after the work before. Refuse it if too much waits already."""
         try:
             self.check_room()
-        except PublishLimited as problem:
+        except TooManyWaitingMessages as problem:
             self.session.refuse(order.id, problem)
             return
         self.waiting.append(order)

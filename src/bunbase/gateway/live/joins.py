@@ -52,6 +52,7 @@ class ChannelJoin:
     """A channel that a client has joined. `id`: the number of its choice; `number`: that at Buncast, 0 for none.
 
     `since`: where the first answer begins. `epoch`, `offset`: the last message that was sent to the client.
+    `checks`: how often Buncast was asked to decide the number again; an answer with fewer was for the caller before.
     `presence`: the member's data, None if it is no member. `handle`: the channel's name in events, "" if the client is
     not up to date. `asking`: Buncast is being asked. `settled`: Buncast has accepted the number. `sees`: it gets the
     changes of members. `shown`: the client has got an answer before. `ended`: the client has left the channel.
@@ -60,6 +61,7 @@ class ChannelJoin:
     __slots__ = (
         "asking",
         "channel",
+        "checks",
         "ended",
         "epoch",
         "handle",
@@ -81,6 +83,7 @@ class ChannelJoin:
         self.since = message.since
         self.presence = bytes(message.presence) if isinstance(message.presence, msgspec.Raw) else None
         self.number = 0
+        self.checks = 0
         self.epoch = ""
         self.offset = 0
         self.handle = ""

@@ -27,6 +27,12 @@ class AlreadyJoined(Problem):
     status, code, title = 409, "already_joined", "The connection has joined the channel already"
 
 
+class TooManyWaitingMessages(Problem):
+    """`limit`: messages to channels of one connection that can wait at once."""
+
+    status, code, title = 429, "too_many_waiting_messages", "Too many messages of this connection wait"
+
+
 class TooManyLiveConnections(Problem):
     status, code, title = 429, "too_many_live_connections", "Too many live connections are open"
 

@@ -445,7 +445,7 @@ class Session:
                 signed = await self.home.sign_in.check(self.sender, self.origin, self.signed.offered)
                 await self._admit(signed)
             except Problem as problem:
-                if problem.status >= 500:
+                if problem.status >= 500 or problem.status == 429:  # nobody has said that the sign-in has ended
                     await asyncio.sleep(DOUBT_SECONDS)
                     continue
                 self._be_revoked()
