@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from bunbase.buncast.module import MODULE
-from bunbase.contracts.buncast import Buncast, ChannelRules, Channels, ChannelSpec, History, NewMessage
+from bunbase.contracts.buncast import Buncast, ChannelRules, Channels, ChannelSpec, History, Joined, NewMessage
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.gateway.live.channels import LiveChannels
@@ -213,6 +213,21 @@ async def test_a_blocked_session_gets_what_it_missed_or_is_told_what_is_lost(hom
     assert ada.of("joined")[-1]["lost"] is True
     await publish(home, 8)
     await until(lambda: ada.data[-1] == eve.data[-1] == 8)
+
+
+async def test_an_answer_that_was_decided_for_the_caller_before_is_not_delivered(home: Home, hall: FakeHall) -> None:
+    ada = FakeSession(hall, "a", user("ada"))
+    join = await ada.join("room")
+    on_its_way = Joined(join.number, join.handle, join.epoch, 5, True, b'"messages":["of before"],"lost":false')
+    ada.got.clear()
+
+    await hall.channels.recheck(ada)  # type: ignore[arg-type]  # a fake session
+    home.service.edges[hall.channels.edge].put(on_its_way)
+    await until(lambda: bool(ada.of("joined")))
+    await publish(home, 1)
+    await until(lambda: ada.data == [1])
+
+    assert len(ada.of("joined")) == 1
 
 
 async def test_a_message_without_an_echo_is_answered_at_its_place(home: Home, hall: FakeHall) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.bundoc.live import Check, Ended, LiveQueryTooLarge
 from bunbase.gateway.live import session as sessions
-from bunbase.pkg.errors import Unreachable
+from bunbase.pkg.errors import Problem, RateLimited, Unreachable
 from tests.gateway.live.others import Client, hall, until
 
 
@@ -147,11 +147,14 @@ async def test_a_doubt_that_proves_wrong_costs_no_change() -> None:
         await until(lambda: "meanwhile" in client.texts)
 
 
-async def test_a_doubt_is_settled_when_the_room_can_be_reached_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("passing", [Unreachable("away"), RateLimited("Too many failed sign-ins of this address.")])
+async def test_a_doubt_is_settled_when_the_credentials_can_be_checked_again(
+    monkeypatch: pytest.MonkeyPatch, passing: Problem
+) -> None:
     monkeypatch.setattr(sessions, "DOUBT_SECONDS", 0.01)
     async with hall() as opened:
         client = await (await opened.client()).watching()
-        opened.signing.refuses = Unreachable("away")
+        opened.signing.refuses = passing
         opened.identity.revoke("ses_ada")
         opened.bundoc.write("meanwhile")
         await opened.settled()
@@ -585,3 +588,19 @@ async def test_a_join_that_is_refused_leaves_its_id_and_its_channel_free() -> No
         await until(lambda: any(one["id"] == 200 for one in client.outlet.all("error")))
 
         assert client.session.joins == {}
+
+
+async def test_a_join_that_is_refused_because_too_much_waits_leaves_its_id_free() -> None:
+    async with hall() as opened:
+        client = await opened.client()
+        opened.buncast.go_on.clear()
+        for number in range(102):
+            client.session.receive(b'{"t":"publish","id":%d,"channel":"a","data":1}' % (number + 10))
+        for kind in ("join", "presence"):
+            client.send(t=kind, id=1, channel="b", **({"data": 1} if kind == "presence" else {}))
+        await until(lambda: len(client.outlet.all("error")) >= 2)
+
+        codes = {one["problem"]["code"] for one in client.outlet.all("error")}
+        assert codes == {"too_many_waiting_messages"}
+        assert client.session.joins == {}
+        opened.buncast.go_on.set()
