@@ -78,7 +78,7 @@ def visitor(ip: str) -> Caller:
 
 async def publish(service: BuncastService, caller: Caller, count: int, key: str = "") -> bool:
     """Return False if a limit refuses the messages."""
-    messages = [NewMessage(f"open/{n}", b"1", f"{key}{n}" if key else "") for n in range(count)]
+    messages = [NewMessage(f"open/{n}", b"1", f"{key}-of-a-call-{n:06}" if key else "") for n in range(count)]
     try:
         await service.publish(caller, tuple(messages))
     except PublishLimited:

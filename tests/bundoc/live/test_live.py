@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.engine import Moment
-from bunbase.bundoc.live import evaluation, hub, visibility
+from bunbase.bundoc.live import evaluation, hub, telling, visibility
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.incremental import Image, apply_change
@@ -275,6 +275,27 @@ async def test_a_resume_sends_what_has_changed_and_no_more(service: BundocServic
     assert ids(resumed) == [*(f"d{number:02}" for number in range(1, 40)), "e"]
     assert len(resumed.said[0]) < 500
     assert resumed.said[0].startswith(b'"resumed":true,"gone":["d00"],"put":[[0,')
+
+
+@pytest.mark.parametrize("collection", ["posts", "others"])
+@pytest.mark.parametrize("writes", [10, 11])
+async def test_whether_a_resume_is_whole_does_not_tell_which_hidden_documents_were_written(
+    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch, writes: int, collection: str
+) -> None:
+    monkeypatch.setattr(telling, "MAX_LOGGED", 10)
+    await ruled(service, "doc.o == auth.uid")
+    held = await following.watch(ada(), 1, LiveQuery("posts"))
+    await following.reached(await put(service, "a", o="ada"))
+    at, v, have = following.edge.at, held.v, tuple(ids(held))
+    await following.live.unwatch("gateway", (1,))
+    for number in range(writes):
+        await put(service, f"h{number}", collection, o="eve")
+
+    resumed = following.edge.held[2] = Held(held.query, ada(), held.docs)
+    await following.live.watch(ada(), "gateway", 2, LiveQuery("posts", at=at, v=v, have=have))
+    await following.until(lambda: resumed.started)
+
+    assert resumed.said[0].startswith(b'"resumed":true' if writes == 10 else b'"docs"')
 
 
 @pytest.mark.parametrize("change", [{"at": "abcdef.1"}, {"at": "x"}, {"v": "other"}, {"at": "{epoch}.999"}])

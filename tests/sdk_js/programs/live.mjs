@@ -7,7 +7,7 @@ const URL_OF_SERVER = "http://bunbase.test";
 
 export async function add(claim, { load }) {
   const { createClient } = await load("index");
-  const { createLive } = await load("live/index");
+  const { createLive, indexedDBCache } = await load("live/index");
   const { createTestServer } = await load("testing/index");
   const restore = quick();
 
@@ -529,6 +529,32 @@ export async function add(claim, { load }) {
     await until(() => good.ids() === "a", "the rest");
     equal([sent("auth").length, sent("watch").length, sent("join").length], [1, 1, 1]);
     live.close();
+  });
+
+  claim("IndexedDB that was blocked, or closed by the browser, is opened again", async () => {
+    const before = Object.getOwnPropertyDescriptor(globalThis, "indexedDB");
+    const opened = [];
+    const database = {
+      transaction() {
+        const transaction = { objectStore: () => ({ get: () => ({ result: { text: "kept" } }) }) };
+        queueMicrotask(() => transaction.oncomplete());
+        return transaction;
+      },
+    };
+    const open = () => {
+      const request = opened.length ? { result: database } : { error: null };
+      opened.push(request);
+      queueMicrotask(() => (request.result ? request.onsuccess() : request.onblocked()));
+      return request;
+    };
+    Object.defineProperty(globalThis, "indexedDB", { value: { open }, configurable: true });
+    const cache = indexedDBCache();
+    equal(await cache.get("a").catch(({ message }) => message), "IndexedDB is blocked.");
+    equal(await cache.get("a"), "kept");
+    database.onclose();
+    equal([await cache.get("a"), await cache.get("a"), opened.length], ["kept", "kept", 3]);
+    if (before) Object.defineProperty(globalThis, "indexedDB", before);
+    else delete globalThis.indexedDB;
   });
 
   claim("all clients have closed their connections", async () => restore());

@@ -31,6 +31,7 @@ const STORE = "texts";
  */
 export function indexedDBCache(name = "bunbase-live"): LiveCache {
   let opening: Promise<IDBDatabase> | undefined;
+  const forget = () => void (opening = undefined); // the next call opens it again
   const open = () =>
     (opening ??= new Promise<IDBDatabase>((resolve, reject) => {
       const request = indexedDB.open(name, 1);
@@ -42,11 +43,15 @@ export function indexedDBCache(name = "bunbase-live"): LiveCache {
         // another tab has a newer version, or the person deletes the data of the site
         request.result.onversionchange = () => {
           request.result.close();
-          opening = undefined;
+          forget();
         };
+        request.result.onclose = forget; // the browser has closed it
         resolve(request.result);
       };
-      request.onerror = request.onblocked = () => reject(request.error ?? new Error("IndexedDB is blocked."));
+      request.onerror = request.onblocked = () => {
+        forget();
+        reject(request.error ?? new Error("IndexedDB is blocked."));
+      };
     }));
   const run = async <T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T> | void): Promise<T> => {
     const transaction = (await open()).transaction(STORE, mode);
