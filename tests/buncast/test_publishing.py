@@ -40,7 +40,8 @@ async def test_a_message_with_a_member_twice_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b'{"a":1.0,"b":[1e2,{"a":1}]}', b'{"a":"\\u00e9\\/","b":{"a":1}}', b"12345678901234567890123", b'"a:b,a:b"']
+    "data",
+    [b'{"a":1.0,"b":[1e2,{"a":1}]}', b'{"a":"\\u00e9\\/","b":{"a":1}}', b"12345678901234567890123", b'"a:b,a:b"'],
 )
 def test_numbers_and_texts_stay_as_they_were_written(data: bytes) -> None:
     assert checked_json(data.replace(b",", b" ,\n") if b'"a:b' not in data else data, 100, "") == data

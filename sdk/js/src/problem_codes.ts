@@ -234,6 +234,7 @@ export type ServerCode =
   | "too_many_members"
   | "too_many_subscriptions"
   | "too_many_users"
+  | "too_many_waiting_messages"
   | "too_many_watches"
   | "totp_not_found"
   | "unauthenticated"

@@ -36,7 +36,10 @@ OnChange = Callable[[set[Subscription]], None]
 
 
 class Reading:
-    """The documents that one decision has read. `stale`: one of them has changed since. `shares`: it shares its reads."""
+    """The documents that one decision has read. `stale`: one of them has changed since.
+
+    `shares`: other decisions may use the same reads.
+    """
 
     def __init__(self, shares: bool = False) -> None:
         self.shares = shares

@@ -37,8 +37,8 @@ WHOLE, ONE = "publish", "message"  # keys of calls and keys of messages have not
 NOT_JSON: Final = "The data of a message must be JSON."
 MIN_VISITOR_KEY: Final = 16  # characters
 SHORT_KEY: Final = (
-    f"Without a user who is signed in, a key has at least {MIN_VISITOR_KEY} characters: all visitors share their keys, so "
-    "keys must be random."
+    f"Without a user who is signed in, a key has at least {MIN_VISITOR_KEY} characters: all visitors share their keys, "
+    "so keys must be random."
 )
 TWICE: Final = "An object in this JSON has the same member twice. Send each member once."
 
@@ -46,7 +46,8 @@ TWICE: Final = "An object in this JSON has the same member twice. Send each memb
 def checked_json(data: bytes, most: int, path: str) -> bytes:
     """Return JSON text in one line. Raises: MessageTooLarge, InvalidInput.
 
-    An object with a member twice is refused: a rule reads the last one, and some listeners the first one (RFC 7493 §2.3).
+    An object with a member twice is refused: a rule reads the last one, and some listeners the first one (RFC 7493
+    §2.3).
     """
     if len(data) > most:
         raise MessageTooLarge(f"This has {len(data)} bytes of JSON; at most {most} are allowed.", limit=most, path=path)
