@@ -40,7 +40,7 @@ class FakeBundoc:
         await asyncio.sleep(0)
         if id not in self.ids:
             raise DocumentNotFound("There is none.")
-        return cast(Any, type("Found", (), {"body": b"{}"}))
+        return cast(Document, type("Found", (), {"body": b"{}"}))
 
     async def changes(self, _caller: Caller, _since: int, _limit: int, wait: float) -> Changes:
         return Changes(await self.news.get() if wait else (), self.seq)

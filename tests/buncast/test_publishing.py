@@ -1,4 +1,4 @@
-"""What a message may be: JSON that everybody reads alike, and a key that no other visitor has."""
+"""Messages are JSON that everybody reads alike, and have a key that no other visitor has."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ async def test_a_client_that_leaves_the_end_of_a_large_message_unread_holds_litt
     assert sum(wire.held) <= 2 * (64 << 10)
 
 
-async def test_what_follows_a_large_message_stays_behind_it() -> None:
+async def test_everything_after_a_large_message_stays_behind_it() -> None:
     wire = SlowWire()
     wire.socket.send_text(STAR * 300_000)
     wire.socket.send_text(b"small")

@@ -241,15 +241,15 @@ def _read(request: AnyRequest, body: bytes, kind: type[Body]) -> Body:
         return read_input(request.headers, body, kind)
     except Malformed:
         found = loose_object(body)
-        sent = found.get("send") if found is not None else None
+        sent: Any = found.get("send") if found is not None else None
         if found is None or not isinstance(sent, list):
             raise
         try:
-            rest, *texts = loose_texts([{**found, "send": [0] * len(sent)}, *sent])
+            texts = loose_texts([{**found, "send": [0] * len(sent)}, *sent])
         except ValueError:
             raise InvalidInput.at("/send", "A number of a message is out of range.") from None
-        read = read_input(request.headers, rest, kind)
-        return msgspec.structs.replace(read, send=tuple([msgspec.Raw(text) for text in texts]))
+        read = read_input(request.headers, texts[0], kind)
+        return msgspec.structs.replace(read, send=tuple([msgspec.Raw(text) for text in texts[1:]]))
 
 
 def _messages_in(q: str) -> list[bytes]:
