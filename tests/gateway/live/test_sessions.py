@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from typing import Any
@@ -537,3 +538,16 @@ async def test_a_join_that_is_refused_leaves_its_id_and_its_channel_free() -> No
         await until(lambda: any(one["id"] == 200 for one in client.outlet.all("error")))
 
         assert client.session.joins == {}
+
+
+async def test_messages_of_one_connection_let_other_work_run_in_between() -> None:
+    async with hall(messages_per_second=1000, message_burst=1000) as opened:
+        client, seen = await opened.client(), [0]
+        for id in range(1, 51):
+            client.send(t="publish", id=id, channel="rooms/7", data=1)
+
+        while seen[-1] < 50:
+            await asyncio.sleep(0)
+            seen.append(len(opened.buncast.published))
+
+        assert max(after - before for before, after in itertools.pairwise(seen)) == 1
