@@ -405,7 +405,7 @@ async def test_a_sync_waits_for_the_barrier() -> None:
         assert [message["t"] for message in client.outlet.sent[-3:]] == ["diff", "at", "ok"]
 
 
-async def test_what_is_sent_after_a_revocation_waits_for_the_next_sign_in_or_is_never_done() -> None:
+async def test_a_message_after_a_revocation_waits_for_the_next_sign_in_or_is_never_done() -> None:
     async with hall() as opened:
         ada, eve = await opened.client(), await opened.client("eve")
         opened.signing.refuses = InvalidToken()
@@ -430,7 +430,7 @@ async def test_what_is_sent_after_a_revocation_waits_for_the_next_sign_in_or_is_
         assert ada.outlet.all("error") == eve.outlet.all("ok") == []
 
 
-async def test_what_is_sent_after_the_expiry_of_a_token_waits_for_the_next_one() -> None:
+async def test_a_message_after_the_expiry_of_a_token_waits_for_the_next_token() -> None:
     async with hall() as opened:
         client = await opened.client()
         client.session.expires_at = time.time() - 1
@@ -445,7 +445,7 @@ async def test_what_is_sent_after_the_expiry_of_a_token_waits_for_the_next_one()
         assert opened.buncast.published == [("ada", "1")]
 
 
-async def test_what_is_sent_while_the_feed_is_silent_waits() -> None:
+async def test_a_message_waits_while_the_feed_is_silent() -> None:
     async with hall() as opened:
         user, server = await opened.client(), await opened.client("")
         opened.identity.hears = False
@@ -480,7 +480,7 @@ async def test_nothing_is_published_in_the_name_of_the_next_user() -> None:
         assert refused == [(6, "user_changed"), (7, "user_changed")]
 
 
-async def test_what_waited_for_a_revoked_user_is_not_done_for_the_next_one() -> None:
+async def test_a_message_that_waited_for_a_revoked_user_is_not_done_for_the_next_one() -> None:
     async with hall() as opened:
         client = await opened.client()
         opened.signing.refuses = InvalidToken()
