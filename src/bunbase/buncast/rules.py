@@ -31,7 +31,7 @@ Address = tuple[str, str]  # the collection and the id of a document
 Fetch = Callable[[Address], Awaitable[dict[str, Any] | None]]
 
 LOOP_STEPS: Final = 20_000  # 2 ms in the event loop; a thread does more work than this
-CALL_STEPS: Final = 1_000_000  # of all rules of one call
+CALL_STEPS: Final = 2_000_000  # of all rules of one call
 
 
 class ChannelRule:
