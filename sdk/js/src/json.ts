@@ -88,7 +88,7 @@ function writtenObject(value: object, path: string, level: number, filters?: boo
 
 /** Refuses a text with half of a character. @internal */
 export function checkWhole(path: string, text: string): void {
-  if (HALF.test(text)) throw invalidValue(path, "This text ends within a character, for example an emoji: cut it between characters.");
+  if (HALF.test(text)) throw invalidValue(path, "This text was cut within a character.");
 }
 
 /** `what`: a value, or the name of its kind. */
