@@ -1,4 +1,7 @@
-"""Store the definitions of channels in PostgreSQL: one row for each project, because they are replaced together."""
+"""Store the definitions of channels in PostgreSQL: one row for each project, because they are replaced together.
+
+`ledger`: the usage of projects, which outlives them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import msgspec
 
 from bunbase.contracts.buncast import ChannelSpec
 from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.ledger import Ledger
 
 DEFINITIONS = "SELECT channels FROM definitions WHERE project = $1"
 PUT_DEFINITIONS = """
@@ -17,6 +21,7 @@ DELETE_DEFINITIONS = "DELETE FROM definitions WHERE project = $1"
 class ChannelStore:
     def __init__(self, db: Database) -> None:
         self.db = db
+        self.ledger = Ledger(db)
 
     async def definitions(self, project: str) -> dict[str, ChannelSpec]:
         """Return the definition of each pattern."""

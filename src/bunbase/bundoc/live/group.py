@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from enum import StrEnum
 from typing import Final
 
 from bunbase.bundoc.live.asked import ParsedLive
@@ -14,12 +15,24 @@ from bunbase.contracts.caller import Caller
 MINUTE: Final = 60  # seconds between two checks of a result
 
 
+class Why(StrEnum):
+    """The reason for which the query of a group must run again."""
+
+    LOOKUP = "lookup"  # a document has changed that its rules looked up
+    TIME = "time"  # a document has expired, or a rule reads the time
+    RULES = "rules"  # rules or schema were altered
+    REFILL = "refill"  # the window lacks rows
+    CHANGE = "change"  # a change that only the query can decide
+    AHEAD = "ahead"  # a new group stands after the others
+    GAP = "gap"  # changes were lost, or the history is another one
+
+
 class Group:
     """`result` is the state at the change `seq` of the history `epoch`.
 
     `told`: the rows after the last diff. `caller`: a caller with this view. `stale`: a query must run before anything
-    is told. `regroup`: the rules may have changed, so the view of each member must be made again. `second`: of each
-    minute, when the result is checked.
+    is told, because of `why`. `regroup`: the rules may have changed, so the view of each member must be made again.
+    `second`: of each minute, when the result is checked.
     """
 
     def __init__(self, asked: ParsedLive, caller: Caller, result: Result, epoch: str, seq: int) -> None:
@@ -29,6 +42,7 @@ class Group:
         self.edges: Counter[Edge] = Counter()  # how many watches of each edge hold the result
         self.turn = 0
         self.gone = False
+        self.why = Why.GAP
         self.take(result, epoch, seq)
         self.tell()
         self.second = int(self.name[:8], 16) % MINUTE

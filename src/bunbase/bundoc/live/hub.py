@@ -28,7 +28,7 @@ from bunbase.bundoc.engine import Engine, Moment
 from bunbase.bundoc.live.beginnings import Beginnings, FirstFound, FirstQuery
 from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.evaluation import Result, check_size
-from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.group import Group, Why
 from bunbase.bundoc.live.incremental import Image, apply_change, touches
 from bunbase.bundoc.live.registry import Registry
 from bunbase.bundoc.live.rounds import Done, Job, run_jobs
@@ -37,7 +37,7 @@ from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.visibility import View, current_view
 from bunbase.contracts.bundoc.backups import ProjectRestoring
-from bunbase.contracts.bundoc.live import LiveQueryTooLarge
+from bunbase.contracts.bundoc.live import Barrier, LiveQueryTooLarge
 from bunbase.contracts.bundoc.problems import BundocBusy, QueryTooSlow
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
@@ -194,7 +194,7 @@ class Hub:
             self.epoch, self.seq = found.epoch, found.seq
         self.groups.add(group)
         if altered != self.tail.altered or found.epoch != self.epoch or found.seq < self.seq:
-            self.groups.mark([group], regroup=True)
+            self.groups.mark([group], Why.RULES, regroup=True)
         return group
 
     def _withdraw(self, member: Member) -> None:
@@ -252,7 +252,8 @@ class Hub:
             if self.groups.stale:
                 await self._run_stale()
         took = time.monotonic() - began
-        await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
+        barrier = Barrier(self.project, self.epoch, self.seq, self.tail.committed_at)
+        await self.telling.tell(self.groups.by_name, barrier, self.slices)
         self.tail.told()
         if self.doubtful:
             self.tail.news.set()
@@ -287,7 +288,8 @@ class Hub:
         document = change.after or change.before
         assert document is not None
         self.groups.mark(
-            [one for one in self.groups.index.looking_up((change.collection, document.id)) if one.seq < change.seq]
+            [one for one in self.groups.index.looking_up((change.collection, document.id)) if one.seq < change.seq],
+            Why.LOOKUP,
         )
         if before.large or after.large:
             await asyncio.to_thread(lambda: (before.fields, after.fields))
@@ -295,7 +297,7 @@ class Hub:
             if group.gone or group.stale or group.seq >= change.seq:
                 continue
             if not group.result.follows or before.large or after.large:
-                self.groups.mark([group] if touches(group.asked, before, after) else [])
+                self.groups.mark([group] if touches(group.asked, before, after) else [], Why.CHANGE)
             else:
                 self._follow(group, before, after)
             await self.slices.turn()
@@ -307,11 +309,10 @@ class Hub:
             if apply_change(group.asked, group.result, before, after):
                 self.telling.note(group)
                 if window.lacks_rows:
-                    metrics.bundoc_live_queries.labels("refill").inc()
-                    self.groups.mark([group])
+                    self.groups.mark([group], Why.REFILL)
                 check_size(window, group.asked.bounded)
         except (Postponed, LiveQueryTooLarge):
-            self.groups.mark([group])  # the query decides
+            self.groups.mark([group], Why.CHANGE)  # the query decides
 
     async def _run_stale(self) -> None:
         """Run the queries of all stale groups in one snapshot, and bring all other groups to the same change."""
@@ -322,8 +323,8 @@ class Hub:
             return moment.epoch, moment.seq, run_jobs(moment, ready.result(), now, self.dev)
 
         epoch, seq, done = await self.engine.moment(self.project, work)
-        metrics.bundoc_live_queries.labels("stale").inc(len(done))
         for one in done:
+            metrics.bundoc_live_queries.labels(one.job.group.why).inc()
             self.groups.stale.pop(one.job.group, None)
             if not one.job.group.gone:
                 self._place(one, epoch, seq)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.group import Group, Why
 from bunbase.bundoc.live.group_index import GroupIndex
 from bunbase.contracts.bundoc.live import TooManyLiveQueries
 from bunbase.pkg import metrics
@@ -71,25 +71,26 @@ class Registry:
         self.index.remove(group)
         metrics.bundoc_live_groups.labels(group.result.view.kind).dec()
 
-    def mark(self, groups: Iterable[Group], regroup: bool = False) -> None:
+    def mark(self, groups: Iterable[Group], why: Why, regroup: bool = False) -> None:
         """Make groups stale. `regroup`: the view of each member must be made again."""
         for group in list(groups):
             if not group.gone:
+                group.why = group.why if group.stale else why
                 group.stale = True
                 group.regroup = group.regroup or regroup
                 self.stale[group] = None
 
     def mark_all(self, regroup: bool = False) -> None:
-        self.mark(self.by_name.values(), regroup)
+        self.mark(self.by_name.values(), Why.GAP, regroup)
 
     def mark_altered(self, collections: Iterable[str]) -> None:
         """Make the groups stale whose query or rules read one of these collections, and which may have other rules."""
         for collection in collections:
-            self.mark(self.index.of_collection(collection), regroup=True)
+            self.mark(self.index.of_collection(collection), Why.RULES, regroup=True)
 
     def mark_due(self, now_ms: float) -> None:
-        self.mark([group for group, due in self.timed.items() if due <= now_ms])
+        self.mark([group for group, due in self.timed.items() if due <= now_ms], Why.TIME)
 
     def mark_ahead(self, seq: int) -> None:
         """Make the groups stale that stand after the change `seq`."""
-        self.mark([group for group in self.by_name.values() if group.seq > seq])
+        self.mark([group for group in self.by_name.values() if group.seq > seq], Why.AHEAD)

@@ -68,9 +68,10 @@ class Telling:
             del member.edge.watches[member.number]
             member.edge.put(Ended(member.number, problem.body()))
 
-    async def tell(self, groups: Mapping[str, Group], epoch: str, seq: int, slices: Slices) -> None:
-        """Tell all changes. All groups that are not stale stand at the change `seq`; new ones may stand after it."""
-        logged = await self._logged(groups, epoch)
+    async def tell(self, groups: Mapping[str, Group], barrier: Barrier, slices: Slices) -> None:
+        """Tell all changes, and then the barrier. All groups that are not stale stand at it; new ones may stand after
+        it."""
+        logged, seq = await self._logged(groups, barrier.epoch), barrier.seq
         for group in list(self.changed):
             if group.gone:
                 self.changed.pop(group, None)
@@ -86,7 +87,7 @@ class Telling:
                     self._tell_result(member, entered, seq, logged, snapshots)
                 await slices.turn()
         for edge in list(self.edges):
-            edge.put(Barrier(self.project, epoch, seq))
+            edge.put(barrier)
 
     def check(self, group: Group) -> None:
         """Send the digest of the result that edges hold. An edge without much room gets none."""

@@ -258,6 +258,7 @@ class LiveChannels:
         self.rooms.setdefault(event.channel, {})[join] = None
         join.handle, join.sees, join.shown = event.channel, event.sees, True
         join.epoch, join.offset = event.epoch, event.offset
+        self._count(join, 1)
         session.put(b'{"t":"joined","id":%d,"c":"%b",%b}' % (join.id, event.channel.encode(), event.body))
         for number in [number for number, one in self.silent.items() if one.join is join and one.place is not None]:
             self._answer(number)
@@ -267,8 +268,8 @@ class LiveChannels:
         if room is None:
             return 0
         message = b'{"t":"msg","c":"%b",%b}' % (event.channel.encode(), event.body)
-        silent, now = self.silent.get(event.source), time.time()
-        for join in list(room):
+        silent, now, delivered = self.silent.get(event.source), time.time(), 0
+        for join in (joins := list(room)):
             if not join.session.may_get(now):
                 self._be_behind(join)
             elif silent is not None and silent.join is join:
@@ -278,19 +279,30 @@ class LiveChannels:
             elif event.offset > join.offset:
                 join.offset = event.offset
                 join.session.put(message)
-        return len(room)
+                delivered += 1
+        self._count(joins[0], delivered)
+        return len(joins)
 
     def _take_members(self, event: MembersChanged) -> int:
         room = self.rooms.get(event.channel)
         if room is None:
             return 0
         message, now = b'{"t":"members","c":"%b",%b}' % (event.channel.encode(), event.body), time.time()
-        for join in [join for join in room if join.sees]:
+        delivered, joins = 0, list(room)
+        for join in joins:
+            if not join.sees:
+                continue
             if join.session.may_get(now):
                 join.session.put(message)
+                delivered += 1
             else:
                 self._be_behind(join)
-        return len(room)
+        self._count(joins[0], delivered)
+        return len(joins)
+
+    def _count(self, join: ChannelJoin, delivered: int) -> None:
+        """Count deliveries to a channel, whose joins are all of one project."""
+        self.hall.usage.count_delivered(join.session.caller.project, delivered)
 
     def _take_end(self, event: SubscriptionEnded) -> None:
         join = self.by_number.get(event.number)

@@ -27,7 +27,9 @@ from bunbase.contracts.caller import Caller
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.session import Session, Watch
 from bunbase.gateway.live.streams import heard
+from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.watching import answer_syncs
+from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id
@@ -47,10 +49,14 @@ class Hall(Protocol):
     """The part of all sessions together (`LiveServer`) that the queries need."""
 
     sessions: dict[Session, None]
+    writer: Writer
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
 
     def check_feed(self) -> None: ...
+
+    @property
+    def usage(self) -> ConnectionUsage: ...
 
 
 class Group:
@@ -64,14 +70,15 @@ class Group:
 
 
 class Standing:
-    """The state that this process has heard of for one project. `watches`: how many there are.
+    """The state that this process has heard of for the project `id`. `watches`: how many there are.
 
     `moving`: something has been delivered since the last barrier. `due`: the sessions that must get the next barrier.
     """
 
-    __slots__ = ("at", "due", "epoch", "moving", "seq", "watches")
+    __slots__ = ("at", "due", "epoch", "id", "moving", "seq", "watches")
 
-    def __init__(self) -> None:
+    def __init__(self, id: str) -> None:
+        self.id = id
         self.epoch = ""
         self.seq = -1
         self.at = b""
@@ -243,6 +250,7 @@ class Queries:
             b'{"t":"now","id":%d,"g":"%b","turn":%d,"at":"%b.%d",%b}'
             % (watch.id, event.group.encode(), event.turn, event.epoch.encode(), event.seq, event.body)
         )
+        self.hall.usage.count_delivered(standing.id, 1)
         standing.moving = True
         standing.due[session] = None
 
@@ -253,14 +261,16 @@ class Queries:
         message = b'{"t":"diff","g":"%b","turn":%d,%b}' % (event.group.encode(), event.turn, event.body)
         group.standing.moving = True
         due, now = group.standing.due, time.time()
-        for session, watches in list(group.sessions.items()):
+        held = list(group.sessions.items())
+        for session, watches in held:
             if session.may_get(now):
                 session.put(message)
                 due[session] = None
             else:
                 for watch in list(watches):
                     self._miss(watch)
-        return len(group.sessions)
+        self.hall.usage.count_delivered(group.standing.id, len(group.sessions))
+        return len(held)
 
     def _take_check(self, event: Check) -> int:
         """Pass a digest on. A session that gets nothing now also lacks the diffs before it, so it needs no digest."""
@@ -284,6 +294,8 @@ class Queries:
         due = list(standing.due)
         for session in due:
             self._tell_barrier(session, standing)
+        if due and event.committed_at:
+            self.hall.writer.note_commit(event.committed_at)
         return len(due)
 
     def _tell_barrier(self, session: Session, standing: Standing) -> None:
@@ -359,7 +371,7 @@ class Queries:
         number = watch.number = next(self.counter)
         watch.caller, watch.settled = caller, False
         self.by_number[number] = watch
-        self.standings.setdefault(caller.project, Standing()).watches += 1
+        self.standings.setdefault(caller.project, Standing(caller.project)).watches += 1
         return number
 
     def _drop_number(self, watch: Watch) -> None:

@@ -30,10 +30,14 @@ from bunbase.gateway.live.session import AUTH_ENDED, QUOTA, Blocked, Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import SignedIn, SignIn
 from bunbase.gateway.live.table import HANDLERS
+from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.watching import drop_syncs
 from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.jobs import Job, running
 from bunbase.pkg.logger import logger
+from bunbase.pkg.usage.writer import FREEZE_SECONDS
 from bunbase.pkg.websocket.frames import CloseCode
 
 log = logger("live")
@@ -44,10 +48,11 @@ MAX_BEHIND_SECONDS: Final = 120.0  # a client that reads a little now and then i
 
 
 class LiveRooms(msgspec.Struct, frozen=True):
-    """The rooms that live connections reach."""
+    """The rooms that live connections reach. `clock`: counts their usage by the hour."""
 
     bundoc: Live
     buncast: Buncast
+    clock: Clock
 
 
 class LiveServer:
@@ -61,6 +66,7 @@ class LiveServer:
     ) -> None:
         self.settings = settings
         self.identity = identity
+        self.usage = ConnectionUsage(rooms.buncast.add_live_usage, rooms.clock)
         self.admission = Admission(settings, unlimited)
         self.sign_in = SignIn(identity, clients)
         self.queries = Queries(self, rooms.bundoc)
@@ -86,7 +92,8 @@ class LiveServer:
         work.append(asyncio.create_task(self.channels.follow(), name="channels"))
         work.append(asyncio.create_task(self._tend(), name="live connections"))
         try:
-            yield
+            async with running(Job("gateway.live_usage", self.usage.writer.flush, FREEZE_SECONDS)):
+                yield
         finally:
             self.identity.on_revoked.remove(self._on_revoked)
             for session in list(self.sessions):
@@ -94,6 +101,7 @@ class LiveServer:
             for task in (*work, *self.tasks):
                 task.cancel()
             await asyncio.gather(*work, *self.tasks, return_exceptions=True)
+            await self.usage.writer.close()
 
     # connections
 
@@ -126,6 +134,7 @@ class LiveServer:
         if signed is not None:
             self._forget_credentials(session, signed)
             self.admission.leave(signed.caller.project, signed.user)
+            self.usage.time.leave(signed.caller.project)
         self.admission.end(session.sender.ip, signed is not None)
         metrics.live_connections.labels(session.outlet.transport).dec()
 
@@ -159,10 +168,12 @@ class LiveServer:
     # credentials
 
     def signed_in(self, session: Session, before: SignedIn | None) -> None:
-        """Note under which ids the sign-in of a session may be revoked."""
-        if before is not None:
-            self._forget_credentials(session, before)
+        """Note under which ids the sign-in of a session may be revoked, and to which project its time counts."""
         assert session.signed is not None
+        self.usage.time.enter(session.signed.caller.project)
+        if before is not None:
+            self.usage.time.leave(before.caller.project)
+            self._forget_credentials(session, before)
         for id in session.signed.credentials:
             self.by_credential.setdefault(id, set()).add(session)
         self._heed_feed(session)
@@ -190,8 +201,11 @@ class LiveServer:
                     del self.by_credential[id]
 
     def _on_revoked(self, news: Revocation) -> None:
-        for session in list(self.by_credential.get(news.id, ())):
+        concerned = list(self.by_credential.get(news.id, ()))
+        for session in concerned:
             session.doubt()
+        if concerned and news.at:
+            metrics.live_silence_seconds.observe(max(0.0, time.time() - news.at))
 
     # each tick
 

@@ -467,7 +467,7 @@ class Session:
         if self.large:
             self.large, packed = False, None
         self.outbox_bytes = 0
-        self.home.writer.note(self.outlet.send(sent, packed))
+        self.home.writer.note(len(sent), self.outlet.send(sent, packed))
 
     def refuse(self, id: int | None, problem: Problem) -> None:
         """Answer that a message failed. Everything else continues."""
