@@ -176,7 +176,7 @@ class Hub:
         done = self.beginnings.done(view.name)
         begins = done is None
         if done is None:
-            self.groups.check_room(member.asked.collection, len(self.beginnings.by_view))
+            self.beginnings.check_room(self.groups, member.asked, view, member.caller.counted_as)
             done = self.beginnings.begin(view.name, member.asked, member.caller)
         name, begun = await asyncio.shield(done)
         if not begins and name != view.name:
@@ -186,9 +186,13 @@ class Hub:
         return begun
 
     def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
-        """Return the group of a first query. `altered`: as in the tail before its snapshot."""
+        """Return the group of a first query. `altered`: as in the tail before its snapshot.
+
+        Raises: TooManyLiveQueries.
+        """
         if (there := self.groups.by_name.get(found.view)) is not None:
             return there
+        self.groups.check_result(first.user, result.window)
         group = Group(first.asked, first.caller, result, found.epoch, found.seq)
         if not self.epoch:
             self.epoch, self.seq = found.epoch, found.seq
@@ -206,6 +210,8 @@ class Hub:
             group.members.pop(member, None)
             if not group.members:
                 self.groups.remove(group)
+            else:
+                self.groups.recharge(group)
 
     async def _go_round(self) -> None:
         tried = 0

@@ -6,10 +6,13 @@ from binascii import crc32
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
+from typing import Final
 
 import msgspec
 
 from bunbase.bundoc.live.asked import SPARES
+
+ROW_BYTES: Final = 350  # of a row in memory, in addition to its body
 
 by_key = attrgetter("key")
 
@@ -43,6 +46,11 @@ class Window:
     @property
     def shown(self) -> list[HeldRow]:
         return self.rows[: self.limit]
+
+    @property
+    def held_bytes(self) -> int:
+        """How much memory the rows take."""
+        return sum([len(row.body) + ROW_BYTES for row in self.rows])
 
     @property
     def lacks_rows(self) -> bool:

@@ -35,6 +35,7 @@ from bunbase.contracts.buncast import (
     SubscriptionEnded,
 )
 from bunbase.gateway.live import messages
+from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
 from bunbase.gateway.live.session import Session
@@ -45,7 +46,6 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-ASKING: Final = 64  # calls of `join` at once
 SILENT_SECONDS: Final = 10.0  # a stream sends a sign of life every 2 s
 REOPEN_SECONDS: Final = 0.2
 OPEN_SECONDS: Final = 10.0  # how long a first join waits for the stream
@@ -77,7 +77,7 @@ class LiveChannels:
         self.rooms: dict[str, dict[ChannelJoin, None]] = {}
         self.silent: dict[int, Silent] = {}
         self.open = asyncio.Event()
-        self.asking = asyncio.Semaphore(ASKING)
+        self.asking = Asking()
 
     # the calls of sessions
 
@@ -319,8 +319,8 @@ class LiveChannels:
                     await self.open.wait()
             except TimeoutError:
                 raise Unreachable("Channels are not available now: try again.") from None
-        async with self.asking:
-            session = join.session
+        session = join.session
+        async with self.asking.turn(session.caller):
             if join.ended or session.closed or session.blocked:
                 return
             number = join.number = next(self.counter)
