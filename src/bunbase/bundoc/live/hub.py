@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from copy import copy
@@ -50,6 +51,7 @@ log = logger("bundoc")
 
 REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
 AHEAD_SECONDS: Final = 1.0
+USER_SECONDS: Final = 0.5  # of processor time, in which the changes of a round are applied to the results of one user
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
 
@@ -60,7 +62,7 @@ class Hub:
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups.
+    `beginnings`: the queries that make new groups. `spent`: how long the groups of each user took in this round.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
@@ -76,6 +78,7 @@ class Hub:
         self.again: set[asyncio.Task[None]] = set()
         self.epoch, self.seq = "", -1
         self.entering = 0
+        self.spent: defaultdict[str, float] = defaultdict(float)
         self.slices = Slices()
         engine.follow(project, self.tail.take)
         self.rounds = asyncio.create_task(self._go_round())
@@ -246,6 +249,7 @@ class Hub:
 
     async def _round(self) -> None:
         self.tail.news.clear()
+        self.spent.clear()
         self._settle_doubts()
         self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
@@ -309,6 +313,15 @@ class Hub:
             await self.slices.turn()
 
     def _follow(self, group: Group, before: Image, after: Image) -> None:
+        """Apply a change to the result of a group. A user whose groups take too long together gets queries instead."""
+        if self.spent[group.user] > USER_SECONDS:
+            self.groups.mark([group], Why.CHANGE)
+            return
+        began = time.thread_time()
+        self._follow_change(group, before, after)
+        self.spent[group.user] += time.thread_time() - began
+
+    def _follow_change(self, group: Group, before: Image, after: Image) -> None:
         window = group.result.window
         metrics.bundoc_live_evaluations.inc()
         try:
