@@ -40,5 +40,5 @@ def deciding_jobs(service: BuncastService) -> tuple[Job, Job]:
 def usage_jobs(service: BuncastService) -> tuple[Job, Job]:
     return (
         Job("buncast.write_usage", service.usage.writer.flush, FREEZE_SECONDS),
-        Job("buncast.delete_old_usage", service.usage.delete_old, THIN_OUT_SECONDS),
+        Job("buncast.delete_old_usage", service.store.delete_old_usage, THIN_OUT_SECONDS),
     )

@@ -54,7 +54,7 @@ class BuncastService:
         self.bundoc = bundoc
         self.clock = clock
         self.settings = settings
-        self.usage = ChannelUsage(store.ledger, clock)
+        self.usage = ChannelUsage(store, clock)
         self.edges: dict[str, EdgeStream] = {}
         self.projects: dict[str, Deciding] = {}
         self.leases_seen_at = time.monotonic()
@@ -169,7 +169,7 @@ class BuncastService:
         await self.store.drop_project(project)
 
     async def add_live_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
-        return await self.usage.add(batch, sent)
+        return await self.store.add_usage(batch, sent)
 
     async def live_usage(self, project: str, since: datetime, limit: int) -> tuple[LiveUsageHour, ...]:
         return await self.usage.hours(project, since, limit)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
+from bunbase.buncast.store import ChannelStore
 from bunbase.contracts.live_usage import LiveUsageHour
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.db.ledger import USAGE_KEPT, Ledger
-from bunbase.pkg.usage.batches import Amount, Batch, Receipt
+from bunbase.pkg.usage.batches import Amount
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Writer
 
@@ -17,24 +17,16 @@ SHOWN: Final = (Dimension.RT_CONNECTION_SECONDS, Dimension.RT_MESSAGES, Dimensio
 
 
 class ChannelUsage:
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        self.ledger = ledger
-        self.writer: Writer[None] = Writer(ledger.add, clock)
+    def __init__(self, store: ChannelStore, clock: Clock) -> None:
+        self.store = store
+        self.writer: Writer[None] = Writer(store.add_usage, clock)
 
     def count_published(self, project: str, messages: int) -> None:
         self.writer.usage.add(project, Dimension.RT_PUBLISHED, messages)
 
-    async def add(self, batch: Batch[None], sent: datetime) -> Receipt:
-        """Add the counts of another process, once."""
-        return await self.ledger.add(batch, sent)
-
     async def hours(self, project: str, since: datetime, limit: int) -> tuple[LiveUsageHour, ...]:
         await self.writer.flush()
-        return _hours(await self.ledger.of_project(project, SHOWN, since, limit * len(SHOWN)))[:limit]
-
-    async def delete_old(self) -> None:
-        await self.ledger.delete_older(USAGE_KEPT)
-        await self.ledger.prune()
+        return _hours(await self.store.usage(project, SHOWN, since, limit * len(SHOWN)))[:limit]
 
 
 def _hours(amounts: Iterable[Amount]) -> tuple[LiveUsageHour, ...]:

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from bunbase.bundoc.live import registry
 from bunbase.bundoc.room import BundocRoom
 from tests.bundoc.live.checker import Checker
 from tests.seeds import seeds
@@ -47,3 +48,17 @@ async def test_no_history_breaks_the_promise_for_as_long_as_wanted(room: BundocR
     done = f"{histories} histories, {checked} results compared at barriers, {resumed} resumes, {restores} restores"
     sys.stderr.write(f"{done}, 0 violations\n")
     assert checked
+
+
+@pytest.mark.explore
+@pytest.mark.parametrize("seed", seeds(3))
+@pytest.mark.parametrize("held", [0, 2000])
+async def test_results_whose_bodies_do_not_fit_keep_the_promise_too(
+    room: BundocRoom, monkeypatch: pytest.MonkeyPatch, held: int, seed: int
+) -> None:
+    monkeypatch.setattr(registry, "MAX_HELD_BYTES", held)
+    checker = Checker(room, seed)
+
+    await checker.run(steps=80)
+
+    assert checker.checked > 100

@@ -86,7 +86,7 @@ async def test_the_memory_of_results_is_shared_and_counted_before_it_is_held(
     await ruled(service, ALL)
     for number in range(10):
         await put(service, f"d{number}", n=number, text="x" * 1000)
-    monkeypatch.setattr(registry, "MAX_HELD_BYTES", 90 * (1000 + ROW_BYTES))
+    monkeypatch.setattr(registry, "MAX_TOTAL_BYTES", 90 * (1000 + ROW_BYTES))
 
     calls = [following.live.watch(ada("greedy"), "gateway", number, above(number)) for number in range(1, 40)]
     await following.edge.opened.wait()
@@ -94,11 +94,11 @@ async def test_the_memory_of_results_is_shared_and_counted_before_it_is_held(
 
     assert len(at_once) == 4
     assert await taken(following, ada("bob"), 100) == 2
-    hub = following.live.hubs["prj_a"]
-    assert hub.groups.held.used <= registry.MAX_HELD_BYTES
+    groups = following.live.hubs["prj_a"].groups
+    assert groups.total.used <= registry.MAX_TOTAL_BYTES
     await following.live.unwatch("gateway", tuple(range(1, 200)))
     assert "prj_a" not in following.live.hubs
-    assert (hub.groups.held.used, hub.groups.count.used, dict(hub.groups.unfiled)) == (0, 0, {})
+    assert (groups.total.used, groups.count.used, dict(groups.unfiled)) == (0, 0, {})
 
 
 async def test_a_group_counts_for_another_when_the_first_one_leaves(

@@ -142,10 +142,10 @@ class FakeSignIn:
             raise self.refuses
         token = offered.token
         if not token:
-            return SignedIn(offered, secret_caller(PROJECT), frozenset({"key_s"}), math.inf)
+            return SignedIn(offered, secret_caller(PROJECT), ("key_s",), math.inf)
         user = EndUser(token, None, self.role, {}, f"ses_{token}")
         caller = publishable_caller(PROJECT, user)
-        return SignedIn(offered, caller, frozenset({f"ses_{token}"}), time.time() + self.expires_in)
+        return SignedIn(offered, caller, (f"ses_{token}",), time.time() + self.expires_in)
 
 
 class FakeOutlet:

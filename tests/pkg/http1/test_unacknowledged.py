@@ -64,6 +64,9 @@ class Streamer(App):
     def on_resume(self) -> None:
         self.told.append("resume")
 
+    def on_shutdown(self) -> None:
+        self.socket.abort()
+
     def on_lost(self) -> None:
         self.told.append("lost")
 

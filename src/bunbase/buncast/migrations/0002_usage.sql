@@ -7,7 +7,7 @@ CREATE TABLE usage_batches (
 );
 CREATE INDEX usage_batches_at ON usage_batches USING brin (at);
 
--- What a project used, by the hour, in whole numbers: for the bill, so it outlives the project.
+-- The usage of projects by the hour, in whole numbers. It is for the bill, and outlives the project.
 CREATE TABLE usage_hours (
     project text NOT NULL,
     dimension smallint NOT NULL,  -- pkg/usage/dimensions.py

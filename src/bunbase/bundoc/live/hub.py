@@ -117,8 +117,10 @@ class Hub:
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
                 self._withdraw(member)
                 group.members[member] = None
-                member.group = group.name
+                member.group, member.asked = group.name, group.asked  # one parsed query for all
                 self.telling.expect(member)
+                if group.slim:
+                    self.groups.mark([group], Why.BODIES)
                 self.tail.news.set()
                 return
 
@@ -265,6 +267,8 @@ class Hub:
         barrier = Barrier(self.project, self.epoch, self.seq, self.tail.committed_at)
         await self.telling.tell(self.groups.by_name, barrier, self.slices)
         self.tail.told()
+        if self.groups.overfull:
+            self.groups.drop_bodies(self.telling.concerned(self.groups.by_name))
         if self.doubtful:
             self.tail.news.set()
         await asyncio.sleep(min(REST_SECONDS, took))
@@ -327,6 +331,7 @@ class Hub:
         try:
             if apply_change(group.asked, group.result, before, after):
                 self.telling.note(group)
+                self.groups.weigh(group)
                 if window.lacks_rows:
                     self.groups.mark([group], Why.REFILL)
                 check_size(window, group.asked.bounded)
@@ -391,7 +396,7 @@ class Hub:
         if target is None:
             target = Group(member.asked, member.caller, result, epoch, seq)
             self.groups.add(target)
-        elif target.seq != seq or target.stale:
+        elif target.seq != seq or target.stale or target.slim:
             self._take(target, result, epoch, seq)
         self._withdraw(member)
         target.members[member] = None

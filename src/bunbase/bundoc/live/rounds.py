@@ -25,8 +25,8 @@ ROUND_SECONDS: Final = 20.0
 USER_SECONDS: Final = 1.0  # processor time of all queries of one user in a round
 SPENT: Final = "The live queries of this project take too long together: use fewer, or simplify their rules."
 SPENT_BY_USER: Final = (
-    f"After a change, your live queries together need more than {USER_SECONDS:g} s of processor time: use fewer, add an "
-    "index, or simplify their rules."
+    f"After a change, your live queries together need more than {USER_SECONDS:g} s of processor time: use fewer, add "
+    "an index, or simplify their rules."
 )
 
 Outcome = Result | Problem

@@ -35,6 +35,11 @@ class Telling:
         self.expected: dict[Member, None] = {}
         self.edges: Counter[Edge] = Counter()
 
+    def concerned(self, groups: Mapping[str, Group]) -> set[Group]:
+        """Return the groups that have something to tell: a change, or a result for a member."""
+        waiting = {groups.get(member.group) for member in self.expected}
+        return {*self.changed, *(group for group in waiting if group is not None)}
+
     def note(self, group: Group) -> None:
         self.changed[group] = None
 

@@ -19,8 +19,7 @@ from bunbase.functions.store.hours import Hour, UsedHour
 from bunbase.functions.usage.durations import BUCKETS, percentile_ms
 from bunbase.functions.usage.meter import Meter
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.db.ledger import USAGE_KEPT
-from bunbase.pkg.usage.batches import hour_of
+from bunbase.pkg.usage.batches import USAGE_KEPT, hour_of
 
 
 class UsageOfOthers(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ import time
 from collections.abc import Coroutine, Iterable
 from typing import Any, Final, Protocol
 
-from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Live, LiveEvent, NoLiveStream, Started
+from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Live, LiveEvent, LiveQuery, NoLiveStream, Started
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.asking import Asking
@@ -60,12 +60,16 @@ class Hall(Protocol):
 
 
 class Group:
-    """The sessions that hold the result of one group, each with its watches of this group."""
+    """The sessions that hold the result of one group, each with its watches of this group.
 
-    __slots__ = ("sessions", "standing")
+    `query`: one that leads to this group; equal queries of other watches become this object.
+    """
+
+    __slots__ = ("query", "sessions", "standing")
 
     def __init__(self, standing: Standing) -> None:
         self.standing = standing
+        self.query: LiveQuery | None = None
         self.sessions: dict[Session, list[Watch]] = {}
 
 
@@ -245,6 +249,10 @@ class Queries:
         watch.group = event.group
         watch.shown = True
         watch.forget_resume()
+        if group.query is None:
+            group.query = watch.query
+        elif group.query == watch.query:
+            watch.query = group.query
         session.missed.pop(watch, None)
         session.put(
             b'{"t":"now","id":%d,"g":"%b","turn":%d,"at":"%b.%d",%b}'
@@ -263,10 +271,13 @@ class Queries:
         due, now = group.standing.due, time.time()
         held = list(group.sessions.items())
         for session, watches in held:
-            if session.may_get(now):
+            if (
+                not session.blocked and now < session.expires_at
+            ):  # as `may_get`, whose call would cost as much as it does
                 session.put(message)
                 due[session] = None
             else:
+                session.may_get(now)
                 for watch in list(watches):
                     self._miss(watch)
         self.hall.usage.count_delivered(group.standing.id, len(group.sessions))
@@ -291,9 +302,16 @@ class Queries:
         standing.moving = False
         standing.epoch, standing.seq = event.epoch, event.seq
         standing.at = messages.at(event.epoch, event.seq)
-        due = list(standing.due)
+        due, standing.due = standing.due, {}
+        now = time.time()
         for session in due:
-            self._tell_barrier(session, standing)
+            if session.closed:
+                continue
+            if session.missed or session.syncs or session.blocked or now >= session.expires_at:
+                standing.due[session] = None
+                self._tell_barrier(session, standing)
+            else:
+                session.put(standing.at)
         if due and event.committed_at:
             self.hall.writer.note_commit(event.committed_at)
         return len(due)

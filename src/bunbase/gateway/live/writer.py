@@ -28,12 +28,6 @@ class Writer:
         self.commits: list[float] = []
         self.messages = self.writes = self.bytes = 0  # since the last `report`
 
-    def note(self, messages: int, size: int) -> None:
-        """Count a write of these messages, with this many bytes."""
-        self.messages += messages
-        self.writes += 1
-        self.bytes += size
-
     def report(self) -> None:
         """Add the writes to the metrics. A counter takes a lock, so it is not touched with each write."""
         metrics.live_messages.inc(self.messages)

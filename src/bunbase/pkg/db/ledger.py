@@ -45,7 +45,6 @@ from bunbase.pkg.usage.batches import Amount, Batch, Receipt, hour_of, summed
 log = logger("usage")
 
 BATCHES_KEPT: Final = timedelta(days=40)
-USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last one
 MAX_OFF: Final = timedelta(minutes=10)
 
 TAKE: Final = """

@@ -105,6 +105,7 @@ class WebSocket(SwitchedProtocol):
         self.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
         self._limit_unacknowledged(self.unacknowledged_seconds)
         self.receiver = self.opened(self)
+        del self.opened  # a connection may wait for days: it holds no more than it needs
         self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
