@@ -14,7 +14,7 @@ from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
 from bunbase.cli.plans.asking import UNKNOWN, AskedFunctions
 from bunbase.cli.plans.changes import Change, ChangeClass, flag_name
-from bunbase.cli.plans.comparing import altered, index_changes, index_name, is_empty, needed, rule_changes
+from bunbase.cli.plans.comparing import altered, index_changes, index_name, is_empty, needed, rule_changes, wanted_as
 from bunbase.cli.plans.counting import WHOLE, Counted, DocumentCounts
 from bunbase.cli.plans.steps import Do, PlannedStep
 from bunbase.cli.session import Session
@@ -222,9 +222,10 @@ def putting(session: Session, project: str, name: str, spec: CollectionSpec, fun
         for warning in made.warnings or ():
             if not (isinstance(warning, HookWarning) and warning.function in functions.coming):
                 out.warn(warning.detail)
-        unique = {one.name for one in made.indexes if one.unique and not one.ready}
+        unique = [wanted_as(one) for one in made.indexes if one.unique and not one.ready]
         made = _built(session, project, made, out)
-        if unique - {one.name for one in made.indexes}:  # dropped by the server; asked again, it says why
+        kept = [wanted_as(one) for one in made.indexes]
+        if any(one not in kept for one in unique):  # dropped by the server; asked again, it says why
             session.ask(Collection, _call("PUT", f"/v1/collections/{name}", project, spec))
         return f"{name} is as the file describes it."
 
