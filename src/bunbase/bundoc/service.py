@@ -343,7 +343,7 @@ class BundocService:
         """Return the rules that a batch tests. Raises: InvalidRule, CollectionNotFound."""
         if batch.rules is not None:
             sent = batch.rules
-            return await asyncio.to_thread(lambda: {name: RuleSet(rules) for name, rules in sent.items()})
+            return await asyncio.to_thread(lambda: {name: RuleSet(rules, new=True) for name, rules in sent.items()})
         found = {}
         for name in {case.collection for case in batch.cases}:
             terms = await self.engine.terms(caller.project, name)

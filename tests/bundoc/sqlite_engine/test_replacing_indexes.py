@@ -63,7 +63,7 @@ async def refuses_n(engine: SqliteEngine) -> bool:
         await engine.commit(PROJECT, (CommitStep(COLLECTION, Create("again", b'{"n":7,"title":"x"}')),))
         await engine.commit(PROJECT, (CommitStep(COLLECTION, Delete("again", NO_PRECONDITION)),))
     except UniqueViolation as problem:
-        return problem.extra["index"] == "one"
+        return bool(problem.extra["index"] == "one")
     return False
 
 
