@@ -14,7 +14,12 @@ from bunbase.contracts.bundoc.problems import DocumentTooLarge, RuleDenied
 from tests.bundoc.permissions.test_access import ADA, SERVER, C, ruled
 
 HIDDEN = {"salary": "auth.role != 'admin'", "notes.private": "true"}
-STORED: list[dict[str, object]] = [{}, {"salary": "x"}, {"salary": "x" * 60_000}, {"notes": [{"private": ["x" * 500] * 100}]}]
+STORED: list[dict[str, object]] = [
+    {},
+    {"salary": "x"},
+    {"salary": "x" * 60_000},
+    {"notes": [{"private": ["x" * 500] * 100}]},
+]
 
 
 async def most(service: BundocService) -> int:
