@@ -82,8 +82,3 @@ export function invalidValue(path: string, message: string, cause?: unknown): Pr
   const errors = [{ path, message }];
   return new Problem({ code: "invalid_value", detail: `${path || "The value"}: ${message}`, errors }, { cause });
 }
-
-/** Refuses options that a call would ignore: with a misspelt `ifRev`, it would overwrite a document. @internal */
-export function noOthers(others: object): void {
-  for (const name of Object.keys(others)) throw invalidValue(name, "There is no such option.");
-}

@@ -1,7 +1,7 @@
 /** The documents of one collection. */
 
 import type { Call, WriteCall } from "../call.js";
-import { invalidValue, noOthers, Problem } from "../problem.js";
+import { invalidValue, Problem } from "../problem.js";
 import { path, type Wanted } from "../transport.js";
 import type { DataRequests } from "./requests.js";
 import type {
@@ -21,7 +21,9 @@ import type {
 } from "./types.js";
 
 const ATTEMPTS = 5;
-const COMBINING = ["$and", "$or", "$nor", "$search"];
+const OF_FIELD = /^\$(?!and$|n?or$|search$)/; // an operator that compares a field
+// a misspelt ifRev would overwrite a document
+const OPTION = /^(if(Rev|Absent)|idempotencyKey|signal|timeoutMs|retries|headers)$/;
 
 export class Collection<C extends CollectionTypes> {
   readonly name: string;
@@ -218,13 +220,9 @@ export class Collection<C extends CollectionTypes> {
     return `/v1/data${id === undefined ? path(this.name) : path(this.name, id)}`;
   }
 
-  #conditional(
-    method: string,
-    id: string,
-    body: unknown,
-    { ifRev, ifAbsent, idempotencyKey: _key, signal: _signal, timeoutMs: _time, retries: _retries, headers: _headers, ...others }: WriteOptions = {},
-  ): Wanted {
-    noOthers(others);
+  #conditional(method: string, id: string, body: unknown, options: WriteOptions = {}): Wanted {
+    const { ifRev, ifAbsent } = options;
+    for (const name of Object.keys(options)) if (!OPTION.test(name)) throw invalidValue(name, "No such option.");
     const headers: Record<string, string> = {};
     // revision 0 means that no document exists, as in a commit
     if (ifAbsent || ifRev === 0) headers["If-None-Match"] = "*";
@@ -236,9 +234,8 @@ export class Collection<C extends CollectionTypes> {
 /** Throws if a filter is a query. A field `where` of a document is compared with an operator: `{ where: { $eq: … } }`. */
 function refuseQuery(filter: { where?: unknown } | undefined): void {
   const where = filter?.where;
-  if (typeof where !== "object" || where === null) return;
-  if (!Object.keys(where).some((name) => name.startsWith("$") && !COMBINING.includes(name)))
-    throw invalidValue("where", "Pass the filter without where. For a field of this name, write { where: { $eq: … } }.");
+  if (where && typeof where === "object" && !Object.keys(where).some((name) => OF_FIELD.test(name)))
+    throw invalidValue("where", "Pass the filter itself; for a field, { where: { $eq: … } }.");
 }
 
 type MaybePromise<T> = T | Promise<T>;
