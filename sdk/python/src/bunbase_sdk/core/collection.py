@@ -231,7 +231,12 @@ class CollectionCalls(Generic[D, W]):
         ```
         """
         parts = [group] if isinstance(group, str) else list(group)
-        body = {"values": values, **without_none(where=filter_of(where), limit=limit), "group": parts, "sort": names(sort)}
+        body = {
+            "values": values,
+            **without_none(where=filter_of(where), limit=limit),
+            "group": parts,
+            "sort": names(sort),
+        }
         groups: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
