@@ -47,14 +47,14 @@ PUBLIC: Final = re.compile(
 )
 # most bytes of an app that imports the whole entry, minified and gzipped; decision 0071 has the reasons
 BYTES: Final = {
-    "index": 8_450,
+    "index": 8_590,
     "auth/index": 6_510,
-    "data/index": 4_800,
+    "data/index": 4_950,
     "functions/index": 3_800,
     "live/index": 13_900,
-    "server/index": 6_400,
+    "server/index": 6_570,
     "react/index": 1_560,
-    "testing/index": 11_850,
+    "testing/index": 11_990,
 }
 LATER_BYTES: Final = 2_950  # of the module that is loaded when a page needs it first: windows, passkeys, the account
 

@@ -190,9 +190,11 @@ class Engine(Protocol):
     async def alter(self, project: str, collection: str, spec: CollectionSpec, wait: bool = True) -> None:
         """Create the collection if it does not exist, and change it to `spec`. Writes continue meanwhile.
 
-        `spec` names all indexes of the collection; all others are dropped. `wait`: return when the new indexes are
-        built. Without `wait`, they are built later. After a crash, the build continues when the project is used again.
-        Raises: UniqueViolation, InvalidDocument if stored documents violate an index, which is then dropped.
+        `spec` names all indexes of the collection; all others are dropped when the new ones are complete. `wait`:
+        return when they are built. Without `wait`, they are built later. After a crash, the build continues when the
+        project is used again.
+        Raises: UniqueViolation, InvalidDocument if stored documents violate an index, which is then dropped, while the
+        indexes that it should replace stay.
         """
         ...
 
