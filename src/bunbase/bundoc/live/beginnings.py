@@ -84,7 +84,6 @@ class Beginnings:
         if len(self.running) < AT_ONCE:
             task = asyncio.create_task(self._run())
             self.running.add(task)
-            task.add_done_callback(self.running.discard)
         return first.done
 
     async def close(self) -> None:
@@ -96,30 +95,40 @@ class Beginnings:
             first.done.cancel()
 
     async def _run(self) -> None:
-        while self.waiting:
-            batch = list(self.waiting.values())
-            self.waiting.clear()
-            mark = self.mark()
-            try:
-                found = await self._found(batch)
-            except Problem as problem:
-                for first in batch:
-                    self._finish(first, (first.view, problem))
-                continue
-            except Exception as fault:
-                for first in batch:
-                    self._finish(first, fault)
-                continue
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while self.waiting:
+                await self._run_batch()
+        finally:
+            # At once, in the same turn as the last look at `waiting`: a callback of the task comes a turn later, and a
+            # query that begins in between would wait for a task that has ended.
+            self.running.discard(task)
+
+    async def _run_batch(self) -> None:
+        batch = list(self.waiting.values())
+        self.waiting.clear()
+        mark = self.mark()
+        try:
+            found = await self._found(batch)
             for first, one in zip(batch, found, strict=False):
                 result = one.outcome
                 made = result if isinstance(result, Problem) else self.make(first, result, one, mark)
                 self._finish(first, (one.view, made))
+        except Problem as problem:
+            for first in batch:
+                self._finish(first, (first.view, problem))
+        except Exception as fault:
+            for first in batch:
+                self._finish(first, fault)
+        else:
             self.waiting = {**{first.view: first for first in batch[len(found) :]}, **self.waiting}
 
     def _finish(self, first: FirstQuery, begun: Begun | Exception) -> None:
-        self.by_view.pop(first.view, None)
+        """Tell the outcome to all that wait for it. Idempotent."""
         if first.done.done():
             return
+        self.by_view.pop(first.view, None)
         if isinstance(begun, Exception):
             first.done.set_exception(begun)
         else:
