@@ -24,8 +24,8 @@ RESULTS: Final = Path(__file__).parents[3] / "bench/results"
 RECORDED_SECONDS: Final = 1800.0  # the result of a shorter search is only printed
 HEAD: Final = """# Histories of live queries, {date}
 
-`BUNBASE_LIVE_SECONDS={seconds:.0f} make live`. Each row is one search. Each history has its own seed, and the seeds of a
-search follow each other; `BUNBASE_LIVE_SEED=<seed>` repeats a history. *Results* are those that a client held at a
+`BUNBASE_LIVE_SECONDS={seconds:.0f} make live`. Each row is one search. Each history has its own seed, and the seeds of
+a search follow each other; `BUNBASE_LIVE_SEED=<seed>` repeats a history. *Results* are those that a client held at a
 barrier, each compared with the oracle. *Kills* are those of a process of the server, with kill -9.
 
 | began (UTC) | version | search | seconds | seeds | histories | results | resumes | restores | kills | violations |
