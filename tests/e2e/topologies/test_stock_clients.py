@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,13 +18,13 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.e2e.browser import chromium
 from tests.e2e.instance import Instance, poll
+from tests.e2e.live.running import PROGRAMS, running
 from tests.e2e.live_client import SUBPROTOCOL, Result
 from tests.e2e.topologies.test_live import Project, project
 from tests.e2e.topologies.test_live_http import in_url
 
 __all__ = ("project",)
 pytestmark = pytest.mark.parametrize("instance", ["one"], indirect=True)
-PROGRAMS = Path(__file__).parents[1] / "live/programs"
 FOLLOW = (PROGRAMS / "follow.js").read_text()
 
 
@@ -129,22 +127,6 @@ def test_a_library_for_python_follows_a_query(project: Project, library: str) ->
         follows(project, library, lambda: follower.said)
     with beside(client(project.instance.url, "pk_unknown", watches(library), stranger)):
         poll(lambda: stranger.said == refused, 20, f"{stranger.said}")
-
-
-@contextmanager
-def running(*command: str | Path) -> Iterator[list[str]]:
-    """Yield the lines that a program prints, while it runs."""
-    lines: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROGRAMS) as program:
-        assert program.stdout is not None
-        output = program.stdout
-        reading = threading.Thread(target=lambda: lines.extend(line.rstrip("\n") for line in output))
-        reading.start()
-        try:
-            yield lines
-        finally:
-            program.kill()
-            reading.join()
 
 
 @pytest.mark.parametrize(
