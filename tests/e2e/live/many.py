@@ -39,7 +39,7 @@ def handshake(port: int) -> bytes:
 
 
 class Watcher:
-    """A client with one query, which connects again as the protocol says. `at`: its last barrier; `ids`: what it holds."""
+    """A client with one query, which connects again as the protocol says. `at`: its last barrier. `ids`: it holds these."""
 
     def __init__(self, port: int, key: str, query: dict[str, Any], ids: list[str]) -> None:
         self.port = port

@@ -244,6 +244,18 @@ class Hub:
         self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
         began = time.monotonic()
+        await self._query_stale()
+        self.groups.mark_due(time.time() * 1000)  # the queries may have taken seconds, and documents expired meanwhile
+        await self._query_stale()
+        took = time.monotonic() - began
+        await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
+        self.tail.told()
+        if self.doubtful:
+            self.tail.news.set()
+        await asyncio.sleep(min(REST_SECONDS, took))
+
+    async def _query_stale(self) -> None:
+        """Run queries until no group is stale."""
         while self.groups.stale or self.again:
             if self.again:  # these members may hold a result that is not told any more
                 await asyncio.wait(self.again)
@@ -251,12 +263,6 @@ class Hub:
             self._settle_doubts()
             if self.groups.stale:
                 await self._run_stale()
-        took = time.monotonic() - began
-        await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
-        self.tail.told()
-        if self.doubtful:
-            self.tail.news.set()
-        await asyncio.sleep(min(REST_SECONDS, took))
 
     def _settle_doubts(self) -> None:
         """Make the groups stale that may have been asked under rules of before an alteration."""
