@@ -39,7 +39,7 @@ def handshake(port: int) -> bytes:
 
 
 class Watcher:
-    """A client with one query, which connects again as the protocol says. `at`: its last barrier. `ids`: it holds these."""
+    """A client with one query, which connects again as the protocol says. `at`: its last barrier. `ids`: its result."""
 
     def __init__(self, port: int, key: str, query: dict[str, Any], ids: list[str]) -> None:
         self.port = port
@@ -101,6 +101,7 @@ def stalled_socket(port: int, key: str, query: dict[str, Any]) -> socket.socket:
     """Open a WebSocket that watches and then reads nothing."""
     opened = _connected(port)
     opened.sendall(handshake(port))
+    opened.recv(2048)
     opened.sendall(frame({"t": "auth", "key": key}) + frame({"t": "watch", "id": 1, "query": query}))
     opened.recv(2048)
     return opened
