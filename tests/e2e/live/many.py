@@ -20,7 +20,6 @@ SMALL_BUFFER: Final = 4 << 10  # of a client that does not read, so that it stal
 STATE: Final = re.compile(rb'"t":"(?:at|ping)","at":"([^"]+)"')
 GROUP: Final = re.compile(rb'"t":"now","id":1,"g":"([^"]+)"')
 AFTER: Final = re.compile(rb'"after_ms":(\d+)')
-KEPT: Final = 400  # bytes of what came before: a pattern may be cut in two
 
 
 def frame(message: Any) -> bytes:
@@ -28,6 +27,19 @@ def frame(message: Any) -> bytes:
     data = json.dumps(message).encode()
     length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
     return b"\x81" + length + bytes(4) + data
+
+
+def taken(buffer: bytearray) -> bytes | None:
+    """Take the payload of the first frame out of the buffer. Return None if it has not arrived as a whole."""
+    if len(buffer) < 2:
+        return None
+    head, size = {126: (4, buffer[2:4]), 127: (10, buffer[2:10])}.get(buffer[1], (2, buffer[1:2]))
+    end = head + int.from_bytes(size, "big")
+    if len(buffer) < max(head, end):
+        return None
+    payload = bytes(buffer[head:end])
+    del buffer[:end]
+    return payload
 
 
 def handshake(port: int) -> bytes:
@@ -50,6 +62,7 @@ class Watcher:
         self.group = b""
         self.tries = 0
         self.connects = 0
+        self.doing = ""
         self.current = False  # it holds the result at a barrier of this connection
         self.task = asyncio.create_task(self._live())
 
@@ -63,6 +76,7 @@ class Watcher:
             with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                 after = await self._connection()
             self.current = False
+            self.doing += ", pausing"
             pause = random.uniform(0, min(MOST_SECONDS, FIRST_SECONDS * 2**self.tries))
             self.tries += 1
             await asyncio.sleep(after or pause)
@@ -70,28 +84,30 @@ class Watcher:
     async def _connection(self) -> float:
         """Follow one connection until it ends. Return the seconds that the server asks to wait, 0 if it does not."""
         self.connects += 1
+        self.doing = "connecting"
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(handshake(self.port))
             async with asyncio.timeout(HELLO_SECONDS):
                 answer = await reader.readuntil(b"\r\n\r\n")
-            if b" 101 " not in answer.split(b"\r\n", 1)[0]:
+            self.doing = answer.split(b"\r\n", 1)[0].decode()
+            if " 101 " not in self.doing:
                 return 0.0
             resume = {"at": self.at.decode(), "g": self.group.decode(), "have": self.ids} if self.at else {}
             writer.write(frame({"t": "auth", "key": self.key}))
             writer.write(frame({"t": "watch", "id": 1, "query": self.query, **resume}))
-            rest = b""
+            rest = bytearray()
             while data := await reader.read(65536):
                 rest += data
-                if b'"t":"ping"' in rest:
-                    writer.write(frame({"t": "pong"}))
-                if found := GROUP.search(rest):
-                    self.group = found[1]
-                if states := STATE.findall(rest):
-                    self.at, self.current, self.tries = states[-1], True, 0
-                if (after := AFTER.search(rest)) is not None:
-                    return int(after[1]) / 1000
-                rest = rest[-KEPT:] if not STATE.search(rest[-KEPT:]) else b""
+                while (text := taken(rest)) is not None:
+                    if b'"t":"ping"' in text:
+                        writer.write(frame({"t": "pong"}))
+                    if found := GROUP.search(text):
+                        self.group = found[1]
+                    if states := STATE.findall(text):
+                        self.at, self.current, self.tries = states[-1], True, 0
+                    if (after := AFTER.search(text)) is not None:
+                        return int(after[1]) / 1000
             return 0.0
         finally:
             writer.close()
@@ -136,7 +152,9 @@ async def all_current(watchers: list[Watcher], at: str, seconds: float) -> float
         mine = one.at.decode().partition(".")
         return one.current and mine[0] == epoch and int(mine[2] or -1) >= int(seq)
 
-    while late := sum(not stands(one) for one in watchers):
-        assert time.monotonic() - began < seconds, f"{late} of {len(watchers)} clients are late"
+    while late := [one for one in watchers if not stands(one)]:
+        if time.monotonic() - began > seconds:
+            shown = [(one.at, one.current, one.connects, one.tries, one.doing) for one in late[:10]]
+            raise AssertionError(f"{len(late)} of {len(watchers)} clients are late: {shown}")
         await asyncio.sleep(0.1)
     return time.monotonic() - began
