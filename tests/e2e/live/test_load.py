@@ -50,6 +50,12 @@ def memory(instance: Instance) -> float:
     return found / (1 << 20)
 
 
+def processor_seconds(instance: Instance) -> float:
+    (process,) = instance.processes.values()
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def p99(seconds: list[float]) -> float:
     """Return milliseconds."""
     return round(quantiles(seconds, n=100)[98] * 1000, 1)
@@ -124,7 +130,7 @@ async def _come_back(instance: Instance) -> None:
     instance.spawn_all()
     killed = time.monotonic()
     await asyncio.to_thread(poll, instance._ready, 60)
-    ready = time.monotonic() - killed
+    ready, spent = time.monotonic() - killed, (processor_seconds(instance), time.process_time())
     reading: list[float] = []
     probing = asyncio.create_task(_probe(instance, site, reading))
     written = (await asyncio.to_thread(site.put, "data", "posts", "p001", topic="t1")).headers["x-bunbase-seq"]
@@ -132,6 +138,8 @@ async def _come_back(instance: Instance) -> None:
     back = time.monotonic() - killed
     probing.cancel()
 
+    server, clients = processor_seconds(instance) - spent[0], time.process_time() - spent[1]
+    say(server_cpu_s=round(server, 1), clients_cpu_s=round(clients, 1))
     found = await asyncio.to_thread(_counted, instance)
     say(sockets=SOCKETS, opened_s=round(opened, 1), ready_s=round(ready, 1), all_current_s=round(back, 1))
     say(connects=sum(one.connects for one in watchers) - connects, reads=len(reading), get_p99_ms=p99(reading))

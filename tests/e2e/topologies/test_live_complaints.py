@@ -24,6 +24,9 @@ from tests.sdk_python.cutting_proxy import CuttingProxy
 
 __all__ = ("connected", "project")
 Connect = Callable[..., LiveClient]
+# These tests show the protocol, which is the same in both topologies; a start of both is paid already.
+IN_ONE = pytest.mark.parametrize("instance", ["one"], indirect=True)
+IN_FIVE = pytest.mark.parametrize("instance", ["five"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,7 @@ def put(collection: str, id: str, **data: Any) -> dict[str, Any]:
     return {"op": "put", "collection": collection, "id": id, "data": data}
 
 
+@IN_ONE
 def test_complaint_1_nothing_is_lost_when_the_connection_is_cut_at_any_byte(
     project: Project, proxy: CuttingProxy
 ) -> None:
@@ -78,6 +82,7 @@ def test_complaint_1_nothing_is_lost_when_the_connection_is_cut_at_any_byte(
     client.close()
 
 
+@IN_ONE
 def test_complaint_15_a_commit_of_five_hundred_writes_is_one_frame(project: Project, connected: Connect) -> None:
     client = connected()
     result = client.watch(1, "posts", where={"topic": "five hundred"}, limit=500, count=True)
@@ -92,6 +97,7 @@ def test_complaint_15_a_commit_of_five_hundred_writes_is_one_frame(project: Proj
     assert set(sizes) == {0, 500}
 
 
+@IN_FIVE
 def test_complaint_16_one_commit_over_three_collections_moves_five_queries_at_one_barrier(
     project: Project, connected: Connect
 ) -> None:
@@ -111,6 +117,7 @@ def test_complaint_16_one_commit_over_three_collections_moves_five_queries_at_on
     assert seen == {(n, n, n, n, min(n, 2)) for n in range(1, 6)}
 
 
+@IN_ONE
 def test_complaint_33_a_resume_of_a_thousand_documents_costs_what_has_changed(
     project: Project, connected: Connect
 ) -> None:
@@ -176,6 +183,7 @@ async def revoke_key(http: httpx.AsyncClient, who: dict[str, Any]) -> None:
     (await http.delete(path, headers=who["developer"])).raise_for_status()
 
 
+@IN_FIVE
 @pytest.mark.parametrize("act", [log_out, ban, change_role, delete_user, revoke_key])
 def test_complaint_7_nothing_is_told_after_a_revocation_on_any_transport(
     instance: Instance, project: Project, act: Act
@@ -236,7 +244,7 @@ async def _until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("instance", ["five"], indirect=True)
+@IN_FIVE
 def test_complaint_32_postgresql_is_not_notified_of_changes_and_messages(
     instance: Instance, project: Project, connected: Connect
 ) -> None:
