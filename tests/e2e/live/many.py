@@ -15,7 +15,7 @@ from typing import Any, Final
 
 FIRST_SECONDS: Final = 1.0
 MOST_SECONDS: Final = 30.0
-HELLO_SECONDS: Final = 15.0
+HELLO_SECONDS: Final = 45.0  # as for each other silence of the server
 SMALL_BUFFER: Final = 4 << 10  # of a client that does not read, so that it stalls early
 STATE: Final = re.compile(rb'"t":"(?:at|ping)","at":"([^"]+)"')
 GROUP: Final = re.compile(rb'"t":"now","id":1,"g":"([^"]+)"')

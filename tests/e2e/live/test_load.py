@@ -122,7 +122,7 @@ async def _come_back(instance: Instance) -> None:
         if n % 40 == 39:
             await asyncio.sleep(0.1)  # 400 in a second
     written = (await asyncio.to_thread(site.put, "data", "posts", "p000", topic="t0")).headers["x-bunbase-seq"]
-    await all_current(watchers, written, 120)
+    await all_current(watchers, written, 240)
     opened = time.monotonic() - began
 
     connects = sum(one.connects for one in watchers)
@@ -134,7 +134,7 @@ async def _come_back(instance: Instance) -> None:
     reading: list[float] = []
     probing = asyncio.create_task(_probe(instance, site, reading))
     written = (await asyncio.to_thread(site.put, "data", "posts", "p001", topic="t1")).headers["x-bunbase-seq"]
-    await all_current(watchers, written, 120)
+    await all_current(watchers, written, 240)
     back = time.monotonic() - killed
     probing.cancel()
 
