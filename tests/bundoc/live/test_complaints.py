@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from tests.bundoc.live.following import SERVER, Following, ada, ids, put, ruled
 from tests.bundoc.live.model import Held, ModelEdge
 
 ROLES = ("admin", "editor", "user")
-VALUES = (
+VALUES: tuple[Any, ...] = (
     None,
     True,
     0,
@@ -94,7 +95,11 @@ async def test_complaint_5_fifty_callers_of_mixed_roles_get_what_each_of_them_ma
     draw, seq = random.Random(5), 0
 
     for step in range(60):
-        fields = {"owner": f"u{draw.randrange(17)}", "public": draw.random() < 0.5, "n": draw.randrange(9)}
+        fields: dict[str, Any] = {
+            "owner": f"u{draw.randrange(17)}",
+            "public": draw.random() < 0.5,
+            "n": draw.randrange(9),
+        }
         seq = await put(service, f"d{draw.randrange(12)}", **fields, salary=f"S{step}", notes=f"N{step}")
         if step % 20 == 19:
             await following.reached(seq)
@@ -132,6 +137,9 @@ async def test_complaint_17_no_write_falls_between_a_result_and_its_first_change
             written += 1
             at[await put(service, "counter", n=written, topic="all")] = written
 
+    def more_than(before: int) -> bool:
+        return written > before
+
     async def watch(number: int) -> None:
         # a hundred different queries, ten watches of each
         query = LiveQuery("posts", b'{"topic":"all"}', limit=1 + number % 100)
@@ -141,7 +149,7 @@ async def test_complaint_17_no_write_falls_between_a_result_and_its_first_change
     writing = asyncio.create_task(write())
     for first in range(1, 1001, 50):
         await asyncio.gather(*[watch(number) for number in range(first, first + 50)])
-        await following.until(lambda before=written: written > before)
+        await following.until(partial(more_than, written))
     done.set()
     await writing
 
@@ -195,7 +203,7 @@ async def test_complaint_19_every_operator_of_a_filter_means_live_what_it_means_
 
     for _ in range(6):
         for _ in range(25):
-            fields = {"v": draw.choice(VALUES), "w": draw.randrange(3)}
+            fields: dict[str, Any] = {"v": draw.choice(VALUES), "w": draw.randrange(3)}
             if draw.random() < 0.2:
                 del fields["v"]
             seq = await put(service, f"d{draw.randrange(20)}", **fields)

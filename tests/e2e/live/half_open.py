@@ -7,12 +7,12 @@ prints how many seconds each side took to notice. `folder`: the bundles of bunba
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Final
-
-import psutil
 
 from tests.e2e.conftest import dev_instance
 from tests.e2e.instance import poll
@@ -21,6 +21,17 @@ from tests.sdk_js.sites import BUN
 
 LATEST_SECONDS: Final = 90.0
 LABELS: Final = {"socket": "websocket", "sse": "sse"}
+
+
+def ports_of(pid: int) -> list[int]:
+    """Return the local ports of the TCP connections that a process has open (IPv4)."""
+    found = []
+    sockets = {os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "01" and f"socket:[{fields[9]}]" in sockets:
+            found.append(int(fields[1].rpartition(":")[2], 16))
+    return found
 
 
 def main() -> None:
@@ -37,7 +48,7 @@ def main() -> None:
                 return metric(instance, "bunbase_live_connections", transport=LABELS[transport])
 
             assert open_now() == 1
-            ports = [one.laddr.port for one in psutil.Process(pid).net_connections() if one.raddr]
+            ports = ports_of(pid)
             assert ports
             for port in ports:
                 for end in ("--sport", "--dport"):

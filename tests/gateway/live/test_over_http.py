@@ -51,8 +51,12 @@ class Reading:
 
     @property
     def waiting(self) -> bytes:
-        waiting = self.outlet.waiting if isinstance(self.outlet, EventOutlet | PollOutlet) else b""
-        return bytes(waiting) if isinstance(waiting, bytearray) else b"".join(waiting)
+        match self.outlet:
+            case EventOutlet() as events:
+                return bytes(events.waiting)
+            case PollOutlet() as poll:
+                return b"".join(poll.waiting)
+        raise AssertionError(self.outlet)
 
     def kinds(self, messages: list[dict[str, Any]]) -> list[str]:
         return [message["t"] for message in messages]
