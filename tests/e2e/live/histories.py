@@ -276,6 +276,7 @@ class WireChecker:
                         tuple(_json(one) for one in held.said),
                         frozenset(held.before),
                         (),
+                        min(seq_in(at) for at in (client.at, client.at_before, *begun(held)) if at),
                     )
                 )
             held.said.clear()
@@ -387,6 +388,15 @@ class WireChecker:
             compare(self.history, one)
         self.checked += len(self.snapshots)
         self.snapshots.clear()
+
+
+def begun(held: Held) -> list[str]:
+    """Return the states of the whole results that came since the last barrier."""
+    return [one["at"] for one in held.said if one["t"] == "now"]
+
+
+def seq_in(at: str) -> int:
+    return int(at.partition(".")[2])
 
 
 def live_query(asked: dict[str, Any]) -> LiveQuery:

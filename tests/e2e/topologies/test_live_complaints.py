@@ -15,6 +15,7 @@ import httpx
 import pytest
 from websockets.exceptions import WebSocketException
 
+from tests.bundoc.live.searches import SECONDS
 from tests.e2e.instance import Instance
 from tests.e2e.live.wire import LINES, Client, Gone, Held, Message
 from tests.e2e.live_client import LiveClient, Result
@@ -25,9 +26,8 @@ from tests.sdk_python.cutting_proxy import CuttingProxy
 
 __all__ = ("connected", "project")
 Connect = Callable[..., LiveClient]
-# These tests show the protocol, which is the same in both topologies; a start of both is paid already.
-IN_ONE = pytest.mark.parametrize("instance", ["one"], indirect=True)
-IN_FIVE = pytest.mark.parametrize("instance", ["five"], indirect=True)
+IN_ONE = pytest.mark.usefixtures("in_one_process")  # they show the protocol, which is the same in all topologies
+IN_FIVE = pytest.mark.usefixtures("in_five_processes")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_complaint_1_nothing_is_lost_when_the_connection_is_cut_at_any_byte(
     query = {"collection": "posts", "where": {"topic": "cut"}, "sort": ["n"], "limit": 3}
     draw, held, at, resumed = random.Random(1), Result(), "", 0
 
-    for number in range(25):
+    for number in range(12):
         with proxy.lock:
             proxy.cuts, proxy.after_bytes = 1, draw.randrange(100, 1500)
         with suppress(OSError, WebSocketException, AssertionError):
@@ -79,7 +79,7 @@ def test_complaint_1_nothing_is_lost_when_the_connection_is_cut_at_any_byte(
     asked = {name: value for name, value in query.items() if name != "collection"}
     wanted = project.instance.http.post("/v1/data/posts/query", json=asked, headers=project.headers)
     assert client.results[1].docs == wanted.raise_for_status().json()["items"]
-    assert resumed > 5
+    assert resumed > 2
     client.close()
 
 
@@ -195,7 +195,7 @@ async def revoke_key(http: httpx.AsyncClient, who: dict[str, Any]) -> None:
 
 
 @IN_FIVE
-@pytest.mark.parametrize("act", [log_out, ban, change_role, delete_user, revoke_key])
+@pytest.mark.parametrize("act", [ban, change_role, revoke_key, *((log_out, delete_user) if SECONDS else ())])
 def test_complaint_7_nothing_is_told_after_a_revocation_on_any_transport(
     instance: Instance, project: Project, act: Act
 ) -> None:

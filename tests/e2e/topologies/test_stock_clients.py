@@ -24,7 +24,7 @@ from tests.e2e.topologies.test_live import Project, project
 from tests.e2e.topologies.test_live_http import in_url
 
 __all__ = ("project",)
-pytestmark = pytest.mark.parametrize("instance", ["one"], indirect=True)
+pytestmark = pytest.mark.usefixtures("in_one_process")
 FOLLOW = (PROGRAMS / "follow.js").read_text()
 
 
