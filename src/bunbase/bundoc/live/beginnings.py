@@ -104,7 +104,6 @@ class Beginnings:
         if len(self.running) < AT_ONCE:
             task = asyncio.create_task(self._run())
             self.running.add(task)
-            task.add_done_callback(self.running.discard)
         return first.done
 
     async def close(self) -> None:
@@ -116,24 +115,31 @@ class Beginnings:
             first.done.cancel()
 
     async def _run(self) -> None:
-        while self.waiting:
-            batch = in_turns(self._not_overdue())
-            self.waiting.clear()
-            if not batch:
-                break
-            mark = self.mark()
-            try:
-                found = await self._found(batch)
-            except Problem as problem:
-                for first in batch:
-                    self._finish(first, (first.view, problem))
-                continue
-            except Exception as fault:
-                for first in batch:
-                    self._finish(first, fault)
-                continue
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while self.waiting:
+                await self._run_batch()
+        finally:
+            # At once, in the same turn as the last look at `waiting`: a callback of the task comes a turn later, and a
+            # query that begins in between would wait for a task that has ended.
+            self.running.discard(task)
+
+    async def _run_batch(self) -> None:
+        batch = in_turns(self._not_overdue())
+        self.waiting.clear()
+        mark = self.mark()
+        try:
+            found = await self._found(batch) if batch else []
             for first, one in zip(batch, found, strict=False):
                 self._finish(first, (one.view, self._made(first, one, mark)))
+        except Problem as problem:
+            for first in batch:
+                self._finish(first, (first.view, problem))
+        except Exception as fault:
+            for first in batch:
+                self._finish(first, fault)
+        else:
             self.waiting = {**{first.view: first for first in batch[len(found) :]}, **self.waiting}
 
     def _not_overdue(self) -> list[FirstQuery]:
@@ -153,13 +159,13 @@ class Beginnings:
             return problem
 
     def _finish(self, first: FirstQuery, begun: Begun | Exception) -> None:
-        if self.by_view.get(first.view) is first:
-            del self.by_view[first.view]
-            self.of_user[first.user] -= 1
-            if not self.of_user[first.user]:
-                del self.of_user[first.user]
+        """Tell the outcome to all that wait for it. Idempotent."""
         if first.done.done():
             return
+        del self.by_view[first.view]
+        self.of_user[first.user] -= 1
+        if not self.of_user[first.user]:
+            del self.of_user[first.user]
         if isinstance(begun, Exception):
             first.done.set_exception(begun)
         else:

@@ -256,13 +256,9 @@ class Hub:
         self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
         began = time.monotonic()
-        while self.groups.stale or self.again:
-            if self.again:  # these members may hold a result that is not told any more
-                await asyncio.wait(self.again)
-                self.groups.mark_ahead(self.seq)
-            self._settle_doubts()
-            if self.groups.stale:
-                await self._run_stale()
+        await self._query_stale()
+        self.groups.mark_due(time.time() * 1000)  # the queries may have taken seconds, and documents expired meanwhile
+        await self._query_stale()
         took = time.monotonic() - began
         barrier = Barrier(self.project, self.epoch, self.seq, self.tail.committed_at)
         await self.telling.tell(self.groups.by_name, barrier, self.slices)
@@ -272,6 +268,16 @@ class Hub:
         if self.doubtful:
             self.tail.news.set()
         await asyncio.sleep(min(REST_SECONDS, took))
+
+    async def _query_stale(self) -> None:
+        """Run queries until no group is stale."""
+        while self.groups.stale or self.again:
+            if self.again:  # these members may hold a result that is not told any more
+                await asyncio.wait(self.again)
+                self.groups.mark_ahead(self.seq)
+            self._settle_doubts()
+            if self.groups.stale:
+                await self._run_stale()
 
     def _settle_doubts(self) -> None:
         """Make the groups stale that may have been asked under rules of before an alteration."""
