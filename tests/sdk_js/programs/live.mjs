@@ -489,6 +489,19 @@ export async function add(claim, { load }) {
     live.close(), other.live.close();
   });
 
+  claim("a presence that is set while the join is on its way is seen by others", async () => {
+    const { server, live, see } = made();
+    const seen = [];
+    const other = made({}, { server });
+    other.live.channel("rooms/7").join({ members: (members) => seen.push(members.map(({ data }) => data.name).join()) });
+    const posts = see("posts", inOrder);
+    await until(() => posts.seen.length && seen.length, "both connections");
+    live.channel("rooms/7").join({}, { presence: { name: "Ada" } });
+    await live.channel("rooms/7").setPresence({ name: "Ada!" });
+    await until(() => seen.at(-1) === "Ada!", "the newer value");
+    live.close(), other.live.close();
+  });
+
   claim("a refused channel tells its problem, and messages that nobody acknowledges have a deadline", async () => {
     const { server, live } = made();
     server.problems["rooms/8"] = { code: "rule_denied", status: 403, title: "No" };

@@ -260,6 +260,7 @@ export class Connection {
     };
     const { document } = globalThis as { document?: Document };
     globalThis.addEventListener?.("online", online, { signal });
+    globalThis.addEventListener?.("offline", check, { signal }); // a socket without a network stays open for a long time
     if (!document) return;
     // a page in the cache of the browser must not have a connection
     globalThis.addEventListener("pagehide", ({ persisted }) => persisted && this.#drop(), { signal });

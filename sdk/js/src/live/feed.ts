@@ -127,8 +127,10 @@ export class Feed implements Host {
 
   async setPresence(join: Join, data: unknown): Promise<void> {
     join.presence = readJson(checkedSize("presence", writeJson(data)));
-    // a join that is on its way, or a later one, carries it
-    if (join.fresh) await this.#request({ t: "presence", channel: join.channel, data: join.presence }, REQUEST_MS);
+    // the machine sends it after a join that is on its way, and a later join carries it
+    if (!join.fresh) return;
+    join.sent = join.presence;
+    await this.#request({ t: "presence", channel: join.channel, data: join.presence }, REQUEST_MS);
   }
 
   /** Resolves when the results have reached a state of the server, or rejects after `timeoutMs`. */

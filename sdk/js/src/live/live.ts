@@ -15,7 +15,7 @@ import { Views } from "./views.js";
 export interface LiveOptions {
   /** Keeps results and waiting writes between visits. By default, they are in memory. */
   cache?: LiveCache | undefined;
-  /** Hears of writes that the server has refused, also those of an earlier visit. */
+  /** Hears of refused writes, also those of an earlier visit. With it, nobody has to wait for the promises of writes. */
   onRefused?: RefusedListener | undefined;
   /** By default `globalThis.WebSocket`. Node 20 has none: pass that of a package, or use a stream of events. */
   WebSocket?: typeof WebSocket | undefined;

@@ -45,10 +45,10 @@ export interface ChannelMessage {
 }
 
 /** One connection in the list of a channel. `m` names it; `uid` is its user, or null. */
-export interface Member {
+export interface Member<P = unknown> {
   readonly m: string;
   readonly uid: string | null;
-  readonly data: unknown;
+  readonly data: P;
 }
 
 export type Received =
