@@ -55,8 +55,9 @@ export class Feed implements Host {
     readonly transport: Transport,
     target: Target,
     transports: readonly TransportName[],
+    shares: boolean,
   ) {
-    this.connection = new Connection(this, target, transports);
+    this.connection = new Connection(this, target, transports, shares);
   }
 
   get credentials(): Transport["credentials"] {
@@ -71,7 +72,7 @@ export class Feed implements Host {
     return this.credentials?.userId;
   }
 
-  /** The project and the user, for the keys of the cache. */
+  /** The project and the user, for the keys of the cache and for other tabs. */
   get place(): string {
     return `${this.transport.origin}:${this.transport.key}:${this.userId ?? ""}`;
   }

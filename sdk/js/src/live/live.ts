@@ -19,6 +19,8 @@ export interface LiveOptions {
   onRefused?: RefusedListener | undefined;
   /** By default `globalThis.WebSocket`. Node 20 has none: pass that of a package, or use a stream of events. */
   WebSocket?: typeof WebSocket | undefined;
+  /** False: this tab has its own connection. By default, all tabs of a user share one. */
+  tabs?: boolean | undefined;
   /** The transports, the best one first: by default `["socket", "sse", "poll"]`. */
   transports?: readonly TransportName[] | undefined;
 }
@@ -30,7 +32,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   readonly #rooms: Rooms;
 
   /** @internal */
-  constructor({ data }: { readonly data: Data<D> }, { cache, onRefused, transports = ["socket", "sse", "poll"], ...options }: LiveOptions) {
+  constructor({ data }: { readonly data: Data<D> }, { cache, onRefused, tabs = true, transports = ["socket", "sse", "poll"], ...options }: LiveOptions) {
     const collection = (name: string) => data.collection(name as keyof D & string) as unknown as Collection<CollectionTypes>;
     const { transport } = collection("-").requests;
     const { fetch, headers } = transport.options;
@@ -40,7 +42,9 @@ export class Live<D extends Schema<D> = AnyDatabase> {
       fetch: ((...given) => (fetch ?? globalThis.fetch)(...given)) as typeof globalThis.fetch,
       WebSocket: options.WebSocket ?? (globalThis.WebSocket as typeof WebSocket | undefined),
     };
-    this.#feed = new Feed(transport, target, transports);
+    // a client with its own ways to the server may reach another one than other tabs do
+    const shares = tabs && !fetch && !options.WebSocket && "document" in globalThis && Boolean(navigator.locks && globalThis.BroadcastChannel);
+    this.#feed = new Feed(transport, target, transports, shares);
     this.#views = new Views(this.#feed, () => this.#outbox, cache);
     this.#outbox = new Outbox(this.#feed, collection, cache, onRefused, (name) => this.#views.refresh(name));
     this.#rooms = new Rooms(this.#feed);

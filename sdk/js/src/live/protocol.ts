@@ -25,7 +25,7 @@ export type Sent =
   | { t: "unwatch" | "leave"; id: number }
   | { t: "sync"; id: number; at: string }
   | { t: "join"; id: number; channel: string; since?: Since; presence?: unknown }
-  | { t: "publish"; id: number; channel: string; data: unknown; key: string; echo?: false }
+  | { t: "publish"; id: number; channel: string; data: unknown; key: string; echo?: false | undefined }
   | { t: "presence"; id: number; channel: string; data: unknown }
   | { t: "pong" };
 
@@ -52,7 +52,7 @@ export interface Member<P = unknown> {
 }
 
 export type Received =
-  | { t: "hello"; conn: string; ping?: number; expires_in?: number }
+  | { t: "hello"; conn: string; ping?: number; expires_in?: number; limits?: { watches: number; channels: number } }
   | { t: "auth"; why: "expires" | "revoked"; in: number }
   | ({ t: "now"; id: number; g: string; turn: number; at: string; docs?: readonly LiveDocument[]; resumed?: true } & Difference)
   | ({ t: "diff"; g: string; turn: number } & Difference)
