@@ -192,6 +192,11 @@ def test_an_app_with_live_queries_does_its_work_in_bun(rooms: Site, folder: Path
     assert run_program([BUN], "live_journey", folder, rooms.environment) == {}
 
 
+def test_an_app_with_live_queries_does_its_work_in_node_20_which_has_no_socket(rooms: Site, folder: Path) -> None:
+    """Newer versions of Node run this without their WebSocket, too."""
+    assert run_program(["node"], "live_journey", folder, rooms.environment | {"withoutSocket": "yes"}) == {}
+
+
 def test_an_app_with_live_queries_does_its_work_in_a_page_of_another_origin(
     browser: Browser, rooms: Site, pages: StrictServer
 ) -> None:

@@ -53,7 +53,7 @@ BYTES: Final = {
     "auth/index": 6_510,
     "data/index": 4_800,
     "functions/index": 3_800,
-    "live/index": 13_900,
+    "live/index": 14_000,
     "server/index": 6_400,
     "react/index": 1_800,
     "testing/index": 11_850,

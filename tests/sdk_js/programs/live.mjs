@@ -390,6 +390,24 @@ export async function add(claim, { load }) {
     live.close();
   });
 
+  claim("without WebSocket, a stream of events is used, and a client without a transport is refused", async () => {
+    const { WebSocket } = globalThis;
+    delete globalThis.WebSocket;
+    const { server, live, see } = made({ WebSocket: undefined });
+    const posts = see("posts", inOrder);
+    await until(() => posts.seen.length, "the result");
+    equal([...server.sessions].map(({ by }) => by).join(), "sse");
+    live.close();
+    let code;
+    try {
+      made({ WebSocket: undefined, transports: ["socket"] });
+    } catch (problem) {
+      ({ code } = problem);
+    }
+    equal(code, "invalid_value");
+    globalThis.WebSocket = WebSocket;
+  });
+
   claim("an aborted signal ends a watch, values that cannot be sent are refused, and errors of callbacks stop nothing", async () => {
     const { server, live, see, sent } = made();
     const error = console.error;

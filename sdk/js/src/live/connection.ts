@@ -62,6 +62,7 @@ export class Connection {
   constructor(
     readonly host: Host,
     readonly target: Target,
+    /** Those that this runtime has, at least one. */
     readonly transports: readonly TransportName[],
     /** True if tabs of the same user may share one connection. */
     private shares: boolean,
@@ -168,7 +169,7 @@ export class Connection {
   #open(): void {
     const tabs = this.#tabs;
     const follows = tabs?.leads === false;
-    const name = this.#transportNow();
+    const name = this.transports[this.#place]!;
     const first = this.host.begin(this.#token);
     if (this.#borrowed && !tabs) delete first.resume; // the other tab still has it
     this.#borrowed = follows;
@@ -189,12 +190,6 @@ export class Connection {
     if (!link) return this.#closed(UNREACHABLE);
     // a tab that follows waits as long as the leader has no connection
     if (!follows) this.#watchdog = setTimeout(() => this.#closed(UNREACHABLE, undefined, true), HELLO_MS);
-  }
-
-  #transportNow(): TransportName {
-    const usable = this.transports.filter((name) => name !== "socket" || this.target.WebSocket);
-    this.#place %= usable.length;
-    return usable[this.#place]!;
   }
 
   #received(messages: Received[]): void {

@@ -3,6 +3,7 @@
 import type { Collection } from "../data/collection.js";
 import type { Data } from "../data/data.js";
 import type { AnyDatabase, CollectionTypes, Schema } from "../data/types.js";
+import { invalidValue } from "../problem.js";
 import type { LiveCache } from "./cache.js";
 import { Channel } from "./channel.js";
 import { LiveCollection } from "./collection.js";
@@ -17,7 +18,7 @@ export interface LiveOptions {
   cache?: LiveCache | undefined;
   /** Hears of refused writes, also those of an earlier visit. With it, nobody has to wait for the promises of writes. */
   onRefused?: RefusedListener | undefined;
-  /** By default `globalThis.WebSocket`. Node 20 has none: pass that of a package, or use a stream of events. */
+  /** By default `globalThis.WebSocket`. Node 20 has none: then it is a stream of events, unless you pass that of a package. */
   WebSocket?: typeof WebSocket | undefined;
   /** False: this tab has its own connection. By default, all tabs of a user share one. */
   tabs?: boolean | undefined;
@@ -44,7 +45,9 @@ export class Live<D extends Schema<D> = AnyDatabase> {
     };
     // a client with its own ways to the server may reach another one than other tabs do
     const shares = tabs && !fetch && !options.WebSocket && "document" in globalThis && Boolean(navigator.locks && globalThis.BroadcastChannel);
-    this.#feed = new Feed(transport, target, transports, shares);
+    const usable = transports.filter((name) => name !== "socket" || target.WebSocket);
+    if (!usable.length) throw invalidValue("transports", "This runtime has no WebSocket. Pass one, or allow other transports.");
+    this.#feed = new Feed(transport, target, usable, shares);
     this.#views = new Views(this.#feed, () => this.#outbox, cache);
     this.#outbox = new Outbox(this.#feed, collection, cache, onRefused, (name) => this.#views.refresh(name));
     this.#rooms = new Rooms(this.#feed);
