@@ -46,8 +46,8 @@ def tail(
 ) -> None:
     """Show each message of a channel, until Ctrl-C.
 
-    With --json, each line is one JSON document with offset, sender, at, data and lost. `lost` is true if messages before
-    this one were lost, because the channel does not keep them for so long.
+    With --json, each line is one JSON document with offset, sender, at, data and lost. `lost` is true if messages
+    before this one were lost, because the channel does not keep them for so long.
 
     Example: bunbase channels tail rooms/7
     """
