@@ -6,7 +6,7 @@ from typing import Final
 
 from xdist.scheduler import LoadFileScheduling
 
-SDK_PYTHON: Final = "tests/sdk_python"
+SHARED: Final = ("tests/sdk_js", "tests/sdk_python")  # folders whose files share a server
 
 
 class WorkUnits(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
@@ -22,11 +22,11 @@ class WorkUnits(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
 
 def work_unit(file: str) -> str:
     folder = file.rpartition("/")[0]
-    return folder if folder.startswith("tests/e2e/") or folder == SDK_PYTHON else file
+    return folder if folder.startswith("tests/e2e/") or folder in SHARED else file
 
 
 def rank(file: str) -> int:
     """Return a smaller number for files that must start earlier, because they take longer."""
-    if not file.startswith(("tests/e2e/", SDK_PYTHON)):
+    if not file.startswith(("tests/e2e/", *SHARED)):
         return 2
     return 1 if work_unit(file) == file else 0

@@ -121,9 +121,13 @@ class Instance:
     def stop(self) -> None:
         """Stop every process with SIGTERM, the last one first, and assert that each exits with 0."""
         for name in reversed(list(self.processes)):
-            process = self.processes.pop(name)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(STOP_SECONDS) == 0, self.log(name)
+            self._stop(name)
+
+    def restart(self, name: str) -> None:
+        """Stop one process with SIGTERM, start it again, and wait until the instance is ready."""
+        self._stop(name)
+        self._spawn(name)
+        poll(self._ready, START_SECONDS, "ready again; see the logs:\n" + str(self.home))
 
     def kill(self) -> list[int]:
         """Kill every process with SIGKILL. Return the ids of all their descendants."""
@@ -215,6 +219,11 @@ class Instance:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _stop(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_SECONDS) == 0, self.log(name)
 
     def _ready(self) -> bool:
         for name, process in self.processes.items():

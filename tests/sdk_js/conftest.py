@@ -1,4 +1,4 @@
-"""One BunBase, its proxy, a strict server and the bundles of the client, for all tests of a file."""
+"""One BunBase, its proxy, a strict server and the bundles of the client, for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.sdk_js.sites import PROGRAMS, Site, bundles, prepared, removed, short
 from tests.sdk_js.strict_server import StrictServer
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def folder() -> Iterator[Path]:
     """Yield a folder with the bundles of all entries."""
     folder = short_folder()
@@ -21,7 +21,7 @@ def folder() -> Iterator[Path]:
     removed(folder)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
     with dev_instance() as instance:
         # the sign-in providers of these tests are on this machine
@@ -29,13 +29,13 @@ def site() -> Iterator[Site]:
         yield prepared(instance.start())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def proxy(site: Site) -> Iterator[FaultProxy]:
     with serving(FaultProxy(site.url)) as proxy:
         yield proxy
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def strict(folder: Path) -> Iterator[StrictServer]:
     with serving(StrictServer({"bundles": folder, "programs": PROGRAMS})) as server:
         yield server

@@ -134,6 +134,7 @@ def provider(site: Site) -> Iterator[str]:
             client = {"issuer": issuer, "client_id": "bunbase", "client_secret": "a secret: of the client/+"}
             site.change_settings(providers={"plain": client})
             yield issuer
+            site.change_settings(providers={"plain": None})
         finally:
             process.terminate()
 

@@ -274,7 +274,8 @@ def test_a_function_publishes(project: Project, connected: Connect) -> None:
 
     reply = project.send("POST", "/v1/functions/publisher")
 
-    assert reply.raise_for_status().json()["offset"] == 1
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["offset"] == 1
     one.got(lambda: one.data[1] == [{"from": "publisher"}])
 
 

@@ -254,7 +254,7 @@ def test_a_second_poll_ends_the_first(project: Project) -> None:
 
 
 def test_the_end_of_the_server_is_told(project: Project, instance: Instance) -> None:
-    """This test is the last one: it restarts the server."""
+    """This test is the last one: it restarts the process of the gateway."""
     name, _ = opened_poll(project)
     polls: list[httpx.Response] = []
     waiting = threading.Thread(target=lambda: polls.append(post(project, "/v1/live/poll", {"conn": name})))
@@ -262,8 +262,7 @@ def test_the_end_of_the_server_is_told(project: Project, instance: Instance) -> 
     with streaming(project, json={}) as stream:
         stream.expect("hello")
         waiting.start()
-        instance.stop()
-        instance.start()
+        instance.restart([*instance.commands][-1])
         assert stream.expect("bye")["code"] == "restart"
         stream.rest()
     waiting.join(20)
