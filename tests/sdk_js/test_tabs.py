@@ -77,7 +77,7 @@ class Person:
             if request.headers.get("accept") == "text/event-stream":
                 opened(request)
 
-        def closed() -> None:
+        def closed(_: Page) -> None:
             self.streams = {stream: of for stream, of in self.streams.items() if of != page}
 
         page.on("websocket", begun)
