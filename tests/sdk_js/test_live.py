@@ -112,6 +112,34 @@ def test_the_hook_of_react_follows_its_query_in_strict_mode_and_ends_with_its_co
     page.wait_for_function("() => server.sessions.size === 0")
 
 
+def test_the_hook_of_channels_shows_who_is_there_and_leaves_with_its_component(page: Page) -> None:
+    page.evaluate("() => enter('7', 'reading')")
+    page.get_by_text("7: reading").wait_for()
+    page.evaluate("() => enter('7', 'writing')")
+    page.get_by_text("7: writing").wait_for()
+    page.evaluate("() => live.channel('rooms/7').publish('Hello')")
+    page.wait_for_function("() => window.heard?.join() === 'Hello'")
+
+    page.evaluate("() => enter('8', 'reading')")
+    page.get_by_text("8: reading").wait_for()
+    page.evaluate("() => enter('8', undefined)")
+    page.get_by_text("8:", exact=True).wait_for()
+    page.evaluate("() => unmount()")
+
+    page.wait_for_function("() => server.sessions.size === 0")
+
+
+def test_a_page_that_loses_its_network_notices_that_its_connection_is_dead(page: Page) -> None:
+    page.evaluate("() => render(1)")
+    page.get_by_text("1: live").wait_for()
+
+    page.evaluate(
+        "() => { Object.assign(server.faults, { mute: true, down: true }); dispatchEvent(new Event('offline')); }"
+    )
+
+    page.get_by_text("1: offline").wait_for()
+
+
 def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connection(page: Page) -> None:
     page.evaluate("() => render(1)")
     page.get_by_text("1: live").wait_for()
@@ -164,6 +192,11 @@ def test_an_app_with_live_queries_does_its_work_in_bun(rooms: Site, folder: Path
     assert run_program([BUN], "live_journey", folder, rooms.environment) == {}
 
 
+def test_an_app_with_live_queries_does_its_work_in_node_20_which_has_no_socket(rooms: Site, folder: Path) -> None:
+    """Newer versions of Node run this without their WebSocket, too."""
+    assert run_program(["node"], "live_journey", folder, rooms.environment | {"withoutSocket": "yes"}) == {}
+
+
 def test_an_app_with_live_queries_does_its_work_in_a_page_of_another_origin(
     browser: Browser, rooms: Site, pages: StrictServer
 ) -> None:
@@ -171,6 +204,35 @@ def test_an_app_with_live_queries_does_its_work_in_a_page_of_another_origin(
     page.goto(pages.url)
 
     assert failures("live_journey", page.evaluate(IN_A_PAGE, ["live_journey", rooms.environment])) == {}
+
+
+IN_A_TAB: Final = """async ([url, key]) => {
+    const { createClient } = await import("/bundles/index.js");
+    const { createLive } = await import("/bundles/live/index.js");
+    const client = createClient(url, key, { storage: null });
+    await client.auth.signIn({ anonymous: true });
+    const query = { where: { topic: "tabs" } };
+    window.live = createLive(client);
+    live.collection("posts").watch(query, ({ items }) => { window.holds = items.map(({ _id }) => _id).join(); });
+}"""
+
+
+def test_complaint_23_eight_tabs_are_live_at_once(browser: Browser, rooms: Site, pages: StrictServer) -> None:
+    """Six streams of one origin are all that a browser allows over HTTP/1.1."""
+    context = browser.new_context()
+    tabs = [context.new_page() for _ in range(8)]
+    for tab in tabs:
+        tab.goto(pages.url)
+        tab.evaluate(IN_A_TAB, [rooms.url, rooms.key])
+    for tab in tabs:
+        tab.wait_for_function("() => live.state === 'live'")
+
+    headers = {"X-Bunbase-Key": rooms.secret}
+    httpx.put(f"{rooms.url}/v1/data/posts/tabs", json={"topic": "tabs"}, headers=headers).raise_for_status()
+
+    for tab in tabs:
+        tab.wait_for_function("() => window.holds === 'tabs'")
+    context.close()
 
 
 def test_the_lines_of_the_guide_of_live_queries_run_one_block_after_the_other(site: Site, folder: Path) -> None:

@@ -19,6 +19,8 @@ const RETRIES = 2;
 export interface Credentials {
   readonly ready: Promise<void>;
   readonly userId: string | undefined;
+  /** True if other tabs may see the same session. */
+  readonly shared: boolean;
   listen(hear: () => unknown): () => void;
   current(): Promise<string | null>;
   renewed(refused: string): Promise<string | null>;
@@ -47,6 +49,8 @@ export interface Wanted {
 export class Transport {
   readonly origin: string;
   credentials: Credentials | undefined;
+  /** The sign-in of a live connection, beside the token. By default it is the key. */
+  declare signIn?: { readonly key?: string; readonly project?: string };
 
   constructor(
     url: string,

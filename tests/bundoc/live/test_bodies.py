@@ -84,9 +84,9 @@ async def test_results_that_grow_are_weighed_and_the_ones_queried_last_lose_thei
 async def test_results_that_are_too_large_together_refuse_another_query(
     service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(registry, "MAX_TOTAL_BYTES", 2 * (len(TEXT) + 600))
     await put(service, "a", text=TEXT)
     await following.watch(SERVER, 1, LiveQuery("posts"))
-    monkeypatch.setattr(registry, "MAX_TOTAL_BYTES", 700)
 
     with pytest.raises(TooManyLiveQueries):
         await following.watch(SERVER, 2, LiveQuery("posts", limit=5))

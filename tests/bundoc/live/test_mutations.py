@@ -105,7 +105,7 @@ def count_only_what_comes(patch: Patch) -> None:
 
 def resume_without_the_log(patch: Patch) -> None:
     resumed = frames.resumed
-    patch.setattr(frames, "resumed", lambda rows, have, _touched, count: resumed(rows, have, (), count))
+    patch.setattr(frames, "resumed", lambda rows, have, _touched, count: resumed(rows, have, lambda _id: False, count))
 
 
 def ignore_rules_after_the_query(patch: Patch) -> None:

@@ -31,14 +31,15 @@ export interface PublishOptions {
 
 export class Channel {
   readonly name: string;
-  readonly #rooms: Rooms;
+  /** @internal */
+  readonly rooms: Rooms;
 
   /** @internal */
   constructor(name: string, rooms: Rooms) {
     if (typeof name !== "string" || !name) throw invalidValue("channel", "Use the name of a channel, such as rooms/7.");
     checkWhole("channel", name);
     this.name = name;
-    this.#rooms = rooms;
+    this.rooms = rooms;
   }
 
   /**
@@ -50,7 +51,7 @@ export class Channel {
    * ```
    */
   join(listener: ChannelListener, options: JoinOptions = {}): () => void {
-    return this.#rooms.join(this.name, listener, options);
+    return this.rooms.join(this.name, listener, options);
   }
 
   /**
@@ -62,7 +63,7 @@ export class Channel {
    * ```
    */
   async publish(data: unknown, { echo = true, timeoutMs }: PublishOptions = {}): Promise<number | undefined> {
-    return this.#rooms.feed.publish(this.name, data, echo, timeoutMs);
+    return this.rooms.feed.publish(this.name, data, echo, timeoutMs);
   }
 
   /**
@@ -73,6 +74,6 @@ export class Channel {
    * ```
    */
   setPresence(data: unknown): Promise<void> {
-    return this.#rooms.setPresence(this.name, data);
+    return this.rooms.setPresence(this.name, data);
   }
 }

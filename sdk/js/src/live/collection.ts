@@ -1,6 +1,7 @@
 /** The live queries and the local writes of one collection. */
 
 import type { CollectionTypes, Doc, Found, Insert, Patch, Query, Update } from "../data/types.js";
+import { invalidValue } from "../problem.js";
 import { path } from "../transport.js";
 import type { Outbox } from "./outbox.js";
 import type { LocalWrite } from "./overlay.js";
@@ -83,7 +84,7 @@ export class LiveCollection<C extends CollectionTypes> {
    */
   create(document: Insert<C>): Promise<Doc<C>> {
     const { _id: id = newId(), ...data } = document as { _id?: string };
-    return this.#add("create", id, data, {}) as Promise<Doc<C>>;
+    return this.#add<Doc<C>>("create", id, data, {});
   }
 
   /**
@@ -94,7 +95,7 @@ export class LiveCollection<C extends CollectionTypes> {
    * ```
    */
   put(id: string, document: Insert<C>, conditions: LocalWriteOptions = {}): Promise<Doc<C>> {
-    return this.#add("put", id, document, conditions) as Promise<Doc<C>>;
+    return this.#add<Doc<C>>("put", id, document, conditions);
   }
 
   /**
@@ -106,7 +107,7 @@ export class LiveCollection<C extends CollectionTypes> {
    * ```
    */
   patch(id: string, change: Patch<C> & Update<C>, conditions: LocalWriteOptions = {}): Promise<Doc<C>> {
-    return this.#add("patch", id, change, conditions) as Promise<Doc<C>>;
+    return this.#add<Doc<C>>("patch", id, change, conditions);
   }
 
   /**
@@ -116,8 +117,8 @@ export class LiveCollection<C extends CollectionTypes> {
    * await live.collection("posts").delete("first");
    * ```
    */
-  async delete(id: string, conditions: LocalWriteOptions = {}): Promise<void> {
-    await this.#add("delete", id, undefined, conditions);
+  delete(id: string, conditions: LocalWriteOptions = {}): Promise<void> {
+    return this.#add<void>("delete", id, undefined, conditions);
   }
 
   /** The result of a query for hooks. Nothing is sent before somebody subscribes. @internal */
@@ -130,13 +131,22 @@ export class LiveCollection<C extends CollectionTypes> {
     };
   }
 
-  #what({ where, sort, limit, select, count }: LiveQuery<C>): Watched {
+  #what({ where, sort, limit, select, count, ...others }: LiveQuery<C>): Watched {
+    noOthers(others);
     return { query: { collection: this.name, where, sort, limit, select, count } as { collection: string } };
   }
 
-  async #add(op: LocalWrite["op"], id: string, data: unknown, { ifRev, ifAbsent }: LocalWriteOptions): Promise<unknown> {
-    path(this.name, id);
-    return this.#outbox.add({ op, collection: this.name, id, data, conditions: { ifRev, ifAbsent } });
+  #add<T>(op: LocalWrite["op"], id: string, data: unknown, { ifRev, ifAbsent, ...others }: LocalWriteOptions): Promise<T> {
+    const write = { op, collection: this.name, id, data, conditions: { ifRev, ifAbsent } };
+    const add = async () => {
+      noOthers(others);
+      path(this.name, id);
+      return this.#outbox.add(write);
+    };
+    const made = add();
+    // with this listener, an app need not wait for each write
+    if (this.#outbox.onRefused) made.catch((problem) => this.#outbox.tell(write as LocalWrite, problem));
+    return made as Promise<T>;
   }
 }
 
@@ -155,4 +165,9 @@ function ending(signal: AbortSignal | undefined, begin: () => () => void): () =>
 function newId(): string {
   const random = crypto.getRandomValues(new Uint32Array(3));
   return [Date.now(), ...random].map((number) => number.toString(36).padStart(number > 2 ** 32 ? 9 : 7, "0")).join("");
+}
+
+/** Refuses what a call would ignore: without its filter, a query has all documents. */
+function noOthers(others: object): void {
+  for (const name of Object.keys(others)) throw invalidValue(name, "No such option.");
 }

@@ -33,15 +33,16 @@ class Why(StrEnum):
 class Group:
     """`result` is the state at the change `seq` of the history `epoch`.
 
-    `told`: the rows after the last diff. `caller`: a caller with this view. `stale`: a query must run before anything
-    is told, because of `why`. `regroup`: the rules may have changed, so the view of each member must be made again.
-    `second`: of each minute, when the result is checked. `slim`: its rows have no bodies, so each change that may
-    concern it makes it stale.
+    `told`: the rows after the last diff. `caller`: a caller with this view. `user`: for whom limits count the group.
+    `stale`: a query must run before anything is told, because of `why`. `regroup`: the rules may have changed, so the
+    view of each member must be made again. `second`: of each minute, when the result is checked. `slim`: its rows have
+    no bodies, so each change that may concern it makes it stale.
     """
 
     def __init__(self, asked: ParsedLive, caller: Caller, result: Result, epoch: str, seq: int) -> None:
         self.asked = asked
         self.caller = caller
+        self.user = caller.counted_as
         self.members: dict[Member, None] = {}
         self.edges: Counter[Edge] = Counter()  # how many watches of each edge hold the result
         self.turn = 0

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from copy import copy
@@ -50,6 +51,7 @@ log = logger("bundoc")
 
 REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
 AHEAD_SECONDS: Final = 1.0
+USER_SECONDS: Final = 0.5  # of processor time, in which the changes of a round are applied to the results of one user
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
 
@@ -60,7 +62,7 @@ class Hub:
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups.
+    `beginnings`: the queries that make new groups. `spent`: how long the groups of each user took in this round.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
@@ -76,6 +78,7 @@ class Hub:
         self.again: set[asyncio.Task[None]] = set()
         self.epoch, self.seq = "", -1
         self.entering = 0
+        self.spent: defaultdict[str, float] = defaultdict(float)
         self.slices = Slices()
         engine.follow(project, self.tail.take)
         self.rounds = asyncio.create_task(self._go_round())
@@ -178,7 +181,7 @@ class Hub:
         done = self.beginnings.done(view.name)
         begins = done is None
         if done is None:
-            self.groups.check_room(member.asked.collection, len(self.beginnings.by_view))
+            self.beginnings.check_room(self.groups, member.asked, view, member.caller.counted_as)
             done = self.beginnings.begin(view.name, member.asked, member.caller)
         name, begun = await asyncio.shield(done)
         if not begins and name != view.name:
@@ -188,9 +191,13 @@ class Hub:
         return begun
 
     def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
-        """Return the group of a first query. `altered`: as in the tail before its snapshot."""
+        """Return the group of a first query. `altered`: as in the tail before its snapshot.
+
+        Raises: TooManyLiveQueries.
+        """
         if (there := self.groups.by_name.get(found.view)) is not None:
             return there
+        self.groups.check_result(first.user, result.window)
         group = Group(first.asked, first.caller, result, found.epoch, found.seq)
         if not self.epoch:
             self.epoch, self.seq = found.epoch, found.seq
@@ -208,6 +215,8 @@ class Hub:
             group.members.pop(member, None)
             if not group.members:
                 self.groups.remove(group)
+            else:
+                self.groups.recharge(group)
 
     async def _go_round(self) -> None:
         tried = 0
@@ -242,17 +251,14 @@ class Hub:
 
     async def _round(self) -> None:
         self.tail.news.clear()
+        self.spent.clear()
         self._settle_doubts()
         self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
         began = time.monotonic()
-        while self.groups.stale or self.again:
-            if self.again:  # these members may hold a result that is not told any more
-                await asyncio.wait(self.again)
-                self.groups.mark_ahead(self.seq)
-            self._settle_doubts()
-            if self.groups.stale:
-                await self._run_stale()
+        await self._query_stale()
+        self.groups.mark_due(time.time() * 1000)  # the queries may have taken seconds, and documents expired meanwhile
+        await self._query_stale()
         took = time.monotonic() - began
         barrier = Barrier(self.project, self.epoch, self.seq, self.tail.committed_at)
         await self.telling.tell(self.groups.by_name, barrier, self.slices)
@@ -262,6 +268,16 @@ class Hub:
         if self.doubtful:
             self.tail.news.set()
         await asyncio.sleep(min(REST_SECONDS, took))
+
+    async def _query_stale(self) -> None:
+        """Run queries until no group is stale."""
+        while self.groups.stale or self.again:
+            if self.again:  # these members may hold a result that is not told any more
+                await asyncio.wait(self.again)
+                self.groups.mark_ahead(self.seq)
+            self._settle_doubts()
+            if self.groups.stale:
+                await self._run_stale()
 
     def _settle_doubts(self) -> None:
         """Make the groups stale that may have been asked under rules of before an alteration."""
@@ -307,6 +323,15 @@ class Hub:
             await self.slices.turn()
 
     def _follow(self, group: Group, before: Image, after: Image) -> None:
+        """Apply a change to the result of a group. A user whose groups take too long together gets queries instead."""
+        if self.spent[group.user] > USER_SECONDS:
+            self.groups.mark([group], Why.CHANGE)
+            return
+        began = time.thread_time()
+        self._follow_change(group, before, after)
+        self.spent[group.user] += time.thread_time() - began
+
+    def _follow_change(self, group: Group, before: Image, after: Image) -> None:
         window = group.result.window
         metrics.bundoc_live_evaluations.inc()
         try:

@@ -14,6 +14,7 @@ import msgspec
 from bunbase.bundoc.live.asked import SPARES
 
 DIGEST_BYTES: Final = 16
+ROW_BYTES: Final = 300  # the memory of a row without its body
 
 by_key = attrgetter("key")
 
@@ -55,6 +56,11 @@ class Window:
     @property
     def shown(self) -> list[HeldRow]:
         return self.rows[: self.limit]
+
+    @property
+    def total_bytes(self) -> int:
+        """How much memory the rows take with their bodies."""
+        return self.bytes + ROW_BYTES * len(self.rows)
 
     @property
     def lacks_rows(self) -> bool:

@@ -35,10 +35,10 @@ from bunbase.contracts.buncast import (
     SubscriptionEnded,
 )
 from bunbase.gateway.live import messages
+from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
 from bunbase.gateway.live.session import Blocked, Session
-from bunbase.gateway.live.slots import Slots
 from bunbase.gateway.live.streams import heard
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id
@@ -46,8 +46,6 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-ASKING: Final = 64  # calls of `join` at once
-ASKING_OF_PROJECT: Final = 16  # those of one project: each may wait for documents that rules look up
 SILENT_SECONDS: Final = 10.0  # a stream sends a sign of life every 2 s
 REOPEN_SECONDS: Final = 0.2
 OPEN_SECONDS: Final = 10.0  # how long a first join waits for the stream
@@ -79,7 +77,7 @@ class LiveChannels:
         self.rooms: dict[str, dict[ChannelJoin, None]] = {}
         self.silent: dict[int, Silent] = {}
         self.open = asyncio.Event()
-        self.slots = Slots(ASKING, ASKING_OF_PROJECT)
+        self.asking = Asking()
 
     # the calls of sessions
 
@@ -333,7 +331,7 @@ class LiveChannels:
             except TimeoutError:
                 raise Unreachable("Channels are not available now: try again.") from None
         session = join.session
-        async with self.slots.of(session.caller.project):
+        async with self.asking.turn(session.caller):
             if join.ended or session.closed or session.blocked:
                 return
             number = join.number = next(self.counter)

@@ -2,7 +2,7 @@
 
 The life of a watch:
 
-1. `begin` asks Bundoc under a new number. Up to ASKING calls run at once, so that a restart does not drown Bundoc.
+1. `begin` asks Bundoc under a new number. Not all calls run at once, so that a restart does not drown Bundoc.
 2. `Started` comes in the stream: the session gets `now`, and the watch joins its group.
 3. A `Diff` of the group goes to each session of the group, as the same bytes. At the `Barrier`, each session that got
    something gets `at`.
@@ -25,6 +25,7 @@ from typing import Any, Final, Protocol
 from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Live, LiveEvent, LiveQuery, NoLiveStream, Started
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.live import messages
+from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.session import Session, Watch
 from bunbase.gateway.live.streams import heard
 from bunbase.gateway.live.usage import ConnectionUsage
@@ -37,7 +38,6 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-ASKING: Final = 64  # calls of `watch` at once
 SILENT_SECONDS: Final = 30.0  # a stream sends a sign of life every 10 s
 REOPEN_SECONDS: Final = 0.2
 OPEN_SECONDS: Final = 10.0  # how long a first watch waits for the stream
@@ -101,7 +101,7 @@ class Queries:
         self.groups: dict[str, Group] = {}
         self.standings: dict[str, Standing] = {}
         self.open = asyncio.Event()
-        self.asking = asyncio.Semaphore(ASKING)
+        self.asking = Asking()
         self.leaving: list[int] = []  # numbers that Bundoc must forget
         self.leaver: asyncio.Task[None] | None = None
 
@@ -364,7 +364,7 @@ class Queries:
                     await self.open.wait()
             except TimeoutError:
                 raise Unreachable("Live queries are not available now: try again.") from None
-        async with self.asking:
+        async with self.asking.turn(session.caller):
             if watch.ended or session.closed:
                 return
             if session.blocked:

@@ -43,6 +43,8 @@ from bunbase.pkg.websocket.frames import CloseCode
 log = logger("live")
 
 TURNS: Final = 40  # sessions are visited in this many parts, each part once in `ping_seconds`
+SILENCE_LOOKS: Final = 8  # in each turn, this many parts are searched for silent clients
+LAST_SECONDS: Final = 1.0  # a silent client may still read why its connection ends
 RESTART_RATE: Final = 500  # clients per second that come back after a restart
 MAX_BEHIND_SECONDS: Final = 120.0  # a client that reads a little now and then is not slow, but not for ever
 
@@ -243,17 +245,23 @@ class LiveServer:
                 self.deadlines.run_due()
                 self._tend_slow()
                 self.writer.report()
+                for look in range(SILENCE_LOOKS):
+                    self._end_silent(self.turns[(turn + look * TURNS // SILENCE_LOOKS) % TURNS])
                 self._ping(self.turns[turn])
             except Exception:
                 log.exception("the care for live connections failed")
 
-    def _ping(self, sessions: dict[Session, None]) -> None:
+    def _end_silent(self, sessions: dict[Session, None]) -> None:
+        """End the connections whose clients do not answer pings. Their members of channels are gone, too."""
         silent = time.monotonic() - self.settings.silent_seconds
+        for session in [one for one in sessions if one.heard_at < silent and not one.closed]:
+            if session.outlet.answers_pings and session.signed is not None and not session.blocked & Blocked.READER:
+                session.bye("silent", CloseCode.NORMAL)
+                asyncio.get_running_loop().call_later(LAST_SECONDS, session.outlet.abort)
+
+    def _ping(self, sessions: dict[Session, None]) -> None:
         for session in list(sessions):
             if session.signed is None or session.blocked & Blocked.READER:
-                continue
-            if session.heard_at < silent and session.outlet.answers_pings:
-                session.bye("silent", CloseCode.NORMAL)
                 continue
             barrier = self.queries.barrier_of(session)
             session.put(b'{"t":"ping"%b' % (b"," + barrier[10:] if barrier else b"}"))
