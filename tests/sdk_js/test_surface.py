@@ -49,7 +49,7 @@ PUBLIC: Final = re.compile(
 )
 # most bytes of an app that imports the whole entry, minified and gzipped; decisions 0071 and 0096 have the reasons
 BYTES: Final = {
-    "index": 8_640,
+    "index": 8_700,
     "auth/index": 6_560,
     "data/index": 5_000,
     "functions/index": 3_850,

@@ -53,7 +53,7 @@ class Reading:
     def waiting(self) -> bytes:
         match self.outlet:
             case EventOutlet() as events:
-                return bytes(events.waiting)
+                return b"".join(events.waiting)
             case PollOutlet() as poll:
                 return b"".join(poll.waiting)
         raise AssertionError(self.outlet)
@@ -111,7 +111,7 @@ async def test_nothing_is_told_between_the_expiry_and_the_new_token(transport: s
         assert b"after the expiry" not in client.waiting
 
         place.signing.expires_in = 900.0
-        client.lines.receive(client.outlet, [b'{"t":"auth","key":"pk_x","token":"ada"}'])
+        await client.lines.receive(client.outlet, [b'{"t":"auth","key":"pk_x","token":"ada"}'])
 
         found = await client.until("after the expiry")
         assert "hello" in client.kinds(found)
