@@ -1,13 +1,30 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.edge import EdgeStream
 from bunbase.buncast.sent_keys import KEPT_SECONDS, SentKeys
-from bunbase.contracts.buncast import Message, Published, PublishLimited
+from bunbase.buncast.service import BuncastService
+from bunbase.contracts.buncast import (
+    ChannelRules,
+    ChannelSpec,
+    Join,
+    Message,
+    NewMessage,
+    Published,
+    PublishLimited,
+    TooManyMembers,
+)
+from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.pkg.idempotency import Attempt
+from tests.buncast.model import ModelEdge
+from tests.buncast.rooms import PROJECT, SECRET, opened_buncast
+from tests.rooms import publishable_caller
 
+OPEN = {"open/{x}": ChannelSpec(ChannelRules("true", "true", "true"), presence=True)}
 RESULT = (Published("a", "e", 1),)
 
 
@@ -25,14 +42,14 @@ def test_a_bucket_allows_its_rate_and_a_burst_of_one_second() -> None:
 
 
 def test_keys_are_kept_for_two_minutes_and_are_bounded() -> None:
-    keys = SentKeys(most=2)
-    keys.keep(Attempt(b"1", b"r"), RESULT, 0.0)
-    keys.keep(Attempt(b"2", b"r"), RESULT, 1.0)
+    keys = SentKeys(most=2, most_of_one=2)
+    keys.keep(Attempt(b"1", b"r"), RESULT, "", 0.0)
+    keys.keep(Attempt(b"2", b"r"), RESULT, "", 1.0)
     assert keys.find(Attempt(b"1", b"r"), 100.0) == RESULT
     with pytest.raises(PublishLimited):
-        keys.check_room(1, 100.0)
-    keys.check_room(0, 100.0)
-    keys.check_room(1, KEPT_SECONDS)
+        keys.check_room("", 1, 100.0)
+    keys.check_room("", 0, 100.0)
+    keys.check_room("", 1, KEPT_SECONDS)
     assert keys.find(Attempt(b"1", b"r"), KEPT_SECONDS) is None
     assert len(keys) == 1
 
@@ -49,3 +66,72 @@ async def test_an_edge_that_reads_too_slowly_loses_its_stream() -> None:
 
     assert await stream.next(1) is None
     assert stream.behind
+
+
+def user(uid: str) -> Caller:
+    return publishable_caller(PROJECT, EndUser(uid, None, "user", {}, f"ses_{uid}"))
+
+
+def visitor(ip: str) -> Caller:
+    return Caller(CallerKind.PUBLISHABLE, project=PROJECT, ip=ip)
+
+
+async def publish(service: BuncastService, caller: Caller, count: int, key: str = "") -> bool:
+    """Return False if a limit refuses the messages."""
+    messages = [NewMessage(f"open/{n}", b"1", f"{key}{n}" if key else "") for n in range(count)]
+    try:
+        await service.publish(caller, tuple(messages))
+    except PublishLimited:
+        return False
+    return True
+
+
+ONE, SAME, OTHER = visitor("2001:db8::1"), visitor("2001:db8::2"), visitor("2001:db8:1::1")
+CALLERS = [(user("ada"), user("ada"), user("bob")), (ONE, SAME, OTHER), (ONE, SAME, user("bob"))]
+
+
+@pytest.mark.parametrize(("first", "same", "other"), CALLERS)
+async def test_one_caller_cannot_use_up_the_message_keys_of_all(first: Caller, same: Caller, other: Caller) -> None:
+    async with opened_buncast(OPEN, caller_message_keys=10, project_message_keys=22) as service:
+        assert await publish(service, first, 10, "a")
+        assert not await publish(service, same, 1, "b")
+        assert await publish(service, same, 10)  # without keys
+        assert await publish(service, other, 10, "c")
+        assert not await publish(service, SECRET, 3, "d")  # all keys of the project
+        assert await publish(service, SECRET, 2, "d")
+
+
+@pytest.mark.parametrize(("first", "same", "other"), CALLERS)
+async def test_one_caller_cannot_use_up_the_messages_of_all(first: Caller, same: Caller, other: Caller) -> None:
+    async with opened_buncast(OPEN, caller_messages_per_second=10, project_messages_per_second=1000) as service:
+        assert await publish(service, first, 10)
+        assert not await publish(service, same, 10)
+        assert await publish(service, other, 10)
+        assert await publish(service, SECRET, 100)
+
+        await asyncio.sleep(1.05)  # the buckets are full again
+        await service.trim()
+
+        assert service.projects[PROJECT].project.callers == {}
+
+
+@pytest.mark.parametrize(("first", "same", "other"), CALLERS)
+async def test_one_caller_cannot_fill_the_members_of_all(first: Caller, same: Caller, other: Caller) -> None:
+    data = b'"' + b"x" * 2000 + b'"'
+    async with opened_buncast(OPEN, caller_members_mib=1, members_mib=2) as service:
+        edge = ModelEdge(service, "edge")
+        await edge.opened.wait()
+        entered = 0
+        while service.projects[PROJECT].project.members_size.bytes < (1 << 20) - 2302:
+            one = (first, same)[entered % 2]
+            await service.join(one, "edge", entered, Join(f"open/{entered}", None, data, f"c{entered}"))
+            entered += 1
+        with pytest.raises(TooManyMembers, match="one user or address"):
+            await service.join(same, "edge", 1000, Join("open/1000", None, data, "too many"))
+        await service.join(other, "edge", 1001, Join("open/1", None, data, "another"))
+
+        size = service.projects[PROJECT].project.members_size
+        assert size.count == entered + 1
+        await service.leave("edge", tuple(range(1002)))
+        assert (size.bytes, size.count, dict(size.by_caller)) == (0, 0, {})
+        await edge.stop()

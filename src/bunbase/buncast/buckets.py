@@ -4,6 +4,8 @@ from __future__ import annotations
 
 
 class Bucket:
+    __slots__ = ("_at", "_level", "per_second")  # each channel may have one
+
     def __init__(self, per_second: int, now: float) -> None:
         self.per_second = per_second
         self._level = float(per_second)

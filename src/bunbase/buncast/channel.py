@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import msgspec
 
 from bunbase.buncast.buckets import Bucket
@@ -25,7 +23,23 @@ class ReadyMessage(msgspec.Struct, frozen=True):
 
 
 class Channel:
-    """`handle`: names the channel in events. `kind`, `params`: its definition."""
+    """`handle`: names the channel in events. `kind`, `params`: its definition.
+
+    A visitor can make many channels, so each one is small: CHANNEL_BYTES.
+    """
+
+    __slots__ = (
+        "_edges",
+        "_seeing",
+        "bucket",
+        "handle",
+        "kind",
+        "name",
+        "params",
+        "presence",
+        "ring",
+        "subscriptions",
+    )
 
     def __init__(
         self, name: str, handle: str, definition: tuple[ChannelKind, dict[str, str]], ring: Ring, presence: Presence
@@ -35,10 +49,10 @@ class Channel:
         self.kind, self.params = definition
         self.ring = ring
         self.presence = presence
-        self.subscriptions: set[Subscription] = set()
+        self.subscriptions: dict[Subscription, None] = {}  # an empty set takes 150 bytes more
         self.bucket: Bucket | None = None
-        self._edges: Counter[EdgeStream] = Counter()
-        self._seeing: Counter[EdgeStream] = Counter()
+        self._edges: dict[EdgeStream, int] = {}
+        self._seeing: dict[EdgeStream, int] = {}
 
     @property
     def empty(self) -> bool:
@@ -58,10 +72,10 @@ class Channel:
 
     def enter(self, one: Subscription, since: Position | str | None, now: float) -> None:
         """Begin a subscription, whose `sees` and `member` are set."""
-        self.subscriptions.add(one)
-        self._edges[one.edge] += 1
+        self.subscriptions[one] = None
+        _add(self._edges, one.edge, 1)
         if one.sees:
-            self._seeing[one.edge] += 1
+            _add(self._seeing, one.edge, 1)
         self.ring.trim(now, self.kind.history)
         self.tell(one, self.ring.replay(since))
 
@@ -89,12 +103,10 @@ class Channel:
         """End a subscription. `linger_until`: how long its member stays; None if it leaves at once. Idempotent."""
         if one not in self.subscriptions:
             return
-        self.subscriptions.discard(one)
-        self._edges[one.edge] -= 1
-        self._edges += Counter()  # without those at zero
+        del self.subscriptions[one]
+        _add(self._edges, one.edge, -1)
         if one.sees:
-            self._seeing[one.edge] -= 1
-            self._seeing += Counter()
+            _add(self._seeing, one.edge, -1)
         one.edge.subscriptions.pop(one.number, None)
         if (member := one.own_member) is not None:
             if linger_until is None:
@@ -118,3 +130,11 @@ class Channel:
         self.kind = kind
         self.params = params
         self.ring.trim(now, kind.history)
+
+
+def _add(counts: dict[EdgeStream, int], edge: EdgeStream, change: int) -> None:
+    """Change the count of an edge. Edges that are not counted have no entry."""
+    if count := counts.get(edge, 0) + change:
+        counts[edge] = count
+    else:
+        del counts[edge]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterable
 from typing import Any, Final
@@ -13,7 +14,8 @@ from bunbase.buncast.documents import Documents, Reading
 from bunbase.buncast.edge import Subscription
 from bunbase.buncast.permissions import bound_by_rules, denied
 from bunbase.buncast.project import Project
-from bunbase.buncast.rules import Address, Decision, Subject
+from bunbase.buncast.rules import Address, Budget, Decision, Subject
+from bunbase.buncast.turns import Turns
 from bunbase.contracts.bundoc.problems import BundocBusy, WriteContended
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Act, Caller
@@ -44,9 +46,10 @@ class Deciding:
     Symptom without this: somebody who was removed while the rule looked up the membership stayed in the channel.
     """
 
-    def __init__(self, project: Project, bundoc: Bundoc, clock: Clock) -> None:
+    def __init__(self, project: Project, bundoc: Bundoc, clock: Clock, turns: Turns) -> None:
         self.project = project
         self.clock = clock
+        self.turns = turns
         self.documents = Documents(bundoc, project.id, self.again, self._lost)
         self._pending: dict[Subscription, None] = {}
         self._failures: dict[Subscription, int] = {}
@@ -72,11 +75,11 @@ class Deciding:
                 self.documents.forget_reading(reading)
         raise WriteContended("The documents that the rules of this channel look up change too often. Try again.")
 
-    async def may_publish(self, caller: Caller, channel: str, message: bytes) -> bool:
+    async def may_publish(self, caller: Caller, channel: str, message: bytes, budget: Budget) -> bool:
         """Raises: Unreachable, BundocBusy."""
         kind, params = self.project.definitions.of(channel)
         subject = Subject(auth_of(caller.user), channel, params, self.clock.now(), message)
-        return await Decision(self.documents.read).allows(kind.rules.get("publish"), subject)
+        return await Decision(self.documents.read, self.turns, budget).allows(kind.rules.get("publish"), subject)
 
     async def may_enter(self, caller: Caller, one: Subscription, data: bytes) -> bool:
         """Decide about new data of a member. Raises: as `verdict`."""
@@ -119,7 +122,7 @@ class Deciding:
         async def fetch(address: Address) -> dict[str, Any] | None:
             return await self.documents.fetch(reading, address)
 
-        decision = Decision(fetch)
+        decision = Decision(fetch, self.turns, Budget())
         subject = Subject(auth_of(caller.user), channel, params, self.clock.now())
         subscribes = await decision.allows(kind.rules.get("subscribe"), subject)
         sees = enters = False
@@ -132,7 +135,7 @@ class Deciding:
 
     async def _decide_all(self) -> None:
         while self._pending:
-            some = list(self._pending)[:AT_ONCE]
+            some = list(itertools.islice(self._pending, AT_ONCE))
             for one in some:
                 del self._pending[one]
             await asyncio.gather(*[self._decide_again(one) for one in some])

@@ -6,6 +6,7 @@ from typing import Final
 
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.pkg.ip_addresses import neighbourhood
 
 DENIED: Final = "The rules of this channel do not allow this."
 
@@ -30,6 +31,16 @@ def bound_by_rules(caller: Caller, act: Act) -> bool:
             return False
         case _:
             raise RuleDenied(DENIED)
+
+
+def limited_name(caller: Caller) -> str:
+    """Return the name under which the limits of one caller count it: its user, or the address of a visitor.
+
+    Return "" for servers and members of the project, which have no limits of their own.
+    """
+    if caller.kind is not CallerKind.PUBLISHABLE:
+        return ""
+    return f"user {caller.user.uid}" if caller.user is not None else f"address {neighbourhood(caller.ip)}"
 
 
 def denied(what: str, channel: str) -> RuleDenied:

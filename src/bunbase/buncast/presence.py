@@ -6,7 +6,7 @@ while, in which the same user can continue it with another connection.
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from typing import Any, Final, Literal
 
 import msgspec
@@ -24,7 +24,8 @@ class Member(msgspec.Struct, eq=False):
     """`number`: names the member among those of its channel. `owner`: the subscription that the member belongs to;
     None after it has left.
 
-    `until`: the time at which a lingering member leaves; None for a member with an open connection.
+    `until`: the time at which a lingering member leaves; None for a member with an open connection. `caller`: the name
+    under which its memory is counted.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Member(msgspec.Struct, eq=False):
     data: bytes
     owner: Any
     until: float | None = None
+    caller: str = ""
 
     @property
     def name(self) -> str:
@@ -44,20 +46,34 @@ class Member(msgspec.Struct, eq=False):
 
 
 class MembersSize:
-    """The memory of all members of a project, in `bytes`, and their number `count`."""
+    """The memory of all members of a project, in `bytes`, and their number `count`.
+
+    `by_caller`: the memory of the members of each caller with a limit of its own.
+    """
 
     def __init__(self) -> None:
         self.bytes = self.count = 0
+        self.by_caller: Counter[str] = Counter()
+
+    def add(self, caller: str, bytes: int, count: int = 0) -> None:
+        self.bytes += bytes
+        self.count += count
+        if caller:
+            self.by_caller[caller] += bytes
+            if not self.by_caller[caller]:
+                del self.by_caller[caller]
 
 
 class Presence:
     """`large`: there are so many members that only their number is sent. `total`: counts the members' memory."""
 
+    __slots__ = ("_by_connection", "_changed", "_last", "_lingering", "_told_at", "large", "members", "total")
+
     def __init__(self, total: MembersSize) -> None:
         self.total = total
         self.members: dict[int, Member] = {}
         self.large = False
-        self._numbers = itertools.count(1)
+        self._last = 0  # the number of the newest member
         self._by_connection: dict[str, Member] = {}
         self._lingering: dict[int, Member] = {}
         self._changed: dict[int, Word] = {}
@@ -68,15 +84,17 @@ class Presence:
         """True if `tick` has something to do later."""
         return bool(self._changed or self._lingering)
 
-    def enter(self, owner: Any, uid: str | None, connection: str, resumes: str, data: bytes) -> Member:
+    def enter(
+        self, owner: Any, uid: str | None, connection: str, resumes: str, data: bytes, caller: str = ""
+    ) -> Member:
         """Return the member of a subscription: a new one, or that of the connection that it resumes."""
         member = self._resumed(uid, connection, resumes)
         if member is None:
-            member = Member(next(self._numbers), uid, connection, data, owner)
+            self._last += 1
+            member = Member(self._last, uid, connection, data, owner, caller=caller)
             self.members[member.number] = member
             self._by_connection[connection] = member
-            self.total.bytes += member.size
-            self.total.count += 1
+            self.total.add(caller, member.size, 1)
             self._changed[member.number] = "enter"
             return member
         del self._by_connection[member.connection]
@@ -88,7 +106,7 @@ class Presence:
 
     def update(self, member: Member, data: bytes) -> None:
         if data != member.data:
-            self.total.bytes += len(data) - len(member.data)
+            self.total.add(member.caller, len(data) - len(member.data))
             member.data = data
             self._changed.setdefault(member.number, "update")
 
@@ -102,8 +120,7 @@ class Presence:
             return
         del self._by_connection[member.connection]
         self._lingering.pop(member.number, None)
-        self.total.bytes -= member.size
-        self.total.count -= 1
+        self.total.add(member.caller, -member.size, -1)
         member.owner = None
         self._changed[member.number] = "leave"  # also if its entrance was not told: it may be in a list of `body`
 

@@ -12,23 +12,24 @@ from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.channel import Channel
 from bunbase.buncast.definitions import Definitions
 from bunbase.buncast.edge import Subscription
-from bunbase.buncast.presence import MembersSize, Presence
+from bunbase.buncast.presence import MEMBER_BYTES, MembersSize, Presence
 from bunbase.buncast.ring import Ring, Shelf
 from bunbase.buncast.sent_keys import SentKeys
 from bunbase.buncast.settings import BuncastSettings
+from bunbase.buncast.turns import Turns
 from bunbase.contracts.buncast import ChannelProjectDeleted, TooManyMembers, TooManySubscriptions
 from bunbase.pkg.errors import Problem
 
 EPOCH_BYTES: Final = 6
-SLICE: Final = 1000  # channels that are looked at before other work gets a turn
 IDLE_SECONDS: Final = 60.0  # after this time without any state, a project is forgotten
 
 handles = itertools.count(1)
 
 
 class Project:
-    """`busy`: the channels with changes of members to tell. `gone`: the project was deleted. `changing`: held while the
-    definitions are replaced."""
+    """`callers`: the messages of each caller with a limit of its own. `busy`: the channels with changes of members to
+    tell. `gone`: the project was deleted. `changing`: held while the definitions are replaced.
+    """
 
     def __init__(
         self, id: str, definitions: Definitions, settings: BuncastSettings, now: float, on_busy: Callable[[], None]
@@ -39,9 +40,10 @@ class Project:
         self.channels: dict[str, Channel] = {}
         self.busy: set[Channel] = set()
         self.on_busy = on_busy
-        self.shelf = Shelf(settings.history_mib << 20)
+        self.shelf = Shelf(settings.history_mib << 20, self._forget_name)
         self.members_size = MembersSize()
-        self.keys = SentKeys()
+        self.keys = SentKeys(settings.project_message_keys, settings.caller_message_keys)
+        self.callers: dict[str, Bucket] = {}
         self.bucket = Bucket(settings.project_messages_per_second, now)
         self.subscriptions: set[Subscription] = set()
         self.changing = asyncio.Lock()
@@ -61,8 +63,19 @@ class Project:
                 limit=self.settings.max_subscriptions,
             )
 
-    def check_members_room(self, data: bytes) -> None:
-        """Raises: TooManyMembers."""
+    def bucket_of(self, caller: str, now: float) -> Bucket:
+        """Return the bucket of a caller's messages."""
+        if (bucket := self.callers.get(caller)) is None:
+            bucket = self.callers[caller] = Bucket(self.settings.caller_messages_per_second, now)
+        return bucket
+
+    def check_members_room(self, caller: str, data: bytes) -> None:
+        """Check the room for a member of a caller. `caller`: its name for limits. Raises: TooManyMembers."""
+        most = self.settings.caller_members_mib
+        if caller and self.members_size.by_caller[caller] + len(data) + MEMBER_BYTES > most << 20:
+            raise TooManyMembers(
+                f"The data of the members of one user or address can have {most} MiB together.", limit=most << 20
+            )
         if self.members_size.bytes + len(data) > self.settings.members_mib << 20:
             raise TooManyMembers(
                 f"The data of a project's members can have {self.settings.members_mib} MiB together.",
@@ -73,7 +86,7 @@ class Project:
         """Return a channel; make it if it has no state yet."""
         channel = self.channels.get(name)
         if channel is None:
-            ring = Ring(secrets.token_hex(EPOCH_BYTES), self.shelf)
+            ring = Ring(name, secrets.token_hex(EPOCH_BYTES), self.shelf)
             presence = Presence(self.members_size)
             channel = Channel(name, f"c{next(handles)}", self.definitions.of(name), ring, presence)
             self.channels[name] = channel
@@ -83,6 +96,10 @@ class Project:
         if channel.empty and self.channels.get(channel.name) is channel:
             del self.channels[channel.name]
             self.busy.discard(channel)
+
+    def _forget_name(self, name: str) -> None:
+        if (channel := self.channels.get(name)) is not None:
+            self.forget_if_empty(channel)
 
     def note(self, channel: Channel, now: float) -> None:
         """Tell the members of a channel that were changed, now or as soon as it is allowed."""
@@ -114,22 +131,34 @@ class Project:
                 self.busy.discard(channel)
             self.forget_if_empty(channel)
 
-    def redefine(self, definitions: Definitions, now: float) -> None:
-        self.definitions = definitions
+    async def redefine(self, turns: Turns, now: float) -> None:
+        """Let all channels follow the present definitions. Other work gets a turn in between."""
         for channel in list(self.channels.values()):
-            channel.redefine(*definitions.of(channel.name), now)
-            self.forget_if_empty(channel)
+            await turns.free()
+            with turns:
+                channel.redefine(*self.definitions.of(channel.name), now)
+                self.forget_if_empty(channel)
 
-    async def trim(self, now: float) -> None:
+    async def end_all(self, problem: Problem, turns: Turns, now: float) -> None:
+        """End all subscriptions. Other work gets a turn in between."""
+        for one in list(self.subscriptions):
+            await turns.free()
+            with turns:
+                self.end(one, problem, now)
+
+    async def trim(self, turns: Turns, now: float) -> None:
         """Drop everything that is too old. Other work gets a turn in between."""
         self.keys.trim(now)
-        for count, channel in enumerate(list(self.channels.values()), 1):
-            channel.ring.trim(now, channel.kind.history)
-            self.forget_if_empty(channel)
-            if count % SLICE == 0:
-                await asyncio.sleep(0)
+        for caller, bucket in list(self.callers.items()):
+            if bucket.full(now):
+                del self.callers[caller]
+        for channel in list(self.channels.values()):
+            await turns.free()
+            with turns:
+                channel.ring.trim(now, channel.kind.history)
+                self.forget_if_empty(channel)
 
     def idle(self, now: float) -> bool:
         """True if the project can be forgotten."""
-        used = self.channels or self.keys or self.subscriptions or self.changing.locked()
+        used = self.channels or self.keys or self.callers or self.subscriptions or self.changing.locked()
         return not used and now - self.used_at > IDLE_SECONDS and self.bucket.full(now)

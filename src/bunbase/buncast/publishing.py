@@ -11,8 +11,10 @@ from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.channel import ReadyMessage
 from bunbase.buncast.deciding import Deciding
 from bunbase.buncast.patterns import BadName, check_name
-from bunbase.buncast.permissions import bound_by_rules, denied
+from bunbase.buncast.permissions import bound_by_rules, denied, limited_name
 from bunbase.buncast.project import Project
+from bunbase.buncast.rules import Budget
+from bunbase.buncast.turns import Turns
 from bunbase.contracts.buncast import (
     MAX_DATA_BYTES,
     MAX_KEY,
@@ -24,7 +26,7 @@ from bunbase.contracts.buncast import (
 )
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.idempotency import scope_of
-from bunbase.pkg import metrics
+from bunbase.pkg import effort, metrics
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
@@ -38,6 +40,7 @@ def checked_json(data: bytes, most: int, path: str) -> bytes:
     """Return JSON text in one line. Raises: MessageTooLarge, InvalidInput."""
     if len(data) > most:
         raise MessageTooLarge(f"This has {len(data)} bytes of JSON; at most {most} are allowed.", limit=most, path=path)
+    effort.note(2 * len(data))
     try:
         msgspec.json.decode(data)
         return msgspec.json.format(data, indent=-1)  # a stream of events needs one line
@@ -45,18 +48,27 @@ def checked_json(data: bytes, most: int, path: str) -> bytes:
         raise InvalidInput.at(path, NOT_JSON) from None
 
 
-class Publishing:
-    """The messages of one call. `attempts`: one for each message with a key. `whole`: for the key of the call.
+async def checked_messages(messages: tuple[NewMessage, ...], turns: Turns) -> tuple[NewMessage, ...]:
+    """Return the messages with their data in one line. Raises: InvalidInput, MessageTooLarge."""
+    if not 1 <= len(messages) <= MAX_MESSAGES:
+        raise InvalidInput.at("/messages", f"Send 1 to {MAX_MESSAGES} messages; this call has {len(messages)}.")
+    checked = []
+    for number, message in enumerate(messages):
+        await turns.free()
+        with turns:
+            checked.append(_checked(message, number))
+    return tuple(checked)
 
-    `new`: how many of the messages were published by this call, and not before.
+
+class Publishing:
+    """The messages of one call, which were checked. `attempts`: one for each message with a key. `whole`: for the key
+    of the call. `new`: how many of the messages were published by this call, and not before.
     """
 
     def __init__(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str) -> None:
-        """Raises: InvalidInput, MessageTooLarge."""
-        if not 1 <= len(messages) <= MAX_MESSAGES:
-            raise InvalidInput.at("/messages", f"Send 1 to {MAX_MESSAGES} messages; this call has {len(messages)}.")
         self.caller = caller
-        self.messages = tuple([_checked(message, number) for number, message in enumerate(messages)])
+        self.limited = limited_name(caller)
+        self.messages = messages
         scope = scope_of(caller)
         self.attempts = [_attempt(scope, message) for message in self.messages]
         self.whole: Attempt | None = None
@@ -70,9 +82,9 @@ class Publishing:
         if not bound_by_rules(self.caller, Act.CHANNEL_PUBLISH):
             return
         while True:
-            definitions = deciding.project.definitions
+            definitions, budget = deciding.project.definitions, Budget()
             for number, message in enumerate(self.messages):
-                if not await deciding.may_publish(self.caller, message.channel, message.data):
+                if not await deciding.may_publish(self.caller, message.channel, message.data, budget):
                     problem = denied("publish", message.channel)
                     problem.extra["message"] = number
                     raise problem
@@ -93,12 +105,12 @@ class Publishing:
         before = [project.keys.find(attempt, now) if attempt else None for attempt in self.attempts]
         new = [message for message, found in zip(self.messages, before, strict=True) if found is None]
         keyed = sum([attempt is not None for attempt in self.attempts]) + (self.whole is not None)
-        project.keys.check_room(keyed, now)
-        _take(project, new, now)
+        project.keys.check_room(self.limited, keyed, now)
+        _take(project, new, self.limited, now)
         at = rfc3339(clock.now())
         result = tuple([self._published(project, number, at, now) for number in range(len(self.messages))])
         if self.whole is not None:
-            project.keys.keep(self.whole, result, now)
+            project.keys.keep(self.whole, result, self.limited, now)
         return result
 
     def _published(self, project: Project, number: int, at: str, now: float) -> Published:
@@ -108,7 +120,7 @@ class Publishing:
         result = _publish(project, self.caller, message, at, now)
         self.new += 1
         if attempt is not None:
-            project.keys.keep(attempt, (result,), now)
+            project.keys.keep(attempt, (result,), self.limited, now)
         return result
 
 
@@ -125,8 +137,11 @@ def _publish(project: Project, caller: Caller, message: NewMessage, at: str, now
     return Published(message.channel, channel.ring.epoch, offset)
 
 
-def _take(project: Project, messages: list[NewMessage], now: float) -> None:
-    """Count the messages against the limits. Raises: PublishLimited."""
+def _take(project: Project, messages: list[NewMessage], caller: str, now: float) -> None:
+    """Count the messages against the limits. `caller`: its name for limits. Raises: PublishLimited."""
+    own = project.bucket_of(caller, now) if caller else None
+    if own is not None and not own.has(len(messages), now):
+        raise _limited("One user or address", own.per_second)
     if not project.bucket.has(len(messages), now):
         raise _limited("All channels of a project together", project.bucket.per_second)
     counts: dict[str, int] = {}
@@ -142,6 +157,8 @@ def _take(project: Project, messages: list[NewMessage], now: float) -> None:
         if not channel.bucket.has(count, now):
             raise _limited(f"The channel {name}", per_second)
         buckets.append((channel.bucket, count))
+    if own is not None:
+        own.take(len(messages))
     project.bucket.take(len(messages))
     for bucket, count in buckets:
         bucket.take(count)

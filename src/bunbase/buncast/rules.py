@@ -18,9 +18,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from bunbase.buncast.turns import Turns
 from bunbase.pkg.rules.check import check
 from bunbase.pkg.rules.closures import closure
-from bunbase.pkg.rules.inputs import MAX_STEPS, Inputs, Postponed, json_value
+from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed, json_value
 from bunbase.pkg.rules.parser import parse
 from bunbase.pkg.rules.pattern_total import PatternTotal
 from bunbase.pkg.rules.syntax import Loop, Name, Node, children, counted
@@ -31,6 +32,7 @@ Address = tuple[str, str]  # the collection and the id of a document
 Fetch = Callable[[Address], Awaitable[dict[str, Any] | None]]
 
 LOOP_STEPS: Final = 20_000  # 2 ms in the event loop; a thread does more work than this
+CALL_STEPS: Final = 2_000_000  # of all rules of one call
 
 
 class ChannelRule:
@@ -66,11 +68,24 @@ class Subject(msgspec.Struct, frozen=True):
     message: bytes | None = None
 
 
+class Budget:
+    """The steps that the rules of one call may still take. When none are left, rules deny."""
+
+    def __init__(self, steps: int = CALL_STEPS) -> None:
+        self.left = steps
+
+    def read(self, text: bytes) -> None:
+        """Count a text before a rule reads it."""
+        self.left -= len(text) // BYTES_FOR_A_STEP
+
+
 class Decision:
     """Decides rules, and keeps the documents that they looked up. `timed`: a rule has read the time."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, turns: Turns, budget: Budget) -> None:
         self.fetch = fetch
+        self.turns = turns
+        self.budget = budget
         self.documents: dict[Address, dict[str, Any] | None] = {}
         self.timed = False
 
@@ -79,7 +94,7 @@ class Decision:
         if rule is None:
             return False
         self.timed = self.timed or rule.reads_time
-        message = json_value(subject.message) if rule.reads_message and subject.message is not None else None
+        message = await self._read(subject.message) if rule.reads_message and subject.message is not None else None
         variables = {"channel": subject.channel, "params": subject.params, "message": message}
         while True:
             try:
@@ -98,10 +113,23 @@ class Decision:
                 postpones=postpones,
             )
 
+        left = self.budget.left
+        await self.turns.free()
+        given = inputs(min(LOOP_STEPS, left), left > LOOP_STEPS)
         try:
-            return rule.decide(inputs(LOOP_STEPS, True))
+            with self.turns:
+                return rule.decide(given)
         except Postponed:
-            return await asyncio.to_thread(rule.decide, inputs(MAX_STEPS, False))
+            given = inputs(min(MAX_STEPS, left), False)
+            return await asyncio.to_thread(rule.decide, given)
+        finally:
+            self.budget.left -= 1 + given.steps
+
+    async def _read(self, message: bytes) -> Any:
+        self.budget.read(message)
+        await self.turns.free()
+        with self.turns:
+            return json_value(message)
 
     def _known(self, collection: str, id: str) -> dict[str, Any] | None:
         if (collection, id) not in self.documents:

@@ -6,7 +6,7 @@ the server may publish it twice.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Final
 
 import msgspec
@@ -16,19 +16,25 @@ from bunbase.contracts.idempotency import another_request
 from bunbase.pkg.idempotency import Attempt
 
 KEPT_SECONDS: Final = 120.0
-MAX_KEYS: Final = 100_000  # of a project; about 30 MB
 
 
 class SentKey(msgspec.Struct, frozen=True):
+    """`caller`: the name under which the caller's keys are counted, "" for a caller without a limit of its own."""
+
     request: bytes
     until: float
     result: tuple[Published, ...]
+    caller: str
 
 
 class SentKeys:
-    def __init__(self, most: int = MAX_KEYS) -> None:
+    """`most`: the keys of a project; 100,000 take about 30 MB. `most_of_one`: those of one caller."""
+
+    def __init__(self, most: int, most_of_one: int) -> None:
         self.most = most
+        self.most_of_one = most_of_one
         self._sent: OrderedDict[bytes, SentKey] = OrderedDict()
+        self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._sent)
@@ -42,18 +48,33 @@ class SentKeys:
             raise another_request()
         return sent.result
 
-    def check_room(self, count: int, now: float) -> None:
-        """Raises: PublishLimited if `count` more keys cannot be kept."""
+    def check_room(self, caller: str, count: int, now: float) -> None:
+        """Raises: PublishLimited if `count` more keys of this caller cannot be kept."""
         self.trim(now)
+        if count and caller and self._counts[caller] + count > self.most_of_one:
+            raise _limited("One user or address", self.most_of_one)
         if count and len(self._sent) + count > self.most:
-            message = f"A project can publish {self.most} messages with a key in {KEPT_SECONDS:.0f} seconds."
-            raise PublishLimited(message, limit=self.most, retry_after_seconds=int(KEPT_SECONDS))
+            raise _limited("A project", self.most)
 
-    def keep(self, attempt: Attempt, result: tuple[Published, ...], now: float) -> None:
-        self._sent.pop(attempt.act, None)
-        self._sent[attempt.act] = SentKey(attempt.request, now + KEPT_SECONDS, result)
+    def keep(self, attempt: Attempt, result: tuple[Published, ...], caller: str, now: float) -> None:
+        if (older := self._sent.pop(attempt.act, None)) is not None:
+            self._count(older.caller, -1)
+        self._sent[attempt.act] = SentKey(attempt.request, now + KEPT_SECONDS, result, caller)
+        self._count(caller, 1)
 
     def trim(self, now: float) -> None:
         """Forget the keys whose time is over."""
         while self._sent and next(iter(self._sent.values())).until <= now:
-            self._sent.popitem(last=False)
+            _, ended = self._sent.popitem(last=False)
+            self._count(ended.caller, -1)
+
+    def _count(self, caller: str, change: int) -> None:
+        if caller:
+            self._counts[caller] += change
+            if not self._counts[caller]:
+                del self._counts[caller]
+
+
+def _limited(who: str, most: int) -> PublishLimited:
+    message = f"{who} can publish {most} messages with a key in {KEPT_SECONDS:.0f} seconds."
+    return PublishLimited(message, limit=most, retry_after_seconds=int(KEPT_SECONDS))

@@ -13,11 +13,12 @@ from bunbase.buncast.deciding import Deciding, Verdict
 from bunbase.buncast.definitions import Definitions
 from bunbase.buncast.edge import EdgeStream, Subscription
 from bunbase.buncast.patterns import BadName, check_name
-from bunbase.buncast.permissions import denied
+from bunbase.buncast.permissions import denied, limited_name
 from bunbase.buncast.project import Project
-from bunbase.buncast.publishing import Publishing, checked_json
+from bunbase.buncast.publishing import Publishing, checked_json, checked_messages
 from bunbase.buncast.settings import BuncastSettings
 from bunbase.buncast.store import ChannelStore
+from bunbase.buncast.turns import Turns
 from bunbase.buncast.usage import ChannelUsage
 from bunbase.contracts.buncast import (
     LEASE_SECONDS,
@@ -55,6 +56,8 @@ class BuncastService:
         self.clock = clock
         self.settings = settings
         self.usage = ChannelUsage(store, clock)
+        self.turns = Turns()
+        self.tasks: set[asyncio.Task[None]] = set()
         self.edges: dict[str, EdgeStream] = {}
         self.projects: dict[str, Deciding] = {}
         self.leases_seen_at = time.monotonic()
@@ -66,19 +69,20 @@ class BuncastService:
 
     async def put_channels(self, caller: Caller, channels: Channels) -> Channels:
         caller.check(Act.CHANNEL_UPDATE)
-        definitions = Definitions(channels.channels)
+        definitions = await asyncio.to_thread(Definitions, channels.channels)  # compiling takes 10 µs per character
         deciding = await self._project(caller.project)
         project = deciding.project
         async with project.changing:
             project.check()
             await self.store.put_definitions(project.id, channels.channels)
-            project.redefine(definitions, time.monotonic())
-        deciding.again(project.subscriptions)
+            project.definitions = definitions
+            deciding.again(project.subscriptions)
+            await project.redefine(self.turns, time.monotonic())
         await deciding.settled()
         return channels
 
     async def publish(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str = "") -> Publication:
-        publishing = Publishing(caller, messages, idempotency_key)
+        publishing = Publishing(caller, await checked_messages(messages, self.turns), idempotency_key)
         deciding = await self._project(caller.project)
         if (found := publishing.earlier(deciding.project, time.monotonic())) is not None:
             return Publication(found, replayed=True)
@@ -149,11 +153,11 @@ class BuncastService:
         if not await deciding.may_enter(caller, one, data):
             raise denied("presence", channel.name)
         one, deciding, channel = self._joined(edge, number)
-        deciding.project.check_members_room(data)
+        deciding.project.check_members_room(limited_name(caller), data)
         if (member := one.own_member) is not None:
             channel.presence.update(member, data)
         else:
-            one.member = channel.presence.enter(one, _uid(caller), one.connection, "", data)
+            one.member = channel.presence.enter(one, _uid(caller), one.connection, "", data, limited_name(caller))
         deciding.project.note(channel, time.monotonic())
 
     async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
@@ -163,8 +167,8 @@ class BuncastService:
         deciding = self.projects.pop(project, None)
         if deciding is not None:
             deciding.project.gone = True
-            for one in list(deciding.project.subscriptions):
-                deciding.project.end(one, ChannelProjectDeleted("The project has been deleted."), time.monotonic())
+            gone = ChannelProjectDeleted("The project has been deleted.")
+            await deciding.project.end_all(gone, self.turns, time.monotonic())
             await deciding.close()
         await self.store.drop_project(project)
 
@@ -199,7 +203,7 @@ class BuncastService:
         """Drop old messages and keys, and projects that have no state any more."""
         now = time.monotonic()
         for id, deciding in list(self.projects.items()):
-            await deciding.project.trim(now)
+            await deciding.project.trim(self.turns, now)
             if deciding.project.idle(now) and self.projects.get(id) is deciding:
                 del self.projects[id]
                 await deciding.close()
@@ -221,16 +225,19 @@ class BuncastService:
         for deciding in list(self.projects.values()):
             await deciding.close()
         self.projects.clear()
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.usage.writer.close()
 
     async def _project(self, id: str) -> Deciding:
         """Return the state of a project. Raises: Unreachable."""
         found = self.projects.get(id)
         if found is None:
-            definitions = Definitions(await self.store.definitions(id))
+            definitions = await asyncio.to_thread(Definitions, await self.store.definitions(id))
             now = time.monotonic()
             project = Project(id, definitions, self.settings, now, self._note_busy)
-            found = self.projects.setdefault(id, Deciding(project, self.bundoc, self.clock))
+            found = self.projects.setdefault(id, Deciding(project, self.bundoc, self.clock, self.turns))
         found.project.used_at = time.monotonic()
         return found
 
@@ -259,12 +266,14 @@ class BuncastService:
                 raise NoPresence(f"The channels of this pattern have no list of members: {join.channel}.")
             if not verdict.enters:
                 raise denied("presence", join.channel)
-            project.check_members_room(presence)
+            project.check_members_room(limited_name(one.caller), presence)
         now = time.monotonic()
         channel = project.opened(join.channel)
         one.sees = verdict.sees
         if presence is not None:
-            one.member = channel.presence.enter(one, _uid(one.caller), one.connection, join.resumes, presence)
+            one.member = channel.presence.enter(
+                one, _uid(one.caller), one.connection, join.resumes, presence, limited_name(one.caller)
+            )
         project.subscriptions.add(one)
         channel.enter(one, join.since, now)
         project.note(channel, now)
@@ -323,8 +332,20 @@ class BuncastService:
             del self.edges[stream.name]
         subscriptions = list(stream.subscriptions.values())
         stream.subscriptions.clear()
+        for one in subscriptions:  # at once, because the edge may join again and needs the room
+            if (deciding := self.projects.get(one.caller.project)) is not None:
+                deciding.project.subscriptions.discard(one)
+        if subscriptions:
+            task = asyncio.get_running_loop().create_task(self._let_leave(subscriptions))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _let_leave(self, subscriptions: list[Subscription]) -> None:
+        until = time.monotonic() + LEASE_SECONDS
         for one in subscriptions:
-            self._left(one, time.monotonic() + LEASE_SECONDS)
+            await self.turns.free()
+            with self.turns:
+                self._left(one, until)
 
 
 def _nobody_waits() -> None:

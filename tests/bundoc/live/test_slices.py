@@ -21,8 +21,8 @@ from bunbase.contracts.bundoc.live import LiveQuery
 from bunbase.pkg.clock import SystemClock
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.live.following import SERVER, Following, put, ruled
-from tests.bundoc.whole.metered_loop import MeteredLoop
 from tests.fakes import FakeKms
+from tests.metered_loop import MeteredLoop
 
 GROUPS = 250
 MOST_CALLS = 8000  # a slice of 2 ms, and the rest of the turn

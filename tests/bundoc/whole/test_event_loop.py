@@ -38,8 +38,8 @@ from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.ndjson import ImportLine
 from tests.bundoc.engines import sqlite_engine
-from tests.bundoc.whole.metered_loop import MeteredLoop
 from tests.fakes import FakeKms
+from tests.metered_loop import MeteredLoop
 from tests.rooms import publishable_caller, secret_caller
 
 MOST_BYTES: Final = 512 << 10  # of JSON, or work that takes as long: usually a few ms, at most 25 ms

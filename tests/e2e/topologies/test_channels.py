@@ -26,6 +26,7 @@ CHANNELS = {
         "presence": True,
     },
 }
+PASSWORD = "correct horse battery"
 FUNCTION = """
 export default async (request, ctx) => {
   const key = "once";
@@ -54,7 +55,7 @@ class Project:
         return [one["offset"] for one in reply.json()["items"]]
 
     def user(self, name: str) -> dict[str, Any]:
-        body = {"email": f"{name}@example.com", "password": "correct horse battery"}
+        body = {"email": f"{name}@example.com", "password": PASSWORD}
         answer: dict[str, Any] = self.send("POST", "/v1/auth/signup", self.publishable, json=body).json()
         return answer
 
@@ -207,7 +208,9 @@ def test_complaint_7_a_deleted_membership_ends_the_channel_within_a_second(
     assert "secret" not in one.client.raw
 
 
-def test_complaint_7_a_banned_user_hears_nothing_more(project: Project, connected: Connect) -> None:
+def test_complaint_7_a_banned_user_hears_nothing_more_and_publishes_nothing_more(
+    project: Project, connected: Connect
+) -> None:
     eve = project.user("eve-c4")
     one, watcher = connected(eve["access_token"]), connected()
     one.join(1, "open/4", presence={})
@@ -217,11 +220,41 @@ def test_complaint_7_a_banned_user_hears_nothing_more(project: Project, connecte
     reply = project.send("PATCH", f"/v1/auth/users/{eve['user']['id']}", json={"banned": True})
     reply.raise_for_status()
     one.client.expect("auth", why="revoked")
+    one.client.send({"t": "publish", "id": 2, "channel": "open/4", "data": "from eve"})
+    one.client.send({"t": "presence", "id": 3, "channel": "open/4", "data": {"n": 2}})
     project.publish("open/4", "secret")
 
     watcher.got(lambda: watcher.data[1] == ["secret"])
     one.client.quiet(0.3)
     assert "secret" not in one.client.raw
+    watcher.got(lambda: watcher.members[1] == {}, 8)
+    assert watcher.data[1] == ["secret"]
+    ada = project.user("ada-c4")
+    one.client.sign_in(project.publishable, ada["access_token"])
+    assert one.client.expect("error", id=2)["problem"]["code"] == "user_changed"
+    assert one.client.expect("end", id=1)["problem"]["code"] == "user_changed"
+    assert project.publish("open/4", "last") == [2]
+
+
+def test_a_message_after_a_revocation_is_published_with_the_next_token_of_the_user(
+    project: Project, connected: Connect
+) -> None:
+    eve = project.user("eve-c9")
+    one, watcher = connected(eve["access_token"]), connected()
+    one.join(1, "open/9", presence={})
+    watcher.join(1, "open/9")
+    path, name = f"/v1/auth/users/{eve['user']['id']}", {"email": "eve-c9@example.com", "password": PASSWORD}
+
+    project.send("PATCH", path, json={"role": "editor"}).raise_for_status()
+    one.client.expect("auth", why="revoked")
+    one.client.send({"t": "publish", "id": 2, "channel": "open/9", "data": "later"})
+    project.publish("open/9", "first")
+    again = project.send("POST", "/v1/auth/login", project.publishable, json=name).raise_for_status().json()
+    one.client.sign_in(project.publishable, again["access_token"])
+
+    assert one.client.expect("ok", id=2)["offset"] == 2
+    watcher.got(lambda: watcher.data[1] == ["first", "later"])
+    assert not any("leave" in one for one in watcher.frames)
 
 
 def test_complaints_27_and_28_members_update_resume_and_leave(project: Project, connected: Connect) -> None:

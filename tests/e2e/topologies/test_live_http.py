@@ -169,6 +169,29 @@ def test_a_revoked_user_gets_nothing_more(project: Project) -> None:
         stream.expect("at")
         post(project, "/v1/auth/logout", {"refresh_token": ada["refresh_token"]}, headers).raise_for_status()
         assert stream.expect("auth")["why"] == "revoked"
+        late = {"send": [{"t": "watch", "id": 2, "query": {"collection": "posts"}}]}
+        assert post(project, f"/v1/live/{stream.name}", late, headers).status_code == 401
+
+
+def test_messages_of_a_poll_wait_for_the_next_token(project: Project) -> None:
+    ada = project.user("ada-waits")
+    body = {"send": [{"t": "watch", "id": 1, "query": {"collection": "notes"}}]}
+    opened = post(project, "/v1/live/poll", body, public(project, ada["access_token"])).raise_for_status().json()
+    path = f"/v1/auth/users/{ada['user']['id']}"
+    project.instance.http.patch(path, json={"role": "editor"}, headers=project.headers).raise_for_status()
+    login = {"email": "ada-waits@example.com", "password": "correct horse battery"}
+    fresh = post(project, "/v1/auth/login", login, public(project)).raise_for_status().json()["access_token"]
+    mine = public(project, fresh)
+
+    watch = {"t": "watch", "id": 2, "query": {"collection": "notes"}}
+    auth = {"t": "auth", "key": project.publishable, "token": fresh}
+    post(project, f"/v1/live/{opened['conn']}", {"send": [watch, auth]}, mine).raise_for_status()
+
+    found: list[dict[str, Any]] = []
+    while not any(one["t"] == "now" and one["id"] == 2 for one in found):
+        answer = post(project, "/v1/live/poll", {"conn": opened["conn"]}, mine).raise_for_status().json()
+        found += answer["messages"]
+    assert [one["t"] for one in found if one["t"] in ("hello", "error")] == ["hello"]
 
 
 def test_curl_shows_the_events(project: Project) -> None:

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
 
+from bunbase.contracts.bunauth.problems import InvalidToken
+from bunbase.contracts.buncast import NewMessage, Publication, Published
 from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, LiveQuery, Started
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.contracts.revocations import Revocation, RevokedKind
@@ -94,7 +96,7 @@ class FakeBundoc:
 
 
 class FakeBuncast:
-    """A stream without events."""
+    """A stream without events. `published`: the user and the data of each message. `go_on` holds publications back."""
 
     async def deliver(self, edge: str) -> AsyncIterator[tuple[Any, ...]]:
         yield ()
@@ -102,6 +104,14 @@ class FakeBuncast:
 
     def __init__(self) -> None:
         self.used: Counter[tuple[str, int]] = Counter()
+        self.published: list[tuple[str | None, str]] = []
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def publish(self, caller: Caller, messages: tuple[NewMessage, ...]) -> Publication:
+        self.published += [(caller.user.uid if caller.user else None, one.data.decode()) for one in messages]
+        await self.go_on.wait()
+        return Publication(tuple([Published(one.channel, "e", 1) for one in messages]))
 
     async def beat(self, edge: str) -> None:
         """Accept the sign of life."""
@@ -127,10 +137,14 @@ class FakeIdentity:
 
 
 class FakeSignIn:
-    """Accepts every token as the name of a user, with its session `ses_<name>`; no token is the secret key."""
+    """Accepts every token as the name of a user, with its session `ses_<name>`; no token is the secret key.
+
+    `refuses`: the Problem of each check. `refused`: tokens that are not valid.
+    """
 
     def __init__(self) -> None:
         self.refuses: Problem | None = None
+        self.refused: set[str] = set()
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.expires_in = math.inf
@@ -141,6 +155,8 @@ class FakeSignIn:
         if self.refuses is not None:
             raise self.refuses
         token = offered.token
+        if token in self.refused:
+            raise InvalidToken
         if not token:
             return SignedIn(offered, secret_caller(PROJECT), ("key_s",), math.inf)
         user = EndUser(token, None, self.role, {}, f"ses_{token}")

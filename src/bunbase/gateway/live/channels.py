@@ -38,7 +38,7 @@ from bunbase.gateway.live import messages
 from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
-from bunbase.gateway.live.session import Session
+from bunbase.gateway.live.session import Blocked, Session
 from bunbase.gateway.live.streams import heard
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id
@@ -134,6 +134,11 @@ class LiveChannels:
                     self.hall.spawn(self.begin(join))
                 elif join.settled and not join.handle and not join.asking:
                     self.hall.spawn(self._replay(join))
+
+    def step_out(self, session: Session) -> None:
+        """Let the members of a session leave whose sign-in has ended. After another sign-in, it joins again."""
+        for join in session.joins.values():
+            self._begin_anew(join, closed=False)
 
     async def recheck(self, session: Session) -> None:
         """Decide all joins for the new caller of a session, which is blocked meanwhile."""
@@ -332,7 +337,7 @@ class LiveChannels:
                     self._drop_number(join)
                 raise
         if join.number != number:  # it has ended, or the stream broke, during the call
-            await self._leave(number, closed=not join.ended)
+            await self._leave(number, closed=not join.ended and not session.blocked & Blocked.ENDED)
         else:
             join.settled = True
 
@@ -360,13 +365,16 @@ class LiveChannels:
         for number in [number for number, one in self.silent.items() if one.join is join and one.place is not None]:
             self._answer(number)
 
-    def _begin_anew(self, join: ChannelJoin) -> None:
-        """Let Buncast forget the number of a join, which is asked for again later. Its member stays meanwhile."""
+    def _begin_anew(self, join: ChannelJoin, closed: bool = True) -> None:
+        """Let Buncast forget the number of a join, which is asked for again later.
+
+        `closed`: its member stays meanwhile, for two seconds.
+        """
         number = join.number
         self._be_behind(join)
         self._drop_number(join)
         if number:
-            self.hall.spawn(self._leave(number, closed=True))
+            self.hall.spawn(self._leave(number, closed))
 
     def _drop_number(self, join: ChannelJoin) -> None:
         self._leave_room(join)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -20,28 +21,59 @@ MAX_WAITING: Final = 100  # messages of one connection that wait until those bef
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
+class Order(msgspec.Struct, frozen=True):
+    """The work for one message. `join`: the channel that it joins, None for other messages."""
+
+    id: int
+    work: Work
+    join: ChannelJoin | None = None
+
+
 class Orders:
-    """The work of one connection, done one after the other: a client relies on the order of its messages."""
+    """The work of one connection, done one after the other: a client relies on the order of its messages.
+
+    It rests while nobody knows that the sign-in of the connection counts.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.waiting: deque[Work] = deque()
+        self.waiting: deque[Order] = deque()
         self.busy = False
 
-    def add(self, id: int, work: Work) -> None:
+    def check_room(self) -> None:
+        """Raises: PublishLimited."""
         if len(self.waiting) >= MAX_WAITING:
             detail = f"{MAX_WAITING} messages of this connection wait already: wait for their answers."
-            self.session.refuse(id, PublishLimited(detail, limit=MAX_WAITING, retry_after_seconds=1))
+            raise PublishLimited(detail, limit=MAX_WAITING, retry_after_seconds=1)
+
+    def add(self, order: Order) -> None:
+        """Do this work after the work before. Refuse it if too much waits already."""
+        try:
+            self.check_room()
+        except PublishLimited as problem:
+            self.session.refuse(order.id, problem)
             return
-        self.waiting.append(work)
-        if not self.busy:
+        self.waiting.append(order)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Do the work that waits. Idempotent."""
+        if self.waiting and not self.busy:
             self.busy = True
             self.session.home.spawn(self._do_all())
 
+    def drop(self, problem: Problem) -> None:
+        """Refuse the work that waits. The ends of joins are told where the joins end."""
+        dropped, self.waiting = self.waiting, deque()
+        for order in dropped:
+            if order.join is None:
+                self.session.refuse(order.id, problem)
+
     async def _do_all(self) -> None:
         try:
-            while self.waiting and not self.session.closed:
-                await self.waiting.popleft()()
+            while self.waiting and not self.session.closed and self.session.may_act():
+                await self.waiting.popleft().work()
+                await asyncio.sleep(0)  # a rule may take 2 ms, and 100 of them must not run in one turn
         finally:
             self.busy = False
 
@@ -55,11 +87,12 @@ def on_join(session: Session, message: JoinMessage) -> None:
             raise AlreadyJoined("This connection has joined the channel already: leave it first.")
         if len(session.joins) >= most:
             raise TooManyChannels(f"A connection can join {most} channels at once.", limit=most)
+        orders_of(session).check_room()
     except Problem as problem:
         session.refuse(message.id, problem)
         return
     join = session.joins[message.id] = ChannelJoin(session, message)
-    orders_of(session).add(message.id, lambda: session.home.channels.begin(join))
+    orders_of(session).add(Order(message.id, lambda: session.home.channels.begin(join), join))
 
 
 def on_leave(session: Session, message: LeaveMessage) -> None:
@@ -70,17 +103,18 @@ def on_leave(session: Session, message: LeaveMessage) -> None:
 
 
 def on_publish(session: Session, message: PublishMessage) -> None:
-    orders_of(session).add(message.id, lambda: session.home.channels.publish(session, message))
+    orders_of(session).add(Order(message.id, lambda: session.home.channels.publish(session, message)))
 
 
 def on_presence(session: Session, message: PresenceMessage) -> None:
     data = bytes(message.data) if isinstance(message.data, msgspec.Raw) else None
     channels = session.home.channels
-    orders_of(session).add(message.id, lambda: channels.set_presence(session, message.id, message.channel, data))
+    work = lambda: channels.set_presence(session, message.id, message.channel, data)  # noqa: E731
+    orders_of(session).add(Order(message.id, work))
 
 
 def orders_of(session: Session) -> Orders:
     if session.orders is None:
         session.orders = Orders(session)
-    found: Orders = session.orders
-    return found
+    assert isinstance(session.orders, Orders)
+    return session.orders

@@ -191,6 +191,7 @@ class LiveServer:
     def _heed_feed(self, session: Session) -> None:
         if self.hears:
             session.unblock(Blocked.FEED)
+            session.take_waiting()
         elif session.signed is not None and session.signed.caller.kind is not CallerKind.SECRET:
             session.block(Blocked.FEED)
 

@@ -6,8 +6,12 @@ slow readers, renewed tokens, doubts about credentials, and an interrupted strea
 decided for an earlier caller is sent.
 
 The life of a sign-in: `auth` → the check in `sign_in.py` → admission → the watches are decided again for the new
-caller (`Queries.recheck`) → `hello`. Messages that arrive during this wait for its end. News about a credential block
-the session in the same turn of the event loop; then the check is repeated.
+caller (`Queries.recheck`) → `hello`. News about a credential block the session in the same turn of the event loop; then
+the check is repeated.
+
+Messages wait while nobody knows that the sign-in counts (`may_act`): during a check, after the expiry or a revocation,
+and while a feed of revocations is silent. They are done under the same user as they were sent, or not at all: a change
+of the user refuses those that were sent before.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from bunbase.gateway.credentials import Sender
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.admission import Admission, TokenBucket
 from bunbase.gateway.live.deadlines import Deadlines
-from bunbase.gateway.live.messages import Auth, Message, NotAMessage, Unreadable
+from bunbase.gateway.live.messages import Auth, Message, NotAMessage, Pong, Unreadable
 from bunbase.gateway.live.outlet import Outlet, Packed
 from bunbase.gateway.live.problems import NoLiveSignIn, UserChanged
 from bunbase.gateway.live.settings import LiveSettings
@@ -42,11 +46,12 @@ AUTH_ENDED: Final = 4401
 SLOW: Final = 4408
 QUOTA: Final = 4429
 MAX_FIRST_BYTES: Final = 8 << 10
-MAX_WAITING: Final = 200  # messages that wait for the end of a sign-in
+MAX_WAITING: Final = 200  # messages that wait until the sign-in counts
 FLUSH_BYTES: Final = 64 << 10  # more than this is sent at once: it must not add up during a tick
 NOTICE_SECONDS: Final = 60.0  # how long before its expiry a client is asked for another token
 GRACE_SECONDS: Final = 30.0  # after the expiry
 REVOKED_SECONDS: Final = 15.0
+STEP_OUT_SECONDS: Final = 2.0  # after the end of a sign-in, its members leave, as after a lost connection
 DOUBT_SECONDS: Final = 1.0  # between two checks of a credential, while a room cannot be reached
 
 
@@ -58,6 +63,7 @@ class Blocked:
     ENDED: Final = 4  # the sign-in has expired, or was revoked
     FEED: Final = 8  # this process may not know of revocations
     CLOSED: Final = 16
+    UNPROVEN: Final = CHECK | ENDED | FEED  # nobody knows that the sign-in counts
 
 
 class SessionQueries(Protocol):
@@ -91,7 +97,17 @@ class SessionChannels(Protocol):
 
     def catch_up(self, session: Session) -> None: ...
 
+    def step_out(self, session: Session) -> None: ...
+
     async def recheck(self, session: Session) -> None: ...
+
+
+class SessionOrders(Protocol):
+    """The part of `Orders` that sessions call."""
+
+    def go_on(self) -> None: ...
+
+    def drop(self, problem: Problem) -> None: ...
 
 
 class Home(Protocol):
@@ -166,6 +182,8 @@ class Session:
 
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
     `missed`: the watches whose result at the client is old. `generation`: grows with each sign-in and each doubt.
+    `waiting`: messages that wait until the sign-in counts. `older`: how many of them were sent before the
+    `auth` that is being checked.
     """
 
     __slots__ = (
@@ -181,6 +199,7 @@ class Session:
         "joins",
         "large",
         "missed",
+        "older",
         "orders",
         "origin",
         "outbox",
@@ -214,12 +233,13 @@ class Session:
         self.watches: dict[int, Watch] = {}
         self.missed: dict[Watch, None] = {}
         self.joins: dict[int, Any] = {}
-        self.orders: Any = None
+        self.orders: SessionOrders | None = None
         self.syncs: list[WaitingSync] = []
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
         self.large = False
         self.waiting: list[Message] = []  # a deque would take 600 bytes more
+        self.older = 0
         self.bucket = TokenBucket(home.settings.messages_per_second, home.settings.message_burst, now)
         self.heard_at = now
         self.slow_since = self.read_at = 0.0
@@ -256,18 +276,47 @@ class Session:
             self._take(message)
 
     def _take(self, message: Message) -> None:
-        if self.signing:
-            self.waiting.append(message)
-            if len(self.waiting) > MAX_WAITING:
-                self.bye("quota", QUOTA, 1)
-        elif self.signed is None and not isinstance(message, Auth):
+        if not self.signing and isinstance(message, Auth):
+            self.older = len(self.waiting)
+            self._act(message)
+        elif self.signing or self.waiting or (self.signed is not None and not self.may_act()):
+            self._wait(message)
+        elif self.signed is None:
             self.bye("auth", AUTH_ENDED, problem=NoLiveSignIn("Send the message auth first."))
         else:
-            self.home.handlers[type(message)](self, message)
+            self._act(message)
 
-    def _take_waiting(self) -> None:
+    def _act(self, message: Message) -> None:
+        self.home.handlers[type(message)](self, message)
+
+    def _wait(self, message: Message) -> None:
+        if isinstance(message, Pong):
+            return
+        self.waiting.append(message)
+        if len(self.waiting) > MAX_WAITING:
+            self.bye("quota", QUOTA, 1)
+
+    def take_waiting(self) -> None:
+        """Do what has waited, if the sign-in counts. Otherwise check the first `auth` that has waited. Idempotent."""
+        if self.orders is not None and self.may_act():
+            self.orders.go_on()
         while self.waiting and not self.signing and not self.closed:
-            self._take(self.waiting.pop(0))
+            place = 0 if self.may_act() else self._place_of_auth()
+            if place is None:
+                return
+            self.older = place
+            self._act(self.waiting.pop(place))
+
+    def _place_of_auth(self) -> int | None:
+        return next((place for place, message in enumerate(self.waiting) if isinstance(message, Auth)), None)
+
+    def _refuse_older(self, problem: Problem) -> None:
+        """Refuse the messages of the user before. They must not be done in the name of the next one."""
+        older, self.waiting = self.waiting[: self.older], self.waiting[self.older :]
+        for message in older:
+            self.refuse(getattr(message, "id", None), problem)
+        if self.orders is not None:
+            self.orders.drop(problem)
 
     # the sign-in
 
@@ -313,12 +362,13 @@ class Session:
             self.refuse(None, problem)
             if generation == self.generation:
                 self.unblock(Blocked.CHECK)
+                self.take_waiting()
             else:  # there was a doubt about the sign-in before, which still stands
                 self._prove_soon()
             return
         if self.signing:
             await self._prove()
-        self._take_waiting()
+        self.take_waiting()
 
     async def _admit(self, signed: SignedIn) -> None:
         """Let the session go on as this caller. Raises: TooManyLiveConnections."""
@@ -332,6 +382,7 @@ class Session:
             else:
                 self.home.admission.leave(before.caller.project, before.user)
                 changed = UserChanged("Another user has signed in: watch and join again.")
+                self._refuse_older(changed)
                 self.home.queries.end_all(self, changed)
                 self.home.channels.end_all(self, changed)
         self.generation += 1
@@ -358,6 +409,7 @@ class Session:
         for seconds, act in (
             (notice, self._ask_for_token),
             (left, self.expire),
+            (left + STEP_OUT_SECONDS, self._step_out),
             (left + GRACE_SECONDS, self._end_sign_in),
         ):
             self.home.deadlines.add(max(0.0, seconds), self, self.generation, act)
@@ -397,7 +449,7 @@ class Session:
                 self._be_revoked()
             if not self.signing:
                 break
-        self._take_waiting()
+        self.take_waiting()
 
     def _be_revoked(self) -> None:
         self.signing = False
@@ -405,7 +457,11 @@ class Session:
         self.expires_at = math.inf
         self.block(Blocked.ENDED)
         self.put(messages.encoded("auth", why="revoked", **{"in": round(REVOKED_SECONDS)}))
-        self.home.deadlines.add(REVOKED_SECONDS, self, self.generation, self._end_sign_in)
+        for seconds, act in ((STEP_OUT_SECONDS, self._step_out), (REVOKED_SECONDS, self._end_sign_in)):
+            self.home.deadlines.add(seconds, self, self.generation, act)
+
+    def _step_out(self) -> None:
+        self.home.channels.step_out(self)
 
     def _turn_away(self, problem: Problem) -> None:
         after = float(problem.extra.get("retry_after_seconds", 1))
@@ -434,6 +490,12 @@ class Session:
         if now >= self.expires_at:
             self.expire()
         return not self.blocked
+
+    def may_act(self) -> bool:
+        """True if the sign-in counts now, so that the client may ask for something or change something."""
+        if time.time() >= self.expires_at:
+            self.expire()
+        return not self.signing and not self.blocked & Blocked.UNPROVEN
 
     def read_slowly(self) -> None:
         self.block(Blocked.READER)
