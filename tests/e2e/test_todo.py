@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,12 +12,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.axe import faults
 from tests.e2e.browser import chromium
-from tests.e2e.instance import STOP_SECONDS, Instance, free_port
+from tests.e2e.example_app import REPOSITORY, cloned, served
+from tests.e2e.instance import Instance
 
-REPOSITORY: Final = Path(__file__).parents[2]
 TODO: Final = REPOSITORY / "examples/todo"
-BLOCKS: Final = re.compile(r"^```sh (server|page)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INSTALLED_ALREADY: Final = 'npm() { [ "$1" = ci ] || command npm "$@"; }'  # these tests have node_modules
 PASSWORD: Final = "apples and pears"
 ADA, EVE = "ada@example.com", "eve@example.com"
 
@@ -33,54 +27,13 @@ def server(running_dev: Instance) -> Instance:
 
 @pytest.fixture(scope="module")
 def clone(server: Instance) -> Path:
-    """Return a clone of the repository, of which only the example is a copy: the commands write into it."""
-    clone = server.home / "clone"
-    shutil.copytree(TODO, clone / "examples/todo", ignore=shutil.ignore_patterns("build", ".env", "node_modules"))
-    for name in (".venv", "node_modules", "sdk"):
-        (clone / name).symlink_to(REPOSITORY / name)
-    return clone
+    return cloned(server, "todo")
 
 
 @pytest.fixture(scope="module")
 def url(server: Instance, clone: Path) -> Iterator[str]:
-    """Run the commands of the README. Yield the address of the page."""
-    blocks = dict(BLOCKS.findall((TODO / "README.md").read_text("utf-8")))
-    commands = [*blocks["server"].splitlines(), *blocks["page"].splitlines()]
-    assert len(commands) == 5
-    assert (commands[0], commands[-1]) == ("make run", "npm start")  # the server runs already; `npm start` goes on
-    port = free_port()
-    environment = server.environment() | {"PORT": str(port), "NO_UPDATE_NOTIFIER": "1"}
-    script = "\n".join([INSTALLED_ALREADY, *commands[1:-1]])
-    shell = ["bash", "-euo", "pipefail", "-c"]
-
-    done = subprocess.run(
-        [*shell, script],
-        cwd=clone,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-    with subprocess.Popen(
-        [*shell, commands[-1]],
-        cwd=clone / "examples/todo",
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as page:
-        try:
-            assert page.stdout is not None
-            assert any(f"http://127.0.0.1:{port}" in line for line in page.stdout), "npm start ended"
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(page.pid, signal.SIGTERM)
-            page.wait(STOP_SECONDS)
+    with served(server, clone, "todo") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

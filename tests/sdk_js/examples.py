@@ -23,7 +23,7 @@ import { createData } from "../src/data/index.js";
 import { createFunctions } from "../src/functions/index.js";
 import { createClient, Problem, type Client, type Transaction } from "../src/index.js";
 import { createLive, indexedDBCache, type Live } from "../src/live/index.js";
-import { useLive, useQuery, useUser } from "../src/react/index.js";
+import { useChannel, useLive, useQuery, useUser } from "../src/react/index.js";
 import { createRequestClient, createVerifier, type Verifier } from "../src/server/index.js";
 import { createTestClient, createTestServer } from "../src/testing/index.js";
 

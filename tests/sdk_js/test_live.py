@@ -112,6 +112,34 @@ def test_the_hook_of_react_follows_its_query_in_strict_mode_and_ends_with_its_co
     page.wait_for_function("() => server.sessions.size === 0")
 
 
+def test_the_hook_of_channels_shows_who_is_there_and_leaves_with_its_component(page: Page) -> None:
+    page.evaluate("() => enter('7', 'reading')")
+    page.get_by_text("7: reading").wait_for()
+    page.evaluate("() => enter('7', 'writing')")
+    page.get_by_text("7: writing").wait_for()
+    page.evaluate("() => live.channel('rooms/7').publish('Hello')")
+    page.wait_for_function("() => window.heard?.join() === 'Hello'")
+
+    page.evaluate("() => enter('8', 'reading')")
+    page.get_by_text("8: reading").wait_for()
+    page.evaluate("() => enter('8', undefined)")
+    page.get_by_text("8:", exact=True).wait_for()
+    page.evaluate("() => unmount()")
+
+    page.wait_for_function("() => server.sessions.size === 0")
+
+
+def test_a_page_that_loses_its_network_notices_that_its_connection_is_dead(page: Page) -> None:
+    page.evaluate("() => render(1)")
+    page.get_by_text("1: live").wait_for()
+
+    page.evaluate(
+        "() => { Object.assign(server.faults, { mute: true, down: true }); dispatchEvent(new Event('offline')); }"
+    )
+
+    page.get_by_text("1: offline").wait_for()
+
+
 def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connection(page: Page) -> None:
     page.evaluate("() => render(1)")
     page.get_by_text("1: live").wait_for()
@@ -162,6 +190,11 @@ def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, pa
 
 def test_an_app_with_live_queries_does_its_work_in_bun(rooms: Site, folder: Path) -> None:
     assert run_program([BUN], "live_journey", folder, rooms.environment) == {}
+
+
+def test_an_app_with_live_queries_does_its_work_in_node_20_which_has_no_socket(rooms: Site, folder: Path) -> None:
+    """Newer versions of Node run this without their WebSocket, too."""
+    assert run_program(["node"], "live_journey", folder, rooms.environment | {"withoutSocket": "yes"}) == {}
 
 
 def test_an_app_with_live_queries_does_its_work_in_a_page_of_another_origin(

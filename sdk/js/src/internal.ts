@@ -55,7 +55,7 @@ export function createSender(url: string, key: string, options: ClientOptions, t
   const sender = new StrictTransport(url, key, options, true);
   if (tokens) {
     const { current, renewed } = tokens;
-    sender.credentials = { ready: Promise.resolve(), userId: undefined, listen: () => () => {}, current, renewed };
+    sender.credentials = { ready: Promise.resolve(), userId: undefined, shared: false, listen: () => () => {}, current, renewed };
   }
   return sender;
 }

@@ -19,6 +19,8 @@ const RETRIES = 2;
 export interface Credentials {
   readonly ready: Promise<void>;
   readonly userId: string | undefined;
+  /** True if other tabs may see the same session. */
+  readonly shared: boolean;
   listen(hear: () => unknown): () => void;
   current(): Promise<string | null>;
   renewed(refused: string): Promise<string | null>;

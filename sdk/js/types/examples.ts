@@ -5,7 +5,7 @@ import { createData } from "../src/data/index.js";
 import { createFunctions } from "../src/functions/index.js";
 import { createClient, Problem, type Client, type Transaction } from "../src/index.js";
 import { createLive, indexedDBCache, type Live } from "../src/live/index.js";
-import { useLive, useQuery, useUser } from "../src/react/index.js";
+import { useChannel, useLive, useQuery, useUser } from "../src/react/index.js";
 import { createRequestClient, createVerifier, type Verifier } from "../src/server/index.js";
 import { createTestClient, createTestServer } from "../src/testing/index.js";
 
@@ -574,8 +574,13 @@ export async function example102({ live }: Names) {
   const { items, loading, state } = useLive(live.collection("posts"), { where: { draft: false }, limit: 10 });
 }
 
+// src/react/index.ts
+export async function example103({ live }: Names) {
+  const { members } = useChannel<{ name: string }>(live.channel("rooms/7"), { presence: { name: "Ada" } });
+}
+
 // src/server/cookies.ts
-export async function example103({ request, response }: Names) {
+export async function example104({ request, response }: Names) {
   const client = createRequestClient<Database>("https://api.example.com", "pk_…", {
     cookie: request.headers.get("Cookie"),
     origin: "https://app.example.com",
@@ -585,30 +590,30 @@ export async function example103({ request, response }: Names) {
 }
 
 // src/server/verify.ts
-export async function example104({ verifier, token }: Names) {
+export async function example105({ verifier, token }: Names) {
   const { sub, role } = await verifier.verify(token);
 }
 
 // src/server/verify.ts
-export async function example105({ request }: Names) {
+export async function example106({ request }: Names) {
   const verifier = createVerifier("https://api.example.com", "prj_…");
   const claims = await verifier.verify(request.headers.get("Authorization")?.slice(7) ?? "");
 }
 
 // src/testing/index.ts
-export async function example106({  }: Names) {
+export async function example107({  }: Names) {
   const { client, server } = createTestClient({ functions: { hello: () => ({ hello: "world" }) } });
   await client.data.collection("posts").create({ title: "Hello" });
   console.log(server.documents("posts").length); // 1
 }
 
 // src/testing/index.ts
-export async function example107({  }: Names) {
+export async function example108({  }: Names) {
   const { client, server } = createTestClient<Database>();
 }
 
 // src/testing/index.ts
-export async function example108({  }: Names) {
+export async function example109({  }: Names) {
   const server = createTestServer({ hello: () => "world" });
   const eve = createClient("http://bunbase.test", "pk_test", { storage: null, fetch: server.fetch });
 }

@@ -6,7 +6,7 @@ import { renderToString } from "react-dom/server";
 
 import { createClient } from "../../../sdk/js/src/index.ts";
 import { createLive, indexedDBCache } from "../../../sdk/js/src/live/index.ts";
-import { useLive } from "../../../sdk/js/src/react/index.ts";
+import { useChannel, useLive } from "../../../sdk/js/src/react/index.ts";
 import { createTestServer } from "../../../sdk/js/src/testing/index.ts";
 import { LiveServer } from "../programs/live_server.mjs";
 
@@ -21,6 +21,11 @@ function App({ n }) {
   return createElement("p", null, shown);
 }
 
+function Room({ name, doing }) {
+  const { members, problem } = useChannel(live.channel(`rooms/${name}`), { presence: doing && { doing }, message: ({ data }) => (window.heard ??= []).push(data) });
+  return createElement("p", null, `${name}: ${problem?.code ?? members.map(({ data }) => data.doing).join()}`);
+}
+
 const app = (n) => createElement(StrictMode, null, createElement(App, { n }));
 const root = createRoot(document.querySelector("main"));
-Object.assign(window, { server, client, live, indexedDBCache, createLive, createClient, render: (n) => root.render(app(n)), unmount: () => root.unmount(), onServer: () => renderToString(app(1)) });
+Object.assign(window, { server, client, live, indexedDBCache, createLive, createClient, render: (n) => root.render(app(n)), enter: (name, doing) => root.render(createElement(StrictMode, null, createElement(Room, { name, doing }))), unmount: () => root.unmount(), onServer: () => renderToString(app(1)) });

@@ -390,6 +390,24 @@ export async function add(claim, { load }) {
     live.close();
   });
 
+  claim("without WebSocket, a stream of events is used, and a client without a transport is refused", async () => {
+    const { WebSocket } = globalThis;
+    delete globalThis.WebSocket;
+    const { server, live, see } = made({ WebSocket: undefined });
+    const posts = see("posts", inOrder);
+    await until(() => posts.seen.length, "the result");
+    equal([...server.sessions].map(({ by }) => by).join(), "sse");
+    live.close();
+    let code;
+    try {
+      made({ WebSocket: undefined, transports: ["socket"] });
+    } catch (problem) {
+      ({ code } = problem);
+    }
+    equal(code, "invalid_value");
+    globalThis.WebSocket = WebSocket;
+  });
+
   claim("an aborted signal ends a watch, values that cannot be sent are refused, and errors of callbacks stop nothing", async () => {
     const { server, live, see, sent } = made();
     const error = console.error;
@@ -486,6 +504,19 @@ export async function add(claim, { load }) {
     await until(() => seen.at(-1) === "1:Ada", "the end");
     equal(seen.length, 4);
     await refusal(room.setPresence({}), "invalid_value");
+    live.close(), other.live.close();
+  });
+
+  claim("a presence that is set while the join is on its way is seen by others", async () => {
+    const { server, live, see } = made();
+    const seen = [];
+    const other = made({}, { server });
+    other.live.channel("rooms/7").join({ members: (members) => seen.push(members.map(({ data }) => data.name).join()) });
+    const posts = see("posts", inOrder);
+    await until(() => posts.seen.length && seen.length, "both connections");
+    live.channel("rooms/7").join({}, { presence: { name: "Ada" } });
+    await live.channel("rooms/7").setPresence({ name: "Ada!" });
+    await until(() => seen.at(-1) === "Ada!", "the newer value");
     live.close(), other.live.close();
   });
 

@@ -2,9 +2,10 @@
 
 import { equal, until } from "./harness.mjs";
 
-export async function add(claim, { load, url, key, transports }) {
+export async function add(claim, { load, url, key, transports, withoutSocket }) {
   const { createClient } = await load("index");
   const { createLive } = await load("live/index");
+  if (withoutSocket) delete globalThis.WebSocket;
   const sockets = [];
   const Watched = globalThis.WebSocket && class extends WebSocket {
     constructor(...given) {

@@ -33,6 +33,19 @@ export async function add(claim, { load }) {
 
   const inOrder = { sort: ["n"] };
 
+  claim("with a listener for refused writes, nobody has to wait for a write", async () => {
+    const { live, posts, refused, see, server } = made();
+    await server.commit([["posts", "put", "a", { n: 1 }]]);
+    const { last } = see({});
+    await until(() => last() === "a1", "the result");
+    posts.patch("a", { n: 2 }, { ifRev: 99 }); // without a listener, the process would end here
+    posts.patch("..", { n: 2 });
+    await until(() => refused.length === 2, "both");
+    equal([...refused].sort(), ["patch .. invalid_value", "patch a stale_revision"]);
+    await until(() => last() === "a1", "the result of the server");
+    live.close();
+  });
+
   claim("create, put, patch and delete show before the server has answered", async () => {
     const { server, live, posts, view } = await held(inOrder, [["b", 2], ["d", 4]]);
     let answer;

@@ -76,6 +76,10 @@ export class SessionKeeper {
     return this.user?.id;
   }
 
+  get shared(): boolean {
+    return this.storage.shared;
+  }
+
   /** Returns an access token that is valid for 30 s at least, or null if nobody is signed in. */
   async current(): Promise<string | null> {
     await this.ready;

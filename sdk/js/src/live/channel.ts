@@ -30,13 +30,14 @@ export interface PublishOptions {
 
 export class Channel {
   readonly name: string;
-  readonly #rooms: Rooms;
+  /** @internal */
+  readonly rooms: Rooms;
 
   /** @internal */
   constructor(name: string, rooms: Rooms) {
     if (typeof name !== "string" || !name) throw invalidValue("channel", "Use the name of a channel, such as rooms/7.");
     this.name = name;
-    this.#rooms = rooms;
+    this.rooms = rooms;
   }
 
   /**
@@ -48,7 +49,7 @@ export class Channel {
    * ```
    */
   join(listener: ChannelListener, options: JoinOptions = {}): () => void {
-    return this.#rooms.join(this.name, listener, options);
+    return this.rooms.join(this.name, listener, options);
   }
 
   /**
@@ -60,7 +61,7 @@ export class Channel {
    * ```
    */
   async publish(data: unknown, { echo = true, timeoutMs }: PublishOptions = {}): Promise<number | undefined> {
-    return this.#rooms.feed.publish(this.name, data, echo, timeoutMs);
+    return this.rooms.feed.publish(this.name, data, echo, timeoutMs);
   }
 
   /**
@@ -71,6 +72,6 @@ export class Channel {
    * ```
    */
   setPresence(data: unknown): Promise<void> {
-    return this.#rooms.setPresence(this.name, data);
+    return this.rooms.setPresence(this.name, data);
   }
 }

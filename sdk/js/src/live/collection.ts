@@ -83,7 +83,7 @@ export class LiveCollection<C extends CollectionTypes> {
    */
   create(document: Insert<C>): Promise<Doc<C>> {
     const { _id: id = newId(), ...data } = document as { _id?: string };
-    return this.#add("create", id, data, {}) as Promise<Doc<C>>;
+    return this.#add<Doc<C>>("create", id, data, {});
   }
 
   /**
@@ -94,7 +94,7 @@ export class LiveCollection<C extends CollectionTypes> {
    * ```
    */
   put(id: string, document: Insert<C>, conditions: LocalWriteOptions = {}): Promise<Doc<C>> {
-    return this.#add("put", id, document, conditions) as Promise<Doc<C>>;
+    return this.#add<Doc<C>>("put", id, document, conditions);
   }
 
   /**
@@ -106,7 +106,7 @@ export class LiveCollection<C extends CollectionTypes> {
    * ```
    */
   patch(id: string, change: Patch<C> & Update<C>, conditions: LocalWriteOptions = {}): Promise<Doc<C>> {
-    return this.#add("patch", id, change, conditions) as Promise<Doc<C>>;
+    return this.#add<Doc<C>>("patch", id, change, conditions);
   }
 
   /**
@@ -116,8 +116,8 @@ export class LiveCollection<C extends CollectionTypes> {
    * await live.collection("posts").delete("first");
    * ```
    */
-  async delete(id: string, conditions: LocalWriteOptions = {}): Promise<void> {
-    await this.#add("delete", id, undefined, conditions);
+  delete(id: string, conditions: LocalWriteOptions = {}): Promise<void> {
+    return this.#add<void>("delete", id, undefined, conditions);
   }
 
   /** The result of a query for hooks. Nothing is sent before somebody subscribes. @internal */
@@ -134,9 +134,16 @@ export class LiveCollection<C extends CollectionTypes> {
     return { query: { collection: this.name, where, sort, limit, select, count } as { collection: string } };
   }
 
-  async #add(op: LocalWrite["op"], id: string, data: unknown, { ifRev, ifAbsent }: LocalWriteOptions): Promise<unknown> {
-    path(this.name, id);
-    return this.#outbox.add({ op, collection: this.name, id, data, conditions: { ifRev, ifAbsent } });
+  #add<T>(op: LocalWrite["op"], id: string, data: unknown, { ifRev, ifAbsent }: LocalWriteOptions): Promise<T> {
+    const write = { op, collection: this.name, id, data, conditions: { ifRev, ifAbsent } };
+    const add = async () => {
+      path(this.name, id);
+      return this.#outbox.add(write);
+    };
+    const made = add();
+    // with this listener, an app need not wait for each write
+    if (this.#outbox.onRefused) made.catch((problem) => this.#outbox.tell(write as LocalWrite, problem));
+    return made as Promise<T>;
   }
 }
 

@@ -8,8 +8,10 @@
  */
 
 import type { Credentials } from "../transport.js";
-import { type Link, type LinkEvents, OPENERS, type Opener, type Target, type TransportName, UNAUTHENTICATED, UNREACHABLE } from "./links.js";
+import { ALONE, type Link, type LinkEvents, OPENERS, type Opener, type Target, type TransportName, UNAUTHENTICATED, UNREACHABLE } from "./links.js";
+import { paced } from "./pacing.js";
 import type { Received, Sent } from "./protocol.js";
+import type { Tabs } from "./tabs.js";
 
 const HELLO_MS = 5000;
 const SILENT_MS = 45_000;
@@ -20,13 +22,12 @@ const LONGEST_PAUSE_MS = 30_000;
 const STEADY_MS = 10_000;
 /** The client has a fault: without a pause, it would repeat it at once. */
 const FAULTS: readonly number[] = [1002, 1007, 1008, 1009];
-/** The server takes 50 messages a second, and 100 at once. */
-const MOST_AT_ONCE = 80;
-const EVERY_MS = 25;
 
 /** The user of the connection: its messages, and what to do with those of the server. */
 export interface Host {
   readonly credentials: Credentials | undefined;
+  /** The project and the user: tabs of the same place share a connection. */
+  readonly place: string;
   begin(token: string | null): Sent & { t: "auth" };
   probe(): Sent;
   received(messages: Received[]): void;
@@ -53,18 +54,18 @@ export class Connection {
   #bye: number | undefined;
   #again: Timer;
   #watchdog: Timer;
-  #queue: Sent[] = [];
-  #allowed = MOST_AT_ONCE;
-  #allowedAt = 0;
-  #pacing: Timer;
+  #tabs: Tabs | undefined;
+  /** The last connection was that of another tab. */
+  #borrowed = false;
   #ending: AbortController | undefined;
 
   constructor(
     readonly host: Host,
     readonly target: Target,
+    /** Those that this runtime has, at least one. */
     readonly transports: readonly TransportName[],
-    /** Leads to another tab that has the connection, or is undefined if this tab should have its own. */
-    readonly other: () => Opener | undefined = () => undefined,
+    /** True if tabs of the same user may share one connection. */
+    private shares: boolean,
   ) {}
 
   /** Connects, and stays connected. Idempotent. */
@@ -79,6 +80,7 @@ export class Connection {
     this.#running = false;
     this.#ending?.abort();
     this.#drop();
+    this.#part();
     clearTimeout(this.#again);
   }
 
@@ -92,11 +94,7 @@ export class Connection {
 
   /** Sends messages if there is a connection. After a loss, the machine sends what counts again. */
   send(messages: readonly Sent[]): void {
-    if (!this.#link) return;
-    const urgent = messages.filter(({ t }) => t === "pong" || t === "auth");
-    this.#queue.push(...messages.filter((message) => !urgent.includes(message)));
-    if (urgent.length) this.#link.send(urgent);
-    this.#flush();
+    this.#link?.send(messages);
   }
 
   /** Sends the newest token. `wanted`: the server asks for another one than it has. */
@@ -121,7 +119,7 @@ export class Connection {
     if (!this.#greeted) return;
     if (Date.now() - this.#heardAt > SILENT_MS) return this.restart();
     const [link, heardAt] = [this.#link, this.#heardAt];
-    this.#link.send([this.host.probe()]);
+    this.#link.send([this.host.probe()], true);
     setTimeout(() => link === this.#link && heardAt === this.#heardAt && this.restart(), PROBE_MS);
   }
 
@@ -132,6 +130,7 @@ export class Connection {
     try {
       await credentials?.ready;
       const token = await (this.#refused ? credentials?.renewed(this.#refused) : credentials?.current());
+      await this.#share();
       if (attempt !== this.#attempts || !this.#running) return;
       this.#token = token ?? null;
     } catch (error) {
@@ -143,30 +142,54 @@ export class Connection {
     this.#open();
   }
 
+  /** Finds the tab that has the connection, if tabs share one. */
+  async #share(): Promise<void> {
+    const { place, credentials } = this.host;
+    if (this.#tabs?.place !== place) this.#part();
+    if (!this.shares || this.#tabs || credentials?.shared === false) return;
+    try {
+      const { Tabs } = await import("./tabs.js");
+      if (this.#running) this.#tabs ??= new Tabs(place, () => this.restart());
+      await this.#tabs?.ready;
+    } catch {
+      this.#alone(); // the module cannot be loaded, or this page may not use locks
+    }
+  }
+
+  #alone(): void {
+    this.shares = false;
+    this.#part();
+  }
+
+  #part(): void {
+    this.#tabs?.close();
+    this.#tabs = undefined;
+  }
+
   #open(): void {
-    const other = this.other();
-    const name = this.#transportNow();
+    const tabs = this.#tabs;
+    const follows = tabs?.leads === false;
+    const name = this.transports[this.#place]!;
+    const first = this.host.begin(this.#token);
+    if (this.#borrowed && !tabs) delete first.resume; // the other tab still has it
+    this.#borrowed = follows;
     const events: LinkEvents = {
       received: (messages) => link === this.#link && this.#received(messages),
       alive: () => link === this.#link && void (this.#heardAt = Date.now()),
       closed: (code, afterMs, held) => link === this.#link && this.#closed(code, afterMs, held),
     };
-    this.transport = other ? "tab" : name;
+    this.transport = follows ? "tab" : name;
+    const own: Opener = (...given) => paced(OPENERS[name](...given));
     let link: Link | undefined;
     try {
-      link = (other ?? OPENERS[name])(this.target, this.host.begin(this.#token), events);
+      link = (tabs?.opener(own) ?? own)(this.target, first, events);
     } catch {
       // the page may not use sockets (a content security policy)
     }
     this.#link = link;
     if (!link) return this.#closed(UNREACHABLE);
-    this.#watchdog = setTimeout(() => this.#closed(UNREACHABLE, undefined, true), HELLO_MS);
-  }
-
-  #transportNow(): TransportName {
-    const usable = this.transports.filter((name) => name !== "socket" || this.target.WebSocket);
-    this.#place %= usable.length;
-    return usable[this.#place]!;
+    // a tab that follows waits as long as the leader has no connection
+    if (!follows) this.#watchdog = setTimeout(() => this.#closed(UNREACHABLE, undefined, true), HELLO_MS);
   }
 
   #received(messages: Received[]): void {
@@ -196,6 +219,10 @@ export class Connection {
     if (greeted && Date.now() - this.#greetedAt > STEADY_MS) this.#failures = 0;
     this.#drop();
     if (!this.#running) return;
+    if (code === ALONE) {
+      this.#alone();
+      return void this.#connect();
+    }
     if (code === UNAUTHENTICATED) this.#refused = this.#token ?? undefined;
     // the first refusal of a token needs a new one, and no pause
     if (code === UNAUTHENTICATED && this.#refused && greeted) return void this.#connect();
@@ -205,7 +232,6 @@ export class Connection {
 
   /** Goes to the next transport. Returns false after the last one, or if the server itself is away. */
   #tryNext(transport: Connection["transport"], held: boolean): boolean {
-    if (transport === "tab") return true;
     const isSocket = transport === "socket";
     // a socket that worked before is not blocked: rather the server is away
     const away = isSocket ? this.#socketWorked && this.#failures < 2 && !held : !held;
@@ -228,27 +254,9 @@ export class Connection {
     const [link, greeted] = [this.#link, this.#greeted];
     this.#link = this.transport = this.#bye = undefined;
     this.#greeted = false;
-    this.#queue = [];
     clearTimeout(this.#watchdog);
-    clearTimeout(this.#pacing);
-    this.#pacing = undefined;
-    this.#allowed = MOST_AT_ONCE;
     link?.close();
     if (greeted) this.host.lost();
-  }
-
-  #flush(): void {
-    const now = Date.now();
-    this.#allowed = Math.min(MOST_AT_ONCE, this.#allowed + Math.max(0, now - this.#allowedAt) / EVERY_MS);
-    this.#allowedAt = now;
-    const sent = this.#queue.splice(0, Math.floor(this.#allowed));
-    this.#allowed -= sent.length;
-    if (sent.length) this.#link?.send(sent);
-    if (!this.#queue.length) return;
-    this.#pacing ??= setTimeout(() => {
-      this.#pacing = undefined;
-      this.#flush();
-    }, EVERY_MS);
   }
 
   #listen(): void {
@@ -260,9 +268,10 @@ export class Connection {
     };
     const { document } = globalThis as { document?: Document };
     globalThis.addEventListener?.("online", online, { signal });
+    globalThis.addEventListener?.("offline", check, { signal }); // a socket without a network stays open for a long time
     if (!document) return;
     // a page in the cache of the browser must not have a connection
-    globalThis.addEventListener("pagehide", ({ persisted }) => persisted && this.#drop(), { signal });
+    globalThis.addEventListener("pagehide", ({ persisted }) => persisted && (this.#drop(), this.#part()), { signal });
     globalThis.addEventListener("pageshow", ({ persisted }) => persisted && this.restart(), { signal });
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check(), { signal });
     document.addEventListener("resume", check, { signal });

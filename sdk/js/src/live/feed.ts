@@ -55,8 +55,9 @@ export class Feed implements Host {
     readonly transport: Transport,
     target: Target,
     transports: readonly TransportName[],
+    shares: boolean,
   ) {
-    this.connection = new Connection(this, target, transports);
+    this.connection = new Connection(this, target, transports, shares);
   }
 
   get credentials(): Transport["credentials"] {
@@ -71,7 +72,7 @@ export class Feed implements Host {
     return this.credentials?.userId;
   }
 
-  /** The project and the user, for the keys of the cache. */
+  /** The project and the user, for the keys of the cache and for other tabs. */
   get place(): string {
     return `${this.transport.origin}:${this.transport.key}:${this.userId ?? ""}`;
   }
@@ -127,8 +128,10 @@ export class Feed implements Host {
 
   async setPresence(join: Join, data: unknown): Promise<void> {
     join.presence = readJson(checkedSize("presence", writeJson(data)));
-    // a join that is on its way, or a later one, carries it
-    if (join.fresh) await this.#request({ t: "presence", channel: join.channel, data: join.presence }, REQUEST_MS);
+    // the machine sends it after a join that is on its way, and a later join carries it
+    if (!join.fresh) return;
+    join.sent = join.presence;
+    await this.#request({ t: "presence", channel: join.channel, data: join.presence }, REQUEST_MS);
   }
 
   /** Resolves when the results have reached a state of the server, or rejects after `timeoutMs`. */

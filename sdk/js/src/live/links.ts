@@ -7,9 +7,12 @@ import type { Received, Sent } from "./protocol.js";
 export const UNREACHABLE = 1006;
 export const UNAUTHENTICATED = 4401;
 export const TOO_MANY = 4429;
+/** The tab that has the connection cannot carry this one: it needs its own. Never sent by a server. */
+export const ALONE = 4999;
 
 export interface Link {
-  send(messages: readonly Sent[]): void;
+  /** `now`: they do not wait for their turn. */
+  send(messages: readonly Sent[], now?: boolean): void;
   close(): void;
 }
 

@@ -3,6 +3,7 @@
 import type { Collection } from "../data/collection.js";
 import type { Data } from "../data/data.js";
 import type { AnyDatabase, CollectionTypes, Schema } from "../data/types.js";
+import { invalidValue } from "../problem.js";
 import type { LiveCache } from "./cache.js";
 import { Channel } from "./channel.js";
 import { LiveCollection } from "./collection.js";
@@ -15,10 +16,12 @@ import { Views } from "./views.js";
 export interface LiveOptions {
   /** Keeps results and waiting writes between visits. By default, they are in memory. */
   cache?: LiveCache | undefined;
-  /** Hears of writes that the server has refused, also those of an earlier visit. */
+  /** Hears of refused writes, also those of an earlier visit. With it, nobody has to wait for the promises of writes. */
   onRefused?: RefusedListener | undefined;
-  /** By default `globalThis.WebSocket`. Node 20 has none: pass that of a package, or use a stream of events. */
+  /** By default `globalThis.WebSocket`. Node 20 has none: then it is a stream of events, unless you pass that of a package. */
   WebSocket?: typeof WebSocket | undefined;
+  /** False: this tab has its own connection. By default, all tabs of a user share one. */
+  tabs?: boolean | undefined;
   /** The transports, the best one first: by default `["socket", "sse", "poll"]`. */
   transports?: readonly TransportName[] | undefined;
 }
@@ -30,7 +33,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   readonly #rooms: Rooms;
 
   /** @internal */
-  constructor({ data }: { readonly data: Data<D> }, { cache, onRefused, transports = ["socket", "sse", "poll"], ...options }: LiveOptions) {
+  constructor({ data }: { readonly data: Data<D> }, { cache, onRefused, tabs = true, transports = ["socket", "sse", "poll"], ...options }: LiveOptions) {
     const collection = (name: string) => data.collection(name as keyof D & string) as unknown as Collection<CollectionTypes>;
     const { transport } = collection("-").requests;
     const { fetch, headers } = transport.options;
@@ -40,7 +43,11 @@ export class Live<D extends Schema<D> = AnyDatabase> {
       fetch: ((...given) => (fetch ?? globalThis.fetch)(...given)) as typeof globalThis.fetch,
       WebSocket: options.WebSocket ?? (globalThis.WebSocket as typeof WebSocket | undefined),
     };
-    this.#feed = new Feed(transport, target, transports);
+    // a client with its own ways to the server may reach another one than other tabs do
+    const shares = tabs && !fetch && !options.WebSocket && "document" in globalThis && Boolean(navigator.locks && globalThis.BroadcastChannel);
+    const usable = transports.filter((name) => name !== "socket" || target.WebSocket);
+    if (!usable.length) throw invalidValue("transports", "This runtime has no WebSocket. Pass one, or allow other transports.");
+    this.#feed = new Feed(transport, target, usable, shares);
     this.#views = new Views(this.#feed, () => this.#outbox, cache);
     this.#outbox = new Outbox(this.#feed, collection, cache, onRefused, (name) => this.#views.refresh(name));
     this.#rooms = new Rooms(this.#feed);

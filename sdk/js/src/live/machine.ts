@@ -34,6 +34,8 @@ export interface Join {
   id: number;
   since: Since | undefined;
   presence: unknown;
+  /** The presence that the server has, or will have when the messages on their way have arrived. */
+  sent: unknown;
   c: string | undefined;
   epoch: string | undefined;
   offset: number;
@@ -107,7 +109,7 @@ export class Machine {
 
   join(channel: string, since?: Since, presence?: unknown): [Join, Effect[]] {
     const empty = { c: undefined, epoch: undefined, offset: 0, own: new Set<number>(), early: [], n: 0, fresh: false, problem: undefined };
-    const join: Join = { channel, id: 0, since, presence, members: new Map(), ...empty };
+    const join: Join = { channel, id: 0, since, presence, sent: undefined, members: new Map(), ...empty };
     this.joins.add(join);
     return [join, this.#joined(join)];
   }
@@ -219,6 +221,7 @@ export class Machine {
     join.id = ++this.#lastId;
     const since = join.epoch === undefined ? join.since : { epoch: join.epoch, offset: join.offset };
     const { channel, presence } = join;
+    join.sent = presence;
     const asked = send({ t: "join", id: join.id, channel, ...(since && { since }), ...(presence !== undefined && { presence }) });
     return old ? [send({ t: "leave", id: old }), asked] : [asked];
   }
@@ -291,8 +294,15 @@ export class Machine {
     Object.assign(join, { c: message.c, epoch: message.epoch, offset: message.offset, fresh: true });
     join.members = new Map((message.members ?? []).map((member) => [member.m, member]));
     join.n = message.n ?? join.members.size;
+    // it was set while the join was on its way
+    const newer = join.presence === join.sent ? [] : this.#present(join);
     const lost = message.lost ?? false;
-    return [...(messages.length || lost ? [{ do: "messages", join, messages, lost } as const] : []), { do: "members", join }];
+    return [...newer, ...(messages.length || lost ? [{ do: "messages", join, messages, lost } as const] : []), { do: "members", join }];
+  }
+
+  #present(join: Join): Effect[] {
+    join.sent = join.presence;
+    return this.request({ t: "presence", channel: join.channel, data: join.presence })[1];
   }
 
   #message({ t: _, c, ...message }: Extract<Received, { t: "msg" }>): Effect[] {

@@ -202,10 +202,15 @@ export class Outbox {
     void reported(this.feed.transport, this.cache?.delete(this.#prefix + write.key));
     this.#sizes.delete(write.key);
     this.changed(write.collection);
-    this.#waiters.get(write.key)?.reject(problem);
+    const waiter = this.#waiters.get(write.key);
     this.#waiters.delete(write.key);
-    const { op, collection, id, data } = write;
-    if (this.onRefused) guarded(() => this.onRefused!({ op, collection, id, data }, problem));
+    if (waiter) waiter.reject(problem);
+    else this.tell(write, problem); // it is of an earlier visit
+  }
+
+  /** Tells the app that a write did not take effect. A write that ended with its user or its client was not refused. */
+  tell({ op, collection, id, data }: Pick<LocalWrite, "op" | "collection" | "id" | "data">, problem: Problem): void {
+    if (this.onRefused && problem.code !== "aborted") guarded(() => this.onRefused!({ op, collection, id, data }, problem));
   }
 
   #later(afterMs = Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS)): Promise<void> {

@@ -25,7 +25,7 @@ export type Sent =
   | { t: "unwatch" | "leave"; id: number }
   | { t: "sync"; id: number; at: string }
   | { t: "join"; id: number; channel: string; since?: Since; presence?: unknown }
-  | { t: "publish"; id: number; channel: string; data: unknown; key: string; echo?: false }
+  | { t: "publish"; id: number; channel: string; data: unknown; key: string; echo?: false | undefined }
   | { t: "presence"; id: number; channel: string; data: unknown }
   | { t: "pong" };
 
@@ -45,14 +45,14 @@ export interface ChannelMessage {
 }
 
 /** One connection in the list of a channel. `m` names it; `uid` is its user, or null. */
-export interface Member {
+export interface Member<P = unknown> {
   readonly m: string;
   readonly uid: string | null;
-  readonly data: unknown;
+  readonly data: P;
 }
 
 export type Received =
-  | { t: "hello"; conn: string; ping?: number; expires_in?: number }
+  | { t: "hello"; conn: string; ping?: number; expires_in?: number; limits?: { watches: number; channels: number } }
   | { t: "auth"; why: "expires" | "revoked"; in: number }
   | ({ t: "now"; id: number; g: string; turn: number; at: string; docs?: readonly LiveDocument[]; resumed?: true } & Difference)
   | ({ t: "diff"; g: string; turn: number } & Difference)

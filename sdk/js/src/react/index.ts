@@ -7,7 +7,9 @@ import type { User } from "../auth/types.js";
 import type { Collection } from "../data/collection.js";
 import type { CollectionTypes, Found, Page, Query } from "../data/types.js";
 import { writeJson } from "../json.js";
+import type { Channel } from "../live/channel.js";
 import type { LiveCollection, LiveQuery } from "../live/collection.js";
+import type { ChannelMessage, Member } from "../live/protocol.js";
 import type { LiveResult } from "../live/views.js";
 import { Problem } from "../problem.js";
 
@@ -101,6 +103,63 @@ export function useLive<C extends CollectionTypes, const S extends string = neve
   const subscribe = useCallback((changed: () => void) => store?.subscribe(changed) ?? (() => {}), [store]);
   const waiting = (text === null ? NOTHING : WAITING) as LiveResult<Found<C, S>>;
   return useSyncExternalStore(subscribe, () => store?.get() ?? waiting, () => waiting);
+}
+
+export interface ChannelState<P> {
+  /** The connections that have entered. Above 500 of them, the list is empty, and only `count` is known. */
+  members: readonly Member<P>[];
+  count: number;
+  problem: Problem | undefined;
+}
+
+export interface ChannelUse<P> {
+  /** Enters the list of members, with this value. It may change with each rendering. */
+  presence?: P | undefined;
+  /** Hears of each message. */
+  message?: ((message: ChannelMessage) => unknown) | undefined;
+}
+
+const NOBODY: ChannelState<never> = { members: NONE, count: 0, problem: undefined };
+
+/**
+ * Joins a channel as long as the component is there, and renders again when its members change. The channel may be written
+ * in place. Pass null as long as there is nothing to join.
+ *
+ * ```tsx
+ * const { members } = useChannel<{ name: string }>(live.channel("rooms/7"), { presence: { name: "Ada" } });
+ * ```
+ */
+export function useChannel<P = unknown>(channel: Channel | null, { presence, message }: ChannelUse<P> = {}): ChannelState<P> {
+  const [state, setState] = useState<ChannelState<P>>(NOBODY);
+  const text = presence === undefined ? undefined : writeJson(presence);
+  const now = useRef({ channel, presence, message });
+  now.current = { channel, presence, message };
+  const joined = useRef<string>(undefined);
+  const { name, rooms } = channel ?? {};
+  useEffect(() => {
+    const { channel, presence } = now.current;
+    if (!channel) return;
+    joined.current = text;
+    const leave = channel.join(
+      {
+        message: (one) => now.current.message?.(one),
+        members: (members, count) => setState({ members: members as readonly Member<P>[], count, problem: undefined }),
+        problem: (problem) => setState({ ...NOBODY, problem }),
+      },
+      { presence },
+    );
+    return () => {
+      leave();
+      setState(NOBODY);
+    };
+  }, [name, rooms, text === undefined]);
+  useEffect(() => {
+    const { channel, presence } = now.current;
+    if (!channel || text === undefined || text === joined.current) return;
+    joined.current = text;
+    channel.setPresence(presence).catch((problem: Problem) => setState((before) => ({ ...before, problem })));
+  }, [text]);
+  return state;
 }
 
 interface State<T> extends Omit<QueryState<T>, "reload"> {

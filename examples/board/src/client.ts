@@ -1,0 +1,24 @@
+/** The client of the server, for all parts of the page. */
+
+import { createClient } from "bunbase-js";
+import { createLive, indexedDBCache } from "bunbase-js/live";
+
+import type { Database } from "./database.ts";
+import { say } from "./notice.ts";
+
+/** What others see of a person: the name, and the card that the person edits. */
+export interface Presence {
+  name: string;
+  card: string | null;
+}
+
+// a publishable key: everybody who has the page may know it
+export const client = createClient<Database>(import.meta.env.VITE_BUNBASE_URL, import.meta.env.VITE_BUNBASE_KEY);
+
+export const live = createLive(client, {
+  cache: indexedDBCache(), // the board is there at once at the next visit, and changes made without a network are kept
+  onRefused: (write, problem) => say(`The card was not ${write.op === "delete" ? "deleted" : "saved"}. ${problem.message}`),
+});
+
+export const cards = live.collection("cards");
+export const board = live.channel("board");

@@ -1,0 +1,28 @@
+/** Columns, and the places of cards in them. A card moves by one write of its own: no other card is changed. */
+
+import type { Card } from "./database.ts";
+
+export const COLUMNS = [
+  ["todo", "To do"],
+  ["doing", "Doing"],
+  ["done", "Done"],
+] as const;
+
+export type Place = Pick<Card, "column" | "place">;
+
+/** Returns the place at an index among the other cards of a column. */
+export function placeAt(cards: readonly Card[], column: Card["column"], index: number): Place {
+  const [before, after] = [cards[index - 1]?.place, cards[index]?.place];
+  if (before === undefined) return { column, place: (after ?? 1) - 1 };
+  return { column, place: after === undefined ? before + 1 : (before + after) / 2 };
+}
+
+/** Returns the place to which an arrow key moves a card, or undefined. */
+export function placeByKey(key: string, card: Card, all: readonly Card[]): Place | undefined {
+  const others = (column: Card["column"]) => all.filter((other) => other.column === column && other._id !== card._id);
+  const index = others(card.column).filter((other) => other.place < card.place).length;
+  const [steps, along] = [{ ArrowLeft: -1, ArrowRight: 1 }[key], { ArrowUp: -1, ArrowDown: 1 }[key]];
+  const column = COLUMNS[COLUMNS.findIndex(([name]) => name === card.column) + (steps ?? 0)]?.[0];
+  if (steps) return column && placeAt(others(column), column, Math.min(index, others(column).length));
+  return along === undefined ? undefined : placeAt(others(card.column), card.column, Math.max(0, index + along));
+}

@@ -1,0 +1,298 @@
+/**
+ * One connection for all tabs of a user: the tab that holds a Web Lock leads, and has the connection; the others send and
+ * receive through it, by a BroadcastChannel. docs/decisions/0092 has the reasons.
+ *
+ * The life of a tab that follows: `open` → the leader answers `here` with a number for the tab, and `hello` when the
+ * connection works → `send` carries messages to the leader, and `got` those of the server to all tabs. Ids are told apart
+ * by the number. If the leader closes, freezes or loses the connection, tabs open again, and resume what they hold: for
+ * the machine of each tab, this is one more lost connection. A leader that does not answer loses the lock by force.
+ *
+ * A channel has one member for each connection. So a tab that joins a channel of another tab gets its own connection, and
+ * so does a tab whose queries would exceed the limits of one connection.
+ */
+
+import type * as links from "./links.js";
+import type { Link, LinkEvents, Opener } from "./links.js";
+import type { Received, Sent } from "./protocol.js";
+
+// This module is loaded when a page needs it, and imports only types: a bundler would move a shared value to a third file.
+const ALONE: typeof links.ALONE = 4999;
+const UNREACHABLE: typeof links.UNREACHABLE = 1006;
+
+const ANSWER_MS = 3000;
+/** The numbers of tabs are below this. The leader has 0. An id on the wire is `id * TABS + number`, and at most 2^31. */
+const TABS = 128;
+
+type Hello = Extract<Received, { t: "hello" }>;
+type ToLeader = { from: string } & ({ t: "open" | "close" } | { t: "send"; messages: readonly Sent[] });
+/** `by`: the leader. One that was frozen may speak once more, and is not heard. */
+type OfLeader =
+  | { t: "here"; by: string; to: string; tab: number }
+  | { t: "hello"; by: string; to: string; hello: Hello }
+  | { t: "alone"; by: string; to: string }
+  | { t: "got"; by: string; messages: readonly Received[] }
+  | { t: "lead" | "lost"; by: string };
+
+/** The connection of the leader. `watches`, `joins`: what is open, by its id there. */
+interface Led {
+  link: Link;
+  hello: Hello | undefined;
+  watches: Set<number>;
+  joins: Map<number, string>;
+}
+
+interface Followed {
+  on: LinkEvents;
+  leader: string | undefined;
+  tab: number;
+  greeted: boolean;
+  patience: ReturnType<typeof setTimeout>;
+}
+
+/** @internal */
+export class Tabs {
+  /** True if this tab has the connection. */
+  leads = false;
+  /** Resolves when it is known which tab leads. Rejects if this page may not use locks. */
+  readonly ready: Promise<void>;
+  readonly #name: string;
+  readonly #own = crypto.randomUUID();
+  readonly #bus: BroadcastChannel;
+  readonly #locks = navigator.locks;
+  readonly #ending = new AbortController();
+  readonly #tabs = new Map<string, number>();
+  readonly #watched = new Set<string>();
+  #lastTab = 0;
+  #led: Led | undefined;
+  #followed: Followed | undefined;
+  #waiting: AbortController | undefined;
+
+  constructor(
+    readonly place: string,
+    /** Called when this tab begins or ends to lead: it needs another link. */
+    readonly changed: () => void,
+  ) {
+    this.#name = `bunbase-live-1:${place}`;
+    this.#bus = new BroadcastChannel(this.#name);
+    this.#bus.onmessage = ({ data }: { data: ToLeader | OfLeader }) => {
+      if (!("from" in data)) this.#hear(data);
+      else if (this.leads) this.#serve(data);
+    };
+    this.ready = this.#begin();
+  }
+
+  /** Returns an opener for this tab: `own`, of which other tabs have their part, or one that leads to the leader. */
+  opener(own: Opener): Opener {
+    return this.leads ? (...given) => this.#lead(own, ...given) : (_target, _first, on) => this.#follow(on);
+  }
+
+  close(): void {
+    this.#ending.abort();
+    this.#waiting?.abort();
+    this.#bus.close();
+  }
+
+  async #begin(): Promise<void> {
+    // the leader learns from this lock that the tab is gone, however it ends
+    await this.#hold(this.#own, {});
+    if (await this.#hold("", { ifAvailable: true })) this.leads = true;
+    else this.#wait();
+  }
+
+  /** Resolves with true as soon as this tab has the lock, which it keeps until the end, or with false. */
+  #hold(lock: string, options: LockOptions): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const held = (found: Lock | null) => {
+        const { signal } = this.#ending;
+        resolve(found !== null);
+        if (found && !signal.aborted) return new Promise<void>((release) => signal.addEventListener("abort", () => release()));
+      };
+      this.#locks.request(`${this.#name}:${lock}`, options, held).catch((error) => {
+        reject(error);
+        if (lock === "") this.#deposed();
+      });
+    });
+  }
+
+  /** Waits until the leader is gone. `steal`: it has to go. */
+  #wait(steal = false): void {
+    this.#waiting?.abort();
+    const { signal } = (this.#waiting = new AbortController());
+    this.#hold("", steal ? { steal } : { signal }).then(
+      () => {
+        if (this.#ending.signal.aborted) return;
+        this.leads = true;
+        this.#say({ t: "lead", by: this.#own });
+        this.changed();
+      },
+      () => {}, // this tab does not wait any more
+    );
+  }
+
+  /** Another tab has taken the lock: this one was frozen, or too slow. */
+  #deposed(): void {
+    if (!this.leads || this.#ending.signal.aborted) return;
+    this.leads = false;
+    this.changed();
+    this.#wait();
+  }
+
+  #say(note: ToLeader | OfLeader): void {
+    if (!this.#ending.signal.aborted) this.#bus.postMessage(note);
+  }
+
+  #hear(note: OfLeader): void {
+    const followed = this.#followed;
+    if (!followed || ("to" in note && note.to !== this.#own)) return;
+    const { on, leader } = followed;
+    if (note.t === "here" && !leader) {
+      clearTimeout(followed.patience);
+      return void Object.assign(followed, { leader: note.by, tab: note.tab });
+    }
+    // a tab that has no answer yet asks the new leader
+    if (note.t === "lead") return leader ? on.closed(UNREACHABLE, 0) : this.#say({ t: "open", from: this.#own });
+    if (note.by !== leader) return;
+    if (note.t === "hello") {
+      followed.greeted = true;
+      on.received([note.hello]);
+    } else if (note.t === "got") {
+      const messages = note.messages.flatMap((message) => forTab(message, followed.tab));
+      if (followed.greeted && messages.length) on.received(messages);
+    } else if (note.t === "lost") on.closed(UNREACHABLE, 0);
+    else if (note.t === "alone") on.closed(ALONE);
+  }
+
+  #follow(on: LinkEvents): Link {
+    const patience = setTimeout(() => this.#wait(true), ANSWER_MS);
+    const followed: Followed = (this.#followed = { on, leader: undefined, tab: 0, greeted: false, patience });
+    this.#say({ t: "open", from: this.#own });
+    return {
+      send: (all) => {
+        const own = all.filter(({ t }) => t !== "pong" && t !== "auth"); // the leader sends these
+        const messages = own.map((message) => withId(message, (id) => id * TABS + followed.tab));
+        if (messages.length) this.#say({ t: "send", from: this.#own, messages });
+      },
+      close: () => {
+        clearTimeout(patience);
+        if (this.#followed === followed) this.#followed = undefined;
+        this.#say({ t: "close", from: this.#own });
+      },
+    };
+  }
+
+  #lead(own: Opener, ...[target, first, on]: Parameters<Opener>): Link {
+    const received = (messages: Received[]) => {
+      for (const message of messages) {
+        if (message.t === "end" || message.t === "error") this.#forget(led, message.id);
+        if (message.t === "hello" && !led.hello) {
+          led.hello = message;
+          for (const to of this.#tabs.keys()) this.#say({ t: "hello", by: this.#own, to, hello: message });
+        }
+      }
+      if (this.#tabs.size) this.#say({ t: "got", by: this.#own, messages });
+      on.received(messages.flatMap((message) => forTab(message, 0)));
+    };
+    const ended = () => {
+      if (this.#led !== led) return;
+      this.#led = undefined;
+      this.#tabs.clear();
+      this.#say({ t: "lost", by: this.#own });
+    };
+    const closed: LinkEvents["closed"] = (...given) => {
+      ended();
+      on.closed(...given);
+    };
+    const link = own(target, first, { ...on, received, closed });
+    const led: Led = (this.#led = { link, hello: undefined, watches: new Set(), joins: new Map() });
+    return {
+      send: (messages, now) => link.send(messages.flatMap((message) => this.#noted(led, withId(message, (id) => id * TABS), 0)), now),
+      close: () => {
+        ended();
+        link.close();
+      },
+    };
+  }
+
+  /** Answers a tab that follows. */
+  #serve(note: ToLeader): void {
+    const { from } = note;
+    const [led, tab] = [this.#led, this.#tabs.get(from)];
+    if (note.t === "send") {
+      if (led && tab) led.link.send(note.messages.flatMap((message) => (this.#tabs.has(from) ? this.#noted(led, message, tab) : [])));
+      return;
+    }
+    this.#dismiss(from);
+    if (note.t === "close") return;
+    if (this.#tabs.size >= TABS - 1) return this.#say({ t: "alone", by: this.#own, to: from });
+    const taken = new Set(this.#tabs.values());
+    // not the number of the tab before, whose answers may still be on their way
+    do this.#lastTab = (this.#lastTab % (TABS - 1)) + 1;
+    while (taken.has(this.#lastTab));
+    this.#tabs.set(from, this.#lastTab);
+    this.#say({ t: "here", by: this.#own, to: from, tab: this.#lastTab });
+    if (led?.hello) this.#say({ t: "hello", by: this.#own, to: from, hello: led.hello });
+    if (this.#watched.has(from)) return;
+    this.#watched.add(from);
+    const gone = () => void (this.#watched.delete(from), this.#dismiss(from));
+    this.#locks.request(`${this.#name}:${from}`, { signal: this.#ending.signal }, gone).catch(() => {});
+  }
+
+  /** Ends what a tab has open. */
+  #dismiss(from: string): void {
+    const [led, tab] = [this.#led, this.#tabs.get(from)];
+    this.#tabs.delete(from);
+    if (!led || !tab) return;
+    const ended: Sent[] = [];
+    for (const id of led.watches) if (id % TABS === tab) ended.push({ t: "unwatch", id });
+    for (const id of led.joins.keys()) if (id % TABS === tab) ended.push({ t: "leave", id });
+    for (const { id } of ended as { id: number }[]) this.#forget(led, id);
+    if (ended.length) led.link.send(ended);
+  }
+
+  /** Notes what is open after a message of a tab, and returns it. What one connection cannot carry gets another one. */
+  #noted(led: Led, message: Sent, tab: number): Sent[] {
+    const { t } = message;
+    const { watches = Infinity, channels = Infinity } = led.hello?.limits ?? {};
+    const rivals = "channel" in message ? [...led.joins].flatMap(([id, name]) => (name === message.channel && id % TABS !== tab ? [id] : [])) : [];
+    if (t === "unwatch" || t === "leave") this.#forget(led, message.id);
+    // a tab with this channel would take the message for lost
+    if (t === "publish" && rivals.length) return [{ ...message, echo: undefined }];
+    if (t !== "watch" && t !== "join") return [message];
+    const full = t === "watch" ? led.watches.size >= watches : led.joins.size >= channels;
+    if (full) rivals.push(...led.watches, ...led.joins.keys());
+    if (rivals.length && this.#part(tab, rivals)) return [];
+    if (t === "watch") led.watches.add(message.id);
+    else led.joins.set(message.id, message.channel);
+    return [message];
+  }
+
+  /** Sends a tab away, and returns true; or, if it is the leader itself, sends the tabs of these ids away. */
+  #part(tab: number, ids: readonly number[]): boolean {
+    const leaving = tab ? [tab] : ids.map((id) => id % TABS);
+    for (const [to, number] of [...this.#tabs]) {
+      if (!leaving.includes(number)) continue;
+      this.#say({ t: "alone", by: this.#own, to });
+      this.#dismiss(to);
+    }
+    return tab > 0;
+  }
+
+  #forget(led: Led, id: number | null): void {
+    if (id === null) return;
+    led.watches.delete(id);
+    led.joins.delete(id);
+  }
+}
+
+/** Returns a message of the server with the id of a tab, or nothing if it is for another tab. */
+function forTab(message: Received, tab: number | undefined): Received[] {
+  const { t } = message;
+  if (tab && (t === "hello" || t === "auth" || t === "bye")) return []; // the leader answers them
+  if (!("id" in message)) return [message];
+  if (message.id === null) return tab ? [] : [message];
+  return message.id % TABS === tab ? [{ ...message, id: Math.floor(message.id / TABS) }] : [];
+}
+
+function withId(message: Sent, change: (id: number) => number): Sent {
+  return "id" in message ? { ...message, id: change(message.id) } : message;
+}

@@ -1,0 +1,217 @@
+"""Tabs of one user share one live connection, in Chromium, against a running BunBase."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.e2e.browser import chromium
+from tests.e2e.instance import poll
+from tests.sdk_js.sites import Site
+from tests.sdk_js.strict_server import StrictServer
+
+TABS: Final = 8
+dear = pytest.mark.skipif(os.environ.get("BUNBASE_SDK") != "1", reason="make sdk runs what takes longer")
+BEGIN: Final = """async ([url, key, options, watched]) => {
+    const { createClient } = await import("/bundles/index.js");
+    const { createLive } = await import("/bundles/live/index.js");
+    window.client = createClient(url, key);
+    await client.auth.ready;
+    if (!client.auth.user) await client.auth.signIn({ anonymous: true });
+    window.live = createLive(client, options);
+    window.seen = [];
+    live.collection("posts").watch({ where: { run: watched }, sort: ["n"], count: true }, ({ items, added, removed }) => {
+        window.shown = items.map(({ n }) => n).join();
+        seen.push(...added.map(({ n }) => `+${n}`), ...removed.map(({ n }) => `-${n}`));
+    });
+}"""
+ENTER: Final = """async name => {
+    live.channel("rooms/tabs").join({
+        members: members => (window.members = members.map(({ data }) => data).sort().join()),
+        message: ({ data }) => (window.heard ??= []).push(data),
+    }, { presence: name });
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def rooms(site: Site) -> Site:
+    """Return the project of a running server, with channels for all users."""
+    pattern = {"rules": dict.fromkeys(("subscribe", "publish", "presence"), "auth != null"), "presence": True}
+    channels = {"channels": {"rooms/{room}": pattern | {"history": {"messages": 100, "seconds": 300}}}}
+    httpx.put(f"{site.url}/v1/channels", json=channels, headers={"X-Bunbase-Key": site.secret}).raise_for_status()
+    return site
+
+
+class Person:
+    """A person with several tabs. `streams`: the live connections of all tabs that are open."""
+
+    def __init__(self, context: BrowserContext, pages: StrictServer, site: Site, run: str) -> None:
+        self.context, self.origin, self.site, self.run = context, pages.url, site, run
+        self.streams: dict[Any, Page] = {}
+
+    def tab(self, options: dict[str, Any] | None = None) -> Page:
+        page = self.context.new_page()
+
+        def opened(stream: Any) -> None:
+            self.streams[stream] = page
+
+        def ended(stream: Any) -> None:
+            self.streams.pop(stream, None)
+
+        def begun(socket: Any) -> None:
+            opened(socket)
+            socket.on("close", lambda: ended(socket))
+
+        def asked(request: Any) -> None:
+            if request.headers.get("accept") == "text/event-stream":
+                opened(request)
+
+        page.on("websocket", begun)
+        page.on("request", asked)
+        page.on("requestfinished", lambda request: ended(request))
+        page.on("requestfailed", lambda request: ended(request))
+        page.on("close", lambda: [ended(stream) for stream, of in list(self.streams.items()) if of == page])
+        page.goto(self.origin)
+        page.evaluate(BEGIN, [self.site.url, self.site.key, options or {}, self.run])
+        return page
+
+    def write(self, n: int) -> None:
+        document = {"_id": f"{self.run}-{n}", "run": self.run, "n": n}
+        headers = {"X-Bunbase-Key": self.site.secret}
+        httpx.post(f"{self.site.url}/v1/data/posts", json=document, headers=headers).raise_for_status()
+
+
+@pytest.fixture
+def person(browser: Browser, strict: StrictServer, rooms: Site, request: pytest.FixtureRequest) -> Iterator[Person]:
+    strict.pages["/"] = "<!doctype html><title>page</title>"
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    yield Person(context, strict, rooms, str(abs(hash(request.node.name))))
+    context.close()
+
+
+def shown(page: Page, wanted: str) -> None:
+    page.wait_for_function(f"() => window.shown === '{wanted}'")
+
+
+def test_eight_tabs_hold_one_socket_and_another_tab_takes_over_without_a_lost_change(person: Person) -> None:
+    person.write(1)
+    tabs = [person.tab() for _ in range(TABS)]
+    for tab in tabs:
+        shown(tab, "1")
+    person.write(2)
+    for tab in tabs:
+        shown(tab, "1,2")
+        assert tab.evaluate("() => live.state") == "live"
+    assert len(person.streams) == 1
+
+    tabs[0].close()  # this tab has the socket
+    person.write(3)
+    tabs[3].evaluate(f"() => live.collection('posts').create({{ run: '{person.run}', n: 4 }})")
+    for tab in tabs[1:]:
+        shown(tab, "1,2,3,4")
+    tabs[5].close()  # this one has not
+    person.write(5)
+    for tab in (*tabs[1:5], *tabs[6:]):
+        shown(tab, "1,2,3,4,5")
+        seen = [one for one in tab.evaluate("() => seen") if one != "+4"]  # the local write is one of its own
+        assert seen == ["+1", "+2", "+3", "+5"]
+    assert len(person.streams) == 1
+
+
+@dear
+def test_eight_tabs_share_one_stream_of_events_so_requests_still_pass(person: Person) -> None:
+    tabs = [person.tab({"transports": ["sse"]}) for _ in range(TABS)]
+    person.write(1)
+
+    for tab in tabs:
+        shown(tab, "1")
+    assert len(person.streams) == 1
+
+
+@dear
+def test_a_tab_that_is_frozen_loses_the_connection_and_follows_when_it_wakes_up(person: Person) -> None:
+    person.write(1)
+    tabs = [person.tab() for _ in range(3)]
+    for tab in tabs:
+        shown(tab, "1")
+    devtools = person.context.new_cdp_session(tabs[0])
+    devtools.send("Debugger.enable")
+    devtools.send("Debugger.pause")
+    person.write(2)
+    tabs[1].evaluate("() => void dispatchEvent(new Event('online'))")
+    for tab in tabs[1:]:
+        shown(tab, "1,2")
+
+    devtools.send("Debugger.disable")
+    person.write(3)
+
+    for tab in tabs:
+        shown(tab, "1,2,3")
+    poll(lambda: len(person.streams) == 1)
+    assert tabs[0] not in person.streams.values()
+
+
+def test_each_tab_in_a_channel_is_a_member_with_its_own_connection(person: Person) -> None:
+    tabs = [person.tab() for _ in range(4)]
+    for name, tab in zip("ab", tabs[2:], strict=True):
+        tab.evaluate(ENTER, name)
+    for tab in tabs[2:]:
+        tab.wait_for_function("() => window.members === 'a,b'")
+    assert len(person.streams) == 2
+
+    tabs[0].evaluate(ENTER, "c")  # the tab with the connection keeps it
+    tabs[3].evaluate("() => live.channel('rooms/tabs').publish(1)")
+    tabs[1].evaluate("() => live.channel('rooms/tabs').publish(2, { echo: false })")
+    for tab in (tabs[0], *tabs[2:]):
+        tab.wait_for_function("() => window.members === 'a,b,c' && window.heard.join() === '1,2'")
+    tabs[2].close()
+
+    tabs[0].wait_for_function("() => window.members === 'b,c'")
+    assert len(person.streams) == 2
+
+
+@dear
+def test_a_tab_with_too_many_queries_gets_its_own_connection(person: Person) -> None:
+    tabs = [person.tab() for _ in range(2)]
+    watch = """count => { window.results = 0; for (let n = 0; n < count; n++)
+        live.collection("posts").watch({ where: { n } }, ({ loading, problem }) => loading || problem || results++); }"""
+    for tab in tabs:
+        tab.evaluate(watch, 60)
+    for tab in tabs:
+        tab.wait_for_function("() => results >= 60")
+
+    assert len(person.streams) == 2
+
+
+@dear
+def test_tabs_of_two_users_have_two_connections_and_follow_a_sign_out(person: Person) -> None:
+    tabs = [person.tab() for _ in range(2)]
+    person.write(1)
+    for tab in tabs:
+        shown(tab, "1")
+    alone = person.tab({"tabs": False})
+    shown(alone, "1")
+    assert len(person.streams) == 2
+
+    alone.close()
+    tabs[1].evaluate("() => client.auth.signOut()")
+    for tab in tabs:
+        shown(tab, "")
+    tabs[0].evaluate("() => client.auth.signIn({ anonymous: true })")
+
+    for tab in tabs:
+        shown(tab, "1")
+    poll(lambda: len(person.streams) == 1)
