@@ -27,6 +27,17 @@ def test_a_server_does_its_work_and_its_process_ends_by_itself(
     assert failed == {}, "\n".join(f"{claim}: {error}" for claim, error in failed.items())
 
 
+@pytest.mark.parametrize(("runtime", "credential"), [("node", "service"), ("node", "personal"), ("bun", "key")])
+def test_a_server_follows_live_queries_and_channels(
+    runtime: str, credential: str, site: AdminSite, folder: Path
+) -> None:
+    environment = site.environment | {"credential": credential}
+
+    failed = run_program(COMMANDS[runtime], "live", folder, environment, PROGRAMS)
+
+    assert failed == {}, "\n".join(f"{claim}: {error}" for claim, error in failed.items())
+
+
 @pytest.mark.parametrize("program", ["members", "accounts", "streams"])
 def test_members_deploy_accounts_renew_their_tokens_and_lines_are_sent_in_parts(
     program: str, site: AdminSite, proxy: FaultProxy, folder: Path
@@ -61,7 +72,7 @@ def test_the_lines_of_the_readme_and_of_the_guide_run_one_block_after_the_other(
         if word == "readme":
             assert shown == ["Hello"]
         else:
-            assert len(blocks) == 12
+            assert len(blocks) == 13
             assert '[ "Eve\'s" ]' in shown
             assert "rule_denied" in shown
             assert "greeting called" in shown

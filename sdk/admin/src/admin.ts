@@ -2,6 +2,7 @@
 
 import type { AnyDatabase, Call, Data, Schema } from "bunbase-js";
 import { checkOptions, dataOf, invalidValue } from "bunbase-js/internal";
+import { createLive, type Live } from "bunbase-js/live";
 import { Auth } from "./auth.js";
 import { type Change, type ChangesOptions, changesOf } from "./changes.js";
 import { Channels } from "./channels.js";
@@ -65,6 +66,7 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   readonly users: Users;
   readonly webhooks = new Webhooks();
   readonly #connection: Connection;
+  #live: Live<D> | undefined;
 
   /** @internal */
   constructor(connection: Connection) {
@@ -78,6 +80,20 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
     this.rules = new RuleTests(connection);
     this.schedules = new Schedules(connection);
     this.users = new Users(connection);
+  }
+
+  /**
+   * Live queries and channels, over one connection, with the full rights of the credential. The connection begins with the
+   * first watch or channel, and ends two seconds after the last one, or with `close()`.
+   *
+   * ```ts
+   * const stop = admin.live.collection("posts").watch({ where: { draft: true } }, ({ added }) => console.log(added.length));
+   * const leave = admin.live.channel("rooms/7").join({ message: ({ data }) => console.log(data) });
+   * ```
+   */
+  get live(): Live<D> {
+    // requests have the headers of the credential, and a socket would have no headers
+    return (this.#live ??= createLive<D>(this, { transports: ["sse", "poll"] }));
   }
 
   /**

@@ -146,7 +146,9 @@ export class Connection {
       // nor is a redirect of a function followed: `fetch` would hand the secret key on to another server
       return (options.fetch ?? globalThis.fetch)(input, { ...init, headers, redirect: "manual" });
     };
-    return createSender(this.#url, key, { ...options, fetch: sending, storage: null }, tokens);
+    const project = more["X-Bunbase-Project"];
+    const signIn = key === NO_KEY ? { ...(project && { project }) } : { key };
+    return createSender(this.#url, key, { ...options, fetch: sending, storage: null }, tokens, signIn);
   }
 }
 

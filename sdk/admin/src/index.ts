@@ -18,6 +18,7 @@ import { type Credential, fromEnvironment } from "./credentials.js";
 
 export { Problem } from "bunbase-js";
 export type { AnyDatabase, Call, Collection, Data, Json, Listed, Page, ProblemCode, Query, Schema, Transaction, User, Write } from "bunbase-js";
+export type { ChannelListener, JoinOptions, Live, LiveQuery, LiveResult, Member } from "bunbase-js/live";
 export type { Claims, VerifyCall } from "bunbase-js/server";
 export type { Acting, Admin, Export, Import, Imported } from "./admin.js";
 export type { Auth } from "./auth.js";

@@ -49,10 +49,17 @@ function optionsIn({ method, path, headers = {} }: ApiRequest): string[] {
   return [...("Idempotency-Key" in headers ? ["idempotencyKey"] : []), ...(isWrite ? ["ifRev", "ifAbsent"] : [])];
 }
 
-export function createSender(url: string, key: string, options: ClientOptions, tokens?: Tokens): Sender {
+/** What signs a live connection in, beside the token. */
+export interface SignIn {
+  key?: string;
+  project?: string;
+}
+
+export function createSender(url: string, key: string, options: ClientOptions, tokens?: Tokens, signIn: SignIn = { key }): Sender {
   // everybody who has a page can read its key
   if (key.startsWith("sk_") && "document" in globalThis) throw invalidValue("key", "A page must not have a secret key.");
   const sender = new StrictTransport(url, key, options, true);
+  sender.signIn = signIn;
   if (tokens) {
     const { current, renewed } = tokens;
     sender.credentials = { ready: Promise.resolve(), userId: undefined, shared: false, listen: () => () => {}, current, renewed };

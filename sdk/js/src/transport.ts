@@ -49,6 +49,8 @@ export interface Wanted {
 export class Transport {
   readonly origin: string;
   credentials: Credentials | undefined;
+  /** What signs a live connection in, beside the token. By default the key. */
+  declare signIn?: { readonly key?: string; readonly project?: string };
 
   constructor(
     url: string,

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from bunbase.cli.chosen import needed_project
 from bunbase.cli.data_reading import CollectionName, wanted
-from bunbase.cli.errors import Failure, Refused, Unreachable
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
-from bunbase.cli.http import Call, at_v1, refuse
 from bunbase.cli.live_results import Changed, LiveDocuments, Message
-from bunbase.cli.outage import Outage
+from bunbase.cli.live_stream import LiveStream
 from bunbase.cli.output import Output
-from bunbase.cli.session import Session, open_session
-from bunbase.cli.sse import events
+from bunbase.cli.session import open_session
 
 MOST: Final = 500
-SILENCE_SECONDS: Final = 45.0  # the server sends a sign of life every 15 s
-PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 SIGNS: Final = (("+", "green", "added"), ("~", "yellow", "changed"), ("-", "red", "removed"))
 
 
@@ -59,32 +53,18 @@ def watch(
     """
     out = Output(flags.json)
     asked = {"collection": collection, **wanted(where, sort, select, limit), **({"count": True} if count else {})}
-    with open_session(flags) as session:
-        headers = {"x-bunbase-project": needed_project(flags.project, session), "accept": "text/event-stream"}
-        for changed in followed(session, headers, asked, Outage(session.url, out.warn)):
-            show(changed, out)
-
-
-def followed(
-    session: Session, headers: Mapping[str, str], query: Mapping[str, Any], outage: Outage
-) -> Iterator[Changed]:
-    """Yield the result of a query, and then each change of it. Raises: Refused, Unreachable."""
     held = LiveDocuments()
-    body = {"send": [{"t": "watch", "id": 1, "query": query}]}
-    while True:
-        reason = "The server ended the answer."
-        try:
-            for message in _stream(session, headers, body, outage.end):
-                if (changed := held.take(message)) is not None:
-                    outage.note_progress()
-                    yield changed
-        except Unreachable as error:
-            reason = error.detail
-        except Refused as refused:
-            if refused.problem.get("status") not in PASSING:
-                raise
-            reason = refused.detail
-        outage.wait(reason)
+
+    def body() -> Mapping[str, Any]:
+        return {"send": [{"t": "watch", "id": 1, "query": asked}]}
+
+    def taken(message: Message) -> tuple[Changed, ...]:
+        changed = held.take(message)
+        return () if changed is None else (changed,)
+
+    with open_session(flags) as session:
+        for changed in LiveStream(session, flags, out).followed(Message, body, taken):
+            show(changed, out)
 
 
 def show(changed: Changed, out: Output) -> None:
@@ -96,25 +76,3 @@ def show(changed: Changed, out: Output) -> None:
             out.line((f"{sign} ", style), bytes(document).decode())
     if changed.count is not None:
         out.hint(f"Documents that match: {changed.count}.")
-
-
-def _stream(
-    session: Session, headers: Mapping[str, str], body: Mapping[str, Any], on_connected: Callable[[], None]
-) -> Iterator[Message]:
-    call = Call("POST", at_v1("live"), headers=headers, json=body, seconds=SILENCE_SECONDS)
-    reply = session.send(call, stream=True)
-    with session.http.parts(reply) as parts:
-        if not reply.is_success:
-            reply.read()
-            refuse(reply)
-        on_connected()
-        for event in events(parts):
-            yield from _messages(event.data)
-
-
-def _messages(data: str) -> tuple[Message, ...]:
-    try:
-        found = msgspec.json.decode(data, type=tuple[Message, ...] | Message)
-    except msgspec.MsgspecError as error:
-        raise Failure("unexpected_answer", f"The server sent a message that cannot be read: {error}.") from None
-    return found if isinstance(found, tuple) else (found,)

@@ -148,7 +148,8 @@ export class Feed implements Host {
   }
 
   begin(token: string | null): Sent & { t: "auth" } {
-    return this.machine.begin(this.transport.key, token) as Sent & { t: "auth" };
+    const { key, signIn = { key } } = this.transport;
+    return this.machine.begin(signIn, token) as Sent & { t: "auth" };
   }
 
   probe(): Sent {

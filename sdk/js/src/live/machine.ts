@@ -83,8 +83,8 @@ export class Machine {
   }
 
   /** Returns the first message of a connection. It continues the connection before, if there was one. */
-  begin(key: string, token: string | null): Sent {
-    return { t: "auth", key, ...(token && { token }), ...(this.#conn && { resume: this.#conn }) };
+  begin(signIn: { key?: string; project?: string }, token: string | null): Sent {
+    return { t: "auth", ...signIn, ...(token && { token }), ...(this.#conn && { resume: this.#conn }) };
   }
 
   /** Follows a query. `held`: a result of an earlier visit. */

@@ -20,7 +20,7 @@ export interface Resume {
 export type Since = { readonly epoch: string; readonly offset: number } | "start";
 
 export type Sent =
-  | { t: "auth"; key: string; token?: string; resume?: string }
+  | { t: "auth"; key?: string; project?: string; token?: string; resume?: string }
   | ({ t: "watch"; id: number } & Watched & Resume)
   | { t: "unwatch" | "leave"; id: number }
   | { t: "sync"; id: number; at: string }

@@ -9,6 +9,7 @@ from bunbase_sdk.aio.client import AsyncClient
 from bunbase_sdk.aio.collection import AsyncCollection
 from bunbase_sdk.aio.project import AsyncProject
 from bunbase_sdk.aio.transaction import AsyncTransaction
+from bunbase_sdk.channel_values import HeardMessage, Member, Members
 from bunbase_sdk.core.credentials import ServiceAccount
 from bunbase_sdk.core.tokens import ServiceToken
 from bunbase_sdk.core.verify import Claims
@@ -32,7 +33,10 @@ __all__ = [
     "Conflict",
     "Denied",
     "FunctionAnswer",
+    "HeardMessage",
     "LiveResult",
+    "Member",
+    "Members",
     "NotFound",
     "Page",
     "Problem",

@@ -5,9 +5,10 @@ Written by `make gen` from core/channels.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from bunbase_sdk.aio.driver import AsyncDriver
+from bunbase_sdk.channel_values import HeardMessage, Members
 from bunbase_sdk.core import channels as core
 from bunbase_sdk.models import ChannelMessage, ChannelSpec, PublishedMessage
 
@@ -47,3 +48,35 @@ class AsyncChannels:
         ```
         """
         return await self._driver.run(self._calls.publish(messages, idempotency_key=idempotency_key, timeout=timeout))
+
+    def listen(
+        self,
+        channel: str,
+        *,
+        since: Mapping[str, object] | str | None = None,
+        presence: object = None,
+        stop_after: float | None = None,
+    ) -> AsyncGenerator[HeardMessage, None]:
+        """Yield each message of a channel, once and in order, also over lost connections.
+
+        Without `since`, messages from now on; with "start", all that the channel keeps. `presence` enters the list of
+        members, with this value, as long as the loop runs. `stop_after`: the loop ends after this many seconds.
+
+        ```python
+        async for message in client.channels.listen("rooms/7", presence={"name": "worker"}):
+            print(message.sender, message.data)
+        ```
+        """
+        return self._driver.items(self._calls.listen(channel, since=since, presence=presence, stop_after=stop_after))
+
+    def members(
+        self, channel: str, *, presence: object = None, stop_after: float | None = None
+    ) -> AsyncGenerator[Members, None]:
+        """Yield everybody who is in a channel, and again whenever this changes.
+
+        ```python
+        async for members in client.channels.members("rooms/7"):
+            print(members.count, [member.data for member in members.items])
+        ```
+        """
+        return self._driver.items(self._calls.members(channel, presence=presence, stop_after=stop_after))

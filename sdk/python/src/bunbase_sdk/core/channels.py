@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
-from bunbase_sdk.core.flow import Flow
+from bunbase_sdk.channel_values import HeardMessage, Members
+from bunbase_sdk.core.flow import Flow, Items
+from bunbase_sdk.core.held_channel import HeldChannel
+from bunbase_sdk.core.live_stream import emitted
 from bunbase_sdk.core.requests import KEY, new_key
 from bunbase_sdk.core.transport import Transport, Wanted
 from bunbase_sdk.models import ChannelMessage, ChannelSpec, PublishedMessage
@@ -58,3 +61,35 @@ class ChannelsCalls:
         wanted = Wanted("POST", f"{CHANNELS}/publish", {"messages": messages}, headers=headers, repeatable=True)
         answer = yield from self._transport.json(wanted, self._transport.deadline(timeout))
         return cast("list[PublishedMessage]", answer["items"])
+
+    def listen(
+        self,
+        channel: str,
+        *,
+        since: Mapping[str, object] | str | None = None,
+        presence: object = None,
+        stop_after: float | None = None,
+    ) -> Items[HeardMessage]:
+        """Yield each message of a channel, once and in order, also over lost connections.
+
+        Without `since`, messages from now on; with "start", all that the channel keeps. `presence` enters the list of
+        members, with this value, as long as the loop runs. `stop_after`: the loop ends after this many seconds.
+
+        ```python
+        for message in client.channels.listen("rooms/7", presence={"name": "worker"}):
+            print(message.sender, message.data)
+        ```
+        """
+        held = HeldChannel(channel, since, presence)
+        return emitted(self._transport, {}, held.body, held.heard, stop_after)
+
+    def members(self, channel: str, *, presence: object = None, stop_after: float | None = None) -> Items[Members]:
+        """Yield everybody who is in a channel, and again whenever this changes.
+
+        ```python
+        for members in client.channels.members("rooms/7"):
+            print(members.count, [member.data for member in members.items])
+        ```
+        """
+        held = HeldChannel(channel, None, presence)
+        return emitted(self._transport, {}, held.body, held.seen, stop_after)

@@ -1,0 +1,106 @@
+"""What a client of a channel holds: its place among the messages, and the members (docs/live-protocol.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from bunbase_sdk.channel_values import HeardMessage, Member, Members
+from bunbase_sdk.core.live_stream import Reconnect, ended
+
+JOIN: Final = 1  # the only channel of a connection
+Since: TypeAlias = Mapping[str, object] | str | None
+
+
+class HeldChannel:
+    """`since`: where to begin, or the place of the last message. `members`: by name, None above 500."""
+
+    def __init__(self, channel: str, since: Since, presence: object) -> None:
+        self.channel = channel
+        self.since = since
+        self.presence = presence
+        self.conn: str | None = None
+        self.handle = ""
+        self.epoch = ""
+        self.offset = -1
+        self.members: dict[str, Member] | None = {}
+        self.count = 0
+        self.told: Members | None = None
+
+    def body(self) -> Mapping[str, object]:
+        """Return the body of a request that joins the channel, and goes on after the last message."""
+        join: dict[str, object] = {"t": "join", "id": JOIN, "channel": self.channel}
+        since: Since = {"epoch": self.epoch, "offset": self.offset} if self.epoch else self.since
+        join |= {} if since is None else {"since": since}
+        join |= {} if self.presence is None else {"presence": self.presence}
+        return {"send": [join], **({"resume": self.conn} if self.conn else {})}
+
+    def heard(self, message: Mapping[str, Any]) -> Sequence[HeardMessage] | None:
+        """Take one message. Return the messages of the channel that it brings. Raises: Problem, Reconnect."""
+        match message["t"]:
+            case "joined":
+                return self._joined(message)
+            case "msg" if message["c"] == self.handle and message["offset"] > self.offset:
+                if message["offset"] > self.offset + 1:
+                    raise Reconnect(0)  # one is lost: the channel may still keep it
+                self.offset = message["offset"]
+                return [_heard(message, lost=False)]
+            case _:
+                self._common(message)
+                return None
+
+    def seen(self, message: Mapping[str, Any]) -> Sequence[Members] | None:
+        """Take one message. Return the members if they have changed. Raises: Problem, Reconnect."""
+        match message["t"]:
+            case "joined":
+                self._joined(message)
+            case "members" if message["c"] == self.handle:
+                self._changed(message)
+            case _:
+                self._common(message)
+                return None
+        now = Members([*(self.members or {}).values()], self.count)
+        before, self.told = self.told, now
+        return [] if now == before else [now]
+
+    def _common(self, message: Mapping[str, Any]) -> None:
+        match message["t"]:
+            case "hello":
+                self.conn = message["conn"]
+            case "end" | "error":
+                raise ended(message)
+            case _:
+                pass
+
+    def _joined(self, message: Mapping[str, Any]) -> list[HeardMessage]:
+        same = self.epoch == message["epoch"]
+        known = self.offset if same else -1
+        news = [one for one in message.get("messages", ()) if one["offset"] > known]
+        lost = bool(message.get("lost"))
+        self.handle, self.epoch, self.offset = message["c"], message["epoch"], message["offset"]
+        self.members = {one["m"]: _member(one) for one in message.get("members", ())}
+        self.count = message.get("n", len(self.members))
+        if lost and not news:
+            return [HeardMessage(self.offset, None, "", None, lost=True)]
+        return [_heard(one, lost and number == 0) for number, one in enumerate(news)]
+
+    def _changed(self, message: Mapping[str, Any]) -> None:
+        whole = message.get("members")
+        if whole is not None:
+            self.members = {}
+        elif self.members is None or not {"enter", "update", "leave"} & message.keys():
+            self.members = None  # there are too many for a list
+        if self.members is not None:
+            for one in (*(whole or ()), *message.get("enter", ()), *message.get("update", ())):
+                self.members[one["m"]] = _member(one)
+            for name in message.get("leave", ()):
+                self.members.pop(name, None)
+        self.count = message.get("n", len(self.members or ()))
+
+
+def _heard(message: Mapping[str, Any], lost: bool) -> HeardMessage:
+    return HeardMessage(message["offset"], message["from"], message["at"], message["data"], lost)
+
+
+def _member(member: Mapping[str, Any]) -> Member:
+    return Member(member["m"], member["uid"], member["data"])

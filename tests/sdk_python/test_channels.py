@@ -1,0 +1,99 @@
+"""Channels of both faces, on a real server, and `bunbase channels`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sdk_python.site import Site
+
+SECONDS = 30.0
+
+
+@pytest.fixture(autouse=True)
+def rooms(client: Any) -> None:
+    client.channels.put({"rooms/{room}": {"presence": True, "history": {"messages": 10, "seconds": 300}}})
+
+
+def test_a_channel_yields_each_message_once_and_in_order(client: Any) -> None:
+    def publish(*data: object) -> None:
+        client.channels.publish([{"channel": "rooms/py", "data": one} for one in data])
+
+    seen = []
+    publish("before")
+    for message in client.channels.listen("rooms/py", since="start", stop_after=SECONDS):
+        seen.append((message.data, message.lost))
+        match message.data:
+            case "before":
+                publish("one", "two")
+            case "two":
+                break
+
+    assert seen == [("before", False), ("one", False), ("two", False)]
+    (last,) = [one.data for one in client.channels.listen("rooms/py", since="start", stop_after=1)][-1:]
+    assert last == "two"
+
+
+def test_a_place_that_the_channel_has_forgotten_is_told_as_lost(client: Any) -> None:
+    old = {"epoch": "forgotten", "offset": 7}
+
+    (told,) = client.channels.listen("rooms/lost", since=old, stop_after=1)
+
+    assert (told.lost, told.data) == (True, None)
+
+
+def test_members_are_told_when_they_enter_and_leave(client: Any, site: Site, tmp_path: Path) -> None:
+    program = (
+        "import sys; from bunbase_sdk import Client\n"
+        "for _ in Client(*sys.argv[1:]).channels.members('rooms/who', presence='other'): print(flush=True)"
+    )
+    seen = []
+    with ExitStack() as others:
+        for members in client.channels.members("rooms/who", presence="me", stop_after=SECONDS):
+            seen.append(sorted(member.data for member in members.items))
+            assert members.count == len(members.items)
+            match len(seen):
+                case 1:
+                    words = [sys.executable, "-c", program, site.url, site.secret]
+                    other = others.enter_context(subprocess.Popen(words, stdout=subprocess.DEVNULL))
+                    others.callback(other.kill)
+                case 2:
+                    other.kill()
+                case _:
+                    break
+
+    assert seen == [["me"], ["me", "other"], ["me"]]
+
+
+@contextmanager
+def command(site: Site, home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    own = {"BUNBASE_URL": site.url, "BUNBASE_TOKEN": site.token, "BUNBASE_PROJECT": site.project, "HOME": str(home)}
+    program = [str(Path(sys.executable).with_name("bunbase")), "channels", *arguments]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=os.environ | own, cwd=home) as running:
+        try:
+            yield running
+        finally:
+            running.terminate()
+
+
+def test_the_commands_publish_a_message_and_show_those_of_a_channel(client: Any, site: Site, tmp_path: Path) -> None:
+    client.channels.publish([{"channel": "rooms/cli", "data": "first"}])
+
+    with command(site, tmp_path, "tail", "rooms/cli", "--since", "start", "--json") as tail:
+        assert tail.stdout is not None
+        first = json.loads(tail.stdout.readline())
+        with command(site, tmp_path, "publish", "rooms/cli", '{"text":"hello"}') as published:
+            assert published.wait(SECONDS) == 0
+        second = json.loads(tail.stdout.readline())
+
+    assert [one["data"] for one in (first, second)] == ["first", {"text": "hello"}]
+    assert [one["lost"] for one in (first, second)] == [False, False]
+    assert second["offset"] == first["offset"] + 1
