@@ -47,16 +47,16 @@ LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose fi
 PUBLIC: Final = re.compile(
     r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE
 )
-# most bytes of an app that imports the whole entry, minified and gzipped; decision 0071 has the reasons
+# most bytes of an app that imports the whole entry, minified and gzipped; decisions 0071 and 0095 have the reasons
 BYTES: Final = {
-    "index": 8_450,
-    "auth/index": 6_510,
-    "data/index": 4_800,
+    "index": 8_800,
+    "auth/index": 6_750,
+    "data/index": 4_920,
     "functions/index": 3_800,
-    "live/index": 14_000,
-    "server/index": 6_400,
+    "live/index": 14_950,
+    "server/index": 6_550,
     "react/index": 1_800,
-    "testing/index": 11_850,
+    "testing/index": 12_250,
 }
 LATER_BYTES: Final = 2_950  # of the module that is loaded when a page needs it first: windows, passkeys, the account
 
