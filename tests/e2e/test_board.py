@@ -76,6 +76,10 @@ class Person:
         found = [section.locator(".card").all_inner_texts() for section in sections]
         return {name: [text.splitlines()[0] for text in texts] for name, texts in zip(COLUMNS, found, strict=True)}
 
+    def has_done(self, *titles: str) -> None:
+        """Wait until the last column has these cards, in any order."""
+        poll(lambda: sorted(self.board()["Done"]) == sorted(titles), 20, f"{titles} are done")
+
     def sees(self, **columns: list[str]) -> None:
         """Wait until the board has these cards."""
         wanted = {name: columns.get(name.replace(" ", "_"), []) for name in COLUMNS}
@@ -97,7 +101,7 @@ def test_several_people_use_the_board_at_once_and_one_of_them_without_a_network(
     ada.press("bread", "ArrowRight")
     eve.sees(To_do=["milk"], Doing=["salt", "bread"])
 
-    # who edits which card
+    # each sees the card that the other edits
     eve.press("milk", "Enter")
     expect(ada.page.locator(".card", has_text="milk")).to_contain_text("Eve")
     eve.page.get_by_label("Title").fill("oat milk")
@@ -118,7 +122,7 @@ def test_several_people_use_the_board_at_once_and_one_of_them_without_a_network(
     eve.context.set_offline(False)
     both = {"To_do": ["rice"], "Doing": ["bread"]}
     for person in (ada, eve):
-        poll(lambda person=person: sorted(person.board()["Done"]) == ["oat milk", "pepper", "salt"], 20)
+        person.has_done("oat milk", "pepper", "salt")
         person.sees(**both, Done=ada.board()["Done"])
     expect(eve.page.get_by_text(OFFLINE)).to_be_hidden()
     expect(ada.page.get_by_label("People")).to_contain_text("Eve")

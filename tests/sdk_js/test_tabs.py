@@ -77,11 +77,14 @@ class Person:
             if request.headers.get("accept") == "text/event-stream":
                 opened(request)
 
+        def closed(_: Page) -> None:
+            self.streams = {stream: of for stream, of in self.streams.items() if of != page}
+
         page.on("websocket", begun)
         page.on("request", asked)
         page.on("requestfinished", lambda request: ended(request))
         page.on("requestfailed", lambda request: ended(request))
-        page.on("close", lambda: [ended(stream) for stream, of in list(self.streams.items()) if of == page])
+        page.on("close", closed)
         page.goto(self.origin)
         page.evaluate(*(begin or (BEGIN, [self.site.url, self.site.key, options or {}, self.run])))
         return page

@@ -1,4 +1,4 @@
-"""What a client of a channel makes of the messages of the server."""
+"""A client of a channel takes the messages of the server."""
 
 from __future__ import annotations
 

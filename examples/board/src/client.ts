@@ -6,7 +6,7 @@ import { createLive, indexedDBCache } from "bunbase-js/live";
 import type { Database } from "./database.ts";
 import { say } from "./notice.ts";
 
-/** What others see of a person: the name, and the card that the person edits. */
+/** The part of a person that others see: the name, and the card that the person edits. */
 export interface Presence {
   name: string;
   card: string | null;

@@ -13,8 +13,9 @@ export type Place = Pick<Card, "column" | "place">;
 /** Returns the place at an index among the other cards of a column. */
 export function placeAt(cards: readonly Card[], column: Card["column"], index: number): Place {
   const [before, after] = [cards[index - 1]?.place, cards[index]?.place];
-  if (before === undefined) return { column, place: (after ?? 1) - 1 };
-  return { column, place: after === undefined ? before + 1 : (before + after) / 2 };
+  const apart = 0.5 + Math.random(); // two people who add a card at the same time choose different places
+  if (before === undefined) return { column, place: (after ?? 1) - apart };
+  return { column, place: after === undefined ? before + apart : (before + after) / 2 };
 }
 
 /** Returns the place to which an arrow key moves a card, or undefined. */

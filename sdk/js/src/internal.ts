@@ -49,7 +49,7 @@ function optionsIn({ method, path, headers = {} }: ApiRequest): string[] {
   return [...("Idempotency-Key" in headers ? ["idempotencyKey"] : []), ...(isWrite ? ["ifRev", "ifAbsent"] : [])];
 }
 
-/** What signs a live connection in, beside the token. */
+/** The sign-in of a live connection, beside the token. */
 export interface SignIn {
   key?: string;
   project?: string;

@@ -56,7 +56,7 @@ export interface Sender {
 export class Transport {
   readonly origin: string;
   credentials: Credentials | undefined;
-  /** What signs a live connection in, beside the token. By default the key. */
+  /** The sign-in of a live connection, beside the token. By default it is the key. */
   declare signIn?: { readonly key?: string; readonly project?: string };
 
   constructor(

@@ -249,7 +249,7 @@ export class Tabs {
     if (ended.length) led.link.send(ended);
   }
 
-  /** Notes what is open after a message of a tab, and returns it. What one connection cannot carry gets another one. */
+  /** Notes what is open after a message of a tab, and returns it. A tab with more than one connection can carry gets its own. */
   #noted(led: Led, message: Sent, tab: number): Sent[] {
     const { t } = message;
     const { watches = Infinity, channels = Infinity } = led.hello?.limits ?? {};

@@ -1,4 +1,4 @@
-"""What a channel brings to those who listen to it."""
+"""The values that a channel brings to those who listen to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client of a channel holds: its place among the messages, and the members (docs/live-protocol.md)."""
+"""The state of a channel in the client: its place among the messages, and the members (docs/live-protocol.md)."""
 
 from __future__ import annotations
 
