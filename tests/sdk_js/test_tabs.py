@@ -227,7 +227,8 @@ def test_tabs_of_one_user_with_sessions_of_their_own_have_their_own_connections(
     begin = """async ([url, key, email, session]) => {
         const { createClient } = await import("/bundles/index.js");
         const { createLive } = await import("/bundles/live/index.js");
-        const client = createClient(url, key, session === "kept" ? { storage: sessionStorage } : { storageKey: session });
+        const own = session === "kept" ? { storage: sessionStorage } : { storageKey: session };
+        const client = createClient(url, key, own);
         const password = "apples and pears";
         await client.auth.signUp({ email, password }).catch(() => client.auth.signIn({ email, password }));
         createLive(client).collection("posts").watch({}, () => (window.shown = "result"));
