@@ -60,7 +60,7 @@ class Person:
         self.context, self.origin, self.site, self.run = context, pages.url, site, run
         self.streams: dict[Any, Page] = {}
 
-    def tab(self, options: dict[str, Any] | None = None, begin: tuple[str, list[str]] | None = None) -> Page:
+    def tab(self, options: dict[str, Any] | None = None, begin: tuple[str, list[Any]] | None = None) -> Page:
         page = self.context.new_page()
 
         def opened(stream: Any) -> None:
@@ -86,7 +86,8 @@ class Person:
         page.on("requestfailed", lambda request: ended(request))
         page.on("close", closed)
         page.goto(self.origin)
-        page.evaluate(*(begin or (BEGIN, [self.site.url, self.site.key, options or {}, self.run])))
+        program, given = begin or (BEGIN, [self.site.url, self.site.key, options or {}, self.run])
+        page.evaluate(program, given)
         return page
 
     def write(self, n: int) -> None:
