@@ -58,7 +58,7 @@ export class SessionKeeper {
   readonly ready: Promise<void>;
   readonly storage: GuardedStorage;
   #kept: Kept | null = null;
-  /** Grows when another session begins. What was asked of the storage, or of the server, before is then of no use. */
+  /** Grows when another session begins. Answers that the storage or the server gives to earlier questions are then of no use. */
   #session = 0;
   #flight: Flight | undefined;
   #pause: Pause | undefined;
