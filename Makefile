@@ -51,8 +51,10 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 	BUNBASE_CHANNEL_KILLS=1 $(BIN)/pytest -s tests/e2e/killed/test_channels.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
 
-live: .venv/.dev node_modules/.ready  ## compare live queries with an oracle for minutes, in random histories
-	BUNBASE_LIVE_SECONDS=$${BUNBASE_LIVE_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/live/test_checker.py
+live: .venv/.dev node_modules/.ready  ## compare live queries with an oracle in random histories; cut cables, slow readers, 5,000 clients
+	BUNBASE_LIVE_SECONDS=$${BUNBASE_LIVE_SECONDS:-300} $(BIN)/pytest -s -n 0 tests/bundoc/live/test_checker.py \
+		tests/e2e/topologies/test_live_histories.py tests/e2e/topologies/test_live_complaints.py \
+		tests/e2e/live/test_network.py tests/e2e/live/test_load.py
 
 packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
 	BUNBASE_PACKAGES=1 $(BIN)/pytest $(PACKAGES)

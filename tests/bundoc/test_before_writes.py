@@ -281,7 +281,49 @@ async def test_an_import_asks_about_each_line_and_counts_those_that_are_refused(
 
     assert (done.imported, done.failed) == (10, 10)
     assert {error.code for error in done.errors} == {"write_refused"}
-    assert len(functions.calls) == 20
+    assert [error.line for error in done.errors] == [*range(1, 21, 2)]
+    assert {write["id"] for event in functions.events for write in event["writes"]} == {f"p{n}" for n in range(1, 21)}
+
+
+async def test_an_import_asks_once_about_many_lines(
+    service: BundocService, functions: DecidingFunctions, engine: SqliteEngine
+) -> None:
+    functions.decide = lambda write: {"refuse": "No."} if write["id"] == "p40" else {"patch": {"seen": True}}
+    await write_one(service, "p50")
+    lines = [ImportLine(n, b'{"_id":"p%d","n":%d}' % (n, n)) for n in range(1, 101)]
+    lines[9] = ImportLine(10, b"no document")
+    transfer = TransferService(engine, service)
+
+    done = await transfer.import_documents(SERVER, "posts", ImportMode.CREATE, tuple(lines))
+    calls = len(functions.calls)
+    again = await transfer.import_documents(SERVER, "posts", ImportMode.SKIP, tuple(lines))
+
+    assert (done.imported, done.failed) == (97, 3)
+    assert [(error.line, error.code) for error in done.errors] == [
+        (10, "malformed_request"), (40, "write_refused"), (50, "document_exists")
+    ]  # fmt: skip
+    assert (again.imported, again.skipped, again.failed) == (0, 98, 2)
+    assert calls <= 12
+    assert await stored(service, "p99") == {"n": 99, "seen": True}
+
+
+async def write_one(service: BundocService, id: str) -> None:
+    await service.put(SERVER, "posts", id, b"{}", NO_PRECONDITION)
+
+
+async def test_an_import_through_a_function_that_is_too_slow_for_many_lines_goes_on_with_fewer(
+    service: BundocService, functions: DecidingFunctions, engine: SqliteEngine
+) -> None:
+    async def slow() -> None:
+        if len(functions.events[-1]["writes"]) > 3:
+            raise FunctionTimeout("It had too much to do.")
+
+    functions.meanwhile = slow
+    lines = tuple([ImportLine(n, b'{"n":%d}' % n) for n in range(1, 33)])
+
+    done = await TransferService(engine, service).import_documents(SERVER, "posts", ImportMode.CREATE, lines)
+
+    assert (done.imported, done.failed) == (32, 0)
 
 
 async def test_events_are_bounded_and_one_project_cannot_use_the_memory_of_all(

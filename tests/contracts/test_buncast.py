@@ -33,9 +33,12 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.contracts.idempotency import IdempotencyMismatch
+from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.pkg.modules import Rooms
 from bunbase.pkg.rules.refusal import InvalidRule
+from bunbase.pkg.usage.batches import Amount, Batch, hour_of
+from bunbase.pkg.usage.dimensions import Dimension
 from tests.buncast.model import Held, ModelEdge, until
 from tests.fakes import FakeKms
 from tests.rooms import opened, publishable_caller, secret_caller, site
@@ -318,3 +321,24 @@ async def test_bad_input_is_refused(buncast: Buncast, edge: ModelEdge) -> None:
         await buncast.put_channels(SECRET, Channels({"a/{b": ChannelSpec()}))
     with pytest.raises(InvalidRule):
         await buncast.put_channels(SECRET, Channels({"a/{b}": ChannelSpec(ChannelRules("params.c == '1'"))}))
+
+
+async def test_usage_counts_each_batch_once_and_each_published_message(buncast: Buncast) -> None:
+    now = SystemClock().now()
+    hour = hour_of(now)
+    amounts = (
+        Amount("prj_a", Dimension.RT_CONNECTION_SECONDS, hour, 90),
+        Amount("prj_a", Dimension.RT_MESSAGES, hour, 7),
+        Amount("prj_b", Dimension.RT_MESSAGES, hour, 1),
+    )
+    batch = Batch[None]("wrt_one", 1, amounts)
+
+    first, again = [await buncast.add_live_usage(batch, now) for _ in range(2)]
+    await buncast.publish(SECRET, (NewMessage("silent", b"1"), NewMessage("silent", b"2", "once")))
+    await buncast.publish(SECRET, (NewMessage("silent", b"2", "once"),))
+
+    assert (first.new, again.new) == (True, False)
+    hours = await buncast.live_usage("prj_a", hour, 2)
+    assert sum(one.published for one in hours) == 2  # they may fall into another hour than the batch
+    assert (hours[-1].hour, hours[-1].connection_seconds, hours[-1].delivered) == (hour, 90, 7)
+    assert await buncast.live_usage("prj_c", hour, 2) == ()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.collections import Collection
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.live_usage import LiveUsageHour
 from bunbase.contracts.tenant_auth.active_users import ActiveMonth
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.errors import Unreachable
@@ -42,5 +45,12 @@ class NoUsers(Absent):
         return ()
 
 
+class NoChannels(Absent):
+    """A Buncast that nobody has used, and serves nothing else."""
+
+    async def live_usage(self, _project: str, _since: datetime, _limit: int) -> tuple[LiveUsageHour, ...]:
+        return ()
+
+
 def neighbours(kms: FakeKms | None = None) -> Rooms:
-    return Rooms({Kms: kms or FakeKms(), Bundoc: NoDocuments(), TenantAuth: NoUsers()})
+    return Rooms({Kms: kms or FakeKms(), Bundoc: NoDocuments(), TenantAuth: NoUsers(), Buncast: NoChannels()})

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +29,7 @@ from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import MODULES
 from bunbase.pkg.modules import Rooms
 from bunbase.pkg.ready import Readiness
+from bunbase.pkg.usage.batches import Batch, Receipt
 from tests.fakes import FakeKms
 from tests.gateway.others import FakeBunAuth, FakePlatform, FakeTenantAuth
 from tests.rooms import site
@@ -66,6 +68,9 @@ class FakeBuncast:
 
     async def beat(self, _edge: str) -> None:
         """Do nothing."""
+
+    async def add_live_usage(self, _batch: Batch[None], sent: datetime) -> Receipt:
+        return Receipt(sent, True)
 
 
 class FakeFunctions:

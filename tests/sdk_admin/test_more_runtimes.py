@@ -69,10 +69,11 @@ def test_accounts_and_members_do_their_work_in_other_runtimes(
     assert run_program(command, program, folder, site.environment | {"proxy": proxy.url}, PROGRAMS) == {}
 
 
+@pytest.mark.timeout(700)
 def test_exports_and_imports_of_50000_lines_need_little_memory(site: AdminSite, folder: Path) -> None:
     environment = site.environment | {"lines": "50000"}
 
-    assert run_program(["node", "--expose-gc"], "streams", folder, environment, PROGRAMS) == {}
+    assert run_program(["node", "--expose-gc"], "streams", folder, environment, PROGRAMS, seconds=600) == {}
 
 
 def test_the_package_is_accepted_by_the_checkers_of_packages(packed: Path) -> None:

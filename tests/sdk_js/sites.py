@@ -128,7 +128,12 @@ def claims_of(program: str, programs: Path = PROGRAMS) -> list[str]:
 
 
 def run_program(
-    command: list[str | Path], program: str, folder: Path, environment: dict[str, str], programs: Path = PROGRAMS
+    command: list[str | Path],
+    program: str,
+    folder: Path,
+    environment: dict[str, str],
+    programs: Path = PROGRAMS,
+    seconds: int = 120,
 ) -> dict[str, str]:
     """Run a program with a JavaScript runtime. Returns the claims that failed. The process must end by itself."""
     given = msgspec.json.encode(environment).decode()
@@ -136,7 +141,7 @@ def run_program(
         [*command, PROGRAMS / "run.mjs", programs / f"{program}.mjs", folder, given],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=seconds,
         cwd=folder,
     )
     assert ran.returncode == 0, ran.stderr

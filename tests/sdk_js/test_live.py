@@ -206,6 +206,35 @@ def test_an_app_with_live_queries_does_its_work_in_a_page_of_another_origin(
     assert failures("live_journey", page.evaluate(IN_A_PAGE, ["live_journey", rooms.environment])) == {}
 
 
+IN_A_TAB: Final = """async ([url, key]) => {
+    const { createClient } = await import("/bundles/index.js");
+    const { createLive } = await import("/bundles/live/index.js");
+    const client = createClient(url, key, { storage: null });
+    await client.auth.signIn({ anonymous: true });
+    const query = { where: { topic: "tabs" } };
+    window.live = createLive(client);
+    live.collection("posts").watch(query, ({ items }) => { window.holds = items.map(({ _id }) => _id).join(); });
+}"""
+
+
+def test_complaint_23_eight_tabs_are_live_at_once(browser: Browser, rooms: Site, pages: StrictServer) -> None:
+    """Six streams of one origin are all that a browser allows over HTTP/1.1."""
+    context = browser.new_context()
+    tabs = [context.new_page() for _ in range(8)]
+    for tab in tabs:
+        tab.goto(pages.url)
+        tab.evaluate(IN_A_TAB, [rooms.url, rooms.key])
+    for tab in tabs:
+        tab.wait_for_function("() => live.state === 'live'")
+
+    headers = {"X-Bunbase-Key": rooms.secret}
+    httpx.put(f"{rooms.url}/v1/data/posts/tabs", json={"topic": "tabs"}, headers=headers).raise_for_status()
+
+    for tab in tabs:
+        tab.wait_for_function("() => window.holds === 'tabs'")
+    context.close()
+
+
 def test_the_lines_of_the_guide_of_live_queries_run_one_block_after_the_other(site: Site, folder: Path) -> None:
     blocks = README.findall(GUIDE.read_text())
     text = "\n".join(blocks)

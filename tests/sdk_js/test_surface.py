@@ -49,14 +49,14 @@ PUBLIC: Final = re.compile(
 )
 # most bytes of an app that imports the whole entry, minified and gzipped; decisions 0071 and 0095 have the reasons
 BYTES: Final = {
-    "index": 8_800,
+    "index": 8_990,
     "auth/index": 6_750,
-    "data/index": 4_920,
+    "data/index": 5_100,
     "functions/index": 3_800,
-    "live/index": 14_950,
-    "server/index": 6_550,
+    "live/index": 15_000,
+    "server/index": 6_730,
     "react/index": 1_800,
-    "testing/index": 12_250,
+    "testing/index": 12_400,
 }
 LATER_BYTES: Final = 2_950  # of the module that is loaded when a page needs it first: windows, passkeys, the account
 

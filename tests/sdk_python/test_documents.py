@@ -257,3 +257,35 @@ def test_an_empty_id_is_refused_before_anything_is_sent(posts: Any, id: Any) -> 
     with pytest.raises(Problem) as refused:
         posts.delete(id)
     assert refused.value.code == "invalid_value"
+
+
+def test_a_query_in_place_of_a_filter_is_refused(posts: Any) -> None:
+    """It would find the documents whose field `where` has this value: none, without a word."""
+    posts.create({"_id": "a", "n": 1, "where": {"n": 1}})
+    wrong: dict[str, Any] = {"where": {"n": 1}}
+
+    for call in (
+        lambda: posts.count(wrong),
+        lambda: posts.query(wrong),
+        lambda: posts.first(wrong),
+        lambda: list(posts.all(wrong)),
+        lambda: list(posts.pages({"where": {}})),
+        lambda: posts.aggregate({"n": {"$count": True}}, where={"where": {"$or": [{"n": 1}]}}),
+    ):
+        with pytest.raises(Problem) as refused:
+            call()
+        assert (refused.value.code, refused.value.body["errors"][0]["path"]) == ("invalid_value", "where")
+
+    assert posts.count({"where": {"$eq": {"n": 1}}}) == 1
+    assert posts.count({"where": "here"}) == 0
+
+
+def test_a_query_explains_itself(posts: Any) -> None:
+    for number in range(3):
+        posts.create({"n": number})
+
+    page = posts.query({"n": {"$gt": 0}}, explain=True)
+
+    assert page.explain is not None
+    assert (page.explain["index"], page.explain["examined"]) == ("_id", 3)
+    assert posts.query().explain is None

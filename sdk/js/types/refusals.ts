@@ -58,6 +58,9 @@ export async function accepted(): Promise<void> {
   await anything.create({ every: ["thing", { is: 1n }] });
   await anything.query({ where: { "a.b.c": { $gt: 1 }, $or: [] }, sort: ["-x"], expand: ["y"] });
   await anything.patch("p", { x: null, $inc: { y: 1 } });
+  await posts.count({ likes: { $gt: 1 }, $or: [{ draft: true }] });
+  await anything.count({ "a.b": 1, where: "here", $and: [] });
+  await anything.count({ where: { $eq: { draft: true } } });
 }
 
 export async function refused(): Promise<void> {
@@ -117,6 +120,16 @@ export async function refused(): Promise<void> {
   await posts.patch("p", { likes: "many", $inc: { likes: 1 } });
   // @ts-expect-error: a field does not excuse the operator beside it
   await posts.patch("p", { likes: 1, $inc: { title: 1 } });
+  // @ts-expect-error: count takes the filter itself, and not a query
+  await posts.count({ where: { draft: true } });
+  // @ts-expect-error: count takes the filter itself, also if the fields are not known
+  await anything.count({ where: { draft: true } });
+  // @ts-expect-error: count takes the filter itself, also if it is combined
+  await anything.count({ where: { $or: [{ draft: true }] } });
+  // @ts-expect-error: a query has no such member
+  await anything.query({ draft: true });
+  // @ts-expect-error: there is no such option
+  await anything.patch("p", { likes: 1 }, { if_rev: 1 });
   // @ts-expect-error: there is no such field
   await posts.patch("p", { liks: 1 });
   // @ts-expect-error: there is no such field

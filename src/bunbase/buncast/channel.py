@@ -12,6 +12,7 @@ from bunbase.buncast.edge import EdgeStream, Subscription
 from bunbase.buncast.presence import Presence
 from bunbase.buncast.ring import Replay, Ring
 from bunbase.contracts.buncast import Joined, MembersChanged, Message, Position, SubscriptionEnded
+from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 
 
@@ -70,6 +71,8 @@ class Channel:
 
     def tell(self, one: Subscription, replay: Replay) -> None:
         ring = self.ring
+        if replay.lost:
+            metrics.buncast_lost.inc()
         parts = [
             b'"epoch":"%b","offset":%d' % (ring.epoch.encode(), ring.offset),
             b'"messages":[' + b",".join([b"{" + body + b"}" for body in replay.messages]) + b"]",

@@ -7,6 +7,7 @@ from typing import Final, get_args
 from bunbase.buncast.patterns import BadName, Pattern, parse_pattern
 from bunbase.buncast.rules import Act, ChannelRule
 from bunbase.contracts.buncast import MAX_PATTERNS, ChannelSpec, InvalidChannel
+from bunbase.pkg.rules.pattern_total import PatternTotal
 from bunbase.pkg.rules.refusal import InvalidRule
 
 ACTS: Final[tuple[Act, ...]] = get_args(Act)
@@ -21,10 +22,11 @@ class ChannelKind:
         self.presence = spec.presence
         self.history = spec.history
         self.rules: dict[Act, ChannelRule] = {}
+        patterns = PatternTotal()
         for act in ACTS:
             if (source := getattr(spec.rules, act)) is not None:
                 try:
-                    self.rules[act] = ChannelRule(source, act, pattern.names)
+                    self.rules[act] = ChannelRule(source, act, pattern.names, patterns)
                 except InvalidRule as problem:
                     problem.detail = f"{pattern.source}, rule {act}: {problem.detail}"
                     problem.extra.update(pattern=pattern.source, rule=act)

@@ -9,6 +9,7 @@ from bunbase.buncast.presence import Member
 from bunbase.buncast.rules import Address
 from bunbase.contracts.buncast import ChannelEvent, Joined, MembersChanged, Message
 from bunbase.contracts.caller import Caller
+from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 64 << 20
 EVENT_BYTES: Final = 200  # of an event, in addition to its body
@@ -62,6 +63,7 @@ class EdgeStream:
         size = EVENT_BYTES + (len(event.body) if isinstance(event, Joined | Message | MembersChanged) else 0)
         if self._events and self._bytes + size > self.max_bytes:
             self.behind = True
+            metrics.buncast_streams_ended.labels("behind").inc()
             self.close()
             return
         self._events.append(event)

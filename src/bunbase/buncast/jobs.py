@@ -6,11 +6,13 @@ from typing import Final
 
 from bunbase.buncast.service import BuncastService
 from bunbase.pkg.jobs import Job
+from bunbase.pkg.usage.writer import FREEZE_SECONDS
 
 MEMBERS_SECONDS: Final = 5.0  # the job is nudged when members change
 LEASES_SECONDS: Final = 0.5
 TRIM_SECONDS: Final = 5.0
 TIMED_SECONDS: Final = 15.0
+THIN_OUT_SECONDS: Final = 600.0
 DEPENDENT_SECONDS: Final = 60.0  # for documents that expire and collections that are dropped
 
 
@@ -32,4 +34,11 @@ def deciding_jobs(service: BuncastService) -> tuple[Job, Job]:
     return (
         Job("buncast.timed", service.decide_timed, TIMED_SECONDS),
         Job("buncast.dependent", service.decide_dependent, DEPENDENT_SECONDS),
+    )
+
+
+def usage_jobs(service: BuncastService) -> tuple[Job, Job]:
+    return (
+        Job("buncast.write_usage", service.usage.writer.flush, FREEZE_SECONDS),
+        Job("buncast.delete_old_usage", service.store.delete_old_usage, THIN_OUT_SECONDS),
     )

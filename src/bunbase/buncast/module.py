@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bunbase.buncast.jobs import deciding_jobs, leases_job, members_job, trim_job
+from bunbase.buncast.jobs import deciding_jobs, leases_job, members_job, trim_job, usage_jobs
 from bunbase.buncast.routes import ROUTES
 from bunbase.buncast.service import BuncastService
 from bunbase.buncast.settings import BuncastSettings
@@ -21,7 +21,8 @@ from bunbase.pkg.modules import Module, Rooms, Site
 async def open_buncast(settings: BuncastSettings, rooms: Rooms, site: Site) -> AsyncIterator[Buncast]:
     async with open_database(site.database_url, "buncast", "bunbase.buncast.migrations") as db:
         service = BuncastService(ChannelStore(db), rooms[Bundoc], site.clock, settings)
-        async with running(members_job(service), leases_job(service), trim_job(service), *deciding_jobs(service)):
+        jobs = (members_job(service), leases_job(service), trim_job(service))
+        async with running(*jobs, *deciding_jobs(service), *usage_jobs(service)):
             try:
                 yield service
             finally:

@@ -44,10 +44,10 @@ class Member(msgspec.Struct, eq=False):
 
 
 class MembersSize:
-    """The memory of all members of a project, in `bytes`."""
+    """The memory of all members of a project, in `bytes`, and their number `count`."""
 
     def __init__(self) -> None:
-        self.bytes = 0
+        self.bytes = self.count = 0
 
 
 class Presence:
@@ -76,6 +76,7 @@ class Presence:
             self.members[member.number] = member
             self._by_connection[connection] = member
             self.total.bytes += member.size
+            self.total.count += 1
             self._changed[member.number] = "enter"
             return member
         del self._by_connection[member.connection]
@@ -102,6 +103,7 @@ class Presence:
         del self._by_connection[member.connection]
         self._lingering.pop(member.number, None)
         self.total.bytes -= member.size
+        self.total.count -= 1
         member.owner = None
         self._changed[member.number] = "leave"  # also if its entrance was not told: it may be in a list of `body`
 

@@ -46,7 +46,10 @@ def checked_json(data: bytes, most: int, path: str) -> bytes:
 
 
 class Publishing:
-    """The messages of one call. `attempts`: one for each message with a key. `whole`: for the key of the call."""
+    """The messages of one call. `attempts`: one for each message with a key. `whole`: for the key of the call.
+
+    `new`: how many of the messages were published by this call, and not before.
+    """
 
     def __init__(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str) -> None:
         """Raises: InvalidInput, MessageTooLarge."""
@@ -57,6 +60,7 @@ class Publishing:
         scope = scope_of(caller)
         self.attempts = [_attempt(scope, message) for message in self.messages]
         self.whole: Attempt | None = None
+        self.new = 0
         if idempotency_key:
             request = [part for message in self.messages for part in (message.channel, message.key, message.data)]
             self.whole = Attempt(hash_of((*scope, WHOLE, idempotency_key)), hash_of(request))
@@ -102,6 +106,7 @@ class Publishing:
         if attempt is not None and (found := project.keys.find(attempt, now)) is not None:
             return found[0]
         result = _publish(project, self.caller, message, at, now)
+        self.new += 1
         if attempt is not None:
             project.keys.keep(attempt, (result,), now)
         return result

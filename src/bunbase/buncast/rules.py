@@ -22,6 +22,7 @@ from bunbase.pkg.rules.check import check
 from bunbase.pkg.rules.closures import closure
 from bunbase.pkg.rules.inputs import MAX_STEPS, Inputs, Postponed, json_value
 from bunbase.pkg.rules.parser import parse
+from bunbase.pkg.rules.pattern_total import PatternTotal
 from bunbase.pkg.rules.syntax import Loop, Name, Node, children, counted
 from bunbase.pkg.rules.values import Failed
 
@@ -35,10 +36,11 @@ LOOP_STEPS: Final = 20_000  # 2 ms in the event loop; a thread does more work th
 class ChannelRule:
     """A compiled rule. `reads_message`, `reads_time`: its source has the variable `message` or `now`."""
 
-    def __init__(self, source: str, act: Act, params: tuple[str, ...]) -> None:
-        """Raises: InvalidRule."""
+    def __init__(self, source: str, act: Act, params: tuple[str, ...], patterns: PatternTotal) -> None:
+        """`patterns`: those of the other rules of the channel. Raises: InvalidRule."""
         self.source = source
         tree = parse(source)
+        patterns.add(source, tree)
         check(source, tree, act, params)
         self.evaluate = closure(tree)
         self.nodes = counted(tree)

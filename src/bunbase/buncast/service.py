@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Final
 
 from bunbase.buncast.channel import Channel
@@ -17,6 +18,7 @@ from bunbase.buncast.project import Project
 from bunbase.buncast.publishing import Publishing, checked_json
 from bunbase.buncast.settings import BuncastSettings
 from bunbase.buncast.store import ChannelStore
+from bunbase.buncast.usage import ChannelUsage
 from bunbase.contracts.buncast import (
     LEASE_SECONDS,
     MAX_PRESENCE_BYTES,
@@ -34,8 +36,11 @@ from bunbase.contracts.buncast import (
 )
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.live_usage import LiveUsageHour
+from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.usage.batches import Batch, Receipt
 
 SIGN_SECONDS: Final = 2.0  # without events, the stream sends a sign of life
 GRACE_SECONDS: Final = 2.0  # in which a lost connection may be resumed
@@ -49,6 +54,7 @@ class BuncastService:
         self.bundoc = bundoc
         self.clock = clock
         self.settings = settings
+        self.usage = ChannelUsage(store, clock)
         self.edges: dict[str, EdgeStream] = {}
         self.projects: dict[str, Deciding] = {}
         self.leases_seen_at = time.monotonic()
@@ -80,7 +86,9 @@ class BuncastService:
         deciding.project.check()
         if (found := publishing.earlier(deciding.project, time.monotonic())) is not None:
             return Publication(found, replayed=True)
-        return Publication(publishing.done(deciding.project, self.clock))
+        places = publishing.done(deciding.project, self.clock)
+        self.usage.count_published(caller.project, publishing.new)
+        return Publication(places)
 
     async def deliver(self, edge: str) -> AsyncIterator[tuple[ChannelEvent, ...]]:
         stream = EdgeStream(edge, time.monotonic())
@@ -160,6 +168,12 @@ class BuncastService:
             await deciding.close()
         await self.store.drop_project(project)
 
+    async def add_live_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
+        return await self.store.add_usage(batch, sent)
+
+    async def live_usage(self, project: str, since: datetime, limit: int) -> tuple[LiveUsageHour, ...]:
+        return await self.usage.hours(project, since, limit)
+
     async def tell_members(self) -> None:
         """Tell changes of members, until there are none."""
         while any(deciding.project.busy for deciding in self.projects.values()):
@@ -175,7 +189,10 @@ class BuncastService:
         if now - before > STALL_SECONDS:
             return  # this process did not run, so it could not hear signs of life either
         for stream in list(self.edges.values()):
-            if stream.closed or now - stream.seen_at > LEASE_SECONDS:
+            silent = now - stream.seen_at > LEASE_SECONDS
+            if silent and not stream.closed:
+                metrics.buncast_streams_ended.labels("lease").inc()
+            if silent or stream.closed:
                 self._forget(stream)
 
     async def trim(self) -> None:
@@ -186,6 +203,7 @@ class BuncastService:
             if deciding.project.idle(now) and self.projects.get(id) is deciding:
                 del self.projects[id]
                 await deciding.close()
+        metrics.buncast_members.set(sum([one.project.members_size.count for one in self.projects.values()]))
 
     async def decide_timed(self) -> None:
         """Decide again where a rule has read the time."""
@@ -203,6 +221,7 @@ class BuncastService:
         for deciding in list(self.projects.values()):
             await deciding.close()
         self.projects.clear()
+        await self.usage.writer.close()
 
     async def _project(self, id: str) -> Deciding:
         """Return the state of a project. Raises: Unreachable."""

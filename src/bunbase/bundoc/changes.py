@@ -24,8 +24,9 @@ class DocumentChange(msgspec.Struct, frozen=True):
 class CommittedBatch(msgspec.Struct, frozen=True):
     """Whole commits that are on disk. `since` and `seq`: the newest change before and after them.
 
-    `changes`: None if they were not collected, because nobody followed the project when the batch began. `altered`:
-    the collections that are new, or dropped, or that have other rules, schema or indexes.
+    `changes`: None if they were not collected, because nobody followed the project when the batch began, or because
+    their documents were too large. `altered`: the collections that are new, or dropped, or that have other rules,
+    schema or indexes.
     """
 
     epoch: str

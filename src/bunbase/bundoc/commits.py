@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, NoReturn
 import msgspec
 
 from bunbase.bundoc.documents import check_collection, check_id, document_at, fields_at, new_document
+from bunbase.bundoc.query.commit_patterns import CommitPatterns
 from bunbase.bundoc.update.parse import has_operators, parse_update
 from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Patch, Put, Update, Write
 from bunbase.contracts.bundoc.documents import Precondition
@@ -51,11 +52,14 @@ def steps_of(sent: bytes) -> tuple[CommitStep, ...]:
     return tuple(_steps(commit.writes))
 
 
-def patch_of(id: str, sent: bytes, when: Precondition) -> Patch | Update:
-    """Read a merge patch, or update operators if the names begin with `$`. Raises: as `fields_at`, InvalidUpdate."""
+def patch_of(id: str, sent: bytes, when: Precondition, patterns: CommitPatterns | None = None) -> Patch | Update:
+    """Read a merge patch, or update operators if the names begin with `$`. `patterns`: those of the whole commit.
+
+    Raises: as `fields_at`, InvalidUpdate.
+    """
     changes = fields_at(id, sent)
     if has_operators(changes):
-        return Update(id, parse_update(changes), when, len(sent))
+        return Update(id, parse_update(changes, patterns), when, len(sent))
     return Patch(id, changes, when, len(sent))
 
 
@@ -74,16 +78,17 @@ def _read(sent: bytes) -> SentCommit:
 
 
 def _steps(sent: list[SentWrite]) -> Iterator[CommitStep]:
+    patterns = CommitPatterns()
     for number, one in enumerate(sent):
         try:
             check_collection(one.collection)
-            yield CommitStep(one.collection, _write(one))
+            yield CommitStep(one.collection, _write(one, patterns))
         except Problem as problem:
             problem.extra["write"] = number
             raise
 
 
-def _write(sent: SentWrite) -> Write:
+def _write(sent: SentWrite, patterns: CommitPatterns) -> Write:
     if sent.op == "create":
         return _create(sent)
     if sent.id is None:
@@ -94,7 +99,7 @@ def _write(sent: SentWrite) -> Write:
         case "put":
             return Put(sent.id, document_at(sent.id, _data(sent)), when)
         case "patch":
-            return patch_of(sent.id, _data(sent), when)
+            return patch_of(sent.id, _data(sent), when, patterns)
         case "delete":
             _no_data(sent)
             return Delete(sent.id, when)

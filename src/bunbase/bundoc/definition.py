@@ -135,6 +135,7 @@ def schema_of(terms: Terms | None) -> CollectionSpec:
 def check_spec(spec: CollectionSpec) -> None:
     """Check the rules, schema and names of a specification. Raises: InvalidRule, InvalidSchema, InvalidInput."""
     terms = Terms(altered(Definition(), spec))
+    RuleSet(terms.definition.rules or Rules(), new=True)
     check_terms(terms)
     _check_names(terms)
 

@@ -29,6 +29,24 @@ class Chunk(msgspec.Struct, frozen=True):
     more: bool
 
 
+class Logged(msgspec.Struct, frozen=True):
+    """The changes after the number `since`, up to `last`. `newest`: the last change of each document, by collection
+    and id.
+    """
+
+    since: int
+    last: int
+    newest: dict[tuple[str, str], int]
+
+    def covers(self, since: int) -> bool:
+        """True if all changes after this number are here."""
+        return self.since <= since <= self.last
+
+    def changed(self, collection: str, id: str, since: int) -> bool:
+        """True if the document has changed after this number."""
+        return self.newest.get((collection, id), 0) > since
+
+
 class Moment(Protocol):
     """One snapshot of a whole project, in a thread. `epoch`, `seq`: its history, and its newest change."""
 
@@ -56,11 +74,8 @@ class Moment(Protocol):
         """
         ...
 
-    def changed_ids(self, collection: str, since: int, most: int) -> frozenset[str] | None:
-        """Return the ids of the documents changed after the number `since`.
-
-        Return None if the log does not go back so far, or if it has more than `most` later changes.
-        """
+    def logged(self, since: int, most: int) -> Logged:
+        """Return what changed after the number `since`, but at most the `most` newest changes."""
         ...
 
 
@@ -175,9 +190,11 @@ class Engine(Protocol):
     async def alter(self, project: str, collection: str, spec: CollectionSpec, wait: bool = True) -> None:
         """Create the collection if it does not exist, and change it to `spec`. Writes continue meanwhile.
 
-        `spec` names all indexes of the collection; all others are dropped. `wait`: return when the new indexes are
-        built. Without `wait`, they are built later. After a crash, the build continues when the project is used again.
-        Raises: UniqueViolation, InvalidDocument if stored documents violate an index, which is then dropped.
+        `spec` names all indexes of the collection; all others are dropped when the new ones are complete. `wait`:
+        return when they are built. Without `wait`, they are built later. After a crash, the build continues when the
+        project is used again.
+        Raises: UniqueViolation, InvalidDocument if stored documents violate an index, which is then dropped, while the
+        indexes that it should replace stay.
         """
         ...
 

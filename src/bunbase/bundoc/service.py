@@ -154,6 +154,14 @@ class BundocService:
             await self._check_created(caller, collection)
             return _seq(await self._written(caller, collection, Put(id, stored_body, when)))
 
+    async def commit_stored(self, caller: Caller, steps: tuple[CommitStep, ...]) -> str:
+        """Do the writes of a server, whose bodies are already in the stored form. Return the `seq` of the commit."""
+        with counted("commit"):
+            for collection in {step.collection for step in steps}:
+                bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+                await self._check_created(caller, collection)
+            return _receipt(await self._committed(caller, steps, None)).seq
+
     async def put(
         self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition, idempotency_key: str = ""
     ) -> Document:
@@ -207,11 +215,7 @@ class BundocService:
             if caller.limits is not None:
                 check_steps(caller, steps)
             with discreet(caller, guard is not None), self._hinting(caller):
-                try:
-                    done = await self.engine.commit(caller.project, steps, caller.depth, once, with_bodies=False)
-                except Asked as asked:
-                    commit = self._commit_of(caller, once, with_bodies=False)
-                    done = await self.before_writes.committed(caller, steps, asked, commit)
+                done = await self._committed(caller, steps, once)
             pairs = zip(steps, done.results, strict=True)
             results = tuple([_commit_result(step.write, kept) for step, kept in pairs])
             return DoneCommit(Commit(done.seq, results), _receipt(done))
@@ -343,7 +347,7 @@ class BundocService:
         """Return the rules that a batch tests. Raises: InvalidRule, CollectionNotFound."""
         if batch.rules is not None:
             sent = batch.rules
-            return await asyncio.to_thread(lambda: {name: RuleSet(rules) for name, rules in sent.items()})
+            return await asyncio.to_thread(lambda: {name: RuleSet(rules, new=True) for name, rules in sent.items()})
         found = {}
         for name in {case.collection for case in batch.cases}:
             terms = await self.engine.terms(caller.project, name)
@@ -468,6 +472,14 @@ class BundocService:
             except Problem as problem:
                 problem.extra.pop("write", None)  # the index of the write; there is only one
                 raise
+
+    async def _committed(self, caller: Caller, steps: tuple[CommitStep, ...], once: Attempt | None) -> Committed:
+        """Do a commit whose answer has no bodies, after its functions have been asked."""
+        commit = self._commit_of(caller, once, with_bodies=False)
+        try:
+            return await commit(steps)
+        except Asked as asked:
+            return await self.before_writes.committed(caller, steps, asked, commit)
 
     def _commit_of(self, caller: Caller, once: Attempt | None, with_bodies: bool = True) -> CommitAgain:
         return lambda steps: self.engine.commit(caller.project, steps, caller.depth, once, with_bodies)

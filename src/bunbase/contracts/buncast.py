@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.live_usage import LiveUsage
 from bunbase.pkg.errors import Problem
 
 MAX_PATTERNS: Final = 100
@@ -226,7 +227,7 @@ class SubscriptionEnded(msgspec.Struct, frozen=True, tag="ended"):
 ChannelEvent = Joined | Message | MembersChanged | SubscriptionEnded
 
 
-class Buncast(Protocol):
+class Buncast(LiveUsage, Protocol):
     """Every call with a Caller takes its project from it.
 
     May raise RuleDenied (contracts.bundoc.problems), as the rules of documents do.

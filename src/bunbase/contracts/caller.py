@@ -12,6 +12,7 @@ from bunbase.contracts.roles import RANK, Role
 from bunbase.contracts.scopes import InsufficientScope, allows, in_project, of_collection
 from bunbase.contracts.tenant_auth.problems import ImpersonationRefused
 from bunbase.pkg.errors import Forbidden, Unauthenticated
+from bunbase.pkg.ip_addresses import neighbourhood
 
 __all__ = ["RANK", "Act", "Caller", "CallerKind", "Developer", "EndUser", "Role"]
 
@@ -109,6 +110,15 @@ class Caller(msgspec.Struct, frozen=True):
         if self.user.act and not impersonated:
             raise ImpersonationRefused("This belongs to the user alone. Administrators use the routes /v1/auth/users.")
         return self.user
+
+    @property
+    def counted_as(self) -> str:
+        """The name under which limits count this caller: the user, the account, the secret key, or the address."""
+        if self.user is not None:
+            return f"user {self.user.uid}"
+        if self.developer is not None:
+            return f"account {self.developer.id}"
+        return f"key {self.key}" if self.kind is CallerKind.SECRET else f"address {neighbourhood(self.ip)}"
 
     @property
     def limits(self) -> tuple[str, ...] | None:

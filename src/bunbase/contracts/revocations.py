@@ -25,11 +25,15 @@ class RevokedKind(StrEnum):
 
 
 class Revocation(msgspec.Struct, frozen=True):
-    """`until`: when the credential expires (Unix seconds); the revocation can be forgotten then."""
+    """`until`: when the credential expires (Unix seconds); the revocation can be forgotten then.
+
+    `at`: when it was revoked (Unix seconds); 0 for one of the stored revocations, which a new follower gets first.
+    """
 
     kind: RevokedKind
     id: str = ""
     until: float = 0.0
+    at: float = 0.0
 
 
 def user_version(project: str, user: str, version: int) -> str:

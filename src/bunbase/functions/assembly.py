@@ -23,7 +23,7 @@ from bunbase.functions.service.hooks import Hooks
 from bunbase.functions.service.invocations import Invocations
 from bunbase.functions.service.kept_calls import KeptCalls
 from bunbase.functions.service.logs import Logs
-from bunbase.functions.service.statistics import Statistics
+from bunbase.functions.service.statistics import Statistics, UsageOfOthers
 from bunbase.functions.service.triggers import Triggers
 from bunbase.functions.service.variables import ProjectVariables
 from bunbase.functions.service.walks import WalkService
@@ -102,7 +102,7 @@ def assemble(
         invocations=Invocations(active, pool, meter, settings, kept_calls),
         hooks=Hooks(stores.functions, active, pool, meter, records, queue),
         log_reading=Logs(stores, log_lines, followers),
-        statistics=Statistics(stores, meter, clock, settings, rooms[TenantAuth]),
+        statistics=Statistics(stores, meter, clock, settings, UsageOfOthers(rooms[TenantAuth], rooms.later(Buncast))),
         environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),
         triggers=Triggers(stores, queue, clock, kept_calls),
         walking=WalkService(stores.walks, stores.functions, bundoc, transforming, rehearsing, clock),

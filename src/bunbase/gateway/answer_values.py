@@ -87,4 +87,11 @@ HOUR: Final[dict[str, Any]] = {
     "cpu_ms": 640.0,
     "memory_peak_mb": 61.5,
 }
-USED: Final[dict[str, Any]] = {"invocations": 120, "gb_seconds": 0.4, "cpu_ms": 640.0}
+USED: Final[dict[str, Any]] = {
+    "invocations": 120,
+    "gb_seconds": 0.4,
+    "cpu_ms": 640.0,
+    "live_connection_seconds": 7200,
+    "live_messages_delivered": 950,
+    "live_messages_published": 40,
+}

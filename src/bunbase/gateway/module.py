@@ -34,7 +34,7 @@ from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.sharing import Cors
-from bunbase.pkg.http1.limits import Limits
+from bunbase.pkg.http1.limits import Limits, descriptors
 from bunbase.pkg.jobs import Job, running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
@@ -60,7 +60,9 @@ async def open_gateway(
     hosts = project_hosts(site.functions_host, site.public_url)
     guards = Guards(identity, limits, Clients(identity, limits, cookies), hosts)
     proxies = Proxies(settings.trusted_proxies)
-    live = LiveServer(live_settings, identity, guards.clients, LiveRooms(rooms[Bundoc], rooms[Buncast]), proxies)
+    live_rooms = LiveRooms(rooms[Bundoc], rooms[Buncast], site.clock)
+    fitting = live_settings.fitting(room_for_live(settings))
+    live = LiveServer(fitting, identity, guards.clients, live_rooms, proxies)
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},
@@ -87,6 +89,15 @@ def limits_of(settings: GatewaySettings) -> Limits:
         per_address=settings.max_connections_per_address,
         unlimited=Proxies(settings.trusted_proxies),
     )
+
+
+def room_for_live(settings: GatewaySettings) -> int:
+    """Return how many live connections the process has file descriptors for.
+
+    A quarter of all descriptors is for files and for the connections to other rooms.
+    """
+    open_files = descriptors()
+    return open_files * 3 // 4 - limits_of(settings).fitting(open_files).connections
 
 
 def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], guards: Guards, dev: bool) -> Lane:

@@ -27,8 +27,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `max_body_bytes`: the limit for the body of a request. Deployments, functions and imports have separate limits.
     `cached_credentials`: how many checked keys, and how many checked tokens of each kind, the gateway remembers.
     `fast_lane`: hot routes are answered without the web framework. The answers are the same.
-    `max_connections`: the limit of open connections in total. If the process may open only few files, the limit is half
-    of those files.
+    `max_connections`: the limit of open connections in total, without live connections (`live.max_connections`). If the
+    process may open only few files, the limit is half of those files.
     `max_connections_per_address`: the limit of open connections from one address (IPv6: one /64); it does not apply to
     `trusted_proxies`. If the process may open only few files, the limit is an eighth of those files.
 

@@ -80,9 +80,9 @@ MAY_CALL: Final = {
         "buncast": "changes get",
     },
     "buncast": {
-        GATEWAY: "beat channels deliver join leave publish put_channels recheck replay set_presence",
+        GATEWAY: """add_live_usage beat channels deliver join leave publish put_channels recheck replay set_presence""",
         "platform": "drop_project",
-        "functions": "publish",
+        "functions": "live_usage publish",
     },
     "functions": {
         GATEWAY: """begin_walk bundle change_walk delete_function delete_job delete_variable deploy enqueue_once feed

@@ -98,7 +98,9 @@ bundoc_commit_seconds = Histogram(
 )
 bundoc_live_groups = Gauge("bunbase_bundoc_live_groups", "Groups of live queries now, by class of view", ["kind"])
 bundoc_live_evaluations = Counter("bunbase_bundoc_live_evaluations_total", "Changes applied to a group without a query")
-bundoc_live_queries = Counter("bunbase_bundoc_live_queries_total", "Queries for groups of live queries", ["why"])
+bundoc_live_queries = Counter(
+    "bunbase_bundoc_live_queries_total", "Queries that ran again for groups of live queries", ["why"]
+)
 bundoc_live_diffs = Counter("bunbase_bundoc_live_diffs_total", "Diffs of groups of live queries")
 bundoc_live_waiting = Gauge("bunbase_bundoc_live_waiting_changes", "Changes that live queries have not followed yet")
 bundoc_live_barrier_seconds = Histogram(
@@ -110,12 +112,33 @@ bundoc_live_gaps = Counter(
     "bunbase_bundoc_live_gaps_total", "Changes or events that were lost, so that queries had to run again", ["where"]
 )
 buncast_published = Counter("bunbase_buncast_published_total", "Messages published in channels")
+buncast_lost = Counter("bunbase_buncast_lost_total", "Subscriptions that were told that messages are lost")
+buncast_members = Gauge("bunbase_buncast_members", "Members of channels now")
+buncast_streams_ended = Counter(
+    "bunbase_buncast_streams_ended_total",
+    "Streams of channels that ended: without a sign of life, or read too slowly",
+    ["why"],
+)
 bundoc_live_resumes = Counter("bunbase_bundoc_live_resumes_total", "Resumed live queries, by what was sent", ["with"])
 live_connections = Gauge("bunbase_live_connections", "Live connections now", ["transport"])
+live_messages = Counter("bunbase_live_messages_total", "Messages written to live connections")
 live_frames = Counter("bunbase_live_frames_total", "Writes to live connections")
 live_bytes = Counter("bunbase_live_bytes_total", "Bytes written to live connections")
 live_behind = Counter("bunbase_live_behind_total", "Times that the client of a live connection read too slowly")
 live_slow_closes = Counter("bunbase_live_slow_closes_total", "Live connections closed because the client did not read")
+live_repairs = Counter(
+    "bunbase_live_repairs_total", "Watches that clients repeated: a difference was lost, or a digest was wrong", ["why"]
+)
+live_commit_seconds = Histogram(
+    "bunbase_live_commit_seconds",
+    "From a commit to the last write of its differences to connections",
+    buckets=LATENCY_SECONDS,
+)
+live_silence_seconds = Histogram(
+    "bunbase_live_silence_seconds",
+    "From a revocation to the silence of the live connections that it concerns",
+    buckets=LATENCY_SECONDS,
+)
 live_event_seconds = Histogram(
     "bunbase_live_event_seconds", "Events of live queries, handed to the connections", buckets=LATENCY_SECONDS
 )

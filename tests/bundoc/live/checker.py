@@ -48,10 +48,13 @@ def user(project: str, uid: str, role: str = "user") -> Caller:
 
 
 class Checker:
-    """One history: a writer, edges that watch, and the oracle. `seed` decides all but the timing."""
+    """One history: a writer, edges that watch, and the oracle. `seed` decides all but the timing.
 
-    def __init__(self, service: BundocRoom, seed: int) -> None:
-        self.project = f"prj_{seed:08d}"
+    `again`: how many histories this Bundoc has had, if others had the same seed.
+    """
+
+    def __init__(self, service: BundocRoom, seed: int, again: int = 0) -> None:
+        self.project = f"prj_{seed:08d}{again:04d}"
         self.server = secret_caller(self.project)
         users = [user(self.project, uid) for uid in USERS]
         self.callers = [*users, user(self.project, "u9", "admin"), publishable_caller(self.project), self.server]
@@ -68,6 +71,7 @@ class Checker:
         self.checked = 0
         self.resumed = 0
         self.restores = 0
+        self.kills = 0  # of processes: there are none here
 
     async def run(self, steps: int) -> None:
         for collection in ("notes", "tasks", "members"):

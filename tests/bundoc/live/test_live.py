@@ -16,6 +16,7 @@ from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.incremental import Image, apply_change
 from bunbase.bundoc.live.window import Window
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine import transaction
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
@@ -105,6 +106,20 @@ async def test_a_result_that_grows_too_large_ends(service: BundocService, follow
 
     await following.until(lambda: 1 in following.edge.ended)
     assert following.edge.ended[1]["code"] == "live_query_too_large"
+
+
+async def test_changes_that_are_too_large_to_be_held_are_read_again(
+    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "MAX_FOLLOWED_BYTES", 1000)
+    held = await following.watch(SERVER, 1, LiveQuery("posts", b'{"n":{"$gt":1}}'))
+
+    for number in range(4):
+        await put(service, f"d{number}", n=number, text="x" * 2000)
+    await put(service, "small", n=9)
+
+    await following.reached(5)
+    assert sorted(ids(held)) == ["d2", "d3", "small"]
 
 
 async def test_a_rule_that_begins_to_hide_a_field_of_the_filter_ends_the_watch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.live import evaluation, frames, incremental, telling, window
+from bunbase.bundoc.live import evaluation, frames, hub, incremental, registry, telling, window
 from bunbase.bundoc.live.edge import Edge
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.group_index import GroupIndex
@@ -104,7 +105,7 @@ def count_only_what_comes(patch: Patch) -> None:
 
 def resume_without_the_log(patch: Patch) -> None:
     resumed = frames.resumed
-    patch.setattr(frames, "resumed", lambda rows, have, _touched, count: resumed(rows, have, (), count))
+    patch.setattr(frames, "resumed", lambda rows, have, _touched, count: resumed(rows, have, lambda _id: False, count))
 
 
 def ignore_rules_after_the_query(patch: Patch) -> None:
@@ -135,6 +136,18 @@ def keep_results_when_anything_may_have_changed(patch: Patch) -> None:
     patch.setattr(Registry, "mark_all", lambda _self, regroup=False: None)
 
 
+def follow_changes_that_miss_a_result_without_bodies(patch: Patch) -> None:
+    patch.setattr(registry, "MAX_HELD_BYTES", 0)
+    touches = incremental.touches
+    patch.setattr(hub, "touches", lambda asked, before, after: touches(asked, after, after))
+
+
+def take_a_changed_body_for_the_same(patch: Patch) -> None:
+    """The digests of bodies that are not held are those of the ids."""
+    patch.setattr(registry, "MAX_HELD_BYTES", 0)
+    patch.setattr(window, "blake2b", lambda _body, digest_size: hashlib.blake2b(b"", digest_size=digest_size))
+
+
 MUTATIONS = (
     drop_a_diff,
     leak_an_id,
@@ -151,6 +164,8 @@ MUTATIONS = (
     check_documents_without_their_order,
     forget_that_documents_expire,
     keep_results_when_anything_may_have_changed,
+    follow_changes_that_miss_a_result_without_bodies,
+    take_a_changed_body_for_the_same,
 )
 
 

@@ -10,12 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.query.text import Term, TextSearch, parse_search, parse_text, parse_where_and_search
+from bunbase.bundoc.sqlite_engine.kept_index import READY
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
 from bunbase.contracts.bundoc.collections import IndexSpec
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from tests.seeds import examples
 
-TABLE = TextTable(1, 1, IndexSpec(("title", "body"), type="text"), ready=True, built=0)
+TABLE = TextTable(1, 1, IndexSpec(("title", "body"), type="text"), stage=READY, built=0)
 
 
 def words(*groups: str) -> tuple[tuple[Term, ...], ...]:

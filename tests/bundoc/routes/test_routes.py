@@ -12,6 +12,7 @@ import pytest
 
 from bunbase.bundoc.documents import MAX_BYTES
 from tests.bundoc.routes.answers import URL, problem
+from tests.pkg.waiting import until_true
 
 
 async def test_a_document_is_created_read_changed_and_deleted(http: httpx.AsyncClient) -> None:
@@ -426,6 +427,24 @@ async def test_text_search_works_over_http(http: httpx.AsyncClient) -> None:
     needed = await http.get(URL, params={"where": '{"$search":"quick"}'})
     assert problem(needed) == (422, "query_needs_index")
     assert needed.json()["index"]["type"] == "text"
+
+
+@pytest.mark.parametrize("wait", ["true", "false"])
+async def test_a_unique_index_that_cannot_be_replaced_stays_in_force(http: httpx.AsyncClient, wait: str) -> None:
+    await http.put("/v1/collections/posts", json={"indexes": [{"fields": ["slug"], "unique": True, "name": "only"}]})
+    for number in range(3):
+        await http.put(f"{URL}/d{number}", json={"slug": f"s{number}", "title": "the same"})
+    other = {"indexes": [{"fields": ["title"], "unique": True, "name": "only"}]}
+
+    answer = await http.put("/v1/collections/posts", params={"wait": wait}, json=other)
+
+    assert answer.status_code == (409 if wait == "true" else 202)
+
+    async def is_back() -> bool:
+        return bool((await http.get("/v1/collections/posts")).json()["indexes"][0]["fields"] == ["slug"])
+
+    await until_true(is_back, 30.0)
+    assert problem(await http.put(f"{URL}/d9", json={"slug": "s1"})) == (409, "unique_violation")
 
 
 async def test_a_unique_index_is_created_and_enforced_over_http(http: httpx.AsyncClient) -> None:

@@ -1,6 +1,6 @@
-"""A process that begins to build indexes and prints that it has begun. The test then kills it.
+"""A process that begins to build or replace indexes and prints that it has begun. The test then kills it.
 
-python -m tests.bundoc.sqlite_engine.build_writer <directory> <hex secret of the KMS>
+python -m tests.bundoc.sqlite_engine.build_writer <directory> <hex secret of the KMS> [replace]
 """
 
 from __future__ import annotations
@@ -19,23 +19,27 @@ from tests.fakes import FakeKms
 PROJECT, COLLECTION = "prj_a", "posts"
 DOCUMENTS = 6000
 AT_ONCE = 500
+BODY = b'{"n":%d,"title":"all word%d","kind":"post"}'
 INDEXES = (IndexSpec(("n",), "by_n"), IndexSpec(("title",), "words", type="text"))
+REPLACED = (IndexSpec(("n",), "one", unique=True),)
+REPLACING = (IndexSpec(("last",), "one", unique=True),)  # only the last two documents break it
 
 
 async def filled(engine: SqliteEngine, documents: int) -> None:
     for begin in range(0, documents, AT_ONCE):
         numbers = range(begin, min(begin + AT_ONCE, documents))
-        steps = (
-            CommitStep(COLLECTION, Create(f"d{number:05}", b'{"n":%d,"title":"all word%d"}' % (number, number % 7)))
-            for number in numbers
-        )
+        steps = (CommitStep(COLLECTION, Create(f"d{number:05}", BODY % (number, number % 7))) for number in numbers)
         await engine.commit(PROJECT, tuple(steps))
 
 
-async def main(directory: str, secret: str) -> None:
+async def main(directory: str, secret: str, *replace: str) -> None:
     async with sqlite_engine(Path(directory), FakeKms(bytes.fromhex(secret))) as engine:
         await filled(engine, DOCUMENTS)
-        await engine.alter(PROJECT, COLLECTION, CollectionSpec(INDEXES), wait=False)
+        if replace:
+            steps = (CommitStep(COLLECTION, Create(f"last{n}", b'{"n":%d,"last":1}' % (DOCUMENTS + n))) for n in (0, 1))
+            await engine.commit(PROJECT, tuple(steps))
+            await engine.alter(PROJECT, COLLECTION, CollectionSpec(REPLACED))
+        await engine.alter(PROJECT, COLLECTION, CollectionSpec(REPLACING if replace else INDEXES), wait=False)
         os.write(1, b"building\n")
         await asyncio.gather(*engine.builds.tasks.values())
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from bunbase.bundoc.documents import fields_of
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.before_images import CREATE_BEFORE_IMAGES, append, prune
+from bunbase.bundoc.sqlite_engine.before_images import CREATE_BEFORE_IMAGES, Images, count, prune
 from bunbase.bundoc.sqlite_engine.change_log import PAGE_BYTES
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.update.parse import parse_update
@@ -152,14 +154,39 @@ def test_images_are_deleted_by_number_and_their_bytes_are_given_back() -> None:
     connection = apsw.Connection(":memory:")
     for _ in connection.execute(CREATE_BEFORE_IMAGES):
         pass
-    append(connection, [(seq, b"x" * 10) for seq in range(1, 11)], most_bytes=1000)
+    add(connection, range(1, 11), most_bytes=1000)
 
     prune(connection, 4)
-    append(connection, [(11, b"x" * 10)], most_bytes=30)
+    add(connection, [11], most_bytes=30)
 
     kept = [seq for (seq,) in connection.execute("SELECT seq FROM before_images ORDER BY seq").fetchall()]
     assert (kept, connection.execute("SELECT bytes FROM before_images_size").get) == ([9, 10, 11], 30)
     connection.close()
+
+
+def add(connection: apsw.Connection, numbers: Iterable[int], most_bytes: int) -> None:
+    images = Images()
+    for seq in numbers:
+        images.append(connection, seq, b"x" * 10)
+    count(connection, images, most_bytes)
+
+
+async def test_the_images_of_a_commit_are_not_held_in_memory(engine: SqliteEngine) -> None:
+    await engine.alter(P, C, KEEPING)
+    body = msgspec.json.encode({"text": "x" * ((1 << 20) - 100)})
+    for number in range(30):
+        await engine.write(P, C, Put(f"d{number}", body, NO_PRECONDITION))
+    steps = tuple(CommitStep(C, Delete(f"d{number}", NO_PRECONDITION)) for number in range(30))
+
+    tracemalloc.start()
+    try:
+        await engine.commit(P, steps)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 10 << 20
+    assert [one.before is not None for one in (await engine.changes(P, 30, 1)).items] == [True]
 
 
 @pytest.mark.explore
@@ -197,5 +224,5 @@ async def stored(engine: SqliteEngine) -> tuple[int, bool]:
     """Return the number of stored images, and whether their bytes are counted rightly."""
     file = engine.files.ready(P)
     assert file is not None
-    count, size = file.reader.execute("SELECT count(*), sum(octet_length(body)) FROM before_images").get
-    return count, size == file.reader.execute("SELECT bytes FROM before_images_size").get
+    number, size = file.reader.execute("SELECT count(*), sum(octet_length(body)) FROM before_images").get
+    return number, size == file.reader.execute("SELECT bytes FROM before_images_size").get

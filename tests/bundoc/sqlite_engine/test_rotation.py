@@ -149,6 +149,21 @@ async def test_a_backup_begins_anew_when_a_rotation_replaces_the_file(engine: Sq
     copies.close()
 
 
+async def test_a_backup_whose_copy_is_complete_outlives_the_file_that_it_copied(
+    engine: SqliteEngine, tmp_path: Path
+) -> None:
+    """The rest of its work, such as the digests of its files, does not need the project's file."""
+    await filled(engine, 10)
+    copies, folder, progress = SqliteCopies(engine.files, engine.waiters), tmp_path / "copy", Progress()
+    folder.mkdir()
+
+    await copies.copy(P, folder, progress)
+    assert (await rotated(engine)).failed is None
+    progress.go_on()
+
+    copies.close()
+
+
 async def test_two_requests_begin_one_rotation(engine: SqliteEngine, kms: FakeKms) -> None:
     await filled(engine, 10)
     kms.calls.clear()

@@ -7,7 +7,16 @@ from typing import Any, cast
 
 import pytest
 
-from bunbase.cli.plans.changes import Change, ChangeClass, LosingChanges, allowing, check_losing, flag_name
+from bunbase.cli.plans.changes import (
+    Change,
+    ChangeClass,
+    LosingChanges,
+    allowing,
+    check_losing,
+    flag_name,
+    name_of,
+    name_of_field,
+)
 from bunbase.cli.plans.counting import MOST_FIELDS, WHOLE, DocumentCounts
 from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.collections import Misfit, Misfits
@@ -28,7 +37,7 @@ HOSTILE = [
 
 
 def losing(field: str) -> Change:
-    return Change(flag_name(f"posts.{field}"), ChangeClass.LOSING, "documents do not match")
+    return Change(name_of_field("posts", field), ChangeClass.LOSING, "documents do not match")
 
 
 @pytest.mark.parametrize("field", HOSTILE)
@@ -48,6 +57,43 @@ def test_a_losing_change_is_allowed_by_its_flag_and_by_its_field(field: str) -> 
 
     check_losing([losing(field)], [losing(field).name])
     check_losing([losing(field)], [f"posts.{field}"])
+
+
+FIELDS = [
+    "expires",
+    "schema",
+    "indexes.slug",
+    "schema.expires",
+    "price",
+    "before_write.x",
+    "collections",
+    "auth",
+    "a.b",
+]
+
+
+def test_two_losses_never_have_the_same_name() -> None:
+    """Some names of fields are those of settings, and some names of collections are those of parts of a project."""
+    names = [
+        name_of(collection, *parts)
+        for collection in ("posts", "auth", "collections")
+        for parts in ((), ("expires",), ("schema",), ("before_write",), ("indexes", "slug"))
+    ]
+    names += [name_of_field(collection, field) for collection in ("posts", "auth", "collections") for field in FIELDS]
+    names += ["auth.expires", "auth.price"]  # settings for users
+
+    assert len(set(names)) == len(names)
+    assert name_of_field("posts", "expires") == "posts.schema.expires"
+    assert (name_of_field("auth", "price"), name_of("auth")) == ("collections.auth.price", "collections.auth")
+
+
+def test_errors_of_a_field_that_is_called_schema_are_counted_alone() -> None:
+    items = (Misfit("d1", ({"path": "/schema"},)), Misfit("d2", ({"path": ""},)), Misfit("d3", ({"path": ""},)))
+    counts = DocumentCounts(cast(Session, Answering(Misfits(items, len(items), None))), "prj_a")
+
+    found, _ = counts.misfits("posts", {}, True, {"schema"})
+
+    assert found == {"schema": 1, WHOLE: 2}
 
 
 @pytest.mark.parametrize("name", ["posts.price", "posts.größe", "posts.a-b", "posts.a_b"])

@@ -11,6 +11,7 @@ import itertools
 import json
 import random
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.e2e.live.wire import LINES, Client, Gone, Held
 from tests.rooms import publishable_caller, secret_caller
 
 SETTLE_SECONDS = 30.0
+KILLED = 0.02  # the share of steps that kill the server, in searches with kills
 WATCHED = ("notes", "tasks")  # the collections of the oracle in which nothing expires
 RESTART_SECONDS = 60.0
 
@@ -80,11 +82,22 @@ async def signed_in(http: httpx.AsyncClient, project: str, key: str, email: str)
     return Person(publishable_caller(project, user), {"key": key, "token": found["access_token"]}, email)
 
 
-class WireChecker:
-    """One history. `seed` decides all but the timing. `transports`: those of the clients."""
+Kill = Callable[[], Awaitable[None]]
 
-    def __init__(self, http: httpx.AsyncClient, site: Site, seed: int, transports: tuple[str, ...]) -> None:
+
+class WireChecker:
+    """One history. `seed` decides all but the timing. `transports`: those of the clients.
+
+    `kill`: ends a process of the server with kill -9, and starts it again. A write without an answer is sent again.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, site: Site, seed: int, transports: tuple[str, ...], kill: Kill | None = None
+    ) -> None:
         self.http = http
+        self.kill = kill
+        self.kills = 0
+        self.restores = 0  # there are none here
         self.site = site
         self.server = {"X-Bunbase-Key": site.secret}
         self.random = random.Random(seed)
@@ -116,6 +129,16 @@ class WireChecker:
     async def step(self) -> None:
         acts = (self.write_some, self.watch_while_writing, self.unwatch, self.rules_and_watch, self.cut, self.renew)
         await self.random.choices(acts, (60, 25, 6, 6, 6, 3))[0]()
+        if self.kill is not None and self.random.random() < KILLED:
+            await self.kill_while_writing(self.kill)
+
+    async def kill_while_writing(self, kill: Kill) -> None:
+        """Kill the server amid writes. Clients come back by themselves, and resume."""
+        self.kills += 1
+        await asyncio.gather(kill(), *[self.write() for _ in range(6)])
+        for number, (client, person) in enumerate(self.clients):
+            if client.gone.is_set():
+                await self.reconnect(number, client, person)
 
     # the writer
 
@@ -131,15 +154,27 @@ class WireChecker:
                 await self.patch(collection)
             case "delete":
                 id = self.new_id(collection)
-                answer = await self.http.delete(_at(collection, id), headers=self.server)
+                answer = await self.send("DELETE", _at(collection, id))
                 if answer.is_success:
                     self.note(answer, collection, id, None)
             case _:
                 await self.commit()
 
+    async def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """Send a write until it is answered. The server does it once, and tells its number with every answer."""
+        headers = {**self.server, "Idempotency-Key": f"{self.random.getrandbits(64):x}"}
+        until = time.monotonic() + RESTART_SECONDS
+        while True:
+            with suppress(httpx.TransportError):
+                answer = await self.http.request(method, path, json=body, headers=headers)
+                if answer.status_code < 500 and answer.status_code != 409:
+                    return answer
+            assert time.monotonic() < until, "the server does not come back"
+            await asyncio.sleep(0.1)
+
     async def put(self, collection: str) -> None:
         id, fields = self.new_id(collection), self.new_fields(collection)
-        answer = await self.http.put(_at(collection, id), json=fields, headers=self.server)
+        answer = await self.send("PUT", _at(collection, id), fields)
         answer.raise_for_status()
         self.note(answer, collection, id, answer.json())
 
@@ -147,7 +182,7 @@ class WireChecker:
         id, fields = self.new_id(collection), self.new_fields(collection)
         name = self.random.choice([one for one in fields if one not in ("t", "secret")])
         change = {name: fields[name], "t": fields["t"]} if "t" in fields else {name: fields[name]}
-        answer = await self.http.patch(_at(collection, id), json=change, headers=self.server)
+        answer = await self.send("PATCH", _at(collection, id), change)
         if answer.is_success:
             self.note(answer, collection, id, answer.json())
 
@@ -159,7 +194,7 @@ class WireChecker:
             {"op": "put", "collection": collection, "id": id, "data": fields}
             for (collection, id), fields in writes.items()
         ]
-        answer = await self.http.post("/v1/commit", json={"writes": body}, headers=self.server)
+        answer = await self.send("POST", "/v1/commit", {"writes": body})
         answer.raise_for_status()
         last = self.seq_of(answer)
         self.history.inside.update(range(last - len(writes) + 1, last))
@@ -241,6 +276,7 @@ class WireChecker:
                         tuple(_json(one) for one in held.said),
                         frozenset(held.before),
                         (),
+                        min(seq_in(at) for at in (client.at, client.at_before, *begun(held)) if at),
                     )
                 )
             held.said.clear()
@@ -352,6 +388,15 @@ class WireChecker:
             compare(self.history, one)
         self.checked += len(self.snapshots)
         self.snapshots.clear()
+
+
+def begun(held: Held) -> list[str]:
+    """Return the states of the whole results that came since the last barrier."""
+    return [one["at"] for one in held.said if one["t"] == "now"]
+
+
+def seq_in(at: str) -> int:
+    return int(at.partition(".")[2])
 
 
 def live_query(asked: dict[str, Any]) -> LiveQuery:

@@ -187,7 +187,7 @@ class Client:
         self.on_barrier = on_barrier
         self.held: dict[int, Held] = {}
         self.ended: dict[int | None, Message] = {}
-        self.at = ""
+        self.at = self.at_before = ""
         self.name = ""
         self.revoked = False
         self.bye: Message | None = None
@@ -249,7 +249,7 @@ class Client:
                     if held.group == message["g"]:
                         self._follow(held, message)
             case "at" | "ping" if "at" in message:
-                self.at = message["at"]
+                self.at_before, self.at = self.at, message["at"]
                 if message["t"] == "at":
                     self.on_barrier(self)
             case "check":

@@ -22,3 +22,17 @@ def instance(request: pytest.FixtureRequest, postgres: str) -> Iterator[Instance
     with instance_of(request.param, postgres) as running:
         running.start().http.post("/api/auth/register", json=ROOT | {"setup_token": SETUP_TOKEN}).raise_for_status()
         yield running
+
+
+@pytest.fixture
+def in_one_process(instance: Instance) -> None:
+    """Skip the test with several processes."""
+    if len(instance.processes) > 1:
+        pytest.skip("one topology shows it")
+
+
+@pytest.fixture
+def in_five_processes(instance: Instance) -> None:
+    """Skip the test with one process."""
+    if len(instance.processes) == 1:
+        pytest.skip("one topology shows it")

@@ -1,26 +1,23 @@
 """Random histories over the wire: at every barrier, every live query holds exactly what its caller may see.
 
-BUNBASE_LIVE_SECONDS draws new histories for so long, with kills of the server between them (`make live`).
+BUNBASE_LIVE_SECONDS draws new histories for so long, and kills processes of the server meanwhile (`make live`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-import sys
-import time
+import itertools
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.bundoc.live.searches import SECONDS, search
 from tests.e2e.instance import Instance
-from tests.e2e.live.histories import Site, WireChecker, prepared
+from tests.e2e.live.histories import Kill, Site, WireChecker, prepared
 from tests.e2e.topologies.conftest import ROOT
 from tests.seeds import seeds
 
-SECONDS = float(os.environ.get("BUNBASE_LIVE_SECONDS", "0"))
 TRANSPORTS = ("websocket", "websocket", "sse", "poll")
 
 
@@ -32,12 +29,12 @@ def new_project(instance: Instance, place: Path) -> tuple[str, str, str]:
     return made["id"], keys["secret"], keys["publishable"]
 
 
-async def checked(instance: Instance, place: Path, seed: int, steps: int) -> WireChecker:
+async def checked(instance: Instance, place: Path, seed: int, steps: int, kill: Kill | None = None) -> WireChecker:
     project, secret, publishable = new_project(instance, place)
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=instance.url, timeout=30, trust_env=False, limits=limits) as http:
         site: Site = await prepared(http, instance.url, project, secret, publishable)
-        checker = WireChecker(http, site, seed, TRANSPORTS)
+        checker = WireChecker(http, site, seed, TRANSPORTS, kill)
         await checker.run(steps)
     return checker
 
@@ -54,13 +51,14 @@ def test_each_barrier_shows_what_the_oracle_shows(instance: Instance, tmp_path: 
 @pytest.mark.skipif(not SECONDS, reason="a long search: make live")
 @pytest.mark.timeout(SECONDS + 600)
 def test_no_history_breaks_the_promise_for_as_long_as_wanted(instance: Instance, tmp_path: Path) -> None:
-    until, histories, compared, resumed = time.monotonic() + SECONDS, 0, 0, 0
+    """Processes of the server are killed with kill -9 meanwhile."""
+    killed = itertools.cycle(["front", "data"] if "front" in instance.processes else ["dev"])
 
-    while time.monotonic() < until:
-        seed = random.SystemRandom().getrandbits(26)
-        sys.stderr.write(f"seed {seed}\n")
-        checker = asyncio.run(checked(instance, tmp_path, seed, steps=200))
-        histories, compared, resumed = histories + 1, compared + checker.checked, resumed + checker.resumed
+    async def kill() -> None:
+        await asyncio.to_thread(instance.kill_and_restart, next(killed))
 
-    sys.stderr.write(f"{histories} histories, {compared} results compared at barriers, {resumed} resumes\n")
-    assert compared
+    with search(f"{len(instance.processes)} processes, over the wire", SECONDS) as found:
+        for seed in found.seeds():
+            found.count(asyncio.run(checked(instance, tmp_path, seed, steps=200, kill=kill)))
+
+    assert found.results

@@ -6,8 +6,10 @@ import asyncio
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, cast
 
 from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, LiveQuery, Started
@@ -19,7 +21,9 @@ from bunbase.gateway.live.server import LiveRooms, LiveServer
 from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import Offered, SignedIn
+from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.usage.batches import Batch, Receipt
 from tests.rooms import publishable_caller, secret_caller
 
 PROJECT = "prj_a"
@@ -37,6 +41,7 @@ class FakeBundoc:
         self.changed: tuple[int, ...] = ()
         self.turn = 0
         self.seq = 1
+        self.committed_at = 0.0
         self.docs = b""
         self.hold = False
         self.refuses: Problem | None = None
@@ -77,7 +82,7 @@ class FakeBundoc:
         document = json.dumps({"_id": "d", "text": text}).encode()
         self.docs = document
         diff = Diff("g1", self.turn, self.seq, b'"put":[[0,%b]]' % document)
-        self.send(diff, *((Barrier(PROJECT, "e1", self.seq),) if barrier else ()))
+        self.send(diff, *((Barrier(PROJECT, "e1", self.seq, self.committed_at),) if barrier else ()))
 
     def send(self, *events: LiveEvent) -> None:
         assert self.stream is not None
@@ -95,21 +100,30 @@ class FakeBuncast:
         yield ()
         await asyncio.Event().wait()
 
+    def __init__(self) -> None:
+        self.used: Counter[tuple[str, int]] = Counter()
+
     async def beat(self, edge: str) -> None:
         """Accept the sign of life."""
+
+    async def add_live_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
+        for one in batch.amounts:
+            self.used[one.project, one.dimension] += one.amount
+        return Receipt(sent, True)
 
 
 class FakeIdentity:
     def __init__(self) -> None:
         self.on_revoked: list[Callable[[Revocation], None]] = []
         self.hears = True
+        self.revoked_at = 0.0
 
     def follows_users(self) -> bool:
         return self.hears
 
     def revoke(self, id: str) -> None:
         for tell in self.on_revoked:
-            tell(Revocation(RevokedKind.SESSION, id))
+            tell(Revocation(RevokedKind.SESSION, id, at=self.revoked_at))
 
 
 class FakeSignIn:
@@ -128,10 +142,10 @@ class FakeSignIn:
             raise self.refuses
         token = offered.token
         if not token:
-            return SignedIn(offered, secret_caller(PROJECT), frozenset({"key_s"}), math.inf)
+            return SignedIn(offered, secret_caller(PROJECT), ("key_s",), math.inf)
         user = EndUser(token, None, self.role, {}, f"ses_{token}")
         caller = publishable_caller(PROJECT, user)
-        return SignedIn(offered, caller, frozenset({f"ses_{token}"}), time.time() + self.expires_in)
+        return SignedIn(offered, caller, (f"ses_{token}",), time.time() + self.expires_in)
 
 
 class FakeOutlet:
@@ -193,7 +207,8 @@ class Hall:
 
     def __init__(self, settings: LiveSettings) -> None:
         self.bundoc, self.identity, self.signing = FakeBundoc(), FakeIdentity(), FakeSignIn()
-        rooms = LiveRooms(cast(Any, self.bundoc), cast(Any, FakeBuncast()))
+        self.buncast = FakeBuncast()
+        rooms = LiveRooms(cast(Any, self.bundoc), cast(Any, self.buncast), SystemClock())
         self.server = LiveServer(settings, cast(Any, self.identity), cast(Any, None), rooms)
         self.server.sign_in = cast(Any, self.signing)
 

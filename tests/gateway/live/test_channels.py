@@ -19,6 +19,9 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.gateway.live.channels import LiveChannels
 from bunbase.gateway.live.joins import ChannelJoin, JoinMessage, PublishMessage
+from bunbase.gateway.live.usage import ConnectionUsage
+from bunbase.gateway.live.writer import Writer
+from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.modules import Rooms
 from tests.buncast.model import until
@@ -98,6 +101,8 @@ class FakeHall:
     def __init__(self, home: Home) -> None:
         self.sessions: dict[Any, None] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self.writer = Writer()
+        self.usage = ConnectionUsage(home.add_live_usage, SystemClock())
         self.channels = LiveChannels(self, home)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

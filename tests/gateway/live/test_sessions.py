@@ -312,6 +312,20 @@ async def test_a_connection_that_ends_leaves_nothing() -> None:
         assert [dict(tally.counts) for tally in tallies] == [{}] * 5
 
 
+async def test_a_connection_that_ends_between_a_difference_and_its_barrier_leaves_nothing() -> None:
+    async with hall() as opened:
+        client, other = await (await opened.client()).watching(), await (await opened.client("eve")).watching()
+        opened.bundoc.write("one", barrier=False)
+        await until(lambda: "one" in client.texts)
+        opened.server.end(client.session)
+
+        opened.bundoc.write("two")
+        await until(lambda: other.outlet.all("at")[-1]["at"] == f"e1.{opened.bundoc.seq}")
+
+        [standing] = opened.server.queries.standings.values()
+        assert standing.due == {}
+
+
 async def test_a_user_can_open_only_so_many_connections() -> None:
     async with hall(max_connections_per_user=1) as opened:
         await opened.client()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import resource
 from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 import pytest
 
 from bunbase.pkg.http1.connections import Connections
+from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.http1.limits import Limits, raise_descriptors
 from tests.pkg.http1.door import LARGE, SECONDS, Client, Port, port, until
+from tests.pkg.http1.test_switching import ASKS, Switcher
 
 SHORT_ENDS = {"linger_silence_seconds": 0.1, "refused_seconds": 0.1}
 
@@ -260,3 +263,46 @@ async def test_options_asterisk_is_answered_without_the_app() -> None:
         assert await client.status() == 200
 
     assert open_port.app.begun == 1
+
+
+async def test_a_connection_that_was_handed_over_or_that_others_count_leaves_room_for_requests() -> None:
+    async with port(Lively(), connections=1) as open_port, AsyncExitStack() as live:
+        for path in ("/switch", "/events", "/switch", "/events"):
+            client = await live.enter_async_context(open_port.connected())
+            client.send(f"GET {path}", *ASKS)
+            await client.reader.readuntil(b"\r\n\r\n")
+            async with open_port.connected() as other:
+                other.send("GET /read", "connection: close")
+                assert await other.status() == 200
+                assert await other.rest() == b""
+
+        async with open_port.connected() as only:
+            only.send("GET /read")
+            assert await only.status() == 200
+            assert not await served_now(open_port)
+
+
+async def test_the_end_of_connections_that_others_count_makes_no_room_twice() -> None:
+    async with port(Lively(), connections=1) as open_port:
+        for path in ("/switch", "/events") * 3:
+            async with open_port.connected() as client:
+                client.send(f"GET {path}", *ASKS)
+                await client.reader.readuntil(b"\r\n\r\n")
+        async with open_port.connected() as only:
+            only.send("GET /read")
+            assert await only.status() == 200
+
+            assert not await served_now(open_port)
+
+
+class Lively(Switcher):
+    """`/events` streams without an end, and is counted elsewhere."""
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] != "/events":
+            await super()._answer(scope, receive, send)
+            return
+        incoming(scope).is_counted_elsewhere()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (await receive())["type"] != "http.disconnect":
+            pass

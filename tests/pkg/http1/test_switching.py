@@ -87,7 +87,7 @@ async def test_other_upgrades_and_old_versions_cannot_switch() -> None:
             assert await client.status() == 426
 
 
-async def test_the_connection_is_counted_until_its_end(monkeypatch: Any) -> None:
+async def test_the_connection_is_counted_until_it_is_handed_over(monkeypatch: Any) -> None:
     doors: list[Connections] = []
     first = Connections.__init__
 
@@ -98,12 +98,15 @@ async def test_the_connection_is_counted_until_its_end(monkeypatch: Any) -> None
     monkeypatch.setattr(Connections, "__init__", noting)
     async with port(Switcher()) as opened:
         async with opened.connected() as client:
-            client.send("GET /switch", *ASKS)
-            await head_of(client)
+            client.send("GET /read")
+            assert await client.status() == 200
             assert doors[0].open == 1
 
-        await until(lambda: doors[0].open == 0)
-        assert doors[0].by_address == {}
+            client.send("GET /switch", *ASKS)
+            await head_of(client)
+            await until(lambda: doors[0].open == 0)
+
+        assert (doors[0].open, doors[0].by_address) == (0, {})
 
 
 async def test_a_server_that_stops_ends_the_other_protocol() -> None:

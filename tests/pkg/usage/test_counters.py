@@ -75,4 +75,5 @@ def test_the_numbers_of_dimensions_never_change() -> None:
         ("FILE_BYTE_HOURS", 11),
         ("KMS_OPS", 12),
         ("KV_OPS", 13),
+        ("RT_PUBLISHED", 14),
     ]

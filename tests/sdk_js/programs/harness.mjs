@@ -6,19 +6,19 @@ export class Claims {
   #claims = [];
 
   /** Adds a claim. The Python side finds the names by reading the source, so each is one plain text. */
-  claim = (name, check) => void this.#claims.push({ name, check });
+  claim = (name, check, seconds = SECONDS) => void this.#claims.push({ name, check, seconds });
 
   /** Checks one claim after the other, and returns the error of each, or an empty text. */
   async checked() {
     const results = {};
-    for (const { name, check } of this.#claims) results[name] = await errorOf(check);
+    for (const { name, check, seconds } of this.#claims) results[name] = await errorOf(check, seconds);
     return results;
   }
 }
 
-async function errorOf(check) {
+async function errorOf(check, seconds) {
   let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not within ${SECONDS} s`)), SECONDS * 1000)));
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not within ${seconds} s`)), seconds * 1000)));
   try {
     await Promise.race([check(), late]);
     return "";

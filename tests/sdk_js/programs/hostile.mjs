@@ -190,6 +190,23 @@ export async function add(claim, { load }) {
     equal(sent.length, 3);
   });
 
+  claim("a query in place of a filter is refused, and so is an option that does not exist", async () => {
+    const { sent, posts } = noting(() => Response.json({ items: [{ n: 2 }], next: null }));
+    const calls = [
+      [() => posts.count({ where: { likes: 1 } }), "where"],
+      [() => posts.count({ where: {}, limit: 10 }), "where"],
+      [() => posts.count({ where: { $or: [{ a: 1 }] } }), "where"],
+      [() => posts.patch("a", { likes: 1 }, { if_rev: 3 }), "if_rev"],
+      [() => posts.put("a", { likes: 1 }, { ifAbsent: true, ifrev: 3 }), "ifrev"],
+      [() => posts.delete("a", { rev: 3 }), "rev"],
+    ];
+    for (const [call, path] of calls) equal((await refusal(call(), "invalid_value")).errors[0].path, path);
+    equal(sent, []);
+    equal(await posts.count({ where: { $eq: { likes: 1 } } }), 2);
+    await posts.count({ where: "here" });
+    await posts.patch("a", {}, { ifRev: 3, idempotencyKey: "k", timeoutMs: 1000, retries: 0, headers: {}, signal: undefined });
+  });
+
   claim("a secret key is refused by every client of end users", async () => {
     for (const make of [createClient, createData, createFunctions, createAuth])
       await refusal((async () => make("http://bunbase.test", "sk_1"))(), "invalid_value");

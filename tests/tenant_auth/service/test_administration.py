@@ -103,7 +103,8 @@ async def test_a_new_role_revokes_access_tokens_and_the_next_refresh_has_it(
         await tenant_auth.update_user(SERVER, new.user.id, UserChanges(role="editor", claims={"team": 1}))
         told = await feed.next()
 
-    assert told == Revocation(RevokedKind.USER, user_version(BAKERY, new.user.id, 0), clock.now().timestamp() + 960)
+    now = clock.now().timestamp()
+    assert told == Revocation(RevokedKind.USER, user_version(BAKERY, new.user.id, 0), now + 960, now)
     assert not await tenant_auth.session_alive(BAKERY, session, 0)
     refreshed = await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
     claims = await _claims(tenant_auth, clock, refreshed.access_token)

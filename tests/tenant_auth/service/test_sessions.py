@@ -150,7 +150,8 @@ async def test_a_logout_ends_the_session_and_is_in_the_feed_of_revocations(
         await tenant_auth.logout(caller)
         told = await feed.next()
 
-    assert told == Revocation(RevokedKind.SESSION, caller.user.session, clock.now().timestamp() + 960)
+    now = clock.now().timestamp()
+    assert told == Revocation(RevokedKind.SESSION, caller.user.session, now + 960, now)
     assert not await tenant_auth.session_alive(BAKERY, caller.user.session, 0)
     with pytest.raises(InvalidToken):
         await tenant_auth.refresh(AT_BAKERY, new.refresh_token)

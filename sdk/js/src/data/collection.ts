@@ -1,7 +1,7 @@
 /** The documents of one collection. */
 
 import type { Call, WriteCall } from "../call.js";
-import { Problem } from "../problem.js";
+import { invalidValue, Problem } from "../problem.js";
 import { path, type Sender, type Wanted } from "../transport.js";
 import type { DataRequests } from "./requests.js";
 import type {
@@ -11,6 +11,7 @@ import type {
   Found,
   GetOptions,
   Insert,
+  NoQuery,
   Page,
   Patch,
   Query,
@@ -20,6 +21,9 @@ import type {
 } from "./types.js";
 
 const ATTEMPTS = 5;
+const OF_FIELD = /^\$(?!and$|n?or$|search$)/; // an operator that compares a field
+// a misspelt ifRev would overwrite a document
+const OPTION = /^(if(Rev|Absent)|idempotencyKey|signal|timeoutMs|retries|headers)$/;
 
 export class Collection<C extends CollectionTypes> {
   readonly name: string;
@@ -110,13 +114,14 @@ export class Collection<C extends CollectionTypes> {
   }
 
   /**
-   * Counts the documents that match.
+   * Counts the documents that match. It takes the filter itself: a query (`{ where: … }`) is refused.
    *
    * ```ts
    * const drafts = await client.data.collection("posts").count({ draft: true });
    * ```
    */
-  async count(where?: Where<C>, call?: Call): Promise<number> {
+  async count(where?: Where<C> & NoQuery, call?: Call): Promise<number> {
+    refuseQuery(where);
     const [counted] = await this.aggregate<{ n: number }>({ where, values: { n: { $count: true } } }, call);
     return counted?.n ?? 0;
   }
@@ -223,13 +228,22 @@ export class Collection<C extends CollectionTypes> {
     return `/v1/data${id === undefined ? path(this.name) : path(this.name, id)}`;
   }
 
-  #conditional(method: string, id: string, body: unknown, { ifRev, ifAbsent }: WriteOptions = {}): Wanted {
+  #conditional(method: string, id: string, body: unknown, options: WriteOptions = {}): Wanted {
+    const { ifRev, ifAbsent } = options;
+    for (const name of Object.keys(options)) if (!OPTION.test(name)) throw invalidValue(name, "No such option.");
     const headers: Record<string, string> = {};
     // revision 0 means that no document exists, as in a commit
     if (ifAbsent || ifRev === 0) headers["If-None-Match"] = "*";
     else if (ifRev !== undefined) headers["If-Match"] = `"${ifRev}"`;
     return { method, path: this.#path(id), body, headers };
   }
+}
+
+/** Throws if a filter is a query. A field `where` of a document is compared with an operator: `{ where: { $eq: … } }`. */
+function refuseQuery(filter: { where?: unknown } | undefined): void {
+  const where = filter?.where;
+  if (where && typeof where === "object" && !Object.keys(where).some((name) => OF_FIELD.test(name)))
+    throw invalidValue("where", "Pass the filter itself; for a field, { where: { $eq: … } }.");
 }
 
 type MaybePromise<T> = T | Promise<T>;

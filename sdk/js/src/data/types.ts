@@ -121,6 +121,11 @@ type Filter<T> = Open<T> extends true ? { readonly [path: string]: unknown } : T
 /** A filter with the operators of MongoDB. Several fields are all of them. */
 export type Where<C extends CollectionTypes> = Filter<Readable<C>>;
 
+/** A filter that is no query. A field `where` of a document is compared with an operator: `{ where: { $eq: … } }`. */
+export interface NoQuery {
+  where?: Scalar | Condition<unknown>;
+}
+
 /** The name of a field to sort by; a leading `-` sorts in descending order. */
 export type Sort<C extends CollectionTypes> = Path<Readable<C>> | `-${Path<Readable<C>>}`;
 

@@ -1,6 +1,7 @@
 /** The live queries and the local writes of one collection. */
 
 import type { CollectionTypes, Doc, Found, Insert, Patch, Query, Update } from "../data/types.js";
+import { invalidValue } from "../problem.js";
 import { path } from "../transport.js";
 import type { Outbox } from "./outbox.js";
 import type { LocalWrite } from "./overlay.js";
@@ -130,13 +131,15 @@ export class LiveCollection<C extends CollectionTypes> {
     };
   }
 
-  #what({ where, sort, limit, select, count }: LiveQuery<C>): Watched {
+  #what({ where, sort, limit, select, count, ...others }: LiveQuery<C>): Watched {
+    noOthers(others);
     return { query: { collection: this.name, where, sort, limit, select, count } as { collection: string } };
   }
 
-  #add<T>(op: LocalWrite["op"], id: string, data: unknown, { ifRev, ifAbsent }: LocalWriteOptions): Promise<T> {
+  #add<T>(op: LocalWrite["op"], id: string, data: unknown, { ifRev, ifAbsent, ...others }: LocalWriteOptions): Promise<T> {
     const write = { op, collection: this.name, id, data, conditions: { ifRev, ifAbsent } };
     const add = async () => {
+      noOthers(others);
       path(this.name, id);
       return this.#outbox.add(write);
     };
@@ -162,4 +165,9 @@ function ending(signal: AbortSignal | undefined, begin: () => () => void): () =>
 function newId(): string {
   const random = crypto.getRandomValues(new Uint32Array(3));
   return [Date.now(), ...random].map((number) => number.toString(36).padStart(number > 2 ** 32 ? 9 : 7, "0")).join("");
+}
+
+/** Refuses what a call would ignore: without its filter, a query has all documents. */
+function noOthers(others: object): void {
+  for (const name of Object.keys(others)) throw invalidValue(name, "No such option.");
 }

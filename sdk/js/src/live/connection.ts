@@ -211,10 +211,11 @@ export class Connection {
   }
 
   #watch(): void {
+    const left = this.#heardAt + SILENT_MS - Date.now();
     this.#watchdog = setTimeout(() => {
-      if (Date.now() - this.#heardAt > SILENT_MS) this.#closed(UNREACHABLE);
+      if (Date.now() - this.#heardAt >= SILENT_MS) this.#closed(UNREACHABLE);
       else this.#watch();
-    }, SILENT_MS / 3);
+    }, Math.min(left, SILENT_MS / 3));
   }
 
   #closed(code: number, afterMs = this.#bye, held = false): void {

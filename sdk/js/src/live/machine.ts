@@ -205,13 +205,13 @@ export class Machine {
   }
 
   /** Sends `watch`, with what the client holds. */
-  #asked(watch: Watch, old?: number): Effect[] {
+  #asked(watch: Watch, old?: number, why?: "gap" | "check"): Effect[] {
     watch.fresh = false;
     if (!this.#open) return [];
     watch.id = ++this.#lastId;
     const { docs, at, group } = watch;
     const held = docs && at && group ? { at, g: group, have: docs.map(({ _id }) => _id) } : {};
-    const asked = send({ t: "watch", id: watch.id, ...watch.what, ...held });
+    const asked = send({ t: "watch", id: watch.id, ...watch.what, ...held, ...(why && { why }) });
     return old ? [send({ t: "unwatch", id: old }), asked] : [asked];
   }
 
@@ -238,7 +238,7 @@ export class Machine {
   #diff(message: Extract<Received, { t: "diff" }>): Effect[] {
     return this.#ofGroup(message.g).flatMap((watch) => {
       if (message.turn <= watch.turn) return []; // a repetition
-      if (message.turn > watch.turn + 1) return this.#asked(watch, watch.id); // one is lost
+      if (message.turn > watch.turn + 1) return this.#asked(watch, watch.id, "gap");
       watch.docs = applied(watch.docs!, message);
       watch.n = message.n ?? watch.n;
       watch.turn = message.turn;
@@ -265,7 +265,7 @@ export class Machine {
       const docs = watch.docs!;
       if (turn !== watch.turn || (docs.length === n && (digest(docs) ?? h) === h)) return [];
       watch.at = watch.group = undefined;
-      return this.#asked(watch, watch.id);
+      return this.#asked(watch, watch.id, "check");
     });
   }
 

@@ -14,6 +14,8 @@ export interface Resume {
   at?: string;
   g?: string;
   have?: readonly string[];
+  /** A difference was lost, or the result was wrong. */
+  why?: "gap" | "check";
 }
 
 /** A place in the history of a channel, or all that it keeps. */

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -42,9 +43,14 @@ class Progress:
         self.too_late = False
         self.given_up: Callable[[], bool] = lambda: False
 
-    def unless(self, given_up: Callable[[], bool]) -> None:
-        """Stop the work also when `given_up` returns True."""
-        self.given_up = given_up
+    @contextmanager
+    def unless(self, given_up: Callable[[], bool]) -> Iterator[None]:
+        """During the block, stop the work also when `given_up` returns True."""
+        before, self.given_up = self.given_up, given_up
+        try:
+            yield
+        finally:
+            self.given_up = before
 
     def tell(self, done_bytes: int, total_bytes: int) -> None:
         """Record the progress. Raises: BackupFailed or DeadlineExceeded if the work must stop."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -18,7 +20,10 @@ from bunbase.bundoc.engine import Engine, Moment
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.registry import Registry
 from bunbase.bundoc.live.rounds import Outcome, first_outcome
+from bunbase.bundoc.live.visibility import View
+from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -26,16 +31,24 @@ from bunbase.pkg.errors import Problem
 AT_ONCE: Final = 2  # snapshots, so that a slow query does not delay all others
 BATCH_SECONDS: Final = 0.05  # then a new snapshot is opened, since changes after the snapshot must be made up for
 
+WAIT_SECONDS: Final = 30.0
+OVERDUE: Final = "Too many live queries of this project begin at once: try again."
+
 Begun = tuple[str, Group | Problem]  # the view for which a query ran, and its outcome
 
 
 class FirstQuery(msgspec.Struct, frozen=True):
-    """The first query of a view. `done`: its outcome."""
+    """The first query of a view. `until`: the monotonic time when it must have begun. `done`: its outcome."""
 
     view: str
     asked: ParsedLive
     caller: Caller
+    until: float
     done: asyncio.Future[Begun]
+
+    @property
+    def user(self) -> str:
+        return self.caller.counted_as
 
 
 class FirstFound(msgspec.Struct, frozen=True):
@@ -50,7 +63,7 @@ class FirstFound(msgspec.Struct, frozen=True):
 class Beginnings:
     """`make`: returns the group of a query, its result and snapshot, and the value of `mark` before this snapshot.
 
-    `by_view`: the queries that wait or run.
+    `by_view`: the queries that wait or run. `of_user`: how many they are, for each user.
     """
 
     def __init__(
@@ -69,6 +82,7 @@ class Beginnings:
         self.mark = mark
         self.make = make
         self.by_view: dict[str, FirstQuery] = {}
+        self.of_user: Counter[str] = Counter()
         self.waiting: dict[str, FirstQuery] = {}
         self.running: set[asyncio.Task[None]] = set()
 
@@ -77,14 +91,19 @@ class Beginnings:
         first = self.by_view.get(view)
         return None if first is None else first.done
 
+    def check_room(self, groups: Registry, asked: ParsedLive, view: View, user: str) -> None:
+        """Check that the user may begin one more group. Raises: TooManyLiveQueries."""
+        groups.check_room(asked, view, user, len(self.by_view), self.of_user[user])
+
     def begin(self, view: str, asked: ParsedLive, caller: Caller) -> asyncio.Future[Begun]:
         """Return the outcome of a new query for this view."""
-        first = FirstQuery(view, asked, caller, asyncio.get_running_loop().create_future())
+        done = asyncio.get_running_loop().create_future()
+        first = FirstQuery(view, asked, caller, time.monotonic() + WAIT_SECONDS, done)
         self.by_view[view] = self.waiting[view] = first
+        self.of_user[first.user] += 1
         if len(self.running) < AT_ONCE:
             task = asyncio.create_task(self._run())
             self.running.add(task)
-            task.add_done_callback(self.running.discard)
         return first.done
 
     async def close(self) -> None:
@@ -96,30 +115,57 @@ class Beginnings:
             first.done.cancel()
 
     async def _run(self) -> None:
-        while self.waiting:
-            batch = list(self.waiting.values())
-            self.waiting.clear()
-            mark = self.mark()
-            try:
-                found = await self._found(batch)
-            except Problem as problem:
-                for first in batch:
-                    self._finish(first, (first.view, problem))
-                continue
-            except Exception as fault:
-                for first in batch:
-                    self._finish(first, fault)
-                continue
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while self.waiting:
+                await self._run_batch()
+        finally:
+            # At once, in the same turn as the last look at `waiting`: a callback of the task comes a turn later, and a
+            # query that begins in between would wait for a task that has ended.
+            self.running.discard(task)
+
+    async def _run_batch(self) -> None:
+        batch = in_turns(self._not_overdue())
+        self.waiting.clear()
+        mark = self.mark()
+        try:
+            found = await self._found(batch) if batch else []
             for first, one in zip(batch, found, strict=False):
-                result = one.outcome
-                made = result if isinstance(result, Problem) else self.make(first, result, one, mark)
-                self._finish(first, (one.view, made))
+                self._finish(first, (one.view, self._made(first, one, mark)))
+        except Problem as problem:
+            for first in batch:
+                self._finish(first, (first.view, problem))
+        except Exception as fault:
+            for first in batch:
+                self._finish(first, fault)
+        else:
             self.waiting = {**{first.view: first for first in batch[len(found) :]}, **self.waiting}
 
+    def _not_overdue(self) -> list[FirstQuery]:
+        """Return the queries that wait. Refuse those that have waited for too long."""
+        now = time.monotonic()
+        for first in [first for first in self.waiting.values() if first.until < now]:
+            del self.waiting[first.view]
+            self._finish(first, (first.view, BundocBusy(OVERDUE, retry_after_seconds=1)))
+        return list(self.waiting.values())
+
+    def _made(self, first: FirstQuery, found: FirstFound, mark: int) -> Group | Problem:
+        if isinstance(found.outcome, Problem):
+            return found.outcome
+        try:
+            return self.make(first, found.outcome, found, mark)
+        except Problem as problem:
+            return problem
+
     def _finish(self, first: FirstQuery, begun: Begun | Exception) -> None:
-        self.by_view.pop(first.view, None)
+        """Tell the outcome to all that wait for it. Idempotent."""
         if first.done.done():
             return
+        del self.by_view[first.view]
+        self.of_user[first.user] -= 1
+        if not self.of_user[first.user]:
+            del self.of_user[first.user]
         if isinstance(begun, Exception):
             first.done.set_exception(begun)
         else:
@@ -139,3 +185,13 @@ class Beginnings:
             return found
 
         return await self.engine.moment(self.project, work)
+
+
+def in_turns(queries: Iterable[FirstQuery]) -> list[FirstQuery]:
+    """Return the queries with the first one of each user first, then the second ones, and so on."""
+    turn = Counter[str]()
+    numbered: list[tuple[int, FirstQuery]] = []
+    for first in queries:
+        turn[first.user] += 1
+        numbered.append((turn[first.user], first))
+    return [first for _, first in sorted(numbered, key=itemgetter(0))]

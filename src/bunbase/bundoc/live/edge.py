@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import msgspec
+
 from bunbase.bundoc.live.asked import ParsedLive, Resume
 from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, Started
 from bunbase.contracts.caller import Caller
@@ -66,8 +68,8 @@ class Edge:
             self.behind = True
             metrics.bundoc_live_gaps.labels("stream").inc()
             self.close()
-        elif self._repeats(event):
-            self.events[-1] = event
+        elif (barrier := self._repeated(event)) is not None:
+            self.events[-1] = barrier
         else:
             self.events.append(event)
             self.bytes += size
@@ -94,7 +96,9 @@ class Edge:
             self.on_read.pop().set()
         return events
 
-    def _repeats(self, event: LiveEvent) -> bool:
-        """True if two barriers of one project stand next to each other."""
+    def _repeated(self, event: LiveEvent) -> Barrier | None:
+        """Return one barrier in place of two barriers of one project that would stand next to each other."""
         last = self.events[-1] if self.events else None
-        return isinstance(event, Barrier) and isinstance(last, Barrier) and last.project == event.project
+        if not isinstance(event, Barrier) or not isinstance(last, Barrier) or last.project != event.project:
+            return None
+        return msgspec.structs.replace(event, committed_at=last.committed_at or event.committed_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -23,11 +23,11 @@ def changed(gone: Sequence[str], put: Sequence[tuple[int, HeldRow]], count: int 
     return (b",".join(parts) + _counted(count)).lstrip(b",")
 
 
-def resumed(rows: Sequence[HeldRow], have: Collection[str], touched: Collection[str], count: int | None) -> bytes:
-    """Return what a client lacks that holds the documents `have`, where those in `touched` may have changed since."""
+def resumed(rows: Sequence[HeldRow], have: Collection[str], touched: Callable[[str], bool], count: int | None) -> bytes:
+    """Return what a client lacks that holds the documents `have`. `touched(id)`: may it have changed since?"""
     there, held = {row.id for row in rows}, set(have)
     gone = [id for id in have if id not in there]
-    put = [(index, row) for index, row in enumerate(rows) if row.id not in held or row.id in touched]
+    put = [(index, row) for index, row in enumerate(rows) if row.id not in held or touched(row.id)]
     return b'"resumed":true,"gone":' + msgspec.json.encode(gone) + b',"put":[' + _indexed(put) + b"]" + _counted(count)
 
 

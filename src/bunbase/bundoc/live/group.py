@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 from collections import Counter
+from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.edge import Edge, Member
 from bunbase.bundoc.live.evaluation import Result
-from bunbase.bundoc.live.window import HeldRow
+from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.contracts.caller import Caller
 
 MINUTE: Final = 60  # seconds between two checks of a result
 
 
+class Why(StrEnum):
+    """The reason for which the query of a group must run again."""
+
+    LOOKUP = "lookup"  # a document has changed that its rules looked up
+    TIME = "time"  # a document has expired, or a rule reads the time
+    RULES = "rules"  # rules or schema were altered
+    REFILL = "refill"  # the window lacks rows
+    CHANGE = "change"  # a change that only the query can decide
+    BODIES = "bodies"  # a new member needs the bodies, which are not held
+    AHEAD = "ahead"  # a new group stands after the others
+    GAP = "gap"  # changes were lost, or the history is another one
+
+
 class Group:
     """`result` is the state at the change `seq` of the history `epoch`.
 
-    `told`: the rows after the last diff. `caller`: a caller with this view. `stale`: a query must run before anything
-    is told. `regroup`: the rules may have changed, so the view of each member must be made again. `second`: of each
-    minute, when the result is checked.
+    `told`: the rows after the last diff. `caller`: a caller with this view. `user`: for whom limits count the group.
+    `stale`: a query must run before anything is told, because of `why`. `regroup`: the rules may have changed, so the
+    view of each member must be made again. `second`: of each minute, when the result is checked. `slim`: its rows have
+    no bodies, so each change that may concern it makes it stale.
     """
 
     def __init__(self, asked: ParsedLive, caller: Caller, result: Result, epoch: str, seq: int) -> None:
         self.asked = asked
         self.caller = caller
+        self.user = caller.counted_as
         self.members: dict[Member, None] = {}
         self.edges: Counter[Edge] = Counter()  # how many watches of each edge hold the result
         self.turn = 0
         self.gone = False
+        self.why = Why.GAP
         self.take(result, epoch, seq)
         self.tell()
         self.second = int(self.name[:8], 16) % MINUTE
@@ -41,10 +60,19 @@ class Group:
         """Replace the state by the outcome of a query."""
         self.result = result
         self.epoch, self.seq = epoch, seq
-        self.stale = self.regroup = False
+        self.stale = self.regroup = self.slim = False
 
     def tell(self) -> None:
         """Remember the present state as the one that edges hold."""
         self.told: list[HeldRow] = self.result.window.shown
         self.told_count = self.result.window.count
         self.told_epoch = self.epoch
+
+    def drop_bodies(self) -> None:
+        """Hold ids and digests alone. All that has changed must have been told."""
+        window = self.result.window
+        rows = [row.slimmed() for row in window.rows]
+        slim = Window(rows, window.limit, window.more, window.count)
+        self.result = msgspec.structs.replace(self.result, window=slim, follows=False)
+        self.slim = True
+        self.told = slim.shown

@@ -10,8 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
+from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Place
 from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.visibility import View
 from bunbase.bundoc.query.filters import Compare, Path
 from bunbase.bundoc.query.implies import conjuncts
 from bunbase.bundoc.query.predicate import candidates, comparable
@@ -71,7 +73,7 @@ class GroupIndex:
     def file(self, group: Group) -> None:
         """Add a group, or file it again under its present result."""
         self.remove(group)
-        under = equality_of(group)
+        under = equality_of(group.asked, group.result.view)
         self.filed[group] = under
         self.shelves[group.asked.collection].add(group, under)
         self.noted[group] = group.result.looked_up
@@ -90,10 +92,6 @@ class GroupIndex:
             if not self.looked_up[place]:
                 del self.looked_up[place]
 
-    def unfiled(self, collection: str) -> int:
-        """Return how many groups of the collection every change must ask."""
-        return len(self.shelves[collection].rest) if collection in self.shelves else 0
-
     def concerned(self, collection: str, *documents: dict[str, Any]) -> Groups:
         return self.shelves[collection].concerned(*documents) if collection in self.shelves else {}
 
@@ -109,11 +107,11 @@ class GroupIndex:
         return self.looked_up.get(place, {})
 
 
-def equality_of(group: Group) -> Equality | None:
-    """Return an equality that every document of the group's result fulfils."""
-    if group.asked.id is not None:
-        return (("_id",), group.asked.id)
-    for test in (*conjuncts(group.asked.where), *conjuncts(group.result.view.implied)):
+def equality_of(asked: ParsedLive, view: View) -> Equality | None:
+    """Return an equality that every document of the result fulfils."""
+    if asked.id is not None:
+        return (("_id",), asked.id)
+    for test in (*conjuncts(asked.where), *conjuncts(view.implied)):
         if isinstance(test, Compare) and test.op == "=":
             return test.path, comparable(test.value)
     return None

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from copy import copy
@@ -28,7 +29,7 @@ from bunbase.bundoc.engine import Engine, Moment
 from bunbase.bundoc.live.beginnings import Beginnings, FirstFound, FirstQuery
 from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.evaluation import Result, check_size
-from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.group import Group, Why
 from bunbase.bundoc.live.incremental import Image, apply_change, touches
 from bunbase.bundoc.live.registry import Registry
 from bunbase.bundoc.live.rounds import Done, Job, run_jobs
@@ -37,7 +38,7 @@ from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.visibility import View, current_view
 from bunbase.contracts.bundoc.backups import ProjectRestoring
-from bunbase.contracts.bundoc.live import LiveQueryTooLarge
+from bunbase.contracts.bundoc.live import Barrier, LiveQueryTooLarge
 from bunbase.contracts.bundoc.problems import BundocBusy, QueryTooSlow
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
@@ -50,6 +51,7 @@ log = logger("bundoc")
 
 REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
 AHEAD_SECONDS: Final = 1.0
+USER_SECONDS: Final = 0.5  # of processor time, in which the changes of a round are applied to the results of one user
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
 
@@ -60,7 +62,7 @@ class Hub:
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups.
+    `beginnings`: the queries that make new groups. `spent`: how long the groups of each user took in this round.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
@@ -76,6 +78,7 @@ class Hub:
         self.again: set[asyncio.Task[None]] = set()
         self.epoch, self.seq = "", -1
         self.entering = 0
+        self.spent: defaultdict[str, float] = defaultdict(float)
         self.slices = Slices()
         engine.follow(project, self.tail.take)
         self.rounds = asyncio.create_task(self._go_round())
@@ -114,8 +117,10 @@ class Hub:
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
                 self._withdraw(member)
                 group.members[member] = None
-                member.group = group.name
+                member.group, member.asked = group.name, group.asked  # one parsed query for all
                 self.telling.expect(member)
+                if group.slim:
+                    self.groups.mark([group], Why.BODIES)
                 self.tail.news.set()
                 return
 
@@ -176,7 +181,7 @@ class Hub:
         done = self.beginnings.done(view.name)
         begins = done is None
         if done is None:
-            self.groups.check_room(member.asked.collection, len(self.beginnings.by_view))
+            self.beginnings.check_room(self.groups, member.asked, view, member.caller.counted_as)
             done = self.beginnings.begin(view.name, member.asked, member.caller)
         name, begun = await asyncio.shield(done)
         if not begins and name != view.name:
@@ -186,15 +191,19 @@ class Hub:
         return begun
 
     def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
-        """Return the group of a first query. `altered`: as in the tail before its snapshot."""
+        """Return the group of a first query. `altered`: as in the tail before its snapshot.
+
+        Raises: TooManyLiveQueries.
+        """
         if (there := self.groups.by_name.get(found.view)) is not None:
             return there
+        self.groups.check_result(first.user, result.window)
         group = Group(first.asked, first.caller, result, found.epoch, found.seq)
         if not self.epoch:
             self.epoch, self.seq = found.epoch, found.seq
         self.groups.add(group)
         if altered != self.tail.altered or found.epoch != self.epoch or found.seq < self.seq:
-            self.groups.mark([group], regroup=True)
+            self.groups.mark([group], Why.RULES, regroup=True)
         return group
 
     def _withdraw(self, member: Member) -> None:
@@ -206,6 +215,8 @@ class Hub:
             group.members.pop(member, None)
             if not group.members:
                 self.groups.remove(group)
+            else:
+                self.groups.recharge(group)
 
     async def _go_round(self) -> None:
         tried = 0
@@ -240,10 +251,26 @@ class Hub:
 
     async def _round(self) -> None:
         self.tail.news.clear()
+        self.spent.clear()
         self._settle_doubts()
         self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
         began = time.monotonic()
+        await self._query_stale()
+        self.groups.mark_due(time.time() * 1000)  # the queries may have taken seconds, and documents expired meanwhile
+        await self._query_stale()
+        took = time.monotonic() - began
+        barrier = Barrier(self.project, self.epoch, self.seq, self.tail.committed_at)
+        await self.telling.tell(self.groups.by_name, barrier, self.slices)
+        self.tail.told()
+        if self.groups.overfull:
+            self.groups.drop_bodies(self.telling.concerned(self.groups.by_name))
+        if self.doubtful:
+            self.tail.news.set()
+        await asyncio.sleep(min(REST_SECONDS, took))
+
+    async def _query_stale(self) -> None:
+        """Run queries until no group is stale."""
         while self.groups.stale or self.again:
             if self.again:  # these members may hold a result that is not told any more
                 await asyncio.wait(self.again)
@@ -251,12 +278,6 @@ class Hub:
             self._settle_doubts()
             if self.groups.stale:
                 await self._run_stale()
-        took = time.monotonic() - began
-        await self.telling.tell(self.groups.by_name, self.epoch, self.seq, self.slices)
-        self.tail.told()
-        if self.doubtful:
-            self.tail.news.set()
-        await asyncio.sleep(min(REST_SECONDS, took))
 
     def _settle_doubts(self) -> None:
         """Make the groups stale that may have been asked under rules of before an alteration."""
@@ -287,7 +308,8 @@ class Hub:
         document = change.after or change.before
         assert document is not None
         self.groups.mark(
-            [one for one in self.groups.index.looking_up((change.collection, document.id)) if one.seq < change.seq]
+            [one for one in self.groups.index.looking_up((change.collection, document.id)) if one.seq < change.seq],
+            Why.LOOKUP,
         )
         if before.large or after.large:
             await asyncio.to_thread(lambda: (before.fields, after.fields))
@@ -295,23 +317,32 @@ class Hub:
             if group.gone or group.stale or group.seq >= change.seq:
                 continue
             if not group.result.follows or before.large or after.large:
-                self.groups.mark([group] if touches(group.asked, before, after) else [])
+                self.groups.mark([group] if touches(group.asked, before, after) else [], Why.CHANGE)
             else:
                 self._follow(group, before, after)
             await self.slices.turn()
 
     def _follow(self, group: Group, before: Image, after: Image) -> None:
+        """Apply a change to the result of a group. A user whose groups take too long together gets queries instead."""
+        if self.spent[group.user] > USER_SECONDS:
+            self.groups.mark([group], Why.CHANGE)
+            return
+        began = time.thread_time()
+        self._follow_change(group, before, after)
+        self.spent[group.user] += time.thread_time() - began
+
+    def _follow_change(self, group: Group, before: Image, after: Image) -> None:
         window = group.result.window
         metrics.bundoc_live_evaluations.inc()
         try:
             if apply_change(group.asked, group.result, before, after):
                 self.telling.note(group)
+                self.groups.weigh(group)
                 if window.lacks_rows:
-                    metrics.bundoc_live_queries.labels("refill").inc()
-                    self.groups.mark([group])
+                    self.groups.mark([group], Why.REFILL)
                 check_size(window, group.asked.bounded)
         except (Postponed, LiveQueryTooLarge):
-            self.groups.mark([group])  # the query decides
+            self.groups.mark([group], Why.CHANGE)  # the query decides
 
     async def _run_stale(self) -> None:
         """Run the queries of all stale groups in one snapshot, and bring all other groups to the same change."""
@@ -322,8 +353,8 @@ class Hub:
             return moment.epoch, moment.seq, run_jobs(moment, ready.result(), now, self.dev)
 
         epoch, seq, done = await self.engine.moment(self.project, work)
-        metrics.bundoc_live_queries.labels("stale").inc(len(done))
         for one in done:
+            metrics.bundoc_live_queries.labels(one.job.group.why).inc()
             self.groups.stale.pop(one.job.group, None)
             if not one.job.group.gone:
                 self._place(one, epoch, seq)
@@ -371,7 +402,7 @@ class Hub:
         if target is None:
             target = Group(member.asked, member.caller, result, epoch, seq)
             self.groups.add(target)
-        elif target.seq != seq or target.stale:
+        elif target.seq != seq or target.stale or target.slim:
             self._take(target, result, epoch, seq)
         self._withdraw(member)
         target.members[member] = None

@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
-from bunbase.bundoc.live.group import Group
-from bunbase.bundoc.live.group_index import GroupIndex
+import msgspec
+
+from bunbase.bundoc.live.asked import ParsedLive
+from bunbase.bundoc.live.group import Group, Why
+from bunbase.bundoc.live.group_index import GroupIndex, equality_of
+from bunbase.bundoc.live.visibility import View
+from bunbase.bundoc.live.window import Window
 from bunbase.contracts.bundoc.live import TooManyLiveQueries
 from bunbase.pkg import metrics
+from bunbase.pkg.shares import Shares
 
 MAX_GROUPS: Final = 10_000
 MAX_UNFILED: Final = 2000  # groups of one collection without an equality, since every change must ask them
-MAX_HELD_BYTES: Final = 64 << 20
+MAX_HELD_BYTES: Final = 64 << 20  # of bodies; beyond it, the groups that were queried last hold ids alone
+MAX_TOTAL_BYTES: Final = 256 << 20  # of all results, because one round may have to query all of them
+SHARED: Final = "All users share this limit, and one user can have at most as much as is free: watch less."
+
+
+class Weight(msgspec.Struct, frozen=True):
+    """What a group uses, and the user for whom it is counted.
+
+    `held`: the bytes of the bodies that it holds now. `total`: the bytes of its whole result, without `slim`.
+    `unfiled`: its collection, "" if it is filed under a value.
+    """
+
+    user: str
+    held: int
+    total: int
+    unfiled: str
 
 
 class Registry:
     """`stale`: the groups whose query must run. `timed`: when results may change by themselves, in ms since 1970.
 
-    `by_second`: the groups by the second of each minute in which their results are checked.
+    `by_second`: the groups by the second of each minute in which their results are checked. `count`, `unfiled` (by
+    collection) and `total` (bytes): what the groups use, which users share. A group counts for one of its watchers.
     """
 
     def __init__(self) -> None:
@@ -28,18 +50,35 @@ class Registry:
         self.stale: dict[Group, None] = {}
         self.timed: dict[Group, int] = {}
         self.by_second: defaultdict[int, dict[Group, None]] = defaultdict(dict)
-        self._held: dict[Group, int] = {}
-        self._held_bytes = 0
+        self.count = Shares(MAX_GROUPS)
+        self.unfiled: defaultdict[str, Shares] = defaultdict(lambda: Shares(MAX_UNFILED))
+        self.total = Shares(MAX_TOTAL_BYTES)
+        self.held_bytes = 0
+        self._weights: dict[Group, Weight] = {}
+        self._whole: dict[Group, None] = {}  # the groups with bodies; those that were queried last are last
 
-    def check_room(self, collection: str, beginning: int) -> None:
-        """Check that one more group is allowed beside the `beginning` ones. Raises: TooManyLiveQueries."""
-        if len(self.by_name) + beginning >= MAX_GROUPS:
-            raise TooManyLiveQueries(f"A project can have {MAX_GROUPS} different live queries at once.")
-        if self.index.unfiled(collection) >= MAX_UNFILED:
-            message = f"More than {MAX_UNFILED} live queries of this collection demand no value of a field: add one."
+    def check_room(self, asked: ParsedLive, view: View, user: str, beginning: int, of_user: int) -> None:
+        """Check that the user may have one more group beside the `beginning` ones, of which `of_user` are the user's.
+
+        Raises: TooManyLiveQueries.
+        """
+        if not self.count.allows(user, soon=beginning, soon_of_user=of_user):
+            raise TooManyLiveQueries(f"A project can have {MAX_GROUPS} different live queries at once. {SHARED}")
+        if equality_of(asked, view) is None and not self.unfiled[asked.collection].allows(user):
+            raise TooManyLiveQueries(
+                f"A collection can have {MAX_UNFILED} live queries that demand no value of a field. {SHARED} A query "
+                'that demands one, as in {"status":"open"}, is not counted here.'
+            )
+        self._check_total(user, 0)
+
+    def check_result(self, user: str, window: Window) -> None:
+        """Check that the user may have a group with this result. Raises: TooManyLiveQueries."""
+        self._check_total(user, window.total_bytes)
+
+    def _check_total(self, user: str, more: int) -> None:
+        if not self.total.allows(user, more):
+            message = f"The results of a project's live queries can have {MAX_TOTAL_BYTES >> 20} MiB together. {SHARED}"
             raise TooManyLiveQueries(message)
-        if self._held_bytes >= MAX_HELD_BYTES:
-            raise TooManyLiveQueries(f"The live queries of a project can hold {MAX_HELD_BYTES >> 20} MiB of documents.")
 
     def add(self, group: Group) -> None:
         self.by_name[group.name] = group
@@ -54,9 +93,42 @@ class Registry:
         self.timed.pop(group, None)
         if group.result.due is not None:
             self.timed[group] = group.result.due
-        self._held_bytes -= self._held.get(group, 0)
-        self._held[group] = sum([len(row.body) for row in group.result.window.rows])
-        self._held_bytes += self._held[group]
+        self._whole.pop(group, None)
+        self._whole[group] = None
+        self.weigh(group)
+
+    def weigh(self, group: Group) -> None:
+        """Note how large the present result of a group is."""
+        window, before = group.result.window, self._weights.get(group)
+        self._forget_weight(group)
+        total = before.total if before is not None and group.slim else window.total_bytes
+        unfiled = group.asked.collection if self.index.filed[group] is None else ""
+        weight = self._weights[group] = Weight(group.user, window.bytes, total, unfiled)
+        self.held_bytes += weight.held
+        self.count.add(weight.user)
+        self.total.add(weight.user, weight.total)
+        if unfiled:
+            self.unfiled[unfiled].add(weight.user)
+
+    def recharge(self, group: Group) -> None:
+        """Count the group for the one who watches it for the longest time."""
+        user = next(iter(group.members)).caller.counted_as
+        if user != group.user:
+            group.user = user
+            self.weigh(group)
+
+    @property
+    def overfull(self) -> bool:
+        """True if the bodies of all groups take more room than they may."""
+        return self.held_bytes > MAX_HELD_BYTES
+
+    def drop_bodies(self, spared: Container[Group]) -> None:
+        """Let groups hold ids alone until the bodies of the others fit. A group that is stale or spared keeps them."""
+        for group in list(reversed(self._whole)):
+            if self.overfull and not group.stale and group not in spared:
+                group.drop_bodies()
+                del self._whole[group]
+                self.weigh(group)
 
     def remove(self, group: Group) -> None:
         """Forget a group. Idempotent."""
@@ -64,32 +136,47 @@ class Registry:
             return
         group.gone = True
         self.timed.pop(group, None)
-        self._held_bytes -= self._held.pop(group)
+        self._forget_weight(group)
+        self._whole.pop(group, None)
         self.by_name.pop(group.name, None)
         self.by_second[group.second].pop(group, None)
         self.stale.pop(group, None)
         self.index.remove(group)
         metrics.bundoc_live_groups.labels(group.result.view.kind).dec()
 
-    def mark(self, groups: Iterable[Group], regroup: bool = False) -> None:
+    def mark(self, groups: Iterable[Group], why: Why, regroup: bool = False) -> None:
         """Make groups stale. `regroup`: the view of each member must be made again."""
         for group in list(groups):
             if not group.gone:
+                group.why = group.why if group.stale else why
                 group.stale = True
                 group.regroup = group.regroup or regroup
                 self.stale[group] = None
 
     def mark_all(self, regroup: bool = False) -> None:
-        self.mark(self.by_name.values(), regroup)
+        self.mark(self.by_name.values(), Why.GAP, regroup)
 
     def mark_altered(self, collections: Iterable[str]) -> None:
         """Make the groups stale whose query or rules read one of these collections, and which may have other rules."""
         for collection in collections:
-            self.mark(self.index.of_collection(collection), regroup=True)
+            self.mark(self.index.of_collection(collection), Why.RULES, regroup=True)
 
     def mark_due(self, now_ms: float) -> None:
-        self.mark([group for group, due in self.timed.items() if due <= now_ms])
+        self.mark([group for group, due in self.timed.items() if due <= now_ms], Why.TIME)
 
     def mark_ahead(self, seq: int) -> None:
         """Make the groups stale that stand after the change `seq`."""
-        self.mark([group for group in self.by_name.values() if group.seq > seq])
+        self.mark([group for group in self.by_name.values() if group.seq > seq], Why.AHEAD)
+
+    def _forget_weight(self, group: Group) -> None:
+        """Count the group for nobody. Idempotent."""
+        weight = self._weights.pop(group, None)
+        if weight is None:
+            return
+        self.held_bytes -= weight.held
+        self.count.remove(weight.user)
+        self.total.remove(weight.user, weight.total)
+        if weight.unfiled:
+            self.unfiled[weight.unfiled].remove(weight.user)
+            if not self.unfiled[weight.unfiled].used:
+                del self.unfiled[weight.unfiled]

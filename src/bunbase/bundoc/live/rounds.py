@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -21,7 +22,12 @@ from bunbase.pkg.errors import Problem
 
 QUERY_SECONDS: Final = 3.0  # of one query in a round, since all groups of the project wait for it
 ROUND_SECONDS: Final = 20.0
+USER_SECONDS: Final = 1.0  # processor time of all queries of one user in a round
 SPENT: Final = "The live queries of this project take too long together: use fewer, or simplify their rules."
+SPENT_BY_USER: Final = (
+    f"After a change, your live queries together need more than {USER_SECONDS:g} s of processor time: use fewer, add "
+    "an index, or simplify their rules."
+)
 
 Outcome = Result | Problem
 
@@ -48,6 +54,28 @@ class Done(msgspec.Struct, frozen=True):
     of: tuple[int, ...]
 
 
+class RoundTime:
+    """The time that is left for the queries of a round: for all, and for each user."""
+
+    def __init__(self) -> None:
+        self.until = time.monotonic() + ROUND_SECONDS
+        self.spent: defaultdict[str, float] = defaultdict(float)
+
+    def outcome(self, user: str, query: Callable[[], Outcome]) -> Outcome:
+        """Run a query of this user, if there is time for it."""
+        if time.monotonic() > self.until:
+            return TooManyLiveQueries(SPENT)
+        if self.spent[user] > USER_SECONDS:
+            return TooManyLiveQueries(SPENT_BY_USER)
+        began = time.thread_time()
+        try:
+            return query()
+        except Problem as problem:
+            return problem
+        finally:
+            self.spent[user] += time.thread_time() - began
+
+
 def first_outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool) -> tuple[str, Outcome]:
     """Run the first query of a group, in a thread. Return also its view, empty if the caller has none."""
     moment.allow(QUERY_SECONDS)
@@ -63,15 +91,19 @@ def first_outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: dateti
 
 def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool) -> list[Done]:
     """Run the queries in one snapshot, in a thread."""
-    until = time.monotonic() + ROUND_SECONDS
-    return [_run(moment, job, now, dev, until) for job in jobs]
+    left = RoundTime()
+    return [_run(moment, job, now, dev, left) for job in jobs]
 
 
-def _run(moment: Moment, job: Job, now: datetime, dev: bool, until: float) -> Done:
+def _run(moment: Moment, job: Job, now: datetime, dev: bool, left: RoundTime) -> Done:
+    def outcome(caller: Caller) -> Outcome:
+        moment.allow(QUERY_SECONDS)
+        return left.outcome(job.group.user, lambda: evaluated(moment, job.asked, caller, now, dev))
+
     if not job.regroup:
-        outcome = _outcome(moment, job.asked, job.caller, now, dev, until)
-        if isinstance(outcome, Result) and outcome.view.name == job.name:
-            return Done(job, (outcome,), (0,) * len(job.callers))
+        found = outcome(job.caller)
+        if isinstance(found, Result) and found.view.name == job.name:
+            return Done(job, (found,), (0,) * len(job.callers))
     outcomes: list[Outcome] = []
     of: list[int] = []
     known: dict[str, int] = {}
@@ -84,16 +116,6 @@ def _run(moment: Moment, job: Job, now: datetime, dev: bool, until: float) -> Do
             continue
         if name not in known:
             known[name] = len(outcomes)
-            outcomes.append(_outcome(moment, job.asked, caller, now, dev, until))
+            outcomes.append(outcome(caller))
         of.append(known[name])
     return Done(job, tuple(outcomes), tuple(of))
-
-
-def _outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool, until: float) -> Outcome:
-    if time.monotonic() > until:
-        return TooManyLiveQueries(SPENT)
-    moment.allow(QUERY_SECONDS)
-    try:
-        return evaluated(moment, asked, caller, now, dev)
-    except Problem as problem:
-        return problem

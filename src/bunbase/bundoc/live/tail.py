@@ -75,6 +75,11 @@ class Tail:
             if one.batch.epoch == epoch and one.batch.seq >= seq:
                 self._add(one)
 
+    @property
+    def committed_at(self) -> float:
+        """Return when the first batch arrived that was taken since the last barrier, in Unix seconds; 0 for none."""
+        return 0.0 if self.first_taken is None else time.time() - (time.monotonic() - self.first_taken)
+
     def told(self) -> None:
         """Note that all that was taken from here has been told."""
         if self.first_taken is not None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.engine import Engine, Logged
 from bunbase.bundoc.live import frames
 from bunbase.bundoc.live.edge import Edge, Member
 from bunbase.bundoc.live.group import Group
@@ -18,8 +18,6 @@ from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 
 MAX_LOGGED: Final = 5000  # changes that a resume looks at; after more of them, the client gets a snapshot
-
-Since = tuple[str, int]  # collection and number of a change
 
 
 class Telling:
@@ -36,6 +34,11 @@ class Telling:
         self.changed: dict[Group, None] = {}
         self.expected: dict[Member, None] = {}
         self.edges: Counter[Edge] = Counter()
+
+    def concerned(self, groups: Mapping[str, Group]) -> set[Group]:
+        """Return the groups that have something to tell: a change, or a result for a member."""
+        waiting = {groups.get(member.group) for member in self.expected}
+        return {*self.changed, *(group for group in waiting if group is not None)}
 
     def note(self, group: Group) -> None:
         self.changed[group] = None
@@ -68,9 +71,10 @@ class Telling:
             del member.edge.watches[member.number]
             member.edge.put(Ended(member.number, problem.body()))
 
-    async def tell(self, groups: Mapping[str, Group], epoch: str, seq: int, slices: Slices) -> None:
-        """Tell all changes. All groups that are not stale stand at the change `seq`; new ones may stand after it."""
-        logged = await self._logged(groups, epoch)
+    async def tell(self, groups: Mapping[str, Group], barrier: Barrier, slices: Slices) -> None:
+        """Tell all changes, and then the barrier. All groups that are not stale stand at it; new ones may stand after
+        it."""
+        logged, seq = await self._logged(barrier.epoch), barrier.seq
         for group in list(self.changed):
             if group.gone:
                 self.changed.pop(group, None)
@@ -86,7 +90,7 @@ class Telling:
                     self._tell_result(member, entered, seq, logged, snapshots)
                 await slices.turn()
         for edge in list(self.edges):
-            edge.put(Barrier(self.project, epoch, seq))
+            edge.put(barrier)
 
     def check(self, group: Group) -> None:
         """Send the digest of the result that edges hold. An edge without much room gets none."""
@@ -130,14 +134,14 @@ class Telling:
         member: Member,
         group: Group,
         seq: int,
-        logged: Mapping[Since, frozenset[str]],
+        logged: Logged | None,
         snapshots: dict[Group, bytes],
     ) -> None:
         """Send the result of a watch. `snapshots`: the whole results that were written in this round."""
         resume, rows, count = member.resume, group.told, group.told_count
-        touched = None if resume is None else logged.get((group.asked.collection, resume.seq))
-        if resume is not None and touched is not None and _fits(member, group, seq):
-            body = frames.resumed(rows, resume.have, touched, count)
+        if resume is not None and logged is not None and logged.covers(resume.seq) and _fits(member, group, seq):
+            collection, since = group.asked.collection, resume.seq
+            body = frames.resumed(rows, resume.have, lambda id: logged.changed(collection, id, since), count)
             metrics.bundoc_live_resumes.labels("diff").inc()
         else:
             body = snapshots.get(group) or frames.snapshot(rows, count)
@@ -147,23 +151,20 @@ class Telling:
         name, turn = group.name, group.turn
         member.edge.put(Started(member.number, name, turn, name, group.epoch, seq, body, member.checks))
 
-    async def _logged(self, groups: Mapping[str, Group], epoch: str) -> dict[Since, frozenset[str]]:
-        """Return the ids that changed since each state that a client wants to resume.
+    async def _logged(self, epoch: str) -> Logged | None:
+        """Return what changed since the states that clients want to resume; None if there are none.
 
-        The log may be read after the round, so there may be later ids among them. These documents are sent once more.
+        The log may be read after the round, so there may be later changes. These documents are sent once more.
         """
-        wanted = {
-            (member.asked.collection, member.resume.seq)
+        wanted = [
+            member.resume.seq
             for member in self.expected
             if member.resume is not None and member.resume.epoch == epoch and member.resume.v == member.group
             if member.edge.has_room
-        }
+        ]
         if not wanted:
-            return {}
-        found = await self.engine.moment(
-            self.project, lambda moment: [(since, moment.changed_ids(*since, MAX_LOGGED)) for since in wanted]
-        )
-        return {since: ids for since, ids in found if ids is not None}
+            return None
+        return await self.engine.moment(self.project, lambda moment: moment.logged(min(wanted), MAX_LOGGED))
 
 
 def _fits(member: Member, group: Group, seq: int) -> bool:

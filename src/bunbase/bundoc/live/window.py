@@ -5,11 +5,16 @@ from __future__ import annotations
 from binascii import crc32
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from operator import attrgetter
+from typing import Final
 
 import msgspec
 
 from bunbase.bundoc.live.asked import SPARES
+
+DIGEST_BYTES: Final = 16
+ROW_BYTES: Final = 300  # the memory of a row without its body
 
 by_key = attrgetter("key")
 
@@ -18,12 +23,19 @@ class HeldRow(msgspec.Struct, frozen=True):
     """`key`: the position in the order of the query, which is unique. `body`: the bytes that callers get.
 
     `rev`: the revision, if callers get it; otherwise 0, because a change that callers do not see must change no row.
+    `slim`: `body` is only a digest of those bytes.
     """
 
     key: bytes
     id: str
     body: bytes
     rev: int = 0
+    slim: bool = False
+
+    def slimmed(self) -> HeldRow:
+        if self.slim:
+            return self
+        return HeldRow(self.key, self.id, blake2b(self.body, digest_size=DIGEST_BYTES).digest(), self.rev, True)
 
 
 class Window:
@@ -39,10 +51,16 @@ class Window:
         self.more = more
         self.edge = self.rows[-1].key if self.rows else b""
         self.count = count
+        self.bytes = sum([len(row.body) for row in self.rows])  # of all bodies
 
     @property
     def shown(self) -> list[HeldRow]:
         return self.rows[: self.limit]
+
+    @property
+    def total_bytes(self) -> int:
+        """How much memory the rows take with their bodies."""
+        return self.bytes + ROW_BYTES * len(self.rows)
 
     @property
     def lacks_rows(self) -> bool:
@@ -56,9 +74,11 @@ class Window:
         """
         if (held := self.by_id.pop(id, None)) is not None:
             del self.rows[bisect_left(self.rows, held.key, key=by_key)]
+            self.bytes -= len(held.body)
         if row is not None and (not self.more or row.key <= self.edge):
             insort(self.rows, row, key=by_key)
             self.by_id[id] = row
+            self.bytes += len(row.body)
         if self.count is not None:
             self.count += counted
         self._cut()
@@ -69,6 +89,7 @@ class Window:
             return
         for row in self.rows[self.limit + SPARES :]:
             del self.by_id[row.id]
+            self.bytes -= len(row.body)
         del self.rows[self.limit + SPARES :]
         self.more, self.edge = True, self.rows[-1].key
 
@@ -79,8 +100,11 @@ def digest(rows: Sequence[HeldRow]) -> int:
 
 
 def difference(old: Sequence[HeldRow], new: Sequence[HeldRow]) -> tuple[list[str], list[tuple[int, HeldRow]]]:
-    """Return the ids that are gone, and the rows to put, with their indexes in `new`."""
+    """Return the ids that are gone, and the rows to put, with their indexes in `new`. `new`: with their bodies."""
     before = {row.id: row for row in old}
     there = {row.id for row in new}
     gone = [row.id for row in old if row.id not in there]
-    return gone, [(index, row) for index, row in enumerate(new) if before.get(row.id) != row]
+    put = [(index, row) for index, row in enumerate(new) if before.get(row.id) != row]
+    if old and old[0].slim:
+        put = [(index, row) for index, row in put if before.get(row.id) != row.slimmed()]
+    return gone, put

@@ -24,15 +24,16 @@ from typing import Any, Final, NoReturn, assert_never
 import msgspec
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import Lookup, StoredDocument
+from bunbase.bundoc.documents import MAX_BYTES, Lookup, StoredDocument
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.query.order import key
+from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.schema.keywords import pointer
 from bunbase.bundoc.schema.validating import Violation, misfit
 from bunbase.bundoc.update.change import Additions, Bits, Change, ElementTest, Path, Unwanted, is_position
 from bunbase.bundoc.writes import Check, Create, Delete, Met, Patch, Put, Update, Write, begun, outcome
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Precondition
-from bunbase.contracts.bundoc.problems import InvalidDocument, StaleRevision
+from bunbase.contracts.bundoc.problems import DocumentTooLarge, InvalidDocument, StaleRevision
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.rules.values import timestamp
@@ -40,6 +41,12 @@ from bunbase.pkg.rules.values import timestamp
 INDEX: Final = re.compile(
     r"[0-9]+|\$\[.*\]"
 )  # the index or position of an element in a list; paths of hidden fields have no indexes
+
+ROOM_BYTES: Final = 64 << 10
+TOO_LARGE: Final = (
+    f"With its hidden fields, this document would be too large: a document has at most {MAX_BYTES} bytes, and its "
+    f"hidden fields count as a multiple of {ROOM_BYTES >> 10} KiB."
+)
 
 NULL: Final = msgspec.Raw(b"null")
 # the effect of these does not depend on the stored value; `_revealing` has $rename and $bit
@@ -125,6 +132,8 @@ class _Turn:
                 return self._as_missing(write)
             raise self.access.denied("update", write.id, self.lookup, self.before, self.before)
         after = self._changed(write, self.before)
+        if visible and not isinstance(write, Put) and len(after.body) > MAX_BYTES - ROOM_BYTES:
+            self._check_room(write, self.before, after)
         others = self._otherwise(write, self.before, after, visible)
         if not all(self.access.may("update", write.id, self.lookup, self.before, one) for one in (after, *others)):
             if visible or isinstance(write, Put):
@@ -199,9 +208,23 @@ class _Turn:
         hidden = self.access.hidden("get", self.lookup, before)
         if not hidden:
             raise problem
+        if isinstance(problem, DocumentTooLarge):
+            raise DocumentTooLarge(TOO_LARGE) from None
         if isinstance(problem, InvalidDocument) and (told := _apart_from(hidden, problem.extra["errors"])):
             raise misfit(told)
         raise self.access.denied("update", write.id, self.lookup, before, before) from None
+
+    def _check_room(self, write: Patch | Update, before: StoredDocument, after: StoredDocument) -> None:
+        """Refuse a large document as if its hidden fields took a multiple of ROOM_BYTES.
+
+        Otherwise, a caller could make a visible field longer until the document is too large, and so measure the hidden
+        fields. For an invisible document this is impossible: the caller may have written any part of it before, so each
+        limit of the whole depends on the rest.
+        """
+        paths = self.access.hidden("get", self.lookup, after)
+        hidden = len(after.body) - len(masked(after.body, paths)) if paths else 0
+        if paths and len(after.body) - hidden + ROOM_BYTES * max(1, -(-hidden // ROOM_BYTES)) > MAX_BYTES:
+            self.refused(DocumentTooLarge(TOO_LARGE), write, before)
 
     def _checked(self, write: Write, visible: bool) -> StoredDocument | None:
         """Return the outcome if the precondition holds. Only callers who may see the document learn its revision."""

@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from bunbase.bundoc.query.commit_patterns import CommitPatterns
 from bunbase.bundoc.query.filters import (
     EVERYTHING,
     NOTHING,
@@ -39,7 +40,6 @@ from bunbase.pkg.patterns import (
     InvalidPattern,
     Pattern,
     literal_beginning,
-    pattern,
     with_flags,
 )
 from bunbase.pkg.patterns import MAX_BYTES as MAX_BYTES_KEPT
@@ -108,9 +108,13 @@ def refuse(at: str, why: str) -> NoReturn:
 class Reader:
     """Parses one filter and counts its terms."""
 
-    def __init__(self, kept: bool = False) -> None:
-        """`kept`: the filter belongs to an existing index and was checked when the index was created."""
+    def __init__(self, kept: bool = False, commit: CommitPatterns | None = None) -> None:
+        """`kept`: the filter belongs to an existing index and was checked when the index was created.
+
+        `commit`: the patterns of the commit to which the filter belongs.
+        """
         self.kept = kept
+        self.commit = commit or CommitPatterns()
         self.terms = 0
         self.nodes = 0
         self.patterns = 0
@@ -269,8 +273,8 @@ class Reader:
             refuse(at, f"A filter has at most {MAX_PATTERNS} patterns.")
         most = MAX_BYTES_KEPT if self.kept else MAX_SENT_BYTES
         try:
-            pattern(text, most)
-            self._compiled(pattern(flagged := with_flags(text, flags), most), at)
+            self.commit.compiled(text, most)
+            self._compiled(self.commit.compiled(flagged := with_flags(text, flags), most), at)
         except InvalidPattern as refused:
             refuse(at, f"RE2, which matches in linear time, does not accept this pattern: {refused}.")
         return Matches(path, flagged, "" if set(flags) & {"i", "m"} else literal_beginning(text))
@@ -296,6 +300,8 @@ class Reader:
         if self.program > MAX_PROGRAM and not self.kept:
             why = f"The patterns of this filter compile to more than {MAX_PROGRAM} instructions: use fewer repetitions."
             refuse(at, why)
+        if self.commit.too_large:
+            refuse(at, "The patterns of this commit take too long to compile in total: split it into several commits.")
 
     def _node(self, at: str, nodes: int = 1) -> None:
         self.nodes += nodes

@@ -12,6 +12,7 @@ from bunbase.pkg.rules.check import check
 from bunbase.pkg.rules.closures import closure
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.parser import parse
+from bunbase.pkg.rules.pattern_total import PatternTotal
 from bunbase.pkg.rules.syntax import counted
 from bunbase.pkg.rules.trace import Step, traced
 from bunbase.pkg.rules.values import Failed
@@ -33,10 +34,12 @@ class Filter(msgspec.Struct, frozen=True):
 class CompiledRule:
     """A rule that `compile_rule` made. It holds no data of callers, so it is kept until the rule changes."""
 
-    def __init__(self, source: str, operation: str) -> None:
+    def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
         self.source = source
         self.operation = operation
         self.tree = parse(source)
+        if patterns is not None:
+            patterns.add(source, self.tree)
         check(source, self.tree, operation)
         self.evaluate = closure(self.tree)
         self.nodes = counted(self.tree)
@@ -104,9 +107,9 @@ class CompiledRule:
         return traced(self.source, self.tree, inputs)
 
 
-def compile_rule(source: str, operation: str) -> CompiledRule:
-    """Compile a rule. `operation`: list, get, create, update or delete.
+def compile_rule(source: str, operation: str, patterns: PatternTotal | None = None) -> CompiledRule:
+    """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: those of new rules.
 
     Raises: InvalidRule, with the line and column of the error.
     """
-    return CompiledRule(source, operation)
+    return CompiledRule(source, operation, patterns)

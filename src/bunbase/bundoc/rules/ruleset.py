@@ -7,6 +7,7 @@ from typing import Final, Literal
 from bunbase.bundoc.rules.rule import CompiledRule, Filter, compile_rule
 from bunbase.contracts.bundoc.collections import Rules
 from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.pattern_total import PatternTotal
 from bunbase.pkg.rules.refusal import InvalidRule
 
 Operation = Literal["list", "get", "create", "update", "delete"]
@@ -20,16 +21,21 @@ class RuleSet:
     collection, so there are no rules.
     """
 
-    def __init__(self, rules: Rules, absent: bool = False) -> None:
-        """Compile all rules. Raises: InvalidRule, with the name of the refused rule in `rule`."""
+    def __init__(self, rules: Rules, absent: bool = False, new: bool = False) -> None:
+        """Compile all rules. `new`: they are not stored yet, so their patterns are limited.
+
+        Raises: InvalidRule, with the name of the refused rule in `rule`.
+        """
         self.absent = absent
+        patterns = PatternTotal() if new else None
         self.rules = {
-            operation: _compiled(operation, source, operation)
+            operation: _compiled(operation, source, operation, patterns)
             for operation in OPERATIONS
             if (source := getattr(rules, operation)) is not None
         }
-        self.hidden = {path: _compiled(f"hidden/{path}", source, "get") for path, source in rules.hidden.items()}
-
+        self.hidden = {
+            path: _compiled(f"hidden/{path}", source, "get", patterns) for path, source in rules.hidden.items()
+        }
         self.nodes = sum(
             rule.nodes for rule in ([self.rules["list"]] if "list" in self.rules else []) + [*self.hidden.values()]
         )
@@ -40,8 +46,8 @@ class RuleSet:
         return None if rule is None else rule.filter(inputs)
 
 
-def _compiled(name: str, source: str, operation: str) -> CompiledRule:
+def _compiled(name: str, source: str, operation: str, patterns: PatternTotal | None) -> CompiledRule:
     try:
-        return compile_rule(source, operation)
+        return compile_rule(source, operation, patterns)
     except InvalidRule as refused:
         raise InvalidRule(f"{name}: {refused.detail}", rule=name, **refused.extra) from None

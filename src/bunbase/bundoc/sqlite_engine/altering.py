@@ -2,6 +2,10 @@
 
 A new index is declared first, and all later writes update it. The documents that are stored already are added in
 batches. Queries use the index when it is complete. After a crash, the build continues when the file is opened.
+
+An index that is no longer wanted is dropped at once if nothing is being built. Otherwise it retires: it stays in force
+until the new index of its name is complete, or else until all are. If stored documents break a new index, this index
+is dropped, and those that it should replace are wanted again. So a unique index never ends before the next one begins.
 """
 
 from __future__ import annotations
@@ -15,14 +19,23 @@ from msgspec import UNSET
 from bunbase.bundoc.definition import Definition, Terms, altered, read_definition, written_definition
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.sqlite_engine.expiry import ALIVE, CREATE_INDEX
-from bunbase.bundoc.sqlite_engine.index_tables import built_until, create_index, drop_index, finish_index, index_tables
+from bunbase.bundoc.sqlite_engine.index_tables import (
+    MOST_KEPT,
+    built_until,
+    create_index,
+    drop_index,
+    finish_index,
+    index_tables,
+    restore_index,
+    retire_index,
+)
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.referring import check_unreferenced
 from bunbase.bundoc.sqlite_engine.steps import delete_expired
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec
-from bunbase.contracts.bundoc.problems import InvalidDocument, UniqueViolation
+from bunbase.contracts.bundoc.problems import BundocBusy, InvalidDocument, UniqueViolation
 from bunbase.pkg.errors import InvalidInput
 
 BATCH: Final = 200  # documents added to an index at a time; writes wait meanwhile, about 5 ms, or 30 ms for long texts
@@ -122,7 +135,8 @@ class Expire:
 class Build:
     """Add the next batch of documents to an index. Return True if more documents follow.
 
-    If a document violates the index, drop the index and return the Problem. To raise it would undo the drop.
+    If a document violates the index, drop the index, keep those that it should replace, and return the Problem. To
+    raise it would undo the drop.
     """
 
     def __init__(self, collection: str, number: int) -> None:
@@ -137,11 +151,11 @@ class Build:
         try:
             last = self._bring_in(connection, table, index)
         except (UniqueViolation, InvalidDocument) as problem:
-            drop_index(connection, index)
+            _give_up(connection, table, index)
             _show_table(transaction, self.collection, table.number)
             return problem
         if last is None:
-            finish_index(connection, self.number)
+            _finish(connection, table, index)
         else:
             built_until(connection, self.number, last)
         _show_table(transaction, self.collection, table.number)
@@ -224,7 +238,7 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
     last = connection.execute(LAST.replace("docs_N", f"docs_{number}")).get if building else 0
     known = read_definition(definition).definition
     strict = known.strict if known.schema else None
-    states = tuple(index.state(last) for index in indexes)
+    states = tuple(index.state(last) for index in indexes if not index.retiring)
     return Collection(
         name,
         created,
@@ -263,7 +277,7 @@ def _check_defined(connection: apsw.Connection, before: int) -> None:
 
 
 def _declared_indexes(table: Table) -> tuple[IndexSpec, ...]:
-    return tuple(index.definition for index in table.indexes if not index.system)
+    return tuple(index.definition for index in table.indexes if not index.system and not index.retiring)
 
 
 def _for_references(definition: Definition) -> tuple[IndexSpec, ...]:
@@ -272,16 +286,44 @@ def _for_references(definition: Definition) -> tuple[IndexSpec, ...]:
 
 
 def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[IndexSpec, ...]) -> None:
-    wanted = [_encoded(definition) for definition in indexes]
-    kept = []
+    """Begin the change to these indexes. Raises: BundocBusy if too many indexes of earlier changes are in force."""
+    wanted = {_encoded(definition) for definition in indexes}
+    kept = [index for index in table.indexes if _encoded(index.definition) in wanted]
+    new = [
+        definition for definition in indexes if _encoded(definition) not in {_encoded(one.definition) for one in kept}
+    ]
+    building = bool(new) or not all(index.ready for index in kept)
+    replaced = [index for index in table.indexes if index not in kept and index.ready and building]
+    if new and len(kept) + len(replaced) + len(new) > MOST_KEPT:
+        raise BundocBusy("Indexes of an earlier change are still being built; try again when they are ready.")
     for index in table.indexes:
-        if _encoded(index.definition) in wanted:
-            kept.append(_encoded(index.definition))
-        else:
+        if index in replaced:
+            retire_index(connection, index)
+        elif index not in kept:
             drop_index(connection, index)
-    for definition in indexes:
-        if _encoded(definition) not in kept:
-            create_index(connection, table.number, definition)
+    for index in kept:
+        if index.retiring:
+            restore_index(connection, index)
+    for definition in new:
+        create_index(connection, table.number, definition)
+
+
+def _finish(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
+    """Drop the indexes that this one replaces, and after the last build all that are no longer wanted."""
+    finish_index(connection, index.number)
+    last = all(one.ready for one in table.indexes if one is not index)
+    for one in table.indexes:
+        if one.retiring and (last or one.definition.name == index.definition.name):
+            drop_index(connection, one)
+
+
+def _give_up(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
+    """Drop an index that documents break. Retiring indexes are wanted again if no other index has their name."""
+    drop_index(connection, index)
+    names = {one.definition.name for one in table.indexes if one is not index and not one.retiring}
+    for one in table.indexes:
+        if one.retiring and one.definition.name not in names:
+            restore_index(connection, one)
 
 
 def _show_table(transaction: Transaction, collection: str, number: int) -> Table:

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 import apsw
 
-Image = tuple[int, bytes]  # seq, the document with its system fields
-
 FOLDED_AT_ONCE: Final = 100  # images that one commit deletes beyond the number that it adds, about 5 ms
 
 CREATE_BEFORE_IMAGES: Final = """
@@ -28,10 +26,31 @@ DELETE_UNTIL: Final = "DELETE FROM before_images WHERE seq <= ?"
 FORGET: Final = "DELETE FROM before_images; UPDATE before_images_size SET bytes = 0"
 
 
-def append(connection: apsw.Connection, images: list[Image], most_bytes: int) -> None:
-    """Append the images of a batch, and delete the oldest images if there are more than `most_bytes` bytes."""
-    connection.executemany(APPEND, images)
-    total: int = connection.execute(GROW, (sum([len(body) for _, body in images]),)).get
+class Images:
+    """The images of one batch. They are written at once, since a commit may have 500 documents of a megabyte.
+
+    `bytes`: of all of them, for each number of images, so that a savepoint can be rolled back.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = [0]
+
+    def __len__(self) -> int:
+        return len(self.bytes) - 1
+
+    def append(self, connection: apsw.Connection, seq: int, body: bytes) -> None:
+        """Write the document with its system fields."""
+        connection.execute(APPEND, (seq, body))
+        self.bytes.append(self.bytes[-1] + len(body))
+
+    def forget_from(self, number: int) -> None:
+        """Forget the images that a savepoint has rolled back."""
+        del self.bytes[number + 1 :]
+
+
+def count(connection: apsw.Connection, images: Images, most_bytes: int) -> None:
+    """Add the size of a batch, and delete the oldest images if there are more than `most_bytes` bytes."""
+    total: int = connection.execute(GROW, (images.bytes[-1],)).get
     if total <= most_bytes:
         return
     oldest: list[Any] = connection.execute(OLDEST, (len(images) + FOLDED_AT_ONCE,)).fetchall()

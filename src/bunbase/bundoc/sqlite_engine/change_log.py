@@ -8,10 +8,11 @@ of this history: a restore gives the file a new one, because a number then no lo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
+from bunbase.bundoc.engine import Logged
 from bunbase.bundoc.sqlite_engine import before_images
 from bunbase.contracts.bundoc.documents import ChangeEntry, Changes
 from bunbase.contracts.bundoc.problems import ResyncRequired
@@ -44,7 +45,7 @@ APPEND: Final = "INSERT INTO changes (seq, op, collection, id, rev, at, depth) V
 SINCE: Final = """
 SELECT c.seq, c.op, c.collection, c.id, c.rev, c.at, c.depth, i.body FROM changes AS c
 LEFT JOIN before_images AS i ON i.seq = c.seq WHERE c.seq > ? ORDER BY c.seq LIMIT ?"""
-CHANGED: Final = "SELECT collection, id FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
+CHANGED: Final = "SELECT seq, collection, id FROM changes WHERE seq > ? ORDER BY seq"
 YOUNG: Final = "SELECT seq FROM changes WHERE seq <= ? AND at >= ? ORDER BY seq LIMIT 1"
 OLDEST: Final = "SELECT at FROM changes ORDER BY seq LIMIT 1"
 PRUNE: Final = "DELETE FROM changes WHERE seq <= ?"
@@ -79,13 +80,12 @@ def changes_since(connection: apsw.Connection, since: int, limit: int) -> Change
     return Changes(items, items[-1].seq if items else since)
 
 
-def changed_ids(connection: apsw.Connection, collection: str, since: int, most: int) -> frozenset[str] | None:
-    """Return the ids of a collection that changed after `since`, as `engine.Moment.changed_ids`."""
+def logged(connection: apsw.Connection, since: int, most: int) -> Logged:
+    """Return the newest changes, as `engine.Moment.logged`."""
     floor, last = ends(connection)
-    if not floor <= since <= last or last - since > most:
-        return None
-    rows: list[Any] = connection.execute(CHANGED, (since, most)).fetchall()
-    return frozenset([id for name, id in rows if name == collection])
+    since = max(since, floor, last - most)
+    newest = {(collection, id): seq for seq, collection, id in connection.execute(CHANGED, (since,))}
+    return Logged(since, last, newest)
 
 
 def is_due(connection: apsw.Connection, most: int, not_before: str) -> bool:

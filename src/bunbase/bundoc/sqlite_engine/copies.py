@@ -124,10 +124,10 @@ class SqliteCopies:
 
     async def _copy(self, project: str, file: ProjectFile, folder: Path, progress: Progress) -> Contents:
         changed_at = await self.changed_at(project) or 0  # before the snapshot, so that later writes count as newer
-        progress.unless(lambda: file.closing)  # a file is also closed if its key is revoked, or if it is damaged
         path = folder / DATABASE
-        await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress.tell)
-        return await self._finish(folder, file.key, file.wrapped_key, changed_at, progress)
+        with progress.unless(lambda: file.closing):  # a file is also closed if its key is revoked, or if it is damaged
+            await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress.tell)
+            return await self._finish(folder, file.key, file.wrapped_key, changed_at, progress)
 
     async def _keep_what_is_there(
         self, directory: Path, own: TargetKey, safety: Safety, progress: Progress

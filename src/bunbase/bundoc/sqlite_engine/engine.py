@@ -67,7 +67,7 @@ class SqliteEngine:
         self.upkeep = Upkeep(files, self._writer, clock, self._tend)
         self.waiters = Waiters(files.settings.waiting_for_changes)
         self.builds = Builds(self._task)
-        files.on_open = lambda project, file: self.builds.resume(project, file.tables)
+        files.on_open = self.builds.resume
 
     async def get(self, project: str, collection: str, id: str) -> StoredDocument | None:
         """Read in the event loop. This never waits while the file is open."""
@@ -199,6 +199,7 @@ class SqliteEngine:
     async def alter(self, project: str, collection: str, spec: CollectionSpec, wait: bool = True) -> None:
         before = await self.terms(project, collection)
         declared = await self._task(project, Declare(collection, spec))
+        self.builds.clear(project)
         building = {number: self.builds.begin(project, collection, number) for number in declared.building}
         for number, task in building.items():
             if number in declared.referring:  # the schema needs this index, so the call always waits
@@ -227,6 +228,7 @@ class SqliteEngine:
         left = await self._task(project, Drop(collection))
         while left:
             left = await self._task(project, Drop(collection))
+        self.builds.clear(project)
         return left is not None
 
     async def data_key(self, project: str) -> KeyState:
@@ -289,7 +291,7 @@ class SqliteEngine:
                     pass
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
-        self.builds.resume(project, file.tables)
+        self.builds.resume(project, file)
 
     def _writer(self, project: str, file: ProjectFile) -> Writer:
         return file.write_with(

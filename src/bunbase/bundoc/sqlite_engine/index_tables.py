@@ -17,7 +17,7 @@ from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.sort import Entries, entries, id_key, meets_array, parse_sort
-from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex, value_of
+from bunbase.bundoc.sqlite_engine.kept_index import BUILDING, READY, RETIRING, KeptIndex, value_of
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
 from bunbase.contracts.bundoc.collections import IndexSpec
 from bunbase.contracts.bundoc.problems import UniqueViolation
@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS indexes (
     UNIQUE (collection, name)
 );"""
 
+MOST_KEPT: Final = 128  # of a collection, with those that are still in force; each write changes all of them
+
 # The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing.
 MANY: Final = 1  # some document has an array on the path of a field
 WATCHED: Final = 2  # MET_IN_WHERE is known, since every document was checked for it
@@ -45,6 +47,8 @@ INSERT: Final = "INSERT OR IGNORE INTO keys_N (k, id) VALUES (?, ?)"
 DELETE: Final = "DELETE FROM keys_N WHERE k = ?"
 TAKEN: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? AND id != ? LIMIT 100"
 HOLDING: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
+DETACH: Final = "UPDATE indexes SET collection = 0, name = ?, definition = '' WHERE id = ?"
+STAGE: Final = "UPDATE indexes SET ready = ?, name = ? WHERE id = ?"
 SET_MET: Final = "UPDATE indexes SET many = many | ?1 WHERE id = ?2 AND many & ?1 != ?1"
 OF_COLLECTION: Final = """
 SELECT i.id, i.definition, i.many, i.ready, coalesce(b.document, 0)
@@ -54,8 +58,8 @@ FROM indexes AS i LEFT JOIN builds AS b ON b.id = i.id WHERE i.collection = ? OR
 class IndexTable(KeptIndex):
     """An index of keys."""
 
-    def __init__(self, number: int, definition: IndexSpec, met: int, ready: bool, built: int) -> None:
-        super().__init__(number, definition, ready, built)
+    def __init__(self, number: int, definition: IndexSpec, met: int, stage: int, built: int) -> None:
+        super().__init__(number, definition, stage, built)
         order = parse_sort(definition.fields)
         plain = not self.partial or met & (WATCHED | MET_IN_WHERE) == WATCHED
         self.index = Index(definition.name, order, definition.unique, bool(met & MANY), self.where, plain)
@@ -130,14 +134,25 @@ def create_index(connection: apsw.Connection, collection: int, definition: Index
     text = msgspec.json.encode(definition).decode()
     sql = "INSERT INTO indexes (collection, name, definition, many) VALUES (?, ?, ?, ?) RETURNING id"
     number: int = connection.execute(sql, (collection, definition.name, text, WATCHED)).get
-    connection.execute(_index(collection, number, text, WATCHED, 0, 0).create_sql)
+    connection.execute(_index(collection, number, text, WATCHED, BUILDING, 0).create_sql)
     built_until(connection, number, 0)
 
 
-def drop_index(connection: apsw.Connection, table: KeptIndex) -> None:
-    connection.execute(f"DROP TABLE {table.name}")
-    connection.execute("DELETE FROM indexes WHERE id = ?", (table.number,))
-    connection.execute("DELETE FROM builds WHERE id = ?", (table.number,))
+def drop_index(connection: apsw.Connection, index: KeptIndex) -> None:
+    """Take the index from its collection. Its table remains until it is cleared (`clearing.py`)."""
+    connection.execute(DETACH, (index.name, index.number))
+    connection.execute("DELETE FROM builds WHERE id = ?", (index.number,))
+
+
+def retire_index(connection: apsw.Connection, index: KeptIndex) -> None:
+    """Keep the index in force for the present, and free its name."""
+    name = f"{index.definition.name}#{index.number}"  # no name of a caller has a #
+    connection.execute(STAGE, (RETIRING, name, index.number))
+
+
+def restore_index(connection: apsw.Connection, index: KeptIndex) -> None:
+    """Undo `retire_index`."""
+    connection.execute(STAGE, (READY, index.definition.name, index.number))
 
 
 def built_until(connection: apsw.Connection, number: int, document: int) -> None:
@@ -146,12 +161,12 @@ def built_until(connection: apsw.Connection, number: int, document: int) -> None
 
 
 def finish_index(connection: apsw.Connection, number: int) -> None:
-    connection.execute("UPDATE indexes SET ready = 1 WHERE id = ?", (number,))
+    connection.execute("UPDATE indexes SET ready = ? WHERE id = ?", (READY, number))
     connection.execute("DELETE FROM builds WHERE id = ?", (number,))
 
 
-def _index(collection: int, number: int, definition: str, met: int, ready: int, built: int) -> KeptIndex:
+def _index(collection: int, number: int, definition: str, met: int, stage: int, built: int) -> KeptIndex:
     spec = msgspec.json.decode(definition, type=IndexSpec)
     if spec.type == "text":
-        return TextTable(number, collection, spec, bool(ready), built)
-    return IndexTable(number, spec, met, bool(ready), built)
+        return TextTable(number, collection, spec, stage, built)
+    return IndexTable(number, spec, met, stage, built)

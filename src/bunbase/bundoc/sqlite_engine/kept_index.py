@@ -18,6 +18,11 @@ from bunbase.contracts.bundoc.collections import IndexSpec, IndexState
 
 FILTERS_KEPT: Final = 512
 
+# The stages of an index, as the column `ready` has them.
+BUILDING: Final = 0
+READY: Final = 1
+RETIRING: Final = 2
+
 value_of: Final = msgspec.json.Decoder().decode
 
 
@@ -32,12 +37,15 @@ class KeptIndex(ABC):
 
     `definition`: the specification by the caller. `built`: the number of the last document that the build has added.
     `where`: the index has only documents that match this filter. `system`: the index serves a reference in the schema.
+    `ready`: complete, so that queries use it. `retiring`: it is ready, but no longer wanted, and stays in force until
+    the wanted indexes are complete.
     """
 
-    def __init__(self, number: int, definition: IndexSpec, ready: bool, built: int) -> None:
+    def __init__(self, number: int, definition: IndexSpec, stage: int, built: int) -> None:
         self.number = number
         self.definition = definition
-        self.ready = ready
+        self.ready = stage != BUILDING
+        self.retiring = stage == RETIRING
         self.built = built
         self.system = definition.name.startswith(INDEX_PREFIX)
         self.partial = definition.where is not None

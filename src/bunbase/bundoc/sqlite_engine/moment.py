@@ -9,8 +9,9 @@ import apsw
 
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import StoredDocument
+from bunbase.bundoc.engine import Logged
 from bunbase.bundoc.query.search import Found, Search, nothing_found
-from bunbase.bundoc.sqlite_engine.change_log import changed_ids, position
+from bunbase.bundoc.sqlite_engine.change_log import logged, position
 from bunbase.bundoc.sqlite_engine.expiry import next_end
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.sqlite_engine.tables import Table, found_table
@@ -61,8 +62,8 @@ class SqliteMoment:
         table = self._table(collection)
         return next_end(self.connection, table.name, since) if table is not None and table.expires else None
 
-    def changed_ids(self, collection: str, since: int, most: int) -> frozenset[str] | None:
-        return changed_ids(self.connection, collection, since, most)
+    def logged(self, since: int, most: int) -> Logged:
+        return logged(self.connection, since, most)
 
     def _table(self, collection: str) -> Table | None:
         if collection not in self.tables:

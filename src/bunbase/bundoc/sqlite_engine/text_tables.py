@@ -29,8 +29,8 @@ LENGTH: Final = 100
 class TextTable(KeptIndex):
     """An index of words."""
 
-    def __init__(self, number: int, collection: int, definition: IndexSpec, ready: bool, built: int) -> None:
-        super().__init__(number, definition, ready, built)
+    def __init__(self, number: int, collection: int, definition: IndexSpec, stage: int, built: int) -> None:
+        super().__init__(number, definition, stage, built)
         self.paths = tuple(parse_path(field, "/fields") for field in definition.fields)
         self.weights = tuple(float(definition.weights.get(field, 1.0)) for field in definition.fields)
         columns = ", ".join(f"c{column}" for column in range(len(self.paths)))

@@ -37,6 +37,10 @@ FATAL: Final = (
     MemoryError,
 )
 
+MAX_FOLLOWED_BYTES: Final = (
+    32 << 20
+)  # of documents before and after their changes, in memory until the batch is on disk
+
 Work = Callable[["Transaction"], Any]  # runs in one savepoint; its result is the answer to the caller
 
 
@@ -53,7 +57,7 @@ class Transaction:
     `epoch`, `seq`: the history, and the number of its newest change.
     `entries`: the rows to append to the change log at the end of the batch. `images`: the documents before their
     changes, of collections that keep them. `changes`: all changes with their documents, None if nobody follows the
-    project.
+    project, or if they have more than MAX_FOLLOWED_BYTES.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
     expired document with the same unique value. `work`: of the present commit. `worked`: of all commits of the batch,
     in microseconds. `kept`: how many answers this batch has kept (`kept_answers.py`).
@@ -80,8 +84,9 @@ class Transaction:
         self.worked = 0
         self.kept = 0
         self.entries: list[change_log.Row] = []
-        self.images: list[before_images.Image] = []
+        self.images = before_images.Images()
         self.changes: list[DocumentChange] | None = [] if followed else None
+        self.followed_bytes = 0
 
     def attempt(self, work: Work) -> Any:
         """Do one piece of work and return its result.
@@ -89,7 +94,7 @@ class Transaction:
         If only this work fails, its savepoint is rolled back, and the error is the result.
         Raises: FATAL.
         """
-        known, seq = dict(self.altered), self.seq
+        known, seq, images = dict(self.altered), self.seq, len(self.images)
         self.connection.execute("SAVEPOINT one")
         try:
             result = work(self)
@@ -99,8 +104,7 @@ class Transaction:
             self.connection.execute("ROLLBACK TO one")
             self.connection.execute("RELEASE one")
             del self.entries[len(self.entries) - (self.seq - seq) :]
-            while self.images and self.images[-1][0] > seq:
-                self.images.pop()
+            self.images.forget_from(images)
             if self.changes is not None:
                 del self.changes[len(self.changes) - (self.seq - seq) :]
             self.seq, self.altered = seq, known
@@ -139,6 +143,13 @@ class Transaction:
         assert document is not None
         self.entries.append((self.seq, op, collection, document.id, document.rev, self.now, self.depth))
         if before is not None and table.keeps_images:
-            self.images.append((self.seq, seen(before)))
+            self.images.append(self.connection, self.seq, seen(before))
         if self.changes is not None:
-            self.changes.append(DocumentChange(self.seq, collection, before, after))
+            self._follow(self.changes, DocumentChange(self.seq, collection, before, after))
+
+    def _follow(self, changes: list[DocumentChange], change: DocumentChange) -> None:
+        """Keep the change for the follower of the project. If all changes are too large, the follower reads instead."""
+        changes.append(change)
+        self.followed_bytes += sum([len(one.body) for one in (change.before, change.after) if one is not None])
+        if self.followed_bytes > MAX_FOLLOWED_BYTES:
+            self.changes = None

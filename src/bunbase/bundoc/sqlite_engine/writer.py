@@ -244,7 +244,7 @@ class Writer:
                 kept_answers.fold(connection, now, transaction.kept)
             change_log.append(connection, transaction.entries)
             if transaction.images:
-                before_images.append(connection, transaction.images, self.settings.before_image_mib << 20)
+                before_images.count(connection, transaction.images, self.settings.before_image_mib << 20)
             with metrics.bundoc_commit_seconds.time():
                 connection.execute("COMMIT")
         except Exception as error:

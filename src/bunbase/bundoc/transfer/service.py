@@ -16,6 +16,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.transfer.import_line import ReadLine, read_line
 from bunbase.bundoc.transfer.order import referenced_first
 from bunbase.bundoc.transfer.trial import Outcome, try_lines
+from bunbase.bundoc.writes import CommitStep, Create, Put
 from bunbase.contracts.bundoc.backups import Imported, ImportMode
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.problems import (
@@ -39,7 +40,8 @@ PART_BYTES: Final = 256 << 10
 MAX_ERRORS: Final = 1000
 MAX_LINES: Final = 500
 MAX_IN_FLIGHT_BYTES: Final = 4 << 20
-ASKED_AT_ONCE: Final = 8  # documents about which a function is asked at the same time
+ASKED_AT_ONCE: Final = 4  # commits about which a function is asked at the same time
+ASKED_TOGETHER: Final = 32  # documents of such a commit; a call of a function has 2 s for all of them
 BUSY_TRIES: Final = 6
 BUSY_SECONDS: Final = 0.25  # doubles with each try; 16 s in total
 
@@ -137,17 +139,47 @@ class TransferService:
                 after = chunk.items[-1].id
 
     async def _import_group(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[tuple[int, Outcome]]:
-        """Write all documents of the group at once, so that they share fsyncs. Raises: the errors in ENDS.
-
-        If a function is asked before each write, only a few are asked about at once: the app may write meanwhile.
-        """
-        asks = await self._asks(server.project, {sent.collection for sent in group})
-        size = ASKED_AT_ONCE if asks else max(1, len(group))
-        done: list[Outcome] = []
-        for start in range(0, len(group), size):
-            part = group[start : start + size]
-            done += await asyncio.gather(*(self._write(server, mode, sent) for sent in part))
+        """Write all documents of the group at once, so that they share fsyncs. Raises: the errors in ENDS."""
+        if await self._asks(server.project, {sent.collection for sent in group}):
+            done = await self._write_asking(server, mode, group)
+        else:
+            done = list(await asyncio.gather(*(self._write(server, mode, sent) for sent in group)))
         return [(sent.line, outcome) for sent, outcome in zip(group, done, strict=True)]
+
+    async def _write_asking(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[Outcome]:
+        """Write documents about which a function is asked, in commits: it is asked once about each commit.
+
+        Few commits are under way at once, since the app may write meanwhile.
+        """
+        done: dict[int, Outcome] = {sent.line: sent.problem for sent in group}
+        sound = [sent for sent in group if sent.problem is None]
+        parts = [sound[start : start + ASKED_TOGETHER] for start in range(0, len(sound), ASKED_TOGETHER)]
+        for start in range(0, len(parts), ASKED_AT_ONCE):
+            some = parts[start : start + ASKED_AT_ONCE]
+            for part, outcomes in zip(
+                some, await asyncio.gather(*(self._write_together(server, mode, part) for part in some)), strict=True
+            ):
+                done |= {sent.line: outcome for sent, outcome in zip(part, outcomes, strict=True)}
+        return [done[sent.line] for sent in group]
+
+    async def _write_together(self, server: Caller, mode: ImportMode, part: list[ReadLine]) -> list[Outcome]:
+        """Write documents in one commit. If it is refused, write alone the document that it names, and go on.
+
+        So a refused document has the error that it would have alone, and the others are imported.
+        """
+        done: list[Outcome] = []
+        while len(part) > 1:
+            try:
+                seq = await self.documents.commit_stored(server, tuple([_step(mode, sent) for sent in part]))
+                return [*done, *[seq] * len(part)]
+            except Problem as problem:
+                if isinstance(problem, ENDS) and not isinstance(problem, BundocBusy | BeforeWriteBusy):
+                    raise
+                at = int(problem.extra.get("write", len(part) // 2))
+            done += await self._write_together(server, mode, part[:at])
+            done.append(await self._write(server, mode, part[at]))
+            part = part[at + 1 :]
+        return [*done, *[await self._write(server, mode, sent) for sent in part]]
 
     async def _try_group(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[tuple[int, Outcome]]:
         found = await try_lines(self.transfer_engine, server.project, mode, group, makes=self.documents.dev)
@@ -176,6 +208,12 @@ class TransferService:
             except Problem as problem:
                 return problem
         raise AssertionError("the last try returns or raises")
+
+
+def _step(mode: ImportMode, sent: ReadLine) -> CommitStep:
+    if mode is ImportMode.REPLACE and sent.id is not None:
+        return CommitStep(sent.collection, Put(sent.id, sent.body, NO_PRECONDITION))
+    return CommitStep(sent.collection, Create(sent.id or new_id(), sent.body))
 
 
 def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:

@@ -22,6 +22,7 @@ MOST_WORK: Final = 5_000_000
 FOR_A_KEY: Final = 3  # of a value: 2.9 µs were measured on arrays of small numbers, and the same again to sort them
 FOR_A_TEST: Final = 2
 INSTRUCTIONS_IN_A_MICROSECOND: Final = 200
+INSTRUCTIONS_COMPILED: Final = 2  # in a microsecond
 BYTES_OF_KEYS: Final = 20  # in a microsecond: the text of long strings
 BYTES_OPENED: Final = 16  # one level of an object or array is read and written: 60 ns a byte if its values are small
 BYTES_CHANGED: Final = 64  # a document is read, written and encrypted
@@ -54,6 +55,7 @@ class Tests:
         self.work = work
         self.tests = 0
         self.instructions = 0
+        self.compiled: set[int] = set()
 
     def add(self, array: msgspec.Raw, test: ElementTest, change: Change) -> None:
         """Count a condition on the elements of an array.
@@ -71,6 +73,9 @@ class Tests:
         if self.instructions > MAX_INSTRUCTIONS:
             raise _refused(change, "These arrays are too large for these patterns.")
         self.work.add(tests * FOR_A_TEST + instructions // INSTRUCTIONS_IN_A_MICROSECOND)
+        if id(test) not in self.compiled:  # its patterns may be compiled again if other commits use many
+            self.compiled.add(id(test))
+            self.work.add(test.program // INSTRUCTIONS_COMPILED)
 
     def keys(self, value: msgspec.Raw, sorted: bool = False) -> None:
         """Count the making of keys for all values in an array, and the sorting by them. Raises: CommitTooSlow."""

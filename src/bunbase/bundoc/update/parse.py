@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_fields
+from bunbase.bundoc.query.commit_patterns import CommitPatterns
 from bunbase.bundoc.query.parse import Reader
 from bunbase.bundoc.update.change import OPERATORS, POSITION, Change, Filters, Path, invalid, is_position
 from bunbase.bundoc.update.conditions import array_filters
@@ -21,9 +22,12 @@ def has_operators(fields: Fields) -> bool:
     return any(name.startswith("$") for name in fields)
 
 
-def parse_update(fields: Fields) -> tuple[Change, ...]:
-    """Parse the operators of an update, and the `arrayFilters` beside them. Raises: InvalidUpdate."""
-    reader = Reader()
+def parse_update(fields: Fields, patterns: CommitPatterns | None = None) -> tuple[Change, ...]:
+    """Parse the operators of an update, and the `arrayFilters` beside them. `patterns`: those of the whole commit.
+
+    Raises: InvalidUpdate.
+    """
+    reader = Reader(commit=patterns)
     filters = array_filters(fields[ARRAY_FILTERS], reader) if ARRAY_FILTERS in fields else {}
     changes: list[Change] = []
     for operator, operands in fields.items():

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
-from bunbase.cli.plans.changes import Change, ChangeClass
+from bunbase.cli.plans.changes import Change, ChangeClass, name_of
 from bunbase.contracts.bundoc.collections import BeforeWrite, CollectionSpec
 from bunbase.contracts.functions.hooks import EXPORTS, HookName, names_hook
 
@@ -41,7 +41,7 @@ class AskedFunctions(msgspec.Struct, frozen=True):
         else:
             return
         change = f"every write would be refused, because {why}"
-        yield Change(f"{name}.before_write", ChangeClass.LOSING, change, blocked=True)
+        yield Change(name_of(name, "before_write"), ChangeClass.LOSING, change, blocked=True)
 
     def put_off(self, sent: CollectionSpec) -> bool:
         """True if a collection that exists should begin to ask only after its function is uploaded."""

@@ -11,9 +11,11 @@ from urllib.parse import quote
 import msgspec
 
 from bunbase.cli.errors import Failure, Usage
+from bunbase.contracts.bundoc.collections import CollectionSpec
 
 ALLOW: Final = "--allow-losing"
 PLAIN: Final = frozenset("_-.")
+SECTIONS: Final = frozenset({"auth", "collections"})  # names of changes begin with them, so collections may not
 MAX_UNKNOWN: Final = 5  # names of `--allow-losing` that a refusal explains
 
 
@@ -69,6 +71,18 @@ def flag_name(name: str) -> str:
     all characters but letters, digits, `_`, `-` and `.` are written as in a URL.
     """
     return "".join(one if one.isalnum() or one in PLAIN else quote(one, safe="") for one in name)
+
+
+def name_of(collection: str, *parts: str) -> str:
+    """Return the name of a change of a collection, or of its settings `parts`. No other part of a project has it."""
+    section = ("collections",) if collection in SECTIONS else ()
+    return ".".join((*section, collection, *parts))
+
+
+def name_of_field(collection: str, field: str) -> str:
+    """Return the name of a change of a field: `posts.price`, but `posts.schema.expires`: `expires` is a setting."""
+    below = ("schema",) if field.partition(".")[0] in CollectionSpec.__struct_fields__ else ()
+    return flag_name(name_of(collection, *below, field))
 
 
 def allowing(changes: Iterable[Change]) -> str:

@@ -13,8 +13,8 @@ from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
 from bunbase.cli.plans.asking import UNKNOWN, AskedFunctions
-from bunbase.cli.plans.changes import Change, ChangeClass, flag_name
-from bunbase.cli.plans.comparing import altered, index_changes, index_name, is_empty, needed, rule_changes
+from bunbase.cli.plans.changes import Change, ChangeClass, name_of, name_of_field
+from bunbase.cli.plans.comparing import altered, index_changes, index_name, is_empty, needed, rule_changes, wanted_as
 from bunbase.cli.plans.counting import WHOLE, Counted, DocumentCounts
 from bunbase.cli.plans.steps import Do, PlannedStep
 from bunbase.cli.session import Session
@@ -68,7 +68,7 @@ def plan_collections(
         sent = needed(spec, now)
         changes += functions.changes(name, spec)
         if now is None:
-            changes.append(Change(name, ChangeClass.ADDITIVE, f"a new collection{_with(spec)}"))
+            changes.append(Change(name_of(name), ChangeClass.ADDITIVE, f"a new collection{_with(spec)}"))
         elif is_empty(sent):
             continue
         else:
@@ -99,47 +99,52 @@ def _changes(
         had, has = now.before_write is not None, sent.before_write is not None
         what = "changes" if had and has else "is added" if has else "is removed: it no longer decides about writes"
         change = f"the function that is asked before writes {what}"
-        yield Change(f"{name}.before_write", ChangeClass.REWRITING, change)
+        yield Change(name_of(name, "before_write"), ChangeClass.REWRITING, change)
     if sent.before_images is not UNSET:
         begins = "changes have" if sent.before_images else "changes no longer have"
         change = f"{begins} the document before the change"
-        yield Change(f"{name}.before_images", ChangeClass.ADDITIVE, change)
+        yield Change(name_of(name, "before_images"), ChangeClass.ADDITIVE, change)
     if sent.max_scan is not UNSET:
         most = "the server's number of" if sent.max_scan is None else f"{sent.max_scan}"
         change = f"a query of a user may examine {most} documents"
-        yield Change(f"{name}.max_scan", ChangeClass.REWRITING, change)
+        yield Change(name_of(name, "max_scan"), ChangeClass.REWRITING, change)
     if isinstance(sent.rules, Rules) or sent.rules is None:
         for rule, had, has in rule_changes(sent.rules, now.rules):
             what = "changes" if had and has else "is added" if has else "is removed"
             effect = ChangeClass.REWRITING if had else ChangeClass.ADDITIVE
-            yield Change(f"{name}.rules.{rule}", effect, f"the rule {rule} {what}")
+            yield Change(name_of(name, "rules", rule), effect, f"the rule {rule} {what}")
     if isinstance(sent.indexes, tuple) and isinstance(spec.indexes, tuple):
         new, gone, _ = index_changes(spec.indexes, now)
         for index in new:
             yield _new_index(name, index, documents)
         for index in gone:
             what = "is dropped: from then on, documents may have equal values" if index.unique else "is dropped"
-            yield Change(f"{name}.indexes.{index_name(index)}", ChangeClass.REWRITING, f"the index {what}")
+            yield Change(name_of(name, "indexes", index_name(index)), ChangeClass.REWRITING, f"the index {what}")
 
 
 def _schema_changes(name: str, sent: CollectionSpec, now: Collection, documents: DocumentCounts) -> Iterator[Change]:
     schema, strict = altered(now, sent)
     if schema is None:
-        yield Change(f"{name}.schema", ChangeClass.REWRITING, "the schema is removed: documents are no longer checked")
+        yield Change(
+            name_of(name, "schema"), ChangeClass.REWRITING, "the schema is removed: documents are no longer checked"
+        )
         return
     known = {field for one in (schema, now.schema or {}) for field in _properties(one)}
     broken, complete = documents.misfits(name, schema, strict, known)
     for field, count in sorted(broken.items()):
         what = "do not match the schema" if field == WHOLE else f"do not match the schema in {field}"
         change = f"documents {what}: their next write must correct them"
-        yield Change(flag_name(f"{name}.{field}"), ChangeClass.LOSING, change, count, complete)
+        at = name_of(name, "schema") if field == WHOLE else name_of_field(name, field)
+        yield Change(at, ChangeClass.LOSING, change, count, complete)
     if not broken and not complete:
         change = "the schema changes, and not all documents could be checked in time"
-        yield Change(f"{name}.schema", ChangeClass.LOSING, change, 0, complete=False)
+        yield Change(name_of(name, "schema"), ChangeClass.LOSING, change, 0, complete=False)
     elif not broken:
         had = now.schema is not None
         effect = ChangeClass.REWRITING if had else ChangeClass.ADDITIVE
-        yield Change(f"{name}.schema", effect, f"{'the' if had else 'a'} schema {'changes' if had else 'is added'}")
+        yield Change(
+            name_of(name, "schema"), effect, f"{'the' if had else 'a'} schema {'changes' if had else 'is added'}"
+        )
 
 
 def _properties(schema: dict[str, Any]) -> Iterable[str]:
@@ -149,7 +154,7 @@ def _properties(schema: dict[str, Any]) -> Iterable[str]:
 
 
 def _expiry_change(name: str, path: Any, now: Collection, documents: DocumentCounts) -> Change:
-    at = f"{name}.expires"
+    at = name_of(name, "expires")
     if path is None:
         return Change(at, ChangeClass.REWRITING, "documents no longer expire")
     over = documents.ended(name, path)
@@ -161,7 +166,7 @@ def _expiry_change(name: str, path: Any, now: Collection, documents: DocumentCou
 
 
 def _new_index(name: str, index: IndexSpec, documents: DocumentCounts) -> Change:
-    at = f"{name}.indexes.{index_name(index)}"
+    at = name_of(name, "indexes", index_name(index))
     all_of = documents.all_of(name)
     doubled = documents.duplicates(name, index) if index.unique and all_of.documents else Counted(0)
     if doubled.documents:
@@ -173,7 +178,10 @@ def _new_index(name: str, index: IndexSpec, documents: DocumentCounts) -> Change
 
 def _dropped(name: str, documents: DocumentCounts) -> Change:
     return Change(
-        name, ChangeClass.LOSING, "the collection and its documents are deleted", documents.all_of(name).documents
+        name_of(name),
+        ChangeClass.LOSING,
+        "the collection and its documents are deleted",
+        documents.all_of(name).documents,
     )
 
 
@@ -222,9 +230,10 @@ def putting(session: Session, project: str, name: str, spec: CollectionSpec, fun
         for warning in made.warnings or ():
             if not (isinstance(warning, HookWarning) and warning.function in functions.coming):
                 out.warn(warning.detail)
-        unique = {one.name for one in made.indexes if one.unique and not one.ready}
+        unique = [wanted_as(one) for one in made.indexes if one.unique and not one.ready]
         made = _built(session, project, made, out)
-        if unique - {one.name for one in made.indexes}:  # dropped by the server; asked again, it says why
+        kept = [wanted_as(one) for one in made.indexes]
+        if any(one not in kept for one in unique):  # dropped by the server; asked again, it says why
             session.ask(Collection, _call("PUT", f"/v1/collections/{name}", project, spec))
         return f"{name} is as the file describes it."
 

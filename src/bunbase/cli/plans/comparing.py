@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from bunbase.cli.toml_writing import same
-from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec, IndexState, Rules
 
 FLAGS: Final = ("strict", "before_images")  # false unless a collection says otherwise
 OPERATIONS: Final = ("list", "get", "create", "update", "delete")
@@ -58,8 +58,12 @@ def sources(rules: Rules | None) -> dict[str, str]:
 
 def own_indexes(now: Collection) -> list[IndexSpec]:
     """Return the indexes that developers made, as they would be asked for. The others belong to the schema."""
-    fields = IndexSpec.__struct_fields__
-    return [IndexSpec(**{name: getattr(one, name) for name in fields}) for one in now.indexes if not one.system]
+    return [wanted_as(one) for one in now.indexes if not one.system]
+
+
+def wanted_as(index: IndexState) -> IndexSpec:
+    """Return the specification that asks for this index."""
+    return IndexSpec(**{name: getattr(index, name) for name in IndexSpec.__struct_fields__})
 
 
 def index_changes(

@@ -22,7 +22,7 @@ from bunbase.pkg.moments import read_moment
 
 PAGE: Final = 500
 COUNT_SECONDS: Final = 60.0
-WHOLE: Final = "schema"  # stands for errors that belong to no field
+WHOLE: Final = "\0"  # stands for errors that belong to no field; no field has this name
 MOST_FIELDS: Final = 20  # each of them needs a flag
 UNCOUNTABLE: Final = frozenset({"query_needs_index", "query_too_slow"})
 

@@ -130,11 +130,13 @@ class Barrier(msgspec.Struct, frozen=True, tag="barrier"):
     """All events of this project up to the change `seq` have been sent.
 
     An edge that holds a result of the project gets a Barrier soon after each commit, also if no result has changed.
+    `committed_at`: the time of the oldest commit since the last Barrier, in Unix seconds; 0 if there was none.
     """
 
     project: str
     epoch: str
     seq: int
+    committed_at: float = 0.0
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):

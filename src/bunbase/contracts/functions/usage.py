@@ -43,19 +43,30 @@ class FunctionStats(msgspec.Struct, frozen=True):
 
 
 class UsageHour(msgspec.Struct, frozen=True):
+    """The members mean the same as in Usage."""
+
     hour: datetime
     invocations: int
     gb_seconds: float
     cpu_ms: float
+    live_connection_seconds: int = 0
+    live_messages_delivered: int = 0
+    live_messages_published: int = 0
 
 
 class Usage(msgspec.Struct, frozen=True):
     """Usage of a project. `gb_seconds`: duration of each call times the memory limit of its function, summed up.
-    `cpu_ms`: as in FunctionHour. `monthly_active_users`: of the last twelve months, whatever `hours` was asked for.
+    `cpu_ms`: as in FunctionHour. `live_connection_seconds`: time of all live connections together.
+    `live_messages_delivered`: results and differences of live queries, and messages of channels, for each connection
+    that they were sent to. `live_messages_published`: messages published in channels.
+    `monthly_active_users`: of the last twelve months, whatever `hours` was asked for.
     """
 
     invocations: int
     gb_seconds: float
     cpu_ms: float
     hours: tuple[UsageHour, ...]
+    live_connection_seconds: int = 0
+    live_messages_delivered: int = 0
+    live_messages_published: int = 0
     monthly_active_users: tuple[ActiveMonth, ...] = ()

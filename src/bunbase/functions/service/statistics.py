@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
 
+import msgspec
+
+from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.functions.usage import FunctionHour, FunctionStats, Usage, UsageHour
+from bunbase.contracts.live_usage import LiveUsageHour
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.service.existing import existing_version
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
-from bunbase.functions.store.hours import Hour
+from bunbase.functions.store.hours import Hour, UsedHour
 from bunbase.functions.usage.durations import BUCKETS, percentile_ms
 from bunbase.functions.usage.meter import Meter
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.usage.batches import hour_of
+from bunbase.pkg.usage.batches import USAGE_KEPT, hour_of
 
-USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last one
+
+class UsageOfOthers(msgspec.Struct, frozen=True):
+    """The rooms whose counts are a part of a project's usage."""
+
+    users: TenantAuth
+    channels: Buncast
 
 
 class Statistics:
     def __init__(
-        self, stores: Stores, meter: Meter, clock: Clock, settings: FunctionsSettings, users: TenantAuth
+        self, stores: Stores, meter: Meter, clock: Clock, settings: FunctionsSettings, others: UsageOfOthers
     ) -> None:
         self.stores = stores
         self.meter = meter
         self.clock = clock
         self.settings = settings
-        self.users = users
+        self.others = others
 
     async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
         caller.check(Act.LOG_READ)
@@ -52,15 +61,18 @@ class Statistics:
     async def usage(self, caller: Caller, hours: int) -> Usage:
         caller.check(Act.USAGE_READ)
         await self.meter.flush()
-        rows = await self.stores.hours.of_project(caller.project, first_hour(self.clock.now(), hours), hours)
+        since = first_hour(self.clock.now(), hours)
+        rows = await self.stores.hours.of_project(caller.project, since, hours)
+        live = await self.others.channels.live_usage(caller.project, since, hours)
         return Usage(
             invocations=sum(row.invocations for row in rows),
             gb_seconds=round(sum(row.gb_seconds for row in rows), 6),
             cpu_ms=round(sum(row.cpu_ms for row in rows), 3),
-            hours=tuple(
-                UsageHour(row.hour, row.invocations, round(row.gb_seconds, 6), round(row.cpu_ms, 3)) for row in rows
-            ),
-            monthly_active_users=await self.users.monthly_active_users(caller.project),
+            hours=_usage_hours(rows, live)[:hours],
+            live_connection_seconds=sum(one.connection_seconds for one in live),
+            live_messages_delivered=sum(one.delivered for one in live),
+            live_messages_published=sum(one.published for one in live),
+            monthly_active_users=await self.others.users.monthly_active_users(caller.project),
         )
 
     async def delete_old(self) -> None:
@@ -71,6 +83,17 @@ class Statistics:
 def first_hour(now: datetime, hours: int) -> datetime:
     """Return the beginning of a period of `hours` hours that ends with the current hour."""
     return hour_of(now) - timedelta(hours=hours - 1)
+
+
+def _usage_hours(rows: Sequence[UsedHour], live: Sequence[LiveUsageHour]) -> tuple[UsageHour, ...]:
+    """Return the hours with calls of functions, live connections or both, newest first."""
+    used, connected = {row.hour: row for row in rows}, {one.hour: one for one in live}
+    found = []
+    for hour in sorted(used | connected, reverse=True):
+        row, one = used.get(hour, UsedHour(hour, 0, 0, 0)), connected.get(hour, LiveUsageHour(hour, 0, 0, 0))
+        calls = (row.invocations, round(row.gb_seconds, 6), round(row.cpu_ms, 3))
+        found.append(UsageHour(hour, *calls, one.connection_seconds, one.delivered, one.published))
+    return tuple(found)
 
 
 def _hour(row: Hour) -> FunctionHour:

@@ -39,16 +39,19 @@ class TokenBucket:
 
 
 class Tally:
-    """Counts connections by some name, up to a limit."""
+    """Counts connections by some name, up to a limit. `of`: how a refusal describes those that have the same name."""
 
     def __init__(self, most: int, of: str) -> None:
         self.most = most
         self.of = of
         self.counts: Counter[Hashable] = Counter()
 
+    def has_room(self, name: Hashable) -> bool:
+        return self.counts[name] < self.most
+
     def check(self, name: Hashable) -> None:
         """Raises: TooManyLiveConnections."""
-        if self.counts[name] >= self.most:
+        if not self.has_room(name):
             message = f"This server allows {self.most} live connections {self.of}. Close one, or come back later."
             raise TooManyLiveConnections(message, retry_after_seconds=FULL_SECONDS)
 

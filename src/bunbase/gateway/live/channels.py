@@ -35,6 +35,7 @@ from bunbase.contracts.buncast import (
     SubscriptionEnded,
 )
 from bunbase.gateway.live import messages
+from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
 from bunbase.gateway.live.session import Session
@@ -45,7 +46,6 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-ASKING: Final = 64  # calls of `join` at once
 SILENT_SECONDS: Final = 10.0  # a stream sends a sign of life every 2 s
 REOPEN_SECONDS: Final = 0.2
 OPEN_SECONDS: Final = 10.0  # how long a first join waits for the stream
@@ -77,7 +77,7 @@ class LiveChannels:
         self.rooms: dict[str, dict[ChannelJoin, None]] = {}
         self.silent: dict[int, Silent] = {}
         self.open = asyncio.Event()
-        self.asking = asyncio.Semaphore(ASKING)
+        self.asking = Asking()
 
     # the calls of sessions
 
@@ -258,6 +258,7 @@ class LiveChannels:
         self.rooms.setdefault(event.channel, {})[join] = None
         join.handle, join.sees, join.shown = event.channel, event.sees, True
         join.epoch, join.offset = event.epoch, event.offset
+        self._count(join, 1)
         session.put(b'{"t":"joined","id":%d,"c":"%b",%b}' % (join.id, event.channel.encode(), event.body))
         for number in [number for number, one in self.silent.items() if one.join is join and one.place is not None]:
             self._answer(number)
@@ -267,8 +268,8 @@ class LiveChannels:
         if room is None:
             return 0
         message = b'{"t":"msg","c":"%b",%b}' % (event.channel.encode(), event.body)
-        silent, now = self.silent.get(event.source), time.time()
-        for join in list(room):
+        silent, now, delivered = self.silent.get(event.source), time.time(), 0
+        for join in (joins := list(room)):
             if not join.session.may_get(now):
                 self._be_behind(join)
             elif silent is not None and silent.join is join:
@@ -278,19 +279,30 @@ class LiveChannels:
             elif event.offset > join.offset:
                 join.offset = event.offset
                 join.session.put(message)
-        return len(room)
+                delivered += 1
+        self._count(joins[0], delivered)
+        return len(joins)
 
     def _take_members(self, event: MembersChanged) -> int:
         room = self.rooms.get(event.channel)
         if room is None:
             return 0
         message, now = b'{"t":"members","c":"%b",%b}' % (event.channel.encode(), event.body), time.time()
-        for join in [join for join in room if join.sees]:
+        delivered, joins = 0, list(room)
+        for join in joins:
+            if not join.sees:
+                continue
             if join.session.may_get(now):
                 join.session.put(message)
+                delivered += 1
             else:
                 self._be_behind(join)
-        return len(room)
+        self._count(joins[0], delivered)
+        return len(joins)
+
+    def _count(self, join: ChannelJoin, delivered: int) -> None:
+        """Count deliveries to a channel, whose joins are all of one project."""
+        self.hall.usage.count_delivered(join.session.caller.project, delivered)
 
     def _take_end(self, event: SubscriptionEnded) -> None:
         join = self.by_number.get(event.number)
@@ -307,8 +319,8 @@ class LiveChannels:
                     await self.open.wait()
             except TimeoutError:
                 raise Unreachable("Channels are not available now: try again.") from None
-        async with self.asking:
-            session = join.session
+        session = join.session
+        async with self.asking.turn(session.caller):
             if join.ended or session.closed or session.blocked:
                 return
             number = join.number = next(self.counter)

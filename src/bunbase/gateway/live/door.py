@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from litestar import Request
 
+from bunbase.contracts.caller import Caller
 from bunbase.gateway.credentials import sender_of, sent_once
 from bunbase.gateway.live.events import HEADERS, MEDIA_TYPE, EventOutlet
 from bunbase.gateway.live.http_lines import Arrival, HttpLines
@@ -21,6 +22,8 @@ from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.http1.switching import switching
 from bunbase.pkg.websocket.connection import WebSocket
 from bunbase.pkg.websocket.handshake import UpgradeRequired, accept_handshake
+
+UNACKNOWLEDGED_SECONDS: Final = 20.0  # the client has lost its network without a word
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -50,7 +53,7 @@ class LiveDoor:
         def opened(socket: WebSocket) -> SocketReceiver:
             return SocketReceiver(self.server, self.server.begin(SocketOutlet(socket), sender, origin))
 
-        connection.switch_to(WebSocket(self.server.settings.max_message_bytes, opened))
+        connection.switch_to(WebSocket(self.server.settings.max_message_bytes, opened, UNACKNOWLEDGED_SECONDS))
         return headers
 
     def arrival(self, request: AnyRequest, ticket: str = "") -> Arrival:
@@ -63,12 +66,18 @@ class LiveDoor:
         offered = offers.spend(ticket) if ticket else offered_by(request.headers, request.query_params)
         return Arrival(sender_of(request, self.trusted_proxies), origin, offered)
 
-    def ticket_for(self, request: AnyRequest) -> str:
-        """Return a ticket for the credentials of a request, which were checked. Raises: as `arrival`."""
-        return self.lines.tickets.make(self.arrival(request).offered)
+    def ticket_for(self, request: AnyRequest, caller: Caller) -> str:
+        """Return a ticket for the credentials of a request, which are those of this caller.
+
+        Raises: as `arrival`; TooManyLiveTickets.
+        """
+        return self.lines.tickets.make(self.arrival(request).offered, caller)
 
     def stream(self, request: AnyRequest, outlet: EventOutlet) -> ClosingStream:
         """Return the answer that carries a connection."""
+        connection = incoming(request.scope)
+        connection.limit_unacknowledged(UNACKNOWLEDGED_SECONDS)
+        connection.is_counted_elsewhere()  # by `admission`
         self.end_at_stop(request, outlet)
         return ClosingStream(outlet, MEDIA_TYPE, HEADERS)
 

@@ -14,7 +14,8 @@ from bunbase.gateway.live.outlet import Packed, joined
 MEDIA_TYPE: Final = "text/event-stream"
 # `no-transform` and the second header ask proxies to pass each event on at once
 HEADERS: Final = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
-COMMENT: Final = b":\n\n"
+# A line alone: an empty line after it, or after `retry`, would be an event without data for some libraries (httpx-sse)
+COMMENT: Final = b":\n"
 COMMENT_SECONDS: Final = 15.0
 START_SECONDS: Final = 10.0  # if the answer has not begun by then, it never will
 PART_BYTES: Final = 64 << 10
@@ -30,7 +31,7 @@ class EventOutlet(HttpOutlet):
 
     def __init__(self, on_end: Callable[[HttpOutlet], None]) -> None:
         super().__init__(on_end)
-        self.waiting = bytearray(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311  spreads load
+        self.waiting = bytearray(b"retry: %d\n" % random.randint(*RETRY_MS))  # noqa: S311  spreads load
         self.woken = asyncio.Event()
         self.end_in(START_SECONDS)
 

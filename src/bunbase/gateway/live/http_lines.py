@@ -37,7 +37,7 @@ class HttpLines:
     def __init__(self, server: LiveServer) -> None:
         self.server = server
         self.named: dict[str, HttpOutlet] = {}
-        self.tickets = Tickets()
+        self.tickets = Tickets(server.settings, server.admission.unlimited)
 
     async def open_events(self, arrival: Arrival, sent: Sequence[bytes], resume: str) -> EventOutlet:
         """Open a connection whose messages are a stream of events. Raises: as `_open`."""

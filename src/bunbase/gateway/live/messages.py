@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Final, Union
+from typing import Annotated, Any, Final, Literal, Union
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -62,12 +62,15 @@ class WatchedDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WatchMessage(Message, frozen=True, tag="watch"):
+    """`why`: a difference was lost (`gap`), or the result of the client was wrong (`check`), so it watches again."""
+
     id: Id
     query: WatchedQuery | UnsetType = UNSET
     doc: WatchedDocument | UnsetType = UNSET
     at: Text = ""
     g: Text = ""
     have: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_HAVE)] = ()
+    why: Literal["", "gap", "check"] = ""
 
 
 class Unwatch(Message, frozen=True, tag="unwatch"):

@@ -44,6 +44,8 @@ class LiveTicketInvalid(Problem):
 
 
 class TooManyLiveTickets(Problem):
+    """`limit`: tickets of one user, address or project, or of all together, that can wait at once."""
+
     status, code, title = 429, "too_many_live_tickets", "Too many tickets for live connections wait to be used"
 
 

@@ -2,7 +2,7 @@
 
 The life of a watch:
 
-1. `begin` asks Bundoc under a new number. Up to ASKING calls run at once, so that a restart does not drown Bundoc.
+1. `begin` asks Bundoc under a new number. Not all calls run at once, so that a restart does not drown Bundoc.
 2. `Started` comes in the stream: the session gets `now`, and the watch joins its group.
 3. A `Diff` of the group goes to each session of the group, as the same bytes. At the `Barrier`, each session that got
    something gets `at`.
@@ -22,12 +22,15 @@ import time
 from collections.abc import Coroutine, Iterable
 from typing import Any, Final, Protocol
 
-from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Live, LiveEvent, NoLiveStream, Started
+from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Live, LiveEvent, LiveQuery, NoLiveStream, Started
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.live import messages
+from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.session import Session, Watch
 from bunbase.gateway.live.streams import heard
+from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.watching import answer_syncs
+from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id
@@ -35,7 +38,6 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-ASKING: Final = 64  # calls of `watch` at once
 SILENT_SECONDS: Final = 30.0  # a stream sends a sign of life every 10 s
 REOPEN_SECONDS: Final = 0.2
 OPEN_SECONDS: Final = 10.0  # how long a first watch waits for the stream
@@ -47,31 +49,40 @@ class Hall(Protocol):
     """The part of all sessions together (`LiveServer`) that the queries need."""
 
     sessions: dict[Session, None]
+    writer: Writer
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
 
     def check_feed(self) -> None: ...
 
+    @property
+    def usage(self) -> ConnectionUsage: ...
+
 
 class Group:
-    """The sessions that hold the result of one group, each with its watches of this group."""
+    """The sessions that hold the result of one group, each with its watches of this group.
 
-    __slots__ = ("sessions", "standing")
+    `query`: one that leads to this group; equal queries of other watches become this object.
+    """
+
+    __slots__ = ("query", "sessions", "standing")
 
     def __init__(self, standing: Standing) -> None:
         self.standing = standing
+        self.query: LiveQuery | None = None
         self.sessions: dict[Session, list[Watch]] = {}
 
 
 class Standing:
-    """The state that this process has heard of for one project. `watches`: how many there are.
+    """The state that this process has heard of for the project `id`. `watches`: how many there are.
 
     `moving`: something has been delivered since the last barrier. `due`: the sessions that must get the next barrier.
     """
 
-    __slots__ = ("at", "due", "epoch", "moving", "seq", "watches")
+    __slots__ = ("at", "due", "epoch", "id", "moving", "seq", "watches")
 
-    def __init__(self) -> None:
+    def __init__(self, id: str) -> None:
+        self.id = id
         self.epoch = ""
         self.seq = -1
         self.at = b""
@@ -90,7 +101,7 @@ class Queries:
         self.groups: dict[str, Group] = {}
         self.standings: dict[str, Standing] = {}
         self.open = asyncio.Event()
-        self.asking = asyncio.Semaphore(ASKING)
+        self.asking = Asking()
         self.leaving: list[int] = []  # numbers that Bundoc must forget
         self.leaver: asyncio.Task[None] | None = None
 
@@ -238,11 +249,16 @@ class Queries:
         watch.group = event.group
         watch.shown = True
         watch.forget_resume()
+        if group.query is None:
+            group.query = watch.query
+        elif group.query == watch.query:
+            watch.query = group.query
         session.missed.pop(watch, None)
         session.put(
             b'{"t":"now","id":%d,"g":"%b","turn":%d,"at":"%b.%d",%b}'
             % (watch.id, event.group.encode(), event.turn, event.epoch.encode(), event.seq, event.body)
         )
+        self.hall.usage.count_delivered(standing.id, 1)
         standing.moving = True
         standing.due[session] = None
 
@@ -253,14 +269,19 @@ class Queries:
         message = b'{"t":"diff","g":"%b","turn":%d,%b}' % (event.group.encode(), event.turn, event.body)
         group.standing.moving = True
         due, now = group.standing.due, time.time()
-        for session, watches in list(group.sessions.items()):
-            if session.may_get(now):
+        held = list(group.sessions.items())
+        for session, watches in held:
+            if (
+                not session.blocked and now < session.expires_at
+            ):  # as `may_get`, whose call would cost as much as it does
                 session.put(message)
                 due[session] = None
             else:
+                session.may_get(now)
                 for watch in list(watches):
                     self._miss(watch)
-        return len(group.sessions)
+        self.hall.usage.count_delivered(group.standing.id, len(group.sessions))
+        return len(held)
 
     def _take_check(self, event: Check) -> int:
         """Pass a digest on. A session that gets nothing now also lacks the diffs before it, so it needs no digest."""
@@ -281,9 +302,18 @@ class Queries:
         standing.moving = False
         standing.epoch, standing.seq = event.epoch, event.seq
         standing.at = messages.at(event.epoch, event.seq)
-        due = list(standing.due)
+        due, standing.due = standing.due, {}
+        now = time.time()
         for session in due:
-            self._tell_barrier(session, standing)
+            if session.closed:
+                continue
+            if session.missed or session.syncs or session.blocked or now >= session.expires_at:
+                standing.due[session] = None
+                self._tell_barrier(session, standing)
+            else:
+                session.put(standing.at)
+        if due and event.committed_at:
+            self.hall.writer.note_commit(event.committed_at)
         return len(due)
 
     def _tell_barrier(self, session: Session, standing: Standing) -> None:
@@ -334,7 +364,7 @@ class Queries:
                     await self.open.wait()
             except TimeoutError:
                 raise Unreachable("Live queries are not available now: try again.") from None
-        async with self.asking:
+        async with self.asking.turn(session.caller):
             if watch.ended or session.closed:
                 return
             if session.blocked:
@@ -359,7 +389,7 @@ class Queries:
         number = watch.number = next(self.counter)
         watch.caller, watch.settled = caller, False
         self.by_number[number] = watch
-        self.standings.setdefault(caller.project, Standing()).watches += 1
+        self.standings.setdefault(caller.project, Standing(caller.project)).watches += 1
         return number
 
     def _drop_number(self, watch: Watch) -> None:

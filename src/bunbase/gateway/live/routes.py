@@ -206,7 +206,7 @@ async def make_live_ticket(
 
     Only the server that made the ticket knows it.
     """
-    return LiveTicket(live_door.ticket_for(request), TICKET_SECONDS)
+    return LiveTicket(live_door.ticket_for(request, listener), TICKET_SECONDS)
 
 
 @post(

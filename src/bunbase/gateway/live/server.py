@@ -30,24 +30,31 @@ from bunbase.gateway.live.session import AUTH_ENDED, QUOTA, Blocked, Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import SignedIn, SignIn
 from bunbase.gateway.live.table import HANDLERS
+from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.watching import drop_syncs
 from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.jobs import Job, running
 from bunbase.pkg.logger import logger
+from bunbase.pkg.usage.writer import FREEZE_SECONDS
 from bunbase.pkg.websocket.frames import CloseCode
 
 log = logger("live")
 
 TURNS: Final = 40  # sessions are visited in this many parts, each part once in `ping_seconds`
+SILENCE_LOOKS: Final = 8  # in each turn, this many parts are searched for silent clients
+LAST_SECONDS: Final = 1.0  # a silent client may still read why its connection ends
 RESTART_RATE: Final = 500  # clients per second that come back after a restart
 MAX_BEHIND_SECONDS: Final = 120.0  # a client that reads a little now and then is not slow, but not for ever
 
 
 class LiveRooms(msgspec.Struct, frozen=True):
-    """The rooms that live connections reach."""
+    """The rooms that live connections reach. `clock`: counts their usage by the hour."""
 
     bundoc: Live
     buncast: Buncast
+    clock: Clock
 
 
 class LiveServer:
@@ -61,6 +68,7 @@ class LiveServer:
     ) -> None:
         self.settings = settings
         self.identity = identity
+        self.usage = ConnectionUsage(rooms.buncast.add_live_usage, rooms.clock)
         self.admission = Admission(settings, unlimited)
         self.sign_in = SignIn(identity, clients)
         self.queries = Queries(self, rooms.bundoc)
@@ -86,7 +94,8 @@ class LiveServer:
         work.append(asyncio.create_task(self.channels.follow(), name="channels"))
         work.append(asyncio.create_task(self._tend(), name="live connections"))
         try:
-            yield
+            async with running(Job("gateway.live_usage", self.usage.writer.flush, FREEZE_SECONDS)):
+                yield
         finally:
             self.identity.on_revoked.remove(self._on_revoked)
             for session in list(self.sessions):
@@ -94,6 +103,7 @@ class LiveServer:
             for task in (*work, *self.tasks):
                 task.cancel()
             await asyncio.gather(*work, *self.tasks, return_exceptions=True)
+            await self.usage.writer.close()
 
     # connections
 
@@ -126,6 +136,7 @@ class LiveServer:
         if signed is not None:
             self._forget_credentials(session, signed)
             self.admission.leave(signed.caller.project, signed.user)
+            self.usage.time.leave(signed.caller.project)
         self.admission.end(session.sender.ip, signed is not None)
         metrics.live_connections.labels(session.outlet.transport).dec()
 
@@ -159,10 +170,12 @@ class LiveServer:
     # credentials
 
     def signed_in(self, session: Session, before: SignedIn | None) -> None:
-        """Note under which ids the sign-in of a session may be revoked."""
-        if before is not None:
-            self._forget_credentials(session, before)
+        """Note under which ids the sign-in of a session may be revoked, and to which project its time counts."""
         assert session.signed is not None
+        self.usage.time.enter(session.signed.caller.project)
+        if before is not None:
+            self.usage.time.leave(before.caller.project)
+            self._forget_credentials(session, before)
         for id in session.signed.credentials:
             self.by_credential.setdefault(id, set()).add(session)
         self._heed_feed(session)
@@ -190,8 +203,11 @@ class LiveServer:
                     del self.by_credential[id]
 
     def _on_revoked(self, news: Revocation) -> None:
-        for session in list(self.by_credential.get(news.id, ())):
+        concerned = list(self.by_credential.get(news.id, ()))
+        for session in concerned:
             session.doubt()
+        if concerned and news.at:
+            metrics.live_silence_seconds.observe(max(0.0, time.time() - news.at))
 
     # each tick
 
@@ -205,17 +221,23 @@ class LiveServer:
                 self.deadlines.run_due()
                 self._tend_slow()
                 self.writer.report()
+                for look in range(SILENCE_LOOKS):
+                    self._end_silent(self.turns[(turn + look * TURNS // SILENCE_LOOKS) % TURNS])
                 self._ping(self.turns[turn])
             except Exception:
                 log.exception("the care for live connections failed")
 
-    def _ping(self, sessions: dict[Session, None]) -> None:
+    def _end_silent(self, sessions: dict[Session, None]) -> None:
+        """End the connections whose clients do not answer pings. Their members of channels are gone, too."""
         silent = time.monotonic() - self.settings.silent_seconds
+        for session in [one for one in sessions if one.heard_at < silent and not one.closed]:
+            if session.outlet.answers_pings and session.signed is not None and not session.blocked & Blocked.READER:
+                session.bye("silent", CloseCode.NORMAL)
+                asyncio.get_running_loop().call_later(LAST_SECONDS, session.outlet.abort)
+
+    def _ping(self, sessions: dict[Session, None]) -> None:
         for session in list(sessions):
             if session.signed is None or session.blocked & Blocked.READER:
-                continue
-            if session.heard_at < silent and session.outlet.answers_pings:
-                session.bye("silent", CloseCode.NORMAL)
                 continue
             barrier = self.queries.barrier_of(session)
             session.put(b'{"t":"ping"%b' % (b"," + barrier[10:] if barrier else b"}"))

@@ -467,7 +467,10 @@ class Session:
         if self.large:
             self.large, packed = False, None
         self.outbox_bytes = 0
-        self.home.writer.note(self.outlet.send(sent, packed))
+        writer = self.home.writer
+        writer.bytes += self.outlet.send(sent, packed)
+        writer.messages += len(sent)
+        writer.writes += 1
 
     def refuse(self, id: int | None, problem: Problem) -> None:
         """Answer that a message failed. Everything else continues."""

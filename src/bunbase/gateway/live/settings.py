@@ -6,6 +6,10 @@ from typing import Annotated
 
 import msgspec
 
+from bunbase.pkg.logger import logger
+
+log = logger("live")
+
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, msgspec.Meta(ge=1024, le=1 << 34)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=600)]
@@ -14,7 +18,9 @@ Seconds = Annotated[int, msgspec.Meta(ge=1, le=600)]
 class LiveSettings(msgspec.Struct, frozen=True):
     """Settings of live connections (`/v1/live`). All limits hold for each process that runs the gateway.
 
-    `max_connections`: the limit of live connections in total; `gateway.max_connections` counts them, too.
+    `max_connections`: the limit of live connections in total. `gateway.max_connections` does not count WebSockets and
+    streams of events, but requests of long polling. If the process may open only few files, the limit is lower: three
+    quarters of those files, without the connections of the gateway.
     `max_connections_per_project`: the limit of live connections of one project.
     `max_connections_per_user`: the limit of live connections of one end user.
     `max_connections_per_address`: the limit of live connections from one address (IPv6: one /64); it does not apply to
@@ -50,3 +56,19 @@ class LiveSettings(msgspec.Struct, frozen=True):
     silent_seconds: Seconds = 45
     slow_seconds: Seconds = 30
     max_waiting_bytes: Bytes = 256 << 20
+
+    def fitting(self, room: int) -> LiveSettings:
+        """Return these settings, lowered so that file descriptors for `room` connections suffice.
+
+        Then one address may have a quarter of them, and half of them may be without a key.
+        """
+        if room >= self.max_connections:
+            return self
+        most = max(1, room)
+        log.warning("the limit of open files is below live.max_connections", allowed=most, wanted=self.max_connections)
+        return msgspec.structs.replace(
+            self,
+            max_connections=most,
+            max_connections_per_address=min(self.max_connections_per_address, max(1, most // 4)),
+            max_unauthenticated=min(self.max_unauthenticated, max(1, most // 2)),
+        )

@@ -44,7 +44,7 @@ class SignedIn(msgspec.Struct, frozen=True):
 
     offered: Offered
     caller: Caller
-    credentials: frozenset[str]
+    credentials: tuple[str, ...]
     expires_at: float
 
     @property
@@ -95,14 +95,14 @@ class SignIn:
         caller = sender.caller(
             holder.kind, project=holder.project, key=holder.key_id, user=user, scopes=holder.limits.scopes
         )
-        return SignedIn(offered, caller, frozenset(ids - {""}), expires_at)
+        return SignedIn(offered, caller, tuple(ids - {""}), expires_at)
 
     async def _of_service(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
         token = offered.token
         holder, scopes = await self.clients.limits.look_up(sender.ip, token, lambda: self.identity.service(token))
         check_origin(holder, origin)
         caller = sender.caller(holder.kind, project=holder.project, key=holder.key_id, scopes=scopes)
-        ids = frozenset({holder.key_id, holder.project, key_id(token)})
+        ids = tuple({holder.key_id, holder.project, key_id(token)})
         return SignedIn(offered, caller, ids, min(holder.expires_at or math.inf, expiry(token)))
 
     async def _of_developer(self, sender: Sender, offered: Offered) -> SignedIn:
@@ -115,7 +115,7 @@ class SignIn:
         signer = "" if developer.token else key_id(token)
         ids = {developer.session or developer.token, developer.id, signer, found.project}
         ids |= {f"{found.project}:{developer.id}", f"{found.project}:", f":{developer.id}"}
-        return SignedIn(offered, caller, frozenset(ids - {""}), await self.identity.developer_expiry(token))
+        return SignedIn(offered, caller, tuple(ids - {""}), await self.identity.developer_expiry(token))
 
 
 def offered_by(headers: Mapping[str, str], query: Mapping[str, Any]) -> Offered:

@@ -30,8 +30,7 @@ class SocketOutlet:
             frame = text_frame(joined(messages))
         else:
             key = tuple(messages)
-            found = packed.get(key)
-            frame = packed[key] = text_frame(joined(messages)) if found is None else found
+            frame = packed.get(key) or packed.setdefault(key, text_frame(joined(messages)))
         self.socket.send(frame)
         return len(frame)
 

@@ -1,40 +1,93 @@
-"""Tickets: a page that cannot send headers opens a live connection with one, in place of key and token."""
+"""Tickets: a page that cannot send headers opens a live connection with one, in place of key and token.
+
+A ticket stands for a connection that is to come, so the limits on connections hold for tickets too, which are counted
+apart. One user, project or address cannot use up the tickets of all others.
+"""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Hashable
 from typing import Final
 
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.gateway.live.admission import Tally
 from bunbase.gateway.live.problems import LiveTicketInvalid, TooManyLiveTickets
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import Offered
+from bunbase.pkg.ip_addresses import neighbourhood
 
 TICKET_SECONDS: Final = 30
-MAX_TICKETS: Final = 10_000
+RETRY_SECONDS: Final = 5
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """`until`: when it ends. `counted`: the tallies that it counts in, each with its name there."""
+
+    until: float
+    offered: Offered
+    counted: tuple[tuple[Tally, Hashable], ...]
 
 
 class Tickets:
-    """They are in the memory of this process: another process, or this one after a restart, does not know them."""
+    """They are in the memory of this process: another process, or this one after a restart, does not know them.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `unlimited`: addresses without a limit of their own.
+    """
+
+    def __init__(
+        self, settings: LiveSettings, unlimited: Container[str] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.unlimited = unlimited
         self.clock = clock
-        self.offers: dict[str, tuple[float, Offered]] = {}  # the oldest first
+        self.waiting: dict[str, Ticket] = {}  # the oldest first
+        self.users = Tally(settings.max_connections_per_user, "of this user")
+        self.addresses = Tally(settings.max_connections_per_address, "from this address")
+        self.projects = Tally(settings.max_connections_per_project, "of this project")
+        self.total = Tally(settings.max_connections, "in total")
 
-    def make(self, offered: Offered) -> str:
-        """Return a new ticket for these credentials. Raises: TooManyLiveTickets."""
-        now = self.clock()
-        while self.offers and next(iter(self.offers.values()))[0] <= now:
-            del self.offers[next(iter(self.offers))]
-        if len(self.offers) >= MAX_TICKETS:
-            raise TooManyLiveTickets("Too many tickets wait: try again in some seconds.", retry_after_seconds=5)
+    def make(self, offered: Offered, caller: Caller) -> str:
+        """Return a new ticket for the credentials of a caller, which were checked. Raises: TooManyLiveTickets."""
+        self._forget_old()
+        counted = self._counted(caller)
+        for tally, name in counted:
+            if not tally.has_room(name):
+                message = f"{tally.most} tickets {tally.of} wait to be used. Use them, or try again in some seconds."
+                raise TooManyLiveTickets(message, limit=tally.most, retry_after_seconds=RETRY_SECONDS)
+        for tally, name in counted:
+            tally.enter(name)
         ticket = secrets.token_urlsafe(24)
-        self.offers[ticket] = now + TICKET_SECONDS, offered
+        self.waiting[ticket] = Ticket(self.clock() + TICKET_SECONDS, offered, counted)
         return ticket
 
     def spend(self, ticket: str) -> Offered:
         """Return the credentials of a ticket, which works once. Raises: LiveTicketInvalid."""
-        until, offered = self.offers.pop(ticket, (0.0, None))
-        if offered is None or until <= self.clock():
+        self._forget_old()
+        found = self._taken(ticket)
+        if found is None:
             raise LiveTicketInvalid(f"Get another ticket: it works once, for {TICKET_SECONDS} seconds.")
-        return offered
+        return found.offered
+
+    def _counted(self, caller: Caller) -> tuple[tuple[Tally, Hashable], ...]:
+        """Return the tallies of a caller. The narrowest is first, because its refusal says most."""
+        counted: list[tuple[Tally, Hashable]] = [(self.projects, caller.project), (self.total, None)]
+        if caller.ip not in self.unlimited:
+            counted.insert(0, (self.addresses, neighbourhood(caller.ip)))
+        user = caller.user.uid if caller.user else caller.developer.id if caller.developer else ""
+        if user:
+            counted.insert(0, (self.users, (caller.project, user)))
+        return tuple(counted)
+
+    def _forget_old(self) -> None:
+        now = self.clock()
+        while self.waiting and self.waiting[oldest := next(iter(self.waiting))].until <= now:
+            self._taken(oldest)
+
+    def _taken(self, ticket: str) -> Ticket | None:
+        found = self.waiting.pop(ticket, None)
+        for tally, name in found.counted if found is not None else ():
+            tally.leave(name)
+        return found

@@ -10,6 +10,7 @@ from bunbase.gateway.live import messages
 from bunbase.gateway.live.messages import Sync, Unwatch, WatchMessage
 from bunbase.gateway.live.problems import LiveIdTaken, StateNotReached, TooManyWatches
 from bunbase.gateway.live.session import Session, WaitingSync, Watch
+from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 
 STATE: Final = re.compile(r"([0-9a-f]{1,32})\.([0-9]{1,18})")
@@ -28,6 +29,8 @@ def on_watch(session: Session, message: WatchMessage) -> None:
     except Problem as problem:
         session.refuse(message.id, problem)
         return
+    if message.why:
+        metrics.live_repairs.labels(message.why).inc()
     watch = session.watches[message.id] = Watch(session, message.id, query)
     session.home.queries.begin(watch)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Final, Protocol
 
 from bunbase.gateway.live.outlet import Packed
@@ -19,21 +20,25 @@ class Writing(Protocol):
 
 
 class Writer:
+    """`commits`: the times of the commits whose differences leave with the next tick."""
+
     def __init__(self) -> None:
         self.ready: dict[Writing, None] = {}
         self.task: asyncio.Task[None] | None = None
-        self.writes = self.bytes = 0  # since the last `report`
-
-    def note(self, size: int) -> None:
-        """Count a write of this many bytes."""
-        self.writes += 1
-        self.bytes += size
+        self.commits: list[float] = []
+        self.messages = self.writes = self.bytes = 0  # since the last `report`
 
     def report(self) -> None:
         """Add the writes to the metrics. A counter takes a lock, so it is not touched with each write."""
+        metrics.live_messages.inc(self.messages)
         metrics.live_frames.inc(self.writes)
         metrics.live_bytes.inc(self.bytes)
-        self.writes = self.bytes = 0
+        self.messages = self.writes = self.bytes = 0
+
+    def note_commit(self, at: float) -> None:
+        """Note that the differences of a commit leave with the next tick, if there is any. `at`: in Unix seconds."""
+        if self.ready:
+            self.commits.append(at)
 
     def add(self, session: Writing) -> None:
         self.ready[session] = None
@@ -45,10 +50,14 @@ class Writer:
             while self.ready:
                 await asyncio.sleep(TICK_SECONDS)
                 batch, self.ready = self.ready, {}
+                commits, self.commits = self.commits, []
                 packed: Packed = {}
                 for count, session in enumerate(batch, 1):
                     session.flush(packed)
                     if count % SLICE == 0:
                         await asyncio.sleep(0)
+                now = time.time()
+                for at in commits:
+                    metrics.live_commit_seconds.observe(max(0.0, now - at))
         finally:
             self.task = None

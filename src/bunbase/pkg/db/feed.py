@@ -57,7 +57,10 @@ FORGET = "DELETE FROM revocations WHERE until <= $1"
 
 
 class Feed(Generic[T]):
-    """Publishes and follows facts. `item`: the type of a fact, a Struct with the fields kind, id and until."""
+    """Publishes and follows facts. `item`: the type of a fact, a Struct with the fields kind, id and until.
+
+    A field `at` gets the time at which the fact was published, in Unix seconds.
+    """
 
     def __init__(self, db: Database, item: type[T], clock: Clock) -> None:
         self.db = db
@@ -67,14 +70,14 @@ class Feed(Generic[T]):
 
     async def publish(self, kind: str, id: str, until: float) -> None:
         """Store a fact and notify all followers. Inside a transaction, this takes effect with the commit."""
-        fact = self._fact(kind, id, until)
+        fact = self._new(kind, id, until)
         async with self.db.transaction():
             await self.db.execute(ADD, kind, id, until)
-            await self.db.execute(TELL, self.channel, msgspec.json.encode(fact).decode())
+            await self.db.execute(TELL, self.channel, fact)
 
     async def publish_all(self, kind: str, ids: Collection[str], until: float) -> None:
         """Publish facts of one kind about different ids. This takes two statements, however many they are."""
-        facts = [msgspec.json.encode(self._fact(kind, id, until)).decode() for id in ids]
+        facts = [self._new(kind, id, until) for id in ids]
         async with self.db.transaction():
             await self.db.execute(ADD_ALL, kind, list(ids), until)
             await self.db.value(TELL_ALL, self.channel, facts)
@@ -106,5 +109,9 @@ class Feed(Generic[T]):
         """Delete the expired facts, and return their number."""
         return await self.db.execute(FORGET, self.clock.now().timestamp())
 
-    def _fact(self, kind: str, id: str = "", until: float = 0.0) -> T:
-        return msgspec.convert({"kind": kind, "id": id, "until": until}, self.item)
+    def _new(self, kind: str, id: str, until: float) -> str:
+        fact = self._fact(kind, id, until, self.clock.now().timestamp())
+        return msgspec.json.encode(fact).decode()
+
+    def _fact(self, kind: str, id: str = "", until: float = 0.0, at: float = 0.0) -> T:
+        return msgspec.convert({"kind": kind, "id": id, "until": until, "at": at}, self.item)

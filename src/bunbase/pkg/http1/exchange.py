@@ -68,6 +68,13 @@ class Exchange(RequestResponseCycle):
     def keeps_own_time(self) -> None:
         self.own_time = True
 
+    def is_counted_elsewhere(self) -> None:
+        self.keep_alive = False  # no other request may come on a connection that nobody counts
+        self.protocol.leave_count()
+
+    def limit_unacknowledged(self, seconds: float) -> None:
+        self.protocol.limit_unacknowledged(seconds)
+
     def when_stopping(self, act: Callable[[], None]) -> None:
         self.on_stop = self.protocol.on_stop = act
         if self.protocol.stopping:

@@ -19,6 +19,12 @@ class Incoming(Protocol):
     def keeps_own_time(self) -> None:
         """Set no deadline: the route limits the time itself."""
 
+    def is_counted_elsewhere(self) -> None:
+        """Let the limits on connections of the port ignore this one, which ends with the answer."""
+
+    def limit_unacknowledged(self, seconds: float) -> None:
+        """End the connection if the client's machine does not acknowledge data of this answer for so long."""
+
     def when_stopping(self, act: Callable[[], None]) -> None:
         """Call `act` when the server stops, if the answer is not complete then; at once if it stops already."""
 
@@ -30,6 +36,12 @@ class _Unbound:
         pass
 
     def keeps_own_time(self) -> None:
+        pass
+
+    def is_counted_elsewhere(self) -> None:
+        pass
+
+    def limit_unacknowledged(self, seconds: float) -> None:
         pass
 
     def when_stopping(self, act: Callable[[], None]) -> None:

@@ -67,6 +67,7 @@ class Http1Protocol(SlicedProtocol):
     ) -> None:
         super().__init__(door.limits, config, server_state, app_state, _loop)
         self.door = door
+        self.counted = False  # in `door`
         self.refused = False
         self.problem: Problem | None = None  # why the head that is being parsed is invalid
         self.piece_bytes = 0  # size of the data that is being parsed
@@ -80,14 +81,13 @@ class Http1Protocol(SlicedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self.guarded = GuardedTransport(self)
-        self.admitted = self.door.admit(self._peer())
+        self.admitted = self.counted = self.door.admit(self._peer())
         if not self.admitted:
             self._turn_away()
         self._watch_again()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.admitted:
-            self.door.leave(self._peer())
+        self.leave_count()
         if self.refused:
             self.door.forget()
         self.ended = True
@@ -145,17 +145,11 @@ class Http1Protocol(SlicedProtocol):
 
     def hand_over(self, protocol: SwitchedProtocol) -> None:
         connections: set[Any] = self.connections  # uvicorn calls only the method `shutdown` of them
-        door, peer, admitted = self.door, self._peer(), self.admitted
-
-        def left() -> None:
-            connections.discard(protocol)
-            if admitted:
-                door.leave(peer)
-
-        protocol.left = left
+        self.leave_count()
+        protocol.left = lambda: connections.discard(protocol)
         if self.watch is not None:
             self.watch.cancel()
-        self.admitted = self.refused = False
+        self.refused = False
         self.ended = True
         self.parser = None  # type: ignore[assignment]  # as uvicorn's own
         self.server_state.total_requests += 1
@@ -169,6 +163,12 @@ class Http1Protocol(SlicedProtocol):
             raise
         if self.stopping:
             protocol.shutdown()
+
+    def leave_count(self) -> None:
+        """Count the connection no more, because it ends or because another limit counts it. Idempotent."""
+        if self.counted:
+            self.counted = False
+            self.door.leave(self._peer())
 
     def shutdown(self) -> None:
         """Finish the current request, then close: the server stops. The rest of a body has `stop_seconds` to arrive."""
@@ -263,6 +263,7 @@ class Http1Protocol(SlicedProtocol):
         self.since = self.loop.time()
         if self.ended or self.transport.is_closing():
             return
+        self.limit_unacknowledged(0)
         self.resume_clock()
         self.flow.resume_reading()
         if self.pipeline:

@@ -1,8 +1,8 @@
 """The hand-over of a connection to another protocol, after a request with `Upgrade: websocket` (RFC 9110 §7.8).
 
 The app decides. Until it has answered, nothing more is read from the connection. If it calls `switch_to` and answers
-101, the connection belongs to the other protocol, and is still counted (`connections.py`). With any other answer, the
-connection goes on as HTTP.
+101, the connection belongs to the other protocol, whose owner counts and limits it: it is no connection of HTTP any
+more (`connections.py`). With any other answer, the connection goes on as HTTP.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SENT_ON: Final = (b"upgrade", b"connection", b"sec-websocket-", b"x-request-id")
 
 
 class SwitchedProtocol(asyncio.Protocol):
-    """A protocol that takes over a connection. `left`: counts the end of the connection."""
+    """A protocol that takes over a connection. `left`: lets the port forget the connection at its end."""
 
     left: Callable[[], None]
 

@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from bunbase.pkg.errors import Problem, RequestStalled
 from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.http1.switching import SwitchedProtocol
+from bunbase.pkg.http1.unacknowledged import limit_unacknowledged
 from bunbase.pkg.http1.unsent import Unsent
 
 LEAST_PAUSE: Final = 0.001
@@ -51,6 +52,7 @@ class TimedProtocol(HttpToolsProtocol):
         self.since = 0.0  # when the current wait for the client began
         self.heard_at = 0.0  # when the client last sent data after the answer
         self.paused_at: float | None = None  # when reading was paused because the app has no room
+        self.unacknowledged_seconds = 0.0  # of the current answer; 0 for the limit of the system
         self.stopping = False
         self.on_stop: Callable[[], None] | None = None  # of the current answer
         self.stop_by: float | None = None
@@ -87,8 +89,28 @@ class TimedProtocol(HttpToolsProtocol):
         """Pass the connection to another protocol. This object has no part in it any more."""
 
     @abstractmethod
+    def leave_count(self) -> None:
+        """Count the connection no more."""
+
+    @abstractmethod
     def _fail(self, problem: Problem) -> None:
         """Stop waiting for the body of the request that is being read."""
+
+    def limit_unacknowledged(self, seconds: float) -> None:
+        """Limit the time in which the client's machine must acknowledge data; 0 for no limit of our own."""
+        if seconds != self.unacknowledged_seconds:
+            self.unacknowledged_seconds = seconds
+            limit_unacknowledged(self.transport, seconds)
+
+    def pause_writing(self) -> None:
+        if self.unacknowledged_seconds:
+            limit_unacknowledged(self.transport, 0)  # a slow reader has another limit
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        if self.unacknowledged_seconds:
+            limit_unacknowledged(self.transport, self.unacknowledged_seconds)
+        super().resume_writing()
 
     def start_clock(self, seconds: float) -> None:
         """Start a wait for the client that may take `seconds`."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
+
+USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last one
 
 Row = TypeVar("Row")
 

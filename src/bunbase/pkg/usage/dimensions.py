@@ -13,9 +13,10 @@ class Dimension(IntEnum):
     FN_MB_MS = 5  # for each call: its duration in milliseconds times the memory limit of its function in megabytes
     FN_CPU_US = 6
     EGRESS_BYTES = 7
-    RT_MESSAGES = 8
+    RT_MESSAGES = 8  # delivered to live connections
     RT_CONNECTION_SECONDS = 9
     MAU = 10
     FILE_BYTE_HOURS = 11
     KMS_OPS = 12
     KV_OPS = 13
+    RT_PUBLISHED = 14  # messages published in channels

@@ -16,6 +16,7 @@ from websockets.protocol import Protocol as Parser
 from websockets.protocol import Side, State
 
 from bunbase.pkg.http1.switching import SwitchedProtocol
+from bunbase.pkg.http1.unacknowledged import limit_unacknowledged
 from bunbase.pkg.websocket.frames import CloseCode, close_frame, text_frame
 
 SLICE_BYTES: Final = 4 << 10
@@ -49,13 +50,19 @@ class Phase(IntEnum):
 
 
 class WebSocket(SwitchedProtocol):
-    """`max_bytes`: of a message. `opened`: returns the owner, when the handshake is done."""
+    """`max_bytes`: of a message. `opened`: returns the owner, when the handshake is done.
+
+    `unacknowledged_seconds`: how long data may wait until the client's machine acknowledges it; 0 for no limit.
+    """
 
     receiver: Receiver
     transport: asyncio.Transport
 
-    def __init__(self, max_bytes: int, opened: Callable[[WebSocket], Receiver]) -> None:
+    def __init__(
+        self, max_bytes: int, opened: Callable[[WebSocket], Receiver], unacknowledged_seconds: float = 0
+    ) -> None:
         self.opened = opened
+        self.unacknowledged_seconds = unacknowledged_seconds
         self.parser = Parser(Side.SERVER, max_size=max_bytes)
         self.phase = Phase.OPEN
         self.reads_slowly = False
@@ -96,7 +103,9 @@ class WebSocket(SwitchedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # that of uvloop is no subclass
         self.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
+        self._limit_unacknowledged(self.unacknowledged_seconds)
         self.receiver = self.opened(self)
+        del self.opened  # a connection may wait for days: it holds no more than it needs
         self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -109,11 +118,13 @@ class WebSocket(SwitchedProtocol):
 
     def pause_writing(self) -> None:
         self.reads_slowly = True
+        self._limit_unacknowledged(0)  # the owner decides how long it waits for a slow reader
         self.transport.pause_reading()  # its messages would cause answers, for which there is no room
         self.receiver.on_pause()
 
     def resume_writing(self) -> None:
         self.reads_slowly = False
+        self._limit_unacknowledged(self.unacknowledged_seconds)
         if self.next_slice is None and not self.transport.is_closing():
             self.transport.resume_reading()
         self.receiver.on_resume()
@@ -129,6 +140,10 @@ class WebSocket(SwitchedProtocol):
 
     def shutdown(self) -> None:
         self.receiver.on_shutdown()
+
+    def _limit_unacknowledged(self, seconds: float) -> None:
+        if self.unacknowledged_seconds:
+            limit_unacknowledged(self.transport, seconds)
 
     def _parse_slice(self) -> None:
         self.next_slice = None

@@ -72,12 +72,14 @@ class AsyncCollection(Generic[D, W]):
         expand: str | Sequence[str] = (),
         score: bool = False,
         highlight: Mapping[str, object] | None = None,
+        explain: bool = False,
         timeout: float | None = None,
     ) -> Page[D]:
         """Return one page of the documents that match: at most 500.
 
         `where`: a filter with the operators of MongoDB. `sort`: fields, with `-` in front for descending order.
         `select`: the only fields to return. `count`: also count all matches. `score`, `highlight`: for `$search`.
+        `explain`: also return the query plan, in `page.explain`; it needs the secret key.
 
         ```python
         page = await client.data.collection("posts").query({"likes": {"$gt": 10}}, sort="-likes", limit=50)
@@ -94,6 +96,7 @@ class AsyncCollection(Generic[D, W]):
                 expand=expand,
                 score=score,
                 highlight=highlight,
+                explain=explain,
                 timeout=timeout,
             )
         )

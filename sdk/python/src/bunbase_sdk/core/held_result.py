@@ -13,7 +13,10 @@ MAX_HAVE: Final = 1000
 
 
 class HeldResult:
-    """`at`: the last barrier. `group`, `turn`: the last difference. `told`: the result that `take` returned last."""
+    """`at`: the last barrier. `group`, `turn`: the last difference. `told`: the result that `take` returned last.
+
+    `why`: why the query is watched again: `gap` for a lost difference, `check` for a wrong result, "" for no fault.
+    """
 
     def __init__(self) -> None:
         self.items: list[Document] = []
@@ -21,14 +24,16 @@ class HeldResult:
         self.at = ""
         self.group = ""
         self.turn = 0
+        self.why = ""
         self.told: dict[str, Document] | None = None
         self.told_count: int | None = None
 
     def resume(self) -> dict[str, object]:
         """Return the members of `watch` that tell what is held. Without a barrier, nothing is."""
+        why = {"why": self.why} if self.why else {}
         if not self.at or not self.group or len(self.items) > MAX_HAVE:
-            return {}
-        return {"at": self.at, "g": self.group, "have": [item["_id"] for item in self.items]}
+            return {**why}
+        return {"at": self.at, "g": self.group, "have": [item["_id"] for item in self.items], **why}
 
     def forget(self) -> None:
         """Hold nothing; the next result is a whole one. The result that was told is kept."""
@@ -36,7 +41,7 @@ class HeldResult:
 
     def now(self, message: Mapping[str, Any]) -> None:
         """Take a result, whole or as a difference from what was sent as `have`."""
-        self.group, self.turn = message["g"], message["turn"]
+        self.group, self.turn, self.why = message["g"], message["turn"], ""
         self.count = message.get("n")
         if message.get("resumed"):
             self._apply(message)

@@ -44,10 +44,12 @@ def _taken(message: Mapping[str, Any], held: HeldResult) -> LiveResult[Any] | No
             held.now(message)
         case "diff":
             if not held.diff(message):
+                held.why = "gap"
                 raise Reconnect(0)
         case "check":
             if not held.agrees(message):
                 held.forget()
+                held.why = "check"
                 raise Reconnect(0)
         case "at":
             return held.take(message["at"]) if held.group else None

@@ -13,7 +13,8 @@ from bunbase_sdk.page import Page
 
 def page_of(value: Any) -> Page[Any]:
     """Return the page of an answer."""
-    return Page(value["items"], value.get("next"), value.get("count"), value.get("count_is_estimate", False))
+    estimated = value.get("count_is_estimate", False)
+    return Page(value["items"], value.get("next"), value.get("count"), estimated, value.get("explain"))
 
 
 def listed(

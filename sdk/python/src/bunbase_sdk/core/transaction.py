@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
-from bunbase_sdk.core.collection import CollectionCalls, names
+from bunbase_sdk.core.collection import CollectionCalls, filter_of, names
 from bunbase_sdk.core.deadline import Deadline
 from bunbase_sdk.core.flow import Flow
 from bunbase_sdk.core.requests import DataRequests
@@ -110,7 +110,7 @@ class TransactionCollectionCalls(Generic[D, W]):
         page = tx.collection("seats").query({"taken": False}, limit=1)
         ```
         """
-        asked = without_none(where=where, limit=limit, cursor=cursor, sort=names(sort) or None)
+        asked = without_none(where=filter_of(where), limit=limit, cursor=cursor, sort=names(sort) or None)
         page = yield from self._collection.queried(asked, self._within)
         for item in page.items:
             self._read(item)

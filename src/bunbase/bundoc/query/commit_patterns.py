@@ -1,0 +1,29 @@
+"""The patterns of one commit. It may have 500 updates, and each of them ten patterns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.pkg.patterns import Pattern, pattern
+
+MAX_PROGRAM: Final = 80_000  # instructions; compiling them takes 30 ms
+
+
+class CommitPatterns:
+    """Compiles each pattern of a commit once. `program`: the number of instructions so far."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Pattern] = {}
+        self.program = 0
+
+    @property
+    def too_large(self) -> bool:
+        return self.program > MAX_PROGRAM
+
+    def compiled(self, text: str, max_bytes: int) -> Pattern:
+        """Raises: InvalidPattern."""
+        found = self.found.get(text)
+        if found is None:
+            found = self.found[text] = pattern(text, max_bytes)
+            self.program += found.size
+        return found
