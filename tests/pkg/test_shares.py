@@ -26,7 +26,7 @@ def test_each_greedy_user_leaves_a_share_to_one_more(users: int, most: int) -> N
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9), st.booleans()), max_size=60))
-def test_what_was_removed_is_free_again(acts: list[tuple[int, int, bool]]) -> None:
+def test_a_removed_amount_is_free_again(acts: list[tuple[int, int, bool]]) -> None:
     shares, held = Shares(40), []
     for user, amount, adds in acts:
         if adds and shares.allows(user, amount):

@@ -150,6 +150,21 @@ def test_another_tab_hears_of_a_sign_in_and_of_a_sign_out(context: BrowserContex
     assert one.evaluate("() => localStorage.length") == 0
 
 
+def test_a_page_from_the_cache_of_the_browser_has_the_session_of_now(
+    context: BrowserContext, strict: StrictServer
+) -> None:
+    page = tab(context, strict)
+    page.evaluate(SIGN_IN)
+    # as while the page was in the cache, where it hears of no change
+    page.evaluate("() => localStorage.clear()")
+    assert page.evaluate("() => client.auth.user?.email") == "eve@example.com"
+
+    page.evaluate("() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    poll(lambda: page.evaluate("() => client.auth.user === null"))
+    assert page.evaluate("() => whys.at(-1)") == "other_tab null"
+
+
 def test_two_clients_of_one_page_agree_and_a_stored_user_is_there_at_once(
     context: BrowserContext, strict: StrictServer
 ) -> None:

@@ -60,7 +60,7 @@ class Person:
         self.context, self.origin, self.site, self.run = context, pages.url, site, run
         self.streams: dict[Any, Page] = {}
 
-    def tab(self, options: dict[str, Any] | None = None) -> Page:
+    def tab(self, options: dict[str, Any] | None = None, begin: tuple[str, list[Any]] | None = None) -> Page:
         page = self.context.new_page()
 
         def opened(stream: Any) -> None:
@@ -86,7 +86,8 @@ class Person:
         page.on("requestfailed", lambda request: ended(request))
         page.on("close", closed)
         page.goto(self.origin)
-        page.evaluate(BEGIN, [self.site.url, self.site.key, options or {}, self.run])
+        program, given = begin or (BEGIN, [self.site.url, self.site.key, options or {}, self.run])
+        page.evaluate(program, given)
         return page
 
     def write(self, n: int) -> None:
@@ -220,3 +221,38 @@ def test_tabs_of_two_users_have_two_connections_and_follow_a_sign_out(person: Pe
     for tab in tabs:
         shown(tab, "1")
     poll(lambda: len(person.streams) == 1)
+
+
+@dear
+def test_tabs_of_one_user_with_sessions_of_their_own_have_their_own_connections(person: Person) -> None:
+    begin = """async ([url, key, email, session]) => {
+        const { createClient } = await import("/bundles/index.js");
+        const { createLive } = await import("/bundles/live/index.js");
+        const own = session === "kept" ? { storage: sessionStorage } : { storageKey: session };
+        const client = createClient(url, key, own);
+        const password = "apples and pears";
+        await client.auth.signUp({ email, password }).catch(() => client.auth.signIn({ email, password }));
+        createLive(client).collection("posts").watch({}, () => (window.shown = "result"));
+    }"""
+    for session in ("one", "other", "kept", "kept"):
+        tab = person.tab(begin=(begin, [person.site.url, person.site.key, f"{person.run}@example.com", session]))
+        shown(tab, "result")
+
+    assert len(person.streams) == 4
+
+
+def test_a_user_who_changes_before_the_tab_has_its_connection_gets_none_of_the_user_before(person: Person) -> None:
+    released: list[Any] = []
+    person.context.route("**/tabs-*.js", lambda route: released.append(route))
+    tab = person.tab()  # it asks for the module of tabs, which does not come
+    poll(lambda: tab.evaluate("() => true") and released)  # Playwright hears of requests while it waits
+    before = tab.evaluate("() => client.auth.user.id")
+
+    tab.evaluate("async () => { await client.auth.signOut(); await client.auth.signIn({ anonymous: true }); }")
+    person.write(1)
+    released[0].continue_()
+
+    shown(tab, "1")
+    places = tab.evaluate("async () => (await navigator.locks.query()).held.map(({ name }) => name)")
+    assert [name for name in places if before in name] == []
+    assert any(tab.evaluate("() => client.auth.user.id") in name for name in places)

@@ -62,7 +62,7 @@ export function createSender(url: string, key: string, options: ClientOptions, t
   sender.signIn = signIn;
   if (tokens) {
     const { current, renewed } = tokens;
-    sender.credentials = { ready: Promise.resolve(), userId: undefined, shared: false, listen: () => () => {}, current, renewed };
+    sender.credentials = { ready: Promise.resolve(), userId: undefined, sharedAs: undefined, follow: () => () => {}, current, renewed };
   }
   return sender;
 }

@@ -6,6 +6,7 @@
  * failure that may pass repeats a request that is safe to repeat → the answer is read, within the same time.
  */
 
+import type { Why } from "./auth/types.js";
 import type { Call, ClientOptions } from "./call.js";
 import { type Deadline, within } from "./deadline.js";
 import { readJson, writeJson } from "./json.js";
@@ -19,9 +20,10 @@ const RETRIES = 2;
 export interface Credentials {
   readonly ready: Promise<void>;
   readonly userId: string | undefined;
-  /** True if other tabs may see the same session. */
-  readonly shared: boolean;
-  listen(hear: () => unknown): () => void;
+  /** The name of the session, if all tabs of the browser see the same one. */
+  readonly sharedAs: string | undefined;
+  /** Calls `hear` at once with each change of the user or the tokens, before anything else runs. Returns a function that ends this. */
+  follow(hear: (why: Why) => void): () => void;
   current(): Promise<string | null>;
   renewed(refused: string): Promise<string | null>;
 }
@@ -42,8 +44,13 @@ export interface Wanted {
   repeatable?: boolean;
   /** True if the body has a filter as `where`, in which `undefined` is refused. */
   filters?: boolean;
-  /** The user at the first attempt, which the transport notes here. All attempts are of one user. */
-  sender?: string | undefined;
+  /** Requests with the same sender are of one user. All attempts of a request have one. */
+  sender?: Sender | undefined;
+}
+
+/** The user of requests that belong together. The transport notes the user of the first attempt here. @internal */
+export interface Sender {
+  userId?: string | undefined;
 }
 
 export class Transport {
@@ -132,9 +139,12 @@ export class Transport {
   /** After a sign-out, or a sign-in of another user, a call is not sent (again): it would act for the wrong one. */
   async #token(wanted: Wanted, credentials: Credentials, refused?: string): Promise<string | null> {
     await credentials.ready;
-    if (!("sender" in wanted)) wanted.sender = credentials.userId;
-    const token = await (refused ? credentials.renewed(refused) : credentials.current());
-    if (credentials.userId === wanted.sender) return token;
+    const sender = (wanted.sender ??= {});
+    if (!("userId" in sender)) sender.userId = credentials.userId;
+    if (credentials.userId === sender.userId) {
+      const token = await (refused ? credentials.renewed(refused) : credentials.current());
+      if (credentials.userId === sender.userId) return token;
+    }
     throw new Problem({ code: "aborted", detail: "The user of the call has signed out or changed." });
   }
 

@@ -40,6 +40,12 @@ interface Kept {
   ttl: number;
 }
 
+/** A renewal that is under way. `session`: the number of the session that it renews. */
+interface Flight {
+  session: number;
+  token: Promise<string | null>;
+}
+
 interface Pause {
   refresh: string;
   until: number;
@@ -52,9 +58,12 @@ export class SessionKeeper {
   readonly ready: Promise<void>;
   readonly storage: GuardedStorage;
   #kept: Kept | null = null;
-  #flight: Promise<string | null> | undefined;
+  /** Grows when another session begins. Answers that the storage or the server gives to earlier questions are then of no use. */
+  #session = 0;
+  #flight: Flight | undefined;
   #pause: Pause | undefined;
   #listeners = new Set<(why: Why) => void>();
+  #followers = new Set<(why: Why) => void>();
   #watching: AbortController | undefined;
 
   constructor(readonly transport: Transport) {
@@ -62,7 +71,7 @@ export class SessionKeeper {
     const name = options.storageKey ?? `bunbase:${origin}:${key}`;
     this.storage = new GuardedStorage(options, name, (problem) => transport.report(problem));
     const loaded = this.storage.load();
-    const take = (text: string | null) => void (this.#kept = keptOf(text));
+    const take = (text: string | null) => this.#take(keptOf(text), "initial");
     // if the storage answers at once, a page shows its user at the first paint
     this.ready = loaded instanceof Promise ? loaded.then(take) : Promise.resolve(take(loaded));
     if (this.storage.shared && "document" in globalThis) this.#watch(name);
@@ -76,8 +85,13 @@ export class SessionKeeper {
     return this.user?.id;
   }
 
-  get shared(): boolean {
-    return this.storage.shared;
+  get sharedAs(): string | undefined {
+    return this.storage.ofAllTabs ? this.storage.key : undefined;
+  }
+
+  follow(hear: (why: Why) => void): () => void {
+    this.#followers.add(hear);
+    return () => void this.#followers.delete(hear);
   }
 
   /** Returns an access token that is valid for 30 s at least, or null if nobody is signed in. */
@@ -158,22 +172,29 @@ export class SessionKeeper {
     this.#watching?.abort();
     this.#watching = undefined;
     this.#listeners.clear();
+    this.#followers.clear();
   }
 
   /** `old`: the access token that is not good enough. A session with another one was renewed by another tab. */
   #renew(old: string): Promise<string | null> {
-    const work = (waited: boolean) => this.#renewAlone(old, waited);
-    const begin = () => (this.storage.shared ? alone(this.storage.key, work) : work(false));
-    return (this.#flight ??= begin().finally(() => (this.#flight = undefined)));
+    const session = this.#session;
+    if (this.#flight?.session === session) return this.#flight.token;
+    const work = (waited: boolean) => this.#renewAlone(old, waited, session);
+    const begun = this.storage.shared ? alone(this.storage.key, work) : work(false);
+    const token = begun.finally(() => this.#flight === flight && (this.#flight = undefined));
+    const flight: Flight = (this.#flight = { session, token });
+    return token;
   }
 
-  async #renewAlone(old: string, waited: boolean): Promise<string | null> {
+  async #renewAlone(old: string, waited: boolean, session: number): Promise<string | null> {
     let stored = await this.#stored();
     // the session that the tab before has stored may arrive here later than its lock
     for (let ms = 0; waited && stored?.access === old && ms < WINNER_MS; ms += 25) {
       await sleep(25);
       stored = await this.#stored();
     }
+    // a person has signed in or out meanwhile: the session of before must not come back
+    if (session !== this.#session) return this.#kept?.access ?? null;
     if (!stored || (stored.access !== old && isFresh(stored, LEEWAY_MS / 2))) return this.#adopt(stored);
     const { refresh } = stored;
     const pause = this.#pause?.refresh === refresh ? this.#pause : undefined;
@@ -188,6 +209,7 @@ export class SessionKeeper {
     // without a lock, another tab may have won: its session is on the way to the storage
     if (ends && this.storage.shared) await sleep(WINNER_MS);
     const now = await this.#stored();
+    if (session !== this.#session) return this.#kept?.access ?? null;
     if (now?.refresh !== refresh) return this.#adopt(now);
     if (answer) {
       this.#pause = undefined;
@@ -213,13 +235,20 @@ export class SessionKeeper {
   /** Takes over the session that another tab has stored. */
   #adopt(kept: Kept | null): string | null {
     const before = this.#kept;
-    this.#kept = kept;
+    this.#take(kept, "other_tab");
     if (before?.refresh !== kept?.refresh) this.#emit("other_tab");
     return kept?.access ?? null;
   }
 
-  async #commit(kept: Kept | null, why: Why): Promise<void> {
+  /** From here on, this is the session. Followers hear of it before anything else runs. */
+  #take(kept: Kept | null, why: Why): void {
+    if (this.#kept?.refresh !== kept?.refresh) this.#session++;
     this.#kept = kept;
+    for (const hear of [...this.#followers]) hear(why);
+  }
+
+  async #commit(kept: Kept | null, why: Why): Promise<void> {
+    this.#take(kept, why);
     await this.storage.save(kept && writeJson(kept));
     this.#emit(why);
     if (this.#watching) globalThis.dispatchEvent(new CustomEvent("bunbase", { detail: this }));
@@ -229,15 +258,18 @@ export class SessionKeeper {
     for (const listener of this.#listeners) listener(why);
   }
 
-  /** Follows other tabs, other clients of this page, and the return of the network. */
+  /** Follows other tabs, other clients of this page, the return of the network, and of a page from the cache of the browser. */
   #watch(name: string): void {
     const follow = async (event: Event) => {
       const { key = name, detail } = event as Partial<StorageEvent & CustomEvent>; // without a key, the storage was cleared
-      if ((key === name || !key) && detail !== this) this.#adopt(await this.#stored());
+      if ((key !== name && key) || detail === this) return;
+      const session = this.#session;
+      const stored = await this.#stored();
+      if (session === this.#session) this.#adopt(stored);
     };
     const online = () => (this.#pause = undefined);
     const { signal } = (this.#watching = new AbortController());
-    for (const [event, hear] of Object.entries({ storage: follow, bunbase: follow, online }))
+    for (const [event, hear] of Object.entries({ storage: follow, bunbase: follow, pageshow: follow, online }))
       globalThis.addEventListener(event, hear, { signal });
   }
 }
@@ -264,7 +296,8 @@ function keptFrom({ user, access_token, refresh_token, expires_in }: SignedIn): 
 function keptOf(text: string | null): Kept | null {
   try {
     const kept = text && (readJson(text) as Kept | null);
-    return kept && kept.refresh && kept.user ? kept : null;
+    // without a time, the token is renewed before its first use
+    return kept && [kept.user.id, kept.access, kept.refresh].every((one) => one && typeof one === "string") ? kept : null;
   } catch {
     return null; // somebody else wrote there
   }

@@ -13,6 +13,7 @@ const PATIENCE_MS = 2000;
 export class GuardedStorage {
   #inner: SessionStorage | null;
   #memory = new Map<string, string>();
+  #saving: Promise<unknown> | undefined;
 
   constructor(
     { storage }: ClientOptions,
@@ -27,18 +28,28 @@ export class GuardedStorage {
     return this.#inner !== null;
   }
 
-  /** Returns the text of a key: at once, if the storage answers at once. */
+  /** True if all tabs see the same session. */
+  get ofAllTabs(): boolean {
+    return this.shared && this.#inner === pageStorage();
+  }
+
+  /** Returns the text of a key: at once, if the storage answers at once. A change that is on its way arrives first. */
   load(key = this.key): string | null | Promise<string | null> {
+    if (this.#saving) return this.#saving.then(() => this.load(key));
     return this.#use<string | null>(key, (inner) => {
       const found = inner.getItem(key);
       return found instanceof Promise ? found.then((text) => this.#keep(key, text)) : this.#keep(key, found);
     });
   }
 
-  /** Stores the text of a key, or removes it. */
+  /** Stores the text of a key, or removes it. One change follows the other, so the last one stays. */
   async save(text: string | null, key = this.key): Promise<void> {
     this.#keep(key, text);
-    await this.#use(key, (inner) => (text === null ? inner.removeItem(key) : inner.setItem(key, text)));
+    const store = () => this.#use(key, (inner) => (text === null ? inner.removeItem(key) : inner.setItem(key, text)));
+    const saved = this.#saving ? this.#saving.then(store) : store();
+    if (!(saved instanceof Promise)) return;
+    const saving = (this.#saving = saved.then(() => void (this.#saving === saving && (this.#saving = undefined))));
+    await saving;
   }
 
   #use<T>(key: string, use: (inner: SessionStorage) => T | Promise<T>): T | string | null | Promise<T | string | null> {

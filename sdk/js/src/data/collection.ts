@@ -2,7 +2,7 @@
 
 import type { Call, WriteCall } from "../call.js";
 import { invalidValue, Problem } from "../problem.js";
-import { path, type Wanted } from "../transport.js";
+import { path, type Sender, type Wanted } from "../transport.js";
 import type { DataRequests } from "./requests.js";
 import type {
   Aggregate,
@@ -82,8 +82,9 @@ export class Collection<C extends CollectionTypes> {
    * ```
    */
   async *pages<const S extends string = never>(query: Query<C, S> = {}, call?: Call): AsyncGenerator<Page<Found<C, S>>, void, void> {
+    const mine = this.of({});
     for (let cursor = query.cursor ?? null; ; ) {
-      const page: Page<Found<C, S>> = await this.query(cursor === null ? query : { ...query, cursor }, call);
+      const page: Page<Found<C, S>> = await mine.query(cursor === null ? query : { ...query, cursor }, call);
       yield page;
       if (page.next === null) return;
       cursor = page.next;
@@ -137,10 +138,11 @@ export class Collection<C extends CollectionTypes> {
    */
   async aggregate<R>(aggregate: Aggregate<C>, call?: Call): Promise<R[]> {
     const items: R[] = [];
+    const requests = this.#requests.of({});
     let cursor: string | null | undefined;
     do {
       const wanted = { method: "POST", path: `${this.#path()}/aggregate`, body: { ...aggregate, cursor } };
-      const page: Page<R> = await this.#requests.read(wanted, call);
+      const page: Page<R> = await requests.read(wanted, call);
       items.push(...page.items);
       cursor = page.next;
     } while (cursor && !aggregate.limit);
@@ -193,10 +195,11 @@ export class Collection<C extends CollectionTypes> {
     change: (document: Doc<C>) => MaybePromise<Patch<C> & Update<C> | undefined>,
     { attempts = ATTEMPTS, ...call }: { attempts?: number } & Call = {},
   ): Promise<Doc<C>> {
-    return this.#requests.again(attempts, call, async (within) => {
-      const found = await this.get(id, within);
+    return this.#requests.again(attempts, call, async (within, requests) => {
+      const mine = new Collection<C>(this.name, requests);
+      const found = await mine.get(id, within);
       const changed = await change(found);
-      return changed === undefined ? found : this.patch(id, changed, { ...within, ifRev: found._rev });
+      return changed === undefined ? found : mine.patch(id, changed, { ...within, ifRev: found._rev });
     });
   }
 
@@ -214,6 +217,11 @@ export class Collection<C extends CollectionTypes> {
   /** The requests of the user who reads and writes, for the other entries. @internal */
   get requests(): DataRequests {
     return this.#requests;
+  }
+
+  /** The same collection, whose requests are all of one user. @internal */
+  of(sender: Sender): Collection<C> {
+    return new Collection(this.name, this.#requests.of(sender));
   }
 
   #path(id?: string): string {

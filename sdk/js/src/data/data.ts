@@ -39,8 +39,7 @@ export class Data<D extends Schema<D> = AnyDatabase> {
    * ```
    */
   commit(writes: readonly Write<D>[], call?: WriteCall): Promise<Committed> {
-    const sent = (writes as readonly { ifRev?: number }[]).map(({ ifRev, ...write }) => ({ ...write, if_rev: ifRev }));
-    return this.#requests.write({ method: "POST", path: "/v1/commit", body: { writes: sent } }, call);
+    return committed(this.#requests, writes, call);
   }
 
   /**
@@ -59,13 +58,18 @@ export class Data<D extends Schema<D> = AnyDatabase> {
     work: (tx: Transaction<D>) => Promise<R> | R,
     { attempts = ATTEMPTS, ...call }: { attempts?: number } & Call = {},
   ): Promise<R> {
-    return this.#requests.again(attempts, call, async (within) => {
-      const collection = (name: string) => this.collection(name as keyof D & string) as unknown as Collection<CollectionTypes>;
+    return this.#requests.again(attempts, call, async (within, requests) => {
+      const collection = (name: string) => new Collection<CollectionTypes>(name, requests);
       const transaction = new Transaction<D>(collection, within);
       const result = await work(transaction);
       const { writes } = transaction;
-      if (writes.length) await this.commit(writes, within);
+      if (writes.length) await committed(requests, writes, within);
       return result;
     });
   }
+}
+
+function committed<D extends Schema<D>>(requests: DataRequests, writes: readonly Write<D>[], call?: WriteCall): Promise<Committed> {
+  const sent = (writes as readonly { ifRev?: number }[]).map(({ ifRev, ...write }) => ({ ...write, if_rev: ifRev }));
+  return requests.write({ method: "POST", path: "/v1/commit", body: { writes: sent } }, call);
 }

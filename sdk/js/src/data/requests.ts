@@ -1,18 +1,37 @@
 import type { Call, WriteCall } from "../call.js";
 import { Problem } from "../problem.js";
-import { randomText, type Transport, type Wanted } from "../transport.js";
+import { randomText, type Sender, type Transport, type Wanted } from "../transport.js";
 
 /**
  * Reads and writes of documents. Every write has an idempotency key, so that a retry takes effect once. Every read names
  * the newest write of this client, so that it sees this write wherever the answer comes from. @internal
  */
 export class DataRequests {
+  readonly #newest: { mark?: string };
+
+  constructor(
+    readonly transport: Transport,
+    readonly sender?: Sender,
+    newest: { mark?: string } = {},
+  ) {
+    this.#newest = newest;
+  }
+
   /** The mark of the newest write, or of the newest state that an answer has shown. */
-  seq: string | undefined;
+  get seq(): string | undefined {
+    return this.#newest.mark;
+  }
 
-  constructor(readonly transport: Transport) {}
+  /** Returns requests that are all of one user: `sender`, or else the user of the first one. */
+  of(sender: Sender): DataRequests {
+    return new DataRequests(this.transport, this.sender ?? sender, this.#newest);
+  }
 
-  async read<T>(wanted: Wanted, call: Call = {}, again = true): Promise<T> {
+  async read<T>(wanted: Wanted, call?: Call): Promise<T> {
+    return this.of({}).#read(wanted, call);
+  }
+
+  async #read<T>(wanted: Wanted, call: Call = {}, again = true): Promise<T> {
     const asked = this.seq;
     const headers: Record<string, string> = asked ? { "X-Bunbase-At-Least": asked } : {};
     try {
@@ -22,7 +41,7 @@ export class DataRequests {
       this.#note(problem.body.seq);
       // a backup was restored: the write of this client does not exist any more, so the read begins a new history
       if (epochOf(this.seq) === epochOf(asked)) throw problem;
-      return this.read(wanted, call, false);
+      return this.#read(wanted, call, false);
     }
   }
 
@@ -31,12 +50,13 @@ export class DataRequests {
     return this.#sent({ ...wanted, headers, repeatable: true }, call);
   }
 
-  /** Runs `work` until its write meets no other change, within the time of one call. */
-  again<T>(attempts: number, call: Call, work: (within: Call) => Promise<T>): Promise<T> {
+  /** Runs `work` until its write meets no other change, within the time of one call. Its requests are of one user. */
+  again<T>(attempts: number, call: Call, work: (within: Call, requests: DataRequests) => Promise<T>): Promise<T> {
+    const requests = this.of({});
     return this.transport.within(call, async (deadline) => {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await work({ ...call, signal: deadline.signal, timeoutMs: Infinity });
+          return await work({ ...call, signal: deadline.signal, timeoutMs: Infinity }, requests);
         } catch (problem) {
           if (attempt >= attempts || !Problem.is(problem, "stale_revision")) throw problem;
           await deadline.pause(20 * 2 ** attempt * Math.random());
@@ -46,14 +66,14 @@ export class DataRequests {
   }
 
   #sent<T>(wanted: Wanted, call: Call): Promise<T> {
-    return this.transport.json(wanted, call, (headers) => this.#note(headers.get("X-Bunbase-Seq")));
+    return this.transport.json({ ...wanted, sender: this.sender }, call, (headers) => this.#note(headers.get("X-Bunbase-Seq")));
   }
 
   /** Keeps the newest mark. A mark of another epoch replaces it: the database was restored. */
   #note(mark: string | null): void {
     if (!mark) return;
     const [[epoch, seq], [lastEpoch, lastSeq]] = [mark.split("."), (this.seq ?? "").split(".")];
-    if (epoch !== lastEpoch || Number(seq) > Number(lastSeq)) this.seq = mark;
+    if (epoch !== lastEpoch || Number(seq) > Number(lastSeq)) this.#newest.mark = mark;
   }
 }
 

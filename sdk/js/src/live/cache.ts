@@ -1,9 +1,14 @@
 /** A place that keeps results and waiting writes between visits: IndexedDB, or another one of the app. */
 
+import { within } from "../deadline.js";
+import { readJson } from "../json.js";
 import { Problem } from "../problem.js";
 import type { Transport } from "../transport.js";
 
-/** Texts by key. Each promise may fail; the client then works without the cache. */
+/**
+ * Texts by key. Each promise may fail, or take longer than three seconds; the client then works without the cache. So it
+ * does beside a text that it cannot read.
+ */
 export interface LiveCache {
   get(key: string): Promise<string | undefined>;
   set(key: string, text: string): Promise<unknown>;
@@ -20,6 +25,23 @@ interface Stored {
 }
 
 const STORE = "texts";
+const PATIENCE_MS = 3000;
+/** Grows when a version of this package keeps results or writes in another shape. It reads no texts of another version. */
+const VERSION = 1;
+
+/** Returns the beginning of the keys of results or of writes, at a place of the feed. @internal */
+export function keyOf(kind: "result" | "write", place: string): string {
+  return `${kind}:${VERSION}:${place}:`;
+}
+
+/** Returns the value of a text of the cache, or undefined: everybody may have written there. @internal */
+export function valueOf(text: unknown): unknown {
+  try {
+    return readJson(text as string);
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Returns a cache in the browser's IndexedDB. It keeps results and waiting writes when the page is closed. Everybody who
@@ -81,9 +103,9 @@ export function indexedDBCache(name = "bunbase-live"): LiveCache {
 }
 
 /** Returns the value of a call of the cache, or undefined: a cache that fails is reported once, and changes nothing. @internal */
-export async function reported<T>(transport: Transport, work: Promise<T> | undefined): Promise<T | undefined> {
+export async function reported<T>(transport: Transport, call: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await work;
+    return await within({}, PATIENCE_MS, (deadline) => deadline.race(call()));
   } catch (cause) {
     const detail = "The cache of live queries failed, so nothing is kept for the next visit.";
     if (!failed.has(transport)) transport.report(new Problem({ code: "storage_failed", detail }, { cause }));

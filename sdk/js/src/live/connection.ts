@@ -26,7 +26,7 @@ const FAULTS: readonly number[] = [1002, 1007, 1008, 1009];
 /** The user of the connection: its messages, and what to do with those of the server. */
 export interface Host {
   readonly credentials: Credentials | undefined;
-  /** The project and the user: tabs of the same place share a connection. */
+  /** The project and the user: tabs of the same place share a connection, if they have the same session. */
   readonly place: string;
   begin(token: string | null): Sent & { t: "auth" };
   probe(): Sent;
@@ -142,14 +142,17 @@ export class Connection {
     this.#open();
   }
 
-  /** Finds the tab that has the connection, if tabs share one. */
+  /** Finds the tab that has the connection, if tabs share one. The user may change meanwhile: then another attempt follows. */
   async #share(): Promise<void> {
-    const { place, credentials } = this.host;
-    if (this.#tabs?.place !== place) this.#part();
-    if (!this.shares || this.#tabs || credentials?.shared === false) return;
+    const { credentials } = this.host;
+    // sessions that are kept apart may have other claims, although their user is the same
+    const place = () => `${this.host.place}:${credentials?.sharedAs ?? ""}`;
+    if (this.#tabs?.place !== place()) this.#part();
+    if (!this.shares || this.#tabs || (credentials && credentials.sharedAs === undefined)) return;
+    const asked = place();
     try {
       const { Tabs } = await import("./tabs.js");
-      if (this.#running) this.#tabs ??= new Tabs(place, () => this.restart());
+      if (this.#running && asked === place()) this.#tabs ??= new Tabs(asked, () => this.restart());
       await this.#tabs?.ready;
     } catch {
       this.#alone(); // the module cannot be loaded, or this page may not use locks

@@ -1,5 +1,6 @@
 /** Joins the machine and the connection: it performs effects, and calls those who listen to results and channels. */
 
+import type { Why } from "../auth/types.js";
 import { readJson, writeJson } from "../json.js";
 import { invalidValue, Problem, type ProblemBody } from "../problem.js";
 import { randomText, type Transport } from "../transport.js";
@@ -43,13 +44,14 @@ export class Feed implements Host {
   readonly #replies = new Map<number, (problem: Problem | undefined, offset: number | undefined) => void>();
   readonly #stateListeners = new Set<(state: LiveState) => void>();
   readonly #barriers = new Set<(at: string) => void>();
+  readonly #followers = new Set<(why: Why, changed: boolean) => void>();
   readonly #retries = new Map<Watch | Join, { timer: ReturnType<typeof setTimeout>; ms: number }>();
   #state: LiveState = "offline";
   #userId: string | undefined;
-  #known: Promise<void> | undefined;
   #lingering: ReturnType<typeof setTimeout> | undefined;
-  #stopListening: (() => void) | undefined;
+  #running = false;
   #closed = false;
+  readonly #stopFollowing: (() => void) | undefined;
 
   constructor(
     readonly transport: Transport,
@@ -58,6 +60,8 @@ export class Feed implements Host {
     shares: boolean,
   ) {
     this.connection = new Connection(this, target, transports, shares);
+    this.#userId = this.userId;
+    this.#stopFollowing = this.credentials?.follow((why) => this.#follow(why));
   }
 
   get credentials(): Transport["credentials"] {
@@ -74,7 +78,11 @@ export class Feed implements Host {
 
   /** The project and the user, for the keys of the cache and for other tabs. */
   get place(): string {
-    return `${this.transport.origin}:${this.transport.key}:${this.userId ?? ""}`;
+    return this.placeOf(this.userId);
+  }
+
+  placeOf(userId: string | undefined): string {
+    return `${this.transport.origin}:${this.transport.key}:${userId ?? ""}`;
   }
 
   /** The state of one result. */
@@ -91,6 +99,14 @@ export class Feed implements Host {
   onBarrier(listener: (at: string) => void): () => void {
     this.#barriers.add(listener);
     return () => void this.#barriers.delete(listener);
+  }
+
+  /**
+   * Calls `listener` with each change of the user or the tokens, before results are emptied and shown. `changed`: it is
+   * another user, or nobody. A storage with promises tells the user later; this is no change.
+   */
+  onUser(listener: (why: Why, changed: boolean) => void): void {
+    this.#followers.add(listener);
   }
 
   watch(what: Watched, listener: WatchListener, held?: Parameters<Machine["watch"]>[1]): Watch {
@@ -141,6 +157,7 @@ export class Feed implements Host {
 
   close(): void {
     this.#closed = true;
+    this.#stopFollowing?.();
     this.#stop();
     for (const { timer } of this.#retries.values()) clearTimeout(timer);
     this.#retries.clear();
@@ -172,22 +189,17 @@ export class Feed implements Host {
   #begin(effects: Effect[]): void {
     if (this.#closed) throw new Problem({ code: "aborted", detail: "This client was closed. Make another one." });
     clearTimeout(this.#lingering);
-    if (!this.#stopListening) {
-      // nothing of a user before who has left while nothing was watched
-      if (this.#known && this.#userId !== this.userId) this.#perform(this.machine.reset());
-      this.#userId = this.userId;
-      // a storage with promises tells the user later; this is no change
-      this.#known = this.credentials?.ready.then(() => void (this.#userId = this.userId));
-      this.#stopListening = this.credentials?.listen(() => this.#follow()) ?? (() => {});
-      this.connection.start();
-    }
+    this.#running = true;
+    this.connection.start();
     this.#perform(effects);
   }
 
   /** The user or the token has changed. */
-  #follow(): void {
-    if (this.userId === this.#userId) return void this.connection.renew(false);
+  #follow(why: Why): void {
+    const changed = why !== "initial" && this.userId !== this.#userId;
     this.#userId = this.userId;
+    for (const hear of this.#followers) hear(why, changed);
+    if (!changed) return void this.connection.renew(false);
     this.#reject("The user has signed out or changed.");
     // a new connection, so that no message of the user before can arrive among those of the new one
     const shown = this.machine.reset();
@@ -274,14 +286,13 @@ export class Feed implements Host {
   /** Ends a connection that nobody needs, a moment later: a page that changes its view needs it again at once. */
   #linger(): void {
     clearTimeout(this.#lingering);
-    if (this.#listeners.size || this.#replies.size || !this.#stopListening) return;
+    if (this.#listeners.size || this.#replies.size || !this.#running) return;
     this.#lingering = setTimeout(() => this.#stop(), LINGER_MS);
   }
 
   #stop(): void {
     clearTimeout(this.#lingering);
-    this.#stopListening?.();
-    this.#stopListening = undefined;
+    this.#running = false;
     this.connection.stop();
     this.machine.closed();
     this.#tellState();

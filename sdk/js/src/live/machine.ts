@@ -102,6 +102,7 @@ export class Machine {
 
   /** Asks for the whole result again, after a problem. */
   again(what: Watch | Join): Effect[] {
+    if (!what.problem) return []; // another user has begun meanwhile
     what.problem = undefined;
     if ("what" in what) return this.watches.has(what) ? this.#asked(what) : [];
     return this.joins.has(what) ? this.#joined(what) : [];

@@ -1,14 +1,20 @@
 /**
  * The queue of writes. One after the other is sent, each with its idempotency key, so that it may be sent again after a
  * lost answer or a restart of the app. A write leaves when it was refused, or when all results contain it.
+ *
+ * Each write is of one user. When this user signs out, or another one signs in, it ends: its promise is rejected with
+ * `aborted`, and it is never sent later. When the session expires, it waits for the same user; so do the writes of an
+ * earlier visit, whose end nobody could hear of. The promise of a write that is on its way tells what became of it.
  */
 
 import type { Collection } from "../data/collection.js";
 import type { CollectionTypes } from "../data/types.js";
+import type { Why } from "../auth/types.js";
 import { readJson, writeJson } from "../json.js";
+import { isObject } from "../local.js";
 import { Problem } from "../problem.js";
 import { randomText } from "../transport.js";
-import { type LiveCache, reported } from "./cache.js";
+import { keyOf, type LiveCache, reported, valueOf } from "./cache.js";
 import { type Feed, guarded, queueFull } from "./feed.js";
 import type { LocalWrite } from "./overlay.js";
 
@@ -20,7 +26,10 @@ const SYNC_MS = 10_000;
 /** The server remembers idempotency keys for 24 hours. */
 const REPEATABLE_MS = 23 * 3_600_000;
 const PASSING: readonly number[] = [429, 500, 502, 503, 504];
-const PASSING_CODES: readonly string[] = ["network", "timeout", "idempotency_busy"];
+const PASSING_CODES: readonly string[] = ["network", "timeout", "idempotency_busy", "aborted"];
+const OPS: readonly unknown[] = ["create", "put", "patch", "delete"];
+const ENDED = "The user has signed out or changed.";
+const UNKNOWN = "It is not known whether this write took effect, because its answer was lost.";
 
 /** A write that the server has refused, after its effect was shown. */
 export type RefusedListener = (write: Pick<LocalWrite, "op" | "collection" | "id" | "data">, problem: Problem) => unknown;
@@ -29,16 +38,19 @@ type Waiter = { resolve(document: unknown): void; reject(problem: Problem): void
 
 /** @internal */
 export class Outbox {
-  /** All writes that the results do not contain yet, in order. */
+  /** All writes of the present user that the results do not contain yet, in order. */
   writes: LocalWrite[] = [];
+  /** Writes of a user whose session has expired. */
+  #aside: LocalWrite[] = [];
   readonly #waiters = new Map<string, Waiter>();
   readonly #sizes = new Map<string, number>();
   #working: object | undefined;
   #pause: { timer: ReturnType<typeof setTimeout>; end(): void } | undefined;
   #failures = 0;
-  #loaded: Promise<void> = Promise.resolve();
-  #userId: string | undefined;
-  readonly #stopListening: (() => void) | undefined;
+  #loaded: Promise<void>;
+  /** True since the storage has told the user. */
+  #known: boolean;
+  readonly #flying = new Set<LocalWrite>();
 
   constructor(
     readonly feed: Feed,
@@ -50,10 +62,8 @@ export class Outbox {
   ) {
     feed.onBarrier((at) => this.#settle((mark) => reached(mark, at)));
     feed.onState((state) => state === "offline" || this.#pause?.end());
-    this.#userId = feed.userId;
-    // a storage with promises tells the user later; this is no change
-    void feed.credentials?.ready.then(() => (this.#userId = feed.userId));
-    this.#stopListening = feed.credentials?.listen(() => this.#follow());
+    feed.onUser((why, changed) => changed && this.#follow(why));
+    this.#known = !feed.credentials || feed.userId !== undefined;
     this.#loaded = this.#load();
   }
 
@@ -61,67 +71,88 @@ export class Outbox {
   async add(made: Pick<LocalWrite, "op" | "collection" | "id" | "conditions"> & { data?: unknown }): Promise<unknown> {
     const text = made.data === undefined ? undefined : writeJson(made.data);
     const data = text === undefined ? undefined : (readJson(text) as Record<string, unknown>);
-    const write: LocalWrite = { ...made, data, key: randomText(), at: new Date().toISOString(), sent: false };
+    const of = this.#known ? { userId: this.feed.userId } : {};
+    const write: LocalWrite = { ...made, data, key: randomText(), at: new Date().toISOString(), sent: false, ...of };
     const bytes = [...this.#sizes.values()].reduce((sum, size) => sum + size, text?.length ?? 0);
     if (this.writes.length >= MOST_WRITES || bytes > MOST_BYTES) throw queueFull(MOST_WRITES);
     this.#sizes.set(write.key, text?.length ?? 0);
     this.writes.push(write);
     const answer = new Promise<unknown>((resolve, reject) => this.#waiters.set(write.key, { resolve, reject }));
     this.changed(write.collection);
-    void this.#store(write);
+    if (this.#known) void this.#store(write);
     void this.#work();
     return answer;
   }
 
+  /** Writes that wait are kept for the next visit, if there is a cache. */
   close(): void {
-    this.#stopListening?.();
-    this.#stop("The client was closed.");
+    this.#halt();
+    this.writes = this.#aside = [];
+    const detail = this.cache ? "The client was closed. The next visit sends the write." : "The client was closed.";
+    for (const { reject } of this.#waiters.values()) reject(new Problem({ code: "aborted", detail }));
+    this.#waiters.clear();
   }
 
-  /** After another user has begun, the writes of the user before are never sent. */
-  #follow(): void {
+  /** Another user has begun, or nobody. Results are emptied after this. */
+  #follow(why: Why): void {
     const { userId } = this.feed;
-    if (userId === this.#userId) return;
-    this.#userId = userId;
-    this.#stop("The user has signed out or changed.");
+    const expired = userId === undefined && (why === "expired" || why === "other_tab");
+    const all = [...this.#aside, ...this.writes].filter(({ mark }) => mark === undefined);
+    this.#halt();
+    this.writes = all.filter((write) => write.userId === userId);
+    this.#aside = all.filter((write) => write.userId !== userId && expired);
+    for (const write of all) if (write.userId !== userId && !expired) this.#end(write);
     this.#loaded = this.#load();
   }
 
-  #stop(detail: string): void {
+  #halt(): void {
     this.#working = undefined;
     this.#pause?.end();
     this.#failures = 0;
-    const [writes, waiters] = [this.writes, [...this.#waiters.values()]];
-    this.writes = [];
-    this.#waiters.clear();
-    this.#sizes.clear();
-    for (const name of new Set(writes.map(({ collection }) => collection))) this.changed(name);
-    for (const { reject } of waiters) reject(new Problem({ code: "aborted", detail }));
   }
 
-  /** Takes the writes of the present user that an earlier visit has left. */
+  /** Ends a write with its user. */
+  #end(write: LocalWrite): void {
+    this.#sizes.delete(write.key);
+    const waiter = this.#waiters.get(write.key);
+    // nobody was told of its end, or its answer is still to come
+    if (!waiter || this.#flying.has(write)) return;
+    this.#forget(write);
+    waiter.reject(new Problem({ code: "aborted", detail: write.sent ? `${ENDED} ${UNKNOWN}` : ENDED }));
+  }
+
+  #forget({ key, userId }: LocalWrite): void {
+    const { cache, feed } = this;
+    this.#sizes.delete(key);
+    this.#waiters.delete(key);
+    if (cache) void reported(feed.transport, () => cache.delete(keyOf("write", feed.placeOf(userId)) + key));
+  }
+
+  /** Takes the writes of the present user that an earlier visit has left, and sends what waits. */
   async #load(): Promise<void> {
     const { cache, feed } = this;
-    if (!cache) return;
     await feed.credentials?.ready;
-    const userId = (this.#userId = feed.userId);
-    const texts = await reported(feed.transport, cache.list(this.#prefix));
-    if (userId !== feed.userId || !texts) return;
+    const { userId } = feed;
+    if (!this.#known) {
+      this.#known = true;
+      for (const write of this.writes) void this.#store(Object.assign(write, { userId }));
+    }
+    const texts: unknown = cache && (await reported(feed.transport, () => cache.list(keyOf("write", feed.place))));
+    if (userId !== feed.userId) return;
     const known = new Set(this.writes.map(({ key }) => key));
-    const found = texts.map((text) => readJson(text) as LocalWrite).filter(({ key }) => !known.has(key));
-    found.sort((one, other) => (one.at < other.at ? -1 : 1));
-    for (const write of found) this.#sizes.set(write.key, writeJson(write.data ?? null).length);
-    this.writes = [...found, ...this.writes];
-    for (const name of new Set(found.map(({ collection }) => collection))) this.changed(name);
+    const found = (Array.isArray(texts) ? texts : []).map(valueOf).filter(isWrite);
+    const mine = found.filter((write) => write.userId === userId && !known.has(write.key));
+    mine.sort((one, other) => (one.at < other.at ? -1 : 1));
+    for (const write of mine) this.#sizes.set(write.key, writeJson(write.data ?? null).length);
+    this.writes = [...mine, ...this.writes];
+    for (const name of new Set(mine.map(({ collection }) => collection))) this.changed(name);
     void this.#work();
   }
 
-  get #prefix(): string {
-    return `write:${this.feed.place}:`;
-  }
-
   async #store(write: LocalWrite): Promise<void> {
-    await reported(this.feed.transport, this.cache?.set(this.#prefix + write.key, writeJson(write)));
+    const { cache, feed } = this;
+    const [key, text] = [keyOf("write", feed.placeOf(write.userId)) + write.key, writeJson(write)];
+    if (cache) await reported(feed.transport, () => cache.set(key, text));
   }
 
   /** Sends one write after the other. */
@@ -131,36 +162,44 @@ export class Outbox {
     await this.#loaded;
     for (let write = this.#next(); write && working === this.#working; write = this.#next()) {
       if (write.sent && Date.now() - Date.parse(write.at) > REPEATABLE_MS) {
-        this.#refuse(write, new Problem({ code: "timeout", detail: "It is not known whether this write took effect: its answer was lost a day ago." }));
+        this.#refuse(write, new Problem({ code: "timeout", detail: `${UNKNOWN} This was a day ago.` }));
         continue;
       }
       if (!write.sent) {
         write.sent = true;
         this.changed(write.collection);
         await this.#store(write);
+        if (working !== this.#working) break;
       }
-      try {
-        const answer = await this.#send(write);
-        if (working !== this.#working) return;
-        this.#failures = 0;
-        this.#answered(write, answer);
-      } catch (problem) {
-        if (working !== this.#working) return;
-        if (!Problem.is(problem)) throw problem;
-        if (problem.code === "aborted") return; // the user has changed; `reset` follows
-        if (PASSING.includes(problem.status) || PASSING_CODES.includes(problem.code)) await this.#later(problem.retryAfterMs);
-        else this.#refuse(write, problem);
-      }
+      await this.#fly(write, working);
     }
     if (working === this.#working) this.#working = undefined;
+  }
+
+  async #fly(write: LocalWrite, working: object): Promise<void> {
+    this.#flying.add(write);
+    try {
+      this.#answered(write, await this.#send(write).finally(() => this.#flying.delete(write)));
+      if (working === this.#working) this.#failures = 0;
+    } catch (problem) {
+      if (!Problem.is(problem)) throw problem;
+      const passes = PASSING.includes(problem.status) || PASSING_CODES.includes(problem.code);
+      if (working === this.#working) return passes ? await this.#later(problem.retryAfterMs) : this.#refuse(write, problem);
+      // its user is back, or may come back: it is sent again
+      if (this.writes.includes(write) || this.#aside.includes(write)) return;
+      if (!passes) return this.#refuse(write, problem);
+      const waiter = this.#waiters.get(write.key);
+      if (waiter) this.#forget(write);
+      waiter?.reject(new Problem({ code: "aborted", detail: `${ENDED} ${UNKNOWN}` }));
+    }
   }
 
   #next(): LocalWrite | undefined {
     return this.writes.find(({ mark }) => mark === undefined);
   }
 
-  async #send({ op, collection, id, data = {}, key, conditions }: LocalWrite): Promise<unknown> {
-    const target = this.collection(collection);
+  async #send({ op, collection, id, data = {}, key, conditions, userId }: LocalWrite): Promise<unknown> {
+    const target = this.collection(collection).of({ userId });
     const call = { ...conditions, idempotencyKey: key, retries: 0 };
     if (op === "create") return target.create({ ...data, _id: id }, call);
     if (op === "delete") return target.delete(id, call);
@@ -168,12 +207,12 @@ export class Outbox {
   }
 
   #answered(write: LocalWrite, answer: unknown): void {
+    this.#waiters.get(write.key)?.resolve(answer);
+    this.#forget(write);
+    this.#aside = this.#aside.filter((one) => one !== write);
+    if (!this.writes.includes(write)) return; // its user has gone
     // the newest mark of the client is that of this write, or of a later state
     const mark = (write.mark = this.collection(write.collection).requests.seq ?? "");
-    void reported(this.feed.transport, this.cache?.delete(this.#prefix + write.key));
-    this.#sizes.delete(write.key);
-    this.#waiters.get(write.key)?.resolve(answer);
-    this.#waiters.delete(write.key);
     this.changed(write.collection);
     const { machine } = this.feed;
     const watched = [...machine.watches].some(({ what, problem }) => !problem && collectionOf(what) === write.collection);
@@ -199,11 +238,9 @@ export class Outbox {
 
   #refuse(write: LocalWrite, problem: Problem): void {
     this.writes = this.writes.filter((one) => one !== write);
-    void reported(this.feed.transport, this.cache?.delete(this.#prefix + write.key));
-    this.#sizes.delete(write.key);
-    this.changed(write.collection);
     const waiter = this.#waiters.get(write.key);
-    this.#waiters.delete(write.key);
+    this.#forget(write);
+    this.changed(write.collection);
     if (waiter) waiter.reject(problem);
     else this.tell(write, problem); // it is of an earlier visit
   }
@@ -223,6 +260,14 @@ export class Outbox {
       this.#pause = { timer: setTimeout(end, afterMs), end };
     });
   }
+}
+
+/** True if a value of the cache is a write. */
+function isWrite(value: unknown): value is LocalWrite {
+  if (!isObject(value)) return false;
+  const { key, op, collection, id, data, conditions, at, sent } = value;
+  const isNamed = [key, collection, id].every((one) => typeof one === "string") && !Number.isNaN(Date.parse(String(at)));
+  return isNamed && OPS.includes(op) && (data === undefined || isObject(data)) && isObject(conditions) && typeof sent === "boolean";
 }
 
 function placeOf({ collection, id }: LocalWrite): string {

@@ -20,6 +20,8 @@ export interface LocalWrite {
   readonly conditions: { readonly ifRev?: number | undefined; readonly ifAbsent?: boolean | undefined };
   /** When the write was made, as RFC 3339. */
   readonly at: string;
+  /** The user who made it; nobody else sends it. It is missing as long as the storage has not told the user. */
+  userId?: string | undefined;
   /** True since the first attempt to send it. */
   sent: boolean;
   /** `X-Bunbase-Seq` of the answer. */

@@ -1,8 +1,9 @@
 /** The results that an app sees: one view for each query, shared by all who watch it. */
 
 import { readJson, writeJson } from "../json.js";
+import { isObject } from "../local.js";
 import { Problem } from "../problem.js";
-import { type LiveCache, reported } from "./cache.js";
+import { keyOf, type LiveCache, reported, valueOf } from "./cache.js";
 import { checkedSize, type Feed, guarded, type LiveState, type WatchListener } from "./feed.js";
 import type { Watch } from "./machine.js";
 import type { Outbox } from "./outbox.js";
@@ -45,7 +46,7 @@ export class Views {
     readonly outbox: () => Outbox,
     readonly cache: LiveCache | undefined,
   ) {
-    void reported(feed.transport, cache?.trim("result:", MOST_SAVED_RESULTS));
+    if (cache) void reported(feed.transport, () => cache.trim("result:", MOST_SAVED_RESULTS));
   }
 
   /** Returns the name of a query. Throws a Problem if it cannot be sent. */
@@ -191,15 +192,20 @@ class View implements WatchListener {
   async #restore(cache: LiveCache): Promise<void> {
     const { feed } = this.views;
     await feed.credentials?.ready;
-    const text = await reported(feed.transport, cache.get(this.#key));
+    let [text, key]: [unknown, string?] = [undefined];
+    // the user may change while the cache is asked
+    while (key !== this.#key && !this.#ended) {
+      const asked = (key = this.#key);
+      text = await reported(feed.transport, () => cache.get(asked));
+    }
     if (this.#ended) return;
-    const held = text === undefined ? undefined : (readJson(text) as Pick<Watch, "docs" | "n" | "at" | "group">);
+    const held = heldOf(text);
     this.#watch = feed.watch(this.what, this, held);
     if (held) this.shown(this.#watch);
   }
 
   get #key(): string {
-    return `result:${this.views.feed.place}:${this.name}`;
+    return keyOf("result", this.views.feed.place) + this.name;
   }
 
   /** Keeps what the server has said, without local writes: those are kept by themselves. */
@@ -207,8 +213,19 @@ class View implements WatchListener {
     clearTimeout(this.#saving);
     this.#saving = undefined;
     const { at, group } = this.#watch ?? {};
-    if (!this.#standing || !at || !group) return;
-    const text = writeJson({ ...this.#standing, at, group });
-    if (text.length <= MOST_SAVED_BYTES) void reported(this.views.feed.transport, this.views.cache?.set(this.#key, text));
+    const { cache, feed } = this.views;
+    if (!cache || !this.#standing || !at || !group) return;
+    const [key, text] = [this.#key, writeJson({ ...this.#standing, at, group })];
+    if (text.length <= MOST_SAVED_BYTES) void reported(feed.transport, () => cache.set(key, text));
   }
+}
+
+/** Returns a result that the cache has kept, if it is one. */
+function heldOf(text: unknown): Pick<Watch, "docs" | "n" | "at" | "group"> | undefined {
+  const held = text === undefined ? undefined : valueOf(text);
+  if (!isObject(held)) return undefined;
+  const { docs, n, at, group } = held;
+  const isResult = Array.isArray(docs) && docs.every((one) => isObject(one) && typeof one._id === "string");
+  const isWhole = typeof at === "string" && typeof group === "string" && (n === undefined || Number.isInteger(n));
+  return isResult && isWhole ? { docs: docs as LiveDocument[], n: n as number | undefined, at, group } : undefined;
 }

@@ -49,7 +49,7 @@ export function useQuery<C extends CollectionTypes, const S extends string = nev
 ): QueryState<Found<C, S>> {
   const text = query && writeJson(query);
   const { credentials } = collection.requests.transport;
-  const subscribe = useCallback((changed: () => void) => credentials?.listen(changed) ?? (() => {}), [credentials]);
+  const subscribe = useCallback((changed: () => void) => credentials?.follow(changed) ?? (() => {}), [credentials]);
   const userId = useSyncExternalStore(subscribe, () => credentials?.userId, () => undefined);
   const asked = useRef(query);
   asked.current = query;

@@ -25,7 +25,7 @@ SHARED: Final = "All users share this limit, and one user can have at most as mu
 
 
 class Weight(msgspec.Struct, frozen=True):
-    """What a group uses, and the user for whom it is counted.
+    """The use of limits by a group, and the user for whom it is counted.
 
     `held`: the bytes of the bodies that it holds now. `total`: the bytes of its whole result, without `slim`.
     `unfiled`: its collection, "" if it is filed under a value.
