@@ -47,7 +47,7 @@ LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose fi
 PUBLIC: Final = re.compile(
     r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE
 )
-# most bytes of an app that imports the whole entry, minified and gzipped; decisions 0071, 0095 and 0096 have the reasons
+# most bytes of an app that imports the whole entry, minified and gzipped; reasons: decisions 0071, 0095 and 0096
 BYTES: Final = {
     "index": 9_060,
     "auth/index": 6_820,
