@@ -64,6 +64,7 @@ NO_JSON = {
     "oauth-clients",
     "users",
     "auth",
+    "channels",
     "collections",
     "completion",
     "indexes",
