@@ -48,7 +48,7 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], ends: 
 
 
 async def until_stopping(request: Incoming, news: AsyncIterator[T]) -> AsyncGenerator[T, None]:
-    """Yield each item of an endless iterator, and end when the server stops. What is being sent then is sent whole."""
+    """Yield each item of an endless iterator, and end when the server stops, after the item that is being sent."""
     waiting: asyncio.Task[Any] | None = None
     stopped = asyncio.Event()
 
