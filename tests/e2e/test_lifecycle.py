@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,24 @@ def a_project(dev: Instance) -> tuple[Path, dict[str, str]]:
 
 def test_ctrl_c_ends_every_process(dev: Instance) -> None:
     dev.start()
-    folder, _ = a_project(dev)
+    folder, key = a_project(dev)
     dev.bunbase("deploy", cwd=folder)
     dev.bunbase("invoke", "hello", cwd=folder)
     process = dev.processes.pop("dev")
     below = descendants(process.pid)
+    with socket.create_connection(("127.0.0.1", dev.port), 20) as follower:
+        sent = "".join(f"{name}: {value}\r\n" for name, value in key.items())
+        follower.sendall(f"GET /v1/changes?wait_seconds=30 HTTP/1.1\r\nhost: test\r\n{sent}\r\n".encode())
+        for _ in range(3):  # then the server has read the request of the follower too
+            dev.http.get("/v1/changes", headers=key).raise_for_status()
 
-    process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
 
+        answer = follower.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert answer.endswith(b'{"items":[],"next":0}')
     assert process.wait(20) == 0, dev.log()
+    assert "Cancel" not in dev.log()  # uvicorn logs so if it has waited in vain for a request
     assert len(below) > 3  # PostgreSQL and its helpers, the zygote, a worker
     assert not [pid for pid in below if alive(pid)]
     assert "Traceback" not in dev.log()

@@ -123,6 +123,18 @@ def test_a_call_in_the_name_of_an_empty_id_is_refused() -> None:
         client.as_user("")
 
 
+async def test_a_live_query_in_the_name_of_a_user_is_refused_before_anything_is_sent() -> None:
+    with Client("http://bunbase.test", "sk_1") as client:
+        posts = client.as_user("usr_1").data.collection("posts")
+        for live in (posts.live, lambda: posts.live_document("first")):
+            with pytest.raises(Problem, match="no live queries") as refused:
+                live()
+            assert refused.value.code == "not_supported"
+    async with AsyncClient("http://bunbase.test", "sk_1") as other:
+        with pytest.raises(Problem, match="no live queries"):
+            other.as_user("usr_1").data.collection("posts").live()
+
+
 @pytest.mark.parametrize(
     ("key", "project", "told"),
     [

@@ -44,12 +44,13 @@ def test_messages_are_told_once_and_a_gap_is_closed_by_joining_again() -> None:
     assert mended == [(6, False), (7, False), (8, False)]
 
 
-def test_lost_messages_are_told_with_the_next_one_or_alone() -> None:
+def test_lost_messages_are_told_with_the_next_one() -> None:
     held = HeldChannel("rooms/7", None, None)
     heard(held, joined(4))
 
     assert heard(held, joined(9, 8, 9, lost=True)) == [(8, True), (9, False)]
-    assert heard(held, joined(2, epoch="other", lost=True), message(3)) == [(None, True), (3, False)]
+    assert heard(held, joined(2, epoch="other", lost=True)) == []
+    assert heard(held, joined(2, epoch="other"), message(3), message(4)) == [(3, True), (4, False)]
 
 
 def test_members_are_told_if_they_have_changed_and_as_a_number_above_500() -> None:

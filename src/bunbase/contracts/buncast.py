@@ -19,6 +19,7 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.live_usage import LiveUsage
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.rpc.wire import waits_for_news
 
 MAX_PATTERNS: Final = 100
 MAX_NAME_BYTES: Final = 200
@@ -252,6 +253,7 @@ class Buncast(LiveUsage, Protocol):
         """
         ...
 
+    @waits_for_news
     def deliver(self, edge: str) -> AsyncIterator[tuple[ChannelEvent, ...]]:
         """Yield the events of all subscriptions of this edge, in order. The first item is empty: the stream is open.
 

@@ -34,6 +34,7 @@ from bunbase.contracts.service_accounts import (
 )
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.mail.letters import DevMail
+from bunbase.pkg.rpc.wire import waits_for_news
 
 UNLIMITED: Final = KeyLimits()
 
@@ -387,6 +388,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         """Return the mails of this room in the mailbox of dev mode; see `BunAuth.dev_mails`."""
         ...
 
+    @waits_for_news
     def revocations(self) -> AsyncIterator[Revocation]:
         """Yield earlier revocations of keys and projects that caches may still hold, then READY, then each new one."""
         ...

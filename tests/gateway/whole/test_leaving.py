@@ -1,16 +1,19 @@
-"""When a client disconnects, its query ends, in both lanes."""
+"""When a client disconnects, its query ends, in both lanes. When the server stops, calls that wait for news end."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bunbase.gateway.settings import GatewaySettings
 from tests.bundoc.endless import made_endless
+from tests.gateway.door import FakeFunctions
 from tests.gateway.lanes import KEY, request, served
-from tests.gateway.others import BAKERY
+from tests.gateway.others import BAKERY, FakeBunAuth
 from tests.pkg.waiting import eventually
 
 SOON = 5.0  # without a stop the query would run for a minute
@@ -50,3 +53,44 @@ async def test_a_client_that_disconnects_stops_waiting_for_changes(tmp_path: Pat
             await eventually(lambda: door.service.documents.engine.waiters.count == 1)
 
         await eventually(lambda: door.service.documents.engine.waiters.count == 0, SOON)
+
+
+async def test_a_stopping_server_answers_a_client_that_waits_for_changes_with_an_empty_page(tmp_path: Path) -> None:
+    async with served(tmp_path) as door:
+        await door.warm()
+        reader, writer = await asyncio.open_connection(*door.address)
+        writer.write(request("GET /v1/changes?since=1&wait_seconds=30", KEY))
+        await eventually(lambda: door.service.documents.engine.waiters.count == 1)
+
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(b'{"items":[],"next":1}')
+
+
+class QuietFunctions(FakeFunctions):
+    """Its log never has a line. `waiting`: a client follows the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = asyncio.Event()
+
+    async def follow_logs(self, *_: Any) -> AsyncIterator[None]:
+        yield None
+        self.waiting.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_stopping_server_ends_the_stream_of_a_client_that_follows_a_log(tmp_path: Path) -> None:
+    functions = QuietFunctions()
+    async with served(tmp_path, functions=functions) as door:
+        reader, writer = await asyncio.open_connection(*door.address)
+        writer.write(
+            request(f"GET /api/projects/{BAKERY}/logs?follow=true", f"authorization: Bearer {FakeBunAuth().token()}")
+        )
+        await asyncio.wait_for(functions.waiting.wait(), SOON)
+
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(b"\r\n0\r\n\r\n")  # the end of the body in chunks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 
 from bunbase.pkg import context
 from bunbase.pkg.cursors import InvalidCursor
-from bunbase.pkg.errors import CODES, DeadlineExceeded, Forbidden, Internal, Unreachable
+from bunbase.pkg.errors import CODES, DeadlineExceeded, Forbidden, Internal, Problem, Unreachable
 from bunbase.pkg.passwords import SignInBusy
 from bunbase.pkg.rpc import wire
 from bunbase.pkg.rpc.client import CALL_SECONDS
@@ -291,3 +292,25 @@ async def test_an_expired_service_token_is_refused_even_if_it_is_cached(shelves:
 
 def test_every_registered_problem_is_defined_in_bunbase() -> None:
     assert all(kind.__module__.startswith("bunbase.") for kind in CODES.values())
+
+
+async def test_a_stopping_process_ends_calls_that_only_wait_for_news(
+    shelves: Shelves, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with AsyncExitStack() as callers:
+        async with serving_library(shelves) as address:
+            library = await callers.enter_async_context(calling(address))
+            ringing = library.ring()
+            await anext(ringing)
+            waiting = asyncio.create_task(library.wait_forever())
+            await shelves.waiting.wait()
+
+        with pytest.raises(Unreachable, match="broke off"):
+            async for _ in ringing:
+                pass
+        with pytest.raises(Problem) as ended:
+            await waiting
+
+    assert (ended.value.status, ended.value.code) == (503, "stopping")
+    assert (shelves.listeners, shelves.left.is_set()) == (0, True)
+    assert "Cancel" not in caplog.text  # uvicorn logs so if it has waited in vain

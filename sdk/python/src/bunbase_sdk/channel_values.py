@@ -10,8 +10,7 @@ from typing import Any
 class HeardMessage:
     """A message of a channel. `sender`: the id of the user who published it, or None. `at`: the time, in RFC 3339.
 
-    `lost`: messages before this one were lost, because the channel does not keep them for so long. If no message
-    follows the lost ones, one without `at` and `data` tells of the loss.
+    `lost`: messages before this one may be lost, because the channel does not keep them for so long.
     """
 
     offset: int

@@ -23,7 +23,9 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.errors import Stopping
 from bunbase.pkg.http import Cursor, IdempotencyKey, Injected, Limit
+from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.idempotency import sent_key
 from bunbase.pkg.media import JSON
 from bunbase.pkg.openapi import answers, reads
@@ -333,12 +335,17 @@ async def list_changes(
 
     `seq` has no gaps. `depth` is the number of triggered function runs in a row that led to the change; it is left out
     if there were none. `before` is the document before an update or delete, if the collection has `before_images`; a
-    page with such documents may be shorter than `limit`. After 410 `resync_required`, remember `last` of the problem,
+    page with such documents may be shorter than `limit`. If the server stops, it waits no longer for changes, and
+    `items` may be empty before `wait_seconds` have passed. After 410 `resync_required`, remember `last` of the problem,
     read the collections again, and continue with `since=<last>`.
     """
     check_query(request, ("since", "limit", "wait_seconds"))
-    changes = bundoc.changes(operator, since, limit, wait_seconds)
-    return Response(_shown(await while_connected(request.receive, changes)), media_type=JSON)
+    waiting = bundoc.changes(operator, since, limit, wait_seconds)
+    try:
+        changes = await while_connected(request.receive, waiting, ends=incoming(request.scope))
+    except Stopping:
+        changes = await bundoc.changes(operator, since, limit, 0.0)
+    return Response(_shown(changes), media_type=JSON)
 
 
 def _shown(changes: Changes) -> bytes:

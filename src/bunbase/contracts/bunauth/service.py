@@ -54,6 +54,7 @@ from bunbase.contracts.bunauth.tokens import (
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
+from bunbase.pkg.rpc.wire import waits_for_news
 
 
 class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, PageSignIns, Protocol):
@@ -445,6 +446,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         """
         ...
 
+    @waits_for_news
     def revocations(self) -> AsyncIterator[Revocation]:
         """Yield all earlier revocations of sessions and tokens that have not expired, then READY, then each new one."""
         ...

@@ -17,6 +17,7 @@ import msgspec
 
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.rpc.wire import waits_for_news
 
 MAX_LIMIT: Final = 500
 MAX_DOCUMENTS: Final = 1000  # in the result of a query without `limit`
@@ -152,6 +153,7 @@ LiveEvent = Started | Diff | Check | Barrier | Ended
 class Live(Protocol):
     """The part of Bundoc's contract for live queries. Each call takes its project from the Caller."""
 
+    @waits_for_news
     def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
         """Yield the events of all watches of this edge, in order. The first item is empty: the stream is open.
 

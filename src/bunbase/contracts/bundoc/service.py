@@ -20,6 +20,7 @@ from bunbase.contracts.bundoc.documents import (
 )
 from bunbase.contracts.bundoc.live import Live
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.rpc.wire import waits_for_news
 
 
 class Bundoc(Backups, Live, Protocol):
@@ -72,6 +73,7 @@ class Bundoc(Backups, Live, Protocol):
         """
         ...
 
+    @waits_for_news
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         """Return changes of documents after `since`, oldest first. If there are none, wait up to `wait_seconds`.
 

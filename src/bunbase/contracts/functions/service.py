@@ -24,6 +24,7 @@ from bunbase.contracts.functions.triggers import (
 from bunbase.contracts.functions.usage import FunctionStats, Usage
 from bunbase.contracts.functions.variables import Variable, Variables
 from bunbase.contracts.functions.walks import FunctionWalks
+from bunbase.pkg.rpc.wire import waits_for_news
 
 
 class Functions(HookRuns, FunctionWalks, Protocol):
@@ -86,6 +87,7 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         """
         ...
 
+    @waits_for_news
     def follow_logs(
         self, caller: Caller, name: str | None, after: int | None, which: LogFilter | None = None
     ) -> AsyncIterator[LogLine | None]:

@@ -30,6 +30,7 @@ from bunbase.contracts.tenant_auth.signing_keys import UserSigningKeys
 from bunbase.contracts.tenant_auth.signups import SignupDetails, UserSignups
 from bunbase.contracts.tenant_auth.transfers import UserTransfers
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.pkg.rpc.wire import waits_for_news
 
 
 class TenantAuth(
@@ -194,6 +195,7 @@ class TenantAuth(
         """Delete every user and session of a destroyed project. Idempotent."""
         ...
 
+    @waits_for_news
     def revocations(self) -> AsyncIterator[Revocation]:
         """Yield earlier revocations of sessions and user versions whose access tokens have not expired, then READY,
         then each new one."""

@@ -18,9 +18,11 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.path_parameters import FunctionName
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.closing_stream import ClosingStream
+from bunbase.pkg.connected import until_stopping
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.moments import EXAMPLE, read_moment
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.openapi import answers
@@ -84,7 +86,7 @@ async def read_function_logs(
     which = LogFilter(level, q, _time("since", since), _time("until", until), invocation, version)
     if not follow:
         return Response(await functions.logs(member, name, limit, cursor, which))
-    return await _followed(functions.follow_logs(member, name, _behind(request, after), which))
+    return await _followed(request, functions.follow_logs(member, name, _behind(request, after), which))
 
 
 @get(
@@ -112,7 +114,7 @@ async def read_logs(
     which = LogFilter(level, q, _time("since", since), _time("until", until), invocation)
     if not follow:
         return Response(await functions.logs(member, None, limit, cursor, which))
-    return await _followed(functions.follow_logs(member, None, _behind(request, after), which))
+    return await _followed(request, functions.follow_logs(member, None, _behind(request, after), which))
 
 
 def _time(name: str, sent: str | None) -> datetime | None:
@@ -125,7 +127,8 @@ def _time(name: str, sent: str | None) -> datetime | None:
         raise InvalidInput.at(f"/{name}", f"Send a time in RFC 3339 with a time zone, for example {EXAMPLE}.") from None
 
 
-async def _followed(lines: AsyncIterator[LogLine | None]) -> Stream:
+async def _followed(request: Request[Any, Any, Any], log: AsyncIterator[LogLine | None]) -> Stream:
+    lines = until_stopping(incoming(request.scope), log)
     first = await anext(lines)  # raises errors of the request here, before the answer begins with status 200
     return ClosingStream(_events(first, lines), SSE)
 

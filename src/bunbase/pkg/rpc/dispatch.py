@@ -85,6 +85,11 @@ class Dispatcher:
         id = _id_of(request)
         return None if id is MISSING else id, method, request.get("params", {})
 
+    def waits(self, request: Any) -> bool:
+        """True if `request` is one call, of a method that only waits for news."""
+        method = self.methods.get(str(request.get("method"))) if isinstance(request, dict) else None
+        return method is not None and method.call.waits
+
     def arguments(self, method: Method, params: Any, by: Passport | None) -> dict[str, Any]:
         """Return the arguments by name. Raises: CallFailed if they are invalid, or if `by` may not make this call."""
         arguments = bound(method, params)

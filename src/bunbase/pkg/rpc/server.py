@@ -5,14 +5,16 @@ The life of one call:
     1. The service token is checked before the body is read, so a stranger cannot make the server read 32 MiB.
     2. The body is decoded, and each call is checked against the table of allowed calls (`dispatch.py`, `admission.py`).
     3. The call runs until the deadline that the caller sent. If the caller disconnects, the call is cancelled.
-    4. A streaming method answers with one envelope per item. Any other method answers with one envelope.
+    4. When the server stops, calls that only wait for news (`wire.waits_for_news`) end at once.
+    5. A streaming method answers with one envelope per item. Any other method answers with one envelope.
 """
 
 from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,17 @@ import msgspec
 
 from bunbase.pkg import context
 from bunbase.pkg.connected import while_connected
-from bunbase.pkg.errors import ClientGone, DeadlineExceeded, Malformed, MethodNotAllowed, NotFound, Problem, TooLarge
+from bunbase.pkg.errors import (
+    ClientGone,
+    DeadlineExceeded,
+    Malformed,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    Stopping,
+    TooLarge,
+)
+from bunbase.pkg.http1.incoming import Incoming, incoming
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.rpc import wire
@@ -85,7 +97,7 @@ class RpcApp:
             by = self._passport(scope, headers)
             seconds = _deadline_seconds(headers)
             packed = headers.get("content-type", wire.JSON) == wire.MSGPACK
-            await self._answer(Asked(by, packed, await _body(receive), seconds), receive, send)
+            await self._answer(Asked(by, packed, await _body(receive), seconds), incoming(scope), receive, send)
         except Problem as problem:
             answer = msgspec.json.encode(problem.body(context.request_id.get()))
             allow = ((b"allow", b"POST"),) if isinstance(problem, MethodNotAllowed) else ()
@@ -103,7 +115,7 @@ class RpcApp:
         token = _token(headers)
         return self.tokens.check(token) if token else None
 
-    async def _answer(self, asked: Asked, receive: Receive, send: Send) -> None:
+    async def _answer(self, asked: Asked, sent: Incoming, receive: Receive, send: Send) -> None:
         by, packed = asked.by, asked.packed
         try:
             request = msgspec.msgpack.decode(asked.body) if packed else msgspec.json.decode(asked.body)
@@ -116,11 +128,15 @@ class RpcApp:
                 arguments = self.dispatcher.arguments(method, params, by)
             except CallFailed as failed:
                 return await _reply(send, packed, failure(id, failed))
-            return await while_connected(receive, _stream(send, packed, id, method, arguments))
+            return await _answer_in_parts(
+                receive, send, _stream(send, packed, id, method, arguments), packed, sent if method.call.waits else None
+            )
         try:
             with context.deadline_in(asked.seconds):
                 async with asyncio.timeout(asked.seconds):
-                    answer = await while_connected(receive, self.dispatcher.answer(request, by))
+                    answer = await while_connected(
+                        receive, self.dispatcher.answer(request, by), sent if self.dispatcher.waits(request) else None
+                    )
         except TimeoutError:
             raise DeadlineExceeded("The caller's deadline passed before the answer was ready.") from None
         return await _reply(send, packed, answer)
@@ -172,11 +188,20 @@ async def _reply(send: Send, packed: bool, answer: Any) -> None:
     return await _respond(send, 200, content_type, encode(answer))
 
 
-async def _stream(send: Send, packed: bool, id: Any, method: Method, arguments: dict[str, Any]) -> None:
-    """Send one envelope per item. If the call fails, the last envelope contains the error."""
+async def _answer_in_parts(
+    receive: Receive, send: Send, parts: Coroutine[Any, Any, None], packed: bool, ends: Incoming | None
+) -> None:
+    """Send the answer of a streaming method. `ends`: None if the server waits for the end of this one when it stops."""
     content_type = wire.STREAM_MSGPACK if packed else wire.STREAM_JSON
     headers = [(b"content-type", content_type.encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
+    with suppress(Stopping):  # without a last envelope, the caller sees that the stream broke off
+        await while_connected(receive, parts, ends)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _stream(send: Send, packed: bool, id: Any, method: Method, arguments: dict[str, Any]) -> None:
+    """Send one envelope per item. If the call fails, the last envelope contains the error."""
 
     async def envelope(**members: Any) -> None:
         await send({"type": "http.response.body", "body": _frame(packed, {"id": id, **members}), "more_body": True})
@@ -192,7 +217,6 @@ async def _stream(send: Send, packed: bool, id: Any, method: Method, arguments: 
         await envelope(error=failed_by(problem).error)
     finally:
         await items.aclose()
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _frame(packed: bool, envelope: dict[str, Any]) -> bytes:

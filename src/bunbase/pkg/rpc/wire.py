@@ -9,9 +9,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+
+T = TypeVar("T")
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"
@@ -41,12 +43,19 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
 @dataclass(frozen=True)
 class ContractMethod:
     """One method of a contract. `arguments`: a Struct of all arguments. `answer`: the type of the answer, or of each
-    item if the method streams."""
+    item if the method streams. `waits`: see `waits_for_news`."""
 
     name: str
     arguments: type[msgspec.Struct]
     answer: Any
     streams: bool
+    waits: bool = False
+
+
+def waits_for_news(method: T) -> T:
+    """Mark a method of a contract that only waits for news. When the server stops, it does not wait for such a call."""
+    method.waits_for_news = True  # type: ignore[attr-defined]  # read by `_call`
+    return method
 
 
 def calls_of(contract: type) -> list[ContractMethod]:
@@ -73,4 +82,5 @@ def _call(name: str, method: Any) -> ContractMethod:
         for name, hint in hints.items()
     ]
     arguments = msgspec.defstruct(f"{name}_arguments", fields, forbid_unknown_fields=True, frozen=True)
-    return ContractMethod(name, arguments, get_args(answer)[0] if streams else answer, streams)
+    waits = getattr(method, "waits_for_news", False)
+    return ContractMethod(name, arguments, get_args(answer)[0] if streams else answer, streams, waits)

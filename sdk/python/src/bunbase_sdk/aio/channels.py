@@ -59,8 +59,10 @@ class AsyncChannels:
     ) -> AsyncGenerator[HeardMessage, None]:
         """Yield each message of a channel, once and in order, also over lost connections.
 
+        `lost` of a message is true if messages before it may be missing, for example after a restart of the server.
         Without `since`, messages from now on; with "start", all that the channel keeps. `presence` enters the list of
-        members, with this value, as long as the loop runs. `stop_after`: the loop ends after this many seconds.
+        members, with this value, as long as the loop runs. `stop_after`: the loop ends this many seconds after its
+        beginning, however many messages came.
 
         ```python
         async for message in client.channels.listen("rooms/7", presence={"name": "worker"}):
@@ -72,7 +74,7 @@ class AsyncChannels:
     def members(
         self, channel: str, *, presence: object = None, stop_after: float | None = None
     ) -> AsyncGenerator[Members, None]:
-        """Yield everybody who is in a channel, and again whenever this changes.
+        """Yield everybody who is in a channel, and again whenever this changes. `stop_after`: seconds, as in `listen`.
 
         ```python
         async for members in client.channels.members("rooms/7"):

@@ -72,8 +72,10 @@ class ChannelsCalls:
     ) -> Items[HeardMessage]:
         """Yield each message of a channel, once and in order, also over lost connections.
 
+        `lost` of a message is true if messages before it may be missing, for example after a restart of the server.
         Without `since`, messages from now on; with "start", all that the channel keeps. `presence` enters the list of
-        members, with this value, as long as the loop runs. `stop_after`: the loop ends after this many seconds.
+        members, with this value, as long as the loop runs. `stop_after`: the loop ends this many seconds after its
+        beginning, however many messages came.
 
         ```python
         for message in client.channels.listen("rooms/7", presence={"name": "worker"}):
@@ -81,10 +83,10 @@ class ChannelsCalls:
         ```
         """
         held = HeldChannel(channel, since, presence)
-        return emitted(self._transport, {}, held.body, held.heard, stop_after)
+        return emitted(self._transport, held.body, held.heard, stop_after)
 
     def members(self, channel: str, *, presence: object = None, stop_after: float | None = None) -> Items[Members]:
-        """Yield everybody who is in a channel, and again whenever this changes.
+        """Yield everybody who is in a channel, and again whenever this changes. `stop_after`: seconds, as in `listen`.
 
         ```python
         for members in client.channels.members("rooms/7"):
@@ -92,4 +94,4 @@ class ChannelsCalls:
         ```
         """
         held = HeldChannel(channel, None, presence)
-        return emitted(self._transport, {}, held.body, held.seen, stop_after)
+        return emitted(self._transport, held.body, held.seen, stop_after)

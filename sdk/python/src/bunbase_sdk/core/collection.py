@@ -176,8 +176,8 @@ class CollectionCalls(Generic[D, W]):
         """Yield the result of a query, and then each new result as soon as something changes.
 
         The loop goes on over lost connections and restarts of the server; it misses no state that lasts. `limit`: at
-        most 500; without it, the result may have 1,000 documents. `stop_after`: seconds; without it, the loop ends
-        only when you leave it.
+        most 500; without it, the result may have 1,000 documents. `stop_after`: the loop ends after this many
+        seconds; without it, only when you leave it. Not for `as_user(…)`.
 
         ```python
         for result in client.data.collection("posts").live({"draft": False}, sort="-_created", limit=50):
@@ -191,6 +191,8 @@ class CollectionCalls(Generic[D, W]):
 
     def live_document(self, id: str, *, stop_after: float | None = None) -> Items[D | None]:
         """Yield a document, and then each new state of it; None while it is missing or a rule hides it.
+
+        `stop_after`: seconds, as in `live`.
 
         ```python
         for post in client.data.collection("posts").live_document("first"):

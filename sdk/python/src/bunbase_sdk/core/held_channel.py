@@ -13,7 +13,10 @@ Since: TypeAlias = Mapping[str, object] | str | None
 
 
 class HeldChannel:
-    """`since`: where to begin, or the place of the last message. `members`: by name, None above 500."""
+    """`since`: where to begin, or the place of the last message. `members`: by name, None above 500.
+
+    `lost`: messages were lost, and the next one tells of it.
+    """
 
     def __init__(self, channel: str, since: Since, presence: object) -> None:
         self.channel = channel
@@ -23,6 +26,7 @@ class HeldChannel:
         self.handle = ""
         self.epoch = ""
         self.offset = -1
+        self.lost = False
         self.members: dict[str, Member] | None = {}
         self.count = 0
         self.told: Members | None = None
@@ -44,7 +48,7 @@ class HeldChannel:
                 if message["offset"] > self.offset + 1:
                     raise Reconnect(0)  # one is lost: the channel may still keep it
                 self.offset = message["offset"]
-                return [_heard(message, lost=False)]
+                return [self._heard(message)]
             case _:
                 self._common(message)
                 return None
@@ -76,13 +80,15 @@ class HeldChannel:
         same = self.epoch == message["epoch"]
         known = self.offset if same else -1
         news = [one for one in message.get("messages", ()) if one["offset"] > known]
-        lost = bool(message.get("lost"))
+        self.lost = self.lost or bool(message.get("lost"))
         self.handle, self.epoch, self.offset = message["c"], message["epoch"], message["offset"]
         self.members = {one["m"]: _member(one) for one in message.get("members", ())}
         self.count = message.get("n", len(self.members))
-        if lost and not news:
-            return [HeardMessage(self.offset, None, "", None, lost=True)]
-        return [_heard(one, lost and number == 0) for number, one in enumerate(news)]
+        return [self._heard(one) for one in news]
+
+    def _heard(self, message: Mapping[str, Any]) -> HeardMessage:
+        lost, self.lost = self.lost, False
+        return HeardMessage(message["offset"], message["from"], message["at"], message["data"], lost)
 
     def _changed(self, message: Mapping[str, Any]) -> None:
         whole = message.get("members")
@@ -96,10 +102,6 @@ class HeldChannel:
             for name in message.get("leave", ()):
                 self.members.pop(name, None)
         self.count = message.get("n", len(self.members or ()))
-
-
-def _heard(message: Mapping[str, Any], lost: bool) -> HeardMessage:
-    return HeardMessage(message["offset"], message["from"], message["at"], message["data"], lost)
 
 
 def _member(member: Mapping[str, Any]) -> Member:

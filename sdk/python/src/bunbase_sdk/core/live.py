@@ -10,9 +10,13 @@ from bunbase_sdk.core.held_result import HeldResult
 from bunbase_sdk.core.live_stream import Reconnect, emitted, ended
 from bunbase_sdk.core.requests import DataRequests
 from bunbase_sdk.live_result import LiveResult
+from bunbase_sdk.problem import Problem
 
 T = TypeVar("T")
 WATCH: Final = 1  # the only watch of a connection
+NO_ACTOR: Final = (
+    "as_user(…) has no live queries. Use live of client.data, for which no rules apply, or read again with as_user."
+)
 
 
 def emitted_results(
@@ -23,8 +27,11 @@ def emitted_results(
 ) -> Items[T]:
     """Emit what `shape` makes of the result of a query, and then of each new one, also over lost connections.
 
-    `asked`: the member `query` or `doc` of a message `watch`. Raises: Problem, if the server refuses or ends the query.
+    `asked`: the member `query` or `doc` of a message `watch`. Raises: Problem, if the server refuses or ends the query,
+    and at once for `as_user(…)`.
     """
+    if requests.actor:
+        raise Problem("not_supported", NO_ACTOR)
     held = HeldResult()
 
     def body() -> Mapping[str, object]:
@@ -34,7 +41,7 @@ def emitted_results(
         result = _taken(message, held)
         return None if result is None else [shape(result)]
 
-    return emitted(requests.transport, requests.actor, body, taken, stop_after)
+    return emitted(requests.transport, body, taken, stop_after)
 
 
 def _taken(message: Mapping[str, Any], held: HeldResult) -> LiveResult[Any] | None:

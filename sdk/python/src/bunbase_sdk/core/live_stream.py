@@ -29,7 +29,6 @@ class Reconnect(Exception):
 
 def emitted(
     transport: Transport,
-    actor: Mapping[str, str],
     body: Callable[[], Mapping[str, object]],
     taken: Callable[[Mapping[str, Any]], Sequence[T] | None],
     stop_after: float | None,
@@ -42,7 +41,7 @@ def emitted(
     patience = Patience(stop_after)
     while patience.left(1):
         try:
-            yield from _connected(transport, actor, body(), taken, patience)
+            yield from _connected(transport, body(), taken, patience)
         except Broken:
             pass
         except Reconnect as told:
@@ -66,12 +65,11 @@ def ended(message: Mapping[str, Any]) -> Reconnect:
 
 def _connected(
     transport: Transport,
-    actor: Mapping[str, str],
     body: Mapping[str, object],
     taken: Callable[[Mapping[str, Any]], Sequence[T] | None],
     patience: Patience,
 ) -> Items[T]:
-    wanted = Wanted("POST", "/v1/live", body, headers={**ACCEPT, **actor})
+    wanted = Wanted("POST", "/v1/live", body, headers=ACCEPT)
     within = transport.deadline(patience.left(SILENCE_SECONDS))
     answer = yield from transport.sent(wanted, within, stream=True)
     if not answer.ok:
