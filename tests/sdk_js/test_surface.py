@@ -53,7 +53,7 @@ BYTES: Final = {
     "auth/index": 6_820,
     "data/index": 5_170,
     "functions/index": 3_870,
-    "live/index": 15_070,
+    "live/index": 15_250,
     "server/index": 6_800,
     "react/index": 1_870,
     "testing/index": 12_470,

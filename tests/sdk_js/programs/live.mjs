@@ -539,6 +539,48 @@ export async function add(claim, { load }) {
     await refusal(waiting, "aborted");
   });
 
+  claim("a channel that was refused can be joined again, with and without leaving it first", async () => {
+    const { server, live } = made();
+    const denied = { code: "rule_denied", status: 403, title: "No" };
+    server.problems["rooms/8"] = denied;
+    const heard = [];
+    const room = live.channel("rooms/8");
+    const listener = (name) => ({ members: (_, n) => heard.push(`${name} ${n}`), problem: ({ code }) => heard.push(`${name} ${code}`) });
+    const leave = room.join(listener("a"), { presence: "Ada" });
+    await until(() => heard.length === 1, "the refusal");
+    room.join(listener("b"));
+    await until(() => heard.length === 3, "the second refusal"); // both hear of it
+    delete server.problems["rooms/8"];
+    room.join(listener("c"));
+    await until(() => heard.includes("c 1"), "the join without leaving");
+    equal(heard.slice(0, 3), ["a rule_denied", "a rule_denied", "b rule_denied"]);
+    equal([heard.includes("a 1"), heard.includes("b 1")], [true, true]);
+    leave();
+    live.close();
+  });
+
+  claim("what a call would ignore is refused, with its name", async () => {
+    const { live } = made();
+    const [posts, room] = [live.collection("posts"), live.channel("rooms/7")];
+    const calls = [
+      ["mesage", () => room.join({ mesage: () => {} })],
+      ["listener", () => room.join(() => {})],
+      ["listener", () => room.join()],
+      ["message", () => room.join({ message: "Hello" })],
+      ["presense", () => room.join({}, { presense: 1 })],
+      ["ecko", () => room.publish(1, { ecko: false })],
+      ["query", () => posts.watch(() => {})],
+      ["on", () => posts.watch({})],
+      ["sgnal", () => posts.watch({}, () => {}, { sgnal: 1 })],
+      ["on", () => posts.watchOne("a")],
+      ["sgnal", () => posts.watchOne("a", () => {}, { sgnal: 1 })],
+      ["listener", () => live.onState()],
+    ];
+    for (const [path, call] of calls) equal((await refusal((async () => call())(), "invalid_value")).errors[0].path, path);
+    room.join({ message: undefined });
+    live.close();
+  });
+
   claim("31: a text that was cut within an emoji is refused with its path, and the rest goes on", async () => {
     const { server, live, see, sent } = made();
     const good = see("posts", inOrder);

@@ -2,6 +2,7 @@
 
 import { checkWhole } from "../json.js";
 import { invalidValue, type Problem } from "../problem.js";
+import { needFunction, noOthers } from "./feed.js";
 import type { ChannelMessage, Member, Since } from "./protocol.js";
 import type { Rooms } from "./rooms.js";
 
@@ -11,7 +12,7 @@ export interface ChannelListener {
   members?(members: readonly Member[], count: number): unknown;
   /** Messages were lost, because the channel does not keep them for so long. */
   lost?(): unknown;
-  /** The channel has ended, for example with `rule_denied`. */
+  /** The channel was refused or has ended, for example with `rule_denied`. Nobody joins again until `join` is called. */
   problem?(problem: Problem): unknown;
 }
 
@@ -29,6 +30,8 @@ export interface PublishOptions {
   timeoutMs?: number | undefined;
 }
 
+const HEARD = ["message", "members", "lost", "problem"] as const;
+
 export class Channel {
   readonly name: string;
   /** @internal */
@@ -44,14 +47,21 @@ export class Channel {
 
   /**
    * Listens to the channel. Returns a function that ends this. After a lost connection, the messages that the channel
-   * still keeps follow; `lost` is called if it does not keep all of them.
+   * still keeps follow; `lost` is called if it does not keep all of them. If the channel has ended, this joins it again,
+   * for all who listen.
    *
    * ```ts
    * const leave = live.channel("rooms/7").join({ message: ({ data }) => console.log(data) }, { presence: { name: "Ada" } });
    * ```
    */
-  join(listener: ChannelListener, options: JoinOptions = {}): () => void {
-    return this.rooms.join(this.name, listener, options);
+  join(listener: ChannelListener, { since, presence, signal, ...others }: JoinOptions = {}): () => void {
+    if (!listener || typeof listener !== "object") throw invalidValue("listener", "Pass an object, such as { message }.");
+    for (const [name, call] of Object.entries(listener)) {
+      if (!HEARD.includes(name as "lost")) throw invalidValue(name, "No such option.");
+      if (call !== undefined) needFunction(name, call);
+    }
+    noOthers(others);
+    return this.rooms.join(this.name, listener, { since, presence, signal });
   }
 
   /**
@@ -62,7 +72,8 @@ export class Channel {
    * await live.channel("rooms/7").publish({ text: "Hello" });
    * ```
    */
-  async publish(data: unknown, { echo = true, timeoutMs }: PublishOptions = {}): Promise<number | undefined> {
+  async publish(data: unknown, { echo = true, timeoutMs, ...others }: PublishOptions = {}): Promise<number | undefined> {
+    noOthers(others);
     return this.rooms.feed.publish(this.name, data, echo, timeoutMs);
   }
 

@@ -3,6 +3,7 @@
 import type { CollectionTypes, Doc, Found, Insert, Patch, Query, Update } from "../data/types.js";
 import { invalidValue } from "../problem.js";
 import { path } from "../transport.js";
+import { needFunction, noOthers } from "./feed.js";
 import type { Outbox } from "./outbox.js";
 import type { LocalWrite } from "./overlay.js";
 import type { LiveDocument, Watched } from "./protocol.js";
@@ -57,7 +58,10 @@ export class LiveCollection<C extends CollectionTypes> {
    * });
    * ```
    */
-  watch<const S extends string = never>(query: LiveQuery<C, S>, on: (result: LiveResult<Found<C, S>>) => unknown, { signal }: WatchOptions = {}): () => void {
+  watch<const S extends string = never>(query: LiveQuery<C, S>, on: (result: LiveResult<Found<C, S>>) => unknown, { signal, ...others }: WatchOptions = {}): () => void {
+    if (!query || typeof query !== "object") throw invalidValue("query", "Pass an object first, such as {}, and then the function.");
+    needFunction("on", on);
+    noOthers(others);
     return ending(signal, () => this.views.listen(this.#what(query), on as (result: LiveResult<LiveDocument>) => unknown));
   }
 
@@ -68,8 +72,10 @@ export class LiveCollection<C extends CollectionTypes> {
    * const stop = live.collection("posts").watchOne("first", ({ document }) => console.log(document?.title));
    * ```
    */
-  watchOne(id: string, on: (result: LiveOne<Doc<C>>) => unknown, { signal }: WatchOptions = {}): () => void {
+  watchOne(id: string, on: (result: LiveOne<Doc<C>>) => unknown, { signal, ...others }: WatchOptions = {}): () => void {
     path(this.name, id);
+    needFunction("on", on);
+    noOthers(others);
     const shown = (result: LiveResult<LiveDocument>) => on({ ...result, document: result.items[0] ?? null } as unknown as LiveOne<Doc<C>>);
     return ending(signal, () => this.views.listen({ doc: { collection: this.name, id } }, shown));
   }
@@ -165,9 +171,4 @@ function ending(signal: AbortSignal | undefined, begin: () => () => void): () =>
 function newId(): string {
   const random = crypto.getRandomValues(new Uint32Array(3));
   return [Date.now(), ...random].map((number) => number.toString(36).padStart(number > 2 ** 32 ? 9 : 7, "0")).join("");
-}
-
-/** Refuses what a call would ignore: without its filter, a query has all documents. */
-function noOthers(others: object): void {
-  for (const name of Object.keys(others)) throw invalidValue(name, "No such option.");
 }

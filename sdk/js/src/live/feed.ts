@@ -129,6 +129,11 @@ export class Feed implements Host {
     return join;
   }
 
+  /** Joins again after an end; else, it does nothing. */
+  again(join: Join): void {
+    this.#perform(this.machine.again(join));
+  }
+
   leave(join: Join): void {
     this.#forget(join);
     this.#perform(this.machine.leave(join));
@@ -317,6 +322,16 @@ export function queueFull(most: number): Problem {
 export function checkedSize(path: string, text: string): string {
   if (text.length <= MOST_BYTES && new TextEncoder().encode(text).length <= MOST_BYTES) return text;
   throw invalidValue(path, `A message has at most ${MOST_BYTES} bytes.`);
+}
+
+/** Refuses what a call would ignore: without its filter, a query has all documents. @internal */
+export function noOthers(others: object): void {
+  for (const name of Object.keys(others)) throw invalidValue(name, "No such option.");
+}
+
+/** Refuses a callback that could not be called. @internal */
+export function needFunction(path: string, value: unknown): void {
+  if (typeof value !== "function") throw invalidValue(path, "Pass a function.");
 }
 
 /** Calls a function of the app. Its errors must not stop the client. @internal */

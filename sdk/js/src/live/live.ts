@@ -7,7 +7,7 @@ import { invalidValue } from "../problem.js";
 import type { LiveCache } from "./cache.js";
 import { Channel } from "./channel.js";
 import { LiveCollection } from "./collection.js";
-import { Feed, guarded, type LiveState } from "./feed.js";
+import { Feed, guarded, type LiveState, needFunction } from "./feed.js";
 import type { TransportName } from "./links.js";
 import { Outbox, type RefusedListener } from "./outbox.js";
 import { Rooms } from "./rooms.js";
@@ -95,6 +95,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
    * ```
    */
   onState(listener: (state: LiveState) => unknown): () => void {
+    needFunction("listener", listener);
     return this.#feed.onState((state) => guarded(() => listener(state)));
   }
 

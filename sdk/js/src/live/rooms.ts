@@ -19,6 +19,7 @@ export class Rooms {
     if (!room) this.#rooms.set(name, (room = new Room(this.feed, name, since, sendable(presence))));
     else if (presence !== undefined) void room.setPresence(presence).catch((problem: Problem) => listener.problem?.(problem));
     const leave = room.listen(listener);
+    this.feed.again(room.join);
     const stop = () => {
       signal?.removeEventListener("abort", stop);
       if (leave() || this.#rooms.get(name) !== room) return;
