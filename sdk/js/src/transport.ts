@@ -56,6 +56,8 @@ export interface Sender {
 export class Transport {
   readonly origin: string;
   credentials: Credentials | undefined;
+  /** Called after each answer of success: the server can be reached. @internal */
+  readonly answered = new Set<() => void>();
   /** The sign-in of a live connection, beside the token. By default it is the key. */
   declare signIn?: { readonly key?: string; readonly project?: string };
 
@@ -102,6 +104,7 @@ export class Transport {
       for (let attempt = 0; ; attempt++) {
         try {
           const response = await this.#authorized(wanted, body, call, deadline);
+          if (response.ok) for (const hear of this.answered) hear();
           return await read(response, () => deadline.race(response.text()));
         } catch (error) {
           const problem = deadline.ended(error) ?? (Problem.is(error) ? error : this.#unreachable(error));

@@ -11,7 +11,7 @@ export class LiveServer {
   /** Messages of clients, in order, with the transport and the connection: `{ by, conn, message }`. */
   heard = [];
   sessions = new Set();
-  /** Faults: `down` (no network), `socketsBlocked`, `streamsHeld` (no bytes get through), `mute` (it never answers), `noTail`. */
+  /** Faults: `down` (no network), `socketsBlocked`, `streamsHeld` (no bytes get through), `mute` (it never answers), `noTail`, `noResume`, `slowResults` (a promise). */
   faults = {};
   /** The problem of the next watches, by collection. */
   problems = {};
@@ -150,6 +150,8 @@ export class LiveServer {
   async #answer(session, message) {
     const { t, id } = message;
     if (t === "auth") return this.#sign(session, message.token, message.key, message.resume);
+    // other messages are answered meanwhile
+    if (t === "watch" && this.faults.slowResults) return void this.faults.slowResults.then(() => this.#watch(session, message));
     if (t === "watch") return this.#watch(session, message);
     if (t === "unwatch") {
       session.watches.delete(id);
@@ -187,7 +189,7 @@ export class LiveServer {
       this.#groups.set(text, group);
     }
     session.watches.set(id, group.g);
-    const known = g === group.g && at?.startsWith(`${this.epoch}.`);
+    const known = !this.faults.noResume && g === group.g && at?.startsWith(`${this.epoch}.`);
     const changed = new Set(group.docs.filter(({ _seen }) => true).map(({ _id }) => _id)); // as if the log named them all
     const whole = known
       ? { resumed: true, gone: have.filter((one) => !changed.has(one)), put: group.docs.map((document, index) => [index, document]) }

@@ -153,6 +153,82 @@ export async function add(claim, { load }) {
     live.close();
   });
 
+  claim("a confirmed write stays shown while a new connection waits for its first result, also after a restore", async () => {
+    for (const epoch of ["e1", "e2"]) {
+      const { server, live, posts, view } = await held(inOrder, [["a", 1]]);
+      server.faults.down = true;
+      server.cut();
+      await until(() => live.state === "offline", "offline");
+      const write = posts.create({ _id: "b", n: 2 });
+      let come;
+      server.faults.slowResults = new Promise((resolve) => (come = resolve));
+      Object.assign(server, { epoch });
+      server.faults.down = false;
+      await write;
+      await until(() => server.heard.some(({ message }) => message.t === "sync"), "the question for the write");
+      await until(() => live.state === "behind", "the connection");
+      await new Promise((resolve) => setTimeout(resolve, 50)); // the write's own barrier comes before the result
+      equal(view.last(), "a1,b2");
+      await server.commit([["posts", "put", "c", { n: 3 }]]);
+      come();
+      await until(() => view.last() === "a1,b2,c3" && live.state === "live", "the result");
+      equal([...new Set(view.seen)], ["a1", "a1,b2…", "a1,b2", "a1,b2,c3"]);
+      await posts.delete("b");
+      await until(() => view.last() === "a1,c3", "the end of the local write");
+      live.close();
+    }
+  });
+
+  claim("a confirmed write stays shown after a result that is older than the write", async () => {
+    const { server, live, posts, view } = await held(inOrder, [["a", 1]]);
+    server.faults.noTail = true;
+    const old = server.at;
+    await posts.create({ _id: "b", n: 2 });
+    for (const noResume of [false, true]) {
+      const asked = server.heard.length;
+      server.faults.noResume = noResume;
+      server.cut();
+      await until(() => server.heard.slice(asked).some(({ message }) => message.t === "sync"), "the next connection");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      server.say({ t: "at", at: old });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      equal(view.last(), "a1,b2");
+    }
+    server.faults.noTail = false;
+    await server.tell();
+    await until(() => live.state === "live", "the present result");
+    await server.commit([["posts", "delete", "b"]]);
+    await until(() => view.last() === "a1", "the end of the local write");
+    equal([...new Set(view.seen)], ["a1", "a1,b2…", "a1,b2"]);
+    live.close();
+  });
+
+  claim("a request that is answered ends the wait for the next attempt to connect", async () => {
+    const { server, client, live, view } = await held(inOrder, [["a", 1]]);
+    const [random, timeout] = [Math.random, globalThis.setTimeout];
+    const pauses = [];
+    Math.random = () => 1;
+    // the pauses between attempts take no time, and the longest one does not end by itself
+    globalThis.setTimeout = (call, ms, ...given) => {
+      pauses.push(ms);
+      const [short, longest] = [[1000, 2000, 4000, 8000].includes(ms), ms === 10_000];
+      return timeout(call, short ? 0 : longest ? 1e9 : ms, ...given);
+    };
+    try {
+      server.faults.down = true;
+      server.cut();
+      await until(() => pauses.includes(10_000), "the longest pause");
+    } finally {
+      Object.assign(globalThis, { setTimeout: timeout });
+      Math.random = random;
+    }
+    server.faults.down = false;
+    await server.commit([["posts", "put", "b", { n: 2 }]]);
+    await client.data.collection("posts").count();
+    await until(() => view.last() === "a1,b2" && live.state === "live", "the connection");
+    live.close();
+  });
+
   claim("the queue is bounded", async () => {
     const { server, live, posts } = made();
     server.faults.down = true;

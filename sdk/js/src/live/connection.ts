@@ -3,8 +3,9 @@
  *
  * One attempt: the newest token → WebSocket → without `hello` in five seconds, or if WebSocket is blocked: a stream of
  * events → without `hello` in five seconds: long polling. When the connection is lost, the next attempt follows after a
- * random time (full jitter), or when the server asked for it. A page that becomes visible, or gets its network back, does
- * not wait: it asks the server for a sign of life, and has it within three seconds, or connects again.
+ * random time (full jitter) of at most ten seconds, or when the server asked for it. An answered request of the client
+ * shortens this time. A page that becomes visible, or gets its network back, does not wait: it asks the server for a sign
+ * of life, and has it within three seconds, or connects again.
  */
 
 import type { Credentials } from "../transport.js";
@@ -17,10 +18,11 @@ const HELLO_MS = 5000;
 const SILENT_MS = 45_000;
 const PROBE_MS = 3000;
 const FIRST_PAUSE_MS = 1000;
-const LONGEST_PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 10_000;
 /** A connection that worked for so long was no failure, so the next pause is short again. */
 const STEADY_MS = 10_000;
 /** The client has a fault: without a pause, it would repeat it at once. */
+const FAULT_PAUSE_MS = 30_000;
 const FAULTS: readonly number[] = [1002, 1007, 1008, 1009];
 
 /** The user of the connection: its messages, and what to do with those of the server. */
@@ -49,6 +51,11 @@ export class Connection {
   #socketWorked = false;
   #attempts = 0;
   #failures = 0;
+  /** The attempts that an answered request brought forward, since the last connection. */
+  #hastened = 0;
+  #triedAt = 0;
+  /** When the next attempt follows, if it may be brought forward. */
+  #dueAt: number | undefined;
   #heardAt = 0;
   #greetedAt = 0;
   #bye: number | undefined;
@@ -82,12 +89,13 @@ export class Connection {
     this.#drop();
     this.#part();
     clearTimeout(this.#again);
+    this.#dueAt = undefined;
   }
 
   /** Begins a new connection now, for example for another user. */
   restart(): void {
     this.#drop();
-    this.#failures = 0;
+    this.#failures = this.#hastened = 0;
     this.#refused = undefined;
     if (this.#running) void this.#connect();
   }
@@ -123,8 +131,22 @@ export class Connection {
     setTimeout(() => link === this.#link && heardAt === this.#heardAt && this.restart(), PROBE_MS);
   }
 
+  /**
+   * A request of the client was answered, so the server can be reached: the next attempt follows at once. While
+   * attempts fail although requests are answered, the time between them doubles.
+   */
+  hasten(): void {
+    if (this.#dueAt === undefined) return;
+    const at = this.#triedAt + Math.min(FIRST_PAUSE_MS * 2 ** this.#hastened++, LONGEST_PAUSE_MS);
+    const pause = Math.min(this.#dueAt, at) - Date.now();
+    this.#dueAt = undefined;
+    this.#wait(pause);
+  }
+
   async #connect(): Promise<void> {
     clearTimeout(this.#again);
+    this.#dueAt = undefined;
+    this.#triedAt = Date.now();
     const attempt = ++this.#attempts;
     const { credentials } = this.host;
     try {
@@ -202,6 +224,7 @@ export class Connection {
       if (message.t === "hello" && !this.#greeted) {
         this.#greeted = true;
         this.#greetedAt = Date.now();
+        this.#hastened = 0;
         this.#socketWorked ||= this.transport === "socket";
         clearTimeout(this.#watchdog);
         this.#watch();
@@ -231,7 +254,7 @@ export class Connection {
     // the first refusal of a token needs a new one, and no pause
     if (code === UNAUTHENTICATED && this.#refused && greeted) return void this.#connect();
     if (!greeted && code !== UNAUTHENTICATED && afterMs === undefined && this.#tryNext(transport, held)) return void this.#connect();
-    this.#later(FAULTS.includes(code) ? LONGEST_PAUSE_MS * (1 + Math.random()) : afterMs);
+    this.#later(FAULTS.includes(code) ? FAULT_PAUSE_MS * (1 + Math.random()) : afterMs);
   }
 
   /** Goes to the next transport. Returns false after the last one, or if the server itself is away. */
@@ -250,8 +273,14 @@ export class Connection {
 
   #later(afterMs?: number): void {
     const longest = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS);
+    const pause = afterMs ?? Math.random() * longest;
+    if (afterMs === undefined) this.#dueAt = Date.now() + pause;
+    this.#wait(pause);
+  }
+
+  #wait(ms: number): void {
     clearTimeout(this.#again);
-    this.#again = setTimeout(() => void this.#connect(), afterMs ?? Math.random() * longest);
+    this.#again = setTimeout(() => void this.#connect(), ms);
   }
 
   #drop(): void {
@@ -268,6 +297,8 @@ export class Connection {
     const check = () => this.check();
     const online = () => {
       this.#place = 0; // another network may let sockets through
+      // an attempt that began without the network may wait for it in vain
+      if (!this.#greeted && this.transport !== "tab") return this.restart();
       this.check();
     };
     const { document } = globalThis as { document?: Document };

@@ -51,6 +51,7 @@ export class Feed implements Host {
   #lingering: ReturnType<typeof setTimeout> | undefined;
   #running = false;
   #closed = false;
+  readonly #answered = () => this.connection.hasten();
   readonly #stopFollowing: (() => void) | undefined;
 
   constructor(
@@ -61,6 +62,7 @@ export class Feed implements Host {
   ) {
     this.connection = new Connection(this, target, transports, shares);
     this.#userId = this.userId;
+    transport.answered.add(this.#answered);
     this.#stopFollowing = this.credentials?.follow((why) => this.#follow(why));
   }
 
@@ -162,6 +164,7 @@ export class Feed implements Host {
 
   close(): void {
     this.#closed = true;
+    this.transport.answered.delete(this.#answered);
     this.#stopFollowing?.();
     this.#stop();
     for (const { timer } of this.#retries.values()) clearTimeout(timer);

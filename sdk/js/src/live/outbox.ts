@@ -16,12 +16,13 @@ import { Problem } from "../problem.js";
 import { randomText } from "../transport.js";
 import { keyOf, type LiveCache, reported, valueOf } from "./cache.js";
 import { type Feed, guarded, queueFull } from "./feed.js";
+import type { Watch } from "./machine.js";
 import type { LocalWrite } from "./overlay.js";
 
 const MOST_WRITES = 1000;
 const MOST_BYTES = 4 << 20;
 const FIRST_PAUSE_MS = 1000;
-const LONGEST_PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 10_000;
 const SYNC_MS = 10_000;
 /** The server remembers idempotency keys for 24 hours. */
 const REPEATABLE_MS = 23 * 3_600_000;
@@ -60,7 +61,7 @@ export class Outbox {
     /** Called when the results of a collection must be computed again. */
     readonly changed: (collection: string) => void,
   ) {
-    feed.onBarrier((at) => this.#settle((mark) => reached(mark, at)));
+    feed.onBarrier(() => this.#settle());
     feed.onState((state) => state === "offline" || this.#pause?.end());
     feed.onUser((why, changed) => changed && this.#follow(why));
     this.#known = !feed.credentials || feed.userId !== undefined;
@@ -214,18 +215,18 @@ export class Outbox {
     // the newest mark of the client is that of this write, or of a later state
     const mark = (write.mark = this.collection(write.collection).requests.seq ?? "");
     this.changed(write.collection);
-    const { machine } = this.feed;
-    const watched = [...machine.watches].some(({ what, problem }) => !problem && collectionOf(what) === write.collection);
-    if (!watched || reached(mark, machine.at)) return this.#settle((one) => one === mark);
-    // without a connection, the barrier of the next one settles it
-    this.feed.sync(mark, SYNC_MS).then(
-      () => this.#settle((one) => one === mark),
-      () => machine.open && this.#settle((one) => one === mark),
-    );
+    this.#settle();
+    // the barrier of the answer settles it, or a later one; without a connection, one of the next connection
+    if (this.writes.includes(write) && mark) this.feed.sync(mark, SYNC_MS).catch(() => {});
   }
 
-  #settle(isReached: (mark: string) => boolean): void {
-    const settled = new Set(this.writes.filter(({ mark }) => mark === "" || (mark && isReached(mark))));
+  /** Ends the answered writes that all results contain. */
+  #settle(): void {
+    const { machine } = this.feed;
+    const watches = [...machine.watches].filter(({ problem }) => !problem);
+    const isIn = ({ collection, mark }: LocalWrite) =>
+      mark !== undefined && watches.every((watch) => collectionOf(watch.what) !== collection || contains(watch, mark, machine.at));
+    const settled = new Set(this.writes.filter((write) => write.mark === "" || isIn(write)));
     if (!settled.size) return;
     // a document stays frozen until all its sent writes have arrived, because its results may contain some of them
     const held = new Set(this.writes.filter((write) => write.sent && !settled.has(write)).map(placeOf));
@@ -276,6 +277,15 @@ function placeOf({ collection, id }: LocalWrite): string {
 
 function collectionOf(what: object): string {
   return Object.values(what as Record<string, { collection: string }>)[0]!.collection;
+}
+
+/**
+ * True if the result that is shown contains the write with this mark. A barrier alone does not tell it: on a new
+ * connection, it may come before the result, and then the result of the connection before is still shown. `dirty`: the
+ * newest result waits for its barrier. A first result is at `barrier`, the last one, or later: others need not wait for it.
+ */
+function contains({ docs, fresh, dirty, at }: Watch, mark: string, barrier: string | undefined): boolean {
+  return docs ? fresh && !dirty && reached(mark, at) : reached(mark, barrier);
 }
 
 /** True if the state `at` contains the write with this mark. Of another epoch, the database was restored. @internal */
