@@ -6,7 +6,6 @@ from typing import Final
 
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Act, Caller, CallerKind
-from bunbase.pkg.ip_addresses import neighbourhood
 
 DENIED: Final = "The rules of this channel do not allow this."
 
@@ -38,9 +37,7 @@ def limited_name(caller: Caller) -> str:
 
     Return "" for servers and members of the project, which have no limits of their own.
     """
-    if caller.kind is not CallerKind.PUBLISHABLE:
-        return ""
-    return f"user {caller.user.uid}" if caller.user is not None else f"address {neighbourhood(caller.ip)}"
+    return caller.counted_as if caller.kind is CallerKind.PUBLISHABLE else ""
 
 
 def denied(what: str, channel: str) -> RuleDenied:
