@@ -33,7 +33,7 @@ export class LiveServer {
       }
       send(text) {
         const { session } = this;
-        setTimeout(() => session && server.hear(session, JSON.parse(text)), 0);
+        if (session) this.hears(text);
       }
       close(code = 1000) {
         this.lose(code);
@@ -51,8 +51,9 @@ export class LiveServer {
   #accept(socket) {
     if (this.faults.down || this.faults.socketsBlocked) return socket.lose(1006);
     socket.readyState = 1;
-    const put = (text) => setTimeout(() => socket.readyState === 1 && socket.onmessage({ data: text }), 0);
-    socket.session = new Session("socket", put, (code) => socket.lose(code));
+    const put = inOrder((text) => socket.readyState === 1 && socket.onmessage({ data: text }));
+    const session = (socket.session = new Session("socket", put, (code) => socket.lose(code)));
+    socket.hears = inOrder((text) => this.hear(session, JSON.parse(text)));
     this.sessions.add(socket.session);
     socket.onopen();
   }
@@ -317,6 +318,15 @@ export class LiveServer {
     this.hear(session, auth);
     return session.poll(signal);
   }
+}
+
+/** Returns a function that calls `take` with each text a moment later. Browsers let a timer that was set later end before others. */
+function inOrder(take) {
+  const texts = [];
+  return (text) => {
+    texts.push(text);
+    setTimeout(() => take(texts.shift()), 0);
+  };
 }
 
 class Session {

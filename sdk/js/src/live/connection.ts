@@ -138,7 +138,7 @@ export class Connection {
   hasten(): void {
     if (this.#dueAt === undefined) return;
     const at = this.#triedAt + Math.min(FIRST_PAUSE_MS * 2 ** this.#hastened++, LONGEST_PAUSE_MS);
-    const pause = Math.min(this.#dueAt, at) - Date.now();
+    const pause = Math.min(Math.min(this.#dueAt, at) - Date.now(), LONGEST_PAUSE_MS); // the clock may be set back
     this.#dueAt = undefined;
     this.#wait(pause);
   }
