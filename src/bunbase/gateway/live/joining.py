@@ -107,9 +107,8 @@ def on_publish(session: Session, message: PublishMessage) -> None:
 
 def on_presence(session: Session, message: PresenceMessage) -> None:
     data = bytes(message.data) if isinstance(message.data, msgspec.Raw) else None
-    channels = session.home.channels
-    work = lambda: channels.set_presence(session, message.id, message.channel, data)  # noqa: E731
-    orders_of(session).add(Order(message.id, work))
+    set_presence = session.home.channels.set_presence
+    orders_of(session).add(Order(message.id, lambda: set_presence(session, message.id, message.channel, data)))
 
 
 def orders_of(session: Session) -> Orders:
