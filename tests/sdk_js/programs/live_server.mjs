@@ -215,9 +215,11 @@ export class LiveServer {
     return this.#channels.get(name);
   }
 
-  /** Forgets the messages that a channel keeps. */
-  forget(name) {
-    this.#room(name).ring = [];
+  /** Publishes a message that nobody hears and that the channel no longer keeps. */
+  publishAndForget(name) {
+    const room = this.#room(name);
+    room.offset++;
+    room.ring = [];
   }
 
   #channel(session, { t, id, channel, since, presence, data, key, echo }) {
