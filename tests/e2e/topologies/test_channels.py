@@ -283,8 +283,10 @@ def test_complaints_27_and_28_members_update_resume_and_leave(project: Project, 
 
 def test_another_user_on_the_connection_ends_its_channels(project: Project, connected: Connect) -> None:
     ada, eve = project.user("ada-c6"), project.user("eve-c6")
-    one = connected(ada["access_token"])
-    one.join(1, "open/6")
+    one, watcher = connected(ada["access_token"]), connected()
+    one.join(1, "open/6", presence={"name": "Ada"})
+    watcher.join(1, "open/6")
+    assert [member["uid"] for member in watcher.members[1].values()] == [ada["user"]["id"]]
     fresh = project.send(
         "POST", "/v1/auth/refresh", project.publishable, json={"refresh_token": ada["refresh_token"]}
     ).json()
@@ -296,6 +298,9 @@ def test_another_user_on_the_connection_ends_its_channels(project: Project, conn
     one.client.sign_in(project.publishable, eve["access_token"])
 
     assert one.client.expect("end", id=1)["problem"]["code"] == "user_changed"
+    watcher.got(lambda: watcher.members[1] == {})
+    one.join(2, "open/6", presence={"name": "Eve"})
+    watcher.got(lambda: [member["uid"] for member in watcher.members[1].values()] == [eve["user"]["id"]])
 
 
 def test_a_function_publishes(project: Project, connected: Connect) -> None:
