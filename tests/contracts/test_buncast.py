@@ -269,6 +269,20 @@ async def test_a_recheck_decides_for_the_new_caller(buncast: Buncast, edge: Mode
     await until(lambda: ended(held) == "rule_denied")
 
 
+async def test_a_member_is_never_that_of_another_user_than_the_caller(buncast: Buncast, edge: ModelEdge) -> None:
+    watcher = await edge.join(VISITOR, 1, Join("open/7"))
+    await edge.join(user("ada"), 2, Join("open/7", None, b'{"name":"Ada"}', "c2"))
+    await until(lambda: [one["uid"] for one in (watcher.members or {}).values()] == ["ada"])
+
+    assert await buncast.recheck(user("eve"), "edge", (2,)) == ()
+    await until(lambda: watcher.members == {})
+    await buncast.set_presence(user("eve"), "edge", 2, b'{"name":"Eve"}')
+    await until(lambda: [one["uid"] for one in (watcher.members or {}).values()] == ["eve"])
+    await buncast.set_presence(user("bob"), "edge", 2, b'{"name":"Bob"}')
+
+    await until(lambda: [one["uid"] for one in (watcher.members or {}).values()] == ["bob"])
+
+
 async def test_a_new_stream_of_an_edge_ends_the_older_one(buncast: Buncast, edge: ModelEdge) -> None:
     await edge.join(VISITOR, 1, Join("silent"))
     async with opened_edge(buncast) as newer:

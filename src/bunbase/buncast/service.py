@@ -14,6 +14,7 @@ from bunbase.buncast.definitions import Definitions
 from bunbase.buncast.edge import EdgeStream, Subscription
 from bunbase.buncast.patterns import BadName, check_name
 from bunbase.buncast.permissions import denied, limited_name
+from bunbase.buncast.presence import Member
 from bunbase.buncast.project import Project
 from bunbase.buncast.publishing import Publishing, checked_json, checked_messages
 from bunbase.buncast.settings import BuncastSettings
@@ -154,7 +155,7 @@ class BuncastService:
             raise denied("presence", channel.name)
         one, deciding, channel = self._joined(edge, number)
         deciding.project.check_members_room(limited_name(caller), data)
-        if (member := one.own_member) is not None:
+        if (member := _member_of(one, caller, channel)) is not None:
             channel.presence.update(member, data)
         else:
             one.member = channel.presence.enter(one, _uid(caller), one.connection, "", data, limited_name(caller))
@@ -281,14 +282,15 @@ class BuncastService:
     async def _rechecked(self, caller: Caller, edge: str, number: int) -> bool:
         """Decide one subscription for its new caller. Return True if it has ended."""
         try:
-            one, deciding, _ = self._joined(edge, number)
+            one, deciding, channel = self._joined(edge, number)
         except (NotJoined, NoChannelStream):
             return False
         if one.caller.project != caller.project:
             return False
         one.caller = caller
         one.checks += 1
-        member = one.own_member
+        member = _member_of(one, caller, channel)
+        deciding.project.note(channel, time.monotonic())
         try:
             verdict = await deciding.verdict(caller, one.channel, None if member is None else member.data, one)
             if one not in deciding.project.subscriptions:
@@ -350,6 +352,15 @@ class BuncastService:
 
 def _nobody_waits() -> None:
     """The default of `on_busy`."""
+
+
+def _member_of(one: Subscription, caller: Caller, channel: Channel) -> Member | None:
+    """Return the member that a subscription is for this caller. A member of another user leaves."""
+    member = one.own_member
+    if member is not None and member.uid != _uid(caller):
+        channel.presence.leave(member)
+        return None
+    return member
 
 
 def _uid(caller: Caller) -> str | None:

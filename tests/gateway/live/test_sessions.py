@@ -12,6 +12,7 @@ import pytest
 
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.bundoc.live import Check, Ended, LiveQueryTooLarge
+from bunbase.gateway.live import queries as live_queries
 from bunbase.gateway.live import session as sessions
 from bunbase.pkg.errors import Problem, RateLimited, Unreachable
 from tests.gateway.live.others import Client, hall, until
@@ -328,6 +329,19 @@ async def test_a_connection_that_ends_leaves_nothing() -> None:
         admission = opened.server.admission
         tallies = (admission.total, admission.strangers, admission.addresses, admission.projects, admission.users)
         assert [dict(tally.counts) for tally in tallies] == [{}] * 5
+
+
+async def test_bundoc_forgets_a_watch_although_the_first_call_that_tells_it_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live_queries, "AGAIN_SECONDS", 0.01)
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        opened.bundoc.unreachable = 1
+
+        client.send(t="unwatch", id=1)
+
+        await until(lambda: not opened.bundoc.watched)
 
 
 async def test_a_connection_that_ends_between_a_difference_and_its_barrier_leaves_nothing() -> None:

@@ -145,7 +145,7 @@ class Queries:
     def settle(self, session: Session) -> None:
         """Send the barrier that a session waits for, if it is true now. Otherwise it comes with the next events.
 
-        A session without watches has no results that a state could be true of: its syncs are answered without a barrier.
+        A session without watches has no results, so its syncs are answered without a barrier.
         """
         if session.signed is None or session.closed:
             return
@@ -468,5 +468,7 @@ class Queries:
                     await self.bundoc.unwatch(self.edge, numbers)
                 except Problem as problem:
                     log.warning("live queries could not be forgotten", count=len(numbers), reason=problem.detail)
+                    self.leaving += numbers  # Bundoc would go on with them as long as the stream stands
+                    await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self.leaver = None
