@@ -88,9 +88,9 @@ export class LiveCollection<C extends CollectionTypes> {
    * const post = await live.collection("posts").create({ title: "Hello" });
    * ```
    */
-  create(document: Insert<C>): Promise<Doc<C>> {
+  create(document: Insert<C>, conditions: Record<string, never> = {}): Promise<Doc<C>> {
     const { _id: id = newId(), ...data } = document as { _id?: string };
-    return this.#add<Doc<C>>("create", id, data, {});
+    return this.#add<Doc<C>>("create", id, data, conditions);
   }
 
   /**
