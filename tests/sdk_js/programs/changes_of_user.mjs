@@ -382,8 +382,9 @@ function memoryCache() {
   };
 }
 
+/** Returns the number of kept writes that the server has not confirmed. */
 function writesIn({ texts }) {
-  return [...texts.keys()].filter((key) => key.startsWith("write:")).length;
+  return [...texts].filter(([key, text]) => key.startsWith("write:") && !JSON.parse(text).mark).length;
 }
 
 function settled(ms = 40) {
