@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bunbase_sdk import Problem
 from tests.sdk_python.site import Site
 
 SECONDS = 30.0
@@ -75,6 +76,36 @@ def test_members_are_told_when_they_enter_and_leave(client: Any, site: Site, tmp
                     break
 
     assert seen == [["me"], ["me", "other"], ["me"]]
+
+
+def test_a_presence_changes_while_the_loop_runs(client: Any) -> None:
+    room, seen = f"rooms/{secrets.token_hex(4)}", []
+    values: list[object] = [{"busy": True}, None, {"busy": "again"}]
+    for members in client.channels.members(room, presence={"busy": False}, stop_after=SECONDS):
+        seen.append([member.data for member in members.items])
+        if not values:
+            break
+        client.channels.set_presence(room, values.pop(0))
+
+    assert seen == [[{"busy": False}], [{"busy": True}], [], [{"busy": "again"}]]
+    with pytest.raises(Problem) as left:
+        client.channels.set_presence(room, 1)
+    assert left.value.code == "not_joined"
+
+
+def test_a_presence_that_the_server_refuses_ends_the_loop_and_one_that_cannot_be_sent_changes_nothing(
+    client: Any,
+) -> None:
+    room = f"rooms/{secrets.token_hex(4)}"
+    loop = iter(client.channels.members(room, presence=1, stop_after=SECONDS))
+    assert [member.data for member in next(loop).items] == [1]
+    with pytest.raises(Problem, match="JSON has no nan"):
+        client.channels.set_presence(room, float("nan"))
+    client.channels.set_presence(room, "x" * 3000)
+    with pytest.raises(Problem) as refused:
+        next(loop)
+
+    assert refused.value.code == "message_too_large"
 
 
 @contextmanager
