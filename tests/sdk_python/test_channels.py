@@ -112,7 +112,8 @@ def test_a_presence_that_the_server_refuses_ends_the_loop_and_one_that_cannot_be
 def command(site: Site, home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     own = {"BUNBASE_URL": site.url, "BUNBASE_TOKEN": site.token, "BUNBASE_PROJECT": site.project, "HOME": str(home)}
     program = [str(Path(sys.executable).with_name("bunbase")), "channels", *arguments]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=os.environ | own, cwd=home) as running:
+    pipe, env = subprocess.PIPE, os.environ | own
+    with subprocess.Popen(program, stdout=pipe, stderr=pipe, text=True, env=env, cwd=home) as running:
         try:
             yield running
         finally:
@@ -132,3 +133,12 @@ def test_the_commands_publish_a_message_and_show_those_of_a_channel(client: Any,
     assert [one["data"] for one in (first, second)] == ["first", {"text": "hello"}]
     assert [one["lost"] for one in (first, second)] == [False, False]
     assert second["offset"] == first["offset"] + 1
+
+
+def test_the_command_tells_of_a_channel_that_no_pattern_matches(site: Site, tmp_path: Path) -> None:
+    with command(site, tmp_path, "tail", "roms/7", "--json") as tail:
+        assert tail.stderr is not None
+        told = tail.stderr.readline()
+
+    assert "No pattern of a channel matches roms/7" in told
+    assert "rooms/{room}" in told
