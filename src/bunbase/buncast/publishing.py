@@ -124,7 +124,7 @@ class Publishing:
                 if not await deciding.may_publish(self.caller, message.channel, message.data, budget):
                     problem = denied("publish", message.channel)
                     problem.extra["message"] = number
-                    raise problem
+                    raise await deciding.explained(self.caller, problem, message.data)
             if definitions is deciding.project.definitions:
                 return
 

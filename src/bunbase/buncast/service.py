@@ -36,6 +36,7 @@ from bunbase.contracts.buncast import (
     Position,
     Publication,
 )
+from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.live_usage import LiveUsageHour
@@ -51,11 +52,14 @@ STALL_SECONDS: Final = 2.0
 
 
 class BuncastService:
-    def __init__(self, store: ChannelStore, bundoc: Bundoc, clock: Clock, settings: BuncastSettings) -> None:
+    def __init__(
+        self, store: ChannelStore, bundoc: Bundoc, clock: Clock, settings: BuncastSettings, dev: bool = False
+    ) -> None:
         self.store = store
         self.bundoc = bundoc
         self.clock = clock
         self.settings = settings
+        self.dev = dev
         self.usage = ChannelUsage(store, clock)
         self.turns = Turns()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -124,10 +128,12 @@ class BuncastService:
         try:
             verdict = await deciding.verdict(caller, join.channel, presence, one)
             self._enter(deciding.project, one, join, presence, verdict)
-        except BaseException:
+        except BaseException as failure:
             deciding.forget(one)
             if stream.subscriptions.get(number) is one:
                 del stream.subscriptions[number]
+            if isinstance(failure, RuleDenied):
+                raise await deciding.explained(caller, failure, presence) from None
             raise
 
     async def replay(self, edge: str, number: int, since: Position) -> None:
@@ -152,7 +158,7 @@ class BuncastService:
         if not channel.kind.presence:
             raise NoPresence(f"The channels of this pattern have no list of members: {channel.name}.")
         if not await deciding.may_enter(caller, one, data):
-            raise denied("presence", channel.name)
+            raise await deciding.explained(caller, denied("presence", channel.name), data)
         one, deciding, channel = self._joined(edge, number)
         deciding.project.check_members_room(limited_name(caller), data)
         if (member := _member_of(one, caller, channel)) is not None:
@@ -238,7 +244,7 @@ class BuncastService:
             definitions = await asyncio.to_thread(Definitions, await self.store.definitions(id))
             now = time.monotonic()
             project = Project(id, definitions, self.settings, now, self._note_busy)
-            found = self.projects.setdefault(id, Deciding(project, self.bundoc, self.clock, self.turns))
+            found = self.projects.setdefault(id, Deciding(project, self.bundoc, self.clock, self.turns, self.dev))
         found.project.used_at = time.monotonic()
         return found
 
