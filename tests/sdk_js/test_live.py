@@ -169,13 +169,14 @@ def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, pa
     page.evaluate("() => server.commit([['notes', 'put', 'a', { n: 1 }], ['notes', 'put', 'b', { n: 2 }]])")
     page.evaluate(begin, "one")
     page.wait_for_function("() => window.notes === 'a,b'")
-    page.wait_for_timeout(700)  # results are kept half a second later
+    kept = "kind => indexedDBCache('one').list(kind + ':').then(texts => texts.length > 0)"
+    page.wait_for_function(kept, arg="result")
     page.evaluate("""() => {
         server.faults.down = true;
         server.cut();
         cached.collection("notes").create({ _id: "c", n: 3 }).catch(() => {});
     }""")
-    page.wait_for_timeout(200)
+    page.wait_for_function(kept, arg="write")
 
     page.goto(f"{pages.url}/live")
     page.wait_for_function("() => window.live")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Final
@@ -240,4 +239,4 @@ class Deciding:
 
     def _end(self, one: Subscription, problem: Problem) -> None:
         self.forget(one)
-        self.project.end(one, problem, time.monotonic())
+        self.project.end(one, problem, self.project.monotonic())

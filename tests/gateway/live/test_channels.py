@@ -21,6 +21,7 @@ from bunbase.gateway.live import channels as live_channels
 from bunbase.gateway.live.channels import LiveChannels
 from bunbase.gateway.live.joins import ChannelJoin, JoinMessage, PublishMessage
 from bunbase.gateway.live.problems import UserChanged
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.writer import Writer
 from bunbase.pkg.clock import SystemClock
@@ -53,7 +54,7 @@ class Home:
         await self.stack.aclose()
 
     def __getattr__(self, name: str) -> Any:
-        if self.service is None or self.failing.pop(name, None):
+        if self.service is None or self.failing.pop(name, False):
             raise Unreachable("The home is down.")
         return getattr(self.service, name)
 
@@ -104,6 +105,7 @@ class FakeHall:
     def __init__(self, home: Home) -> None:
         self.sessions: dict[Any, None] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self.settings = LiveSettings()
         self.writer = Writer()
         self.usage = ConnectionUsage(home.add_live_usage, SystemClock())
         self.channels = LiveChannels(self, home)

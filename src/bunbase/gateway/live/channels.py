@@ -78,7 +78,7 @@ class LiveChannels:
         self.silent: dict[int, Silent] = {}
         self.open = asyncio.Event()
         self.streams = 0  # how many have broken off
-        self.asking = Asking()
+        self.asking = Asking(hall.settings.max_asking)
 
     # the calls of sessions
 

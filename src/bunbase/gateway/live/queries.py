@@ -27,6 +27,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.session import Session, Watch
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.streams import heard
 from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.watching import answer_all_syncs, answer_syncs, refuse_syncs
@@ -49,6 +50,7 @@ class Hall(Protocol):
     """The part of all sessions together (`LiveServer`) that the queries need."""
 
     sessions: dict[Session, None]
+    settings: LiveSettings
     writer: Writer
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
@@ -101,7 +103,7 @@ class Queries:
         self.groups: dict[str, Group] = {}
         self.standings: dict[str, Standing] = {}
         self.open = asyncio.Event()
-        self.asking = Asking()
+        self.asking = Asking(hall.settings.max_asking)
         self.leaving: list[int] = []  # numbers that Bundoc must forget
         self.leaver: asyncio.Task[None] | None = None
 
