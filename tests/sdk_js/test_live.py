@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.e2e.browser import chromium
+from tests.e2e.instance import poll
 from tests.sdk_js.fault_proxy import serving
 from tests.sdk_js.sites import BUN, ESBUILD, PROGRAMS, ROOT, Site, bundles, failures, removed, run_program, short_folder
 from tests.sdk_js.strict_server import StrictServer
@@ -174,14 +175,14 @@ def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, pa
     page.evaluate("() => server.commit([['notes', 'put', 'a', { n: 1 }], ['notes', 'put', 'b', { n: 2 }]])")
     page.evaluate(begin, "one")
     page.wait_for_function("() => window.notes === 'a,b'")
-    kept = "kind => indexedDBCache('one').list(kind + ':').then(texts => texts.length > 0)"
-    page.wait_for_function(kept, arg="result")
+    kept = "kind => indexedDBCache('one').list(kind + ':')"
+    poll(lambda: page.evaluate(kept, "result"))
     page.evaluate("""() => {
         server.faults.down = true;
         server.cut();
         cached.collection("notes").create({ _id: "c", n: 3 }).catch(() => {});
     }""")
-    page.wait_for_function(kept, arg="write")
+    poll(lambda: page.evaluate(kept, "write"))
 
     page.goto(f"{pages.url}/live")
     page.wait_for_function("() => window.live")
