@@ -24,7 +24,7 @@ from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import Offered, SignedIn
 from bunbase.pkg.clock import SystemClock
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.usage.batches import Batch, Receipt
 from tests.rooms import publishable_caller, secret_caller
 
@@ -46,6 +46,7 @@ class FakeBundoc:
         self.committed_at = 0.0
         self.docs = b""
         self.hold = False
+        self.unreachable = 0  # so many calls of `unwatch` fail
         self.refuses: Problem | None = None
 
     async def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
@@ -70,6 +71,9 @@ class FakeBundoc:
         return numbers if self.changed else ()
 
     async def unwatch(self, edge: str, numbers: tuple[int, ...]) -> None:
+        if self.unreachable:
+            self.unreachable -= 1
+            raise Unreachable("Bundoc is down.")
         for number in numbers:
             self.watched.pop(number, None)
 

@@ -27,9 +27,10 @@ from bunbase.contracts.caller import Caller
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.session import Session, Watch
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.streams import heard
 from bunbase.gateway.live.usage import ConnectionUsage
-from bunbase.gateway.live.watching import answer_syncs
+from bunbase.gateway.live.watching import answer_all_syncs, answer_syncs, refuse_syncs
 from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
@@ -49,6 +50,7 @@ class Hall(Protocol):
     """The part of all sessions together (`LiveServer`) that the queries need."""
 
     sessions: dict[Session, None]
+    settings: LiveSettings
     writer: Writer
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
@@ -101,7 +103,7 @@ class Queries:
         self.groups: dict[str, Group] = {}
         self.standings: dict[str, Standing] = {}
         self.open = asyncio.Event()
-        self.asking = Asking()
+        self.asking = Asking(hall.settings.max_asking)
         self.leaving: list[int] = []  # numbers that Bundoc must forget
         self.leaver: asyncio.Task[None] | None = None
 
@@ -119,12 +121,13 @@ class Queries:
         self._withdraw(watch)
 
     def end_all(self, session: Session, problem: Problem) -> None:
-        """End all watches of a session, and tell the client why."""
+        """End all watches of a session and its syncs, and tell the client why."""
         watches = list(session.watches.values())
         session.watches.clear()
         for watch in watches:
             self.forget(watch)
             session.put(messages.refusal("end", watch.id, problem))
+        refuse_syncs(session, problem)
 
     def leave(self, session: Session) -> None:
         """Forget a session: its connection has ended."""
@@ -142,14 +145,15 @@ class Queries:
         self.settle(session)
 
     def settle(self, session: Session) -> None:
-        """Send the barrier that a session waits for, if it is true now. Otherwise it comes with the next events."""
+        """Send the barrier that a session waits for, if it is true now. Otherwise it comes with the next events.
+
+        A session without watches has no results, so its syncs are answered without a barrier.
+        """
         if session.signed is None or session.closed:
             return
         standing = self.standings.get(session.caller.project)
         if not session.watches:
-            for waiting in list(session.syncs):
-                session.put(messages.at(waiting.epoch, waiting.seq))
-                answer_syncs(session, waiting.epoch, waiting.seq)
+            answer_all_syncs(session)
         elif standing is not None and (session.syncs or session in standing.due):
             standing.due[session] = None
             if not standing.moving:
@@ -466,5 +470,7 @@ class Queries:
                     await self.bundoc.unwatch(self.edge, numbers)
                 except Problem as problem:
                     log.warning("live queries could not be forgotten", count=len(numbers), reason=problem.detail)
+                    self.leaving += numbers  # Bundoc would go on with them as long as the stream stands
+                    await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self.leaver = None

@@ -326,7 +326,7 @@ class Session:
         self.signing = True
         self.resumes = message.resume
         self.block(Blocked.CHECK)
-        self._spawn(self._sign_in(Offered(message.key, message.token, message.project)))
+        self._spawn(self._sign_in(Offered(message.key, message.token, message.project, message.explain)))
 
     async def enter(self, offered: Offered, resume: str) -> None:
         """Sign in for the first time, for a transport that can answer a refusal itself.
