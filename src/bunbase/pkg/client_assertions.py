@@ -8,10 +8,8 @@ import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from bunbase.pkg.jwt import BadToken, unverified_claims, verified
+from bunbase.pkg.jwt import MAX_RSA_BITS, MIN_RSA_BITS, BadToken, unverified_claims, verified
 
-MIN_RSA_BITS: Final = 2048
-MAX_RSA_BITS: Final = 8192
 CURVE: Final = "P-256"
 LONGEST_SECONDS: Final = 600  # an assertion must expire within this time
 LEEWAY_SECONDS: Final = 60  # difference between the clocks of client and server

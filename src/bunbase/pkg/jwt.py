@@ -30,6 +30,8 @@ from bunbase.pkg.cache import Cache
 ALGORITHM: Final = "RS256"
 KEY_KINDS: Final[dict[str, type[RSAKey | ECKey | OKPKey]]] = {"RS256": RSAKey, "ES256": ECKey, "EdDSA": OKPKey}
 KEY_BITS: Final = 2048
+MIN_RSA_BITS: Final = 2048  # of the keys of others, RFC 7518 §3.3
+MAX_RSA_BITS: Final = 8192  # a larger key makes each check expensive
 MAX_LENGTH: Final = 8192  # characters; no token of BunBase is longer
 MAX_DATE: Final = 2**53  # Unix seconds; JSON cannot carry larger numbers exactly (RFC 8259 §6)
 DATES: Final = ("exp", "nbf", "iat")

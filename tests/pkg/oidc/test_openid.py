@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import RSAKey
 
 from bunbase.pkg.clock import ManualClock
@@ -165,6 +169,39 @@ async def test_a_new_key_of_the_provider_is_fetched_when_a_token_names_it(flow: 
     assert await flow.sign_in() == ADA
     assert flow.fake.seen.count("/jwks_uri") == 2
     assert flow.fake.seen.count("/.well-known/openid-configuration") == 1
+
+
+def weak_key() -> RSAKey:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        return RSAKey.import_key(generate_private_key(65537, 1024), {"kid": "weak"})
+
+
+WEAK = weak_key()
+FOREIGN_KEYS: dict[str, Any] = {
+    "a curve that is not known here": {"kty": "EC", "crv": "P-192", "x": "AA", "y": "AA", "kid": "new"},
+    "a key without its numbers": {"kty": "RSA", "kid": "half"},
+    "a kind that is not known here": {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA", "kid": "later"},
+    "an RSA key of 1,024 bits": WEAK.as_dict(private=False),
+    "no object": 7,
+}
+
+
+@pytest.mark.parametrize("key", FOREIGN_KEYS.values(), ids=FOREIGN_KEYS)
+async def test_a_key_that_cannot_be_used_does_not_hide_the_others(flow: Flow, key: Any) -> None:
+    """RFC 7517 §5: a reader of a set should ignore such keys."""
+    own = msgspec.json.decode(flow.fake.answer("/jwks_uri", {}, {})[1])["keys"]
+    answering("/jwks_uri", 200, msgspec.json.encode({"keys": [key, *own]}))(flow.fake)
+
+    assert await flow.sign_in() == ADA
+
+
+async def test_a_token_signed_with_an_rsa_key_of_1024_bits_is_refused(flow: Flow) -> None:
+    """RFC 7518 §3.3 demands 2,048 bits."""
+    flow.fake.key = WEAK
+
+    with pytest.raises(ProviderFailed, match="no key"):
+        await flow.sign_in()
 
 
 async def test_tokens_with_invented_keys_do_not_make_us_fetch_the_keys_each_time(flow: Flow) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
+from bunbase.pkg.jwt import MAX_RSA_BITS, MIN_RSA_BITS
 from bunbase.pkg.oidc.person import ProviderFailed
 from bunbase.pkg.outgoing import Outgoing, RequestFailed
 
@@ -16,6 +18,7 @@ DISCOVERY: Final = "/.well-known/openid-configuration"
 KEPT_SECONDS: Final = 3600.0
 ANEW_SECONDS: Final = 30.0  # an unknown key makes us fetch the keys again, but not more often than this
 MAX_KEYS: Final = 100
+KEY_TYPES: Final[dict[str, type[RSAKey | ECKey | OKPKey]]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 
 T = TypeVar("T")
 
@@ -88,12 +91,31 @@ def decode_json(url: str, status: int, body: bytes, kind: type[T]) -> T:
 
 
 def _key_set(document: dict[str, Any]) -> KeySet:
-    """Return the keys for signatures of kinds that are known here. Raises: ProviderFailed."""
+    """Return the keys for signatures that can be used here, without the others (RFC 7517 §5). Raises: ProviderFailed.
+
+    One key of a new kind must not end every sign-in of a provider.
+    """
     keys = document.get("keys")
     if not isinstance(keys, list) or len(keys) > MAX_KEYS:
         raise ProviderFailed("the keys of the provider are not a JWK set")
-    usable = [one for one in keys if isinstance(one, dict) and one.get("kty") in ("RSA", "EC", "OKP")]
+    usable = [key for one in keys if (key := _key(one)) is not None]
+    if not usable:
+        raise ProviderFailed("the provider has no key that can be used here")
+    return KeySet(usable)
+
+
+def _key(jwk: Any) -> Key | None:
+    """Return a key for signatures, None if it is for something else, damaged, of an unknown kind, or of a wrong size."""
+    if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig":
+        return None
     try:
-        return KeySet.import_key_set({"keys": [one for one in usable if one.get("use", "sig") == "sig"]})
-    except Exception as error:  # joserfc raises many kinds for keys that are damaged
-        raise ProviderFailed(f"the keys of the provider cannot be read: {error}") from None
+        if jwk.get("kty") == "RSA" and not MIN_RSA_BITS <= _bits(jwk["n"]) <= MAX_RSA_BITS:
+            return None
+        return KEY_TYPES[jwk["kty"]].import_key(jwk)
+    except Exception:  # joserfc raises many kinds for keys that are damaged
+        return None
+
+
+def _bits(number: str) -> int:
+    """Return the size of a number in base64url. joserfc would load an RSA key of any size."""
+    return int.from_bytes(base64.urlsafe_b64decode(number + "=" * (-len(number) % 4)), "big").bit_length()

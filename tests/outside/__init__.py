@@ -1,0 +1,1 @@
+"""Conformance suites that nobody of this project wrote, run against BunBase. See docs/conformance.md."""
