@@ -17,6 +17,7 @@ from tests.e2e import permissions as who
 from tests.e2e.conftest import new_database
 from tests.e2e.documented import differences
 from tests.e2e.hostile_sizes import BODY_BYTES, LONG, NESTED, NOTHING, STREAMED
+from tests.e2e.hostile_values import with_hostile_values
 from tests.e2e.instance import SETUP_TOKEN, Instance
 from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS, Permission
 from tests.shared_openapi import openapi_document
@@ -304,5 +305,21 @@ def test_no_route_fails_on_a_body_or_parameter_of_hostile_size(installation: Ins
         told = (reply.status_code == 413) if too_large else reply.status_code < 500
         if not told:
             wrong.append(f"{len(body)} bytes: {described(reply)}")
+
+    assert "\n".join(wrong) == ""
+
+
+def test_no_route_fails_on_a_hostile_value_in_its_example(installation: Installation) -> None:
+    wrong, owner, user = [], installation.own_session("/api"), installation.own_session("/v1")
+    for method, route in EXAMPLES:
+        if route == who.FUNCTION or route in FORMS or isinstance(EXAMPLES[method, route], str):
+            continue  # these bodies are not one JSON value
+        path = filled(route.replace("{collection}", "posts"), installation.names)
+        headers = (owner if route.startswith("/api/") else user) | {"Content-Type": "application/json"}
+        for body in with_hostile_values(EXAMPLES[method, route]):
+            reply = installation.http.request(method, path, content=body, headers=headers)
+
+            if reply.status_code >= 500 and code(reply) != "backup_busy":
+                wrong.append(f"{body[:300]!r}: {described(reply)}")
 
     assert "\n".join(wrong) == ""

@@ -15,7 +15,7 @@ from bunbase.contracts.bundoc.collections import Rules, RuleWarning
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import InvalidInput, TooLarge
-from bunbase.pkg.json_bodies import fault_in, unreadable
+from bunbase.pkg.json_bodies import fault_in, read_json
 from bunbase.pkg.moments import EXAMPLE, RFC3339, is_moment, read_moment
 from bunbase.pkg.rules.coverage import Coverage
 from bunbase.pkg.rules.inputs import Inputs
@@ -111,15 +111,13 @@ def read_batch(sent: bytes) -> tuple[Batch, bool]:
     """Return the cases, and True if the body has a list of cases. Raises: Malformed, TooLarge, InvalidInput."""
     if len(sent) > MAX_BYTES:
         raise TooLarge(f"The cases of one request have at most {MAX_BYTES} bytes; send them in several requests.")
+    whole = read_json(sent, Any)
+    several = isinstance(whole, dict) and "cases" in whole
     try:
-        whole = msgspec.json.decode(sent)
-        several = isinstance(whole, dict) and "cases" in whole
         batch = msgspec.convert(whole, Batch) if several else _alone(msgspec.convert(whole, OneCase))
     except msgspec.ValidationError as error:
         path, message = fault_in(error, Batch if several else OneCase)
         _refuse(path, f"This is not a valid case: {message}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise unreadable(error) from None
     _check(batch, several)
     return batch, several
 

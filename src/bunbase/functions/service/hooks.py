@@ -176,5 +176,5 @@ def _value(body: bytes) -> Any:
     """Return the JSON value of an answer; None for an empty answer. Raises: FunctionError."""
     try:
         return msgspec.json.decode(body) if body else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise FunctionError("The hook returned no JSON.") from None
