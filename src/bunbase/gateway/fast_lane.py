@@ -35,6 +35,7 @@ from bunbase.gateway.hot_routes import HotRequest
 from bunbase.gateway.request_ids import request_id_from
 from bunbase.gateway.turn import Turn
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.http1.head import asks_to_close
 
 TURN_SECONDS: Final = 0.01  # requests of one slice of data that begin later than this go to the ordinary lane
 
@@ -93,7 +94,7 @@ class FastLane(AnsweringProtocol):
         idle = self.cycle is None or self.cycle.response_complete
         if not idle or self.flow.write_paused or not parser.should_keep_alive() or parser.should_upgrade():
             return None
-        if parser.get_http_version() != "1.1" or self.is_head_large():
+        if parser.get_http_version() != "1.1" or self.is_head_large() or asks_to_close(self.headers):
             return None
         if not self.turn_ends:
             self.turn_ends = self.loop.time() + TURN_SECONDS

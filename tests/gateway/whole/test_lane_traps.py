@@ -207,13 +207,14 @@ async def test_a_chunked_body_is_read_by_the_ordinary_lane(lane: Served) -> None
     assert lane.hot.taken == taken
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize(
+    ("version", "close"), [("1.0", ""), ("1.1", "connection: close\r\n"), ("1.1", "connection: te,\tclose\t\r\n")]
+)
 async def test_a_request_with_connection_close_is_answered_and_the_connection_closes(
-    lane: Served, version: str
+    lane: Served, version: str, close: str
 ) -> None:
     taken = lane.hot.taken
     async with lane.connected() as connection:
-        close = "connection: close\r\n" if version == "1.1" else ""
         connection.send(f"GET {D1} HTTP/{version}\r\nhost: test\r\n{KEY}\r\n{close}\r\n".encode())
         reply = await connection.reply()
 

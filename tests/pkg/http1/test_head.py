@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.pkg.errors import Malformed, NotSupported, Problem, VersionNotSupported
-from bunbase.pkg.http1.head import Head, checked_head, is_host
+from bunbase.pkg.http1.head import Head, asks_to_close, checked_head, is_host
 from tests.pkg.http1.door import port
 
 HOST = (b"host", b"api.example")
@@ -163,3 +163,32 @@ async def test_a_request_that_is_not_http_gets_400_with_the_reason(sent: bytes, 
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert reason in answer
+
+
+@pytest.mark.parametrize(
+    ("values", "closing"),
+    [
+        ([], False),
+        ([b"keep-alive"], False),
+        ([b"closed"], False),
+        ([b"close"], True),
+        ([b"Close"], True),
+        ([b"close\t"], True),
+        ([b"keep-alive,\tclose \t"], True),
+        ([b"te", b"close"], True),
+    ],
+)
+def test_a_connection_ends_if_one_option_of_the_header_is_close(values: list[bytes], closing: bool) -> None:
+    assert asks_to_close([HOST, *((b"connection", value) for value in values)]) is closing
+
+
+@pytest.mark.parametrize("header", ["connection: close\t", "connection: close \t ", "connection:\tkeep-alive,\tclose\t"])
+async def test_a_connection_that_a_client_ends_with_tabs_around_close_is_closed(header: str) -> None:
+    """Optional whitespace is blanks and tabs (RFC 9110 §5.6.3). The parser trims only blanks here."""
+    async with port() as open_port, open_port.connected() as client:
+        client.send("GET /read", header)
+
+        answer = await client.rest()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in answer.lower()

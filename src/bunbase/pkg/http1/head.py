@@ -72,6 +72,17 @@ def is_host(value: bytes) -> bool:
     return REG_NAME.fullmatch(host) is not None and (not colon or (bool(host) and _is_port(port)))
 
 
+def asks_to_close(headers: Headers) -> bool:
+    """True if a Connection header names `close`. The parser misses the word if a tab follows it.
+
+    `headers`: with names in lower case.
+    """
+    return any(
+        name == b"connection" and any(option.strip(BLANKS).lower() == b"close" for option in value.split(b","))
+        for name, value in headers
+    )
+
+
 def _check_host(version: str, headers: Headers) -> None:
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):

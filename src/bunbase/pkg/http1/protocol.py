@@ -39,7 +39,7 @@ from bunbase.pkg.errors import (
 from bunbase.pkg.http1.answers import refusal
 from bunbase.pkg.http1.connections import Connections
 from bunbase.pkg.http1.exchange import Exchange, GuardedTransport
-from bunbase.pkg.http1.head import ASTERISK, BLANKS, Head, checked_head
+from bunbase.pkg.http1.head import ASTERISK, BLANKS, Head, asks_to_close, checked_head
 from bunbase.pkg.http1.incoming import EXTENSION
 from bunbase.pkg.http1.server_wide import server_wide
 from bunbase.pkg.http1.slices import SlicedProtocol
@@ -316,7 +316,7 @@ class Http1Protocol(SlicedProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=version == "1.1" and any(expected),
-            keep_alive=version == "1.1" and self.parser.should_keep_alive(),
+            keep_alive=version == "1.1" and self.parser.should_keep_alive() and not asks_to_close(scope["headers"]),
             on_response=self.on_response_complete,
         )
 
