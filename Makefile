@@ -1,4 +1,4 @@
-# run · test · check · e2e · explore · soak · live · packages · sdk · command · clients · bench · gen · lock: each installs what it needs first.
+# run · test · check · e2e · explore · soak · live · packages · sdk · command · clients · outside · bench · gen · lock: each installs what it needs first.
 # Needs Python 3.11+, make and a C library; `make test` also Node 20+, `clients` also Go. The rest is installed below this folder.
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE  # without bytecode each of four processes comp
 PACKAGES := tests/functions/packages
 SDK := tests/sdk_js/runtimes
 
-.PHONY: run test check check-types check-rest e2e explore growth-check soak live packages sdk command clients bench gen lock clean
+.PHONY: run test check check-types check-rest e2e explore growth-check soak live packages sdk command clients outside bench gen lock clean
 
 run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -67,6 +67,9 @@ command: .venv/.dev  ## build the wheel of the command, install it alone, and fi
 
 clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI document with three generators, and call a server (needs Go)
 	$(BIN)/python -m tests.e2e.clients
+
+outside: .venv/.dev  ## run the conformance suites of docs/conformance.md that are in BUNBASE_SUITES; SUITES names some of them
+	$(BIN)/python -m tests.outside $(SUITES)
 
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
 	bench/run data

@@ -1,5 +1,6 @@
 """Rules for the source that import-linter and ruff cannot check."""
 
+import ast
 import re
 
 import pytest
@@ -19,6 +20,19 @@ def test_an_import_cycle_is_found() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
 
     assert cycles(graph) == [["b", "c"]]
+
+
+def test_no_anext_has_a_tuple_as_its_default() -> None:
+    """CPython 3.11 raises SystemError if `anext(items, ())` finds no item: it takes the tuple as arguments."""
+    wrong = [
+        f"{name}:{call.lineno}"
+        for name, tree in modules().items()
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "anext"
+        if any(isinstance(argument, ast.Tuple) for argument in call.args)
+    ]
+
+    assert wrong == []
 
 
 def test_every_folder_of_the_source_is_a_package() -> None:

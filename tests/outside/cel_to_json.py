@@ -1,6 +1,6 @@
 """Write the tests of cel-spec as JSON. This program runs in the environment of the suites, which has protobuf.
 
-    python cel_to_json.py <folder of cel-spec> <file.json>
+python cel_to_json.py <folder of cel-spec> <file.json>
 """
 
 import importlib

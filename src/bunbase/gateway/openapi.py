@@ -170,6 +170,8 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
     """Shorten the description of a parameter, in place: Litestar says some of it twice."""
     schema = plain(without_null(parameter["schema"]))
     parameter["schema"] = {name: value for name, value in schema.items() if name != "description"}
+    if parameter["in"] == "path" and parameter["schema"].get("format") == "uri":  # Litestar's word for any path
+        parameter["schema"] = {"type": "string"}
     for name in ("deprecated", "required", "allowEmptyValue", "allowReserved"):
         if not parameter.get(name):
             parameter.pop(name, None)

@@ -85,6 +85,8 @@ def test_the_log_of_a_project_shows_the_acts_of_members_and_keys(
     assert (project["action"], project["target"]) == ("project.create", bob.project)
     assert project["actor"]["email"] == "bob@example.com"
     assert key["key"] not in http.get(f"{bob.at}/audit/export", headers=bob.headers).text
+    nothing = http.get(f"{bob.at}/audit/export", params={"actor": "usr_nobody"}, headers=bob.headers)
+    assert (nothing.status_code, nothing.content) == (200, b""), "an export without entries is an empty file"
 
 
 def test_an_act_that_was_killed_is_shown_and_followed_with_an_unknown_outcome(dev: Instance) -> None:

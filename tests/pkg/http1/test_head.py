@@ -182,7 +182,9 @@ def test_a_connection_ends_if_one_option_of_the_header_is_close(values: list[byt
     assert asks_to_close([HOST, *((b"connection", value) for value in values)]) is closing
 
 
-@pytest.mark.parametrize("header", ["connection: close\t", "connection: close \t ", "connection:\tkeep-alive,\tclose\t"])
+@pytest.mark.parametrize(
+    "header", ["connection: close\t", "connection: close \t ", "connection:\tkeep-alive,\tclose\t"]
+)
 async def test_a_connection_that_a_client_ends_with_tabs_around_close_is_closed(header: str) -> None:
     """Optional whitespace is blanks and tabs (RFC 9110 §5.6.3). The parser trims only blanks here."""
     async with port() as open_port, open_port.connected() as client:

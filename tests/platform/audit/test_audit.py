@@ -330,7 +330,7 @@ async def test_activity_of_accounts_is_copied_once_although_the_job_is_killed_be
 
 READERS: tuple[Callable[[PlatformService, Caller], Awaitable[object]], ...] = (
     lambda platform, caller: platform.audit(caller, ALL_ENTRIES, 20, None),
-    lambda platform, caller: anext(platform.export_audit(caller, ALL_ENTRIES), ()),
+    lambda platform, caller: anext(platform.export_audit(caller, ALL_ENTRIES), None),
 )
 
 

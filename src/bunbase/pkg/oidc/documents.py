@@ -67,8 +67,22 @@ class Documents:
             age = None if self.fetched_keys is None else self.now() - self.fetched_keys[0]
             if self.fetched_keys is None or age is None or age >= (ANEW_SECONDS if anew else KEPT_SECONDS):
                 found = await fetch_json(self.outgoing, metadata.jwks_uri, dict[str, Any])
-                self.fetched_keys = (self.now(), _key_set(found))
+                self.fetched_keys = (self.now(), usable_keys(found))
             return self.fetched_keys[1]
+
+
+def usable_keys(document: dict[str, Any]) -> KeySet:
+    """Return the keys for signatures that can be used here, without the others (RFC 7517 §5). Raises: ProviderFailed.
+
+    One key of a new kind must not end every sign-in of a provider.
+    """
+    keys = document.get("keys")
+    if not isinstance(keys, list) or len(keys) > MAX_KEYS:
+        raise ProviderFailed("the keys of the provider are not a JWK set")
+    usable = [key for one in keys if (key := _key(one)) is not None]
+    if not usable:
+        raise ProviderFailed("the provider has no key that can be used here")
+    return KeySet(usable)
 
 
 async def fetch_json(outgoing: Outgoing, url: str, kind: type[T], headers: dict[str, str] | None = None) -> T:
@@ -90,22 +104,8 @@ def decode_json(url: str, status: int, body: bytes, kind: type[T]) -> T:
         raise ProviderFailed(f"{url}: {error}") from None
 
 
-def _key_set(document: dict[str, Any]) -> KeySet:
-    """Return the keys for signatures that can be used here, without the others (RFC 7517 §5). Raises: ProviderFailed.
-
-    One key of a new kind must not end every sign-in of a provider.
-    """
-    keys = document.get("keys")
-    if not isinstance(keys, list) or len(keys) > MAX_KEYS:
-        raise ProviderFailed("the keys of the provider are not a JWK set")
-    usable = [key for one in keys if (key := _key(one)) is not None]
-    if not usable:
-        raise ProviderFailed("the provider has no key that can be used here")
-    return KeySet(usable)
-
-
 def _key(jwk: Any) -> Key | None:
-    """Return a key for signatures, None if it is for something else, damaged, of an unknown kind, or of a wrong size."""
+    """Return a key for signatures, None if it is damaged, of an unknown kind or size, or for something else."""
     if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig":
         return None
     try:

@@ -131,12 +131,12 @@ async def export_installation_audit(
 
 
 async def _exported(batches: AsyncIterator[tuple[AuditEntry, ...]]) -> Stream:
-    first = await anext(batches, ())  # raises the errors of the request while a status can still be sent
+    first = await anext(batches, None)  # raises the errors of the request while a status can still be sent
     return ClosingStream(_lines(first, batches), NDJSON)
 
 
 async def _lines(
-    first: tuple[AuditEntry, ...], batches: AsyncIterator[tuple[AuditEntry, ...]]
+    first: tuple[AuditEntry, ...] | None, batches: AsyncIterator[tuple[AuditEntry, ...]]
 ) -> AsyncGenerator[bytes, None]:
     if first:
         yield _ndjson(first)
