@@ -79,6 +79,14 @@ class Admission:
         self.users = Tally(settings.max_connections_per_user, "of one user")
         self.begins = TokenBucket(settings.begins_per_second, settings.begins_per_second, clock())
 
+    def has_room(self, address: str) -> bool:
+        """True if `check` would not refuse one more connection."""
+        try:
+            self.check(address)
+        except TooManyLiveConnections:
+            return False
+        return True
+
     def check(self, address: str) -> None:
         """Check that one more connection may begin. Raises: TooManyLiveConnections."""
         self.total.check(None)
