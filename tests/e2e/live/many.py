@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 FIRST_SECONDS: Final = 1.0
-MOST_SECONDS: Final = 30.0
+MOST_SECONDS: Final = 10.0  # as bunbase-js
 HELLO_SECONDS: Final = 45.0  # as for each other silence of the server
 SMALL_BUFFER: Final = 4 << 10  # of a client that does not read, so that it stalls early
 STATE: Final = re.compile(rb'"t":"(?:at|ping)","at":"([^"]+)"')
