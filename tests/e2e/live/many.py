@@ -59,6 +59,7 @@ class Watcher:
         self.query = query
         self.ids = ids
         self.at = b""
+        self.at_since = 0.0  # on the clock time.monotonic
         self.group = b""
         self.tries = 0
         self.connects = 0
@@ -106,6 +107,7 @@ class Watcher:
                         self.group = found[1]
                     if states := STATE.findall(text):
                         self.at, self.current, self.tries = states[-1], True, 0
+                        self.at_since = time.monotonic()
                     if (after := AFTER.search(text)) is not None:
                         return int(after[1]) / 1000
             return 0.0
