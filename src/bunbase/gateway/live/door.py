@@ -20,7 +20,7 @@ from bunbase.pkg.closing_stream import ClosingStream
 from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.http1.switching import switching
 from bunbase.pkg.own_pages import is_own_page
-from bunbase.pkg.websocket.connection import WebSocket
+from bunbase.pkg.websocket.connection import MAX_WAITING_BYTES, WebSocket
 from bunbase.pkg.websocket.handshake import UpgradeRequired, accept_handshake
 
 UNACKNOWLEDGED_SECONDS: Final = 20.0  # the client has lost its network without a word
@@ -85,6 +85,7 @@ class LiveDoor:
         """Return the answer that carries a connection."""
         connection = incoming(request.scope)
         connection.limit_unacknowledged(UNACKNOWLEDGED_SECONDS)
+        connection.limit_kernel_buffer(MAX_WAITING_BYTES)
         connection.is_counted_elsewhere()  # by `admission`
         self.end_at_stop(request, outlet)
         return ClosingStream(outlet, MEDIA_TYPE, HEADERS)
