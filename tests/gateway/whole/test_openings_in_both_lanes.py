@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -29,6 +30,7 @@ UPGRADE = "upgrade: websocket"
 SWITCH = "connection: Upgrade"
 OURS = "sec-websocket-protocol: bunbase.live.v1"
 ALL = (UPGRADE, SWITCH, KEY, VERSION, OURS)
+CLOSED = re.compile(rb"\x88.\x03\xf4restart$")  # 1012
 AGAIN = b"\x88\x80\x00\x00\x00\x00"  # a close frame
 
 Headers = tuple[str, ...]
@@ -44,6 +46,7 @@ HOT: list[tuple[str, Headers]] = [
     (LINE, (*ALL, "origin: https://app.example")),
     (LINE, (*ALL, "origin: https://APP.example", "host: app.example")),
     (LINE, (*ALL, "origin: http://test")),
+    (LINE, (*ALL, "origin:")),
     (LINE, (*ALL, "accept: */*", "user-agent: tests", "x-request-id: a-trace-from-before")),
     (LINE, (*ALL, "x-request-id: no good")),
     (LINE, (*ALL, "cookie: a=b", "cookie: c=d", "authorization: Bearer nothing", "pragma: no-cache")),
@@ -223,6 +226,16 @@ async def test_both_lanes_take_a_sign_in_over_the_new_websocket(lanes: tuple[Ser
             assert await signed_in(connection)
 
 
+async def answered_close(connection: Connection) -> bytes:
+    """Return all that comes up to the close frame of the server, and answer it."""
+    told = b""
+    async with asyncio.timeout(10):
+        while not CLOSED.search(told):
+            told += await connection.reader.read(1000)
+    connection.send(AGAIN)
+    return told
+
+
 async def signed_in(connection: Connection) -> bool:
     connection.send(text_frame({"t": "auth", "key": PUBLISHABLE}))
     async with asyncio.timeout(10):
@@ -279,8 +292,9 @@ async def test_a_stopping_server_closes_websockets_of_both_lanes_in_order(tmp_pa
         connection = Connection(reader, writer)
         connection.send(head(LINE, ALL))
         assert (await connection.reply()).status == 101
+        leaving = asyncio.create_task(answered_close(connection))
 
-    told = await connection.ended()
+    told = await leaving
     connection.close()
     assert b'"code":"restart"' in told
 
