@@ -11,7 +11,6 @@ import pytest
 
 from bunbase.pkg.serve import BACKLOG, PortTaken, base_url, listen, serving
 
-
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 
