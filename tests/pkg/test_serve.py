@@ -30,7 +30,7 @@ async def test_a_server_answers_only_inside_its_block() -> None:
 
 @pytest.mark.skipif(not SOMAXCONN.exists(), reason="only Linux tells the length of the queue")
 async def test_as_many_clients_as_the_kernel_allows_may_wait_to_be_accepted() -> None:
-    """Symptom: while a server started, 2,048 of 5,000 clients were connected, and the others tried for 15 s."""
+    """Symptom: while a server started, 2,048 of 5,000 clients could wait, and the kernel dropped the others."""
     most = min(BACKLOG, int(SOMAXCONN.read_text()))
     with listen("127.0.0.1", 0) as listener:
         before = longest_queue(listener)
