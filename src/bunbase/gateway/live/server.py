@@ -45,7 +45,6 @@ log = logger("live")
 TURNS: Final = 40  # sessions are visited in this many parts, each part once in `ping_seconds`
 SILENCE_LOOKS: Final = 8  # in each turn, this many parts are searched for silent clients
 LAST_SECONDS: Final = 1.0  # a silent client may still read why its connection ends
-RESTART_RATE: Final = 500  # clients per second that come back after a restart
 MAX_BEHIND_SECONDS: Final = 120.0  # a client that reads a little now and then is not slow, but not for ever
 
 
@@ -112,6 +111,7 @@ class LiveServer:
         """Return the session of a new connection. Its limits were checked by `admission.check`."""
         session = Session(self, outlet, sender, origin)
         late = self.admission.begin(sender.ip)
+        session.stranger = not late
         self.sessions[session] = None
         self.begun += 1
         session.turn = self.begun % TURNS
@@ -138,13 +138,13 @@ class LiveServer:
             self._forget_credentials(session, signed)
             self.admission.leave(signed.caller.project, signed.user)
             self.usage.time.leave(signed.caller.project)
-        self.admission.end(session.sender.ip, signed is not None)
+        self.admission.end(session.sender.ip, session.stranger)
         metrics.live_connections.labels(session.outlet.transport).dec()
 
     def shut(self, session: Session) -> None:
         """End a connection because the server stops. The clients come back one after the other."""
         self.stopping = True
-        spread = max(1.0, len(self.sessions) / RESTART_RATE)
+        spread = max(1.0, len(self.sessions) / self.settings.begins_per_second)
         session.restart(random.uniform(0.1, spread))  # noqa: S311  spreads load
 
     def hello(self, conn: str, expires_in: Any) -> bytes:

@@ -182,6 +182,7 @@ class WaitingSync:
 class Session:
     """`caller`: None until the first sign-in. `watches`: by the number that the client has chosen.
 
+    `stranger`: the client has not sent its key, but may.
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
     `missed`: the watches whose result at the client is old. `generation`: grows with each sign-in and each doubt.
     `waiting`: messages that wait until the sign-in counts. `older`: how many of them were sent before the
@@ -213,6 +214,7 @@ class Session:
         "signed",
         "signing",
         "slow_since",
+        "stranger",
         "syncs",
         "turn",
         "waiting",
@@ -228,6 +230,7 @@ class Session:
         self.id = secrets.token_urlsafe(18)
         self.signed: SignedIn | None = None
         self.signing = False
+        self.stranger = True
         self.expires_at = math.inf
         self.generation = 0
         self.resumes = ""
@@ -380,6 +383,7 @@ class Session:
         if before is None or (before.caller.project, before.user) != (signed.caller.project, signed.user):
             self.home.admission.enter(signed.caller.project, signed.user)
             if before is None:
+                self.stranger = False
                 self.home.admission.introduce()
             else:
                 self.home.admission.leave(before.caller.project, before.user)

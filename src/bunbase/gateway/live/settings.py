@@ -53,7 +53,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     max_message_bytes: Bytes = 64 << 10
     messages_per_second: Count = 50
     message_burst: Count = 100
-    begins_per_second: Count = 500
+    begins_per_second: Count = 1000
     max_asking: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 256
     ping_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 20
     silent_seconds: Seconds = 45

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from bunbase.pkg import context
 from bunbase.pkg.errors import ClientGone, Problem, RequestStalled, Stopping
 from bunbase.pkg.http1.answers import problem_message
+from bunbase.pkg.http1.kernel_buffer import limit_kernel_buffer
 from bunbase.pkg.http1.switching import SwitchedProtocol, switching_head
 from bunbase.pkg.http1.timed import TimedProtocol
 from bunbase.pkg.ids import new_id
@@ -74,6 +75,9 @@ class Exchange(RequestResponseCycle):
 
     def limit_unacknowledged(self, seconds: float) -> None:
         self.protocol.limit_unacknowledged(seconds)
+
+    def limit_kernel_buffer(self, bytes: int) -> None:
+        limit_kernel_buffer(self.protocol.transport, bytes)
 
     def when_stopping(self, act: Callable[[], None]) -> None:
         self.on_stop = self.protocol.on_stop = act

@@ -25,6 +25,9 @@ class Incoming(Protocol):
     def limit_unacknowledged(self, seconds: float) -> None:
         """End the connection if the client's machine does not acknowledge data of this answer for so long."""
 
+    def limit_kernel_buffer(self, bytes: int) -> None:
+        """Let the kernel hold only so many bytes that are not on their way, for the rest of the connection."""
+
     def when_stopping(self, act: Callable[[], None]) -> None:
         """Call `act` when the server stops, if the answer is not complete then; at once if it stops already."""
 
@@ -42,6 +45,9 @@ class _Unbound:
         pass
 
     def limit_unacknowledged(self, seconds: float) -> None:
+        pass
+
+    def limit_kernel_buffer(self, bytes: int) -> None:
         pass
 
     def when_stopping(self, act: Callable[[], None]) -> None:

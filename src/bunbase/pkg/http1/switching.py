@@ -16,6 +16,7 @@ from bunbase.pkg.http1.head import Headers
 from bunbase.pkg.http1.incoming import EXTENSION
 
 WEBSOCKET: Final = b"websocket"
+SWITCHING: Final = 101
 SENT_ON: Final = (b"upgrade", b"connection", b"sec-websocket-", b"x-request-id")  # beginnings of names
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
@@ -17,6 +16,7 @@ from litestar.response import Redirect
 from bunbase.pkg.errors import Forbidden, Problem
 from bunbase.pkg.modules import Site
 from bunbase.pkg.own_cookies import is_https, own_cookie
+from bunbase.pkg.own_pages import is_own_page
 from bunbase.pkg.web_pages import copying, passkeys
 from bunbase.pkg.web_pages.forms import MAX_FORM_BYTES, read_form
 from bunbase.pkg.web_pages.layout import HEADERS, with_accent
@@ -86,7 +86,7 @@ def check_same_origin(request: AnyRequest) -> None:
         ours = site == SAME_ORIGIN
     else:
         origin = request.headers.get("origin", "")
-        ours = not origin or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+        ours = not origin or is_own_page(origin, request.headers.get("host", ""))
     if not ours:
         raise Forbidden("Open the page itself, and send its form again.")
 

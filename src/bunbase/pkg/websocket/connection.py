@@ -19,6 +19,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol as Parser
 from websockets.protocol import Side, State
 
+from bunbase.pkg.http1.kernel_buffer import limit_kernel_buffer
 from bunbase.pkg.http1.switching import SwitchedProtocol
 from bunbase.pkg.http1.unacknowledged import limit_unacknowledged
 from bunbase.pkg.pieces import pieces_of
@@ -114,6 +115,7 @@ class WebSocket(SwitchedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # that of uvloop is no subclass
         self.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
+        limit_kernel_buffer(transport, MAX_WAITING_BYTES)
         self._limit_unacknowledged(self.unacknowledged_seconds)
         self.receiver = self.opened(self)
         del self.opened  # a connection may wait for days: it holds no more than it needs
