@@ -101,6 +101,9 @@ bundoc_live_evaluations = Counter("bunbase_bundoc_live_evaluations_total", "Chan
 bundoc_live_queries = Counter(
     "bunbase_bundoc_live_queries_total", "Queries that ran again for groups of live queries", ["why"]
 )
+bundoc_live_behind = Counter(
+    "bunbase_bundoc_live_behind_total", "Watches that became late, because their queries are too dear for a round"
+)
 bundoc_live_diffs = Counter("bunbase_bundoc_live_diffs_total", "Diffs of groups of live queries")
 bundoc_live_waiting = Gauge("bunbase_bundoc_live_waiting_changes", "Changes that live queries have not followed yet")
 bundoc_live_barrier_seconds = Histogram(

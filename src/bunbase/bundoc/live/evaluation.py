@@ -37,7 +37,7 @@ class Result(msgspec.Struct, frozen=True):
     """The result of a query at one moment. `looked_up`: the documents that decided about it, missing ones too.
 
     `due`: when the result may change without a write, in milliseconds since 1970. `follows`: each change of a document
-    can be applied to the window by itself.
+    can be applied to the window by itself. `seconds`: the processor time that the query took.
     """
 
     view: View
@@ -45,6 +45,7 @@ class Result(msgspec.Struct, frozen=True):
     looked_up: frozenset[Place]
     due: int | None
     follows: bool
+    seconds: float = 0.0
 
 
 def evaluated(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool) -> Result:
@@ -59,6 +60,7 @@ def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
     """Run the query for a view under the rules of the moment. Raises: as `evaluated`."""
     terms = moment.terms(asked.collection)
     expires = terms is not None and terms.definition.expires is not None
+    before = time.thread_time()
     for _ in range(TRIES):
         began = _now()
         window, looked_up = _run(moment, asked, view)
@@ -71,6 +73,7 @@ def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
         looked_up=looked_up,
         due=_due(view, end),
         follows=view.steady and asked.light and not expires,
+        seconds=time.thread_time() - before,
     )
 
 

@@ -9,6 +9,9 @@ The life of a change:
    applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
 4. Each group tells the difference from what it has told before (`telling`), and then each edge gets a Barrier.
 
+All watchers of the project wait for a round, so its queries have little time (`RoundTime`). The watches of a group for
+which there was no time are told to be behind, and are forgotten here; their edge asks for their results apart (`late`).
+
 A commit is never split: batches hold whole commits, and nothing is told between two steps of a round. The query is
 always right, so every doubt makes groups stale: a batch without images, a tail that is too long, a rule that takes
 longer than the event loop allows.
@@ -32,7 +35,7 @@ from bunbase.bundoc.live.evaluation import Result, check_size
 from bunbase.bundoc.live.group import Group, Why
 from bunbase.bundoc.live.incremental import Image, apply_change, touches
 from bunbase.bundoc.live.registry import Registry
-from bunbase.bundoc.live.rounds import Done, Job, run_jobs
+from bunbase.bundoc.live.rounds import Done, Job, Late, Outcome, RoundTime, run_jobs
 from bunbase.bundoc.live.slices import Slices
 from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
@@ -51,7 +54,7 @@ log = logger("bundoc")
 
 REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
 AHEAD_SECONDS: Final = 1.0
-USER_SECONDS: Final = 0.5  # of processor time, in which the changes of a round are applied to the results of one user
+FOLLOW_SECONDS: Final = 0.1  # of processor time, in which the changes of a round are applied to the results of one user
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
 
@@ -62,10 +65,11 @@ class Hub:
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups. `spent`: how long the groups of each user took in this round.
+    `beginnings`: the queries that make new groups. `spent`: how long it took in this round to apply changes to the
+    groups of each user. `user_seconds`: as in LiveService. `time`: what is left of it in this round.
     """
 
-    def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
+    def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:
         self.project = project
         self.engine = engine
         self.clock = clock
@@ -79,6 +83,8 @@ class Hub:
         self.epoch, self.seq = "", -1
         self.entering = 0
         self.spent: defaultdict[str, float] = defaultdict(float)
+        self.user_seconds = user_seconds
+        self.time = RoundTime(user_seconds)
         self.slices = Slices()
         engine.follow(project, self.tail.take)
         self.rounds = asyncio.create_task(self._go_round())
@@ -256,6 +262,7 @@ class Hub:
         self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
         began = time.monotonic()
+        self.time = RoundTime(self.user_seconds)
         await self._query_stale()
         self.groups.mark_due(time.time() * 1000)  # the queries may have taken seconds, and documents expired meanwhile
         await self._query_stale()
@@ -324,7 +331,7 @@ class Hub:
 
     def _follow(self, group: Group, before: Image, after: Image) -> None:
         """Apply a change to the result of a group. A user whose groups take too long together gets queries instead."""
-        if self.spent[group.user] > USER_SECONDS:
+        if self.spent[group.user] > FOLLOW_SECONDS:
             self.groups.mark([group], Why.CHANGE)
             return
         began = time.thread_time()
@@ -350,7 +357,7 @@ class Hub:
 
         def work(moment: Moment) -> tuple[str, int, list[Done]]:
             ready = asyncio.run_coroutine_threadsafe(self._reach(moment.epoch, moment.seq), loop)
-            return moment.epoch, moment.seq, run_jobs(moment, ready.result(), now, self.dev)
+            return moment.epoch, moment.seq, run_jobs(moment, ready.result(), now, self.dev, self.time)
 
         epoch, seq, done = await self.engine.moment(self.project, work)
         for one in done:
@@ -359,6 +366,7 @@ class Hub:
             if not one.job.group.gone:
                 self._place(one, epoch, seq)
             await self.slices.turn()
+        self.telling.tell_behind()
 
     async def _reach(self, epoch: str, seq: int) -> list[Job]:
         """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
@@ -384,12 +392,23 @@ class Hub:
             outcome = done.outcomes[number]
             if member.group != group.name or member.caller is not caller:
                 continue  # it has left meanwhile, or has another caller
-            if isinstance(outcome, Problem):
+            if isinstance(outcome, Late):
+                self._fall_behind(member, outcome)
+            elif isinstance(outcome, Problem):
                 self.end(outcome, [member])
             elif outcome is not own:
                 self._move(member, outcome, epoch, seq)
-        if own is None:
+        if done.late:
+            for member in list(group.members):  # those that have entered during the round
+                self._fall_behind(member, done.outcomes[0])
+            self.groups.remove(group)
+        elif own is None:
             self._scatter(group)
+
+    def _fall_behind(self, member: Member, why: Outcome | Late) -> None:
+        """Forget a watch for whose query there is no time, and note that its edge must be told."""
+        self.leave(member)
+        self.telling.fall_behind(member, dear=why is Late.DEAR)
 
     def _take(self, group: Group, result: Result, epoch: str, seq: int) -> None:
         group.take(result, epoch, seq)
