@@ -42,8 +42,8 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `queued_scans`: how many queries and long lists may wait.
     `slow_query_seconds`: a query that takes longer than this is logged.
 
-    `live_user_seconds`: the processor time that the live queries of one user may take after a change, while all others of
-    the project wait. Those that need more become late: their results come apart, and less often.
+    `live_user_seconds`: the processor time that the live queries of one user may take after a change, while all others
+    of the project wait. Those that need more become late: their results come apart, and less often.
 
     `key_seconds`: how long a process works with a data key before BunKMS must confirm again that the key exists.
     `renew_key_after_seconds`: after this time, the key of an open file is confirmed in the background.

@@ -179,7 +179,7 @@ async def test_late_users_take_turns(
     await ruled(service, "doc.n >= 0")
     await put(service, "a", n=1)
     ran: list[str] = []
-    first_outcome = late.first_outcome
+    first_outcome = rounds.first_outcome
 
     def noting(moment: Any, asked: Any, caller: Caller, *others: Any) -> Any:
         assert caller.user is not None

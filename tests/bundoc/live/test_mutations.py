@@ -16,6 +16,7 @@ from bunbase.bundoc.live import evaluation, frames, hub, incremental, registry, 
 from bunbase.bundoc.live.edge import Edge
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.group_index import GroupIndex
+from bunbase.bundoc.live.hub import Hub
 from bunbase.bundoc.live.late import LateResults
 from bunbase.bundoc.live.registry import Registry
 from bunbase.bundoc.live.tail import Tail
@@ -23,7 +24,7 @@ from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.room import BundocRoom
-from bunbase.contracts.bundoc.live import Behind, Check, Diff, LiveEvent, Results
+from bunbase.contracts.bundoc.live import Check, Diff, LiveEvent, Results
 from tests.bundoc.live import checker
 from tests.bundoc.live.checker import IDS, Checker
 from tests.bundoc.live.dearness import let_queries_be_dear
@@ -152,13 +153,7 @@ def take_a_changed_body_for_the_same(patch: Patch) -> None:
 
 def send_the_barrier_although_a_group_is_behind(patch: Patch) -> None:
     let_queries_be_dear(patch)
-    put = Edge.put
-
-    def silent(self: Edge, event: LiveEvent) -> None:
-        if not isinstance(event, Behind):
-            put(self, event)
-
-    patch.setattr(Edge, "put", silent)
+    patch.setattr(Hub, "_fall_behind", lambda *_arguments: None)
 
 
 def tell_late_results_as_of_another_change(patch: Patch) -> None:

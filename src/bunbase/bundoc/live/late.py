@@ -1,8 +1,8 @@
 """The results of late live queries: those that are too dear for a round, in which all others would wait for them.
 
 A connection with such a query is late as a whole. Its edge asks for all its results at one change, again and again.
-Nothing about it is kept here: a call opens a snapshot, and runs its queries in it. One call of a project runs at a time, and
-the users who wait take turns, so late queries use at most one thread of the project.
+Nothing about it is kept here: a call opens a snapshot, and runs its queries in it. One call of a project runs at a
+time, and the users who wait take turns, so late queries use at most one thread of the project.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ AT_ONCE: Final = 1  # of one project
 CALL_SECONDS: Final = 10.0  # of all queries of a connection, since others wait for their turn
 MAX_BYTES: Final = 32 << 20  # of all results of a connection
 SPENT: Final = (
-    f"The live queries of this connection together need more than {CALL_SECONDS:g} s: watch less, add an index, or simplify "
-    "their rules."
+    f"The live queries of this connection together need more than {CALL_SECONDS:g} s: watch less, add an index, or "
+    "simplify their rules."
 )
 TOO_LARGE: Final = (
     f"Some live queries of this connection take much time, so all its results come together, which may have "

@@ -24,8 +24,8 @@ class Telling:
     """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result.
 
     `news` is set when results that had to wait can be told. `edges`: how many watches of each edge hold a
-    result of this project. `behind`: the watches that are behind, by their edge, which was not told yet, and whether they are
-    too dear.
+    result of this project. `behind`: the watches of which an edge must be told that they are behind, and whether they
+    are dear.
     """
 
     def __init__(self, project: str, engine: Engine, news: asyncio.Event) -> None:

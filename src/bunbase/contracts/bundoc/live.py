@@ -153,8 +153,8 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 class Behind(msgspec.Struct, frozen=True, tag="behind"):
     """The results of these watches are older than the next Barrier, and Bundoc has forgotten the watches.
 
-    All others would wait for their queries. `dear`: the queries of their user need too much time, so they would fall behind
-    again; ask for their results apart. Otherwise, too many queries had to run at once: watch again.
+    All others would wait for their queries. `dear`: the queries of their user need too much time, so they would fall
+    behind again; ask for their results apart. Otherwise, too many queries had to run at once: watch again.
     """
 
     numbers: tuple[int, ...]
