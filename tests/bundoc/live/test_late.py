@@ -173,6 +173,19 @@ async def test_results_of_one_connection_have_bounds(
     assert codes == [None, *["too_many_live_queries"] * 3]
 
 
+async def test_a_query_runs_again_as_long_as_documents_expire_meanwhile(
+    service: BundocService, live: LiveService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ruled(service, "doc.n >= 0")
+    await put(service, "a", n=1)
+    ends = iter([1, 1, 1, 1, 1, None])  # five documents expire, one during each of the first five runs
+    monkeypatch.setattr(evaluation, "_next_end", lambda *_arguments: next(ends))
+
+    await live.results(ada(), (above(1),))
+
+    assert list(ends) == []
+
+
 async def test_late_users_take_turns(
     service: BundocService, live: LiveService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from bunbase.contracts.caller import Caller
 
 MAX_LOOKED_UP: Final = 5000
 AFTER_END_MS: Final = 2
-TRIES: Final = 3  # of a query during which a document expires
+TRIES: Final = 20  # of a query during which a document expires; several that were written at once expire at once
 SOONEST_MS: Final = 50  # between two queries that only time makes necessary
 TIMED_SECONDS: Final = 30  # rules that read the time are evaluated again after this time
 
