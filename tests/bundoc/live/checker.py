@@ -334,6 +334,7 @@ class Checker:
         edge.held[number] = held
         try:
             await self.live.watch(held.caller, edge.name, number, query or held.query)
+            held.settled = True
         except (RuleDenied, ProjectRestoring):
             edge.held.pop(number, None)
         except NoLiveStream:
@@ -349,8 +350,8 @@ class Checker:
 
     async def recheck(self) -> None:
         edge = self.random.choice(self.edges)
-        if edge.held:
-            number = self.random.choice(list(edge.held))
+        if settled := [number for number, held in edge.held.items() if held.settled]:
+            number = self.random.choice(settled)
             held, caller = edge.held[number], self.random.choice(self.callers)
             held.waiting, held.caller = True, caller
             held.checks += 1

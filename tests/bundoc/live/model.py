@@ -42,6 +42,7 @@ class Held:
         self.group = self.v = ""
         self.turn = 0
         self.started = False
+        self.settled = False  # the call of `watch` has returned
         self.waiting = False  # for the answer to a recheck
         self.checks = 0
         self.trace: list[str] = []

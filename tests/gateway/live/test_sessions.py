@@ -12,7 +12,7 @@ import pytest
 
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.bundoc.live import Check, Ended, LiveQueryTooLarge
-from bunbase.gateway.live import session as sessions
+from bunbase.gateway.live import signing
 from bunbase.pkg.errors import Problem, RateLimited, Unreachable
 from tests.gateway.live.others import Client, hall, until
 
@@ -120,7 +120,7 @@ async def test_complaint_10_a_session_that_was_revoked_during_the_query_gets_no_
 
 
 async def test_complaint_7_a_revoked_session_is_silent_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "REVOKED_SECONDS", 0.05)
+    monkeypatch.setattr(signing, "REVOKED_SECONDS", 0.05)
     async with hall(ping_seconds=1) as opened:
         client, other = await (await opened.client()).watching(), await (await opened.client("eve")).watching()
         opened.signing.refuses = InvalidToken()
@@ -152,7 +152,7 @@ async def test_a_doubt_that_proves_wrong_costs_no_change() -> None:
 async def test_a_doubt_is_settled_when_the_credentials_can_be_checked_again(
     monkeypatch: pytest.MonkeyPatch, passing: Problem
 ) -> None:
-    monkeypatch.setattr(sessions, "DOUBT_SECONDS", 0.01)
+    monkeypatch.setattr(signing, "DOUBT_SECONDS", 0.01)
     async with hall() as opened:
         client = await (await opened.client()).watching()
         opened.signing.refuses = passing
@@ -310,8 +310,8 @@ async def test_a_refused_watch_is_an_error_and_leaves_nothing() -> None:
         await until(lambda: client.outlet.all("error"))
 
         assert client.session.watches == {}
-        assert opened.server.queries.by_number == {}
-        assert opened.server.queries.standings == {}
+        assert opened.server.queries.watches.by_number == {}
+        assert opened.server.queries.watches.standings == {}
 
 
 async def test_a_connection_that_ends_leaves_nothing() -> None:
@@ -322,7 +322,12 @@ async def test_a_connection_that_ends_leaves_nothing() -> None:
         opened.server.end(client.session)
         await until(lambda: not opened.bundoc.watched)
 
-        left: list[Any] = [queries.by_number, queries.groups, queries.standings, opened.server.sessions]
+        left: list[Any] = [
+            queries.watches.by_number,
+            queries.watches.groups,
+            queries.watches.standings,
+            opened.server.sessions,
+        ]
         assert left == [{}, {}, {}, {}]
         assert opened.server.by_credential == {}
         admission = opened.server.admission
@@ -340,7 +345,7 @@ async def test_a_connection_that_ends_between_a_difference_and_its_barrier_leave
         opened.bundoc.write("two")
         await until(lambda: other.outlet.all("at")[-1]["at"] == f"e1.{opened.bundoc.seq}")
 
-        [standing] = opened.server.queries.standings.values()
+        [standing] = opened.server.queries.watches.standings.values()
         assert standing.due == {}
 
 

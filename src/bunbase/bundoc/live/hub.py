@@ -121,14 +121,18 @@ class Hub:
             view = await self._view(member, caller)
             group = self.groups.by_name.get(view.name) or await self._started(view, member)
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
-                self._withdraw(member)
-                group.members[member] = None
-                member.group, member.asked = group.name, group.asked  # one parsed query for all
-                self.telling.expect(member)
-                if group.slim:
-                    self.groups.mark([group], Why.BODIES)
-                self.tail.news.set()
+                if member.group != group.name:  # otherwise, a second call has put it there, and it may be alone there
+                    self._join(member, group)
                 return
+
+    def _join(self, member: Member, group: Group) -> None:
+        self._withdraw(member)
+        group.members[member] = None
+        member.group, member.asked = group.name, group.asked  # one parsed query for all
+        self.telling.expect(member)
+        if group.slim:
+            self.groups.mark([group], Why.BODIES)
+        self.tail.news.set()
 
     async def recheck(self, member: Member, caller: Caller) -> bool:
         """Decide the watch for another caller. Return True if Started or Ended follows. Raises: as `enter`."""

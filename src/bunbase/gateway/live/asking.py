@@ -16,14 +16,17 @@ AT_ONCE: Final = 64  # of one project
 
 
 class Asking:
-    def __init__(self) -> None:
+    """`at_once`: the calls of one project that may wait at the same time."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self.at_once = at_once
         self.by_project: dict[str, Turns] = {}
 
     @asynccontextmanager
     async def turn(self, caller: Caller) -> AsyncIterator[None]:
         """Wait for a place for this caller, and keep it until the end of the block."""
         project = caller.project
-        users = self.by_project.setdefault(project, Turns(AT_ONCE))
+        users = self.by_project.setdefault(project, Turns(self.at_once))
         try:
             async with users.turn(caller.counted_as):
                 yield
