@@ -12,7 +12,7 @@ import pytest
 
 from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.live import evaluation, frames, hub, incremental, registry, telling, window
+from bunbase.bundoc.live import evaluation, following, frames, incremental, registry, telling, window
 from bunbase.bundoc.live.edge import Edge
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.group_index import GroupIndex
@@ -142,7 +142,7 @@ def keep_results_when_anything_may_have_changed(patch: Patch) -> None:
 def follow_changes_that_miss_a_result_without_bodies(patch: Patch) -> None:
     patch.setattr(registry, "MAX_HELD_BYTES", 0)
     touches = incremental.touches
-    patch.setattr(hub, "touches", lambda asked, before, after: touches(asked, after, after))
+    patch.setattr(following, "touches", lambda asked, before, after: touches(asked, after, after))
 
 
 def take_a_changed_body_for_the_same(patch: Patch) -> None:

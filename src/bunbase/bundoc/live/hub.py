@@ -3,7 +3,7 @@
 The life of a change:
 
 1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.Waiters.followers`).
-2. The hub begins a round. It applies the batches that wait to the groups that they concern (`incremental`). Groups
+2. The hub begins a round. It applies the batches that wait to the groups that they concern (`following`). Groups
    whose rules look documents up, and groups whose rules were altered, become stale instead.
 3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
    applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
@@ -21,40 +21,36 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from copy import copy
 from typing import Final
 
-from bunbase.bundoc.changes import DocumentChange
 from bunbase.bundoc.engine import Engine, Moment
 from bunbase.bundoc.live.beginnings import Beginnings, FirstFound, FirstQuery
 from bunbase.bundoc.live.edge import Member
-from bunbase.bundoc.live.evaluation import Result, check_size
+from bunbase.bundoc.live.evaluation import Result
+from bunbase.bundoc.live.following import Follower
 from bunbase.bundoc.live.group import Group, Why
-from bunbase.bundoc.live.incremental import Image, apply_change, touches
 from bunbase.bundoc.live.registry import Registry
-from bunbase.bundoc.live.rounds import Done, Job, Late, Outcome, RoundTime, run_jobs
+from bunbase.bundoc.live.rounds import Done, Job, Late, Outcome, RoundTime, job_of, run_jobs
 from bunbase.bundoc.live.slices import Slices
 from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.visibility import View, current_view
 from bunbase.contracts.bundoc.backups import ProjectRestoring
-from bunbase.contracts.bundoc.live import Barrier, LiveQueryTooLarge
+from bunbase.contracts.bundoc.live import Barrier
 from bunbase.contracts.bundoc.problems import BundocBusy, QueryTooSlow
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable
 from bunbase.pkg.logger import logger
-from bunbase.pkg.rules.inputs import Postponed
 
 log = logger("bundoc")
 
 REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
 AHEAD_SECONDS: Final = 1.0
-FOLLOW_SECONDS: Final = 0.1  # of processor time, in which the changes of a round are applied to the results of one user
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
 
@@ -65,8 +61,8 @@ class Hub:
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups. `spent`: how long it took in this round to apply changes to the
-    groups of each user. `user_seconds`: as in LiveService. `time`: what is left of it in this round.
+    `beginnings`: the queries that make new groups. `user_seconds`: as in LiveService. `time`: what is left of it in
+    this round.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:
@@ -82,10 +78,10 @@ class Hub:
         self.again: set[asyncio.Task[None]] = set()
         self.epoch, self.seq = "", -1
         self.entering = 0
-        self.spent: defaultdict[str, float] = defaultdict(float)
         self.user_seconds = user_seconds
         self.time = RoundTime(user_seconds)
         self.slices = Slices()
+        self.follower = Follower(self.groups, self.telling, self.slices)
         engine.follow(project, self.tail.take)
         self.rounds = asyncio.create_task(self._go_round())
 
@@ -153,10 +149,7 @@ class Hub:
 
     def end(self, problem: Problem, members: Iterable[Member] | None = None) -> None:
         """End watches, all of them by default, and tell their edges why."""
-        every = (
-            members if members is not None else [one for group in self.groups.by_name.values() for one in group.members]
-        )
-        for member in list(every):
+        for member in self.groups.members() if members is None else list(members):
             self.leave(member)
             self.telling.end(member, problem)
 
@@ -168,9 +161,7 @@ class Hub:
             return
         except Problem as problem:
             self.end(problem)
-        empty = [one for one in self.groups.by_name.values() if not one.members]  # their callers left during the query
-        for group in empty:
-            self.groups.remove(group)
+        self.groups.remove_empty()
 
     async def check(self, seconds: Iterable[int]) -> None:
         """Send the digests of the results that are checked in these seconds of each minute."""
@@ -261,7 +252,7 @@ class Hub:
 
     async def _round(self) -> None:
         self.tail.news.clear()
-        self.spent.clear()
+        self.follower.spent.clear()
         self._settle_doubts()
         self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
@@ -312,48 +303,7 @@ class Hub:
             if batch.changes is None and batch.seq > batch.since:
                 self.groups.mark_all()
             for change in batch.changes or ():
-                await self._apply(change)
-
-    async def _apply(self, change: DocumentChange) -> None:
-        before, after = Image(change.before), Image(change.after)
-        document = change.after or change.before
-        assert document is not None
-        self.groups.mark(
-            [one for one in self.groups.index.looking_up((change.collection, document.id)) if one.seq < change.seq],
-            Why.LOOKUP,
-        )
-        if before.large or after.large:
-            await asyncio.to_thread(lambda: (before.fields, after.fields))
-        for group in self.groups.index.concerned(change.collection, before.fields, after.fields):
-            if group.gone or group.stale or group.seq >= change.seq:
-                continue
-            if not group.result.follows or before.large or after.large:
-                self.groups.mark([group] if touches(group.asked, before, after) else [], Why.CHANGE)
-            else:
-                self._follow(group, before, after)
-            await self.slices.turn()
-
-    def _follow(self, group: Group, before: Image, after: Image) -> None:
-        """Apply a change to the result of a group. A user whose groups take too long together gets queries instead."""
-        if self.spent[group.user] > FOLLOW_SECONDS:
-            self.groups.mark([group], Why.CHANGE)
-            return
-        began = time.thread_time()
-        self._follow_change(group, before, after)
-        self.spent[group.user] += time.thread_time() - began
-
-    def _follow_change(self, group: Group, before: Image, after: Image) -> None:
-        window = group.result.window
-        metrics.bundoc_live_evaluations.inc()
-        try:
-            if apply_change(group.asked, group.result, before, after):
-                self.telling.note(group)
-                self.groups.weigh(group)
-                if window.lacks_rows:
-                    self.groups.mark([group], Why.REFILL)
-                check_size(window, group.asked.bounded)
-        except (Postponed, LiveQueryTooLarge):
-            self.groups.mark([group], Why.CHANGE)  # the query decides
+                await self.follower.apply(change)
 
     async def _run_stale(self) -> None:
         """Run the queries of all stale groups in one snapshot, and bring all other groups to the same change."""
@@ -384,7 +334,7 @@ class Hub:
             self.groups.mark_all(regroup=True)
         await self._apply_pending(seq)
         self.seq = max(self.seq, seq)
-        return [_job(group) for group in self.groups.stale]
+        return [job_of(group) for group in self.groups.stale]
 
     def _place(self, done: Done, epoch: str, seq: int) -> None:
         """Put the outcomes of a query into its group, or into other groups if views have changed."""
@@ -447,8 +397,3 @@ class Hub:
             await self.enter(member)
         except Problem as problem:
             self.end(problem, [member])
-
-
-def _job(group: Group) -> Job:
-    callers = tuple((member, member.caller) for member in group.members)
-    return Job(group, group.name, group.asked, group.caller, group.regroup, callers)

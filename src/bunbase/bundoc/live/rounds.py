@@ -60,6 +60,11 @@ class Job(msgspec.Struct, frozen=True):
         return self.group.result.seconds
 
 
+def job_of(group: Group) -> Job:
+    callers = tuple((member, member.caller) for member in group.members)
+    return Job(group, group.name, group.asked, group.caller, group.regroup, callers)
+
+
 class Done(msgspec.Struct, frozen=True):
     """`outcomes`: what the query found, for each view. `of`: the index of the outcome, for each of `Job.callers`."""
 
