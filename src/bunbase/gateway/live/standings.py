@@ -1,4 +1,4 @@
-"""What this process has heard from Bundoc: the state of each project, and the sessions that hold each result."""
+"""The state of each project as this process has heard it from Bundoc, and the sessions that hold each result."""
 
 from __future__ import annotations
 
