@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any, Final
 
 import msgspec
@@ -124,7 +123,7 @@ class Publishing:
                 if not await deciding.may_publish(self.caller, message.channel, message.data, budget):
                     problem = denied("publish", message.channel)
                     problem.extra["message"] = number
-                    raise problem
+                    raise await deciding.explained(self.caller, problem, message.data)
             if definitions is deciding.project.definitions:
                 return
 
@@ -132,12 +131,11 @@ class Publishing:
         """Return the result of the same call, if it was made before. Raises: IdempotencyMismatch."""
         return project.keys.find(self.whole, now) if self.whole is not None else None
 
-    def done(self, project: Project, clock: Clock) -> tuple[Published, ...]:
+    def done(self, project: Project, clock: Clock, now: float) -> tuple[Published, ...]:
         """Publish all messages that were not published before. Return the place of each.
 
         Raises: PublishLimited, IdempotencyMismatch.
         """
-        now = time.monotonic()
         project.used_at = now
         before = [project.keys.find(attempt, now) if attempt else None for attempt in self.attempts]
         new = [message for message, found in zip(self.messages, before, strict=True) if found is None]

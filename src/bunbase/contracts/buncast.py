@@ -300,8 +300,8 @@ class Buncast(LiveUsage, Protocol):
         """Decide these subscriptions for the caller from now on, whose token was renewed or whose role was changed.
 
         Return those that the rules now deny: they have ended, and SubscriptionEnded follows in the stream. Deliver
-        nothing of these subscriptions until this call returns. Members stay those of the same user; another user must
-        join anew.
+        nothing of these subscriptions until this call returns. A member of another user leaves; the caller enters
+        anew with `set_presence`.
         """
         ...
 

@@ -58,7 +58,7 @@ async def open_gateway(
     limits = LoginLimits(settings)
     cookies = CookieUsers(identity, limits, site, settings.cached_credentials)
     hosts = project_hosts(site.functions_host, site.public_url)
-    guards = Guards(identity, limits, Clients(identity, limits, cookies), hosts)
+    guards = Guards(identity, limits, Clients(identity, limits, cookies, site.dev), hosts)
     proxies = Proxies(settings.trusted_proxies)
     live_rooms = LiveRooms(rooms[Bundoc], rooms[Buncast], site.clock)
     fitting = live_settings.fitting(room_for_live(settings))

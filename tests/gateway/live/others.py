@@ -24,7 +24,7 @@ from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import Offered, SignedIn
 from bunbase.pkg.clock import SystemClock
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.usage.batches import Batch, Receipt
 from tests.rooms import publishable_caller, secret_caller
 
@@ -49,6 +49,7 @@ class FakeBundoc:
         self.committed_at = 0.0
         self.docs = b""
         self.hold = False
+        self.unreachable = 0  # so many calls of `unwatch` fail
         self.refuses: Problem | None = None
         self.apart: list[int] = []
         self.dear = True
@@ -95,6 +96,9 @@ class FakeBundoc:
         self.send(Behind(fallen, dear), Barrier(PROJECT, "e1", self.seq))
 
     async def unwatch(self, edge: str, numbers: tuple[int, ...]) -> None:
+        if self.unreachable:
+            self.unreachable -= 1
+            raise Unreachable("Bundoc is down.")
         for number in numbers:
             self.watched.pop(number, None)
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
+from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.bundoc.live import Check, Ended, LiveQueryTooLarge
+from bunbase.gateway.live import registrations
 from tests.gateway.live.others import Client, hall, until
 
 
@@ -251,3 +255,60 @@ async def test_a_sync_waits_for_the_barrier() -> None:
         await until(lambda: client.outlet.all("ok"))
 
         assert [message["t"] for message in client.outlet.sent[-3:]] == ["diff", "at", "ok"]
+
+
+async def test_bundoc_forgets_a_watch_although_the_first_call_that_tells_it_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registrations, "AGAIN_SECONDS", 0.01)
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        opened.bundoc.unreachable = 1
+
+        client.send(t="unwatch", id=1)
+
+        await until(lambda: not opened.bundoc.watched)
+
+
+async def test_a_sync_without_a_watch_is_answered_at_once_and_names_no_state() -> None:
+    async with hall() as opened:
+        client = await opened.client()
+
+        client.send(t="sync", id=9, at="e1.7")
+        await until(lambda: client.outlet.all("ok"))
+
+        assert client.outlet.all("ok") == [{"t": "ok", "id": 9}]
+        assert client.outlet.all("at") == []
+
+
+async def test_the_end_of_the_last_watch_answers_the_syncs_that_wait() -> None:
+    async with hall() as opened:
+        unwatched, ended = await (await opened.client()).watching(), await (await opened.client("eve")).watching()
+        for client in (unwatched, ended):
+            client.send(t="sync", id=9, at="e1.1000")
+        await opened.settled()
+        assert unwatched.outlet.all("ok") == ended.outlet.all("ok") == []
+
+        unwatched.send(t="unwatch", id=1)
+        number = next(
+            number for number, (caller, _) in opened.bundoc.watched.items() if caller.user and caller.user.uid == "eve"
+        )
+        opened.bundoc.send(Ended(number, InvalidToken().body()))
+        await until(lambda: unwatched.outlet.all("ok")[1:] and ended.outlet.all("ok"))
+
+        assert unwatched.outlet.all("ok") == [{"t": "ok", "id": 1}, {"t": "ok", "id": 9}]
+        assert ended.outlet.all("ok") == [{"t": "ok", "id": 9}]
+        assert not any(at["at"] == "e1.1000" for client in (unwatched, ended) for at in client.outlet.all("at"))
+
+
+async def test_a_sync_of_the_user_before_is_refused() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+        client.send(t="sync", id=9, at="e1.1000")
+        await opened.settled()
+
+        await client.signed_in("eve")
+
+        await until(lambda: client.outlet.all("error"))
+        assert [(one["id"], one["problem"]["code"]) for one in client.outlet.all("error")] == [(9, "user_changed")]
+        assert client.session.syncs == []

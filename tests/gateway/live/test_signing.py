@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import time
 
 import pytest
 
@@ -81,9 +81,8 @@ async def test_a_doubt_is_settled_when_the_credentials_can_be_checked_again(
 
 async def test_complaint_8_an_expired_token_stops_the_delivery_until_it_is_renewed() -> None:
     async with hall() as opened:
-        opened.signing.expires_in = 0.3
         client = await (await opened.client()).watching()
-        await asyncio.sleep(0.35)
+        client.session.expires_at = time.time()
         opened.bundoc.write("after the expiry")
         await opened.settled()
         assert "after the expiry" not in client.texts

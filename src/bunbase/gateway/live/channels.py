@@ -78,7 +78,8 @@ class LiveChannels:
         self.rooms: dict[str, dict[ChannelJoin, None]] = {}
         self.silent: dict[int, Silent] = {}
         self.open = asyncio.Event()
-        self.asking = Asking()
+        self.streams = 0  # how many have broken off
+        self.asking = Asking(hall.settings.max_asking)
 
     # the calls of sessions
 
@@ -229,6 +230,7 @@ class LiveChannels:
 
     def _broke(self) -> None:
         self.open.clear()
+        self.streams += 1
         for join in list(self.by_number.values()):
             self._be_behind(join)
             self._drop_number(join)
@@ -362,10 +364,18 @@ class LiveChannels:
             join.asking = False
 
     async def _leave(self, number: int, closed: bool) -> None:
-        try:
-            await self.buncast.leave(self.edge, (number,), closed)
-        except Problem as problem:
-            log.debug("a channel could not be left", reason=problem.detail)
+        """Leave a channel. Try again as long as the stream stands, because the member would stay as long.
+
+        If the stream breaks off, Buncast forgets all numbers.
+        """
+        stream = self.streams
+        while stream == self.streams:
+            try:
+                await self.buncast.leave(self.edge, (number,), closed)
+                return
+            except Problem as problem:
+                log.debug("a channel could not be left", reason=problem.detail)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     def _be_behind(self, join: ChannelJoin) -> None:
         """Deliver nothing more to a join until it is brought up to date."""

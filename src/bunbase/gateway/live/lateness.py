@@ -26,6 +26,7 @@ from bunbase.gateway.live import messages
 from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.registrations import Registrations
 from bunbase.gateway.live.session import Session, Watch
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.watching import answer_syncs
 from bunbase.pkg import metrics
@@ -63,12 +64,12 @@ class Late:
 class LateSessions:
     """`seconds`: the setting `late_seconds`."""
 
-    def __init__(self, watches: Registrations, bundoc: Live, usage: ConnectionUsage, seconds: float) -> None:
+    def __init__(self, watches: Registrations, bundoc: Live, usage: ConnectionUsage, settings: LiveSettings) -> None:
         self.watches = watches
         self.bundoc = bundoc
         self.usage = usage
-        self.seconds = seconds
-        self.asking = Asking(AT_ONCE)
+        self.seconds = settings.late_seconds
+        self.asking = Asking(settings.max_asking, AT_ONCE)
 
     def fall_behind(self, session: Session, dear: bool) -> None:
         """Note that watches of a session are behind, which have been missed. `dear`: as in Behind."""

@@ -27,10 +27,11 @@ from bunbase.gateway.live import messages
 from bunbase.gateway.live.lateness import LateSessions
 from bunbase.gateway.live.registrations import Registrations
 from bunbase.gateway.live.session import Session, Watch
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.standings import Standing
 from bunbase.gateway.live.streams import heard
 from bunbase.gateway.live.usage import ConnectionUsage
-from bunbase.gateway.live.watching import answer_syncs
+from bunbase.gateway.live.watching import answer_all_syncs, answer_syncs, refuse_syncs
 from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
@@ -47,6 +48,7 @@ class Hall(Protocol):
     """The part of all sessions together (`LiveServer`) that the queries need."""
 
     sessions: dict[Session, None]
+    settings: LiveSettings
     writer: Writer
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
@@ -58,11 +60,11 @@ class Hall(Protocol):
 
 
 class Queries:
-    def __init__(self, hall: Hall, bundoc: Live, late_seconds: float) -> None:
+    def __init__(self, hall: Hall, bundoc: Live) -> None:
         self.hall = hall
         self.bundoc = bundoc
-        self.watches = Registrations(hall, bundoc, self.settle)
-        self.late = LateSessions(self.watches, bundoc, hall.usage, late_seconds)
+        self.watches = Registrations(hall, bundoc, self.settle, hall.settings.max_asking)
+        self.late = LateSessions(self.watches, bundoc, hall.usage, hall.settings)
 
     # the requests of sessions
 
@@ -81,12 +83,13 @@ class Queries:
             self.late.forget(watch.session)
 
     def end_all(self, session: Session, problem: Problem) -> None:
-        """End all watches of a session, and tell the client why."""
+        """End all watches of a session and its syncs, and tell the client why."""
         watches = list(session.watches.values())
         session.watches.clear()
         for watch in watches:
             self.forget(watch)
             session.put(messages.refusal("end", watch.id, problem))
+        refuse_syncs(session, problem)
 
     def leave(self, session: Session) -> None:
         """Forget a session: its connection has ended."""
@@ -101,14 +104,15 @@ class Queries:
         self.settle(session)
 
     def settle(self, session: Session) -> None:
-        """Send the barrier that a session waits for, if it is true now. Otherwise it comes with the next events."""
+        """Send the barrier that a session waits for, if it is true now. Otherwise it comes with the next events.
+
+        A session without watches has no results, so its syncs are answered without a barrier.
+        """
         if session.signed is None or session.closed:
             return
         standing = self.watches.standings.get(session.caller.project)
         if not session.watches:
-            for waiting in list(session.syncs):
-                session.put(messages.at(waiting.epoch, waiting.seq))
-                answer_syncs(session, waiting.epoch, waiting.seq)
+            answer_all_syncs(session)
         elif standing is not None and (session.syncs or session in standing.due):
             standing.due[session] = None
             if not standing.moving:

@@ -30,10 +30,10 @@ class Spawner(Protocol):
 class Registrations:
     """`open`: the stream of Bundoc is open. `on_end` is called with the session of a watch that has ended.
 
-    `leaving`: numbers that Bundoc must forget.
+    `leaving`: numbers that Bundoc must forget. `max_asking`: the setting.
     """
 
-    def __init__(self, spawner: Spawner, bundoc: Live, on_end: Callable[[Session], None]) -> None:
+    def __init__(self, spawner: Spawner, bundoc: Live, on_end: Callable[[Session], None], max_asking: int) -> None:
         self.spawner = spawner
         self.bundoc = bundoc
         self.on_end = on_end
@@ -43,7 +43,7 @@ class Registrations:
         self.groups: dict[str, Group] = {}
         self.standings: dict[str, Standing] = {}
         self.open = asyncio.Event()
-        self.asking = Asking()
+        self.asking = Asking(max_asking)
         self.leaving: list[int] = []
         self.leaver: asyncio.Task[None] | None = None
 
@@ -222,5 +222,7 @@ class Registrations:
                     await self.bundoc.unwatch(self.edge, numbers)
                 except Problem as problem:
                     log.warning("live queries could not be forgotten", count=len(numbers), reason=problem.detail)
+                    self.leaving += numbers  # Bundoc would go on with them as long as the stream stands
+                    await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self.leaver = None

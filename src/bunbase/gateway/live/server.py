@@ -73,7 +73,7 @@ class LiveServer:
         self.usage = ConnectionUsage(rooms.buncast.add_live_usage, rooms.clock)
         self.admission = Admission(settings, unlimited)
         self.sign_in = SignIn(identity, clients)
-        self.queries = Queries(self, rooms.bundoc, settings.late_seconds)
+        self.queries = Queries(self, rooms.bundoc)
         self.channels = LiveChannels(self, rooms.buncast)
         self.writer = Writer()
         self.deadlines = Deadlines()

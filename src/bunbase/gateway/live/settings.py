@@ -33,6 +33,8 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `messages_per_second`: the number of messages that a connection may send on average.
     `message_burst`: the number of messages that a connection may send at once.
     `begins_per_second`: the number of connections that may begin on average; others are told to come back later.
+    `max_asking`: the number of watches and joins of all projects together that wait at once for their first answer,
+    counted apart. Others wait for their turn, and the projects take turns: one alone has half of these places.
     `ping_seconds`: the time between two signs of life from the server.
     `silent_seconds`: a connection is closed if the client has sent nothing for this long.
     `slow_seconds`: a connection is closed if the client has read nothing for this long.
@@ -54,6 +56,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     messages_per_second: Count = 50
     message_burst: Count = 100
     begins_per_second: Count = 500
+    max_asking: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 256
     ping_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 20
     silent_seconds: Seconds = 45
     slow_seconds: Seconds = 30

@@ -34,7 +34,7 @@ DOUBT_SECONDS: Final = 1.0  # between two checks of a credential, while a room c
 
 def on_auth(session: Session, message: Auth) -> None:
     _begin(session, message.resume)
-    _spawn(session, _sign_in(session, Offered(message.key, message.token, message.project)))
+    _spawn(session, _sign_in(session, Offered(message.key, message.token, message.project, message.explain)))
 
 
 async def enter(session: Session, offered: Offered, resume: str) -> None:

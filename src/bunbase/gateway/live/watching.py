@@ -41,6 +41,7 @@ def on_unwatch(session: Session, message: Unwatch) -> None:
     if watch is not None:
         session.home.queries.forget(watch)
     session.put(messages.ok(message.id))
+    session.home.queries.settle(session)  # the syncs may have waited for this watch alone
 
 
 def on_sync(session: Session, message: Sync) -> None:
@@ -62,6 +63,19 @@ def answer_syncs(session: Session, epoch: str, seq: int) -> None:
         if waiting.epoch == epoch and waiting.seq <= seq:
             _end(session, waiting)
             session.put(messages.ok(waiting.id))
+
+
+def answer_all_syncs(session: Session) -> None:
+    """Answer all questions: the session watches nothing, so no result of it can be older than any state."""
+    for waiting in list(session.syncs):
+        _end(session, waiting)
+        session.put(messages.ok(waiting.id))
+
+
+def refuse_syncs(session: Session, problem: Problem) -> None:
+    for waiting in list(session.syncs):
+        _end(session, waiting)
+        session.refuse(waiting.id, problem)
 
 
 def drop_syncs(session: Session) -> None:
