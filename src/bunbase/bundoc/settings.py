@@ -42,6 +42,9 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `queued_scans`: how many queries and long lists may wait.
     `slow_query_seconds`: a query that takes longer than this is logged.
 
+    `live_user_seconds`: the processor time that the live queries of one user may take after a change, while all others
+    of the project wait. Those that need more become late: their results come apart, and less often.
+
     `key_seconds`: how long a process works with a data key before BunKMS must confirm again that the key exists.
     `renew_key_after_seconds`: after this time, the key of an open file is confirmed in the background.
 
@@ -77,6 +80,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     changes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
     before_image_mib: Mebibytes = 1024
     waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
+    live_user_seconds: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.25
     key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows at most 15 minutes
     renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600
     backup_directory: str = ""

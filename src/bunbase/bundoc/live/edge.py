@@ -8,12 +8,13 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.live.asked import ParsedLive, Resume
-from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, Started
+from bunbase.contracts.bundoc.live import Barrier, Behind, Diff, LiveEvent, Started
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 64 << 20
 EVENT_BYTES: Final = 200  # of an event, in addition to its body
+NUMBER_BYTES: Final = 40  # of the number of a watch
 
 
 class Member:
@@ -63,7 +64,7 @@ class Edge:
         """Add an event. If there is no room for it, the stream ends."""
         if self.closed:
             return
-        size = EVENT_BYTES + (len(event.body) if isinstance(event, Started | Diff) else 0)
+        size = _size(event)
         if self.events and self.bytes + size > self.max_bytes:
             self.behind = True
             metrics.bundoc_live_gaps.labels("stream").inc()
@@ -102,3 +103,13 @@ class Edge:
         if not isinstance(event, Barrier) or not isinstance(last, Barrier) or last.project != event.project:
             return None
         return msgspec.structs.replace(event, committed_at=last.committed_at or event.committed_at)
+
+
+def _size(event: LiveEvent) -> int:
+    match event:
+        case Started() | Diff():
+            return EVENT_BYTES + len(event.body)
+        case Behind():
+            return EVENT_BYTES + NUMBER_BYTES * len(event.numbers)
+        case _:
+            return EVENT_BYTES

@@ -6,6 +6,9 @@ crosses the stream once for all of them. Bodies hold the bytes that clients get:
 
 The promise: an edge that applies the events in their order holds, at each Barrier, exactly the results of all its
 queries at the change `seq`, for their callers. docs/decisions/0086 has the reasons.
+
+A watch whose query is too dear for the time between two Barriers leaves this order (`Behind`). The edge asks for its
+result apart (`results`), as often as its cost allows, and watches it again when it is cheap. docs/decisions/0098.
 """
 
 from __future__ import annotations
@@ -147,7 +150,37 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     problem: dict[str, Any]
 
 
-LiveEvent = Started | Diff | Check | Barrier | Ended
+class Behind(msgspec.Struct, frozen=True, tag="behind"):
+    """The results of these watches are older than the next Barrier, and Bundoc has forgotten the watches.
+
+    All others would wait for their queries. `dear`: the queries of their user need too much time, so they would fall
+    behind again; ask for their results apart. Otherwise, too many queries had to run at once: watch again.
+    """
+
+    numbers: tuple[int, ...]
+    dear: bool
+
+
+LiveEvent = Started | Diff | Check | Barrier | Behind | Ended
+
+
+class QueryResult(msgspec.Struct, frozen=True):
+    """The result of a query. `body`: as in Started, always whole. `problem`: as in Ended, if the query has failed."""
+
+    body: bytes = b""
+    problem: dict[str, Any] | None = None
+
+
+class Results(msgspec.Struct, frozen=True):
+    """The results of several queries, all of them at the change `seq` of the history `epoch`.
+
+    `dear`: the queries took so much time that they would fall behind again if they were watched.
+    """
+
+    epoch: str
+    seq: int
+    dear: bool
+    results: tuple[QueryResult, ...]
 
 
 class Live(Protocol):
@@ -166,6 +199,14 @@ class Live(Protocol):
         """Register a query. Its result, Started, comes in the stream.
 
         Raises: NoLiveStream, NotLive, LiveQueryTooLarge, TooManyLiveQueries, RulesTooSlow, and the Problems of `query`.
+        """
+        ...
+
+    async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
+        """Return the results of these queries at one change. They are not watched, and need no stream.
+
+        The calls of one project take turns, which are fair between its users. A query that fails has its Problem in the
+        answer. Raises: BundocBusy, and the Problems of a project that cannot be read.
         """
         ...
 

@@ -36,9 +36,10 @@ from bunbase.contracts.buncast import (
 )
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.asking import Asking
+from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
-from bunbase.gateway.live.session import Blocked, Session
+from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.streams import heard
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id

@@ -20,15 +20,17 @@ from bunbase.gateway.credentials import Sender
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.admission import Admission
+from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.channels import LiveChannels
 from bunbase.gateway.live.deadlines import Deadlines
 from bunbase.gateway.live.messages import decoder_of
 from bunbase.gateway.live.outlet import Outlet
 from bunbase.gateway.live.problems import NoLiveSignIn
 from bunbase.gateway.live.queries import Queries
-from bunbase.gateway.live.session import AUTH_ENDED, QUOTA, Blocked, Session
+from bunbase.gateway.live.session import AUTH_ENDED, QUOTA, Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import SignedIn, SignIn
+from bunbase.gateway.live.signing import doubt
 from bunbase.gateway.live.table import HANDLERS
 from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.watching import drop_syncs
@@ -207,7 +209,7 @@ class LiveServer:
     def _on_revoked(self, news: Revocation) -> None:
         concerned = list(self.by_credential.get(news.id, ()))
         for session in concerned:
-            session.doubt()
+            doubt(session)
         if concerned and news.at:
             metrics.live_silence_seconds.observe(max(0.0, time.time() - news.at))
 
