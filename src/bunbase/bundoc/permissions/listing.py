@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.problems import InvalidQuery, QueryTooSlow
 from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
-LOOP_NODES: Final = 400  # in all rules of the search; translating a node to SQL takes about 5 µs
+LOOP_NODES: Final = 400  # the most nodes in all rules of the search; translating a node to SQL takes about 5 µs
 BYTES_FOR_A_NODE: Final = 1000  # translating a node takes as long as reading this many bytes of JSON
 
 

@@ -29,7 +29,7 @@ from bunbase.pkg.sealed_sqlite.copying import copy_pages, open_copy
 from bunbase.pkg.sealed_sqlite.files import sync_file
 
 LOOK_STEPS: Final = 100_000
-UNKNOWN_LEAP: Final = 1 << 32  # above all numbers that an unreadable file may have issued
+UNKNOWN_LEAP: Final = 1 << 32  # higher than all numbers that an unreadable file may have issued
 
 SHIFT: Final = "UPDATE docs_N SET rev = rev + ?"
 
@@ -39,7 +39,8 @@ Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # format, seq, colle
 class IssuedNumbers(msgspec.Struct, frozen=True):
     """The numbers that a file had issued before it was replaced.
 
-    `last`: the number of its newest change. `revs`: at least its highest revision. `empty`: true without collections.
+    `last`: the number of its newest change. `revs`: at least its highest revision. `empty`: true if the file has no
+    collections.
     """
 
     last: int = 0
