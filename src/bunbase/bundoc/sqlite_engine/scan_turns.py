@@ -18,7 +18,7 @@ from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 T = TypeVar("T")
 
-WAITING_SHARE: Final = 0.5  # of its time a scan may wait; with less than half of its time left, the scan would fail anyway
+WAITING_SHARE: Final = 0.5  # of its time a scan may wait; with less than half of it left, a scan would fail anyway
 
 
 class ScanTurns:

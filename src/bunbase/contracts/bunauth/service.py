@@ -393,7 +393,8 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
     async def replace_signing_keys(self, caller: Caller) -> None:
         """Replace all signing keys at once, because one of them may be in the wrong hands. Their tokens end.
 
-        Sessions stay: their clients refresh. For administrators. Raises: ReauthenticationRequired, Forbidden.
+        Sessions stay valid, because their clients refresh. For administrators. Raises: ReauthenticationRequired,
+        Forbidden.
         """
         ...
 

@@ -98,7 +98,7 @@ DELETE FROM jobs WHERE project = $1 AND seq IN (
 
 
 class JobRow(msgspec.Struct, frozen=True):
-    """A job to add. `depth`: how many runs in a row led to it."""
+    """A job to add. `depth`: the number of runs in a row that led to it."""
 
     id: str
     function: str
@@ -111,7 +111,7 @@ class JobRow(msgspec.Struct, frozen=True):
 
 
 class ChangeJob(msgspec.Struct, frozen=True):
-    """A job to add to a lane, for a changed document. `depth`: how many runs in a row led to it."""
+    """A job to add to a lane, for a changed document. `depth`: the number of runs in a row that led to it."""
 
     id: str
     lane: str
