@@ -13,7 +13,7 @@ PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Z_][A-Z0-9_]{0,63})\s*\}\}")
 HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-MAX_FILLED_CHARACTERS: Final = 64 << 10  # the limit of all headers together; otherwise 32 KiB of `{{A}}` could become 200 MB
+MAX_FILLED_CHARACTERS: Final = 64 << 10  # of all headers together, since 32 KiB of `{{A}}` could become 200 MB
 
 
 def has_placeholder(value: str) -> bool:

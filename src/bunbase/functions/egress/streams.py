@@ -22,7 +22,7 @@ HEAD_PIECE_BYTES: Final = 2048  # at most 110 interim answers: 10 ms
 class PlainStream(httpcore.AsyncNetworkStream):
     def __init__(self, below: httpcore.AsyncNetworkStream) -> None:
         self.below = below
-        self._head_bytes: int | None = MAX_HEAD_BYTES  # the number of bytes that may still come; None while a body is read
+        self._head_bytes: int | None = MAX_HEAD_BYTES  # bytes that may still come; None while a body is read
 
     def begin_body(self) -> None:
         """The head of the answer has arrived. The next write begins a new request."""

@@ -48,7 +48,7 @@ class Triggers:
     async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
         if not idempotency_key:
             return Enqueued(await self.enqueue(caller, new))
-        _check_enqueuing(caller)  # checked also if an earlier attempt has added the job, because this token may have fewer scopes
+        _check_enqueuing(caller)  # also for a job of an earlier attempt: this token may have fewer scopes
         request = msgspec.json.encode(new)
         job, replayed = await self.kept_calls.enqueue(
             caller, idempotency_key, request, lambda: self.enqueue(caller, new)

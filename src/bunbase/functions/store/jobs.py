@@ -124,7 +124,8 @@ class ClaimedJob(msgspec.Struct, frozen=True):
 
     `lost_at`: the time at which another process began to run the job before it died; None if none did.
     `put_off_since`: the first time since the last attempt at which the job could not begin; a job may inherit it from
-    the job before it in its lane. `together`: with how many jobs it may be in one batch; None without such a limit.
+    the job before it in its lane. `together`: the number of jobs that may be in one batch with it; None without such a
+    limit.
     """
 
     seq: int
@@ -212,7 +213,7 @@ class JobStore:
     async def claim_scheduled(
         self, runner: str, now: datetime, until: datetime, busy: Sequence[str], running: Sequence[int]
     ) -> ClaimedJob | None:
-        """Claim one due run of a schedule, whatever else is due. The parameters are those of `claim`."""
+        """Claim one due run of a schedule, even if other jobs are due. The parameters are those of `claim`."""
         return await self.db.one(ClaimedJob, CLAIM_SCHEDULED, now, until, runner, busy, running)
 
     async def extend(self, runner: str, running: Sequence[int], until: datetime) -> None:
