@@ -15,7 +15,7 @@ LinesBody = Annotated[str, msgspec.Meta(description="NDJSON: one JSON object per
 
 
 class ImportLine(msgspec.Struct, frozen=True):
-    """`number`: line number; the first line is 1."""
+    """`number`: the number of the line; the first line is 1."""
 
     number: int
     text: bytes

@@ -37,7 +37,7 @@ class Migrating:
         self.transforming = transforming
         self.clock = clock
         self.holder = holder
-        self.tries = Counter[tuple[str, str]]()  # (walk, document) → the number of times that other callers have changed the document
+        self.tries = Counter[tuple[str, str]]()  # (walk, document) → how often other callers have changed it
 
     async def turn(self, walk: HeldWalk) -> int:
         """Do the next batch, or decide about the batch before. Return the number of documents that were visited."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 MAX_FRAME_BYTES: Final = 256 << 10
-WINDOW_BYTES: Final = 256 << 10  # of one stream: the bytes that one side has sent and the other side has not read yet (window.py)
+WINDOW_BYTES: Final = 256 << 10  # of one stream: sent by one side and not yet read by the other side (window.py)
 MAX_HEADERS: Final = 128
 MAX_HEADER_BYTES: Final = 32 << 10  # of all headers together
 MAX_ERROR_BYTES: Final = 16 << 10

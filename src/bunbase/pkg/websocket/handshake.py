@@ -13,7 +13,7 @@ from websockets.typing import Subprotocol
 
 from bunbase.pkg.errors import Malformed, Problem
 
-PATH: Final = "/"  # the library needs a path, and reads nothing from it
+PATH: Final = "/"  # the library needs a path, but does not use it
 
 
 class UpgradeRequired(Problem):
@@ -28,7 +28,7 @@ def accept_handshake(
 ) -> tuple[tuple[str, str], ...]:
     """Return the headers of the answer 101 to a GET request of HTTP/1.1.
 
-    A client that offers no subprotocol gets none; one that offers only others is refused.
+    A client that offers no subprotocol gets none. A client that offers only unknown subprotocols is refused.
     Raises: UpgradeRequired, Malformed.
     """
     server = ServerProtocol(

@@ -24,7 +24,7 @@ from bunbase.platform.store.groups import Group, GroupKind
 
 Values = dict[str, Any]
 
-ADDRESS_SECONDS: Final = 1.0  # after this time, the entry is stored without the address, because the gateway waits for the entry
+ADDRESS_SECONDS: Final = 1.0  # then the entry is stored without the address, because the gateway waits
 
 # acts on a project that are also in the log of its organisation
 SEEN_BY_ORG: Final = frozenset(

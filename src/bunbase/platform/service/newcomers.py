@@ -52,7 +52,7 @@ from bunbase.platform.service.invites import ASK_AGAIN, HOUR_SECONDS, Invitation
 from bunbase.platform.store.invites import SentInvite
 
 MAX_MAILS: Final = 5  # the mails of one invitation in an hour to people who have only the link that was passed on
-AT_ONCE: Final = 3  # the accounts that this process opens at the same time; each needs a connection until BunAuth has answered
+AT_ONCE: Final = 3  # accounts opened at the same time; each needs a connection until BunAuth has answered
 NOT_ADMITTED: Final = (
     "This invitation opens no account here: ask an administrator of this server for an invitation, open the account "
     "with it, and then accept this invitation."
