@@ -37,7 +37,7 @@ class Job:
             try:
                 await self.work()
                 failures = 0
-            except Problem as problem:  # such as a database that restarts: this is not a bug, so no stack trace is logged
+            except Problem as problem:  # such as a database that restarts: this is not a bug, and needs no stack trace
                 failures += 1
                 log.warning("a job failed", job=self.name, failures=failures, reason=problem.detail)
             except Exception:

@@ -49,7 +49,7 @@ class CounterWentBack(BadPasskey):
 
 
 class RelyingParty(msgspec.Struct, frozen=True):
-    """The site that passkeys belong to. `id`: its host. `origins`: the only origins that browsers may name."""
+    """The site to which passkeys belong. `id`: its host. `origins`: the only origins that browsers may name."""
 
     id: str
     name: str

@@ -35,7 +35,9 @@ TENANT_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """The values that an ID token must have. `now`: Unix seconds. `issuer`: its tenant may be left open (TENANT)."""
+    """The values that an ID token must have. `now`: Unix seconds. `issuer`: the issuer, whose tenant may be left open
+    (TENANT).
+    """
 
     issuer: str
     client_id: str

@@ -33,10 +33,11 @@ class TokenError(msgspec.Struct, frozen=True):
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """Where a service differs from the standard. `asked`: further parameters for the browser. `scopes`: the default.
+    """The differences of a service from the standard. `asked`: further parameters for the browser. `scopes`: the
+    default.
 
-    `issuer`: the issuer that the metadata name, if it is not the address of the settings. `secret`: makes the client
-    secret. `person`: reads the claims.
+    `issuer`: the issuer in the metadata, if it is not the URL in the settings. `secret`: makes the client secret.
+    `person`: reads the claims.
     """
 
     asked: dict[str, str] = {}

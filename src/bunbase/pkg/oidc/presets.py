@@ -20,7 +20,7 @@ from bunbase.pkg.oidc.person import Person, ProviderFailed
 from bunbase.pkg.oidc.settings import APPLE_URL, GOOGLE_URL, MICROSOFT_URL, ProviderSettings
 
 SECRET_SECONDS: Final = 300  # Apple allows six months
-PERSONAL_ACCOUNTS: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the tenant of accounts that do not belong to a company
+PERSONAL_ACCOUNTS: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the tenant of accounts without a company
 MANY_TENANTS: Final = ("common", "organizations")
 
 

@@ -21,7 +21,7 @@ MAX_SCRYPT_MEMORY: Final = (128 << 20) + (4 << 10)  # bytes; N = 2^17 with r = 8
 MAX_SCRYPT_WORK: Final = 1 << 20  # N·r·p: 1 s
 MAX_ARGON2_MEMORY: Final = 128 << 10  # KiB
 MAX_ARGON2_WORK: Final = 1 << 19  # KiB of memory times iterations: 1.6 s
-MIN_ARGON2_LANE: Final = 1 << 10  # the least KiB that a lane counts, because every round starts four threads for each lane
+MIN_ARGON2_LANE: Final = 1 << 10  # the least that a lane counts, because every round starts four threads for each lane
 MAX_ARGON2_LANES: Final = 8
 
 

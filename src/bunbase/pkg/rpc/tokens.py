@@ -62,7 +62,7 @@ class ServiceTokens:
     def current(self, room: str, audience: str) -> str:
         """Return a token with which `room` can call `audience`. The token is valid for at least another minute."""
         token, expires_at = self._minted.get((room, audience), ("", 0.0))
-        if not RENEW_SECONDS <= expires_at - self.now() <= LIFETIME_SECONDS:  # longer than this if the clock was set back
+        if not RENEW_SECONDS <= expires_at - self.now() <= LIFETIME_SECONDS:  # more if the clock was set back
             token = self.mint(room, audience)
             self._minted[room, audience] = (token, self.now() + LIFETIME_SECONDS)
         return token

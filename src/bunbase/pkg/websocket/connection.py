@@ -74,7 +74,7 @@ class WebSocket(SwitchedProtocol):
         self.phase = Phase.OPEN
         self.reads_slowly = False
         self.full = False  # the transport has no room
-        self.backlog: deque[bytes] | None = None  # pieces for which the transport had no room; an empty deque takes 600 bytes
+        self.backlog: deque[bytes] | None = None  # pieces that wait; an empty deque would take 600 bytes
         self.backlog_bytes = 0
         self.ends = False  # the connection ends when the backlog is written
         self.fragments: list[bytes] = []
