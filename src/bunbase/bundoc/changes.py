@@ -44,7 +44,8 @@ Follower = Callable[[CommittedBatch | None], None]  # None: anything may have ch
 class Waiters:
     """The calls that wait. At most `most` calls may wait at once, because each of them keeps a request open.
 
-    `followers`: at most one for each project. It is called in the event loop, in the order of the commits.
+    `followers`: the followers by project, at most one for each. It is called in the event loop, in the order of the
+    commits.
     """
 
     def __init__(self, most: int) -> None:

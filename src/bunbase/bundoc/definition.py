@@ -30,7 +30,8 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     `retiming`: true until Bundoc has read the expiry of all stored documents.
     `before_write`: the function that decides about each write.
     `before_images`: true if the change log keeps each document as it was before a change.
-    `max_scan`: how many documents a query of a caller bound by rules may examine; None for the setting of the server.
+    `max_scan`: the number of documents that a query of a caller bound by rules may examine; None for the setting of the
+    server.
     """
 
     rules: Rules | None = None

@@ -15,7 +15,7 @@ from bunbase.contracts.roles import Role
 from bunbase.contracts.scopes import ADMIN, IN_COLLECTION, READ, SECRETS, WRITE, allows
 
 VIEWER, DEVELOPER, ADMINISTRATOR, OWNER = Role.VIEWER, Role.DEVELOPER, Role.ADMIN, Role.OWNER
-ACCOUNT: Final = None  # in place of a role: any signed-in developer, because the act is not in a project
+ACCOUNT: Final = None  # instead of a role: any signed-in developer, because the act is not in a project
 ANY_SCOPE: Final = ""
 SEES, CHANGES = False, True
 SERVERS: Final = True

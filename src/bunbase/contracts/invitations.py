@@ -69,7 +69,7 @@ class Opening(StrEnum):
 class OpenInvitation(msgspec.Struct, frozen=True):
     """The invitation of a link, as the page shows it. `target`: the name of the project or organisation; `kind`: which
     of the two it is. `email`: the address that was invited; an account with another address may accept the invitation
-    too. `ways`: of signing in.
+    too. `ways`: the ways to sign in.
     """
 
     target: str
@@ -137,7 +137,7 @@ class MemberInvitations(Protocol):
         ...
 
     async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
-        """Return the invitation of a link. It stays open. `cookie`: of a pass. Raises: LinkExpired."""
+        """Return the invitation of a link. It stays open. `cookie`: the cookie of a pass. Raises: LinkExpired."""
         ...
 
     async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:

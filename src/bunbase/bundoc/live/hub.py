@@ -62,7 +62,7 @@ class Hub:
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups. `spent`: how long the groups of each user took in this round.
+    `beginnings`: the queries that make new groups. `spent`: the time that the groups of each user took in this round.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
@@ -191,7 +191,7 @@ class Hub:
         return begun
 
     def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
-        """Return the group of a first query. `altered`: as in the tail before its snapshot.
+        """Return the group of a first query. `altered`: the value in the tail before its snapshot.
 
         Raises: TooManyLiveQueries.
         """

@@ -23,7 +23,7 @@ MAX_LOGGED: Final = 5000  # changes that a resume looks at; after more of them, 
 class Telling:
     """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result.
 
-    `news` is set when results that had to wait can be told. `edges`: how many watches of each edge hold a
+    `news` is set when results that had to wait can be told. `edges`: the number of watches of each edge that hold a
     result of this project.
     """
 

@@ -41,7 +41,7 @@ async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[
 
 
 def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[Path, str]] = ()) -> Search:
-    """Return the search with the rules added. `about`: from `access.about("list")`. Raises: as `narrowed`."""
+    """Return the search with the rules added. `about`: the result of `access.about("list")`. Raises: as `narrowed`."""
     effort.note(access.rules.nodes * BYTES_FOR_A_NODE)
     also, residual, nothing = as_sql(access, about)
     rule = access.rules.rules["list"]

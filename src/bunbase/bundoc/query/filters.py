@@ -41,7 +41,8 @@ class Compare(Node, frozen=True):
 
 
 class Same(Node, frozen=True):
-    """A value at the path equals an object or array. The fields have the same order. `key`: from `order.key`."""
+    """A value at the path equals an object or array. The fields have the same order. `key`: the result of `order.key`.
+    """
 
     path: Path
     key: bytes

@@ -39,8 +39,8 @@ Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # format, seq, colle
 class IssuedNumbers(msgspec.Struct, frozen=True):
     """The numbers that a file had issued before it was replaced.
 
-    `last`: the number of its newest change. `revs`: at least its highest revision. `empty`: true if the file has no
-    collections.
+    `last`: the number of its newest change. `revs`: a number that is not below its highest revision. `empty`: true if
+    the file has no collections.
     """
 
     last: int = 0
@@ -67,7 +67,7 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
             if not own and before.revs:
                 _shift_revisions(connection, before.revs)
                 raise_above(connection, before.revs + revs)
-            if own:  # a file that issued less than its copy was created anew: its lost numbers are unknown
+            if own:  # a file that issued less than its copy was created again, so its lost numbers are unknown
                 raise_above(connection, before.revs if before.revs >= revs else revs + UNKNOWN_LEAP)
             connection.execute("DELETE FROM changes")
             before_images.forget(connection)

@@ -158,7 +158,7 @@ def _indexes(now: Collection) -> list[Json] | None:
 
 
 def _channel(now: ChannelSpec, table: Json | None) -> Json:
-    """Return the table of a pattern of channels. `table`: as the file has it, None if it does not have it."""
+    """Return the table of a pattern of channels. `table`: the table in the file, None if the file does not have it."""
     if table is not None and msgspec.convert(table, ChannelSpec) == now:
         return table
     found: Json = msgspec.to_builtins(now)

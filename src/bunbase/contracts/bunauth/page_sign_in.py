@@ -124,7 +124,7 @@ class PageSignIns(Protocol):
         ...
 
     async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
-        """Return the ways to sign in on a page. `cookie`: of the pass."""
+        """Return the ways to sign in on a page. `cookie`: the cookie of the pass."""
         ...
 
     async def identify_by_pass(self, caller: Caller, to: ActPage, cookie: str) -> Account:

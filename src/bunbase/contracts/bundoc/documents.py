@@ -114,8 +114,8 @@ class Query(msgspec.Struct, frozen=True):
 
     `score`, `highlight`: add the relevance, and excerpts with the matches, to each document that a `$search` finds.
     `expand`: dotted paths of fields with `x-ref`; the documents to which these fields refer are added to the result.
-    `explain_as`: with `explain`, explain the query for this end user; None for a visitor who is not signed in; UNSET
-    for the caller.
+    `explain_as`: the end user for whom `explain` explains the query; None for a visitor who is not signed in; UNSET for
+    the caller.
     """
 
     where: bytes | None = None
@@ -136,7 +136,7 @@ class Aggregation(msgspec.Struct, frozen=True):
 
     `group`: the fields whose values define the groups; `{"$each":path}` and `{"$dateTrunc":{…}}` are objects.
     `sort`: names of group fields and values, with `-` in front for descending order. `limit`: the number of groups in a
-    page. `explain`: also return the plan. `explain_as`: as in Query.
+    page. `explain`: also return the plan. `explain_as`: the same as in Query.
     """
 
     values: bytes

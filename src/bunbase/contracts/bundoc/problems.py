@@ -23,8 +23,8 @@ class StaleRevision(Problem):
 
 class WriteRefused(Problem):
     """The function of the collection has refused the write. `detail` is the text of the function for the user.
-    `reason`: the code of the function for programs; null if the function sent no code. `write`: in a commit, the
-    position of the refused write.
+    `reason`: the code of the function for programs; null if the function sent no code. `write`: the position of the
+    refused write in a commit.
     """
 
     status, code, title = 403, "write_refused", "The app does not allow this write"

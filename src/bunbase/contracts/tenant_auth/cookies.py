@@ -40,7 +40,8 @@ class UserCookies(Protocol):
     async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
         """Return an access token for a cookie. The cookie is replaced when it is as old as an access token may become.
 
-        `anew`: replace it now. The old cookie returns the same new cookie until the new cookie is used.
+        `anew`: true if the cookie is replaced now. The old cookie returns the same new cookie until the new cookie is
+        used.
         Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated.
         """
         ...

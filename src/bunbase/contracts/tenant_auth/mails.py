@@ -40,7 +40,7 @@ class UserMails(Protocol):
     async def mailed_target(self, caller: Caller, token: str) -> str:
         """Return the URL of the app to which the page behind a link leads back; "" for none. The link stays valid.
 
-        `caller`: as in `verify_user_email`. Raises: LinkExpired.
+        `caller`: the same as in `verify_user_email`. Raises: LinkExpired.
         """
         ...
 

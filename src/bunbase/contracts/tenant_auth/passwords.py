@@ -13,7 +13,7 @@ class UserPasswords(Protocol):
     ) -> None:
         """Send a link that sets a new password. The answer does not show whether the address has a user.
 
-        `redirect_to`: the same as in UserMails. `captcha`: as at a sign-up.
+        `redirect_to`: the same as in UserMails. `captcha`: the same as at a sign-up.
         Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...

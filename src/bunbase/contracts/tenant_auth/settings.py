@@ -156,8 +156,9 @@ class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeletionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The effects of the deletion of a user. `collections`: in each of them, the documents whose field has the id of
-    the user are deleted. `function`: the function that runs as a job with the id; empty for no function.
+    """The effects of the deletion of a user. `collections`: the collections with the field that names the user; the
+    documents whose field has the id of the user are deleted. `function`: the function that runs as a job with the id;
+    empty for no function.
     """
 
     collections: Annotated[dict[str, Text], msgspec.Meta(max_length=50)] = {}

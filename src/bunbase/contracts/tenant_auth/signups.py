@@ -51,7 +51,7 @@ class OpenUserInvites(msgspec.Struct, frozen=True):
 
 
 class SignupDetails(msgspec.Struct, frozen=True):
-    """The members of a sign-up besides the address and the password. `name`: of the user.
+    """The members of a sign-up besides the address and the password. `name`: the name of the user.
 
     `redirect_to`: the address of the app to which the page behind the link of the mail leads back. `page`: the path and
     query of the ready-made sign-in page on which the person signs up; the link of the mail leads back to the app that

@@ -111,8 +111,8 @@ class UserFilter(msgspec.Struct, frozen=True):
     ignored.
 
     `phone`: the whole number. `provider`: a service with which the user can sign in, or `password`. `created_since`:
-    only users that were created at this time or later. `order`: by creation, or by address. The order by address leaves
-    out users without an address.
+    only users that were created at this time or later. `order`: the order by creation, or by address. The order by
+    address leaves out users without an address.
     """
 
     email: str | None = None

@@ -44,7 +44,7 @@ class RequestBody:
         self._receiving: asyncio.Future[Receiving] = asyncio.get_running_loop().create_future()
 
     async def begin(self, request: Request[Any, Any, Any]) -> None:
-        """Read all of a small body, or the beginning of a large body if it has already arrived.
+        """Read all of a small body, or the first part of a large body if it has already arrived.
 
         Raises: RequestStalled, ClientGone.
         """

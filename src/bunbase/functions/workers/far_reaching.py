@@ -64,7 +64,7 @@ PARAMETER: Final = re.compile(r"[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*=")
 
 
 def reaches_far(name: str, value: str) -> bool:
-    """True if the header has an effect beyond its answer. `name`: in lower case."""
+    """True if the header has an effect beyond its answer. `name`: the name in lower case."""
     if name == "link":
         return FAR_LINKS.search(value) is not None
     if name == "www-authenticate":

@@ -180,11 +180,11 @@ class WaitingSync:
 
 
 class Session:
-    """`caller`: None until the first sign-in. `watches`: by the number that the client has chosen.
+    """`caller`: None until the first sign-in. `watches`: the watches by the number that the client has chosen.
 
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
     `missed`: the watches whose result at the client is old. `generation`: grows with each sign-in and each doubt.
-    `waiting`: messages that wait until the sign-in counts. `older`: how many of them were sent before the
+    `waiting`: messages that wait until the sign-in counts. `older`: the number of these that were sent before the
     `auth` that is being checked.
     """
 

@@ -16,7 +16,7 @@ from bunbase.pkg.http1.head import Headers
 from bunbase.pkg.http1.incoming import EXTENSION
 
 WEBSOCKET: Final = b"websocket"
-SENT_ON: Final = (b"upgrade", b"connection", b"sec-websocket-", b"x-request-id")  # beginnings of names
+SENT_ON: Final = (b"upgrade", b"connection", b"sec-websocket-", b"x-request-id")  # prefixes of names
 
 
 class SwitchedProtocol(asyncio.Protocol):

@@ -25,8 +25,9 @@ SIGN_IN_SECONDS: Final = 10 * templates.MINUTE
 class AccountLetters:
     """`app`: the name that readers know. `project`: the project in whose name the mails are sent, or empty.
 
-    `texts`: templates by their kind, which replace the built-in templates. `language`: of the texts. `asked_in`: the
-    language of the person who asks for the letters; empty if it is not known. `accent`: the colour of buttons.
+    `texts`: templates by their kind, which replace the built-in templates. `language`: the language of the texts.
+    `asked_in`: the language of the person who asks for the letters; empty if it is not known. `accent`: the colour of
+    buttons.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ def plain_words(text: str) -> str:
 
 
 def text_line(name: str, text: str) -> str:
-    """Return the line of a header with a text. `text`: on one line."""
+    """Return the line of a header with a text. `text`: a text on one line."""
     simple = WORDS.fullmatch(text) is not None and BEGIN not in text
     if simple and max(len(word) for word in text.split(" ")) <= MAX_WORD:
         lines = textwrap.wrap(f"{name}: {text}", WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -21,8 +21,8 @@ class System(StrEnum):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """`hash_config`: of Firebase. `identities`: the second file of an export from Supabase. `collection`: of
-    PocketBase.
+    """`hash_config`: the parameters of hashes of Firebase. `identities`: the second file of an export from Supabase.
+    `collection`: the collection of PocketBase.
     """
 
     hash_config: firebase.HashConfig | None = None

@@ -52,7 +52,7 @@ def passkey_form(
     """Return the form with its script. Put it behind all other forms of the page.
 
     `options`: the path that returns the options. `challenge`: the challenge of a sign-in that waits for its second
-    factor. `label`: of the button. `failed`: the text if the browser finds no passkey.
+    factor. `label`: the label of the button. `failed`: the text if the browser finds no passkey.
     """
     parts = (
         *(hidden(name, value) for name, value in (*fields, ("challenge", challenge), ("credential", ""))),

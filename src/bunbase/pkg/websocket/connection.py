@@ -56,7 +56,7 @@ class Phase(IntEnum):
 
 
 class WebSocket(SwitchedProtocol):
-    """`max_bytes`: of a message. `opened`: returns the owner, when the handshake is done.
+    """`max_bytes`: the largest size of a message. `opened`: returns the owner, when the handshake is done.
 
     `unacknowledged_seconds`: the time for which data may wait until the client's machine acknowledges it; 0 for no
     limit.
