@@ -1,5 +1,4 @@
-"""Decide whether one filter implies another. A result of True is certain. False may only mean that no proof was found.
-"""
+"""Decide whether one filter implies another. A result of True is certain. False may only mean that no proof was found."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class UserPasswordless(Protocol):
     async def request_user_code(self, caller: Caller, email: str, captcha: str = "") -> None:
         """Send a code of six digits. The answer does not show whether the address has a user.
 
-        `captcha`: as at a sign-up. Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        `captcha`: the same as at a sign-up. Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...
 
@@ -36,7 +36,7 @@ class UserPasswordless(Protocol):
         """Send a link that signs in. The answer does not show whether the address has a user.
 
         `redirect_to`: the URL of the app that gets the token; empty for the first of the project's `redirect_urls`.
-        `captcha`: as at a sign-up. Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        `captcha`: the same as at a sign-up. Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...
 

@@ -30,7 +30,7 @@ class OnConflict(StrEnum):
 
 
 class ScryptParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="scheme", tag="scrypt"):
-    """`n`: the cost N itself, a power of two. `salt`, `hash`: in base64."""
+    """`n`: the cost N itself, a power of two. `salt`, `hash`: the values in base64."""
 
     salt: str
     hash: str
@@ -51,7 +51,7 @@ class FirebaseParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
 
 
 class Pbkdf2Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="scheme", tag="pbkdf2"):
-    """`digest`: sha1, sha256 or sha512. `salt`, `hash`: in base64."""
+    """`digest`: sha1, sha256 or sha512. `salt`, `hash`: the values in base64."""
 
     salt: str
     hash: str

@@ -49,21 +49,21 @@ class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`, `captcha`: as for a sign-up."""
+    """`data`, `captcha`: the same as for a sign-up."""
 
     data: dict[str, Any] = {}
     captcha: CaptchaToken = ""
 
 
 class SignupConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`token`: of the link in the mail."""
+    """`token`: the token of the link in the mail."""
 
     token: str
     password: str
 
 
 class UserLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`phone`: in place of `email`, for a user who has a phone number."""
+    """`phone`: the phone number of a user, instead of `email`."""
 
     password: str
     email: str = ""
@@ -75,14 +75,14 @@ class CustomTokenLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`refresh_token`: with `?cookies=1`, it may be left out: the cookie has it."""
+    """`refresh_token`: the refresh token; with `?cookies=1`, it may be left out, because the cookie has it."""
 
     refresh_token: str = ""
 
 
 class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: replaced as a whole. `language`: of the user's mails and text messages, such as `de`; empty for none.
-    `name`: of the person; at most 200 characters. Members that are left out stay as they are."""
+    """`data`: replaced as a whole. `language`: the language of the user's mails and text messages, such as `de`; empty for none.
+    `name`: the name of the person, at most 200 characters. Members that are left out stay as they are."""
 
     data: dict[str, Any] | None = None
     language: str | None = None
