@@ -242,7 +242,9 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def restore_project(self, caller: Caller) -> Project:
-        """Restore a deleted project as it was. Change nothing if the project is not deleted. Raises: ProjectNotFound."""
+        """Restore a deleted project as it was. Change nothing if the project is not deleted. Raises:
+        ProjectNotFound.
+        """
         ...
 
     async def transfer_project(self, caller: Caller, org: str) -> Project:

@@ -83,7 +83,9 @@ class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
-    """The settings of one function. `entry`: the function's file, relative to bunbase.toml; None for the default file."""
+    """The settings of one function. `entry`: the function's file, relative to bunbase.toml; None for the default
+    file.
+    """
 
     entry: str | None = None
 

@@ -43,7 +43,9 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class GroupField(msgspec.Struct, frozen=True):
-    """A part of the key of a group. `each`: true if each element of an array at the path counts. `by`: a unit of time."""
+    """A part of the key of a group. `each`: true if each element of an array at the path counts. `by`: a unit of
+    time.
+    """
 
     name: str
     path: Path

@@ -119,7 +119,9 @@ class ScanBudget:
             raise self.refusal("matches")
 
     def refusal(self, of: str) -> QueryNeedsIndex:
-        """Return the error. The error names the budget and its size. It has no number that depends on hidden documents."""
+        """Return the error. The error names the budget and its size. It has no number that depends on hidden
+        documents.
+        """
         most = {"documents": self.search.max_scan, "bytes": self.search.max_bytes}.get(of, MOST_KEPT)
         return needs_index(self.search, self.plan, of, most, self.existing)
 

@@ -41,7 +41,9 @@ class Compare(Node, frozen=True):
 
 
 class Same(Node, frozen=True):
-    """A value at the path equals an object or array. The fields have the same order. `key`: the result of `order.key`."""
+    """A value at the path equals an object or array. The fields have the same order. `key`: the result of
+    `order.key`.
+    """
 
     path: Path
     key: bytes
@@ -59,7 +61,9 @@ class StartsWith(Node, frozen=True):
 
 
 class Matches(Node, frozen=True):
-    """A string at the path, or in an array there, matches the pattern. All strings that match start with `beginning`."""
+    """A string at the path, or in an array there, matches the pattern. All strings that match start with
+    `beginning`.
+    """
 
     path: Path
     pattern: str

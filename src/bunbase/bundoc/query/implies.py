@@ -1,4 +1,6 @@
-"""Decide whether one filter implies another. A result of True is certain. False may only mean that no proof was found."""
+"""Decide whether one filter implies another. A result of True is certain. False may only mean that no proof was
+found.
+"""
 
 from __future__ import annotations
 

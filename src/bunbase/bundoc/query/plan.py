@@ -384,7 +384,9 @@ def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
 
 
 def _points(field: SortField, tests: Sequence[Filter]) -> list[bytes]:
-    """Return the sorted keys of the values of a field that pass all tests. Each test names one value or lists values."""
+    """Return the sorted keys of the values of a field that pass all tests. Each test names one value or lists
+    values.
+    """
     found: set[bytes] | None = None
     for test in tests:
         parts = test.parts if isinstance(test, Or) else (test,)

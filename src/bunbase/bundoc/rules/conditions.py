@@ -72,7 +72,9 @@ COLUMNS: Final = {"_id": "d.id", "_rev": "d.rev", "_created": "d.created", "_upd
 
 
 class Pushed(msgspec.Struct, frozen=True):
-    """A condition in SQL. `exact`: true if the condition equals the rule; otherwise the condition may select more rows."""
+    """A condition in SQL. `exact`: true if the condition equals the rule; otherwise the condition may select more
+    rows.
+    """
 
     condition: Condition
     exact: bool

@@ -80,12 +80,16 @@ class Effort:
 
 
 def instructions(schema: Schema) -> int:
-    """Return the size of all patterns, compiled by RE2. The library that checks documents needs about as much memory."""
+    """Return the size of all patterns, compiled by RE2. The library that checks documents needs about as much
+    memory.
+    """
     return sum(_size(one) for _, part in everything(schema) for one in _patterns(part))
 
 
 class _Cost:
-    """Adds up the work of a schema and of the schemas in it. `own`: the work of one schema without the schemas in it."""
+    """Adds up the work of a schema and of the schemas in it. `own`: the work of one schema without the schemas in
+    it.
+    """
 
     def __init__(self, root: Schema, own: Own, endless: int) -> None:
         self.root = root

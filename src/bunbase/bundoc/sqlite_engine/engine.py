@@ -348,7 +348,9 @@ async def open_sqlite_engine(
 
 
 def _most_open(settings: BundocSettings) -> int:
-    """Raise the process's limit of file descriptors if needed. Return the number of projects that may be open at once."""
+    """Raise the process's limit of file descriptors if needed. Return the number of projects that may be open at
+    once.
+    """
     other = settings.scans * DESCRIPTORS_PER_SCAN + OTHER_DESCRIPTORS
     wanted = settings.max_open_projects * DESCRIPTORS_PER_FILE + other
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -92,7 +92,9 @@ def _change(operator: str, dotted: str, value: msgspec.Raw, filters: Filters, re
 
 
 def _used(path: Path, filters: Filters, at: Path) -> Filters:
-    """Return the array filters that the path names. Raises: InvalidUpdate if the path names a filter that is missing."""
+    """Return the array filters that the path names. Raises: InvalidUpdate if the path names a filter that is
+    missing.
+    """
     names = [match[1] for part in path if (match := POSITION.fullmatch(part)) and match[1]]
     for name in names:
         if name not in filters:

@@ -16,7 +16,9 @@ from bunbase.contracts.caller import Caller
 
 
 class InvitedAccount(msgspec.Struct, frozen=True):
-    """`email`: the invited address, which was proved with a mail. `inviter`: the id of the account that has invited it."""
+    """`email`: the invited address, which was proved with a mail. `inviter`: the id of the account that has invited
+    it.
+    """
 
     email: str
     inviter: str

@@ -202,7 +202,9 @@ class OpenIdProvider(Protocol):
         ...
 
     async def oauth_continue(self, caller: Caller, request: str, browser: str, cookie: str) -> PageStep:
-        """Sign a person in on the page with a pass (`page_sign_in.py`). Raises: AuthorizationExpired, AccountSuspended."""
+        """Sign a person in on the page with a pass (`page_sign_in.py`). Raises: AuthorizationExpired,
+        AccountSuspended.
+        """
         ...
 
     async def oauth_allow(self, caller: Caller, request: str, client: str) -> PageStep:

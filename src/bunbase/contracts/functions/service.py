@@ -91,7 +91,9 @@ class Functions(HookRuns, FunctionWalks, Protocol):
     def follow_logs(
         self, caller: Caller, name: str | None, after: int | None, which: LogFilter | None = None
     ) -> AsyncIterator[LogLine | None]:
-        """Yield log lines after the number `after`, or only new lines if it is None. Yield None while no line arrives."""
+        """Yield log lines after the number `after`, or only new lines if it is None. Yield None while no line
+        arrives.
+        """
         ...
 
     async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:

@@ -72,7 +72,9 @@ class Deletion:
         await self.rollout.replace_outdated(project)
 
     async def drop_project(self, project: str) -> None:
-        """Delete the project's functions, variables, logs and statistics. The usage of the project stays, for the bill."""
+        """Delete the project's functions, variables, logs and statistics. The usage of the project stays, for the
+        bill.
+        """
         await self.stores.functions.delete_all(project)
         await self.stores.variables.delete_all(project)
         await self.stores.kept_calls.delete_all(project)

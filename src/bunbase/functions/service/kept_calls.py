@@ -65,7 +65,9 @@ read: Final = msgspec.msgpack.Decoder(KeptCall).decode
 
 
 def key_of(invocation: Invocation) -> str:
-    """Return the idempotency key of a call, "" if the call has no key or needs no key. Raises: InvalidInput, Malformed."""
+    """Return the idempotency key of a call, "" if the call has no key or needs no key. Raises: InvalidInput,
+    Malformed.
+    """
     if invocation.method in SAFE:
         return ""
     return sent_key(_Headers(invocation.headers))

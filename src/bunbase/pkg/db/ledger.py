@@ -97,7 +97,9 @@ class Ledger:
         return await self.db.all(Amount, OF_PROJECT, project, list(dimensions), since, limit)
 
     async def prune(self) -> int:
-        """Delete the numbers of old batches, which writers do not repeat any more. Return the number of deleted rows."""
+        """Delete the numbers of old batches, which writers do not repeat any more. Return the number of deleted
+        rows.
+        """
         return await self.db.execute(DELETE_BATCHES, self._now(), BATCHES_KEPT)
 
     async def delete_older(self, age: timedelta) -> int:

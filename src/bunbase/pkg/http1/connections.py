@@ -61,7 +61,9 @@ class Connections:
         self.refused -= 1
 
     def _tell(self, near: str, here: int) -> None:
-        """Log that connections are refused, at most once in TOLD_EVERY_SECONDS, because a flood must not fill the log."""
+        """Log that connections are refused, at most once in TOLD_EVERY_SECONDS, because a flood must not fill the
+        log.
+        """
         now = time.monotonic()
         if now - self._told_at >= TOLD_EVERY_SECONDS:
             self._told_at = now

@@ -17,7 +17,9 @@ TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", None)  # not on ev
 
 
 def limit_unacknowledged(transport: asyncio.BaseTransport, seconds: float) -> None:
-    """Set the limit of a connection; 0 for the limit of the system. It has no effect if the platform has no such limit."""
+    """Set the limit of a connection; 0 for the limit of the system. It has no effect if the platform has no such
+    limit.
+    """
     found = transport.get_extra_info("socket")
     if found is not None and TCP_USER_TIMEOUT is not None:
         with suppress(OSError):  # the connection has ended

@@ -79,7 +79,9 @@ class FactorChecks(Generic[H]):
         return self.relying_party
 
     async def totp_secret(self, user: str) -> tuple[str, str]:
-        """Return the sealed secret of the authenticator app and the secret itself; both are empty if there is no app."""
+        """Return the sealed secret of the authenticator app and the secret itself; both are empty if there is no
+        app.
+        """
         row = await self.stores.factors.totp(user)
         if row is None or row.sealed is None:
             return NO_SECRET

@@ -20,7 +20,9 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 
 
 class MailLinks:
-    """The links of one pool. `prefix`: the prefix of the tokens. `kind`: a word of the room for the effect of a link."""
+    """The links of one pool. `prefix`: the prefix of the tokens. `kind`: a word of the room for the effect of a
+    link.
+    """
 
     def __init__(self, stores: IdentityStores, prefix: str, clock: Clock) -> None:
         self.stores = stores

@@ -192,7 +192,9 @@ async def _reply(send: Send, packed: bool, answer: Any) -> None:
 async def _answer_in_parts(
     receive: Receive, send: Send, parts: Coroutine[Any, Any, None], packed: bool, ends: Incoming | None
 ) -> None:
-    """Send the answer of a streaming method. `ends`: None if the server waits for the end of this stream when it stops."""
+    """Send the answer of a streaming method. `ends`: None if the server waits for the end of this stream when it
+    stops.
+    """
     content_type = wire.STREAM_MSGPACK if packed else wire.STREAM_JSON
     headers = [(b"content-type", content_type.encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

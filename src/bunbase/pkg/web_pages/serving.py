@@ -69,7 +69,9 @@ def html(text: str, status: int = 200, headers: dict[str, str] | None = None) ->
 
 
 def redirect(url: str, cookies: Sequence[Cookie] = ()) -> Redirect:
-    """Redirect a browser after a form. The URL may have a secret, so it is not stored and is not sent to another site."""
+    """Redirect a browser after a form. The URL may have a secret, so it is not stored and is not sent to another
+    site.
+    """
     return Redirect(url, status_code=303, headers=PRIVATE, cookies=list(cookies))
 
 

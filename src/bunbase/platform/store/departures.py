@@ -85,7 +85,9 @@ class DepartureStore:
         return await self.db.all(OwnedAlone, OWNED_ALONE, developer)
 
     async def slugs_of(self, orgs: list[str], limit: int) -> list[str]:
-        """Return the slugs of projects of these organisations, including deleted projects that can still be restored."""
+        """Return the slugs of projects of these organisations, including deleted projects that can still be
+        restored.
+        """
         found: list[str] = await self.db.value(SLUGS, orgs, limit)
         return found
 

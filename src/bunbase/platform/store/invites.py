@@ -51,7 +51,9 @@ class Hashes(NamedTuple):
 
 
 class EarlierInvite(msgspec.Struct, frozen=True):
-    """The open invitation of an address, which a new invitation ends. `mail_hash`: the hash of the token in its mail."""
+    """The open invitation of an address, which a new invitation ends. `mail_hash`: the hash of the token in its
+    mail.
+    """
 
     role: Role
     mail_hash: bytes | None
