@@ -46,7 +46,7 @@ KEY = f"x-bunbase-key: {SECRET}"
 
 
 class CountingHot(HotRoutes):
-    """`taken`: how many requests the fast lane has taken."""
+    """`taken`: the number of requests that the fast lane has taken."""
 
     taken = 0
 

@@ -87,7 +87,7 @@ async def checked_messages(messages: tuple[NewMessage, ...], turns: Turns) -> tu
 
 class Publishing:
     """The messages of one call, which were checked. `attempts`: one for each message with a key. `whole`: for the key
-    of the call. `new`: how many of the messages were published by this call, and not before.
+    of the call. `new`: the number of messages that were published by this call, and not before.
     """
 
     def __init__(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str) -> None:

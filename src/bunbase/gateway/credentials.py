@@ -31,8 +31,9 @@ MAX_LENGTH: Final = 8192  # no token of BunBase is longer; longer ones would onl
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """The program that sent a request. `ip`: its address in canonical spelling. `agent`: the beginning of its
-    User-Agent."""
+    """The program that sent a request. `ip`: its address in canonical spelling. `agent`: the first characters of its
+    User-Agent header.
+    """
 
     ip: str
     agent: str

@@ -48,9 +48,9 @@ def user(project: str, uid: str, role: str = "user") -> Caller:
 
 
 class Checker:
-    """One history: a writer, edges that watch, and the oracle. `seed` decides all but the timing.
+    """One history: a writer, edges that watch, and the oracle. `seed` decides everything except the timing.
 
-    `again`: how many histories this Bundoc has had, if others had the same seed.
+    `again`: the number of histories that this Bundoc has had, if other histories had the same seed.
     """
 
     def __init__(self, service: BundocRoom, seed: int, again: int = 0) -> None:

@@ -1,6 +1,6 @@
 """A list shows exactly the matching documents that `get` shows, for random rules, filters and indexes.
 
-A partial index was used in place of the rule, which was wrong for documents with lists.
+A partial index was used instead of the rule, which was wrong for documents with lists.
 """
 
 from __future__ import annotations

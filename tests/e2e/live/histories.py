@@ -87,7 +87,7 @@ Kill = Callable[[], Awaitable[None]]
 
 
 class WireChecker:
-    """One history. `seed` decides all but the timing. `transports`: those of the clients.
+    """One history. `seed` decides everything except the timing. `transports`: those of the clients.
 
     `kill`: ends a process of the server with kill -9, and starts it again. A write without an answer is sent again.
     """

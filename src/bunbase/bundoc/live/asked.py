@@ -69,7 +69,7 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> ParsedLive:
-    """Parse a query. `most_scan`: as in ParsedLive. Raises: InvalidInput, InvalidQuery, NotLive."""
+    """Parse a query. `most_scan`: the same as in ParsedLive. Raises: InvalidInput, InvalidQuery, NotLive."""
     check_collection(query.collection)
     if query.id is not None:
         return _one_document(query, query.id)

@@ -20,7 +20,7 @@ NUMBER_BYTES: Final = 40  # of the number of a watch
 class Member:
     """One watch. `group`: the name of its group, empty until it has entered one.
 
-    `checks`: how often the caller was changed. `started`: the edge holds the result of the group.
+    `checks`: the number of changes of the caller. `started`: the edge holds the result of the group.
     `holds`: the edge holds a result, maybe of another group. Then the next one must come before the next Barrier.
     `withdrawn`: the watch has ended.
     """
@@ -39,7 +39,7 @@ class Member:
 
 
 class Edge:
-    """A queue, bounded in bytes. `watches`: by number.
+    """A queue, bounded in bytes. `watches`: the watches by number.
 
     `behind`: it was read too slowly, and has lost events. `on_read`: set when the events that wait have been read.
     """
@@ -98,7 +98,7 @@ class Edge:
         return events
 
     def _repeated(self, event: LiveEvent) -> Barrier | None:
-        """Return one barrier in place of two barriers of one project that would stand next to each other."""
+        """Return one barrier instead of two barriers of one project that would stand next to each other."""
         last = self.events[-1] if self.events else None
         if not isinstance(event, Barrier) or not isinstance(last, Barrier) or last.project != event.project:
             return None

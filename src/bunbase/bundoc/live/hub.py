@@ -192,7 +192,7 @@ class Hub:
         return begun
 
     def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
-        """Return the group of a first query. `altered`: as in the tail before its snapshot.
+        """Return the group of a first query. `altered`: the value in the tail before its snapshot.
 
         Raises: TooManyLiveQueries.
         """

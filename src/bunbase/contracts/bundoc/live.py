@@ -65,8 +65,8 @@ class LiveStreamBehind(Problem):
 class LiveQuery(msgspec.Struct, frozen=True):
     """A query to watch. The members are those of Query; `limit` None returns at most MAX_DOCUMENTS.
 
-    `id`: watch this one document in place of a query; it is decided by the rule `get`, as in GET.
-    To resume, send the state that the client holds. `at`: `<epoch>.<seq>` of its last Barrier. `v`: as in Started.
+    `id`: watch this one document instead of a query. The rule `get` decides about it, as in GET. To resume, send the
+    state that the client holds. `at`: `<epoch>.<seq>` of its last Barrier. `v`: the same as in Started.
     `have`: the ids of the documents that it holds.
     """
 
@@ -86,8 +86,8 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     """The result for the watch `number`, at the change `seq`. From now on, it follows the diffs of `group`.
 
     A second Started for the same number replaces group and result: the rules, the caller or the history has changed.
-    `checks`: how many calls of `recheck` had changed the caller of the watch. A result that was on its way during such
-    a call has a lower number, and belongs to the caller before.
+    `checks`: the number of calls of `recheck` that had changed the caller of the watch. A result that was on its way
+    during such a call has a lower number, and belongs to the caller before.
     `turn`: the number of the group's last diff. `v`: names the query and what its rules show; to be sent to resume.
     `body`: members of a JSON object, `"docs":[…]`, or `"resumed":true,"gone":[id,…],"put":[[index,document],…]` to
     apply to what the client has; with `"n":…` for the count.
@@ -120,8 +120,8 @@ class Diff(msgspec.Struct, frozen=True, tag="diff"):
 class Check(msgspec.Struct, frozen=True, tag="check"):
     """A digest of the result that an edge holds after the diff `turn` of the group. It comes about once a minute.
 
-    `documents`: how many the result has. `crc`: the CRC-32 of the lines `<_id> <_rev>\\n` of the result, in its order.
-    An edge that reads slowly gets none, and neither does a query whose `select` leaves `_rev` out.
+    `documents`: the number of documents in the result. `crc`: the CRC-32 of the lines `<_id> <_rev>\\n` of the result,
+    in its order. An edge that reads slowly gets none, and neither does a query whose `select` leaves `_rev` out.
     """
 
     group: str

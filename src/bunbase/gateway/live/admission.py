@@ -64,7 +64,9 @@ class Begins:
 
 
 class Tally:
-    """Counts connections by some name, up to a limit. `of`: how a refusal describes those that have the same name."""
+    """Counts connections by some name, up to a limit. `of`: the words for connections with the same name, for a
+    refusal.
+    """
 
     def __init__(self, most: int, of: str) -> None:
         self.most = most

@@ -97,7 +97,7 @@ class NotAMessage(Exception):
 
 
 class Unreadable(Exception):
-    """The message is wrong. `id`: as the client sent it, None if it is not readable."""
+    """The message is wrong. `id`: the id that the client sent, None if it is not readable."""
 
     def __init__(self, id: int | None, problem: Problem) -> None:
         super().__init__(problem.detail)

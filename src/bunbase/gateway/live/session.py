@@ -157,7 +157,7 @@ class Watch:
 
 
 class Session:
-    """`caller`: None until the first sign-in. `watches`: by the number that the client has chosen.
+    """`caller`: None until the first sign-in. `watches`: the watches by the number that the client has chosen.
 
     `stranger`: the client has not sent its key, but may.
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.

@@ -40,12 +40,12 @@ class GuardedTransport:
 
 
 class Exchange(RequestResponseCycle):
-    """One request and its answer. `problem`: why the rest of the body will not arrive.
+    """One request and its answer. `problem`: the reason for which the rest of the body will not arrive.
 
     `receive` returns the part of the body that has arrived, and then raises `problem`. So the error handlers of the app
     answer, and the error appears in log and metrics. The deadline of the body is `Limits.read_seconds`, unless the app
-    sets `silence_seconds` or `own_time` (see `incoming.py`). `may_switch`: the request asks for a WebSocket, and
-    nothing has arrived behind it (see `switching.py`).
+    sets `silence_seconds` or `own_time` (see `incoming.py`). `may_switch`: true if the request asks for a WebSocket,
+    and no data has arrived after it (see `switching.py`).
     """
 
     def __init__(self, protocol: TimedProtocol, **of_uvicorn: Any) -> None:

@@ -33,7 +33,7 @@ def accept_handshake(
 ) -> tuple[tuple[str, str], ...]:
     """Return the headers of the answer 101 to a GET request of HTTP/1.1.
 
-    A client that offers no subprotocol gets none; one that offers only others is refused.
+    A client that offers no subprotocol gets none. A client that offers only unknown subprotocols is refused.
     Raises: UpgradeRequired, Malformed.
     """
     server = ServerProtocol(
