@@ -8,7 +8,7 @@ from bunbase_sdk import Client, NotFound, Problem
 
 
 def send(client: Client, invite: dict[str, Any]) -> None:
-    """Invite one person. If the worker dies in between, the next one sends the invitation again, which adds nobody twice."""
+    """Invite one person. If the worker dies in between, the next start does it again, and nobody is added twice."""
     try:
         user = client.users.get_by_email(invite["email"])
     except NotFound:

@@ -182,6 +182,7 @@ def test_an_invited_person_chats_until_the_owner_removes_them(
 
     # a direct message to somebody who has signed up before
     bob.enter("Write to (email)", ada.email)
+    expect(bob.page.get_by_role("button", name="bob@example.com and")).to_have_attribute("aria-current", "true")
     bob.enter("Message", "Psst")
     ada.unread("bob@example.com and ada@example.com 1")
 
@@ -217,8 +218,10 @@ def test_a_person_signs_in_by_a_link_and_then_with_a_passkey(browser: Browser, s
     assert eve.errors == []
 
 
-def test_a_webhook_sent_twice_posts_one_message_which_a_job_archives(server: Instance, place: Path, ada: Person) -> None:
-    room = server.bunbase_json("data", "query", "rooms", '{"name": "Kitchen"}', cwd=place)
+def test_a_webhook_sent_twice_posts_one_message_which_a_job_archives(
+    server: Instance, place: Path, ada: Person
+) -> None:
+    room = server.bunbase_json("data", "query", "rooms", '{"name": "Kitchen"}', cwd=place)["items"][0]
     secret = base64.b64decode((place / "webhook.secret").read_text("utf-8").strip().removeprefix("whsec_"))
     body = msgspec.json.encode({"room": room["_id"], "text": "The disk is full."})
     project = server.bunbase_json("projects", "list")["items"][0]["id"]

@@ -1,4 +1,4 @@
-/** What functions share: who is in a room. */
+/** The members of rooms, for all functions. */
 import type { Context, Problem } from "@bunbase/functions";
 
 import type { Database, NewMember } from "../src/database.ts";

@@ -5,7 +5,7 @@ import { notify } from "./notice.ts";
 
 type Props = { room: string; me: Member; people: readonly Member[]; here: ReadonlySet<string | null> };
 
-/** Who is in the room, and who is there now. The owner changes roles; owner and moderators invite people by mail. */
+/** The members of the room; a full circle marks those who are there now. The owner changes roles; owner and moderators invite people by mail. */
 export function People({ room, me, people, here }: Props) {
   const change = (act: string, uid: string, more = {}) => void changeRoom({ act, room, uid, ...more }).catch(notify);
   return (
