@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -21,7 +22,8 @@ import msgspec
 from bench.data.go_peer import built
 from bench.data.pocketbase import MODULE
 from bench.live.load import Heard, Order, listen
-from bench.live.servers import COLLECTIONS, Server, bunbase, pocketbase
+from bench.live.peers import CENTRIFUGO_MODULE, WS, centrifugo, node_ws, pocketbase
+from bench.live.servers import COLLECTIONS, Server, bunbase
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
 WRITES: Final = 20
@@ -47,10 +49,14 @@ def main(sockets: int = 1000, rounds: int = 3) -> int:
         servers = [stack.enter_context(bunbase(home / "bunbase"))]
         if built(home, "install", MODULE):
             servers.append(stack.enter_context(pocketbase(home / "pocketbase", home / "base")))
+        if built(home, "install", CENTRIFUGO_MODULE):
+            servers.append(stack.enter_context(centrifugo(home / "peer", home / "centrifugo")))
+        if WS.exists() and shutil.which("node"):
+            servers.append(stack.enter_context(node_ws(home / "ws")))
         found: dict[tuple[str, str], list[Found]] = {}
         for number in range(rounds):
             for name in COLLECTIONS:
-                for server in servers:
+                for server in (one for one in servers if name in one.feeds):
                     one = measured(server, name, sockets)
                     found.setdefault((server.name, name), []).append(one)
                     sys.stderr.write(f"· round {number} · {server.name} · {name}: {one.cpu:.1f} µs, {one.heard}\n")
@@ -120,6 +126,9 @@ def report(servers: list[Server], found: dict[tuple[str, str], list[Found]], soc
         for what, digits in ROWS.items():
             cells = []
             for server in servers:
+                if name not in server.feeds:
+                    cells.append("–")
+                    continue
                 value = median([VALUES[what](one) for one in found[server.name, name]])
                 own = median([VALUES[what](one) for one in found[first, name]])
                 ratio = "" if server.name == first or not own else f" ({value / own:.2f})"

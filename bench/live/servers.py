@@ -1,20 +1,18 @@
-"""The measured servers, each with a collection `open` that everybody may read, and one `ruled` with a rule."""
+"""A measured server, and BunBase with two collections: `open`, which everybody may read, and `ruled`."""
 
 from __future__ import annotations
 
 import base64
 import json
 import platform
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from bench.data.pocketbase import VERSION
 from bench.data.running import client, free_port, posted, running, until_up
 from bench.data.work import ACCOUNT
 
@@ -40,7 +38,9 @@ class Feed(msgspec.Struct, frozen=True):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """`process`: the text that the command lines of its processes contain. `feeds`: by name of the collection."""
+    """`process`: the text that the command lines of its processes contain. `feeds`: by name of the collection; a server
+    without rules has no `ruled`.
+    """
 
     name: str
     url: str
@@ -84,15 +84,10 @@ def bunbase(home: Path) -> Iterator[Server]:
 
 
 def _of_bunbase(name: str, port: int, key: str, secret: dict[str, str]) -> Feed:
-    upgrade = (
-        f"GET /v1/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n"
-        "Sec-WebSocket-Protocol: bunbase.live.v1\r\n\r\n"
-    )
     auth = masked(json.dumps({"t": "auth", "key": key}))
     watch = masked(json.dumps({"t": "watch", "id": 1, "query": {"collection": name, "sort": ["-n"], "limit": 10}}))
     return Feed(
-        upgrade,
+        upgrade(port, "/v1/live", "bunbase.live.v1"),
         ((" 101 ", auth), ('"t":"hello"', watch), ('"t":"now"', "")),
         "PATCH",
         f"/v1/data/{name}/one",
@@ -101,49 +96,17 @@ def _of_bunbase(name: str, port: int, key: str, secret: dict[str, str]) -> Feed:
     )
 
 
+def upgrade(port: int, path: str, protocol: str = "") -> str:
+    """Return the request that opens a WebSocket."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n"
+        + (f"Sec-WebSocket-Protocol: {protocol}\r\n\r\n" if protocol else "\r\n")
+    )
+
+
 def masked(text: str) -> str:
     """Return a text frame of a client. Its mask is zero, so that the text stays as it is."""
     size = len(text)
     head = bytes((0x81, 0x80 | size)) if size < 126 else bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
     return (head + bytes(4)).decode("latin-1") + text
-
-
-@contextmanager
-def pocketbase(home: Path, binary: Path) -> Iterator[Server]:
-    port, directory = free_port(), f"--dir={home / 'pb_data'}"
-    url = f"http://127.0.0.1:{port}"
-    account = [ACCOUNT["email"], ACCOUNT["password"]]
-    subprocess.run([binary, "superuser", "upsert", *account, directory], check=True, capture_output=True)
-    with running([binary, "serve", f"--http=127.0.0.1:{port}", directory], home, {}), client(url) as http:
-        until_up(http, "/api/health")
-        owner = {"identity": ACCOUNT["email"], "password": ACCOUNT["password"]}
-        http.headers["authorization"] = posted(http, "/api/collections/_superusers/auth-with-password", owner)["token"]
-        feeds = {
-            name: _of_pocketbase(http, name, port, rule) for name, rule in zip(COLLECTIONS, ("", "n > 0"), strict=True)
-        }
-        yield Server(
-            f"PocketBase {VERSION}",
-            url,
-            directory,
-            feeds,
-            f"PocketBase {VERSION}: default settings; server-sent events, all records of the collection;"
-            " not encrypted, does not wait for fsync",
-        )
-
-
-def _of_pocketbase(http: Any, name: str, port: int, rule: str) -> Feed:
-    fields = [{"name": "n", "type": "number"}, {"name": "text", "type": "text"}, {"name": "mark", "type": "text"}]
-    rules = {"listRule": rule, "viewRule": rule, "updateRule": ""}
-    posted(http, "/api/collections", {"name": name, "type": "base", "fields": fields, **rules})
-    records = f"/api/collections/{name}/records"
-    id = posted(http, records, {"n": 1, "text": TEXT, "mark": "first"})["id"]
-    subscription = json.dumps({"clientId": "{id}", "subscriptions": [f"{name}/*"]})
-    return Feed(
-        f"GET /api/realtime HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n",
-        (("PB_CONNECT", f"POST /api/realtime {subscription}"),),
-        "PATCH",
-        f"{records}/{id}",
-        JSON,
-        json.dumps({"mark": "MARK"}),
-        '"clientId":"([^"]+)"',
-    )
