@@ -6,7 +6,7 @@ import { notify, show } from "./notice.ts";
 
 const here = location.origin;
 
-/** Four ways in: password, link by mail, another service, passkey. */
+/** The form for people who are not signed in: password, link by mail, passkey, or another service. */
 export function SignIn() {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
@@ -27,18 +27,18 @@ export function SignIn() {
   });
   return (
     <main>
-    <form className="signin" onSubmit={(event: FormEvent) => (event.preventDefault(), signIn())}>
-      <h1>Chat</h1>
-      <label>Email <input type="email" value={email} onChange={(event) => setEmail(event.target.value)} /></label>
-      <label>Password <input type="password" value={password} onChange={(event) => setPassword(event.target.value)} /></label>
-      <button>Sign in</button>
-      <button type="button" onClick={signUp}>Sign up</button>
-      <button type="button" onClick={sendLink}>Mail me a link</button>
-      <button type="button" onClick={attempt(() => client.auth.signIn({ passkey: true }))}>Use a passkey</button>
-      {providers.map(({ name, title }) => (
-        <button key={name} type="button" onClick={attempt(() => client.auth.signInWith(name, { redirectTo: here }))}>Continue with {title}</button>
-      ))}
-    </form>
+      <form className="signin" onSubmit={(event: FormEvent) => (event.preventDefault(), signIn())}>
+        <h1>Chat</h1>
+        <label>Email <input type="email" value={email} onChange={(event) => setEmail(event.target.value)} /></label>
+        <label>Password <input type="password" value={password} onChange={(event) => setPassword(event.target.value)} /></label>
+        <button>Sign in</button>
+        <button type="button" onClick={signUp}>Sign up</button>
+        <button type="button" onClick={sendLink}>Mail me a link</button>
+        <button type="button" onClick={attempt(() => client.auth.signIn({ passkey: true }))}>Use a passkey</button>
+        {providers.map(({ name, title }) => (
+          <button key={name} type="button" onClick={attempt(() => client.auth.signInWith(name, { redirectTo: here }))}>Continue with {title}</button>
+        ))}
+      </form>
     </main>
   );
 }
