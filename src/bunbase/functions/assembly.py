@@ -86,7 +86,7 @@ def assemble(
     batches = Batches(stores.batches, records, active.find, settings.max_put_off_seconds)
     attempts = Attempts(records, batches, bundoc, active.find, pool.start)
     feeds = Feeds(stores.subscriptions, queue, bundoc, records, warn, settings.max_followed_projects)
-    activation = TriggerActivation(bundoc, feeds, stores.subscriptions)
+    activation = TriggerActivation(bundoc, feeds)
 
     transforming = Transforming(active, pool.start, clock)
     migrating = Migrating(stores.walks, bundoc, transforming, clock, records.runner)

@@ -30,13 +30,14 @@ DELETE FROM subscriptions s USING functions f JOIN versions v
     ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
 WHERE f.project = $1 AND f.name = $2 AND s.project = $1 AND s.function = $2
     AND coalesce(v.config -> 'on', '[]') = '[]'""",
-    """
-INSERT INTO subscriptions (project, function, triggers)
-SELECT f.project, f.name, v.config -> 'on'
+)
+SUBSCRIBE: Final = """
+INSERT INTO subscriptions (project, function, triggers, cursor)
+SELECT f.project, f.name, v.config -> 'on', $3::bigint
 FROM functions f JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
 WHERE f.project = $1 AND f.name = $2 AND coalesce(v.config -> 'on', '[]') <> '[]'
-ON CONFLICT (project, function) DO UPDATE SET triggers = excluded.triggers""",
-)
+ON CONFLICT (project, function) DO UPDATE SET triggers = excluded.triggers,
+    cursor = coalesce(subscriptions.cursor, excluded.cursor)"""
 
 # The query locks the function before the schedule. A deletion locks in the same order, so no deadlock occurs.
 DUE = """
@@ -101,7 +102,10 @@ class OrphanRow(msgspec.Struct, frozen=True):
 
 
 class Subscriptions(msgspec.Struct, frozen=True):
-    """The subscriptions of a project. `orphans`: functions whose deployment was interrupted before it set a cursor."""
+    """The subscriptions of a project.
+
+    `orphans`: functions without a cursor. Earlier builds set it after the activation, which may have been interrupted.
+    """
 
     known: list[Subscription]
     orphans: list[str]
@@ -111,10 +115,14 @@ class HeldFeed(msgspec.Struct, frozen=True):
     project: str
 
 
-async def sync_triggers(db: Database, project: str, function: str) -> None:
-    """Update schedules and subscriptions to those of the active version, as part of the caller's transaction."""
+async def sync_triggers(db: Database, project: str, function: str, change: int | None) -> None:
+    """Update schedules and subscriptions to those of the active version, as part of the caller's transaction.
+
+    `change`: a new subscription sees each change after this one. Running subscriptions keep their cursor.
+    """
     for statement in SYNC:
         await db.execute(statement, project, function)
+    await db.execute(SUBSCRIBE, project, function, change)
 
 
 class ScheduleStore:

@@ -60,7 +60,7 @@ BATCH: Final = 100
 LONG_POLL_SECONDS: Final = 20.0
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
-ORPHANED: Final = timedelta(seconds=60)  # a subscription still without a cursor: its deployment was interrupted
+ORPHANED: Final = timedelta(seconds=60)  # a subscription still without a cursor: an earlier build was interrupted
 NEWEST: Final = 2**62  # higher than the number of any change; a request for later changes returns the newest number
 ATTEMPTS: Final = 5
 
@@ -174,7 +174,7 @@ class Feeds:
             await self.warn(project, function, f"Changes of documents wait because the queue is full: {full.detail}")
 
     async def _subscriptions(self, project: str) -> list[Subscription]:
-        """Return the subscriptions with a cursor. Set the cursor of subscriptions whose deployment never set one."""
+        """Return the subscriptions with a cursor. Set the cursor of those that an earlier build left without one."""
         found = await self.subscriptions.of(project, self.clock.now() - ORPHANED)
         for orphan in found.orphans:
             await self.subscriptions.begin(project, orphan, await self.newest(project))
