@@ -1,7 +1,7 @@
 """The pool of one project: its users' credentials, its settings, and everything that is made from them.
 
     pool = await pools.of(project)
-    await pool.challenges.check(person)
+    await pool.new_passwords.check(password, email)
 
 A pool is cheap: it is made from cached settings, and its parts are made when they are first used.
 """
