@@ -34,14 +34,15 @@ class SecondStep(Generic[H]):
         self,
         challenge: str,
         answer: SecondFactor,
-        open: Callable[[H], Awaitable[T]],
+        on_right: Callable[[H], Awaitable[T]],
         refused: Refused = no_refusal,
     ) -> T:
-        """Return what `open(account)` returns, if the answer to the challenge is right.
+        """Return what `on_right(account)` returns, if the answer to the challenge is right.
 
-        The session that `open` stores, the end of the challenge and the use of the code are one transaction: of two
-        requests at once, one opens a session, and a crash leaves the code usable. Raises: ChallengeExpired, WrongCode,
-        WrongPasskey, RateLimited.
+        `on_right`, the end of the challenge and the use of the code are one transaction: of two requests at once, one
+        finishes. bunauth stores the session in `on_right`, so a crash leaves the code usable. tenant_auth only gets the
+        account from it and opens the session afterwards, because its hooks call functions: after a crash in between,
+        the user signs in again. Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited.
         """
         hash = fingerprint(challenge)
         user = (await self._open(hash)).user_id
@@ -53,7 +54,7 @@ class SecondStep(Generic[H]):
             wrong = await self._check(user, secret, answer)
             if wrong is None:
                 await self.stores.sign_in_challenges.delete(hash)
-                return await open(holder)
+                return await on_right(holder)
             if not isinstance(wrong, RateLimited):
                 await self.stores.sign_in_challenges.fail(hash)
         refused(user)
