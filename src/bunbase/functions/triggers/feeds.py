@@ -84,7 +84,7 @@ class Feeds:
         self.warn = warn
         self.max_followed = max_followed
         self.clock = records.clock
-        self.holder = records.runner
+        self.holder = records.holder
         self.turns = asyncio.Semaphore(max_followed)
         self.followed: dict[str, asyncio.Task[None]] = {}
         self.full: set[str] = set()  # projects with a full queue whose functions were warned already
