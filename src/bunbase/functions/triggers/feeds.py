@@ -62,7 +62,6 @@ DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
 ORPHANED: Final = timedelta(seconds=60)  # a subscription still without a cursor: an earlier build was interrupted
 NEWEST: Final = 2**62  # higher than the number of any change; a request for later changes returns the newest number
-ATTEMPTS: Final = 5
 
 
 class Feeds:
@@ -194,19 +193,13 @@ class Feeds:
             if not await self.subscriptions.advance(project, to.function, to.cursor, changes.next):
                 return
             if jobs:
-                await self.queue.store.add_changes(project, to.function, jobs, self.clock.now(), ATTEMPTS)
+                await self.queue.add_changes(project, to.function, jobs)
             if endless:
-                await self._bury(project, to.function, endless)
+                await self.queue.bury_changes(project, to.function, [_job(one) for one in endless])
         if jobs:
             self.queue.on_added()
         if endless:
             await self._warn_of_circle(project, to.function, endless)
-
-    async def _bury(self, project: str, function: str, endless: Sequence[ChangeEntry]) -> None:
-        """Add changes as dead letters, up to the project's limit, because one run can cause thousands of changes."""
-        room = self.queue.max_jobs - await self.queue.store.dead(project, self.queue.max_jobs)
-        jobs = [_job(one) for one in endless[:room]]
-        await self.queue.store.add_dead(project, function, jobs, self.clock.now(), ATTEMPTS, ChainTooLong.code)
 
     async def _warn_of_circle(self, project: str, function: str, endless: Sequence[ChangeEntry]) -> None:
         which = f"{endless[0].collection}/{endless[0].id}"
