@@ -1,4 +1,7 @@
-"""The document routes that are called most often. Both lanes of the gateway call these functions."""
+"""The document routes that are called most often. Both lanes of the gateway call these functions.
+
+The ordinary lane stops a list and a query when the client disconnects (`while_connected`), as `reads` does here.
+"""
 
 from __future__ import annotations
 
