@@ -93,13 +93,13 @@ def kept(connection: apsw.Connection, stored: list[StoredDocument], specs: tuple
 
 def ruled(rule: CompiledRule, where: Any, **more: Any) -> Search:
     inputs = Inputs(auth=ADA)
-    filter = rule.filter(inputs)
+    narrowing = rule.narrowing(inputs)
     return Search(
         where=parse_where(msgspec.json.encode(where)),
-        also=None if filter.condition is None else Condition(filter.condition.sql, filter.condition.params),
+        also=None if narrowing.condition is None else Condition(narrowing.condition.sql, narrowing.condition.params),
         implied=rule.implied(inputs),
         all_implied=rule.is_all_implied(inputs),
-        residual=(lambda stored, _: allowed(rule, stored)) if filter.residual else None,
+        residual=(lambda stored, _: allowed(rule, stored)) if narrowing.residual else None,
         **more,
     )
 

@@ -116,7 +116,7 @@ async def test_an_index_may_serve_a_search_because_of_the_rule_alone(engine: Sql
         await service.put(caller, "posts", f"d{number:02}", body, NO_PRECONDITION)
     inputs = Inputs(auth=ADA)
     rule = compile_rule("auth.uid == doc.owner", "list")
-    condition = rule.filter(inputs).condition
+    condition = rule.narrowing(inputs).condition
     assert condition is not None
     also = Condition(condition.sql, condition.params)
     search = Search(also=also, implied=rule.implied(inputs), count=True, max_scan=6)

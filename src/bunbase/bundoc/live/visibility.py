@@ -134,10 +134,10 @@ def _class(
         return "nothing", (encode(hidden),)
     if op == "get" and _reads(rule.tree, "request"):
         return each
-    filter = rule.filter(about)
-    if filter.residual:
+    narrowing = rule.narrowing(about)
+    if narrowing.residual:
         return each
-    condition = filter.condition
+    condition = narrowing.condition
     sql, params = ("", "") if condition is None else (condition.sql, repr(condition.params))
     return "condition", (sql.encode(), params.encode(), encode(hidden))
 

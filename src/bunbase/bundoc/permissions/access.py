@@ -13,7 +13,6 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
@@ -266,14 +265,3 @@ def without(stored: StoredDocument, hidden: list[str]) -> StoredDocument:
 def bare(stored: StoredDocument) -> StoredDocument:
     """Return only the system fields, as the answer to a writer who may not read the document."""
     return StoredDocument(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
-
-
-def as_sql(access: Access, about: Inputs) -> tuple[Condition | None, bool, bool]:
-    """Return the `condition`, `residual` and `nothing` of the list rule for this caller, as in `rules.rule.Filter`.
-
-    Raises: RuleDenied if there is no list rule.
-    """
-    filter = access.rules.filter(about)
-    if filter is None:
-        raise RuleDenied(DENIED, **access.why("list", "", lambda _collection, _id: None))
-    return filter.condition, filter.residual, filter.nothing
