@@ -32,9 +32,13 @@ class Narrowing(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """A rule that `compile_rule` made. It holds no data of callers, so it is kept until the rule changes."""
+    """A compiled rule. It holds no data of callers, so it is kept until the rule changes."""
 
     def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
+        """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: those of new rules.
+
+        Raises: InvalidRule, with the line and column of the error.
+        """
         self.source = source
         self.operation = operation
         self.tree = parse(source)
@@ -105,11 +109,3 @@ class CompiledRule:
         """Return the decision of `allows`, and the values of the rule's parts."""
         inputs.begin(self.nodes)
         return traced(self.source, self.tree, inputs)
-
-
-def compile_rule(source: str, operation: str, patterns: PatternTotal | None = None) -> CompiledRule:
-    """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: those of new rules.
-
-    Raises: InvalidRule, with the line and column of the error.
-    """
-    return CompiledRule(source, operation, patterns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.contracts.bundoc.collections import Rules
 from bunbase.pkg.rules.pattern_total import PatternTotal
 from bunbase.pkg.rules.refusal import InvalidRule
@@ -42,6 +42,6 @@ class RuleSet:
 
 def _compiled(name: str, source: str, operation: str, patterns: PatternTotal | None) -> CompiledRule:
     try:
-        return compile_rule(source, operation, patterns)
+        return CompiledRule(source, operation, patterns)
     except InvalidRule as refused:
         raise InvalidRule(f"{name}: {refused.detail}", rule=name, **refused.extra) from None
