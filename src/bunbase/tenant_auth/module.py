@@ -48,7 +48,7 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
         access = UserTokens(rooms[Kms], site.public_url)
         service = TenantAuthService(pools, access, rooms.later(Functions), rooms.later(Bundoc))
-        mails.has_own_way = service.hooks.sends_mail
+        mails.connect(pools.sender_of, pools.for_reader, pools.is_known, service.hooks.sends_mail)
         asked = (mail_request_job(service.mail_requests), *text_message_jobs(service.texts))
         kept = (settings_job(stores, pools, access), *upkeep_jobs(stores, settings, site.clock))
         async with (

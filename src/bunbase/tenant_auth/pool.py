@@ -352,9 +352,6 @@ class Pools:
         self.settings = settings
         self.site = site
         self.journal = Journal(stores.activity, site.clock)
-        stores.mails.sender_of = self.sender_of
-        stores.mails.for_reader = self.for_reader
-        stores.mails.is_known = self.is_known
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)
 

@@ -133,6 +133,9 @@ async def nobody_known(_letter: Letter) -> bool:
     return False
 
 
+HasOwnWay = Callable[[str], Awaitable[bool]]
+
+
 async def no_own_way(_project: str) -> bool:
     """All mails leave through the mail server. This is the default."""
     return False
@@ -156,12 +159,7 @@ class MailOutbox:
 
     `max_per_project`: how many mails a project may send in an hour, without notices; None for no limit. The table then
     needs an index of (project, created_at). Mails that are posted at the same moment may exceed it by a few.
-    `for_reader(letter)`: the letter in the language of its reader. `sender_of(project)`: what a project has
-    chosen as the sender of its mails.
-    `is_known(letter)`: the address is one that a user of the project has confirmed. A part of `max_per_project` is kept
-    for such letters, so that strangers who ask for mails to other addresses cannot use up all of them; and a part of
-    `mail.max_per_address`, so that another project cannot use up all mails to the address.
-    `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
+    `connect` tells it what projects have chosen. Without it, all projects are the same.
     """
 
     def __init__(
@@ -180,7 +178,23 @@ class MailOutbox:
         self.sender_of: SenderOf = installation_sends
         self.for_reader: ForReader = in_any_language
         self.is_known: IsKnown = nobody_known
-        self.has_own_way: Callable[[str], Awaitable[bool]] = no_own_way
+        self.has_own_way: HasOwnWay = no_own_way
+
+    def connect(self, sender_of: SenderOf, for_reader: ForReader, is_known: IsKnown, has_own_way: HasOwnWay) -> None:
+        """Connect the outbox to the projects of a room, whose stores need the outbox and are made after it.
+
+        `sender_of(project)`: what a project has chosen as the sender of its mails. `for_reader(letter)`: the letter in
+        the language of its reader.
+        `is_known(letter)`: the address is one that a user of the project has confirmed. A part of `max_per_project` is
+        kept for such letters, so that strangers who ask for mails to other addresses cannot use up all of them; and a
+        part of `mail.max_per_address`, so that another project cannot use up all mails to the address.
+        `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
+        Call this before the first mail is posted.
+        """
+        self.sender_of = sender_of
+        self.for_reader = for_reader
+        self.is_known = is_known
+        self.has_own_way = has_own_way
 
     async def post(self, *letters: Letter) -> bool:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
