@@ -383,10 +383,6 @@ class BundocService:
         access = Access(caller, collection, terms.rules, now, Budget(CALL_STEPS))
         return await self.engine.snapshot(caller.project, lambda lookup: work(access, lookup))
 
-    async def _access(self, caller: Caller, collection: str, steps: int = CALL_STEPS) -> Access:
-        terms = await self._terms(caller, collection)
-        return Access(caller, collection, terms.rules, self.clock.now(), Budget(steps))
-
     async def _limits(self, caller: Caller, collection: str) -> tuple[Access | None, Budgets]:
         """Return the access of a caller bound by rules, None for any other caller, and the budgets of a query."""
         if not bound_by_rules(caller, Act.DOCUMENT_READ, collection):

@@ -31,7 +31,7 @@ from bunbase.gateway.sharing import shares_by_itself
 from bunbase.gateway.turn import Turn
 from bunbase.gateway.wire import answer_bytes, header_lines
 from bunbase.pkg import context
-from bunbase.pkg.errors import Problem, Stopping
+from bunbase.pkg.errors import ClientGone, Problem, Stopping
 from bunbase.pkg.http1.connections import Connections
 from bunbase.pkg.http1.exchange import RETRY_SECONDS
 from bunbase.pkg.http1.protocol import Http1Protocol
@@ -39,7 +39,6 @@ from bunbase.pkg.logger import logger
 
 log = logger("gateway")
 
-CLIENT_GONE: Final = 499
 PASSED_ON: Final = {
     name.encode(): name
     for name in ("content-type", "idempotency-key", "if-match", "if-none-match", "origin", "x-bunbase-at-least")
@@ -108,7 +107,7 @@ class AnsweringProtocol(Http1Protocol):
             answer = await answering
         except asyncio.CancelledError:  # either Turn.set cancelled the task, or the server stops
             if turn.disconnected:
-                self._record(turn, CLIENT_GONE)
+                self._record(turn, ClientGone.status)
                 raise
             turn.keep_alive = False
             problem = Stopping("The server stopped before the answer was ready.", retry_after_seconds=RETRY_SECONDS)
@@ -126,7 +125,7 @@ class AnsweringProtocol(Http1Protocol):
         If the room fails in the middle of the body, close the connection without the last chunk. The status was sent
         before, so HTTP/1.1 has no other way to tell the client that the body is incomplete (RFC 9112 §8).
         """
-        status = CLIENT_GONE
+        status = ClientGone.status
         try:
             async with aclosing(rest):
                 self._write(turn, answer)
