@@ -334,7 +334,7 @@ class PoolPasswords:
         return person.password_hash if person else None
 
 
-class Helpers(msgspec.Struct, frozen=True):
+class SharedParts(msgspec.Struct, frozen=True):
     """The parts that all pools share. `breached`: the list of breached passwords, None without one."""
 
     passwords: Passwords
@@ -344,11 +344,11 @@ class Helpers(msgspec.Struct, frozen=True):
 class Pools:
     """The pools of all projects. `await pools.of(project)` reads no row if the settings are in memory."""
 
-    def __init__(self, stores: Stores, kms: Kms, helpers: Helpers, settings: TenantAuthSettings, site: Site) -> None:
+    def __init__(self, stores: Stores, kms: Kms, shared: SharedParts, settings: TenantAuthSettings, site: Site) -> None:
         self.stores = stores
         self.kms = kms
-        self.passwords = helpers.passwords
-        self.breached = helpers.breached
+        self.passwords = shared.passwords
+        self.breached = shared.breached
         self.settings = settings
         self.site = site
         self.journal = Journal(stores.activity, site.clock)
