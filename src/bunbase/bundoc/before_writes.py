@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bunbase.bundoc.documents import fields_at, read_fields, seen, stored_form
-from bunbase.bundoc.questions import Asked, Question, check_askable, failed
+from bunbase.bundoc.questions import Question, Unanswered, check_askable, failed
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import has_operators
 from bunbase.bundoc.writes import CommitStep, Committed, Verdict
@@ -85,7 +85,7 @@ class BeforeWrites:
         self.waiting_bytes: Counter[str] = Counter()
 
     async def committed(
-        self, caller: Caller, steps: tuple[CommitStep, ...], asked: Asked, commit: CommitAgain
+        self, caller: Caller, steps: tuple[CommitStep, ...], asked: Unanswered, commit: CommitAgain
     ) -> Committed:
         """Ask the functions, and commit what they allow. If a document changes meanwhile, ask again.
 
@@ -101,11 +101,11 @@ class BeforeWrites:
             decided = await self._decided(caller, steps, asked.questions)
             try:
                 return await commit(decided)
-            except Asked:
+            except Unanswered:
                 pass
             try:
                 return await commit(steps)  # asks about all writes: the function decides about a commit as a whole
-            except Asked as again:
+            except Unanswered as again:
                 asked = again
         raise WriteContended(
             f"The function was asked {ROUNDS} times, and each time another write was faster. Nothing was written. "

@@ -33,7 +33,7 @@ from bunbase.bundoc.permissions.reading import answered, missing, read_document
 from bunbase.bundoc.permissions.rule_tests import Batch, Trial, only_decision, read_batch
 from bunbase.bundoc.query.budgets import BOUND, UNBOUND, Budgets
 from bunbase.bundoc.query.index_specs import named_indexes
-from bunbase.bundoc.questions import Asked
+from bunbase.bundoc.questions import Unanswered
 from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.reading.first_queries import FirstQueries
 from bunbase.bundoc.reading.misfits import misfits_of
@@ -463,7 +463,7 @@ class BundocService:
             try:
                 try:
                     return await self.engine.commit(caller.project, (step,), caller.depth, once)
-                except Asked as asked:
+                except Unanswered as asked:
                     return await self.before_writes.committed(caller, (step,), asked, self._commit_of(caller, once))
             except Problem as problem:
                 problem.extra.pop("write", None)  # the index of the write; there is only one
@@ -474,7 +474,7 @@ class BundocService:
         commit = self._commit_of(caller, once, with_bodies=False)
         try:
             return await commit(steps)
-        except Asked as asked:
+        except Unanswered as asked:
             return await self.before_writes.committed(caller, steps, asked, commit)
 
     def _commit_of(self, caller: Caller, once: Attempt | None, with_bodies: bool = True) -> CommitAgain:

@@ -16,7 +16,7 @@ import msgspec
 from bunbase.contracts.caller import Caller
 
 
-class Asked(msgspec.Struct, frozen=True):
+class FastRequest(msgspec.Struct, frozen=True):
     """A request. `names`: the values of the path's placeholders, in order. `headers`: by lower-case name; the fast lane
     passes on only `content-type`, `idempotency-key`, `if-match`, `if-none-match`, `origin` and `x-bunbase-at-least`.
 
@@ -43,7 +43,7 @@ class Answer(msgspec.Struct, frozen=True):
     rest: AsyncGenerator[bytes, None] | None = None
 
 
-Answering = Callable[[Any, Caller, Asked], Awaitable[Answer]]
+Answering = Callable[[Any, Caller, FastRequest], Awaitable[Answer]]
 
 
 @dataclass(frozen=True)

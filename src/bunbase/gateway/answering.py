@@ -18,7 +18,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.fast_routes import Answer, Asked
+from bunbase.contracts.fast_routes import Answer, FastRequest
 from bunbase.gateway.by_hand import Suspended, begin
 from bunbase.gateway.caching import not_stored
 from bunbase.gateway.hot_routes import HotRequest
@@ -51,13 +51,13 @@ class AnsweringProtocol(Http1Protocol):
     def __init__(
         self,
         lane: Lane,
-        door: Connections,
+        open_connections: Connections,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(door, config, server_state, app_state, _loop)
+        super().__init__(open_connections, config, server_state, app_state, _loop)
         self.lane = lane
         self.recent = RecentCaller(lane)
         self.own = contextvars.copy_context()  # the context of turns without a task; see _answer_in_task
@@ -201,7 +201,7 @@ def _ask(turn: Turn, caller: Caller) -> Coroutine[Any, Any, Answer]:
     if caller.scopes is not None:
         check_scopes(caller, mounted.route.method, mounted.route.path)
     headers = {name: str(sent[key], "latin-1") for key, name in PASSED_ON.items() if key in sent}
-    asked = Asked(request.names, headers, request.query, b"".join(turn.parts), request.sent, request.search)
+    asked = FastRequest(request.names, headers, request.query, b"".join(turn.parts), request.sent, request.search)
     return cast(Coroutine[Any, Any, Answer], mounted.route.answer(mounted.service, caller, asked))
 
 

@@ -20,7 +20,7 @@ from bunbase.contracts.bundoc.documents import ChangeEntry, Changes, Commit
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.fast_routes import Answer, Asked
+from bunbase.contracts.fast_routes import Answer, FastRequest
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import Stopping
@@ -172,7 +172,7 @@ async def list_documents(
         "expand": expand,
     }
     sent = {name: spelt(value) for name in request.query_params if (value := parsed.get(name)) is not None}
-    asked = Asked((collection,), request.headers, sent)
+    asked = FastRequest((collection,), request.headers, sent)
     return response_of(await while_connected(request.receive, fast.list_page(bundoc, accessor, asked)))
 
 
@@ -370,8 +370,8 @@ def spelt(value: str | int | bool) -> str:
             return str(value)
 
 
-def asked_of(request: AnyRequest, names: tuple[str, ...] = (), body: bytes = b"") -> Asked:
-    return Asked(names, request.headers, body=body)
+def asked_of(request: AnyRequest, names: tuple[str, ...] = (), body: bytes = b"") -> FastRequest:
+    return FastRequest(names, request.headers, body=body)
 
 
 def response_of(answer: Answer) -> Response[bytes]:
