@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.functions.deployments import Bundle, FunctionConfig, Version
-from bunbase.functions.store.schedules import sync_triggers
+from bunbase.functions.store.triggers import sync_triggers
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.db.database import Database
 

@@ -41,7 +41,7 @@ from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.functions.triggers import ChainTooLong, DataTrigger, QueueFull, Run, RunOutcome, TriggerKind
 from bunbase.functions.logs.warnings import Warn
 from bunbase.functions.store.jobs import ChangeJob
-from bunbase.functions.store.schedules import Subscription, SubscriptionStore
+from bunbase.functions.store.subscriptions import Subscription, SubscriptionStore
 from bunbase.functions.triggers.filters import matching
 from bunbase.functions.triggers.queue import MAX_DEPTH, Queue
 from bunbase.functions.triggers.records import RunRecords
