@@ -2,7 +2,7 @@
 
 The life of a change:
 
-1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.Waiters.followers`).
+1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.News`).
 2. The hub begins a round. It applies the batches that wait to the groups that they concern (`incremental`). Groups
    whose rules look documents up, and groups whose rules were altered, become stale instead.
 3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
