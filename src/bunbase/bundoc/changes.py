@@ -25,15 +25,15 @@ class CommittedBatch(msgspec.Struct, frozen=True):
     """Whole commits that are on disk. `since` and `seq`: the newest change before and after them.
 
     `changes`: None if they were not collected, because nobody followed the project when the batch began, or because
-    their documents were too large. `altered`: the collections that are new, or dropped, or that have other rules,
-    schema or indexes.
+    their documents were too large. `redefined`: the collections that are new, or dropped, or that have other rules or
+    another schema. Other indexes do not count: they change no result.
     """
 
     epoch: str
     since: int
     seq: int
     changes: tuple[DocumentChange, ...] | None
-    altered: frozenset[str] = frozenset()
+    redefined: frozenset[str] = frozenset()
 
 
 Follower = Callable[[CommittedBatch | None], None]  # None: anything may have changed, for example by a restore

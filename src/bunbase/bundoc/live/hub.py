@@ -296,8 +296,8 @@ class Hub:
                 continue
             self.seq = max(self.seq, batch.seq)  # a group that begins meanwhile, from an older snapshot, is stale
             if until is not None:
-                self.doubtful |= batch.altered
-            self.groups.mark_altered(batch.altered)
+                self.doubtful |= batch.redefined
+            self.groups.mark_altered(batch.redefined)
             if batch.changes is None and batch.seq > batch.since:
                 self.groups.mark_all()
             for change in batch.changes or ():
