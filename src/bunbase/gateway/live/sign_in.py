@@ -11,7 +11,7 @@ import msgspec
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.scopes import InsufficientScope
 from bunbase.contracts.service_accounts import TOKEN_TYPE
-from bunbase.gateway.clients import Clients
+from bunbase.gateway.clients import Clients, caller_of
 from bunbase.gateway.credentials import (
     MAX_LENGTH,
     PROJECT_HEADER,
@@ -92,9 +92,7 @@ class SignIn:
             user = known.user
             ids |= {user.session, known.user_version, known.older_version, known.key}
             expires_at = min(expires_at, known.expires_at)
-        caller = sender.caller(
-            holder.kind, project=holder.project, key=holder.key_id, user=user, scopes=holder.limits.scopes
-        )
+        caller = caller_of(sender, holder, user)
         return SignedIn(offered, caller, tuple(ids - {""}), expires_at)
 
     async def _of_service(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
