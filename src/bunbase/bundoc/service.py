@@ -25,7 +25,7 @@ from bunbase.bundoc.permissions.access import (
     Budget,
     LoopBudget,
     bare,
-    bound_by_rules,
+    check_access,
 )
 from bunbase.bundoc.permissions.callers import allow, as_user, check_steps, discreet, guard_of
 from bunbase.bundoc.permissions.list_warnings import warnings_for
@@ -116,7 +116,7 @@ class BundocService:
         self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
     ) -> Document:
         with counted("get"):
-            bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            bound = check_access(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             check_id(id)
             if at_least:
@@ -133,7 +133,7 @@ class BundocService:
 
     async def create(self, caller: Caller, collection: str, body: bytes, idempotency_key: str = "") -> Document:
         with counted("create"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             await self._check_created(caller, collection)
             once = await _attempt(caller, idempotency_key, "create", collection, body) if idempotency_key else None
@@ -143,14 +143,14 @@ class BundocService:
     async def create_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes) -> str:
         """Create a document whose body is already in the stored form. Return the `seq` of the write."""
         with counted("create"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             await self._check_created(caller, collection)
             return _seq(await self._written(caller, collection, Create(id, stored_body)))
 
     async def put_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes, when: Precondition) -> str:
         """Put a document whose body is already in the stored form. Return the `seq` of the write."""
         with counted("put"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             await self._check_created(caller, collection)
             return _seq(await self._written(caller, collection, Put(id, stored_body, when)))
 
@@ -158,7 +158,7 @@ class BundocService:
         """Do the writes of a server, whose bodies are already in the stored form. Return the `seq` of the commit."""
         with counted("commit"):
             for collection in {step.collection for step in steps}:
-                bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+                check_access(caller, Act.DOCUMENT_WRITE, collection)
                 await self._check_created(caller, collection)
             return _receipt(await self._committed(caller, steps, None)).seq
 
@@ -166,7 +166,7 @@ class BundocService:
         self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition, idempotency_key: str = ""
     ) -> Document:
         with counted("put"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             check_id(id)
             await self._check_created(caller, collection)
@@ -180,7 +180,7 @@ class BundocService:
         self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition, idempotency_key: str = ""
     ) -> Document:
         with counted("patch"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             check_id(id)
             once = (
@@ -222,7 +222,7 @@ class BundocService:
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
-            if bound_by_rules(caller, Act.CHANGE_READ, ""):
+            if check_access(caller, Act.CHANGE_READ, ""):
                 raise RuleDenied(FOR_SERVERS)
             _check_changes(since, wait_seconds)
             _check_limit(limit)
@@ -231,7 +231,7 @@ class BundocService:
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None, at_least: str = "") -> Page:
         with counted("list"):
-            bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            bound = check_access(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             _check_limit(limit)
             if at_least:
@@ -248,7 +248,7 @@ class BundocService:
 
     async def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Page:
         with counted("query"):
-            bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            check_access(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             _check_limit(query.limit)
             if at_least:
@@ -258,7 +258,7 @@ class BundocService:
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
-            bound_by_rules(caller, Act.DOCUMENT_READ, collection)  # the scopes are those of the caller itself
+            check_access(caller, Act.DOCUMENT_READ, collection)  # the scopes are those of the caller itself
             asker = as_user(caller, aggregation)
             if at_least:
                 await self._reach(caller.project, at_least)
@@ -385,7 +385,7 @@ class BundocService:
 
     async def _limits(self, caller: Caller, collection: str) -> tuple[Access | None, Budgets]:
         """Return the access of a caller bound by rules, None for any other caller, and the budgets of a query."""
-        if not bound_by_rules(caller, Act.DOCUMENT_READ, collection):
+        if not check_access(caller, Act.DOCUMENT_READ, collection):
             return None, self.unbound
         terms = await self._terms(caller, collection)
         access = Access(caller, collection, terms.rules, self.clock.now(), Budget(SCAN_STEPS))
@@ -416,7 +416,7 @@ class BundocService:
 
     def _visible_to(self, caller: Caller) -> Visible:
         """Return a function that applies the rules of its collection to an expanded document, for this caller."""
-        if not bound_by_rules(caller, Act.DOCUMENT_READ, SOME_COLLECTION):
+        if not check_access(caller, Act.DOCUMENT_READ, SOME_COLLECTION):
             return as_stored if caller.limits is None else _visible_in_scope(caller)
         now, budget = self.clock.now(), Budget(SCAN_STEPS)
 

@@ -11,7 +11,7 @@ from bunbase.bundoc.live.asked import parse_live, parse_resume
 from bunbase.bundoc.live.edge import MAX_BYTES, Edge, Member
 from bunbase.bundoc.live.group import MINUTE
 from bunbase.bundoc.live.hub import Hub
-from bunbase.bundoc.permissions.access import bound_by_rules
+from bunbase.bundoc.permissions.access import check_access
 from bunbase.bundoc.query.budgets import Budgets
 from bunbase.contracts.bundoc.live import LiveEvent, LiveQuery, LiveStreamBehind, NoLiveStream, WatchedProjectDeleted
 from bunbase.contracts.caller import Act, Caller
@@ -58,7 +58,7 @@ class LiveService:
             raise NoLiveStream(f"The edge {edge} has no open stream.")
         if number in stream.watches:
             raise InvalidInput.at("number", f"The edge watches something under the number {number} already.")
-        budgets = self.bound if bound_by_rules(caller, Act.DOCUMENT_READ, query.collection) else self.unbound
+        budgets = self.bound if check_access(caller, Act.DOCUMENT_READ, query.collection) else self.unbound
         asked, resume = await parse_live(query, budgets, self.unbound.documents), parse_resume(query)
         member = stream.watches[number] = Member(stream, number, caller, asked, resume)
         hub = self._hub(caller.project)

@@ -17,8 +17,9 @@ from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.seen import seen_fields
+from bunbase.contracts import ruled_access
 from bunbase.contracts.bundoc.problems import RuleDenied
-from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
 
@@ -234,26 +235,12 @@ class Access:
         return denies
 
 
-def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
-    """True if rules decide for this caller. The secret key may do everything that its scopes allow, and members of the
-    project what their roles allow. In the place of a user, a key may do what both its scopes and the rules allow.
+def check_access(caller: Caller, act: Act, collection: str) -> bool:
+    """Check the scopes or the role of a caller. Return True if rules then decide about this caller.
 
     Raises: RuleDenied for callers who have no access to documents, Forbidden, InsufficientScope.
     """
-    match caller.kind:
-        case CallerKind.SECRET:
-            if caller.scopes is not None or caller.developer is not None:
-                caller.check_scope(act, collection)
-            return False
-        case CallerKind.PUBLISHABLE:
-            if caller.scopes is not None:
-                caller.check_scope(act, collection)
-            return True
-        case CallerKind.DEVELOPER:
-            caller.check(act, collection)
-            return False
-        case _:
-            raise RuleDenied(DENIED)
+    return ruled_access.check_access(caller, act, DENIED, collection)
 
 
 def without(stored: StoredDocument, hidden: list[str]) -> StoredDocument:
