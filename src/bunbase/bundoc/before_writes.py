@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bunbase.bundoc.documents import fields_at, read_fields, seen, stored_form
+from bunbase.bundoc.documents import fields_at, read_fields, stored_form, with_system_fields
 from bunbase.bundoc.questions import Question, Unanswered, check_askable, failed
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import has_operators
@@ -276,8 +276,8 @@ def _event(caller: Caller, about: list[Question]) -> bytes:
             one.op.encode(),
             one.step.collection.encode(),
             one.step.write.id.encode(),
-            b"null" if one.before is None else seen(one.before),
-            b"null" if one.after is None else seen(one.after),
+            b"null" if one.before is None else with_system_fields(one.before),
+            b"null" if one.after is None else with_system_fields(one.after),
         )
         for one in about
     ]

@@ -15,7 +15,15 @@ from bunbase.bundoc.before_writes import BeforeWrites, CommitAgain
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import ABSENT, Terms, altered, check_spec, check_terms
-from bunbase.bundoc.documents import STATE, Lookup, StoredDocument, check_collection, check_id, document, seen
+from bunbase.bundoc.documents import (
+    STATE,
+    Lookup,
+    StoredDocument,
+    check_collection,
+    check_id,
+    document,
+    with_system_fields,
+)
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import (
     CALL_STEPS,
@@ -243,7 +251,7 @@ class BundocService:
             after = decode_cursor(query, cursor, str) if cursor is not None else ""
             chunk = await self.engine.page(caller.project, collection, after, limit)
             next = encode_cursor(query, chunk.items[-1].id) if chunk.more else None
-            items = b",".join([seen(stored) for stored in chunk.items])
+            items = b",".join([with_system_fields(stored) for stored in chunk.items])
             return Page(b'{"items":[' + items + b'],"next":' + msgspec.json.encode(next) + b"}")
 
     async def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Page:
@@ -410,7 +418,7 @@ class BundocService:
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]
     ) -> Document:
         wanted = await expansions(self.engine, caller.project, collection, paths)
-        whole = seen(stored)
+        whole = with_system_fields(stored)
         (beside,) = await expanded(self.engine, caller.project, [whole], wanted, self._visible_to(caller))
         return Document(stored.id, stored.rev, with_expanded(whole, beside))
 
@@ -424,7 +432,7 @@ class BundocService:
             access = Access(caller, collection, terms.rules, now, budget)
             scoped = caller.has_scope(Act.DOCUMENT_READ, collection)
             allowed = scoped and access.may("get", stored.id, lookup, stored)
-            return seen(access.shown("get", lookup, stored)) if allowed else None
+            return with_system_fields(access.shown("get", lookup, stored)) if allowed else None
 
         return visible
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.budgets import Limits
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.parse import parse_where
@@ -135,7 +135,9 @@ def test_counts_pages_and_folds_agree_with_the_predicate(
     rule, stored = CompiledRule(source, "list"), all_of(fields)
     table = kept(sqlite, stored, specs)
     tree = parse_where(msgspec.json.encode(where))
-    expected = {one.id for one in stored if matches(tree, msgspec.json.decode(seen(one))) and allowed(rule, one)}
+    expected = {
+        one.id for one in stored if matches(tree, msgspec.json.decode(with_system_fields(one))) and allowed(rule, one)
+    }
 
     found = searching(sqlite, table, ruled(rule, where, count=True)).found()
     counted = searching(sqlite, table, ruled(rule, where, count=True, limit=0)).found()

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, And, Compare, Exists, Filter, Or, StartsWith
 from bunbase.bundoc.query.parse import parse_where
@@ -49,7 +49,7 @@ def test_every_allowed_document_matches_the_implied_filter(
     filter = rule.implied(Inputs(auth=auth, now=NOW, request=REQUEST))
 
     if rule.allows(Inputs(auth=auth, doc=seen_fields(stored), now=NOW, request=REQUEST)):
-        assert matches(filter, msgspec.json.decode(seen(stored)))
+        assert matches(filter, msgspec.json.decode(with_system_fields(stored)))
 
 
 @pytest.mark.parametrize(
