@@ -94,7 +94,9 @@ class CompiledRule:
         return self.conditions.words(inputs)
 
     def ordinary(self) -> Inputs | None:
-        """Return the inputs of an ordinary user, to foresee how lists will work; None if the rule needs no document."""
+        """Return the inputs of an ordinary user, which show in advance how lists will work; None if the rule needs no
+        document.
+        """
         return ordinary_inputs(self.tree, self.conditions, self.operation)
 
     def lookups(self) -> int:

@@ -39,10 +39,11 @@ class SecondStep(Generic[H]):
     ) -> T:
         """Return what `on_right(account)` returns, if the answer to the challenge is right.
 
-        `on_right`, the end of the challenge and the use of the code are one transaction: of two requests at once, one
-        finishes. bunauth stores the session in `on_right`, so a crash leaves the code usable. tenant_auth only gets the
-        account from it and opens the session afterwards, because its hooks call functions: after a crash in between,
-        the user signs in again. Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited.
+        `on_right`, the end of the challenge and the use of the code are one transaction. So if there are two requests
+        at once, only one finishes. bunauth stores the session in `on_right`, so after a crash the code can still be
+        used. tenant_auth only gets the account from it and opens the session afterwards, because its hooks call
+        functions: after a crash in between, the user signs in again. Raises: ChallengeExpired, WrongCode, WrongPasskey,
+        RateLimited.
         """
         hash = fingerprint(challenge)
         user = (await self._open(hash)).user_id
@@ -66,7 +67,7 @@ class SecondStep(Generic[H]):
         return await self.checks.passkey_options(waiting.user_id, PasskeyAct.SECOND_FACTOR)
 
     async def waiting(self, challenge: str) -> SignInChallenge:
-        """Return the sign-in that a challenge stands for. Raises: ChallengeExpired."""
+        """Return the sign-in of a challenge. Raises: ChallengeExpired."""
         return await self._open(fingerprint(challenge))
 
     async def take(self, challenge: str) -> None:
