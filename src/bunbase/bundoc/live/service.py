@@ -12,6 +12,7 @@ from bunbase.bundoc.live.edge import MAX_BYTES, Edge, Member
 from bunbase.bundoc.live.group import MINUTE
 from bunbase.bundoc.live.hub import Hub
 from bunbase.bundoc.live.late import LateResults
+from bunbase.bundoc.permissions.access import check_access
 from bunbase.bundoc.query.budgets import Budgets
 from bunbase.contracts.bundoc.live import (
     LiveEvent,
