@@ -57,7 +57,7 @@ class CountingHot(HotRoutes):
 
 
 class CountingOpenings(Openings):
-    """`taken`: how many requests for WebSockets the fast lane has taken."""
+    """`taken`: the number of requests for WebSockets that the fast lane has taken."""
 
     taken = 0
 

@@ -46,7 +46,8 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `live_user_seconds`: the processor time that the live queries of one user may take after a change, while all others
     of the project wait. Those that need more become late: their results come apart, and less often.
 
-    `key_seconds`: how long a process works with a data key before BunKMS must confirm again that the key exists.
+    `key_seconds`: the time for which a process works with a data key before BunKMS must confirm again that the key
+    exists.
     `renew_key_after_seconds`: after this time, the key of an open file is confirmed in the background.
 
     `backup_directory`: the directory of the backups; if empty, `backups` in the data directory.

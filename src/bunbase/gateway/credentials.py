@@ -90,7 +90,9 @@ def sender_of(request: Request[Any, Any, Any], trusted_proxies: Container[str]) 
 
 
 def sender_in(headers: Mapping[bytes, bytes], peer: str, trusted_proxies: Container[str]) -> Sender:
-    """Return the sender of a request in the fast lane. `headers`: with names in lower case, each sent once."""
+    """Return the sender of a request in the fast lane. `headers`: the headers, with names in lower case; each was
+    sent once.
+    """
     forwarded = [str(headers.get(b"x-forwarded-for", b""), "latin-1")]
     agent = str(headers.get(b"user-agent", b""), "latin-1")[:MAX_AGENT]
     return Sender(caller_address(peer, forwarded, trusted_proxies), agent)

@@ -66,7 +66,7 @@ class Connection:
 
 
 class GatewayChecker(Checker):
-    """`late_results`: how many of the compared results came apart."""
+    """`late_results`: the number of compared results that came apart."""
 
     def __init__(self, room: BundocRoom, seed: int) -> None:
         super().__init__(room, seed)

@@ -35,7 +35,7 @@ SECONDS = 10.0
 class FakeBundoc:
     """Every query has one group; `docs` is its result. `hold` keeps back the results of watches.
 
-    `apart`: how many queries each call of `results` had. `dear`: what it tells. `may_find` holds its answer back.
+    `apart`: the number of queries of each call of `results`. `dear`: what it tells. `may_find` holds its answer back.
     """
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ FOLLOW_SECONDS: Final = 0.1  # of processor time, in which the changes of a roun
 
 
 class Follower:
-    """`spent`: how long it took in this round to apply changes to the groups of each user."""
+    """`spent`: the seconds that changes to the groups of each user have taken in this round."""
 
     def __init__(self, groups: Registry, telling: Telling, slices: Slices) -> None:
         self.groups = groups

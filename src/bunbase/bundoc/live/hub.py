@@ -61,8 +61,8 @@ class Hub:
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups. `user_seconds`: as in LiveService. `time`: what is left of it in
-    this round.
+    `beginnings`: the queries that make new groups. `user_seconds`: the limit for one user, see LiveService. `time`:
+    what is left of it in this round.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:

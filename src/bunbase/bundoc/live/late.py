@@ -37,7 +37,9 @@ TOO_LARGE: Final = (
 
 
 class LateResults:
-    """`turns`: of the calls of each project. `user_seconds`: what the queries of one user may take in a round."""
+    """`turns`: the order of the calls of each project. `user_seconds`: what the queries of one user may take in a
+    round.
+    """
 
     def __init__(self, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:
         self.engine = engine

@@ -81,7 +81,7 @@ class Done(msgspec.Struct, frozen=True):
 class RoundTime:
     """The time that is left for the queries of a round: for all, and for each user.
 
-    `user_seconds`: the processor time of all queries of one user. `spent`: how much of it each user has used.
+    `user_seconds`: the processor time of all queries of one user. `spent`: the seconds that each user has used.
     `left`: the time on the clock that is left for all of them.
     """
 

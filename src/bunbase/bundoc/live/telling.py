@@ -23,7 +23,7 @@ MAX_LOGGED: Final = 5000  # changes that a resume looks at; after more of them, 
 class Telling:
     """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result.
 
-    `news` is set when results that had to wait can be told. `edges`: how many watches of each edge hold a
+    `news` is set when results that had to wait can be told. `edges`: the number of watches of each edge that hold a
     result of this project. `behind`: the watches of which an edge must be told that they are behind, and whether they
     are dear.
     """
@@ -74,7 +74,7 @@ class Telling:
             member.edge.put(Ended(member.number, problem.body()))
 
     def fall_behind(self, member: Member, dear: bool) -> None:
-        """Note that the edge must be told that this watch is behind. `dear`: as in Behind."""
+        """Note that the edge must be told that this watch is behind. `dear`: the same as in Behind."""
         if member.edge.watches.get(member.number) is member:
             del member.edge.watches[member.number]
             self.behind[member.edge, dear].append(member.number)

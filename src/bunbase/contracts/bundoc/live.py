@@ -165,7 +165,9 @@ LiveEvent = Started | Diff | Check | Barrier | Behind | Ended
 
 
 class QueryResult(msgspec.Struct, frozen=True):
-    """The result of a query. `body`: as in Started, always whole. `problem`: as in Ended, if the query has failed."""
+    """The result of a query. `body`: the same as in Started, always whole. `problem`: the same as in Ended, if the
+    query has failed.
+    """
 
     body: bytes = b""
     problem: dict[str, Any] | None = None

@@ -44,8 +44,9 @@ GROUP: Final = b"late"  # the name of no group, so no difference follows
 class Late:
     """How a connection is late. `apart`: its results come apart; otherwise, its queries are watched again.
 
-    `times`: how often it has fallen behind. `fell_at`: when it did so last. `more`: how many results must come apart
-    before its queries are watched again. `told_at`: when its results last reached one state, or when it began to wait.
+    `times`: the number of times that it has fallen behind. `fell_at`: when it did so last. `more`: the number of
+    results that must come apart before its queries are watched again. `told_at`: when its results last reached one
+    state, or when it began to wait.
     `epoch`, `seq`: the state that it was told. `bodies`: a hash of its results then.
     """
 
@@ -72,7 +73,7 @@ class LateSessions:
         self.asking = Asking(settings.max_asking, AT_ONCE)
 
     def fall_behind(self, session: Session, dear: bool) -> None:
-        """Note that watches of a session are behind, which have been missed. `dear`: as in Behind."""
+        """Note that watches of a session are behind, which have been missed. `dear`: the same as in Behind."""
         late = late_of(session) or Late()
         session.late = late
         if not late.apart:

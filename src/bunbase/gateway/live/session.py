@@ -163,7 +163,7 @@ class Session:
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
     `missed`: the watches whose result at the client is old. `late`: it has queries that take much time (`Late`).
     `generation`: grows with each sign-in and each doubt.
-    `waiting`: messages that wait until the sign-in counts. `older`: how many of them were sent before the
+    `waiting`: messages that wait until the sign-in counts. `older`: the number of them that were sent before the
     `auth` that is being checked.
     """
 

@@ -21,7 +21,7 @@ class Group:
 
 
 class Standing:
-    """The state that this process has heard of for the project `id`. `watches`: how many there are.
+    """The state that this process has heard of for the project `id`. `watches`: the number of watches.
 
     `moving`: something has been delivered since the last barrier. `due`: the sessions that must get the next barrier.
     """

@@ -54,7 +54,7 @@ def usual_handshake(headers: Mapping[bytes, bytes], subprotocol: str) -> list[tu
     """Return the headers of the answer 101 to a handshake as browsers send it, else None: `accept_handshake` decides.
 
     For thousands of clients that come back at once: it takes 4 µs, and `accept_handshake` 60.
-    `headers`: with names in lower case, each of which was sent once.
+    `headers`: the headers, with names in lower case; each was sent once.
     """
     key = headers.get(b"sec-websocket-key", b"")
     if (
