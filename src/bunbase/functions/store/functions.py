@@ -122,7 +122,7 @@ class FunctionStore:
         return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
 
     async def activate(self, project: str, name: str, version: int, change: int | None) -> Version | None:
-        """Make a version active. Return None if it does not exist. `change`: the same as in NewVersion."""
+        """Make a version active. Return None if it does not exist. `change`: the number that NewVersion describes."""
         async with self._change(project, name, change):
             found = await self.version(project, name, version)
             if found is None:
