@@ -204,7 +204,9 @@ def test_an_attestation_object_with_a_tag_is_refused() -> None:
         registered(PARTY, credential, challenge)
 
 
-@pytest.mark.parametrize("attestation", [("packed", {"alg": -7, "sig": b"x", "x5c": [b"x"]}), ("of-tomorrow", {"a": 1})])
+@pytest.mark.parametrize(
+    "attestation", [("packed", {"alg": -7, "sig": b"x", "x5c": [b"x"]}), ("of-tomorrow", {"a": 1})]
+)
 def test_an_attestation_that_nobody_has_asked_for_does_not_matter(attestation: tuple[str, dict[str, Any]]) -> None:
     authenticator = Authenticator(ORIGIN, attestation=attestation)
 

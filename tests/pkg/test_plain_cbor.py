@@ -83,4 +83,8 @@ def _is_plain(value: Any) -> bool:
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(map(_is_plain, [*value, *value.values()]))
-    return value is None or isinstance(value, bool | int | float | bytes | str | tuple) or "cbor2" in type(value).__module__
+    return (
+        value is None
+        or isinstance(value, bool | int | float | bytes | str | tuple)
+        or "cbor2" in type(value).__module__
+    )

@@ -54,7 +54,7 @@ def prepared_registration(credential: dict[str, Any]) -> dict[str, Any]:
     return {**credential, "response": {**response, "attestationObject": bytes_to_base64url(plain)}}
 
 
-def check_assertion(credential: dict[str, Any]) -> None:
+def check_sign_in_answer(credential: dict[str, Any]) -> None:
     """Check the answer to a sign-in. Raises: ValueError, TypeError, LookupError."""
     response = credential["response"]
     _check_client_data(response)

@@ -9,9 +9,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from bunbase.pkg.jwt import BadToken, unverified_claims, verified
+from bunbase.pkg.rsa_limits import MAX_BITS, MIN_BITS, is_usable_rsa
 
-MIN_RSA_BITS: Final = 2048
-MAX_RSA_BITS: Final = 8192
 CURVE: Final = "P-256"
 LONGEST_SECONDS: Final = 600  # an assertion must expire within this time
 LEEWAY_SECONDS: Final = 60  # difference between the clocks of client and server
@@ -93,10 +92,15 @@ def _key_of(sent: dict[str, Any] | str) -> RSAKey | ECKey:
             key = kind.import_key(sent)
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
             continue
-        if isinstance(key, RSAKey) and MIN_RSA_BITS <= key.raw_value.key_size <= MAX_RSA_BITS:
+        if isinstance(key, RSAKey) and is_usable_rsa(*_numbers(key)):
             return key
         if isinstance(key, ECKey) and key.curve_name == CURVE:
             return key
     raise UnsuitableKey(
-        f"Send an RSA key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits or an EC key on {CURVE}, as JWK or PEM."
+        f"Send an RSA key of {MIN_BITS} to {MAX_BITS} bits with the exponent 65537, or an EC key on {CURVE}, as JWK or PEM."
     )
+
+
+def _numbers(key: RSAKey) -> tuple[int, int]:
+    numbers = key.public_key.public_numbers()
+    return numbers.n, numbers.e

@@ -31,7 +31,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from bunbase.pkg.authenticator_answers import MAX_BYTES, check_assertion, check_public_key, prepared_registration
+from bunbase.pkg.authenticator_answers import MAX_BYTES, check_public_key, check_sign_in_answer, prepared_registration
 
 CHALLENGE_BYTES: Final = 32
 TIMEOUT_MS: Final = 300_000
@@ -174,7 +174,7 @@ def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, s
     The library would compare the counters before it checks the signature. It gets 0 instead of the stored counter, so
     that only a right signature can raise CounterWentBack. Synced passkeys always count 0.
     """
-    _parsed(lambda: check_assertion(credential))
+    _parsed(lambda: check_sign_in_answer(credential))
     _parsed(lambda: check_public_key(stored.public_key))
     verified = _parsed(
         lambda: webauthn.verify_authentication_response(

@@ -19,8 +19,8 @@ SCOPES: Final = ("read:user", "user:email")
 class GitHubToken(msgspec.Struct, frozen=True):
     """GitHub answers errors with the status 200."""
 
-    access_token: str = ""
-    error: str = ""
+    access_token: str | None = None
+    error: str | None = None
 
 
 class User(msgspec.Struct, frozen=True):
@@ -84,5 +84,5 @@ class GitHub:
         if found.error == "bad_verification_code":
             raise ProviderRefused("invalid_grant")
         if not found.access_token:
-            raise ProviderFailed(f"{url} gave no token: {found.error[:100]!r}")
+            raise ProviderFailed(f"{url} gave no token: {str(found.error)[:100]!r}")
         return found.access_token

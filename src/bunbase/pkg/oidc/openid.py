@@ -24,8 +24,10 @@ MAX_NAME_LENGTH: Final = 100
 
 
 class TokenAnswer(msgspec.Struct, frozen=True):
-    id_token: str = ""
-    access_token: str = ""
+    """Some providers send null for what they lack."""
+
+    id_token: str | None = None
+    access_token: str | None = None
 
 
 class TokenError(msgspec.Struct, frozen=True):
@@ -90,9 +92,9 @@ class OpenIdProvider:
             raise ProviderRefused(answer.error or "no code")
         tokens = await self._tokens(answer.code, redirect_uri, secrets, metadata)
         expected = Expected(metadata.issuer, self.settings.client_id, secrets.nonce, self.now())
-        claims = await checked_claims(tokens.id_token, self.documents, expected)
+        claims = await checked_claims(tokens.id_token or "", self.documents, expected)
         if "email" not in claims and metadata.userinfo_endpoint and tokens.access_token:
-            claims = await self._with_userinfo(claims, metadata, tokens.access_token)
+            claims = await self._with_userinfo(claims, metadata.userinfo_endpoint, tokens.access_token)
         return (self.dialect.person or person_of)(claims)
 
     async def close(self) -> None:
@@ -114,18 +116,17 @@ class OpenIdProvider:
         }
         headers = {"accept": "application/json", "content-type": FORM}
         secret = self.dialect.secret() if self.dialect.secret else self.settings.client_secret
-        methods = metadata.token_endpoint_auth_methods_supported
-        if secret and "client_secret_basic" in methods:
+        if secret and metadata.has_basic_authentication:
             headers["authorization"] = _basic(self.settings.client_id, secret)
         elif secret:
             form["client_secret"] = secret
         url = metadata.token_endpoint
         return decode_json(url, *await post_form(self.outgoing, url, form, headers), TokenAnswer)
 
-    async def _with_userinfo(self, claims: dict[str, Any], metadata: Metadata, access_token: str) -> dict[str, Any]:
+    async def _with_userinfo(self, claims: dict[str, Any], url: str, access_token: str) -> dict[str, Any]:
         """Return the claims with those of the userinfo endpoint, which must be about the same person (§5.3.2)."""
         bearer = {"authorization": f"Bearer {access_token}"}
-        info = await fetch_json(self.outgoing, metadata.userinfo_endpoint, dict[str, Any], bearer)
+        info = await fetch_json(self.outgoing, url, dict[str, Any], bearer)
         if info.get("sub") != claims["sub"]:
             raise ProviderFailed("the userinfo is about another person than the ID token")
         return info | claims
