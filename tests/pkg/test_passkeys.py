@@ -227,8 +227,8 @@ def test_an_rsa_key_whose_checks_are_weak_or_expensive_is_refused(bits: int, exp
 
     with pytest.raises(BadPasskey):
         made(Authenticator(ORIGIN, pair))
+    known = PublicPasskey(kept.id, encode_cbor(pair.cose), 0)
     with pytest.raises(BadPasskey, match="RSA key"):
-        known = PublicPasskey(kept.id, encode_cbor(pair.cose), 0)
         checked(PARTY, kept.get(sign_in_options(PARTY, challenge), user=""), challenge, known)
 
 

@@ -97,7 +97,8 @@ def _key_of(sent: dict[str, Any] | str) -> RSAKey | ECKey:
         if isinstance(key, ECKey) and key.curve_name == CURVE:
             return key
     raise UnsuitableKey(
-        f"Send an RSA key of {MIN_BITS} to {MAX_BITS} bits with the exponent 65537, or an EC key on {CURVE}, as JWK or PEM."
+        f"Send an RSA key of {MIN_BITS} to {MAX_BITS} bits with the exponent 65537, or an EC key on {CURVE}. "
+        "Send it as JWK or PEM."
     )
 
 

@@ -15,9 +15,10 @@ T = TypeVar("T")
 
 
 class SharedCalls(Generic[K, T]):
-    """At most one call for each key is under way. A failure goes to all who wait for it, and the next caller tries again.
+    """At most one call for each key is under way.
 
-    A caller that leaves stops nobody. The call needs a deadline of its own.
+    A failure goes to all who wait for it, and the next caller tries again. A caller that leaves stops nobody. The call
+    needs a deadline of its own.
     """
 
     def __init__(self) -> None:
