@@ -7,19 +7,15 @@ reading all of a document took half a second, in which the process answered nobo
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from typing import Any, Final, Protocol
 
-from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from joserfc.errors import InvalidKeyIdError
+from joserfc.jwk import Key
 
-from bunbase.pkg.rsa_limits import is_usable_rsa
+from bunbase.pkg.public_keys import read_public_jwk
 
-KINDS: Final[dict[str, type[RSAKey | ECKey | OKPKey]]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 KINDS_OF_ALGORITHMS: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 CURVES: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}  # RFC 7518 §3.4
-NUMBERS: Final = ("n", "e", "x", "y")
-MAX_NUMBER: Final = 1400  # characters; a modulus of 8,192 bits has 1,366
 MAX_KEYS: Final = 100
 SAME_ALGORITHM: Final = {"Ed25519": "EdDSA"}  # RFC 9864 §2.2 gives it a name of its own
 
@@ -50,7 +46,7 @@ class ProviderKeys:
         fitting = [one for one in self.jwks if _fits(one, str(algorithm)) and kid in (None, one.get("kid"))]
         if kid is None and len(fitting) > 1:
             raise InvalidKeyIdError(None)
-        found = next((key for one in fitting if (key := _read(one)) is not None), None)
+        found = next((key for one in fitting if (key := read_public_jwk(one)) is not None), None)
         if found is None:
             raise InvalidKeyIdError(kid)
         return found
@@ -68,21 +64,3 @@ def _fits(jwk: Jwk, algorithm: str) -> bool:
     same = SAME_ALGORITHM.get(named, named) == SAME_ALGORITHM.get(algorithm, algorithm)
     of_curve = algorithm not in CURVES or jwk.get("crv") == CURVES[algorithm]
     return same and of_curve and jwk.get("kty") == KINDS_OF_ALGORITHMS.get(algorithm[:2])
-
-
-def _read(jwk: Jwk) -> Key | None:
-    """Return a public key, or None if it cannot be used."""
-    names: tuple[str, ...] = ("kty", "crv", *NUMBERS)
-    public: dict[str, Any] = {name: jwk[name] for name in names if name in jwk}
-    if any(not isinstance(value, str) or len(value) > MAX_NUMBER for value in public.values()):
-        return None
-    try:
-        if public["kty"] == "RSA" and not is_usable_rsa(_number(public["n"]), _number(public["e"])):
-            return None
-        return KINDS[public["kty"]].import_key(public)
-    except (JoseError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
