@@ -31,7 +31,7 @@ class NameServer:
 def name_server(monkeypatch: pytest.MonkeyPatch) -> NameServer:
     server, threads = NameServer(), SystemResolver(30.0)
     monkeypatch.setattr(resolver, "_look_up", server.look_up)
-    monkeypatch.setattr("socket.getaddrinfo", lambda host, port, **_: server.look_up(host, port))
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, port, *_, **__: server.look_up(host, port))
     monkeypatch.setattr(outgoing, "resolver", lambda: threads)
     return server
 

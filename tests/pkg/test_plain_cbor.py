@@ -6,7 +6,7 @@ from typing import Any
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bunbase.pkg.plain_cbor import MAX_DEPTH, MAX_ITEMS, NotPlain, check_plain
@@ -14,7 +14,7 @@ from bunbase.pkg.plain_cbor import MAX_DEPTH, MAX_ITEMS, NotPlain, check_plain
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.binary() | st.text() | st.floats(),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text() | st.integers(0, 9), inner, max_size=5),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
@@ -22,6 +22,7 @@ def nested(depth: int) -> Any:
     return [nested(depth - 1)] if depth else 1
 
 
+@settings(max_examples=30)
 @given(st.lists(VALUES, max_size=3))
 def test_plain_values_pass_one_after_another(values: list[Any]) -> None:
     encoded = [one for one in map(cbor2.dumps, values) if _depth(cbor2.loads(one)) <= MAX_DEPTH]
