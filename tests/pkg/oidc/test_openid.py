@@ -267,5 +267,14 @@ async def test_a_missing_address_comes_from_the_userinfo_of_the_same_person(flow
         await flow.sign_in()
 
 
+@pytest.mark.parametrize("answer", [(403, b""), (200, b"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"), (200, b"[]")])
+async def test_a_userinfo_that_cannot_be_read_keeps_nobody_out(flow: Flow, answer: tuple[int, bytes]) -> None:
+    """A person who has signed in before is known by the subject alone."""
+    flow.fake.claims = {"email": None, "email_verified": None}
+    flow.fake.answers["/userinfo_endpoint"] = answer
+
+    assert await flow.sign_in() == Person("ada", None, False, "Ada")
+
+
 def test_the_settings_of_a_provider_do_not_show_its_secret() -> None:
     assert SECRET not in repr(ProviderSettings(CLIENT, SECRET, issuer="https://accounts.example.com"))

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from bunbase.pkg.logger import logger
 from bunbase.pkg.oidc.person import ProviderFailed
 from bunbase.pkg.oidc.provider_keys import ProviderKeys
 from bunbase.pkg.outgoing import Outgoing, RequestFailed
@@ -21,6 +22,8 @@ KEPT_SECONDS: Final = 3600.0
 ANEW_SECONDS: Final = 30.0  # an unknown key makes us fetch the keys again, but not more often than this
 
 T = TypeVar("T")
+
+log = logger("identity")
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -87,6 +90,15 @@ class Documents:
             self.fetched_keys = (self.now(), ProviderKeys(found))
         except ValueError as error:
             raise ProviderFailed(f"the keys of the provider cannot be read: {error}") from None
+
+
+async def fetch_more(outgoing: Outgoing, url: str, kind: type[T], headers: dict[str, str] | None = None) -> T | None:
+    """Return a document that a sign-in can do without, None if the provider does not give it. The reason is logged."""
+    try:
+        return await fetch_json(outgoing, url, kind, headers)
+    except ProviderFailed as failed:
+        log.warning("a provider does not give all it knows about a person", reason=str(failed)[:500])
+        return None
 
 
 async def fetch_json(outgoing: Outgoing, url: str, kind: type[T], headers: dict[str, str] | None = None) -> T:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bunbase.pkg.oidc.documents import decode_json, fetch_json
+from bunbase.pkg.oidc.documents import decode_json, fetch_json, fetch_more
 from bunbase.pkg.oidc.openid import DEADLINE_SECONDS, FORM, post_form, printable, with_query
 from bunbase.pkg.oidc.person import Person, ProviderAnswer, ProviderFailed, ProviderRefused, Secrets
 from bunbase.pkg.oidc.settings import GITHUB_API_URL, GITHUB_URL, ProviderSettings
@@ -63,8 +63,10 @@ class GitHub:
         token = await self._access_token(answer.code, redirect_uri, secrets)
         headers = {"authorization": f"Bearer {token}"}
         user = await fetch_json(self.outgoing, f"{self.api_url}/user", User, headers)
-        addresses = await fetch_json(self.outgoing, f"{self.api_url}/user/emails", tuple[Address, ...], headers)
-        primary = next((one for one in addresses if one.primary), None)
+        # the usual page has 30 addresses, and the primary one may be on the next; an app may lack this permission
+        url = f"{self.api_url}/user/emails?per_page=100"
+        addresses = await fetch_more(self.outgoing, url, tuple[Address, ...], headers)
+        primary = next((one for one in addresses or () if one.primary), None)
         email, verified = (primary.email, primary.verified) if primary else (None, False)
         return Person(str(user.id), email, verified, printable(user.name or user.login))
 
