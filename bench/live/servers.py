@@ -1,4 +1,4 @@
-"""What a measured server is, and BunBase with two collections: `open`, which everybody may read, and `ruled`."""
+"""A measured server, and BunBase with two collections: `open`, which everybody may read, and `ruled`."""
 
 from __future__ import annotations
 

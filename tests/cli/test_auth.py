@@ -86,6 +86,43 @@ def test_a_pull_writes_what_differs_from_the_defaults_and_keeps_the_rest_of_the_
     assert "client_secret = {env = " in text
 
 
+NAMED = """
+[auth.deletion.collections]
+members = "uid"
+
+[auth.mail.languages.de.verify_email]
+subject = "Willkommen bei $app"
+
+[auth.mail.languages.fr.password_reset]
+
+[auth.providers.apple]
+client_id = "com.example.app"
+
+[auth.providers.apple.options]
+key_id = "K1"
+team_id = "T1"
+"""
+
+
+def test_tables_with_names_that_a_project_chooses_travel_there_and_back(
+    in_project: FakeApi, home: Path, bunbase: Bunbase
+) -> None:
+    file = home / "bunbase.toml"
+    file.write_text(NAMED)
+
+    assert bunbase("auth", "push", "--json").document["changed"] is True
+    stored = in_project.auth.settings
+    pulled = bunbase("auth", "pull", "--json").document["auth"]
+
+    assert stored.deletion.collections == {"members": "uid"}
+    assert stored.mail.languages["de"]["verify_email"].subject == "Willkommen bei $app"
+    assert pulled["deletion"] == {"collections": {"members": "uid"}}
+    assert pulled["mail"]["languages"]["de"] == {"verify_email": {"subject": "Willkommen bei $app"}}
+    assert pulled["providers"]["apple"]["options"] == {"key_id": "K1", "team_id": "T1"}
+    assert bunbase("auth", "diff", "--json").document == {"items": []}, "the file that was pulled is in force"
+    assert bunbase("auth", "push", "--json").document["changed"] is False
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [
@@ -98,6 +135,8 @@ def test_a_pull_writes_what_differs_from_the_defaults_and_keeps_the_rest_of_the_
         ('auth = "open"', "must be a table"),
         ('[auth]\nsignups = "opn"', "signups: This must be one of: open, invite, closed"),
         ("[auth.password]\nmin_length = 1", "password.min_length: "),
+        ("[auth.deletion.collection]\nmembers = 'uid'", "Did you mean collections?"),
+        ("[auth.mail.languages.de.verify_email]\nsubjekt = 'x'", "Did you mean subject?"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_and_nothing_is_sent(

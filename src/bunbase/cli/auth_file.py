@@ -21,20 +21,16 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
+from msgspec.inspect import DictType, StructType, Type, type_info
 
 from bunbase.cli.errors import Usage
 from bunbase.contracts.project_file import AuthSection
-from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth, UserProvider
+from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.json_bodies import fault_in
 
 SERVERS: Final = (".kind", ".issuer", ".provider")  # with another value, the server forgets the secret beside it
-OPTIONS: Final = "options"  # of a provider: one value, whatever is in it
 DEFAULTS: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(ProjectAuth()))
-# the tables with names that a project chooses, and the defaults of what they hold
-NAMED: Final[dict[tuple[str, ...], dict[str, Any]]] = {
-    ("providers",): msgspec.json.decode(msgspec.json.encode(UserProvider())),
-    ("mail", "templates"): msgspec.json.decode(msgspec.json.encode(MailTexts())),
-}
+SETTINGS: Final = type_info(ProjectAuth)
 
 Json = dict[str, Any]
 At = tuple[str, ...]
@@ -121,7 +117,7 @@ def pulled(shown: Json, before: Json) -> Json:
 
     `before`: the table of the file. Its names of variables are kept, and so is a default that it names.
     """
-    table = _chosen({name: value for name, value in shown.items() if name in DEFAULTS}, DEFAULTS, ())
+    table = _chosen({name: value for name, value in shown.items() if name in DEFAULTS}, ())
     for at, value in _leaves(before):
         if not _is_secret(at) and _value(table, at) != value and _value(shown, at) == value:
             _put(table, at, value)
@@ -138,24 +134,23 @@ def _put(table: Json, at: At, value: Any) -> None:
     table[at[-1]] = value
 
 
-def _chosen(value: Json, defaults: Json, at: At) -> Json:
-    """Return the members that differ from the defaults."""
+def _chosen(value: Json, at: At) -> Json:
+    """Return what differs from the defaults, and all that has a name that the project chooses."""
     result: Json = {}
+    named, defaults = isinstance(_type_at(at), DictType), _defaults_at(at)
     for name, one in value.items():
-        inside = (*at, name)
-        if at in NAMED:
-            result[name] = _chosen(one, NAMED[at], inside)
-        elif isinstance(one, dict) and name != OPTIONS:
-            if chosen := _chosen(one, defaults.get(name, {}), inside):
+        if isinstance(one, dict):
+            chosen = _chosen(one, (*at, name))
+            if chosen or named:
                 result[name] = chosen
-        elif one != defaults.get(name) and one is not None:
+        elif one is not None and (named or one != defaults.get(name)):
             result[name] = one
     return result
 
 
 def _leaves(table: Json, at: At = ()) -> Iterator[tuple[At, Any]]:
     for name, value in table.items():
-        if isinstance(value, dict) and _variable(value) is None and name != OPTIONS:
+        if isinstance(value, dict) and _variable(value) is None:
             yield from _leaves(value, (*at, name))
         else:
             yield (*at, name), value
@@ -163,18 +158,35 @@ def _leaves(table: Json, at: At = ()) -> Iterator[tuple[At, Any]]:
 
 def _check_name(at: At) -> None:
     """Raises: Usage, which names the nearest setting."""
-    known: Json = DEFAULTS
-    for depth, name in enumerate(at):
-        if at[:depth] in NAMED:
-            known = NAMED[at[:depth]]
+    for depth in range(1, len(at) + 1):
+        inside = _type_at(at[: depth - 1])
+        if not isinstance(inside, StructType) or _is_secret(at[:depth]):
             continue
-        secrets = [] if not _is_secret(at[: depth + 1]) else [name]
-        if name not in known and not secrets:
-            near = get_close_matches(name, known, 1)
+        known = [field.encode_name for field in inside.fields]
+        if at[depth - 1] not in known:
+            near = get_close_matches(at[depth - 1], known, 1)
             advice = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(sorted(known))}."
-            raise Usage(f"[auth] has no setting {_dotted(at[: depth + 1])}.{advice}", "invalid_project_file")
-        inner = known.get(name)
-        known = inner if isinstance(inner, dict) else {}
+            raise Usage(f"[auth] has no setting {_dotted(at[:depth])}.{advice}", "invalid_project_file")
+
+
+def _type_at(at: At) -> Type | None:
+    """Return the type of a setting or of a table of settings, or None if there is none of this name."""
+    found: Type | None = SETTINGS
+    for name in at:
+        match found:
+            case StructType(fields=fields):
+                found = next((field.type for field in fields if field.encode_name == name), None)
+            case DictType(value_type=inner):
+                found = inner
+            case _:
+                return None
+    return found
+
+
+def _defaults_at(at: At) -> Json:
+    """Return the defaults of the settings in a table."""
+    inside = _type_at(at)
+    return msgspec.json.decode(msgspec.json.encode(inside.cls())) if isinstance(inside, StructType) else {}
 
 
 def _is_secret(at: At) -> bool:
@@ -194,7 +206,8 @@ def _value(shown: Json, at: At) -> Any:
     for depth, name in enumerate(at):
         if not isinstance(found, dict):
             return None
-        found = found.get(name, NAMED[at[: depth - 1]].get(name) if at[: depth - 1] in NAMED else None)
+        chosen = depth > 0 and isinstance(_type_at(at[: depth - 1]), DictType)  # a part that has no default as a whole
+        found = found.get(name, _defaults_at(at[:depth]).get(name) if chosen else None)
     return found
 
 
