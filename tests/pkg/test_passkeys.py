@@ -172,6 +172,18 @@ def test_a_sign_in_tells_whether_the_passkey_is_synced_by_now() -> None:
     assert (new.synced, used.synced) == (False, True)
 
 
+def test_a_passkey_that_cannot_be_backed_up_is_not_backed_up() -> None:
+    """WebAuthn Level 3 §6.1.3."""
+    authenticator = Authenticator(ORIGIN)
+    new, challenge = made(authenticator), new_challenge()
+    authenticator.flags = BACKED_UP
+
+    with pytest.raises(BadPasskey):
+        made(Authenticator(ORIGIN, flags=BACKED_UP))
+    with pytest.raises(BadPasskey):
+        checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new))
+
+
 PLAIN = encode_cbor({"credProtect": 2})
 DECIMAL = b"\xa1\x61x\xc4\x82\x01\xc2\x42\xff\xff"  # {"x": a decimal fraction}: cbor2 computes its value
 ENDLESS = b"\xbf\x61x\x01\xff"  # a map of unknown length

@@ -84,7 +84,7 @@ class PublicPasskey(msgspec.Struct, frozen=True):
 
 
 class UsedPasskey(msgspec.Struct, frozen=True):
-    """What a sign-in tells about a passkey. The caller stores it. `synced`: as in NewPasskey; it may change."""
+    """The state of a passkey after a sign-in. The caller stores it. `synced`: as in NewPasskey; it may change."""
 
     sign_count: int
     synced: bool
