@@ -288,4 +288,9 @@ REPORTS: Final = {
         "the token after a change says what was true before",
         ("tenant_auth/whole/test_overtaking.py::test_a_role_changed_during_a_sign_in_or_a_refresh_is_in_the_token",),
     ),
+    50: Report(
+        "jazzband/django-two-factor-auth#768",
+        "an authenticator app refuses the code of an app with a colon in its name",
+        ("pkg/test_totp.py::test_only_one_colon_separates_the_names_of_issuer_and_account",),
+    ),
 }

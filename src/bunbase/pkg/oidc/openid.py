@@ -21,6 +21,7 @@ SCOPES: Final = ("openid", "email", "profile")
 FORM: Final = "application/x-www-form-urlencoded"
 MAX_EMAIL_LENGTH: Final = 320
 MAX_NAME_LENGTH: Final = 100
+MAX_READ: Final = 1000  # characters of a name that are looked at
 
 
 class TokenAnswer(msgspec.Struct, frozen=True):
@@ -152,7 +153,8 @@ def person_of(claims: dict[str, Any]) -> Person:
 
 def printable(text: Any) -> str:
     """Return the text as a name that can be shown, or an empty text."""
-    kept = "".join(one for one in text if one.isprintable()) if isinstance(text, str) else ""
+    sent = text[:MAX_READ] if isinstance(text, str) else ""
+    kept = "".join(one for one in sent if one.isprintable())
     return kept.strip()[:MAX_NAME_LENGTH]
 
 
