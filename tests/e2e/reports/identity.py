@@ -293,4 +293,12 @@ REPORTS: Final = {
         "an authenticator app refuses the code of an app with a colon in its name",
         ("pkg/test_totp.py::test_only_one_colon_separates_the_names_of_issuer_and_account",),
     ),
+    51: Report(
+        "H2CK/oidc#684",
+        "a wrong secret by HTTP Basic gets an answer without the error of the standard",
+        (
+            "bunauth/routes/test_openid.py::"
+            "test_a_wrong_secret_by_http_basic_gets_the_error_of_the_standard_and_its_scheme",
+        ),
+    ),
 }
