@@ -301,4 +301,12 @@ REPORTS: Final = {
             "test_a_wrong_secret_by_http_basic_gets_the_error_of_the_standard_and_its_scheme",
         ),
     ),
+    52: Report(
+        "arun0009/idempotent#217",
+        "a caller gets the answer to another caller who has chosen the same key",
+        (
+            "functions/service/test_kept_calls.py::test_a_visitor_needs_a_key_that_no_other_visitor_has_by_chance",
+            "contracts/test_bundoc.py::test_a_visitor_needs_a_key_that_no_other_visitor_has_by_chance",
+        ),
+    ),
 }
