@@ -55,7 +55,7 @@ class Authenticator:
 
     `rp_id`: None for the one that the options name. `counter`: grows by `counts` with each signature.
     `client_data`: further members of the client data. `flags`: further flags of the authenticator data. `extensions`:
-    in CBOR. `attestation`: the format of the attestation and its statement.
+    the extensions in CBOR. `attestation`: the format of the attestation and its statement.
     """
 
     origin: str

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from bunbase.buncast.buckets import Bucket
@@ -102,14 +100,23 @@ async def test_one_caller_cannot_use_up_the_message_keys_of_all(first: Caller, s
 
 
 @pytest.mark.parametrize(("first", "same", "other"), CALLERS)
-async def test_one_caller_cannot_use_up_the_messages_of_all(first: Caller, same: Caller, other: Caller) -> None:
+async def test_one_caller_cannot_use_up_the_messages_of_all(
+    first: Caller, same: Caller, other: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(BuncastService, "monotonic", staticmethod(lambda: now[0]))
     async with opened_buncast(OPEN, caller_messages_per_second=10, project_messages_per_second=1000) as service:
         assert await publish(service, first, 10)
         assert not await publish(service, same, 10)
         assert await publish(service, other, 10)
         assert await publish(service, SECRET, 100)
 
-        await asyncio.sleep(1.05)  # the buckets are full again
+        now[0] += 0.5
+        await service.trim()
+        assert service.projects[PROJECT].project.callers != {}
+        assert not await publish(service, first, 6)
+        assert await publish(service, first, 5)
+        now[0] += 1.0  # the buckets are full again
         await service.trim()
 
         assert service.projects[PROJECT].project.callers == {}

@@ -125,7 +125,7 @@ def test_a_channel_whose_last_message_makes_room_for_others_is_forgotten() -> No
     most = 100
     settings = BuncastSettings(history_mib=1)
     channels = Definitions({"r/{x}": ChannelSpec(history=History(1, 3600))})
-    project = Project("prj_a", channels, settings, 0.0, lambda: None)
+    project = Project("prj_a", channels, settings, lambda: 0.0, lambda: None)
 
     for number in range(5000):
         channel = project.opened(f"r/{number}")

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from bunbase.cli.channel_messages import ChannelMessage, FollowedChannel
+from bunbase.buncast.definitions import UNDEFINED, Definitions
+from bunbase.cli.channel_messages import ChannelMessage, FollowedChannel, matches
 from bunbase.cli.errors import Refused, Unreachable
+from bunbase.contracts.buncast import ChannelSpec
 
 
 def taken(channel: FollowedChannel, *messages: Mapping[str, object]) -> list[tuple[bytes, bool]]:
@@ -53,3 +55,20 @@ def test_a_refusal_and_the_end_of_a_server_are_told_apart() -> None:
         taken(channel, {"t": "error", "id": 1, "problem": {"code": "rule_denied", "status": 403}})
     with pytest.raises(Unreachable):
         taken(channel, {"t": "bye", "code": "restart"})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "channel", "does"),
+    [
+        ("rooms/{room}", "rooms/7", True),
+        ("rooms/{room}", "roms/7", False),
+        ("rooms/{room}", "rooms/", False),
+        ("rooms/{room}", "rooms/7/8", False),
+        ("silent", "silent", True),
+        ("{a}/{b}", "x/y", True),
+    ],
+)
+def test_a_pattern_matches_as_on_the_server(pattern: str, channel: str, does: bool) -> None:
+    kind, _ = Definitions({pattern: ChannelSpec()}).of(channel)
+
+    assert matches(pattern, channel) == (kind is not UNDEFINED) == does

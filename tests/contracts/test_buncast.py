@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bunbase.buncast.module import MODULE
@@ -185,6 +186,42 @@ async def test_rules_decide_about_end_users(buncast: Buncast, edge: ModelEdge, b
         await say(buncast, "rooms/8", b'{"text":"hello"}', by=user("ada"))
 
 
+async def test_a_refusal_has_the_reason_for_those_who_may_know_it(
+    buncast: Buncast, edge: ModelEdge, bundoc: Bundoc
+) -> None:
+    eve = user("eve")
+    asking = msgspec.structs.replace(eve, explain=True)
+    await bundoc.put(SECRET, "members", "8_eve", b"{}", NO_PRECONDITION)
+    await edge.join(asking, 90, Join("open/1"))
+
+    async def refused(caller: Caller, channel: str, data: bytes | None = None) -> RuleDenied:
+        new = () if data is None else (NewMessage(channel, data),)
+        asked = buncast.publish(caller, new) if new else buncast.join(caller, "edge", 91, Join(channel))
+        with pytest.raises(RuleDenied) as found:
+            await asked
+        return found.value
+
+    joined = await refused(asking, "rooms/7")
+    assert (joined.extra["rule"], joined.extra["pattern"]) == ("subscribe", "rooms/{room}")
+    values = {step["expr"]: step.get("value") for step in joined.extra["trace"]}
+    assert values["params.room"] == "7"
+    assert values["exists('members', params.room + '_' + auth.uid)"] is False
+
+    published = await refused(asking, "rooms/8", b'{"text":"much too long"}')
+    values = {step["expr"]: step.get("value") for step in published.extra["trace"]}
+    assert (published.extra["rule"], published.extra["message"]) == ("publish", 0)
+    assert (values["size(message.text)"], values["size(message.text) < 10"]) == (13, False)
+
+    with pytest.raises(RuleDenied) as presence:
+        await buncast.join(msgspec.structs.replace(VISITOR, explain=True), "edge", 92, Join("open/2", None, b"1"))
+    assert {step["expr"]: step.get("value") for step in presence.value.extra["trace"]}["message"] == 1
+
+    assert "no pattern matches" in (await refused(asking, "nowhere")).extra["trace"][0]["error"]
+    hidden = await refused(eve, "rooms/7")
+    assert set(hidden.extra) == {"rule", "channel"}
+    assert "X-Bunbase-Explain" in str(hidden.detail)
+
+
 async def test_a_subscription_ends_when_the_membership_is_deleted(
     buncast: Buncast, edge: ModelEdge, bundoc: Bundoc
 ) -> None:
@@ -267,6 +304,20 @@ async def test_a_recheck_decides_for_the_new_caller(buncast: Buncast, edge: Mode
     assert await buncast.recheck(user("ada"), "edge", (1, 2, 9)) == ()
     assert await buncast.recheck(VISITOR, "edge", (1, 2)) == (1,)
     await until(lambda: ended(held) == "rule_denied")
+
+
+async def test_a_member_is_never_that_of_another_user_than_the_caller(buncast: Buncast, edge: ModelEdge) -> None:
+    watcher = await edge.join(VISITOR, 1, Join("open/7"))
+    await edge.join(user("ada"), 2, Join("open/7", None, b'{"name":"Ada"}', "c2"))
+    await until(lambda: [one["uid"] for one in (watcher.members or {}).values()] == ["ada"])
+
+    assert await buncast.recheck(user("eve"), "edge", (2,)) == ()
+    await until(lambda: watcher.members == {})
+    await buncast.set_presence(user("eve"), "edge", 2, b'{"name":"Eve"}')
+    await until(lambda: [one["uid"] for one in (watcher.members or {}).values()] == ["eve"])
+    await buncast.set_presence(user("bob"), "edge", 2, b'{"name":"Bob"}')
+
+    await until(lambda: [one["uid"] for one in (watcher.members or {}).values()] == ["bob"])
 
 
 async def test_a_new_stream_of_an_edge_ends_the_older_one(buncast: Buncast, edge: ModelEdge) -> None:

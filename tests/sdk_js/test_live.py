@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.e2e.browser import chromium
+from tests.e2e.instance import poll
 from tests.sdk_js.fault_proxy import serving
 from tests.sdk_js.sites import BUN, ESBUILD, PROGRAMS, ROOT, Site, bundles, failures, removed, run_program, short_folder
 from tests.sdk_js.strict_server import StrictServer
@@ -20,6 +25,7 @@ from tests.sdk_js.test_runtimes import COMMANDS, IN_A_PAGE, README
 PAGES: Final = Path(__file__).parent / "pages"
 PROGRAM_NAMES: Final = ("live", "live_writes", "changes_of_user")
 GUIDE: Final = ROOT / "docs/live-queries.md"
+PROTOCOL: Final = ROOT / "docs/live-protocol.md"
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +175,14 @@ def test_results_and_writes_of_indexeddb_are_there_after_a_reload(page: Page, pa
     page.evaluate("() => server.commit([['notes', 'put', 'a', { n: 1 }], ['notes', 'put', 'b', { n: 2 }]])")
     page.evaluate(begin, "one")
     page.wait_for_function("() => window.notes === 'a,b'")
-    page.wait_for_timeout(700)  # results are kept half a second later
+    kept = "kind => indexedDBCache('one').list(kind + ':')"
+    poll(lambda: page.evaluate(kept, "result"))
     page.evaluate("""() => {
         server.faults.down = true;
         server.cut();
         cached.collection("notes").create({ _id: "c", n: 3 }).catch(() => {});
     }""")
-    page.wait_for_timeout(200)
+    poll(lambda: page.evaluate(kept, "write"))
 
     page.goto(f"{pages.url}/live")
     page.wait_for_function("() => window.live")
@@ -233,6 +240,78 @@ def test_complaint_23_eight_tabs_are_live_at_once(browser: Browser, rooms: Site,
     for tab in tabs:
         tab.wait_for_function("() => window.holds === 'tabs'")
     context.close()
+
+
+def test_the_recipe_of_a_group_of_members_runs_as_the_guide_shows_it(site: Site, folder: Path) -> None:
+    recipe = GUIDE.read_text().partition("## A group of members")[2].partition("\n## ")[0]
+    (toml,), (lines,) = (re.findall(f"```{kind}\n(.*?)```", recipe, re.DOTALL) for kind in ("toml", "js"))
+    wanted, server = tomllib.loads(toml), {"X-Bunbase-Key": site.secret}
+    for name, spec in wanted["collections"].items():
+        httpx.put(f"{site.url}/v1/collections/{name}", json=spec, headers=server).raise_for_status()
+    channels = {"channels": wanted["channels"]}
+    httpx.put(f"{site.url}/v1/channels", json=channels, headers=server).raise_for_status()
+    given = f"const [url, key, secret] = {json.dumps([site.url, site.key, site.secret])};"
+    (folder / "recipe.mjs").write_text(f"{BEFORE_RECIPE.replace('GIVEN', given)}\n{lines}\n{AFTER_RECIPE}")
+
+    ran = subprocess.run([BUN, "recipe.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_curl_line_of_the_protocol_follows_a_query(rooms: Site) -> None:
+    (line,) = re.findall(r"```sh\n(curl -N .*?)```", PROTOCOL.read_text(), re.DOTALL)
+    password = {"email": "curl@example.com", "password": "apples and pears"}
+    signed_up = httpx.post(f"{rooms.url}/v1/auth/signup", json=password, headers={"X-Bunbase-Key": rooms.key}).json()
+    own = {"API": rooms.url, "KEY": rooms.key, "TOKEN": signed_up["access_token"]}
+
+    with subprocess.Popen(
+        ["bash", "-c", f"exec {line}"], stdout=subprocess.PIPE, text=True, env=os.environ | own
+    ) as curl:
+        assert curl.stdout is not None
+        first = next(
+            text for text in curl.stdout if text.startswith("data:") and '"posts"' not in text and '"now"' in text
+        )
+        curl.terminate()
+
+    assert '"id":1' in first
+
+
+BEFORE_RECIPE: Final = """
+import { createClient } from "./index.js";
+import { createLive } from "./live/index.js";
+GIVEN
+const client = createClient(url, key, { storage: null });
+const live = createLive(client);
+await client.auth.signUp({ email: "group@example.com", password: "apples and pears" });
+const said = [];
+const console = { log: (one) => said.push(JSON.stringify(one)) };
+const server = async (method, path, body) => {
+  const headers = { "X-Bunbase-Key": secret, "Content-Type": "application/json" };
+  const answer = await fetch(`${url}/v1/${path}`, { method, headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(await answer.text());
+};
+const until = async (condition, what) => {
+  for (let left = 1000; !condition(); left--) {
+    if (!left) throw new Error(`${what}: ${said}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+"""
+AFTER_RECIPE: Final = """
+const member = `data/members/7_${client.auth.user.id}`;
+await server("PUT", "data/items/one", { room: "7", title: "One" });
+await until(() => said.at(-1) === "[]", "no items before");
+await server("PUT", member, { uid: client.auth.user.id });
+await until(() => said.at(-1)?.includes("One"), "the items of a member");
+await until(() => leave, "the channel of a member");
+await live.channel("rooms/7").publish("Hello");
+await until(() => said.includes('"Hello"'), "a message");
+await server("DELETE", member);
+await until(() => said.at(-1) === "[]" && !leave, "the end of a member");
+await server("PUT", member, { uid: client.auth.user.id });
+await until(() => said.at(-1)?.includes("One") && leave, "a member again");
+live.close();
+"""
 
 
 def test_the_lines_of_the_guide_of_live_queries_run_one_block_after_the_other(site: Site, folder: Path) -> None:

@@ -47,15 +47,15 @@ LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose fi
 PUBLIC: Final = re.compile(
     r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE
 )
-# most bytes of an app that imports the whole entry, minified and gzipped; reasons: decisions 0071, 0095 and 0096
+# most bytes of an app that imports the whole entry, minified and gzipped; reasons: decisions 0071, 0095, 0096, 0099
 BYTES: Final = {
     "index": 9_060,
     "auth/index": 6_820,
     "data/index": 5_170,
     "functions/index": 3_880,
-    "live/index": 15_420,
+    "live/index": 16_050,
     "server/index": 6_800,
-    "react/index": 1_870,
+    "react/index": 1_890,
     "testing/index": 12_470,
 }
 LATER_BYTES: Final = 2_950  # of the module that is loaded when a page needs it first: windows, passkeys, the account

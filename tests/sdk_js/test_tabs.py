@@ -30,6 +30,27 @@ BEGIN: Final = """async ([url, key, options, watched]) => {
         seen.push(...added.map(({ n }) => `+${n}`), ...removed.map(({ n }) => `-${n}`));
     });
 }"""
+WAIT: Final = """async ([url, key, watched]) => {
+    const { createClient } = await import("/bundles/index.js");
+    const { createLive } = await import("/bundles/live/index.js");
+    const client = createClient(url, key);
+    await client.auth.ready;
+    if (!client.auth.user) await client.auth.signIn({ anonymous: true });
+    window.go = () => void createLive(client).collection("posts").watch({ where: { run: watched }, sort: ["n"] },
+        ({ items }) => (window.shown = items.map(({ n }) => n).join()));
+    new BroadcastChannel("go").onmessage = go;
+}"""
+# the pauses between attempts take no time, and the longest one does not end by itself: then `waits` is true
+LAST_PAUSE: Final = """() => {
+    const [random, timeout] = [Math.random, setTimeout];
+    Math.random = () => 1;
+    window.setTimeout = (call, ms, ...given) => {
+        if (ms !== 10_000) return timeout(call, [1000, 2000, 4000, 8000].includes(ms) ? 0 : ms, ...given);
+        Object.assign(window, { setTimeout: timeout, waits: true });
+        Math.random = random;
+        return timeout(() => {}, 1e9);
+    };
+}"""
 ENTER: Final = """async name => {
     live.channel("rooms/tabs").join({
         members: members => (window.members = members.map(({ data }) => data).sort().join()),
@@ -54,17 +75,21 @@ def rooms(site: Site) -> Site:
 
 
 class Person:
-    """A person with several tabs. `streams`: the live connections of all tabs that are open."""
+    """A person with several tabs. `streams`: the live connections of all tabs that are open; `begun`: the number of
+    connections so far.
+    """
 
     def __init__(self, context: BrowserContext, pages: StrictServer, site: Site, run: str) -> None:
         self.context, self.origin, self.site, self.run = context, pages.url, site, run
         self.streams: dict[Any, Page] = {}
+        self.begun = 0
 
     def tab(self, options: dict[str, Any] | None = None, begin: tuple[str, list[Any]] | None = None) -> Page:
         page = self.context.new_page()
 
         def opened(stream: Any) -> None:
             self.streams[stream] = page
+            self.begun += 1
 
         def ended(stream: Any) -> None:
             self.streams.pop(stream, None)
@@ -132,6 +157,67 @@ def test_eight_tabs_hold_one_socket_and_another_tab_takes_over_without_a_lost_ch
         seen = [one for one in tab.evaluate("() => seen") if one != "+4"]  # the local write is one of its own
         assert seen == ["+1", "+2", "+3", "+5"]
     assert len(person.streams) == 1
+
+
+@pytest.mark.parametrize("elects", [True, False])
+def test_tabs_that_begin_and_lose_their_leader_at_one_moment_elect_one_of_them(person: Person, elects: bool) -> None:
+    """The second run breaks the election, and the same look at the connections must notice it."""
+
+    def broken(route: Any) -> None:
+        whole = route.fetch().text()
+        assert "ifAvailable: true" in whole
+        route.fulfill(body=whole.replace("ifAvailable: true", 'mode: "shared"'), content_type="text/javascript")
+
+    if not elects:
+        person.context.route("**/tabs-*.js", broken)
+    person.write(1)
+    tabs = [person.tab(begin=(WAIT, [person.site.url, person.site.key, person.run])) for _ in range(5)]
+    tabs[0].evaluate("() => new BroadcastChannel('go').postMessage('')")
+    for tab in tabs:
+        shown(tab, "1")
+    if not elects:
+        assert person.begun > 1
+        return
+    assert person.begun == 1
+    locks = tabs[0].evaluate("() => navigator.locks.query()")
+    assert sum(lock["name"].endswith(":") for lock in locks["held"]) == 1
+    assert sum(lock["name"].endswith(":") for lock in locks["pending"]) == len(tabs) - 1
+
+    (leader,) = person.streams.values()
+    leader.close()  # the others want the lock at one moment
+    tabs.remove(leader)
+    person.write(2)
+    for tab in tabs:
+        shown(tab, "1,2")
+    assert (person.begun, len(person.streams)) == (2, 1)
+
+
+def test_a_request_of_any_tab_that_is_answered_ends_the_wait_of_the_tab_with_the_connection(person: Person) -> None:
+    down, sockets = [False], []
+
+    def passed(socket: Any) -> None:
+        sockets.append(socket)
+        if down[0]:
+            socket.close()
+        else:
+            socket.connect_to_server()
+
+    person.context.route_web_socket("**/v1/live", passed)
+    person.write(1)
+    leader, follower = [person.tab({"transports": ["socket"]}) for _ in range(2)]
+    for tab in (leader, follower):
+        shown(tab, "1")
+
+    leader.evaluate(LAST_PAUSE)
+    down[0] = True
+    sockets[0].close()
+    leader.wait_for_function("() => window.waits")
+    down[0] = False
+    person.write(2)
+    follower.evaluate("() => client.data.collection('posts').query({})")
+
+    for tab in (leader, follower):
+        shown(tab, "1,2")
 
 
 @dear

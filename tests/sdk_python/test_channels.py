@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bunbase_sdk import Problem
 from tests.sdk_python.site import Site
 
 SECONDS = 30.0
@@ -77,11 +78,42 @@ def test_members_are_told_when_they_enter_and_leave(client: Any, site: Site, tmp
     assert seen == [["me"], ["me", "other"], ["me"]]
 
 
+def test_a_presence_changes_while_the_loop_runs(client: Any) -> None:
+    room, seen = f"rooms/{secrets.token_hex(4)}", []
+    values: list[object] = [{"busy": True}, None, {"busy": "again"}]
+    for members in client.channels.members(room, presence={"busy": False}, stop_after=SECONDS):
+        seen.append([member.data for member in members.items])
+        if not values:
+            break
+        client.channels.set_presence(room, values.pop(0))
+
+    assert seen == [[{"busy": False}], [{"busy": True}], [], [{"busy": "again"}]]
+    with pytest.raises(Problem) as left:
+        client.channels.set_presence(room, 1)
+    assert left.value.code == "not_joined"
+
+
+def test_a_presence_that_the_server_refuses_ends_the_loop_and_one_that_cannot_be_sent_changes_nothing(
+    client: Any,
+) -> None:
+    room = f"rooms/{secrets.token_hex(4)}"
+    loop = iter(client.channels.members(room, presence=1, stop_after=SECONDS))
+    assert [member.data for member in next(loop).items] == [1]
+    with pytest.raises(Problem, match="JSON has no nan"):
+        client.channels.set_presence(room, float("nan"))
+    client.channels.set_presence(room, "x" * 3000)
+    with pytest.raises(Problem) as refused:
+        next(loop)
+
+    assert refused.value.code == "message_too_large"
+
+
 @contextmanager
 def command(site: Site, home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     own = {"BUNBASE_URL": site.url, "BUNBASE_TOKEN": site.token, "BUNBASE_PROJECT": site.project, "HOME": str(home)}
     program = [str(Path(sys.executable).with_name("bunbase")), "channels", *arguments]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=os.environ | own, cwd=home) as running:
+    pipe, env = subprocess.PIPE, os.environ | own
+    with subprocess.Popen(program, stdout=pipe, stderr=pipe, text=True, env=env, cwd=home) as running:
         try:
             yield running
         finally:
@@ -101,3 +133,12 @@ def test_the_commands_publish_a_message_and_show_those_of_a_channel(client: Any,
     assert [one["data"] for one in (first, second)] == ["first", {"text": "hello"}]
     assert [one["lost"] for one in (first, second)] == [False, False]
     assert second["offset"] == first["offset"] + 1
+
+
+def test_the_command_tells_of_a_channel_that_no_pattern_matches(site: Site, tmp_path: Path) -> None:
+    with command(site, tmp_path, "tail", "roms/7", "--json") as tail:
+        assert tail.stderr is not None
+        told = tail.stderr.readline()
+
+    assert "No pattern of a channel matches roms/7" in told
+    assert "rooms/{room}" in told

@@ -71,6 +71,29 @@ def test_members_are_told_if_they_have_changed_and_as_a_number_above_500() -> No
     assert seen(leave=["eve", "nobody"], n=0) == [([], 0)]
 
 
+def test_a_presence_is_sent_on_the_open_connection_and_else_with_the_next_join() -> None:
+    held = HeldChannel("rooms/7", None, 1)
+    told = {"send": [{"t": "presence", "id": 2, "channel": "rooms/7", "data": 2}]}
+    held.body()
+    assert held.present(1.5) is None  # the join is on its way with another value
+    heard(held, {"t": "hello", "conn": "k"})
+    with pytest.raises(Reconnect):
+        held.heard(joined(4))
+    assert held.body()["send"] == [{"t": "join", "id": 1, "channel": "rooms/7", "presence": 1.5}]
+
+    heard(held, {"t": "hello", "conn": "l"}, joined(4))
+    assert held.present(2) == ("l", told)
+    heard(held, {"t": "ok", "id": 2}, {"t": "ping"})
+    held.forget_sent()  # the server did not know the connection
+    with pytest.raises(Reconnect):
+        held.heard({"t": "ping"})
+
+    assert held.present(3) is None
+    assert dict(held.body()["send"][0])["presence"] == 3  # type: ignore[index]  # a list of messages
+    assert held.present(None) is None
+    assert "presence" not in held.body()["send"][0]  # type: ignore[index]
+
+
 def test_an_end_is_a_problem_or_begins_again() -> None:
     held = HeldChannel("rooms/7", None, None)
 

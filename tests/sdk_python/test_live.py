@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,24 +57,39 @@ def test_a_live_document_is_none_while_it_is_missing(client: Any) -> None:
 def test_the_command_shows_a_query_and_its_changes(client: Any, site: Site, tmp_path: Path) -> None:
     posts = client.data.collection("posts")
     posts.put("live-4", {"topic": "command", "n": 1})
-    command = [
-        str(Path(sys.executable).with_name("bunbase")),
-        "data",
-        "watch",
-        "posts",
-        '{"topic":"command"}',
-        "--json",
-    ]
-    own = {"BUNBASE_URL": site.url, "BUNBASE_TOKEN": site.token, "BUNBASE_PROJECT": site.project, "HOME": str(tmp_path)}
 
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | own, cwd=tmp_path) as running:
+    with watching(site, tmp_path, "posts", '{"topic":"command"}') as running:
         assert running.stdout is not None
-        try:
-            first = json.loads(running.stdout.readline())
-            posts.delete("live-4")
-            second = json.loads(running.stdout.readline())
-        finally:
-            running.terminate()
+        first = json.loads(running.stdout.readline())
+        posts.delete("live-4")
+        second = json.loads(running.stdout.readline())
 
     assert [post["_id"] for post in first["added"]] == ["live-4"]
     assert [post["_id"] for post in second["removed"]] == ["live-4"]
+
+
+def test_the_command_tells_of_a_collection_that_does_not_exist_and_follows_it_when_it_does(
+    client: Any, site: Site, tmp_path: Path
+) -> None:
+    name = f"notes_{secrets.token_hex(4)}"
+    with watching(site, tmp_path, name) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert f"There is no collection {name}." in running.stderr.readline()
+        first = json.loads(running.stdout.readline())
+        client.data.collection(name).put("a", {"n": 1})
+        second = json.loads(running.stdout.readline())
+
+    assert [first["added"], [one["_id"] for one in second["added"]]] == [[], ["a"]]
+
+
+@contextmanager
+def watching(site: Site, home: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    command = [str(Path(sys.executable).with_name("bunbase")), "data", "watch", *words, "--json"]
+    own = {"BUNBASE_URL": site.url, "BUNBASE_TOKEN": site.token, "BUNBASE_PROJECT": site.project, "HOME": str(home)}
+    pipe, env = subprocess.PIPE, os.environ | own
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, cwd=home) as running:
+        try:
+            yield running
+        finally:
+            running.terminate()

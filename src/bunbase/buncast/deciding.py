@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Final
@@ -16,9 +15,9 @@ from bunbase.buncast.permissions import bound_by_rules, denied, limited_name
 from bunbase.buncast.project import Project
 from bunbase.buncast.rules import Address, Budget, Decision, Subject
 from bunbase.buncast.turns import Turns
-from bunbase.contracts.bundoc.problems import BundocBusy, WriteContended
+from bunbase.contracts.bundoc.problems import BundocBusy, RuleDenied, WriteContended
 from bunbase.contracts.bundoc.service import Bundoc
-from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import DeadlineExceeded, Problem, Unreachable
@@ -28,6 +27,11 @@ AT_ONCE: Final = 32  # decisions, each of which may wait for Bundoc
 RETRY_SECONDS: Final = 0.5
 MAX_FAILURES: Final = 10
 SETTLE_SECONDS: Final = 5.0
+HINT: Final = (
+    "To see the reason, send the header X-Bunbase-Explain: true, or with a WebSocket the member explain of the message "
+    "auth (in dev mode only)."
+)
+NO_PATTERN: Final = "no pattern matches this channel"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -82,8 +86,9 @@ class Deciding:
     Symptom without this: somebody who was removed while the rule looked up the membership stayed in the channel.
     """
 
-    def __init__(self, project: Project, bundoc: Bundoc, clock: Clock, turns: Turns) -> None:
+    def __init__(self, project: Project, bundoc: Bundoc, clock: Clock, turns: Turns, dev: bool = False) -> None:
         self.project = project
+        self.dev = dev
         self.clock = clock
         self.turns = turns
         self.documents = Documents(bundoc, project.id, self.again, self._lost)
@@ -128,6 +133,27 @@ class Deciding:
         if not found.subscribes or one not in self.project.subscriptions:
             self.again([one])
         return found.enters
+
+    async def explained(self, caller: Caller, refused: RuleDenied, message: bytes | None) -> RuleDenied:
+        """Return a refusal with the values of the parts of its rule, for a caller who may know them (`explain`).
+
+        In dev mode, tell all others how to see them. `message`: the data that the rule has read.
+        """
+        act, channel = refused.extra.get("rule"), refused.extra.get("channel")
+        if act is None or channel is None:
+            return refused
+        if not caller.explain:
+            hint = f" {HINT}" if self.dev and caller.kind is CallerKind.PUBLISHABLE else ""
+            return RuleDenied(f"{refused.detail}{hint}", **refused.extra)
+        kind, params = self.project.definitions.of(channel)
+        rule = kind.rules.get(act)
+        if rule is None:
+            where = f"the pattern {kind.pattern.source} has no rule {act}" if kind.pattern.source else NO_PATTERN
+            return RuleDenied(refused.detail, **refused.extra, trace=[{"expr": act, "error": f"{where}, which denies"}])
+        decision = Decision(self.documents.read, self.turns, Budget())
+        subject = Subject(auth_of(caller.user), channel, params, self.clock.now(), message)
+        trace = await decision.trace(rule, subject)
+        return RuleDenied(refused.detail, **refused.extra, pattern=kind.pattern.source, trace=trace)
 
     def again(self, subscriptions: Iterable[Subscription]) -> None:
         """Decide about these subscriptions soon."""
@@ -213,4 +239,4 @@ class Deciding:
 
     def _end(self, one: Subscription, problem: Problem) -> None:
         self.forget(one)
-        self.project.end(one, problem, time.monotonic())
+        self.project.end(one, problem, self.project.monotonic())

@@ -20,7 +20,7 @@ from bunbase.pkg.modules import Module, Rooms, Site
 @asynccontextmanager
 async def open_buncast(settings: BuncastSettings, rooms: Rooms, site: Site) -> AsyncIterator[Buncast]:
     async with open_database(site.database_url, "buncast", "bunbase.buncast.migrations") as db:
-        service = BuncastService(ChannelStore(db), rooms[Bundoc], site.clock, settings)
+        service = BuncastService(ChannelStore(db), rooms[Bundoc], site.clock, settings, site.dev)
         jobs = (members_job(service), leases_job(service), trim_job(service))
         async with running(*jobs, *deciding_jobs(service), *usage_jobs(service)):
             try:

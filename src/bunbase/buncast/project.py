@@ -32,8 +32,15 @@ class Project:
     """
 
     def __init__(
-        self, id: str, definitions: Definitions, settings: BuncastSettings, now: float, on_busy: Callable[[], None]
+        self,
+        id: str,
+        definitions: Definitions,
+        settings: BuncastSettings,
+        monotonic: Callable[[], float],
+        on_busy: Callable[[], None],
     ) -> None:
+        now = monotonic()
+        self.monotonic = monotonic
         self.id = id
         self.definitions = definitions
         self.settings = settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any, Final
 
 import msgspec
@@ -83,7 +82,7 @@ async def checked_messages(messages: tuple[NewMessage, ...], turns: Turns) -> tu
 
 class Publishing:
     """The messages of one call, which were checked. `attempts`: one for each message with a key. `whole`: for the key
-    of the call. `new`: how many of the messages were published by this call, and not before.
+    of the call. `new`: the number of messages that were published by this call, and not before.
     """
 
     def __init__(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str) -> None:
@@ -111,7 +110,7 @@ class Publishing:
                 if not await deciding.may_publish(self.caller, message.channel, message.data, budget):
                     problem = denied("publish", message.channel)
                     problem.extra["message"] = number
-                    raise problem
+                    raise await deciding.explained(self.caller, problem, message.data)
             if definitions is deciding.project.definitions:
                 return
 
@@ -119,12 +118,11 @@ class Publishing:
         """Return the result of the same call, if it was made before. Raises: IdempotencyMismatch."""
         return project.keys.find(self.whole, now) if self.whole is not None else None
 
-    def done(self, project: Project, clock: Clock) -> tuple[Published, ...]:
+    def done(self, project: Project, clock: Clock, now: float) -> tuple[Published, ...]:
         """Publish all messages that were not published before. Return the place of each.
 
         Raises: PublishLimited, IdempotencyMismatch.
         """
-        now = time.monotonic()
         project.used_at = now
         before = [project.keys.find(attempt, now) if attempt else None for attempt in self.attempts]
         new = [message for message, found in zip(self.messages, before, strict=True) if found is None]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
@@ -25,6 +25,7 @@ from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postpo
 from bunbase.pkg.rules.parser import parse
 from bunbase.pkg.rules.pattern_total import PatternTotal
 from bunbase.pkg.rules.syntax import Loop, Name, Node, children, counted
+from bunbase.pkg.rules.trace import Step, traced
 from bunbase.pkg.rules.values import Failed
 
 Act = Literal["subscribe", "publish", "presence"]
@@ -56,6 +57,14 @@ class ChannelRule:
             return self.evaluate(inputs) is True
         except Failed:
             return False
+
+    def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
+        """Return the value of the rule, and that of each of its parts."""
+        try:
+            inputs.begin(self.nodes)
+        except Failed as failed:
+            return False, [Step("the rule", error=str(failed))]
+        return traced(self.source, parse(self.source), inputs)
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -124,6 +133,19 @@ class Decision:
             return await asyncio.to_thread(rule.decide, given)
         finally:
             self.budget.left -= 1 + given.steps
+
+    async def trace(self, rule: ChannelRule, subject: Subject) -> list[dict[str, Any]]:
+        """Return the value of each part of a rule, in the order of evaluation. Raises: the Problems of `fetch`."""
+        message = await self._read(subject.message) if rule.reads_message and subject.message is not None else None
+        variables = {"channel": subject.channel, "params": subject.params, "message": message}
+        while True:
+            given = Inputs(auth=subject.auth, now=subject.now, lookup=self._known, bound=variables, most=MAX_STEPS)
+            try:
+                _, steps = await asyncio.to_thread(rule.trace, given)
+            except _Unknown as unknown:
+                self.documents[unknown.address] = await self.fetch(unknown.address)
+            else:
+                return cast("list[dict[str, Any]]", msgspec.to_builtins(steps))
 
     async def _read(self, message: bytes) -> Any:
         self.budget.read(message)

@@ -14,6 +14,7 @@ from bunbase.buncast.definitions import Definitions
 from bunbase.buncast.edge import EdgeStream, Subscription
 from bunbase.buncast.patterns import BadName, check_name
 from bunbase.buncast.permissions import denied, limited_name
+from bunbase.buncast.presence import Member
 from bunbase.buncast.project import Project
 from bunbase.buncast.publishing import Publishing, checked_json, checked_messages
 from bunbase.buncast.settings import BuncastSettings
@@ -35,6 +36,7 @@ from bunbase.contracts.buncast import (
     Position,
     Publication,
 )
+from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.live_usage import LiveUsageHour
@@ -50,17 +52,24 @@ STALL_SECONDS: Final = 2.0
 
 
 class BuncastService:
-    def __init__(self, store: ChannelStore, bundoc: Bundoc, clock: Clock, settings: BuncastSettings) -> None:
+    """`monotonic`: returns seconds for limits, presence and leases."""
+
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+
+    def __init__(
+        self, store: ChannelStore, bundoc: Bundoc, clock: Clock, settings: BuncastSettings, dev: bool = False
+    ) -> None:
         self.store = store
         self.bundoc = bundoc
         self.clock = clock
         self.settings = settings
+        self.dev = dev
         self.usage = ChannelUsage(store, clock)
         self.turns = Turns()
         self.tasks: set[asyncio.Task[None]] = set()
         self.edges: dict[str, EdgeStream] = {}
         self.projects: dict[str, Deciding] = {}
-        self.leases_seen_at = time.monotonic()
+        self.leases_seen_at = self.monotonic()
         self.on_busy: Callable[[], None] = _nobody_waits
 
     async def channels(self, caller: Caller) -> Channels:
@@ -77,25 +86,25 @@ class BuncastService:
             await self.store.put_definitions(project.id, channels.channels)
             project.definitions = definitions
             deciding.again(project.subscriptions)
-            await project.redefine(self.turns, time.monotonic())
+            await project.redefine(self.turns, self.monotonic())
         await deciding.settled()
         return channels
 
     async def publish(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str = "") -> Publication:
         publishing = Publishing(caller, await checked_messages(messages, self.turns), idempotency_key)
         deciding = await self._project(caller.project)
-        if (found := publishing.earlier(deciding.project, time.monotonic())) is not None:
+        if (found := publishing.earlier(deciding.project, self.monotonic())) is not None:
             return Publication(found, replayed=True)
         await publishing.check_rules(deciding)
         deciding.project.check()
-        if (found := publishing.earlier(deciding.project, time.monotonic())) is not None:
+        if (found := publishing.earlier(deciding.project, self.monotonic())) is not None:
             return Publication(found, replayed=True)
-        places = publishing.done(deciding.project, self.clock)
+        places = publishing.done(deciding.project, self.clock, self.monotonic())
         self.usage.count_published(caller.project, publishing.new)
         return Publication(places)
 
     async def deliver(self, edge: str) -> AsyncIterator[tuple[ChannelEvent, ...]]:
-        stream = EdgeStream(edge, time.monotonic())
+        stream = EdgeStream(edge, self.monotonic())
         if (older := self.edges.get(edge)) is not None:
             self._forget(older)
         self.edges[edge] = stream
@@ -109,7 +118,7 @@ class BuncastService:
             self._forget(stream)
 
     async def beat(self, edge: str) -> None:
-        self._stream(edge).seen_at = time.monotonic()
+        self._stream(edge).seen_at = self.monotonic()
 
     async def join(self, caller: Caller, edge: str, number: int, join: Join) -> None:
         stream = self._stream(edge)
@@ -123,22 +132,24 @@ class BuncastService:
         try:
             verdict = await deciding.verdict(caller, join.channel, presence, one)
             self._enter(deciding.project, one, join, presence, verdict)
-        except BaseException:
+        except BaseException as failure:
             deciding.forget(one)
             if stream.subscriptions.get(number) is one:
                 del stream.subscriptions[number]
+            if isinstance(failure, RuleDenied):
+                raise await deciding.explained(caller, failure, presence) from None
             raise
 
     async def replay(self, edge: str, number: int, since: Position) -> None:
         one, _, channel = self._joined(edge, number)
-        channel.replay(one, since, time.monotonic())
+        channel.replay(one, since, self.monotonic())
 
     async def leave(self, edge: str, numbers: tuple[int, ...], closed: bool = False) -> None:
         stream = self.edges.get(edge)
         for number in numbers if stream is not None else ():
             assert stream is not None
             if (one := stream.subscriptions.pop(number, None)) is not None:
-                self._left(one, time.monotonic() + GRACE_SECONDS if closed else None)
+                self._left(one, self.monotonic() + GRACE_SECONDS if closed else None)
 
     async def set_presence(self, caller: Caller, edge: str, number: int, data: bytes | None) -> None:
         data = _checked_presence(data)
@@ -146,19 +157,19 @@ class BuncastService:
         if data is None:
             if (member := one.own_member) is not None:
                 channel.presence.leave(member)
-            deciding.project.note(channel, time.monotonic())
+            deciding.project.note(channel, self.monotonic())
             return
         if not channel.kind.presence:
             raise NoPresence(f"The channels of this pattern have no list of members: {channel.name}.")
         if not await deciding.may_enter(caller, one, data):
-            raise denied("presence", channel.name)
+            raise await deciding.explained(caller, denied("presence", channel.name), data)
         one, deciding, channel = self._joined(edge, number)
         deciding.project.check_members_room(limited_name(caller), data)
-        if (member := one.own_member) is not None:
+        if (member := _member_of(one, caller, channel)) is not None:
             channel.presence.update(member, data)
         else:
             one.member = channel.presence.enter(one, _uid(caller), one.connection, "", data, limited_name(caller))
-        deciding.project.note(channel, time.monotonic())
+        deciding.project.note(channel, self.monotonic())
 
     async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
         return tuple([number for number in numbers if await self._rechecked(caller, edge, number)])
@@ -168,7 +179,7 @@ class BuncastService:
         if deciding is not None:
             deciding.project.gone = True
             gone = ChannelProjectDeleted("The project has been deleted.")
-            await deciding.project.end_all(gone, self.turns, time.monotonic())
+            await deciding.project.end_all(gone, self.turns, self.monotonic())
             await deciding.close()
         await self.store.drop_project(project)
 
@@ -181,14 +192,14 @@ class BuncastService:
     async def tell_members(self) -> None:
         """Tell changes of members, until there are none."""
         while any(deciding.project.busy for deciding in self.projects.values()):
-            now = time.monotonic()
+            now = self.monotonic()
             for deciding in list(self.projects.values()):
                 deciding.project.tick(now)
             await asyncio.sleep(TICK_SECONDS)
 
     async def end_leases(self) -> None:
         """End the streams of edges that give no sign of life."""
-        now, before = time.monotonic(), self.leases_seen_at
+        now, before = self.monotonic(), self.leases_seen_at
         self.leases_seen_at = now
         if now - before > STALL_SECONDS:
             return  # this process did not run, so it could not hear signs of life either
@@ -201,7 +212,7 @@ class BuncastService:
 
     async def trim(self) -> None:
         """Drop old messages and keys, and projects that have no state any more."""
-        now = time.monotonic()
+        now = self.monotonic()
         for id, deciding in list(self.projects.items()):
             await deciding.project.trim(self.turns, now)
             if deciding.project.idle(now) and self.projects.get(id) is deciding:
@@ -235,10 +246,9 @@ class BuncastService:
         found = self.projects.get(id)
         if found is None:
             definitions = await asyncio.to_thread(Definitions, await self.store.definitions(id))
-            now = time.monotonic()
-            project = Project(id, definitions, self.settings, now, self._note_busy)
-            found = self.projects.setdefault(id, Deciding(project, self.bundoc, self.clock, self.turns))
-        found.project.used_at = time.monotonic()
+            project = Project(id, definitions, self.settings, self.monotonic, self._note_busy)
+            found = self.projects.setdefault(id, Deciding(project, self.bundoc, self.clock, self.turns, self.dev))
+        found.project.used_at = self.monotonic()
         return found
 
     def _note_busy(self) -> None:
@@ -267,7 +277,7 @@ class BuncastService:
             if not verdict.enters:
                 raise denied("presence", join.channel)
             project.check_members_room(limited_name(one.caller), presence)
-        now = time.monotonic()
+        now = self.monotonic()
         channel = project.opened(join.channel)
         one.sees = verdict.sees
         if presence is not None:
@@ -281,14 +291,15 @@ class BuncastService:
     async def _rechecked(self, caller: Caller, edge: str, number: int) -> bool:
         """Decide one subscription for its new caller. Return True if it has ended."""
         try:
-            one, deciding, _ = self._joined(edge, number)
+            one, deciding, channel = self._joined(edge, number)
         except (NotJoined, NoChannelStream):
             return False
         if one.caller.project != caller.project:
             return False
         one.caller = caller
         one.checks += 1
-        member = one.own_member
+        member = _member_of(one, caller, channel)
+        deciding.project.note(channel, self.monotonic())
         try:
             verdict = await deciding.verdict(caller, one.channel, None if member is None else member.data, one)
             if one not in deciding.project.subscriptions:
@@ -300,7 +311,7 @@ class BuncastService:
                 raise denied("presence", one.channel)
         except Problem as problem:
             deciding.forget(one)
-            deciding.project.end(one, problem, time.monotonic())
+            deciding.project.end(one, problem, self.monotonic())
             return True
         return False
 
@@ -323,7 +334,7 @@ class BuncastService:
     def _left(self, one: Subscription, linger_until: float | None) -> None:
         if (deciding := self.projects.get(one.caller.project)) is not None:
             deciding.forget(one)
-            deciding.project.leave(one, linger_until, time.monotonic())
+            deciding.project.leave(one, linger_until, self.monotonic())
 
     def _forget(self, stream: EdgeStream) -> None:
         """Forget a stream that has ended. Its members stay until the edge has had time to join again. Idempotent."""
@@ -341,7 +352,7 @@ class BuncastService:
             task.add_done_callback(self.tasks.discard)
 
     async def _let_leave(self, subscriptions: list[Subscription]) -> None:
-        until = time.monotonic() + LEASE_SECONDS
+        until = self.monotonic() + LEASE_SECONDS
         for one in subscriptions:
             await self.turns.free()
             with self.turns:
@@ -350,6 +361,15 @@ class BuncastService:
 
 def _nobody_waits() -> None:
     """The default of `on_busy`."""
+
+
+def _member_of(one: Subscription, caller: Caller, channel: Channel) -> Member | None:
+    """Return the member that a subscription is for this caller. A member of another user leaves."""
+    member = one.own_member
+    if member is not None and member.uid != _uid(caller):
+        channel.presence.leave(member)
+        return None
+    return member
 
 
 def _uid(caller: Caller) -> str | None:

@@ -1,4 +1,6 @@
-"""The news of projects in this process, for calls that wait for a change, and for live queries, which follow all."""
+"""The changes of projects in this process, for calls that wait for a change, and for live queries, which follow all
+changes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from bunbase.contracts.bundoc.problems import BundocBusy
 
 
 class DocumentChange(msgspec.Struct, frozen=True):
-    """A change of one document. `before` is None if it was created, `after` is None if it was deleted."""
+    """A change of one document. `before` is None if the document was created, `after` is None if it was deleted."""
 
     seq: int
     collection: str
@@ -25,8 +27,8 @@ class CommittedBatch(msgspec.Struct, frozen=True):
     """Whole commits that are on disk. `since` and `seq`: the newest change before and after them.
 
     `changes`: None if they were not collected, because nobody followed the project when the batch began, or because
-    their documents were too large. `altered`: the collections that are new, or dropped, or that have other rules,
-    schema or indexes.
+    their documents were too large. `altered`: the collections that were created or dropped, or whose rules, schema or
+    indexes have changed.
     """
 
     epoch: str
@@ -42,7 +44,8 @@ Follower = Callable[[CommittedBatch | None], None]  # None: anything may have ch
 class Waiters:
     """The calls that wait. At most `most` calls may wait at once, because each of them keeps a request open.
 
-    `followers`: at most one for each project. It is called in the event loop, in the order of the commits.
+    `followers`: the followers by project, at most one for each. It is called in the event loop, in the order of the
+    commits.
     """
 
     def __init__(self, most: int) -> None:

@@ -79,7 +79,7 @@ T = TypeVar("T")
 HINT = "To see the reason, send the header X-Bunbase-Explain: true (in dev mode only)."
 MAX_WAIT_SECONDS = 30.0
 AT_LEAST_SECONDS = 2.0  # how long a read waits for the state that the caller asks for
-ANSWER_SECONDS = 2.0  # of a call's deadline, reserved for sending the answer
+ANSWER_SECONDS = 2.0  # the part of a call's deadline that is reserved for sending the answer
 LARGE_BYTES = (
     16 << 10
 )  # checking many small objects takes 65 µs per KiB; more than 1 ms would delay every other request
@@ -89,8 +89,8 @@ class BundocService:
     """The operations on documents and collections.
 
     `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
-    `bound`, `unbound`: what a query may examine, of callers that rules bind and of all others. `read_seconds`: how long
-    a query may take.
+    `bound`: the budgets of queries of callers bound by rules. `unbound`: the budgets of all other queries.
+    `read_seconds`: the time that a query may take.
     """
 
     def __init__(
@@ -258,7 +258,7 @@ class BundocService:
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
-            bound_by_rules(caller, Act.DOCUMENT_READ, collection)  # the scopes are those of the caller itself
+            bound_by_rules(caller, Act.DOCUMENT_READ, collection)  # the scopes belong to the caller itself
             asker = as_user(caller, aggregation)
             if at_least:
                 await self._reach(caller.project, at_least)
@@ -451,7 +451,7 @@ class BundocService:
             raise NotYet("The change that you ask for has not arrived here. Try again.", seq=now, retry_after_seconds=1)
 
     async def _written(self, caller: Caller, collection: str, write: Write, once: Attempt | None = None) -> Document:
-        """Write a document. Return it as the caller may see it. `once`: as in `Engine.commit`."""
+        """Write a document. Return it as the caller may see it. `once`: the `attempt` of `Engine.commit`."""
         guard = guard_of(caller, collection)
         done = await self._applied(caller, CommitStep(collection, write, guard), once)
         (written,), (created,) = done.results, done.created
@@ -509,7 +509,7 @@ class BundocService:
 
     @contextmanager
     def _hinting(self, caller: Caller) -> Iterator[None]:
-        """In dev mode, add to a denial by rules how to see its reason."""
+        """In dev mode, add to a denial by rules an explanation of how to see its reason."""
         try:
             yield
         except RuleDenied as denied:
@@ -563,7 +563,7 @@ async def _attempt(
 
 
 def _seq(document: Document) -> str:
-    assert document.written is not None  # only documents that were read have none
+    assert document.written is not None  # only a document that was read has no `seq`
     return document.written.seq
 
 

@@ -35,7 +35,7 @@ class NewSigningKey(msgspec.Struct, frozen=True):
 
 
 def new_signing_key(algorithm: SigningAlgorithm = SigningAlgorithm.RS256) -> NewSigningKey:
-    """Return a new key. One for RS256 takes 50 to 300 ms: call this in a thread."""
+    """Return a new key. A key for RS256 takes 50 to 300 ms, so call this in a thread."""
     key = new_private_key(algorithm)
     private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return NewSigningKey(public_key(key), private)

@@ -90,3 +90,12 @@ class FollowedChannel:
             Heard(one.offset, one.sender, one.at, one.data, message.lost and number == 0)
             for number, one in enumerate(news)
         )
+
+
+def matches(pattern: str, channel: str) -> bool:
+    """True if a pattern such as `rooms/{room}` matches the name of a channel."""
+    parts, segments = pattern.split("/"), channel.split("/")
+    return len(parts) == len(segments) and all(
+        segment != "" if part.startswith("{") else part == segment
+        for part, segment in zip(parts, segments, strict=True)
+    )

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from cyclopts import App, Parameter
 
-from bunbase.cli.channel_messages import ChannelMessage, FollowedChannel, Heard
+from bunbase.cli.channel_messages import ChannelMessage, FollowedChannel, Heard, matches
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.errors import Usage
+from bunbase.cli.errors import Refused, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at_v1
 from bunbase.cli.live_stream import LiveStream
 from bunbase.cli.output import Output
 from bunbase.cli.request_data import read_data
-from bunbase.cli.session import open_session
+from bunbase.cli.session import Session, open_session
 
 app = App(name="channels", help="Follow a channel, and publish messages.")
+
+SHOWN_PATTERNS: Final = 5
 
 ChannelName = Annotated[str, Parameter(help="The name of the channel, such as rooms/7.")]
 
@@ -27,6 +29,12 @@ class Published(msgspec.Struct, frozen=True):
 
     channel: str
     offset: int
+
+
+class Defined(msgspec.Struct, frozen=True):
+    """The definitions of all channels, by pattern."""
+
+    channels: dict[str, msgspec.Raw]
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -54,8 +62,22 @@ def tail(
     out = Output(flags.json)
     followed = FollowedChannel(channel, since == "start")
     with open_session(flags) as session:
+        warn_if_undefined(session, flags, channel, out)
         for heard in LiveStream(session, flags, out).followed(ChannelMessage, followed.body, followed.take):
             show(heard, out)
+
+
+def warn_if_undefined(session: Session, flags: ProjectFlags, channel: str, out: Output) -> None:
+    """Warn of a channel that no pattern of the project matches: its name may be misspelt."""
+    headers = {"x-bunbase-project": needed_project(flags.project, session)}
+    try:
+        patterns = list(session.ask(Defined, Call("GET", at_v1("channels"), headers=headers)).channels)
+    except Refused:  # the token may listen, but not read the definitions
+        return
+    if not any(matches(pattern, channel) for pattern in patterns):
+        shown = ", ".join(patterns[:SHOWN_PATTERNS]) + (", …" if len(patterns) > SHOWN_PATTERNS else "")
+        known = f"The patterns are {shown}." if patterns else "The project defines no channels."
+        out.warn(f"No pattern of a channel matches {channel}: only servers and members can use it. {known}")
 
 
 @app.command

@@ -9,12 +9,15 @@ import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from bunbase.cli.chosen import needed_project
 from bunbase.cli.data_reading import CollectionName, wanted
+from bunbase.cli.documents import Documents
+from bunbase.cli.errors import Refused
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.live_results import Changed, LiveDocuments, Message
 from bunbase.cli.live_stream import LiveStream
 from bunbase.cli.output import Output
-from bunbase.cli.session import open_session
+from bunbase.cli.session import Session, open_session
 
 MOST: Final = 500
 SIGNS: Final = (("+", "green", "added"), ("~", "yellow", "changed"), ("-", "red", "removed"))
@@ -63,8 +66,22 @@ def watch(
         return () if changed is None else (changed,)
 
     with open_session(flags) as session:
+        checked = False
         for changed in LiveStream(session, flags, out).followed(Message, body, taken):
+            if not checked and not changed.added:
+                warn_if_missing(session, flags, collection, out)
+            checked = True
             show(changed, out)
+
+
+def warn_if_missing(session: Session, flags: ProjectFlags, collection: str, out: Output) -> None:
+    """Warn of a collection that does not exist: the command goes on, because a first document may create it."""
+    try:
+        Documents(session, needed_project(flags.project, session)).check_collection(collection)
+    except Refused as refused:
+        if refused.problem.get("code") != "collection_not_found":
+            raise
+        out.warn(f"{refused.detail} This command waits until somebody creates it.")
 
 
 def show(changed: Changed, out: Output) -> None:

@@ -16,8 +16,9 @@ from bunbase.contracts.caller import Caller
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A request. `names`: the values of the path's placeholders, in order. `headers`: by lower-case name; the fast lane
-    passes on only `content-type`, `idempotency-key`, `if-match`, `if-none-match`, `origin` and `x-bunbase-at-least`.
+    """A request. `names`: the values of the path's placeholders, in order. `headers`: the headers by lower-case name.
+    The fast lane passes on only `content-type`, `idempotency-key`, `if-match`, `if-none-match`, `origin` and
+    `x-bunbase-at-least`.
 
     `sent`, `search`: all headers and the query string as the client sent them; only for a route that is `whole`.
     """
@@ -51,9 +52,11 @@ class FastRoute:
     of any task. Until its first wait, it must not use the current task, as `asyncio.timeout` does.
 
     `path`: the path, spelt as in the ordinary route. `query`: the parameters that the fast lane accepts, with patterns
-    of their values; the ordinary lane handles a request with anything else, and knows how to refuse it. `whole`: the
-    route accepts any query and reads all headers itself. `reads`: the work stops when the client has disconnected.
-    `max_body_bytes`: the ordinary lane handles larger bodies, and may stream them; None for the gateway's setting.
+    of their values; the ordinary lane handles a request with other parameters, and can refuse it with the right error.
+    `whole`: true if the route accepts any query and reads all headers itself. `reads`: true if the work stops when the
+    client has disconnected.
+    `max_body_bytes`: the limit above which the ordinary lane handles bodies, which it may stream; None for the
+    gateway's setting.
     """
 
     method: str

@@ -6,7 +6,7 @@ from bunbase.functions.service import FunctionsService
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.usage.writer import FREEZE_SECONDS
 
-LISTEN_AGAIN_SECONDS = 0.5  # after the connection was lost
+LISTEN_AGAIN_SECONDS = 0.5  # the pause after the connection was lost
 WATCH_SECONDS = 0.03  # the fastest worker allocates about 30 MB in this time
 WRITE_LOGS_SECONDS = 0.2
 LOG_DAYS_SECONDS = 600.0

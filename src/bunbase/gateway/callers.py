@@ -32,7 +32,6 @@ from litestar import Request
 from litestar.di import Provide
 
 from bunbase.contracts.bunauth.openid import SIGN_IN_COOKIE
-from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Act, Caller, CallerKind, Developer, EndUser
 from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound
 from bunbase.contracts.project_administration import ProjectSuspended
@@ -46,7 +45,6 @@ from bunbase.gateway.cookie_requests import CSRF_HEADER, SentCookies
 from bunbase.gateway.credentials import (
     AS_HEADER,
     EXPLAIN_HEADER,
-    MAX_LENGTH,
     PROJECT_HEADER,
     PROJECT_PARAMETER,
     bearer_token,
@@ -193,7 +191,8 @@ class Callers:
         caller = await self.keyed(request)
         with_key = bool(project_key(request.headers, request.query_params))
         token = bearer_token(request.headers) if with_key else ""  # else it is a service token
-        explain = await self._explains(request, caller.project)
+        asked, ip = sent_once(request.headers, EXPLAIN_HEADER), client_ip(request, self.trusted_proxies)
+        explain = (await self.clients.explaining.check(ip, asked, caller.project)).allowed
         user = await self.identity.end_user(caller.project, token) if token else None
         if with_key and not token:
             user = await self._user_by_cookie(request, caller)
@@ -301,24 +300,6 @@ class Callers:
         holder, scopes = await self.limits.look_up(ip, token, lambda: self.identity.service(token))
         check_origin(holder, request.headers.get("origin"))
         return self._caller(request, holder.kind, project=holder.project, key=holder.key_id, scopes=scopes)
-
-    async def _explains(self, request: AnyRequest, project: str) -> bool:
-        """True if this caller may see why rules deny access: everybody in dev mode, otherwise members of the project.
-
-        Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, InsufficientScope, Unreachable.
-        """
-        asked = sent_once(request.headers, EXPLAIN_HEADER)
-        if not asked:
-            return False
-        if self.dev and asked == "true":
-            return True
-        if asked == "true" or len(asked) > MAX_LENGTH:
-            raise InvalidToken("Send a developer's access token in X-Bunbase-Explain: that of a member of the project.")
-        developer = await self._developer_of(request, asked)
-        found = await self.identity.membership(developer.id, project)
-        member = Caller(CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
-        member.check(Act.DOCUMENT_READ)
-        return True
 
     async def _member_of(self, request: AnyRequest, project: str, developer: Developer) -> Caller:
         """Return the member of a project, or an administrator of the installation who reads it.

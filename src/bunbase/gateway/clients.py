@@ -11,6 +11,7 @@ from bunbase.contracts.platform import KeyHolder
 from bunbase.gateway.cookie_mode import CookieUsers
 from bunbase.gateway.cookie_requests import SentCookies
 from bunbase.gateway.credentials import Sender, bearer_token
+from bunbase.gateway.explaining import Explaining
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.origins import check_origin, is_welcome
@@ -28,10 +29,11 @@ class Admitted(msgspec.Struct, frozen=True):
 
 
 class Clients:
-    def __init__(self, identity: Identity, limits: LoginLimits, cookies: CookieUsers) -> None:
+    def __init__(self, identity: Identity, limits: LoginLimits, cookies: CookieUsers, dev: bool = False) -> None:
         self.identity = identity
         self.limits = limits
         self.cookies = cookies
+        self.explaining = Explaining(identity, limits, dev)
 
     def known_caller(
         self, sender: Sender, key: str, authorization: str | None, sent: SentCookies, origin: str | None = None

@@ -33,7 +33,7 @@ class Resolver(Protocol):
 class SystemResolver:
     """Looks up names like other programs of this machine: in /etc/hosts and with the system's name servers.
 
-    `name`: of the threads.
+    `name`: the name of the threads.
     """
 
     def __init__(self, seconds: float, name: str = "dns") -> None:

@@ -62,8 +62,8 @@ from bunbase.tenant_auth.store.settings import StoredSettings
 from bunbase.tenant_auth.store.users import UserStore
 from bunbase.tenant_auth.ways_in import need_way_in
 
-CONTEXT: Final = "tenant_auth:"  # the beginning of the contexts of sealed secrets; their owner is the project
-SETTINGS: Final = "settings:"  # the beginning of the purposes for which secrets of the settings are sealed
+CONTEXT: Final = "tenant_auth:"  # the prefix of the contexts of sealed secrets; their owner is the project
+SETTINGS: Final = "settings:"  # the prefix of the purposes for which secrets of the settings are sealed
 LINK: Final = "POST /v1/auth/identities/link"
 PROOF: Final = "POST /v1/auth/reauthenticate"
 TOTP: Final = "POST /v1/auth/totp"
@@ -79,7 +79,7 @@ UNAVAILABLE: Final = (
 
 
 class Pool:
-    """One project's pool. `auth`: its settings. `version`: of the settings."""
+    """One project's pool. `auth`: its settings. `version`: the version of the settings."""
 
     def __init__(self, pools: Pools, project: str, stored: StoredSettings) -> None:
         self.project = project
@@ -393,7 +393,7 @@ class Pools:
 
 
 def _changed(template: Template, own: MailTexts) -> Template:
-    """Return a template with the texts of a project in place of the built-in ones."""
+    """Return a template in which the texts of a project replace the built-in texts."""
     given = {name: text for name, text in msgspec.structs.asdict(own).items() if text}
     if not template.button:
         given.pop("button", None)  # a letter without a link cannot get one

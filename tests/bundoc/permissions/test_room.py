@@ -11,7 +11,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc.collections import Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.problems import DocumentTooLarge, RuleDenied
-from tests.bundoc.permissions.test_access import ADA, SERVER, C, ruled
+from tests.bundoc.permissions.asking import ADA, SERVER, C, ruled
 
 HIDDEN = {"salary": "auth.role != 'admin'", "notes.private": "true"}
 STORED: list[dict[str, object]] = [

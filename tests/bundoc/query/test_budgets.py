@@ -15,7 +15,7 @@ from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rule
 from bunbase.contracts.bundoc.documents import Aggregation, Query
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg.errors import InvalidInput
-from tests.bundoc.permissions.test_access import ADA, SERVER
+from tests.bundoc.permissions.asking import ADA, SERVER
 from tests.bundoc.query.test_counts import INDEXES, all_of, kept, ruled, searching, sqlite
 
 __all__ = ["sqlite"]

@@ -20,7 +20,7 @@ from bunbase.bundoc.update.costs import CommitWork
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.problems import CommitTooSlow
-from tests.bundoc.permissions.test_access import SERVER
+from tests.bundoc.permissions.asking import SERVER
 
 P, C = "prj_a", "posts"
 SORTED = {"$push": {"list": {"$each": [7], "$sort": 1}}}

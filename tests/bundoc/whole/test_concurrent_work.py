@@ -11,7 +11,7 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
 from bunbase.contracts.bundoc.documents import Aggregation, Page, Query
 from bunbase.contracts.bundoc.problems import BundocBusy, CollectionNotFound
-from tests.bundoc.permissions.test_access import SERVER, C, body, put
+from tests.bundoc.permissions.asking import SERVER, C, body, put
 
 DEADLINE_SECONDS = 10.0
 

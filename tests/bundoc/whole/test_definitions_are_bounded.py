@@ -9,7 +9,7 @@ from bunbase.bundoc.sqlite_engine.altering import MAX_DEFINED_BYTES
 from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
 from bunbase.contracts.bundoc.problems import CollectionNotFound
 from bunbase.pkg.errors import InvalidInput
-from tests.bundoc.permissions.test_access import SERVER
+from tests.bundoc.permissions.asking import SERVER
 
 LARGE = {"description": "x" * 60_000}
 

@@ -14,7 +14,7 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
 from bunbase.contracts.bundoc.problems import DocumentNotFound, DocumentReferenced
-from tests.bundoc.permissions.test_access import SERVER, put
+from tests.bundoc.permissions.asking import SERVER, put
 
 PAST = "2020-01-01T00:00:00Z"
 DEADLINE_SECONDS = 10.0

@@ -20,7 +20,7 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.contracts.caller import Caller
-from tests.bundoc.permissions.test_access import ADA, SERVER, C, asked
+from tests.bundoc.permissions.asking import ADA, SERVER, C, asked
 from tests.bundoc.query.test_counts import NOW, kept, ruled, searching, sqlite
 from tests.seeds import seeds
 

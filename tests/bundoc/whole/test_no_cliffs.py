@@ -28,7 +28,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.sealed_sqlite.connection import connect
 from tests.bundoc.engines import sqlite_engine
-from tests.bundoc.permissions.test_access import ADA, SERVER
+from tests.bundoc.permissions.asking import ADA, SERVER
 from tests.fakes import FakeKms
 
 SMALLEST: Final = int(os.environ.get("BUNBASE_GROWTH_DOCUMENTS", "8"))

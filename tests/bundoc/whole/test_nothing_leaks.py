@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.problems import (
     InvalidQuery,
     RuleDenied,
 )
-from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, body, fields_of, put, refusal, user
+from tests.bundoc.permissions.asking import ADA, EVE, SERVER, C, asked, body, fields_of, put, refusal, user
 
 OPEN = Rules(list="true", get="true", create="true", update="true", delete="true")
 

@@ -15,7 +15,7 @@ from bunbase.pkg import patterns
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.rules import pattern_total
 from bunbase.pkg.rules.refusal import InvalidRule
-from tests.bundoc.permissions.test_access import SERVER
+from tests.bundoc.permissions.asking import SERVER
 
 C = "posts"
 LARGE = r"\pL{5}x"  # 6,000 instructions

@@ -35,7 +35,7 @@ from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.documents import Aggregation, Highlight
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
-from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, put
+from tests.bundoc.permissions.asking import ADA, EVE, SERVER, C, asked, put
 from tests.bundoc.whole import drawn
 from tests.bundoc.whole.drawn import CALLERS, Draw, empty_connection, rule_set
 from tests.bundoc.whole.test_rules_and_indexes import access_of, shown_by_get

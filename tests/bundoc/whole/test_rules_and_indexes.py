@@ -1,6 +1,6 @@
 """A list shows exactly the matching documents that `get` shows, for random rules, filters and indexes.
 
-A partial index was used in place of the rule, which was wrong for documents with lists.
+A partial index was used instead of the rule, which was wrong for documents with lists.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.contracts.caller import Caller
-from tests.bundoc.permissions.test_access import ADA, NOBODY, SERVER, C, asked, listed, put
+from tests.bundoc.permissions.asking import ADA, NOBODY, SERVER, C, asked, listed, put
 from tests.bundoc.whole import drawn
 from tests.bundoc.whole.drawn import CALLERS, WORDS, Draw, empty_connection, kept, rule_set, searching
 from tests.seeds import seeds

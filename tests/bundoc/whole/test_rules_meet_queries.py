@@ -20,7 +20,7 @@ from bunbase.contracts.bundoc.problems import InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.rules.inputs import Inputs
-from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, put
+from tests.bundoc.permissions.asking import ADA, EVE, SERVER, C, asked, put
 
 AUTHOR = {"type": "string", "x-ref": "users"}
 OWNER = "auth.uid == doc.owner"

@@ -73,7 +73,9 @@ def project(instance: Instance) -> Project:
 
 
 class Member:
-    """A connected client. `data`: of all messages; `offsets`: of each channel; `members`: of each channel."""
+    """A connected client. `data`: the data of all messages; `offsets`: the offsets of each channel; `members`: the
+    members of each channel.
+    """
 
     def __init__(self, client: LiveClient) -> None:
         self.client = client
@@ -283,8 +285,10 @@ def test_complaints_27_and_28_members_update_resume_and_leave(project: Project, 
 
 def test_another_user_on_the_connection_ends_its_channels(project: Project, connected: Connect) -> None:
     ada, eve = project.user("ada-c6"), project.user("eve-c6")
-    one = connected(ada["access_token"])
-    one.join(1, "open/6")
+    one, watcher = connected(ada["access_token"]), connected()
+    one.join(1, "open/6", presence={"name": "Ada"})
+    watcher.join(1, "open/6")
+    assert [member["uid"] for member in watcher.members[1].values()] == [ada["user"]["id"]]
     fresh = project.send(
         "POST", "/v1/auth/refresh", project.publishable, json={"refresh_token": ada["refresh_token"]}
     ).json()
@@ -296,6 +300,34 @@ def test_another_user_on_the_connection_ends_its_channels(project: Project, conn
     one.client.sign_in(project.publishable, eve["access_token"])
 
     assert one.client.expect("end", id=1)["problem"]["code"] == "user_changed"
+    watcher.got(lambda: watcher.members[1] == {})
+    one.join(2, "open/6", presence={"name": "Eve"})
+    watcher.got(lambda: [member["uid"] for member in watcher.members[1].values()] == [eve["user"]["id"]])
+
+
+def test_a_member_of_the_project_sees_why_a_user_is_refused(project: Project, instance: Instance) -> None:
+    eve, client = project.user("eve-c10"), LiveClient(instance.url)
+    token = project.developer["Authorization"].removeprefix("Bearer ")
+    signed_in = {"t": "auth", "key": project.publishable, "token": eve["access_token"]}
+    client.send({**signed_in, "explain": token})
+    client.expect("hello")
+
+    client.send({"t": "join", "id": 1, "channel": "rooms/10"})
+    joined = client.expect("error", id=1)["problem"]
+    client.send({"t": "watch", "id": 2, "query": {"collection": "members"}})
+    watched = client.expect("error", id=2)["problem"]
+    message = {"messages": [{"channel": "rooms/10", "data": 1}]}
+    headers = {"X-Bunbase-Explain": token}
+    path = "/v1/channels/publish"
+    published = project.send("POST", path, project.publishable, eve["access_token"], json=message, headers=headers)
+
+    for problem, rule in ((joined, "subscribe"), (published.json(), "publish")):
+        assert (problem["code"], problem["rule"], problem["pattern"]) == ("rule_denied", rule, "rooms/{room}")
+        assert {"expr": MEMBERSHIP.split(" && ")[1], "value": False, "line": 1, "column": 17} in problem["trace"]
+    assert watched["trace"][0]["expr"] == "list"
+    client.send({**signed_in, "explain": "the token of nobody"})
+    assert client.expect("error", id=None)["problem"]["code"] == "invalid_token"
+    client.close()
 
 
 def test_a_function_publishes(project: Project, connected: Connect) -> None:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.buncast import NewMessage, Publication, Published
-from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, LiveQuery, Started
+from bunbase.contracts.bundoc.live import Barrier, Behind, Diff, LiveEvent, LiveQuery, QueryResult, Results, Started
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.gateway.credentials import Sender
@@ -24,7 +24,7 @@ from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import Offered, SignedIn
 from bunbase.pkg.clock import SystemClock
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.usage.batches import Batch, Receipt
 from tests.rooms import publishable_caller, secret_caller
 
@@ -33,7 +33,10 @@ SECONDS = 10.0
 
 
 class FakeBundoc:
-    """Every query has one group; `docs` is its result. `hold` keeps back the results of watches."""
+    """Every query has one group; `docs` is its result. `hold` keeps back the results of watches.
+
+    `apart`: the number of queries of each call of `results`. `dear`: what it tells. `may_find` holds its answer back.
+    """
 
     def __init__(self) -> None:
         self.stream: asyncio.Queue[tuple[LiveEvent, ...] | None] | None = None
@@ -46,7 +49,13 @@ class FakeBundoc:
         self.committed_at = 0.0
         self.docs = b""
         self.hold = False
+        self.unreachable = 0  # so many calls of `unwatch` fail
         self.refuses: Problem | None = None
+        self.apart: list[int] = []
+        self.dear = True
+        self.problem: Problem | None = None
+        self.may_find = asyncio.Event()
+        self.may_find.set()
 
     async def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
         stream = self.stream = asyncio.Queue()
@@ -69,7 +78,27 @@ class FakeBundoc:
         await asyncio.sleep(0)
         return numbers if self.changed else ()
 
+    async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
+        self.apart.append(len(queries))
+        seq, one = self.seq, QueryResult(b'"docs":[%b]' % self.docs)
+        await self.may_find.wait()
+        if self.refuses is not None:
+            raise self.refuses
+        problem = self.problem
+        found = tuple([one if problem is None else QueryResult(problem=problem.body()) for _ in queries])
+        return Results("e1", seq, self.dear, found)
+
+    def fall_behind(self, *numbers: int, dear: bool = True) -> None:
+        """Let watches be behind; all of them by default."""
+        fallen = numbers or tuple(self.watched)
+        for number in fallen:
+            del self.watched[number]
+        self.send(Behind(fallen, dear), Barrier(PROJECT, "e1", self.seq))
+
     async def unwatch(self, edge: str, numbers: tuple[int, ...]) -> None:
+        if self.unreachable:
+            self.unreachable -= 1
+            raise Unreachable("Bundoc is down.")
         for number in numbers:
             self.watched.pop(number, None)
 
@@ -240,7 +269,7 @@ class Hall:
 async def hall(**settings: Any) -> AsyncIterator[Hall]:
     opened = Hall(LiveSettings(**settings))
     async with opened.server.running():
-        await until(opened.server.queries.open.is_set)
+        await until(opened.server.queries.watches.open.is_set)
         yield opened
 
 

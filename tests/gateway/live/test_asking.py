@@ -14,7 +14,7 @@ def user(uid: str, project: str = "prj_a") -> Caller:
 
 
 async def test_slow_calls_of_some_users_keep_out_neither_other_users_nor_other_projects() -> None:
-    asking, ends = Asking(), asyncio.Event()
+    asking, ends = Asking(1000), asyncio.Event()
 
     async def slow(caller: Caller) -> None:
         async with asking.turn(caller):
@@ -33,3 +33,33 @@ async def test_slow_calls_of_some_users_keep_out_neither_other_users_nor_other_p
     ends.set()
     await asyncio.gather(*tasks)
     assert not asking.by_project
+
+
+async def test_all_projects_together_have_a_bound_and_take_turns() -> None:
+    most, asking, running, peak, ends = 8, Asking(8), 0, 0, asyncio.Event()
+    began: list[str] = []
+
+    async def slow(caller: Caller) -> None:
+        nonlocal running, peak
+        async with asking.turn(caller):
+            began.append(caller.project)
+            running += 1
+            peak = max(peak, running)
+            await ends.wait()
+            running -= 1
+
+    tasks = [asyncio.create_task(slow(user(f"u{n}", "prj_greedy"))) for n in range(40)]
+    await asyncio.sleep(0)
+    assert began == ["prj_greedy"] * (most // 2)  # one project alone has half of the places
+    tasks += [asyncio.create_task(slow(user("u", f"prj_{n % 20}"))) for n in range(60)]
+    await asyncio.sleep(0)
+    assert "prj_0" in began
+    assert running <= most
+
+    ends.set()
+    await asyncio.gather(*tasks)
+    assert peak <= most
+    first_of_others = [began.index(f"prj_{n}") for n in range(20)]
+    assert max(first_of_others) < 60  # nobody waits for all calls of another project
+    assert not asking.by_project
+    assert asking.all.idle

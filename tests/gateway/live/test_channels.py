@@ -17,8 +17,11 @@ from bunbase.buncast.module import MODULE
 from bunbase.contracts.buncast import Buncast, ChannelRules, Channels, ChannelSpec, History, Joined, NewMessage
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, EndUser
+from bunbase.gateway.live import channels as live_channels
 from bunbase.gateway.live.channels import LiveChannels
 from bunbase.gateway.live.joins import ChannelJoin, JoinMessage, PublishMessage
+from bunbase.gateway.live.problems import UserChanged
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.writer import Writer
 from bunbase.pkg.clock import SystemClock
@@ -38,6 +41,7 @@ class Home:
         self.where = site(tmp_path, database_url)
         self.stack = AsyncExitStack()
         self.service: Any = None
+        self.failing: dict[str, bool] = {}  # calls that fail once
 
     async def start(self) -> None:
         rooms = Rooms({Bundoc: None})
@@ -50,7 +54,7 @@ class Home:
         await self.stack.aclose()
 
     def __getattr__(self, name: str) -> Any:
-        if self.service is None:
+        if self.service is None or self.failing.pop(name, False):
             raise Unreachable("The home is down.")
         return getattr(self.service, name)
 
@@ -101,6 +105,7 @@ class FakeHall:
     def __init__(self, home: Home) -> None:
         self.sessions: dict[Any, None] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self.settings = LiveSettings()
         self.writer = Writer()
         self.usage = ConnectionUsage(home.add_live_usage, SystemClock())
         self.channels = LiveChannels(self, home)
@@ -186,6 +191,22 @@ async def test_complaint_28_members_of_an_edge_that_is_gone_leave_and_those_of_a
     assert time.monotonic() - began > 3  # its lease had to end
     left = [name for one in watcher.of("members") for name in one.get("leave", ())]
     assert left == [bob.of("joined")[0]["m"]]
+
+
+async def test_a_member_leaves_although_the_first_call_that_tells_it_is_lost(
+    home: Home, hall: FakeHall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_channels, "AGAIN_SECONDS", 0.01)
+    ada, eve = FakeSession(hall, "a", user("ada")), FakeSession(hall, "e", user("eve"))
+    await ada.join("room", presence=msgspec.Raw(b"1"))
+    await eve.join("room")
+    assert eve.of("joined")[0]["n"] == 1
+
+    home.failing["leave"] = True
+    hall.channels.end_all(ada, UserChanged())  # type: ignore[arg-type]  # a fake session
+
+    await until(lambda: eve.of("members") != [] and eve.of("members")[-1]["n"] == 0)
+    assert not home.failing
 
 
 async def test_a_blocked_session_gets_what_it_missed_or_is_told_what_is_lost(home: Home, hall: FakeHall) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -103,9 +104,8 @@ async def test_a_client_that_never_reads_is_closed(transport: str) -> None:
 
 async def test_nothing_is_told_between_the_expiry_and_the_new_token(transport: str) -> None:
     async with hall() as place:
-        place.signing.expires_in = 0.3
         client = await opened(place, transport)
-        await asyncio.sleep(0.35)
+        client.outlet.session.expires_at = time.time()
         place.bundoc.write("after the expiry")
         await place.settled()
         assert b"after the expiry" not in client.waiting

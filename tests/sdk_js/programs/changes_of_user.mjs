@@ -299,6 +299,30 @@ export async function add(claim, { load }) {
     live.close();
   });
 
+  claim("a presence is of the user who has set it, and is not sent in the name of the next one", async () => {
+    const { server, client, live } = made();
+    await client.auth.signUp(EVE);
+    const seen = [];
+    const other = made({}, { server });
+    other.live.channel("rooms/7").join({ members: (members) => seen.push(members.map(({ uid, data }) => `${uid} ${data.name}`).join()) });
+    await until(() => seen.length, "the one who looks on");
+    const room = live.channel("rooms/7");
+    room.join({}, { presence: { name: "Eve" } });
+    await until(() => seen.at(-1) === "usr_1 Eve", "the first user");
+    const joins = () => server.heard.filter(({ message }) => message.t === "join").length;
+    await client.auth.signOut();
+    await until(() => joins() === 3, "the join of nobody");
+    await client.auth.signUp(FRED);
+    await until(() => joins() === 4, "the join of the next user");
+    await room.setPresence({ name: "Fred" });
+    await until(() => seen.at(-1)?.includes("usr_2 Fred"), "the next user");
+    await client.auth.signIn(EVE);
+    await until(() => joins() === 5 && seen.at(-1)?.includes("usr_1"), "the first user again");
+    equal(seen.filter((line) => /null|usr_2 Eve|usr_1 Fred/.test(line)), []);
+    equal(server.heard.filter(({ message }) => message.t === "join").map(({ message }) => message.presence?.name ?? ""), ["", "Eve", "", "", ""]);
+    live.close(), other.live.close();
+  });
+
   claim("a stored session of another version or another program is none", async () => {
     const user = { id: "usr_1", email: "eve@example.com" };
     const good = { user, access: "usr_1", refresh: "usr_1", at: Date.now(), ttl: 900_000 };
@@ -358,8 +382,9 @@ function memoryCache() {
   };
 }
 
+/** Returns the number of kept writes that the server has not confirmed. */
 function writesIn({ texts }) {
-  return [...texts.keys()].filter((key) => key.startsWith("write:")).length;
+  return [...texts].filter(([key, text]) => key.startsWith("write:") && !JSON.parse(text).mark).length;
 }
 
 function settled(ms = 40) {

@@ -507,6 +507,68 @@ export async function add(claim, { load }) {
     live.close(), other.live.close();
   });
 
+  claim("above 500 members only their number is known, and below it the whole list again", async () => {
+    const { server, live } = made();
+    const seen = [];
+    live.channel("rooms/7").join({ members: (members, n) => seen.push(`${n}:${members.map(({ data }) => data)}`) });
+    const member = (name) => ({ m: name, uid: null, data: name });
+    await until(() => seen.length === 1, "the join");
+    server.say({ t: "members", c: "c1", enter: [member("a"), member("b")], n: 2 });
+    server.say({ t: "members", c: "c1", n: 501 });
+    server.say({ t: "members", c: "c1", n: 502 });
+    server.say({ t: "members", c: "c1", members: [member("b"), member("c")], n: 2 });
+    server.say({ t: "members", c: "c1", update: [member("b")], n: 2 });
+    server.say({ t: "members", c: "c1", leave: ["b"], n: 1 });
+    await until(() => seen.at(-1) === "1:c", "the end");
+    equal(seen, ["0:", "2:a,b", "501:", "502:", "2:b,c", "1:c"]);
+    live.close();
+  });
+
+  claim("after close, everything fails at once, and nothing is sent", async () => {
+    const { server, live, see } = made();
+    const [posts, room] = [live.collection("posts"), live.channel("rooms/7")];
+    const { seen } = see("posts", {});
+    room.join({}, { presence: 1 });
+    await until(() => seen.length, "the result");
+    live.close();
+    await settled();
+    const [heard, seq] = [server.heard.length, server.seq];
+    const calls = [
+      () => posts.create({ n: 1 }),
+      () => posts.put("a", { n: 1 }),
+      () => posts.patch("a", { n: 1 }),
+      () => posts.delete("a"),
+      () => posts.watch({}, () => {}),
+      () => posts.watchOne("a", () => {}),
+      () => room.join({}),
+      () => room.publish(1),
+      () => room.setPresence(2),
+      () => live.channel("rooms/8").join({}),
+    ];
+    for (const call of calls) equal((await refusal((async () => call())(), "aborted")).message.includes("closed"), true);
+    live.close();
+    await settled();
+    equal([server.heard.length, server.seq, server.http.documents("posts").length], [heard, seq, 0]);
+  });
+
+  claim("the header that explains is sent with the sign-in of each connection", async () => {
+    for (const transports of [["socket"], ["sse"], ["poll"]]) {
+      const server = new LiveServer(createTestServer());
+      const asked = [];
+      const fetch = (url, init) => (asked.push(new Headers(init.headers).get("x-bunbase-explain")), server.fetch(url, init));
+      const client = createClient(URL_OF_SERVER, "pk_test", { storage: null, fetch, headers: { "x-bunbase-EXPLAIN": "true" } });
+      const live = createLive(client, { WebSocket: server.WebSocket, transports });
+      let seen = 0;
+      live.collection("posts").watch({}, () => seen++);
+      await until(() => seen, "the result");
+      const [{ message }] = server.heard;
+      equal(transports[0] === "socket" ? message.explain : asked[0], "true");
+      await live.collection("posts").put("a", { n: 1 }); // a local write is a request
+      equal([...new Set(asked)], ["true"]);
+      live.close();
+    }
+  });
+
   claim("a presence that is set while the join is on its way is seen by others", async () => {
     const { server, live, see } = made();
     const seen = [];
@@ -570,6 +632,10 @@ export async function add(claim, { load }) {
       ["on", () => posts.watchOne("a")],
       ["sgnal", () => posts.watchOne("a", () => {}, { sgnal: 1 })],
       ["listener", () => live.onState()],
+      ["chache", () => createLive({ data: live }, { chache: 1 })],
+      ["ifRev", () => posts.create({ n: 1 }, { ifRev: 1 })],
+      ["headers", () => posts.create({ n: 1 }, { headers: {} })],
+      ["headers", () => posts.put("a", { n: 1 }, { headers: {} })],
     ];
     for (const [path, call] of calls) equal((await refusal((async () => call())(), "invalid_value")).errors[0].path, path);
     room.join({ message: undefined });

@@ -117,7 +117,7 @@ export class LiveServer {
   }
 
   #barrier(session) {
-    if (session.watches.size || session.syncs.length) session.put({ t: "at", at: this.at });
+    if (session.watches.size) session.put({ t: "at", at: this.at });
     for (const id of session.syncs.splice(0)) session.put({ t: "ok", id });
   }
 
@@ -156,11 +156,13 @@ export class LiveServer {
     if (t === "watch") return this.#watch(session, message);
     if (t === "unwatch") {
       session.watches.delete(id);
-      return session.put({ t: "ok", id });
+      session.put({ t: "ok", id });
+      if (!session.watches.size) this.#barrier(session);
+      return;
     }
     if (t === "sync") {
       if (this.faults.noTail) return session.syncs.push(id);
-      session.put({ t: "at", at: this.at });
+      if (session.watches.size) session.put({ t: "at", at: this.at });
       return session.put({ t: "ok", id });
     }
     if (t === "join" || t === "leave" || t === "publish" || t === "presence") return this.#channel(session, message);
@@ -237,7 +239,8 @@ export class LiveServer {
       if (presence !== undefined) {
         const known = room.members.get(session.conn);
         room.members.set(session.conn, { m: session.conn, uid: session.uid, data: presence });
-        if (!known) all({ t: "members", enter: [room.members.get(session.conn)], n: room.members.size }, session);
+        // as the server does, also to the member itself, whose list has it already
+        if (!known) setTimeout(() => all({ t: "members", enter: [room.members.get(session.conn)], n: room.members.size }), 0);
       }
       return session.put({ t: "joined", id, c: room.c, epoch: room.epoch, offset: room.offset, messages, lost, members: [...room.members.values()], n: room.members.size });
     }

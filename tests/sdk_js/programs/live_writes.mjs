@@ -283,10 +283,77 @@ export async function add(claim, { load }) {
     server.faults.down = false;
     await until(() => view.last() === "b2,c3,a5", "the writes have arrived");
     equal(server.http.documents("posts").map(({ _id, n }) => `${_id}${n}`).sort(), ["a5", "b2", "c3"]);
-    equal([...cache.texts.keys()].filter((key) => key.startsWith("write:")), []);
+    await until(() => ![...cache.texts.keys()].some((key) => key.startsWith("write:")), "the end of the kept writes");
     const again = await until(() => server.heard.find(({ message }) => message.t === "watch" && message.have), "the watch of the second visit");
     equal(again.message.have, ["a", "b"]);
     second.live.close();
+  });
+
+  claim("a confirmed write is kept until a result contains it, so the next visit shows no older state", async () => {
+    const cache = memoryCache();
+    const kept = (kind) => [...cache.texts].filter(([key]) => key.startsWith(`${kind}:`)).map(([, text]) => JSON.parse(text));
+    const first = await held(inOrder, [["a", 1], ["b", 2]], { cache });
+    await until(() => kept("result").length, "the kept result");
+    first.server.faults.noTail = true; // no result has the writes before the page ends
+    await Promise.all([first.posts.patch("a", { $inc: { n: 4 } }), first.posts.delete("b"), first.posts.create({ _id: "c", n: 3 })]);
+    await until(() => kept("write").filter(({ mark }) => mark).length === 3, "the marks of the kept writes");
+    equal(first.live.waiting, 0);
+    first.live.close();
+
+    const { server } = first;
+    Object.assign(server.faults, { down: true, noTail: false });
+    const second = made({ cache }, { server });
+    const view = second.see(inOrder);
+    await until(() => view.last() === "c3,a5", "the result without a network");
+    equal(second.live.waiting, 0);
+    const seq = server.seq;
+    server.faults.down = false;
+    await server.tell();
+    await until(() => second.live.state === "live", "the connection");
+    await until(() => !kept("write").length, "the end of the kept writes");
+    equal([server.seq, new Set(view.seen)], [seq, new Set(["a1,b2", "c3,a5"].filter((line) => view.seen.includes(line)))]);
+    equal(kept("result").at(-1).docs.map(({ _id, n }) => `${_id}${n}`), ["c3", "a5"]);
+    second.live.close();
+
+    server.faults.down = true;
+    const third = made({ cache }, { server });
+    const last = third.see(inOrder);
+    await until(() => last.seen.length, "the kept result");
+    equal(last.seen[0], "c3,a5");
+    third.live.close();
+  });
+
+  claim("a confirmed write that a kept result contains already is not counted twice at the next visit", async () => {
+    const cache = memoryCache();
+    const first = await held(inOrder, [["a", 1]], { cache });
+    const other = first.see({ where: { n: { $gte: 5 } } });
+    await until(() => other.seen.length && [...cache.texts.keys()].length === 2, "the kept results");
+    const write = await first.posts.patch("a", { $inc: { n: 4 } });
+    equal(write.n, 5);
+    await until(() => ![...cache.texts.keys()].some((key) => key.startsWith("write:")), "the end of the kept write");
+    // as if the page had ended between the save of the first result and that of the second one
+    const left = { key: "k", op: "patch", collection: "posts", id: "a", data: { $inc: { n: 4 } }, conditions: {}, at: new Date().toISOString(), sent: true, mark: first.server.at };
+    first.live.close();
+    const place = [...cache.texts.keys()][0].split(":").slice(2, -1).join(":").split(":{")[0];
+    cache.texts.set(`write:1:${place}:k`, JSON.stringify(left));
+    first.server.faults.down = true;
+    const second = made({ cache }, { server: first.server });
+    const view = second.see(inOrder);
+    await until(() => view.seen.length, "the kept result");
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    equal([...new Set(view.seen)], ["a5"]);
+    second.live.close();
+  });
+
+  claim("without a watch of its collection, a confirmed write waits in the cache, and opens no connection", async () => {
+    const cache = memoryCache();
+    const { server, live, posts, see } = made({ cache });
+    await posts.put("a", { n: 1 });
+    await until(() => [...cache.texts.values()].some((text) => JSON.parse(text).mark), "the mark");
+    equal([live.waiting, server.heard.length], [0, 0]);
+    const view = see(inOrder);
+    await until(() => view.last() === "a1" && ![...cache.texts.keys()].some((key) => key.startsWith("write:")), "the result, and the end of the kept write");
+    live.close();
   });
 
   claim("a cache that fails changes nothing, and a user sees nothing that another one has left", async () => {

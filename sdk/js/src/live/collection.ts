@@ -88,9 +88,9 @@ export class LiveCollection<C extends CollectionTypes> {
    * const post = await live.collection("posts").create({ title: "Hello" });
    * ```
    */
-  create(document: Insert<C>): Promise<Doc<C>> {
+  create(document: Insert<C>, options: Record<string, never> = {}): Promise<Doc<C>> {
     const { _id: id = newId(), ...data } = document as { _id?: string };
-    return this.#add<Doc<C>>("create", id, data, {});
+    return this.#add<Doc<C>>("create", id, data, {}, options);
   }
 
   /**
@@ -142,10 +142,10 @@ export class LiveCollection<C extends CollectionTypes> {
     return { query: { collection: this.name, where, sort, limit, select, count } as { collection: string } };
   }
 
-  #add<T>(op: LocalWrite["op"], id: string, data: unknown, { ifRev, ifAbsent, ...others }: LocalWriteOptions): Promise<T> {
+  #add<T>(op: LocalWrite["op"], id: string, data: unknown, { ifRev, ifAbsent, ...others }: LocalWriteOptions, ignored: object = others): Promise<T> {
     const write = { op, collection: this.name, id, data, conditions: { ifRev, ifAbsent } };
     const add = async () => {
-      noOthers(others);
+      noOthers(ignored);
       path(this.name, id);
       return this.#outbox.add(write);
     };

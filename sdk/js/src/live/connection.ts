@@ -136,6 +136,8 @@ export class Connection {
    * attempts fail although requests are answered, the time between them doubles.
    */
   hasten(): void {
+    // the tab that has the connection connects again
+    if (this.transport === "tab" && !this.#greeted) this.#tabs?.hasten();
     if (this.#dueAt === undefined) return;
     const at = this.#triedAt + Math.min(FIRST_PAUSE_MS * 2 ** this.#hastened++, LONGEST_PAUSE_MS);
     const pause = Math.min(Math.min(this.#dueAt, at) - Date.now(), LONGEST_PAUSE_MS); // the clock may be set back
@@ -174,7 +176,7 @@ export class Connection {
     const asked = place();
     try {
       const { Tabs } = await import("./tabs.js");
-      if (this.#running && asked === place()) this.#tabs ??= new Tabs(asked, () => this.restart());
+      if (this.#running && asked === place()) this.#tabs ??= new Tabs(asked, () => this.restart(), () => this.hasten());
       await this.#tabs?.ready;
     } catch {
       this.#alone(); // the module cannot be loaded, or this page may not use locks

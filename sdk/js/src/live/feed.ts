@@ -61,7 +61,7 @@ export class Feed implements Host {
     shares: boolean,
   ) {
     this.connection = new Connection(this, target, transports, shares);
-    this.#userId = this.userId;
+    this.#userId = this.machine.user = this.userId;
     transport.answered.add(this.#answered);
     this.#stopFollowing = this.credentials?.follow((why) => this.#follow(why));
   }
@@ -150,8 +150,8 @@ export class Feed implements Host {
   }
 
   async setPresence(join: Join, data: unknown): Promise<void> {
-    join.presence = readJson(checkedSize("presence", writeJson(data)));
-    // the machine sends it after a join that is on its way, and a later join carries it
+    this.checkOpen();
+    this.machine.present(join, readJson(checkedSize("presence", writeJson(data))));
     if (!join.fresh) return;
     join.sent = join.presence;
     await this.#request({ t: "presence", channel: join.channel, data: join.presence }, REQUEST_MS);
@@ -173,8 +173,9 @@ export class Feed implements Host {
   }
 
   begin(token: string | null): Sent & { t: "auth" } {
-    const { key, signIn = { key } } = this.transport;
-    return this.machine.begin(signIn, token) as Sent & { t: "auth" };
+    const { key, signIn = { key }, options } = this.transport;
+    const explain = new Headers(options.headers).get("X-Bunbase-Explain");
+    return this.machine.begin({ ...signIn, ...(explain && { explain }) }, token) as Sent & { t: "auth" };
   }
 
   probe(): Sent {
@@ -194,8 +195,17 @@ export class Feed implements Host {
     if (Problem.is(error) && error.code !== "network" && error.code !== "timeout") this.transport.report(error);
   }
 
-  #begin(effects: Effect[]): void {
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Throws a Problem `aborted` after `close`. */
+  checkOpen(): void {
     if (this.#closed) throw new Problem({ code: "aborted", detail: "This client was closed. Make another one." });
+  }
+
+  #begin(effects: Effect[]): void {
+    this.checkOpen();
     clearTimeout(this.#lingering);
     this.#running = true;
     this.connection.start();
@@ -206,11 +216,12 @@ export class Feed implements Host {
   #follow(why: Why): void {
     const changed = why !== "initial" && this.userId !== this.#userId;
     this.#userId = this.userId;
+    if (!changed) this.machine.known(this.userId);
     for (const hear of this.#followers) hear(why, changed);
     if (!changed) return void this.connection.renew(false);
     this.#reject("The user has signed out or changed.");
     // a new connection, so that no message of the user before can arrive among those of the new one
-    const shown = this.machine.reset();
+    const shown = this.machine.reset(this.userId);
     this.connection.restart();
     this.#perform(shown);
   }

@@ -7,7 +7,7 @@ import { invalidValue } from "../problem.js";
 import type { LiveCache } from "./cache.js";
 import { Channel } from "./channel.js";
 import { LiveCollection } from "./collection.js";
-import { Feed, guarded, type LiveState, needFunction } from "./feed.js";
+import { Feed, guarded, type LiveState, needFunction, noOthers } from "./feed.js";
 import type { TransportName } from "./links.js";
 import { Outbox, type RefusedListener } from "./outbox.js";
 import { Rooms } from "./rooms.js";
@@ -33,7 +33,8 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   readonly #rooms: Rooms;
 
   /** @internal */
-  constructor({ data }: { readonly data: Data<D> }, { cache, onRefused, tabs = true, transports = ["socket", "sse", "poll"], ...options }: LiveOptions) {
+  constructor({ data }: { readonly data: Data<D> }, { cache, onRefused, tabs = true, transports = ["socket", "sse", "poll"], WebSocket = globalThis.WebSocket, ...others }: LiveOptions) {
+    noOthers(others);
     const collection = (name: string) => data.collection(name as keyof D & string) as unknown as Collection<CollectionTypes>;
     const { transport } = collection("-").requests;
     const { fetch, headers } = transport.options;
@@ -41,15 +42,16 @@ export class Live<D extends Schema<D> = AnyDatabase> {
       origin: transport.origin,
       headers: { ...headers, "X-Bunbase-Key": transport.key },
       fetch: ((...given) => (fetch ?? globalThis.fetch)(...given)) as typeof globalThis.fetch,
-      WebSocket: options.WebSocket ?? (globalThis.WebSocket as typeof WebSocket | undefined),
+      WebSocket: WebSocket as typeof WebSocket | undefined,
     };
     // a client with its own ways to the server may reach another one than other tabs do
-    const shares = tabs && !fetch && !options.WebSocket && "document" in globalThis && Boolean(navigator.locks && globalThis.BroadcastChannel);
+    const shares = tabs && !fetch && WebSocket === globalThis.WebSocket && "document" in globalThis && Boolean(navigator.locks && globalThis.BroadcastChannel);
     const usable = transports.filter((name) => name !== "socket" || target.WebSocket);
     if (!usable.length) throw invalidValue("transports", "This runtime has no WebSocket. Pass one, or allow other transports.");
     this.#feed = new Feed(transport, target, usable, shares);
     this.#views = new Views(this.#feed, () => this.#outbox, cache);
-    this.#outbox = new Outbox(this.#feed, collection, cache, onRefused, (name) => this.#views.refresh(name));
+    const [changed, kept] = [(name: string) => this.#views.refresh(name), (name: string) => this.#views.kept(name)];
+    this.#outbox = new Outbox(this.#feed, collection, cache, onRefused, changed, kept);
     this.#rooms = new Rooms(this.#feed);
   }
 
@@ -107,11 +109,12 @@ export class Live<D extends Schema<D> = AnyDatabase> {
    * ```
    */
   get waiting(): number {
-    return this.#outbox.writes.filter(({ mark }) => mark === undefined).length;
+    return this.#outbox.waiting;
   }
 
   /**
    * Ends the connection, all watches and all channels. Writes that wait are kept for the next visit if there is a cache.
+   * After this, every watch, write, message and presence fails with `aborted`.
    *
    * ```ts
    * live.close();

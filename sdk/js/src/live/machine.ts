@@ -7,6 +7,7 @@
  * under another id, so that answers which are still on their way to the old one are dropped.
  */
 
+import { writeJson } from "../json.js";
 import type { ProblemBody } from "../problem.js";
 import type { ChannelMessage, LiveDocument, Member, Received, Sent, Since, Watched } from "./protocol.js";
 import { applied, digest } from "./result.js";
@@ -34,6 +35,8 @@ export interface Join {
   id: number;
   since: Since | undefined;
   presence: unknown;
+  /** The user who has set `presence`. It is not sent for another one. */
+  owner: string | undefined;
   /** The presence that the server has, or will have when the messages on their way have arrived. */
   sent: unknown;
   c: string | undefined;
@@ -70,6 +73,8 @@ export type Effect =
 export class Machine {
   /** The last barrier. */
   at: string | undefined;
+  /** The user of the connection, or of the next one. */
+  user: string | undefined;
   readonly watches = new Set<Watch>();
   readonly joins = new Set<Join>();
   #requests = new Map<number, Request>();
@@ -83,7 +88,7 @@ export class Machine {
   }
 
   /** Returns the first message of a connection. It continues the connection before, if there was one. */
-  begin(signIn: { key?: string; project?: string }, token: string | null): Sent {
+  begin(signIn: { key?: string; project?: string; explain?: string }, token: string | null): Sent {
     return { t: "auth", ...signIn, ...(token && { token }), ...(this.#conn && { resume: this.#conn }) };
   }
 
@@ -110,9 +115,14 @@ export class Machine {
 
   join(channel: string, since?: Since, presence?: unknown): [Join, Effect[]] {
     const empty = { c: undefined, epoch: undefined, offset: 0, own: new Set<number>(), early: [], n: 0, fresh: false, problem: undefined };
-    const join: Join = { channel, id: 0, since, presence, sent: undefined, members: new Map(), ...empty };
+    const join: Join = { channel, id: 0, since, presence, owner: this.user, sent: undefined, members: new Map(), ...empty };
     this.joins.add(join);
     return [join, this.#joined(join)];
+  }
+
+  /** Sets the presence, for the present user. A join that is on its way, or a later one, carries it. */
+  present(join: Join, presence: unknown): void {
+    Object.assign(join, { presence, owner: this.user });
   }
 
   leave(join: Join): Effect[] {
@@ -148,9 +158,16 @@ export class Machine {
     for (const what of [...this.watches, ...this.joins]) what.fresh = false;
   }
 
+  /** The storage has told the user, to whom all belongs that was set before. */
+  known(user: string | undefined): void {
+    for (const join of this.joins) if (join.owner === this.user) join.owner = user;
+    this.user = user;
+  }
+
   /** Another user begins: nothing of the user before stays. The connection must be closed. */
-  reset(): Effect[] {
+  reset(user: string | undefined): Effect[] {
     this.closed();
+    this.user = user;
     this.at = this.#conn = undefined;
     this.#requests.clear();
     for (const watch of this.watches) {
@@ -221,8 +238,8 @@ export class Machine {
     if (!this.#open) return [];
     join.id = ++this.#lastId;
     const since = join.epoch === undefined ? join.since : { epoch: join.epoch, offset: join.offset };
-    const { channel, presence } = join;
-    join.sent = presence;
+    const { channel } = join;
+    const presence = (join.sent = this.#presenceOf(join));
     const asked = send({ t: "join", id: join.id, channel, ...(since && { since }), ...(presence !== undefined && { presence }) });
     return old ? [send({ t: "leave", id: old }), asked] : [asked];
   }
@@ -296,9 +313,13 @@ export class Machine {
     join.members = new Map((message.members ?? []).map((member) => [member.m, member]));
     join.n = message.n ?? join.members.size;
     // it was set while the join was on its way
-    const newer = join.presence === join.sent ? [] : this.#present(join);
+    const newer = this.#presenceOf(join) === join.sent ? [] : this.#present(join);
     const lost = message.lost ?? false;
     return [...newer, ...(messages.length || lost ? [{ do: "messages", join, messages, lost } as const] : []), { do: "members", join }];
+  }
+
+  #presenceOf({ owner, presence }: Join): unknown {
+    return owner === this.user ? presence : undefined;
   }
 
   #present(join: Join): Effect[] {
@@ -337,12 +358,16 @@ export class Machine {
     return [...joins.flatMap((join) => this.#inOrder(join)), reply];
   }
 
-  #members({ c, enter = [], update = [], leave = [], n }: Extract<Received, { t: "members" }>): Effect[] {
-    return this.#ofChannel(c).map((join): Effect => {
-      for (const member of [...enter, ...update]) join.members.set(member.m, member);
-      for (const m of leave) join.members.delete(m);
+  #members({ c, members, enter, update, leave, n }: Extract<Received, { t: "members" }>): Effect[] {
+    return this.#ofChannel(c).flatMap((join): Effect[] => {
+      const before = writeJson([[...join.members.values()], join.n]);
+      // without a change of the list, there are too many for a list; `members` is the whole one after that
+      if (members || !(enter ?? update ?? leave)) join.members = new Map();
+      for (const member of [...(members ?? []), ...(enter ?? []), ...(update ?? [])]) join.members.set(member.m, member);
+      for (const m of leave ?? []) join.members.delete(m);
       join.n = n ?? join.members.size;
-      return { do: "members", join };
+      // the list of `joined` may have a change already that is told once more
+      return before === writeJson([[...join.members.values()], join.n]) ? [] : [{ do: "members", join }];
     });
   }
 

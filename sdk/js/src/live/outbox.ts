@@ -1,6 +1,7 @@
 /**
  * The queue of writes. One after the other is sent, each with its idempotency key, so that it may be sent again after a
- * lost answer or a restart of the app. A write leaves when it was refused, or when all results contain it.
+ * lost answer or a restart of the app. A write leaves when it was refused, or when all results contain it; with a cache,
+ * when at least one does, and was kept. Until then the next visit shows the write with the results that it finds there.
  *
  * Each write is of one user. When this user signs out, or another one signs in, it ends: its promise is rejected with
  * `aborted`, and it is never sent later. When the session expires, it waits for the same user; so do the writes of an
@@ -52,6 +53,7 @@ export class Outbox {
   /** True since the storage has told the user. */
   #known: boolean;
   readonly #flying = new Set<LocalWrite>();
+  readonly #storing = new Map<string, Promise<unknown>>();
 
   constructor(
     readonly feed: Feed,
@@ -60,6 +62,8 @@ export class Outbox {
     readonly onRefused: RefusedListener | undefined,
     /** Called when the results of a collection must be computed again. */
     readonly changed: (collection: string) => void,
+    /** Keeps the results of a collection in the cache now. */
+    readonly kept: (collection: string) => Promise<unknown>,
   ) {
     feed.onBarrier(() => this.#settle());
     feed.onState((state) => state === "offline" || this.#pause?.end());
@@ -68,14 +72,20 @@ export class Outbox {
     this.#loaded = this.#load();
   }
 
+  /** The number of writes that the server has not accepted yet. */
+  get waiting(): number {
+    return this.writes.filter(({ mark }) => mark === undefined).length;
+  }
+
   /** Queues a write, and shows its effect. Resolves with the stored document, or rejects if the server refuses it. */
   async add(made: Pick<LocalWrite, "op" | "collection" | "id" | "conditions"> & { data?: unknown }): Promise<unknown> {
+    this.feed.checkOpen();
     const text = made.data === undefined ? undefined : writeJson(made.data);
     const data = text === undefined ? undefined : (readJson(text) as Record<string, unknown>);
     const of = this.#known ? { userId: this.feed.userId } : {};
     const write: LocalWrite = { ...made, data, key: randomText(), at: new Date().toISOString(), sent: false, ...of };
     const bytes = [...this.#sizes.values()].reduce((sum, size) => sum + size, text?.length ?? 0);
-    if (this.writes.length >= MOST_WRITES || bytes > MOST_BYTES) throw queueFull(MOST_WRITES);
+    if (this.waiting >= MOST_WRITES || bytes > MOST_BYTES) throw queueFull(MOST_WRITES);
     this.#sizes.set(write.key, text?.length ?? 0);
     this.writes.push(write);
     const answer = new Promise<unknown>((resolve, reject) => this.#waiters.set(write.key, { resolve, reject }));
@@ -122,11 +132,18 @@ export class Outbox {
     waiter.reject(new Problem({ code: "aborted", detail: write.sent ? `${ENDED} ${UNKNOWN}` : ENDED }));
   }
 
-  #forget({ key, userId }: LocalWrite): void {
+  #forget(write: LocalWrite): void {
+    this.#sizes.delete(write.key);
+    this.#waiters.delete(write.key);
+    void this.#drop(write);
+  }
+
+  /** Deletes a write from the cache. */
+  async #drop({ key, userId }: LocalWrite): Promise<void> {
     const { cache, feed } = this;
-    this.#sizes.delete(key);
-    this.#waiters.delete(key);
-    if (cache) void reported(feed.transport, () => cache.delete(keyOf("write", feed.placeOf(userId)) + key));
+    await this.#storing.get(key);
+    this.#storing.delete(key);
+    if (cache) await reported(feed.transport, () => cache.delete(keyOf("write", feed.placeOf(userId)) + key));
   }
 
   /** Takes the writes of the present user that an earlier visit has left, and sends what waits. */
@@ -139,12 +156,16 @@ export class Outbox {
       for (const write of this.writes) void this.#store(Object.assign(write, { userId }));
     }
     const texts: unknown = cache && (await reported(feed.transport, () => cache.list(keyOf("write", feed.place))));
-    if (userId !== feed.userId) return;
+    if (userId !== feed.userId || feed.closed) return;
     const known = new Set(this.writes.map(({ key }) => key));
     const found = (Array.isArray(texts) ? texts : []).map(valueOf).filter(isWrite);
-    const mine = found.filter((write) => write.userId === userId && !known.has(write.key));
+    const own = found.filter((write) => write.userId === userId && !known.has(write.key));
+    // a result that contains it was never asked for
+    const isOld = ({ mark, at }: LocalWrite) => mark !== undefined && Date.now() - Date.parse(at) > REPEATABLE_MS;
+    for (const write of own.filter(isOld)) void this.#drop(write);
+    const mine = own.filter((write) => !isOld(write));
     mine.sort((one, other) => (one.at < other.at ? -1 : 1));
-    for (const write of mine) this.#sizes.set(write.key, writeJson(write.data ?? null).length);
+    for (const { key, data, mark } of mine) if (mark === undefined) this.#sizes.set(key, writeJson(data ?? null).length);
     this.writes = [...mine, ...this.writes];
     for (const name of new Set(mine.map(({ collection }) => collection))) this.changed(name);
     void this.#work();
@@ -152,8 +173,11 @@ export class Outbox {
 
   async #store(write: LocalWrite): Promise<void> {
     const { cache, feed } = this;
+    if (!cache) return;
     const [key, text] = [keyOf("write", feed.placeOf(write.userId)) + write.key, writeJson(write)];
-    if (cache) await reported(feed.transport, () => cache.set(key, text));
+    const storing = Promise.resolve(this.#storing.get(write.key)).then(() => reported(feed.transport, () => cache.set(key, text)));
+    this.#storing.set(write.key, storing); // a later call for the same write follows it
+    await storing;
   }
 
   /** Sends one write after the other. */
@@ -209,32 +233,49 @@ export class Outbox {
 
   #answered(write: LocalWrite, answer: unknown): void {
     this.#waiters.get(write.key)?.resolve(answer);
-    this.#forget(write);
+    this.#waiters.delete(write.key);
+    this.#sizes.delete(write.key);
     this.#aside = this.#aside.filter((one) => one !== write);
-    if (!this.writes.includes(write)) return; // its user has gone
+    if (!this.writes.includes(write)) return void this.#drop(write); // its user has gone
     // the newest mark of the client is that of this write, or of a later state
     const mark = (write.mark = this.collection(write.collection).requests.seq ?? "");
+    void this.#store(write);
     this.changed(write.collection);
     this.#settle();
     // the barrier of the answer settles it, or a later one; without a connection, one of the next connection
-    if (this.writes.includes(write) && mark) this.feed.sync(mark, SYNC_MS).catch(() => {});
+    const awaited = this.writes.includes(write) && mark && this.#watchesOf(write).length;
+    if (awaited) this.feed.sync(mark, SYNC_MS).then(() => this.#settle(), () => {});
+    const confirmed = this.writes.filter((one) => one.mark !== undefined);
+    if (confirmed.length > MOST_WRITES) this.#leave(confirmed.slice(0, 1));
+  }
+
+  #watchesOf({ collection }: LocalWrite): Watch[] {
+    return [...this.feed.machine.watches].filter(({ what, problem }) => !problem && collectionOf(what) === collection);
   }
 
   /** Ends the answered writes that all results contain. */
   #settle(): void {
-    const { machine } = this.feed;
-    const watches = [...machine.watches].filter(({ problem }) => !problem);
-    const isIn = ({ collection, mark }: LocalWrite) =>
-      mark !== undefined && watches.every((watch) => collectionOf(watch.what) !== collection || contains(watch, mark, machine.at));
+    const isIn = (write: LocalWrite, watches = this.#watchesOf(write)) =>
+      write.mark !== undefined && (watches.length || !this.cache) && watches.every((watch) => contains(watch, write.mark!, this.feed.machine.at));
     const settled = new Set(this.writes.filter((write) => write.mark === "" || isIn(write)));
     if (!settled.size) return;
     // a document stays frozen until all its sent writes have arrived, because its results may contain some of them
     const held = new Set(this.writes.filter((write) => write.sent && !settled.has(write)).map(placeOf));
     const leaving = this.writes.filter((write) => settled.has(write) && !held.has(placeOf(write)));
     for (const write of settled) if (!leaving.includes(write)) write.mark = "";
+    this.#leave(leaving);
+  }
+
+  #leave(leaving: readonly LocalWrite[]): void {
     this.writes = this.writes.filter((write) => !leaving.includes(write));
     // after the barrier was shown: it has the writes, and its results are computed without them
-    queueMicrotask(() => new Set(leaving.map(({ collection }) => collection)).forEach(this.changed));
+    queueMicrotask(() => {
+      for (const name of new Set(leaving.map(({ collection }) => collection))) {
+        this.changed(name);
+        const gone = leaving.filter(({ collection }) => collection === name);
+        void this.kept(name).then(() => gone.forEach((write) => void this.#drop(write)));
+      }
+    });
   }
 
   #refuse(write: LocalWrite, problem: Problem): void {
@@ -266,9 +307,9 @@ export class Outbox {
 /** True if a value of the cache is a write. */
 function isWrite(value: unknown): value is LocalWrite {
   if (!isObject(value)) return false;
-  const { key, op, collection, id, data, conditions, at, sent } = value;
+  const { key, op, collection, id, data, conditions, at, sent, mark } = value;
   const isNamed = [key, collection, id].every((one) => typeof one === "string") && !Number.isNaN(Date.parse(String(at)));
-  return isNamed && OPS.includes(op) && (data === undefined || isObject(data)) && isObject(conditions) && typeof sent === "boolean";
+  return (mark === undefined || typeof mark === "string") && isNamed && OPS.includes(op) && (data === undefined || isObject(data)) && isObject(conditions) && typeof sent === "boolean";
 }
 
 function placeOf({ collection, id }: LocalWrite): string {

@@ -22,7 +22,7 @@ export interface Resume {
 export type Since = { readonly epoch: string; readonly offset: number } | "start";
 
 export type Sent =
-  | { t: "auth"; key?: string; project?: string; token?: string; resume?: string }
+  | { t: "auth"; key?: string; project?: string; explain?: string; token?: string; resume?: string }
   | ({ t: "watch"; id: number } & Watched & Resume)
   | { t: "unwatch" | "leave"; id: number }
   | { t: "sync"; id: number; at: string }
@@ -67,7 +67,7 @@ export type Received =
   | { t: "bye"; code: string; after_ms?: number }
   | { t: "joined"; id: number; c: string; epoch: string; offset: number; messages?: readonly ChannelMessage[]; lost?: boolean; members?: readonly Member[]; n?: number }
   | ({ t: "msg"; c: string } & ChannelMessage)
-  | { t: "members"; c: string; enter?: readonly Member[]; update?: readonly Member[]; leave?: readonly string[]; n?: number };
+  | { t: "members"; c: string; members?: readonly Member[]; enter?: readonly Member[]; update?: readonly Member[]; leave?: readonly string[]; n?: number };
 
 /** The changes between two results. A document that has both changed and moved is in both lists. */
 export interface Changes<T> {

@@ -14,6 +14,7 @@ export class Rooms {
   constructor(readonly feed: Feed) {}
 
   join(name: string, listener: ChannelListener, { since, presence, signal }: JoinOptions): () => void {
+    this.feed.checkOpen();
     if (signal?.aborted) return () => {};
     let room = this.#rooms.get(name);
     if (!room) this.#rooms.set(name, (room = new Room(this.feed, name, since, sendable(presence))));
@@ -31,6 +32,7 @@ export class Rooms {
   }
 
   async setPresence(name: string, data: unknown): Promise<void> {
+    this.feed.checkOpen();
     const room = this.#rooms.get(name);
     if (!room) throw invalidValue("channel", `Join ${name} first.`);
     await room.setPresence(data);

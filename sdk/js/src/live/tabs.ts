@@ -24,7 +24,7 @@ const ANSWER_MS = 3000;
 const TABS = 128;
 
 type Hello = Extract<Received, { t: "hello" }>;
-type ToLeader = { from: string } & ({ t: "open" | "close" } | { t: "send"; messages: readonly Sent[] });
+type ToLeader = { from: string } & ({ t: "open" | "close" | "hasten" } | { t: "send"; messages: readonly Sent[] });
 /** `by`: the leader. One that was frozen may speak once more, and is not heard. */
 type OfLeader =
   | { t: "here"; by: string; to: string; tab: number }
@@ -71,6 +71,8 @@ export class Tabs {
     readonly place: string,
     /** Called when this tab begins or ends to lead: it needs another link. */
     readonly changed: () => void,
+    /** Called when another tab has reached the server, while this one leads. */
+    readonly reached: () => void,
   ) {
     this.#name = `bunbase-live-1:${place}`;
     this.#bus = new BroadcastChannel(this.#name);
@@ -84,6 +86,11 @@ export class Tabs {
   /** Returns an opener for this tab: `own`, of which other tabs have their part, or one that leads to the leader. */
   opener(own: Opener): Opener {
     return this.leads ? (...given) => this.#lead(own, ...given) : (_target, _first, on) => this.#follow(on);
+  }
+
+  /** Tells the leader that a request of this tab was answered, so the server can be reached. */
+  hasten(): void {
+    this.#say({ t: "hasten", from: this.#own });
   }
 
   close(): void {
@@ -216,6 +223,7 @@ export class Tabs {
   /** Answers a tab that follows. */
   #serve(note: ToLeader): void {
     const { from } = note;
+    if (note.t === "hasten") return this.reached();
     const [led, tab] = [this.#led, this.#tabs.get(from)];
     if (note.t === "send") {
       if (led && tab) led.link.send(note.messages.flatMap((message) => (this.#tabs.has(from) ? this.#noted(led, message, tab) : [])));

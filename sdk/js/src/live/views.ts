@@ -6,8 +6,8 @@ import { Problem } from "../problem.js";
 import { keyOf, type LiveCache, reported, valueOf } from "./cache.js";
 import { checkedSize, type Feed, guarded, type LiveState, type WatchListener } from "./feed.js";
 import type { Watch } from "./machine.js";
-import type { Outbox } from "./outbox.js";
-import { type Frozen, overlaid, type QueryShape } from "./overlay.js";
+import { type Outbox, reached } from "./outbox.js";
+import { type Frozen, type LocalWrite, overlaid, type QueryShape } from "./overlay.js";
 import type { Changes, LiveDocument, Watched } from "./protocol.js";
 import { compared } from "./result.js";
 
@@ -39,7 +39,6 @@ const MOST_SAVED_RESULTS = 200;
 /** @internal */
 export class Views {
   readonly #views = new Map<string, View>();
-  #closed = false;
 
   constructor(
     readonly feed: Feed,
@@ -62,7 +61,7 @@ export class Views {
   /** Calls `shown` with each new result. `changed` hears of changed states too. Returns a function that ends this. */
   listen(what: Watched, shown: ((result: Result) => unknown) | undefined, changed?: () => void): () => void {
     const name = this.name(what);
-    if (this.#closed) throw new Problem({ code: "aborted", detail: "This client was closed. Make another one." });
+    this.feed.checkOpen();
     let view = this.#views.get(name);
     if (!view) this.#views.set(name, (view = new View(this, name, copied(what, name))));
     return view.listen({ shown, changed }, () => this.#views.delete(name));
@@ -73,8 +72,12 @@ export class Views {
     for (const view of this.#views.values()) if (view.collection === collection) view.refresh();
   }
 
+  /** Keeps the results of a collection now that would be kept a moment later. */
+  kept(collection: string): Promise<unknown> {
+    return Promise.all([...this.#views.values()].map((view) => view.collection === collection && view.saved()));
+  }
+
   close(): void {
-    this.#closed = true;
     for (const view of this.#views.values()) view.end();
     this.#views.clear();
   }
@@ -96,9 +99,11 @@ class View implements WatchListener {
   readonly #shape: QueryShape | undefined;
   readonly #listeners = new Set<Listener>();
   readonly #frozen: Frozen = new Map();
+  /** By write: false if the first result that this view had with it contains it already. */
+  readonly #echoes = new Map<string, boolean>();
   #watch: Watch | undefined;
-  /** The server's result at the last barrier. */
-  #standing: { docs: readonly LiveDocument[]; n: number | undefined } | undefined;
+  /** The server's result at the barrier `at`. */
+  #standing: { docs: readonly LiveDocument[]; n: number | undefined; at: string | undefined } | undefined;
   #lingering: ReturnType<typeof setTimeout> | undefined;
   #saving: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
@@ -136,14 +141,14 @@ class View implements WatchListener {
   end(): void {
     this.#ended = true;
     clearTimeout(this.#lingering);
-    if (this.#saving) this.#save();
+    void this.saved();
     if (this.#watch) this.views.feed.unwatch(this.#watch);
   }
 
-  shown({ docs, n, problem }: Watch): void {
-    this.#standing = docs && { docs, n };
+  shown({ docs, n, at, problem }: Watch): void {
+    this.#standing = docs && { docs, n, at };
     this.#update(problem && new Problem(problem));
-    if (docs && this.views.cache) this.#saving ??= setTimeout(() => this.#save(), SAVE_MS);
+    if (docs && this.views.cache) this.#saving ??= setTimeout(() => void this.saved(), SAVE_MS);
   }
 
   stateChanged(): void {
@@ -159,7 +164,7 @@ class View implements WatchListener {
 
   #update(problem: Problem | undefined): void {
     const { result: before, views } = this;
-    const writes = views.outbox().writes.filter(({ collection, id }) => collection === this.collection && this.#mayShow(id));
+    const writes = this.#own(views.outbox().writes);
     const made = this.#standing && overlaid(this.#standing.docs, this.#standing.n, writes, this.#shape, this.#frozen);
     const changes = compared(before.items, made?.docs ?? []);
     const loading = !made && !problem;
@@ -170,6 +175,17 @@ class View implements WatchListener {
     this.result = { ...changes, items, count: made?.n, problem, loading, state: this.#state(), pending };
     const told = same && before.count === made?.n && before.problem === problem && before.loading === loading && before.pending === pending;
     if (!told) this.#tell(true);
+  }
+
+  /** Returns the writes that may change the result. */
+  #own(all: readonly LocalWrite[]): LocalWrite[] {
+    const mine = all.filter(({ collection, id }) => collection === this.collection && this.#mayShow(id));
+    const keys = new Set(mine.map(({ key }) => key));
+    for (const key of this.#echoes.keys()) if (!keys.has(key)) this.#echoes.delete(key);
+    if (!this.#standing) return mine;
+    const { at } = this.#standing;
+    for (const { key, mark } of mine) if (!this.#echoes.has(key)) this.#echoes.set(key, mark === undefined || !reached(mark, at));
+    return mine.filter(({ key }) => this.#echoes.get(key));
   }
 
   /** True if a write of this document may change the result. */
@@ -209,14 +225,17 @@ class View implements WatchListener {
   }
 
   /** Keeps what the server has said, without local writes: those are kept by themselves. */
-  #save(): void {
+  async saved(): Promise<void> {
+    if (!this.#saving) return;
     clearTimeout(this.#saving);
     this.#saving = undefined;
     const { at, group } = this.#watch ?? {};
     const { cache, feed } = this.views;
     if (!cache || !this.#standing || !at || !group) return;
     const [key, text] = [this.#key, writeJson({ ...this.#standing, at, group })];
-    if (text.length <= MOST_SAVED_BYTES) void reported(feed.transport, () => cache.set(key, text));
+    // an older result would show a state from before the writes that have left
+    const keep = text.length <= MOST_SAVED_BYTES ? () => cache.set(key, text) : () => cache.delete(key);
+    await reported(feed.transport, keep);
   }
 }
 

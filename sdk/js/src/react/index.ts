@@ -11,7 +11,8 @@ import type { Channel } from "../live/channel.js";
 import type { LiveCollection, LiveQuery } from "../live/collection.js";
 import type { ChannelMessage, Member } from "../live/protocol.js";
 import type { LiveResult } from "../live/views.js";
-import { Problem } from "../problem.js";
+import { invalidValue, Problem } from "../problem.js";
+import type { Transport } from "../transport.js";
 
 /**
  * Returns the signed-in user, or null, and renders again when this changes. On a server, it returns null.
@@ -48,9 +49,7 @@ export function useQuery<C extends CollectionTypes, const S extends string = nev
   query: Query<C, S> | null,
 ): QueryState<Found<C, S>> {
   const text = query && writeJson(query);
-  const { credentials } = collection.requests.transport;
-  const subscribe = useCallback((changed: () => void) => credentials?.follow(changed) ?? (() => {}), [credentials]);
-  const userId = useSyncExternalStore(subscribe, () => credentials?.userId, () => undefined);
+  const userId = useUserId(collection.requests.transport.credentials);
   const asked = useRef(query);
   asked.current = query;
   const [state, setState] = useState<State<Found<C, S>>>({ userId, page: undefined, problem: undefined, loading: query !== null });
@@ -129,13 +128,16 @@ const NOBODY: ChannelState<never> = { members: NONE, count: 0, problem: undefine
  * const { members } = useChannel<{ name: string }>(live.channel("rooms/7"), { presence: { name: "Ada" } });
  * ```
  */
-export function useChannel<P = unknown>(channel: Channel | null, { presence, message }: ChannelUse<P> = {}): ChannelState<P> {
+export function useChannel<P = unknown>(channel: Channel | null, { presence, message, ...others }: ChannelUse<P> = {}): ChannelState<P> {
+  for (const name of Object.keys(others)) throw invalidValue(name, "No such option.");
   const [state, setState] = useState<ChannelState<P>>(NOBODY);
   const text = presence === undefined ? undefined : writeJson(presence);
   const now = useRef({ channel, presence, message });
   now.current = { channel, presence, message };
   const joined = useRef<string>(undefined);
   const { name, rooms } = channel ?? {};
+  // a presence is of one user: another one enters with that of its own rendering
+  const userId = useUserId(rooms?.feed.credentials);
   useEffect(() => {
     const { channel, presence } = now.current;
     if (!channel) return;
@@ -152,7 +154,7 @@ export function useChannel<P = unknown>(channel: Channel | null, { presence, mes
       leave();
       setState(NOBODY);
     };
-  }, [name, rooms, text === undefined]);
+  }, [name, rooms, text === undefined, userId]);
   useEffect(() => {
     const { channel, presence } = now.current;
     if (!channel || text === undefined || text === joined.current) return;
@@ -160,6 +162,11 @@ export function useChannel<P = unknown>(channel: Channel | null, { presence, mes
     channel.setPresence(presence).catch((problem: Problem) => setState((before) => ({ ...before, problem })));
   }, [text]);
   return state;
+}
+
+function useUserId(credentials: Transport["credentials"]): string | undefined {
+  const subscribe = useCallback((changed: () => void) => credentials?.follow(changed) ?? (() => {}), [credentials]);
+  return useSyncExternalStore(subscribe, () => credentials?.userId, () => undefined);
 }
 
 interface State<T> extends Omit<QueryState<T>, "reload"> {

@@ -1,4 +1,4 @@
-"""The rights of a caller, before and beside the rules of collections."""
+"""The rights of a caller that do not depend on the rules of a collection."""
 
 from __future__ import annotations
 
@@ -59,8 +59,9 @@ def as_user(caller: Caller, query: Query | Aggregation) -> Caller:
 
 @contextmanager
 def discreet(caller: Caller, bound: bool) -> Iterator[None]:
-    """Hide from callers that may not read everything which document has the same unique value or refers to the deleted
-    document."""
+    """Hide which document has the same unique value, or refers to the deleted document, from callers that may not read
+    all documents.
+    """
     sees_all = not bound and caller.has_scope(Act.DOCUMENT_READ)
     try:
         yield

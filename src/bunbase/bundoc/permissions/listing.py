@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.problems import InvalidQuery, QueryTooSlow
 from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
-LOOP_NODES: Final = 400  # in all rules of the search; translating a node to SQL takes about 5 µs
+LOOP_NODES: Final = 400  # the most nodes in all rules of the search; translating a node to SQL takes about 5 µs
 BYTES_FOR_A_NODE: Final = 1000  # translating a node takes as long as reading this many bytes of JSON
 
 
@@ -41,7 +41,7 @@ async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[
 
 
 def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[Path, str]] = ()) -> Search:
-    """Return the search with the rules added. `about`: from `access.about("list")`. Raises: as `narrowed`."""
+    """Return the search with the rules added. `about`: the result of `access.about("list")`. Raises: as `narrowed`."""
     effort.note(access.rules.nodes * BYTES_FOR_A_NODE)
     also, residual, nothing = as_sql(access, about)
     rule = access.rules.rules["list"]

@@ -29,7 +29,9 @@ Visible = Callable[[str, Terms, StoredDocument, Lookup], bytes | None]
 
 
 class Expansion(msgspec.Struct, frozen=True):
-    """A reference to expand. `terms`: of its target collection. `further`: the references to expand in the target."""
+    """A reference to expand. `terms`: the terms of its target collection. `further`: the references to expand in the
+    target.
+    """
 
     reference: Reference
     terms: Terms

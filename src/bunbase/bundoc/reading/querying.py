@@ -38,7 +38,8 @@ LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread se
 
 
 class CursorNames:
-    """The name of a query in its cursors. A query with another meaning has another name, and refuses its cursors.
+    """The name of a query in its cursors. Two queries with different meanings have different names, and a cursor of one
+    query is refused by the other.
 
     `sent`: the filter as it was sent. `order`: None for the order of relevance.
     """
@@ -154,7 +155,8 @@ async def aggregated_page(
 
 @contextmanager
 def _naming_the_rule(search: Search) -> Iterator[None]:
-    """Name the list rule in the refusal of a slow read if it is evaluated for each document: no index helps then.
+    """Name the list rule in the refusal of a slow read if the rule is evaluated for each document, because then no
+    index helps.
 
     Raises: QueryTooSlow.
     """
@@ -206,7 +208,7 @@ def _explained(found: Found, budgets: Budgets, access: Access | None) -> dict[st
 
 
 def _growing(grows: Advice, budgets: Budgets) -> dict[str, Any]:
-    """Return the warning about a query that answers now, and that will be refused when there are more documents."""
+    """Return the warning about a query that is answered now, but will be refused when there are more documents."""
     index = None if grows.index is None else {"fields": list(grows.index)}
     most = budgets.growing
     detail = f"From about {most} documents on, this query may be refused. {grows.text}"

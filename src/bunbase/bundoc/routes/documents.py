@@ -32,7 +32,7 @@ from bunbase.pkg.openapi import answers, reads
 
 TAGS: Final = ["Documents"]
 
-# parameters that only the gateway reads: the key of a caller that cannot set headers, and the project of a member
+# only the gateway reads these parameters: the key of a caller that cannot set headers, and the project of a member
 OF_THE_GATEWAY: Final = frozenset({"key", "project"})
 
 AnyRequest = Request[Any, Any, Any]
@@ -258,8 +258,9 @@ async def patch_document(
     If names in the body begin with `$`, they are update operators with dotted paths, as in MongoDB: `$set` `$unset`
     `$rename` `$inc` `$mul` `$min` `$max` `$bit` `$push` (`$each`, `$position`, `$slice`, `$sort`) `$addToSet` `$pop`
     `$pull` `$pullAll` `$now` `$currentDate` `$setOnInsert`. In a path, `$[]` means every element of an array, and
-    `$[x]` those that the filter of `x` in `arrayFilters` finds; `arrayFilters` stands beside the operators.
-    They change the document as it is stored at that moment, so no increment is lost if many clients write at once.
+    `$[x]` means the elements that the filter of `x` in `arrayFilters` finds. `arrayFilters` is a member of the body,
+    like the operators. Operators change the document as it is stored at that moment, so no increment is lost if many
+    clients write at once.
     """
     check_query(request, ())
     return _response(await fast.patch(bundoc, accessor, _asked(request, (collection, id), body)))
@@ -304,7 +305,8 @@ async def commit_writes(
     body: bytes,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Commit]:
-    """Applies up to 500 writes in order. If a write fails, none is applied, and `write` in the problem is its index.
+    """Applies up to 500 writes in order. If a write fails, no write is applied, and `write` in the problem is the index
+    of the failed write.
 
     `op` is create, put, patch, delete or check. A check changes nothing; it fails if the document does not have the
     revision `if_rev`. A commit is a full transaction if it checks each document that the client has read before.
@@ -334,10 +336,10 @@ async def list_changes(
     """Returns the changes in the project after `since`, oldest first. To continue, send `next` as the new `since`.
 
     `seq` has no gaps. `depth` is the number of triggered function runs in a row that led to the change; it is left out
-    if there were none. `before` is the document before an update or delete, if the collection has `before_images`; a
-    page with such documents may be shorter than `limit`. If the server stops, it waits no longer for changes, and
-    `items` may be empty before `wait_seconds` have passed. After 410 `resync_required`, remember `last` of the problem,
-    read the collections again, and continue with `since=<last>`.
+    if no run led to the change. `before` is the document before an update or delete, if the collection has
+    `before_images`; a page with such documents may be shorter than `limit`. When the server stops, it ends the wait for
+    changes: `items` may then be empty although `wait_seconds` have not passed. After 410 `resync_required`, remember
+    `last` of the problem, read the collections again, and continue with `since=<last>`.
     """
     check_query(request, ("since", "limit", "wait_seconds"))
     waiting = bundoc.changes(operator, since, limit, wait_seconds)

@@ -56,7 +56,7 @@ async def query_documents(
 ) -> Response[bytes]:
     """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; each member is optional.
 
-    `{"explain":true,"as":{"uid":"ada"}}` explains the query as for this user, under the list rule.
+    `{"explain":true,"as":{"uid":"ada"}}` explains the query as if this user sent it, under the list rule.
 
     If `where` contains `"$search":"quick fox"`, the query also takes `score`, which adds `_score`, and
     `highlight:{fields:["title"],before:"<mark>",after:"</mark>",length:120}`, which adds `_highlights`.
@@ -88,7 +88,7 @@ async def aggregate_documents(
     `group` may also have `{"$each":"tags"}`, for the elements of an array, and
     `{"$dateTrunc":{"field":"paid_at","unit":"month","timezone":"Europe/Berlin"}}`, for times. `next` is the `cursor` of
     the next page. `explain` adds the plan, and warnings if the aggregate will be refused with more documents. With
-    `as`, the plan is that of this user, as for a query.
+    `as`, the plan is the plan for this user, as for a query.
     """
     check_query(request, ())
     check_media(request, JSON)

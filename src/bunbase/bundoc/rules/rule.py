@@ -90,7 +90,9 @@ class CompiledRule:
         return self.conditions.words(inputs)
 
     def ordinary(self) -> Inputs | None:
-        """Return the inputs of an ordinary user, to foresee how lists will work; None if the rule needs no document."""
+        """Return the inputs of an ordinary user, which show in advance how lists will work; None if the rule needs no
+        document.
+        """
         return ordinary_inputs(self.tree, self.conditions, self.operation)
 
     def lookups(self) -> int:
@@ -108,7 +110,7 @@ class CompiledRule:
 
 
 def compile_rule(source: str, operation: str, patterns: PatternTotal | None = None) -> CompiledRule:
-    """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: those of new rules.
+    """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: the patterns of all new rules.
 
     Raises: InvalidRule, with the line and column of the error.
     """

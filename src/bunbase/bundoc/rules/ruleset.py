@@ -22,7 +22,7 @@ class RuleSet:
     """
 
     def __init__(self, rules: Rules, absent: bool = False, new: bool = False) -> None:
-        """Compile all rules. `new`: they are not stored yet, so their patterns are limited.
+        """Compile all rules. `new`: true if the rules are not stored yet. The patterns of new rules are limited.
 
         Raises: InvalidRule, with the name of the refused rule in `rule`.
         """

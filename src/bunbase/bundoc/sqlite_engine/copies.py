@@ -240,8 +240,8 @@ def _put_aside(directory: Path) -> None:
 def _swap(directory: Path, draft: Path, own: TargetKey) -> None:
     """Replace the project's file by the draft, with one rename: a crash leaves either the old or the new state.
 
-    A project that had lost its key gets a new key file after the rename. If a crash comes in between, the project is
-    as unreadable as before.
+    A project that had lost its key gets a new key file after the rename. If the process crashes between the two steps,
+    the project is as unreadable as before.
     """
     (directory / SHARED_INDEX).unlink(missing_ok=True)
     draft.rename(directory / DATABASE)

@@ -50,7 +50,7 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-DESCRIPTORS_PER_FILE: Final = 7  # three connections with a file and a log each, and one shared-memory index
+DESCRIPTORS_PER_FILE: Final = 7  # three connections, each with a file and a log, and one shared-memory index
 DESCRIPTORS_PER_SCAN: Final = 2
 OTHER_DESCRIPTORS: Final = 1024
 
@@ -348,7 +348,9 @@ async def open_sqlite_engine(
 
 
 def _most_open(settings: BundocSettings) -> int:
-    """Raise the process's limit of file descriptors if needed. Return how many projects may be open at once."""
+    """Raise the process's limit of file descriptors if needed. Return the number of projects that may be open at
+    once.
+    """
     other = settings.scans * DESCRIPTORS_PER_SCAN + OTHER_DESCRIPTORS
     wanted = settings.max_open_projects * DESCRIPTORS_PER_FILE + other
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

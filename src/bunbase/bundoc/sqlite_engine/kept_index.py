@@ -36,9 +36,10 @@ class KeptIndex(ABC):
     """One index.
 
     `definition`: the specification by the caller. `built`: the number of the last document that the build has added.
-    `where`: the index has only documents that match this filter. `system`: the index serves a reference in the schema.
-    `ready`: complete, so that queries use it. `retiring`: it is ready, but no longer wanted, and stays in force until
-    the wanted indexes are complete.
+    `where`: the filter of the index, which has only documents that match the filter. `system`: true if the index serves
+    a reference in the schema.
+    `ready`: the index is complete, so that queries use it. `retiring`: the index is complete but no longer wanted. It
+    stays in use until the wanted indexes are complete.
     """
 
     def __init__(self, number: int, definition: IndexSpec, stage: int, built: int) -> None:

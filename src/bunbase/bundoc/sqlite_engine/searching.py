@@ -1,6 +1,6 @@
 """Run a search over one collection's table: read the candidates in the plan's order, and charge each to the budget.
 
-If a rule denies a document, nothing else is evaluated for it: not the filter, its position, its score or its group
+If a rule denies a document, nothing else is evaluated for this document: no filter, position, score or group
 (docs/decisions/0032). The part of the rule that SQL can express comes first (`guard`), then the rest of the rule in
 Python (`residual`), then the filter. Only documents that pass the rule count against the budget.
 """
@@ -39,7 +39,7 @@ from bunbase.pkg import effort
 
 decode: Final = msgspec.json.Decoder().decode
 
-LOOP_RANGES: Final = 20  # of a search in the event loop; SQLite prepares a statement for each, in 10 µs
+LOOP_RANGES: Final = 20  # of a search in the event loop; SQLite prepares a statement for each range, in 10 µs
 
 
 class Searching:
@@ -193,7 +193,9 @@ class Searching:
         return None if guard is None else self.watch.around(guard)
 
     def _known_count(self, items: list[StoredDocument], more: bool, ordered: bool) -> int | None:
-        """Return the count if the page has told it: it has all matches, or was cut from all of them, sorted."""
+        """Return the count if the page determines it: the page has all matches, or was cut from a sorted list of all
+        matches.
+        """
         if not self.search.limit:
             return None
         if not ordered:
@@ -201,7 +203,8 @@ class Searching:
         return len(items) if self.search.after is None and not more else None
 
     def _counted(self, limits: Limits) -> tuple[int, bool]:
-        """Return the count, and whether it is exact. Beside a page, a count beyond its budget becomes an estimate.
+        """Return the count, and True if the count is exact. If the search also wants a page, a count beyond its budget
+        becomes an estimate.
 
         Raises: QueryNeedsIndex if only the count is wanted, or in the event loop.
         """
@@ -217,11 +220,11 @@ class Searching:
             return self._estimate(), False
 
     def _estimate(self) -> int:
-        """Return about how many documents match, after a count has used its budget.
+        """Return the approximate number of matches, after a count has used its budget.
 
-        A caller bound by a rule may only learn about documents that the rule allows. If it allows all documents in the
-        ranges, the share of matches among the examined documents is applied to all. Otherwise the estimate is the
-        number of matches so far: it depends on no document that is hidden.
+        A caller bound by a rule may only learn about documents that the rule allows. If the rule allows all documents
+        in the ranges, the share of matches among the examined documents is applied to all documents. Otherwise the
+        estimate is the number of matches so far, which does not depend on hidden documents.
         """
         bound, plan, examined = self.search.bound, self.counted_in, self.budget.examined
         if self.text is not None or not examined or not (bound is None or admits(plan, bound)):

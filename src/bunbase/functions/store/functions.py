@@ -16,7 +16,7 @@ from bunbase.pkg.db.database import Database
 
 CHANNEL: Final = "functions_changed"  # payload: `<project> <name>`, or `<project> ` for all of its functions
 
-KEPT_BYTECODE: Final = 2  # newest versions whose bytecode is kept: the active one and the one for a rollback
+KEPT_BYTECODE: Final = 2  # newest versions whose bytecode is kept: the active version and the version for a rollback
 
 LOCK_PROJECT = "SELECT pg_advisory_xact_lock(hashtextextended('functions ' || $1, 0))"
 TELL = "SELECT pg_notify($1, $2)"
@@ -73,7 +73,7 @@ RESUME = "DELETE FROM paused_projects WHERE project = $1"
 
 
 class ProgramCode(msgspec.Struct, frozen=True):
-    """The code that a worker loads. `bytecode`: compiled from this code; often empty."""
+    """The code that a worker loads. `bytecode`: the bytecode compiled from this code; often empty."""
 
     code: bytes
     bytecode: bytes
@@ -119,7 +119,9 @@ class FunctionStore:
         return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
 
     async def activate(self, project: str, name: str, version: int | None) -> Version | None:
-        """Make a version active, by default the version before the active one. Return None if it does not exist."""
+        """Make a version active, by default the version before the active one. Return None if the version does not
+        exist.
+        """
         async with self._change(project, name):
             if version is None:
                 found = await self.db.one(Version, VERSION_BEFORE, project, name)
@@ -167,7 +169,9 @@ class FunctionStore:
             await self.db.execute(RESUME, project)
 
     async def pause(self, project: str, paused: bool) -> None:
-        """Hide the deployments, schedules and jobs of a project from all that would run them, or show them again."""
+        """Hide the deployments, schedules and jobs of a project from every process that would run them, or show them
+        again.
+        """
         async with self._change(project, ""):
             await self.db.execute(PAUSE if paused else RESUME, project)
 

@@ -162,7 +162,7 @@ class SubscriptionStore:
         await self.db.execute(BEGIN, project, function, at)
 
     async def advance(self, project: str, function: str, before: int, to: int) -> bool:
-        """Move the cursor. Return False if another process has moved it."""
+        """Move the cursor. Return False if another process has moved the cursor."""
         # Lock the function before its subscription. A deletion locks in the same order, so no deadlock occurs.
         await self.db.execute(LOCK_FUNCTION, project, function)
         return bool(await self.db.execute(ADVANCE, project, function, before, to))

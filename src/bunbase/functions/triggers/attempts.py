@@ -34,8 +34,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# The function is not the cause of these problems, so they do not use up an attempt. FunctionNotFound is one of them:
-# either the function was deleted together with its jobs, or only the version that was looked up was deleted.
+# The function is not the cause of these problems, so they do not use up an attempt. FunctionNotFound is one of these
+# problems: either the function was deleted together with its jobs, or only the version that was looked up was deleted.
 PASSING: Final = (
     FunctionNotFound, FunctionOverloaded, FunctionsUnavailable, Unreachable, BundocBusy, DeadlineExceeded,
 )  # fmt: skip
@@ -102,7 +102,7 @@ class Attempts:
         job = batch.first
         trigger = Trigger(job.kind, job.id, job.attempt, job.due_at, job.depth)
         if job.kind is not TriggerKind.CHANGE or deployment.config.max_batch is None:
-            alone = batch.first_jobs(1)  # a new version may have no `max_batch`
+            alone = batch.first_jobs(1)  # a new version may lack `max_batch`
             await self.batches.put_back(batch, alone)
             return request_of(trigger, await self._body(job)), alone
         body, count = await body_of(batch, self._body)

@@ -66,7 +66,9 @@ ATTEMPTS: Final = 5
 
 
 class Feeds:
-    """Follows projects. `max_followed`: how many long polls run at the same time; more projects take turns."""
+    """Follows projects. `max_followed`: the number of long polls that run at the same time; further projects take
+    turns.
+    """
 
     def __init__(
         self,
@@ -136,7 +138,9 @@ class Feeds:
                 await asyncio.sleep(wait_seconds(PAUSE_SECONDS, failures))
 
     def _long_poll_seconds(self) -> float:
-        """Return the seconds of a long poll; 0 if projects take turns, because a long poll would delay the others."""
+        """Return the seconds of a long poll; 0 if projects take turns, because a long poll would delay the other
+        projects.
+        """
         return LONG_POLL_SECONDS if len(self.followed) <= self.max_followed else 0.0
 
     async def turn(self, project: str, wait: float) -> bool:

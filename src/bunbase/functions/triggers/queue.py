@@ -20,7 +20,7 @@ from bunbase.pkg.moments import EXAMPLE, read_moment
 MAX_PAYLOAD_BYTES: Final = 256 << 10
 MAX_DELAY: Final = timedelta(days=366)
 MAX_DEPTH: Final = 8
-# A job with a longer delay begins a new chain. A chain this slow does no harm, and a daily job may enqueue itself.
+# A job with a longer delay begins a new chain. Such a slow chain does no harm, and a daily job may enqueue itself.
 NEW_CHAIN: Final = timedelta(seconds=60)
 RETRY_AFTER_SECONDS: Final = 5
 
@@ -54,7 +54,7 @@ class Queue:
         raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
 
     async def enqueue_hook(self, project: str, function: str, event: bytes, key: str) -> Job:
-        """Add a job for a hook, or return the job with the same key. `event`: of `requests.hook_event`.
+        """Add a job for a hook, or return the job with the same key. `event`: the result of `requests.hook_event`.
 
         Raises: TooLarge, QueueFull, FunctionNotFound.
         """

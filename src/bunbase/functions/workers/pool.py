@@ -184,7 +184,9 @@ class Pool(WorkerListener):
     # starting workers
 
     def _serve(self) -> None:
-        """Start workers for the deployments with waiting calls: one for each before any gets a second."""
+        """Start workers for the deployments with waiting calls. Each deployment gets one worker before any deployment
+        gets a second one.
+        """
         while not self.closed:
             hungry = [group for group in self.groups.values() if self._hungry(group)]
             hungry.sort(key=lambda group: (self.shares[group.deployment.project], group.size, group.queue[0].since))
@@ -214,7 +216,7 @@ class Pool(WorkerListener):
     def _make_room(self, needy: Group, within: list[Group], hungry: int) -> bool:
         """Return True if an idle worker was ended. Otherwise retire a busy worker, and return False.
 
-        No more workers are retired than there are deployments that wait.
+        The number of retired workers never exceeds the number of deployments that wait.
         """
         if (idle := idle_longest(within)) is not None:
             idle.kill(RETIRED)

@@ -13,8 +13,8 @@ FAILED_STATUS: Final = 400  # the first status of an answer that counts as a fai
 async def whole_answer(call: Call, most: int, who: str, too_large: str) -> bytes:
     """Return the whole answer.
 
-    `most`: how many bytes it may have; `too_large`: the error beyond that. `who`: the subject of the error that tells a
-    status.
+    `most`: the number of bytes that the answer may have; `too_large`: the error if it has more. `who`: the subject of
+    the error text that names a status.
     Raises: FunctionError.
     """
     try:

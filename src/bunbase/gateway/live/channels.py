@@ -8,7 +8,7 @@ The life of a join:
 3. Something comes while the session is blocked: the join is *behind*, and gets nothing more. When no reason is left,
    `replay` asks for the messages after the last one that was sent; the client gets a second `joined`.
 4. If the stream breaks, Buncast has forgotten all numbers. Each join begins again at 1, after its last message. The
-   data of its member is sent again, so nobody has to enter anew.
+  data of its member is sent again, so that members do not have to enter again.
 
 A client that publishes with `"echo":false` gets `ok` at the place of its message among the others, so that it can count
 offsets without a gap.
@@ -36,9 +36,10 @@ from bunbase.contracts.buncast import (
 )
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.asking import Asking
+from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
-from bunbase.gateway.live.session import Blocked, Session
+from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.streams import heard
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id
@@ -77,7 +78,8 @@ class LiveChannels:
         self.rooms: dict[str, dict[ChannelJoin, None]] = {}
         self.silent: dict[int, Silent] = {}
         self.open = asyncio.Event()
-        self.asking = Asking()
+        self.streams = 0  # how many have broken off
+        self.asking = Asking(hall.settings.max_asking)
 
     # the calls of sessions
 
@@ -228,6 +230,7 @@ class LiveChannels:
 
     def _broke(self) -> None:
         self.open.clear()
+        self.streams += 1
         for join in list(self.by_number.values()):
             self._be_behind(join)
             self._drop_number(join)
@@ -361,10 +364,18 @@ class LiveChannels:
             join.asking = False
 
     async def _leave(self, number: int, closed: bool) -> None:
-        try:
-            await self.buncast.leave(self.edge, (number,), closed)
-        except Problem as problem:
-            log.debug("a channel could not be left", reason=problem.detail)
+        """Leave a channel. Try again as long as the stream stands, because the member would stay as long.
+
+        If the stream breaks off, Buncast forgets all numbers.
+        """
+        stream = self.streams
+        while stream == self.streams:
+            try:
+                await self.buncast.leave(self.edge, (number,), closed)
+                return
+            except Problem as problem:
+                log.debug("a channel could not be left", reason=problem.detail)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     def _be_behind(self, join: ChannelJoin) -> None:
         """Deliver nothing more to a join until it is brought up to date."""

@@ -31,12 +31,13 @@ class Message(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=
 
 
 class Auth(Message, frozen=True, tag="auth"):
-    """`key`, `token`, `project`: as in Offered. `resume`: the name of an earlier connection of this client."""
+    """`key`, `token`, `project`, `explain`: the same as in Offered. `resume`: the name of an earlier connection."""
 
     key: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
     token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
     project: Text = ""
     resume: Text = ""
+    explain: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
 
 
 class Pong(Message, frozen=True, tag="pong"):
@@ -96,7 +97,7 @@ class NotAMessage(Exception):
 
 
 class Unreadable(Exception):
-    """The message is wrong. `id`: as the client sent it, None if it is not readable."""
+    """The message is wrong. `id`: the id that the client sent, None if it is not readable."""
 
     def __init__(self, id: int | None, problem: Problem) -> None:
         super().__init__(problem.detail)

@@ -13,6 +13,7 @@ from bunbase.contracts.scopes import InsufficientScope
 from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.gateway.clients import Clients
 from bunbase.gateway.credentials import (
+    EXPLAIN_HEADER,
     MAX_LENGTH,
     PROJECT_HEADER,
     PROJECT_PARAMETER,
@@ -21,6 +22,7 @@ from bunbase.gateway.credentials import (
     project_key,
     sent_once,
 )
+from bunbase.gateway.explaining import credentials_of
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.live.problems import NoLiveSignIn
 from bunbase.gateway.origins import check_origin
@@ -32,11 +34,12 @@ TRIES = 5  # news about revocations may come during a check; then the check is r
 
 class Offered(msgspec.Struct, frozen=True):
     """The credentials that a client sends: `key` and the token of an end user, "" for none; or the token of a service;
-    or the token of a developer and `project`, an id or a slug."""
+    or the token of a developer and `project`, an id or a slug. `explain`: the value of the header X-Bunbase-Explain."""
 
     key: str = ""
     token: str = ""
     project: str = ""
+    explain: str = ""
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -92,10 +95,17 @@ class SignIn:
             user = known.user
             ids |= {user.session, known.user_version, known.older_version, known.key}
             expires_at = min(expires_at, known.expires_at)
+        explains = await self.clients.explaining.check(sender.ip, offered.explain, holder.project)
         caller = sender.caller(
-            holder.kind, project=holder.project, key=holder.key_id, user=user, scopes=holder.limits.scopes
+            holder.kind,
+            project=holder.project,
+            key=holder.key_id,
+            user=user,
+            scopes=holder.limits.scopes,
+            explain=explains.allowed,
         )
-        return SignedIn(offered, caller, tuple(ids - {""}), expires_at)
+        ids |= set(explains.credentials)
+        return SignedIn(offered, caller, tuple(ids - {""}), min(expires_at, explains.expires_at))
 
     async def _of_service(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
         token = offered.token
@@ -112,17 +122,15 @@ class SignIn:
         caller = sender.caller(CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
         if caller.limits == ():
             raise InsufficientScope("No scope of this token holds in this project: use another token.")
-        signer = "" if developer.token else key_id(token)
-        ids = {developer.session or developer.token, developer.id, signer, found.project}
-        ids |= {f"{found.project}:{developer.id}", f"{found.project}:", f":{developer.id}"}
-        return SignedIn(offered, caller, tuple(ids - {""}), await self.identity.developer_expiry(token))
+        ids = credentials_of(developer, found.project, token)
+        return SignedIn(offered, caller, ids, await self.identity.developer_expiry(token))
 
 
 def offered_by(headers: Mapping[str, str], query: Mapping[str, Any]) -> Offered:
     """Return the credentials of a request. Raises: InvalidToken, InvalidKey, Malformed."""
     key, token = project_key(headers, query), bearer_token(headers)
     project = sent_once(headers, PROJECT_HEADER) or sent_once(query, PROJECT_PARAMETER, "parameter")
-    return Offered(key, token, "" if key else project)
+    return Offered(key, token, "" if key else project, sent_once(headers, EXPLAIN_HEADER) if key else "")
 
 
 def expiry(token: str) -> float:

@@ -9,7 +9,8 @@ from typing import Final
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.messages import Sync, Unwatch, WatchMessage
 from bunbase.gateway.live.problems import LiveIdTaken, StateNotReached, TooManyWatches
-from bunbase.gateway.live.session import Session, WaitingSync, Watch
+from bunbase.gateway.live.session import Session, Watch
+from bunbase.gateway.live.syncs import WaitingSync
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 
@@ -40,6 +41,7 @@ def on_unwatch(session: Session, message: Unwatch) -> None:
     if watch is not None:
         session.home.queries.forget(watch)
     session.put(messages.ok(message.id))
+    session.home.queries.settle(session)  # the syncs may have waited for this watch alone
 
 
 def on_sync(session: Session, message: Sync) -> None:
@@ -61,6 +63,19 @@ def answer_syncs(session: Session, epoch: str, seq: int) -> None:
         if waiting.epoch == epoch and waiting.seq <= seq:
             _end(session, waiting)
             session.put(messages.ok(waiting.id))
+
+
+def answer_all_syncs(session: Session) -> None:
+    """Answer all questions: the session watches nothing, so no result of it can be older than any state."""
+    for waiting in list(session.syncs):
+        _end(session, waiting)
+        session.put(messages.ok(waiting.id))
+
+
+def refuse_syncs(session: Session, problem: Problem) -> None:
+    for waiting in list(session.syncs):
+        _end(session, waiting)
+        session.refuse(waiting.id, problem)
 
 
 def drop_syncs(session: Session) -> None:

@@ -39,9 +39,9 @@ class SecondStep(Generic[H]):
     ) -> T:
         """Return what `open(account)` returns, if the answer to the challenge is right.
 
-        The session that `open` stores, the end of the challenge and the use of the code are one transaction: of two
-        requests at once, one opens a session, and a crash leaves the code usable. Raises: ChallengeExpired, WrongCode,
-        WrongPasskey, RateLimited.
+        The session that `open` stores, the end of the challenge and the use of the code are one transaction. So if
+        there are two requests at once, only one opens a session, and after a crash the code can still be used. Raises:
+        ChallengeExpired, WrongCode, WrongPasskey, RateLimited.
         """
         hash = fingerprint(challenge)
         user = (await self._open(hash)).user_id
@@ -65,7 +65,7 @@ class SecondStep(Generic[H]):
         return await self.checks.passkey_options(waiting.user_id, PasskeyAct.SECOND_FACTOR)
 
     async def waiting(self, challenge: str) -> SignInChallenge:
-        """Return the sign-in that a challenge stands for. Raises: ChallengeExpired."""
+        """Return the sign-in of a challenge. Raises: ChallengeExpired."""
         return await self._open(fingerprint(challenge))
 
     async def take(self, challenge: str) -> None:

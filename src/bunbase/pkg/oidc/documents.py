@@ -19,7 +19,7 @@ from bunbase.pkg.shared_calls import SharedCalls
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 KEPT_SECONDS: Final = 3600.0
-ANEW_SECONDS: Final = 30.0  # an unknown key makes us fetch the keys again, but not more often than this
+ANEW_SECONDS: Final = 30.0  # an unknown key makes BunBase fetch the keys again, but not more often than this
 
 T = TypeVar("T")
 
@@ -45,9 +45,9 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Documents:
-    """`issuer`: the address below which the metadata are. `named`: the issuer that they name, if it is another one.
+    """`issuer`: the URL below which the metadata are. `named`: the issuer in the metadata, if it differs.
 
-    `now`: returns Unix seconds. If the clock was set back, what was fetched later than now counts as old.
+    `now`: returns Unix seconds. After the clock was set back, a document with a later time counts as old.
     """
 
     def __init__(self, issuer: str, outgoing: Outgoing, now: Callable[[], float], named: str = "") -> None:
@@ -67,7 +67,9 @@ class Documents:
         return self.known[1]
 
     async def keys(self, anew: bool = False) -> ProviderKeys:
-        """Return the provider's keys. `anew`: a token names a key that is not among them. Raises: ProviderFailed."""
+        """Return the provider's keys. `anew`: true if a token names a key that is not among the known keys. Raises:
+        ProviderFailed.
+        """
         metadata = await self.metadata()
         kept = ANEW_SECONDS if anew else KEPT_SECONDS
         if self.fetched_keys is None or self._is_old(self.fetched_keys[0], kept):

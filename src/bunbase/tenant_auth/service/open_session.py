@@ -3,8 +3,9 @@
 The life of one sign-in:
 
     1. A way to sign in (a password, a link, a provider, …) finds the user and checks that it is the right person.
-    2. A banned user is refused. After one factor, a user with a second factor gets a challenge in place of a session,
-       and so does a user without one, if the project demands it. The link or code of the first step is used up then.
+    2. A banned user is refused. After one factor, a user with a second factor gets a challenge instead of a session. If
+      the project requires a second factor, a user without one gets a challenge too. The link or code of the first step
+      is used up then.
     3. For a new user, the hook `before_signup` decides. The hook `before_token` may add claims, and BunKMS signs the
        tokens. No transaction is open meanwhile, because all of this may take long.
     4. One transaction stores the session, and marks what the user has shown (a link, a code) as used. If the tokens are

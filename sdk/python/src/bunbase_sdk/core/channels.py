@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
 
 from bunbase_sdk.channel_values import HeardMessage, Members
 from bunbase_sdk.core.flow import Flow, Items
 from bunbase_sdk.core.held_channel import HeldChannel
+from bunbase_sdk.core.json_values import written
 from bunbase_sdk.core.live_stream import emitted
+from bunbase_sdk.core.patience import passes
 from bunbase_sdk.core.requests import KEY, new_key
-from bunbase_sdk.core.transport import Transport, Wanted
+from bunbase_sdk.core.transport import Transport, Wanted, path
 from bunbase_sdk.models import ChannelMessage, ChannelSpec, PublishedMessage
+from bunbase_sdk.problem import Problem
 
+T = TypeVar("T")
 CHANNELS: Final = "/v1/channels"
 
 
@@ -83,7 +87,7 @@ class ChannelsCalls:
         ```
         """
         held = HeldChannel(channel, since, presence)
-        return emitted(self._transport, held.body, held.heard, stop_after)
+        return self._following(held, held.heard, stop_after)
 
     def members(self, channel: str, *, presence: object = None, stop_after: float | None = None) -> Items[Members]:
         """Yield everybody who is in a channel, and again whenever this changes. `stop_after`: seconds, as in `listen`.
@@ -94,4 +98,44 @@ class ChannelsCalls:
         ```
         """
         held = HeldChannel(channel, None, presence)
-        return emitted(self._transport, held.body, held.seen, stop_after)
+        return self._following(held, held.seen, stop_after)
+
+    def set_presence(self, channel: str, presence: object, *, timeout: float | None = None) -> Flow[None]:
+        """Change the value that others see in the list of members. None leaves the list.
+
+        It is the value of each `listen` and `members` loop of this client that has entered this channel, and stays so
+        over lost connections. Call it in the loop, in another thread, or in another task. If the server refuses the
+        value, the loop ends with the problem. Raises: Problem `not_joined`, if there is no such loop.
+
+        ```python
+        client.channels.set_presence("rooms/7", {"name": "worker", "busy": True})
+        ```
+        """
+        joined: set[HeldChannel] = self._transport.joined.copy()  # other threads may change it
+        loops = [held for held in joined if held.channel == channel and held.enters]
+        if not loops:
+            raise Problem("not_joined", f"No loop of this client has entered {channel}: pass presence to listen first.")
+        written(presence)  # a value that cannot be sent changes nothing
+        within = self._transport.deadline(timeout)
+        for held in loops:
+            if (told := held.present(presence)) is None:
+                continue
+            conn, body = told
+            try:
+                yield from self._transport.answered(Wanted("POST", f"/v1/live{path(conn)}", body), within)
+            except Problem as problem:
+                held.forget_sent()  # the connection is lost, or of another server: the next one begins with the value
+                if problem.code != "live_connection_not_found" and not passes(problem):
+                    raise
+
+    def _following(
+        self,
+        held: HeldChannel,
+        taken: Callable[[Mapping[str, Any]], Sequence[T] | None],
+        stop_after: float | None,
+    ) -> Items[T]:
+        self._transport.joined.add(held)
+        try:
+            yield from emitted(self._transport, held.body, taken, stop_after)
+        finally:
+            self._transport.joined.discard(held)

@@ -9,20 +9,24 @@ from bunbase_sdk.channel_values import HeardMessage, Member, Members
 from bunbase_sdk.core.live_stream import Reconnect, ended
 
 JOIN: Final = 1  # the only channel of a connection
+PRESENCE: Final = 2  # every change of the presence
 Since: TypeAlias = Mapping[str, object] | str | None
 
 
 class HeldChannel:
     """`since`: where to begin, or the place of the last message. `members`: by name, None above 500.
 
-    `lost`: messages were lost, and the next one tells of it.
+    `lost`: messages were lost, and the next one tells of it. `enters`: the client is a member, or was one. `conn`: the
+    last connection; `open`: it is the present one. `sent`: the presence that the server has, or has been sent.
     """
 
     def __init__(self, channel: str, since: Since, presence: object) -> None:
         self.channel = channel
         self.since = since
-        self.presence = presence
+        self.presence = self.sent = presence
+        self.enters = presence is not None
         self.conn: str | None = None
+        self.open = False
         self.handle = ""
         self.epoch = ""
         self.offset = -1
@@ -36,8 +40,25 @@ class HeldChannel:
         join: dict[str, object] = {"t": "join", "id": JOIN, "channel": self.channel}
         since: Since = {"epoch": self.epoch, "offset": self.offset} if self.epoch else self.since
         join |= {} if since is None else {"since": since}
+        self.open, self.sent = False, self.presence
         join |= {} if self.presence is None else {"presence": self.presence}
         return {"send": [join], **({"resume": self.conn} if self.conn else {})}
+
+    def present(self, presence: object) -> tuple[str, Mapping[str, object]] | None:
+        """Change the presence. Return the name of the connection and the body of a request that tells it.
+
+        Return None if no connection is open: the next one begins with it.
+        """
+        self.presence = presence
+        if not self.open or self.conn is None:
+            return None
+        self.sent = presence
+        data = {} if presence is None else {"data": presence}
+        return self.conn, {"send": [{"t": "presence", "id": PRESENCE, "channel": self.channel, **data}]}
+
+    def forget_sent(self) -> None:
+        """Begin a connection anew with the next message: the server did not take the presence."""
+        self.open = False
 
     def heard(self, message: Mapping[str, Any]) -> Sequence[HeardMessage] | None:
         """Take one message. Return the messages of the channel that it brings. Raises: Problem, Reconnect."""
@@ -70,13 +91,17 @@ class HeldChannel:
     def _common(self, message: Mapping[str, Any]) -> None:
         match message["t"]:
             case "hello":
-                self.conn = message["conn"]
+                self.conn, self.open = message["conn"], True
+            case "ping" if not self.open:
+                raise Reconnect(0)
             case "end" | "error":
                 raise ended(message)
             case _:
                 pass
 
     def _joined(self, message: Mapping[str, Any]) -> list[HeardMessage]:
+        if self.presence != self.sent:
+            raise Reconnect(0)  # it was changed while the join was on its way
         same = self.epoch == message["epoch"]
         known = self.offset if same else -1
         news = [one for one in message.get("messages", ()) if one["offset"] > known]

@@ -78,6 +78,7 @@ class Transport:
         self.headers = dict(headers or {})
         self.marks = Marks()
         self.tokens = Tokens(credential)
+        self.joined: set[Any] = set()  # the HeldChannel of each loop that runs
 
     def with_options(self, timeout: float | None, retries: int | None, headers: Mapping[str, str]) -> Transport:
         """Return a transport with other options, and with the same token and the same marks."""
@@ -88,7 +89,7 @@ class Transport:
             retries=self.retries if retries is None else retries,
             headers={**self.headers, **headers},
         )
-        other.marks, other.tokens = self.marks, self.tokens
+        other.marks, other.tokens, other.joined = self.marks, self.tokens, self.joined
         return other
 
     def deadline(self, timeout: float | None) -> Deadline:

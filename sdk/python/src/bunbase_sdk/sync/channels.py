@@ -6,11 +6,14 @@ Written by `make gen` from core/channels.py.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from bunbase_sdk.channel_values import HeardMessage, Members
 from bunbase_sdk.core import channels as core
 from bunbase_sdk.models import ChannelMessage, ChannelSpec, PublishedMessage
 from bunbase_sdk.sync.driver import Driver
+
+T = TypeVar("T")
 
 
 class Channels:
@@ -80,3 +83,16 @@ class Channels:
         ```
         """
         return self._driver.items(self._calls.members(channel, presence=presence, stop_after=stop_after))
+
+    def set_presence(self, channel: str, presence: object, *, timeout: float | None = None) -> None:
+        """Change the value that others see in the list of members. None leaves the list.
+
+        It is the value of each `listen` and `members` loop of this client that has entered this channel, and stays so
+        over lost connections. Call it in the loop, in another thread, or in another task. If the server refuses the
+        value, the loop ends with the problem. Raises: Problem `not_joined`, if there is no such loop.
+
+        ```python
+        client.channels.set_presence("rooms/7", {"name": "worker", "busy": True})
+        ```
+        """
+        self._driver.run(self._calls.set_presence(channel, presence, timeout=timeout))
