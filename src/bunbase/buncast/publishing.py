@@ -11,7 +11,7 @@ from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.channel import ReadyMessage
 from bunbase.buncast.deciding import Deciding
 from bunbase.buncast.patterns import BadName, check_name
-from bunbase.buncast.permissions import bound_by_rules, denied, limited_name
+from bunbase.buncast.permissions import check_access, denied, limited_name
 from bunbase.buncast.project import Project
 from bunbase.buncast.rules import Budget
 from bunbase.buncast.turns import Turns
@@ -102,7 +102,7 @@ class Publishing:
 
     async def check_rules(self, deciding: Deciding) -> None:
         """Ask the rules about each message. Raises: RuleDenied with the position of the message, and other Problems."""
-        if not bound_by_rules(self.caller, Act.CHANNEL_PUBLISH):
+        if not check_access(self.caller, Act.CHANNEL_PUBLISH):
             return
         while True:
             definitions, budget = deciding.project.definitions, Budget()
