@@ -46,7 +46,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class BundledFunction(msgspec.Struct, frozen=True):
-    """A function and its bundle. `sha256`: of the code."""
+    """A function and its bundle. `sha256`: the hash of the code."""
 
     entry: Entry
     bundle: Bundled
