@@ -71,7 +71,7 @@ from bunbase.contracts.bundoc.problems import (
 )
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.functions.service import Functions
-from bunbase.contracts.idempotency import scope_of
+from bunbase.contracts.idempotency import check_visitor_key, scope_of
 from bunbase.contracts.scopes import SOME_COLLECTION
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
@@ -560,7 +560,8 @@ async def _attempt(
     id: str = "",
     when: Precondition = NO_PRECONDITION,
 ) -> Attempt:
-    """Return the attempt of a write that has an idempotency key."""
+    """Return the attempt of a write that has an idempotency key. Raises: InvalidInput."""
+    check_visitor_key(caller, key)
     condition = f"{when.rev},{when.absent}"
     return await attempt(("documents", *scope_of(caller)), key, verb, collection, id, condition, body)
 
