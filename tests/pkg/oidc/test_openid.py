@@ -1,21 +1,19 @@
 from __future__ import annotations
 
-import warnings
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from joserfc.errors import SecurityWarning
 from joserfc.jwk import RSAKey
 
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.oidc.openid import OpenIdProvider
 from bunbase.pkg.oidc.person import Person, ProviderAnswer, ProviderFailed, ProviderRefused, Secrets
 from bunbase.pkg.oidc.settings import ProviderSettings
-from bunbase.pkg.outgoing import MAX_ANSWER_BYTES
+from bunbase.pkg.outgoing import MAX_ANSWER_BYTES, Outgoing, Reply, RequestFailed
 from tests.pkg.oidc.fake_provider import CLIENT, SECRET, FakeProvider, fake_provider
 
 REDIRECT = "https://app.example.com/callback"
@@ -171,39 +169,6 @@ async def test_a_new_key_of_the_provider_is_fetched_when_a_token_names_it(flow: 
     assert flow.fake.seen.count("/.well-known/openid-configuration") == 1
 
 
-def weak_key() -> RSAKey:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SecurityWarning)
-        return RSAKey.import_key(generate_private_key(65537, 1024), {"kid": "weak"})
-
-
-WEAK = weak_key()
-FOREIGN_KEYS: dict[str, Any] = {
-    "a curve that is not known here": {"kty": "EC", "crv": "P-192", "x": "AA", "y": "AA", "kid": "new"},
-    "a key without its numbers": {"kty": "RSA", "kid": "half"},
-    "a kind that is not known here": {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA", "kid": "later"},
-    "an RSA key of 1,024 bits": WEAK.as_dict(private=False),
-    "no object": 7,
-}
-
-
-@pytest.mark.parametrize("key", FOREIGN_KEYS.values(), ids=FOREIGN_KEYS)
-async def test_a_key_that_cannot_be_used_does_not_hide_the_others(flow: Flow, key: Any) -> None:
-    """RFC 7517 §5: a reader of a set should ignore such keys."""
-    own = msgspec.json.decode(flow.fake.answer("/jwks_uri", {}, {})[1])["keys"]
-    answering("/jwks_uri", 200, msgspec.json.encode({"keys": [key, *own]}))(flow.fake)
-
-    assert await flow.sign_in() == ADA
-
-
-async def test_a_token_signed_with_an_rsa_key_of_1024_bits_is_refused(flow: Flow) -> None:
-    """RFC 7518 §3.3 demands 2,048 bits."""
-    flow.fake.key = WEAK
-
-    with pytest.raises(ProviderFailed, match="no key"):
-        await flow.sign_in()
-
-
 async def test_tokens_with_invented_keys_do_not_make_us_fetch_the_keys_each_time(flow: Flow) -> None:
     await flow.sign_in()
     flow.fake.answers["/jwks_uri"] = flow.fake.answer("/jwks_uri", {}, {})
@@ -215,6 +180,62 @@ async def test_tokens_with_invented_keys_do_not_make_us_fetch_the_keys_each_time
             await flow.sign_in()
 
     assert flow.fake.seen.count("/jwks_uri") == 2
+
+
+async def test_keys_are_fetched_again_after_the_clock_was_set_back(flow: Flow) -> None:
+    flow.clock.advance(86_400)
+    await flow.sign_in()
+    flow.clock.advance(-86_400)
+    flow.fake.rotate_key()
+
+    assert await flow.sign_in() == ADA
+
+
+async def test_all_who_wait_for_a_silent_provider_wait_for_one_request() -> None:
+    begun, answer = list[str](), asyncio.Event()
+
+    class Silent(Outgoing):
+        async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
+            begun.append(url)
+            await answer.wait()
+            raise RequestFailed("silent")
+
+    client = OpenIdProvider(ProviderSettings(CLIENT, issuer="https://silent.example"), lambda: 0.0, Silent((), 1.0))
+    waiting = [asyncio.create_task(client.authorization_url(REDIRECT, SECRETS)) for _ in range(5)]
+    while not begun:
+        await asyncio.sleep(0)
+    waiting[0].cancel()  # a person who goes away stops nobody else
+    answer.set()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [type(one) for one in ended] == [asyncio.CancelledError, *[ProviderFailed] * 4]
+    assert len(begun) == 1
+    with pytest.raises(ProviderFailed):
+        await client.authorization_url(REDIRECT, SECRETS)
+    assert len(begun) == 2
+    await client.close()
+
+
+NULLS = {
+    "userinfo_endpoint": None,
+    "token_endpoint_auth_methods_supported": None,
+    "authorization_response_iss_parameter_supported": None,
+}
+
+
+async def test_a_provider_may_send_null_for_what_it_lacks(flow: Flow) -> None:
+    flow.fake.metadata = NULLS
+    usual = flow.fake.answer
+
+    def answer(path: str, form: dict[str, list[str]], headers: dict[str, str]) -> tuple[int, bytes]:
+        status, body = usual(path, form, headers)
+        if path != "/token_endpoint":
+            return status, body
+        return status, msgspec.json.encode(msgspec.json.decode(body) | {"access_token": None, "refresh_token": None})
+
+    flow.fake.answer = answer  # type: ignore[method-assign]
+
+    assert await flow.sign_in() == ADA
 
 
 @pytest.mark.parametrize(
@@ -244,6 +265,15 @@ async def test_a_missing_address_comes_from_the_userinfo_of_the_same_person(flow
     flow.fake.userinfo["sub"] = "eve"
     with pytest.raises(ProviderFailed, match="another person"):
         await flow.sign_in()
+
+
+@pytest.mark.parametrize("answer", [(403, b""), (200, b"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"), (200, b"[]")])
+async def test_a_userinfo_that_cannot_be_read_keeps_nobody_out(flow: Flow, answer: tuple[int, bytes]) -> None:
+    """A person who has signed in before is known by the subject alone."""
+    flow.fake.claims = {"email": None, "email_verified": None}
+    flow.fake.answers["/userinfo_endpoint"] = answer
+
+    assert await flow.sign_in() == Person("ada", None, False, "Ada")
 
 
 def test_the_settings_of_a_provider_do_not_show_its_secret() -> None:
