@@ -96,8 +96,8 @@ def _integer(name: str, modifiers: Fields, at: Path) -> int | None:
     if name not in modifiers:
         return None
     value = whole(read_all(modifiers[name]))
-    if value is None or abs(value) >= 1 << 31:
-        raise invalid((*at, name), f"{name} must be an integer.")
+    if value is None or not -(1 << 63) <= value < 1 << 63:
+        raise invalid((*at, name), f"{name} must be an integer of 64 bits.")
     return value
 
 
