@@ -76,7 +76,7 @@ def is_host(value: bytes) -> bool:
 def asks_to_close(headers: Headers) -> bool:
     """True if a Connection header names `close`. The parser misses the word if a tab follows it.
 
-    `headers`: with names in lower case.
+    `headers`: the headers, with names in lower case.
     """
     return any(
         name == b"connection" and any(option.strip(BLANKS).lower() == b"close" for option in value.split(b","))
