@@ -426,7 +426,7 @@ type Answer<T> = T | null | undefined | void | Promise<T | null | undefined | vo
 export type Hooks<D extends object = AnyDatabase> = Readonly<{
   /** Decides whether a person becomes a user, and as what. Without an answer, the person does. */
   beforeSignup?(event: BeforeSignup, context: Context): Answer<SignupDecision>;
-  /** Adds claims to an access token, at most 1 KiB of JSON. Rules read them as `auth.claims`. */
+  /** Adds claims to an access token. All claims of a token have at most 4 KiB of JSON together; more is a failure. Rules read them as `auth.claims`. */
   beforeToken?(event: BeforeToken, context: Context): Answer<TokenDecision>;
   /** Runs as a job after a sign-up, until it succeeds or its attempts are used up. */
   afterSignup?(event: AfterSignup, context: Context): unknown;

@@ -10,19 +10,19 @@ from bunbase.functions.workers.call import Call
 FAILED_STATUS: Final = 400  # the first status of an answer that counts as a failure
 
 
-async def whole_answer(call: Call, most: int, who: str, too_large: str) -> bytes:
+async def whole_answer(call: Call, most: int, who: str, too_large: Exception) -> bytes:
     """Return the whole answer.
 
-    `most`: how many bytes it may have; `too_large`: the error beyond that. `who`: the subject of the error that tells a
+    `most`: how many bytes it may have; `too_large`: raised beyond that. `who`: the subject of the error that tells a
     status.
-    Raises: FunctionError.
+    Raises: FunctionError, `too_large`.
     """
     try:
         head, body = await call.head(), bytearray()
         while data := await call.read():
             body += data
             if len(body) > most:
-                raise FunctionError(too_large)
+                raise too_large
     finally:
         call.abandon()
     if head.status >= FAILED_STATUS:
