@@ -66,8 +66,8 @@ MAY_CALL: Final = {
                     withdraw_user_invite""",
         "platform": "active_users_of_installation drop_project",
         "bundoc": "copied_users restore_users",
-        "functions": """create_user custom_token delete_user end_user_sessions hooks_of_function me monthly_active_users
-                        update_me update_user user users""",
+        "functions": """create_user custom_token delete_user end_user_sessions hooks_of_function invite_user me
+                        monthly_active_users update_me update_user user users""",
     },
     "bundoc": {
         GATEWAY: """aggregate backup backup_job backup_schedule backups changes collection collections commit create

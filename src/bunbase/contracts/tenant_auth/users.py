@@ -90,7 +90,8 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans until then; null
     makes a present ban one without end. `phone`: null removes the number. Another number is not confirmed, unless
-    `phone_verified` is true.
+    `phone_verified` is true. `renew_tokens`: true ends the user's access tokens, and no session. The next refresh asks
+    the hook `before_token` again.
     """
 
     email: Email | UnsetType = UNSET
@@ -105,6 +106,7 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: Phone | UnsetType | None = UNSET
     phone_verified: bool | UnsetType = UNSET
     language: str | UnsetType = UNSET
+    renew_tokens: bool | UnsetType = UNSET
 
 
 class UserFilter(msgspec.Struct, frozen=True):
