@@ -233,23 +233,6 @@ export type UserQuery = Readonly<{
   cursor?: string | null;
 }>;
 
-/**
- * An invitation. `role`, `data`, `language`: of the new user. `redirect_to`: the address of the app to which the page of the link leads back. `inviter` and
- * `target` (at most 100 characters): names for the texts of the mail, the person who invites and what for.
- */
-export type NewInvitation = Readonly<{
-  email: string;
-  role?: string;
-  data?: Readonly<Record<string, unknown>>;
-  language?: string;
-  redirect_to?: string;
-  inviter?: string;
-  target?: string;
-}>;
-
-/** An invitation that was sent. */
-export type Invitation = Readonly<{ id: string; email: string; role: string; expires_at: string; url: string }>;
-
 /** The project's users, with the full rights of the project. Methods throw a Problem such as `user_not_found` or `email_taken`. */
 export type Users = Readonly<{
   get(id: string): Promise<ManagedUser>;
@@ -260,10 +243,6 @@ export type Users = Readonly<{
   /** Changes the named fields and keeps all others. Access tokens that the change makes wrong end within a second. */
   update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean; banned_until?: string | null }>): Promise<ManagedUser>;
   delete(id: string): Promise<void>;
-  /** Sends a mail whose link creates a user, whoever may sign up. Show `url` to nobody else: it opens the account. */
-  invite(invitation: NewInvitation): Promise<Invitation>;
-  /** Ends the user's access tokens within a second. Clients fetch new ones by themselves, and the hook `beforeToken` is asked. */
-  renewTokens(id: string): Promise<ManagedUser>;
   /** Ends all the user's sessions. */
   signOut(id: string): Promise<void>;
 }>;
@@ -447,7 +426,7 @@ type Answer<T> = T | null | undefined | void | Promise<T | null | undefined | vo
 export type Hooks<D extends object = AnyDatabase> = Readonly<{
   /** Decides whether a person becomes a user, and as what. Without an answer, the person does. */
   beforeSignup?(event: BeforeSignup, context: Context): Answer<SignupDecision>;
-  /** Adds claims to an access token. All claims of a token have at most 4 KiB of JSON together; more is a failure. Rules read them as `auth.claims`. */
+  /** Adds claims to an access token, at most 1 KiB of JSON. Rules read them as `auth.claims`. */
   beforeToken?(event: BeforeToken, context: Context): Answer<TokenDecision>;
   /** Runs as a job after a sign-up, until it succeeds or its attempts are used up. */
   afterSignup?(event: AfterSignup, context: Context): unknown;

@@ -11,7 +11,7 @@ from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.channel import ReadyMessage
 from bunbase.buncast.deciding import Deciding
 from bunbase.buncast.patterns import BadName, check_name
-from bunbase.buncast.permissions import bound_by_rules, denied, limited_name
+from bunbase.buncast.permissions import check_access, denied, limited_name
 from bunbase.buncast.project import Project
 from bunbase.buncast.rules import Budget
 from bunbase.buncast.turns import Turns
@@ -87,7 +87,7 @@ async def checked_messages(messages: tuple[NewMessage, ...], turns: Turns) -> tu
 
 class Publishing:
     """The messages of one call, which were checked. `attempts`: one for each message with a key. `whole`: for the key
-    of the call. `new`: how many of the messages were published by this call, and not before.
+    of the call. `new`: the number of messages that were published by this call, and not before.
     """
 
     def __init__(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str) -> None:
@@ -115,7 +115,7 @@ class Publishing:
 
     async def check_rules(self, deciding: Deciding) -> None:
         """Ask the rules about each message. Raises: RuleDenied with the position of the message, and other Problems."""
-        if not bound_by_rules(self.caller, Act.CHANNEL_PUBLISH):
+        if not check_access(self.caller, Act.CHANNEL_PUBLISH):
             return
         while True:
             definitions, budget = deciding.project.definitions, Budget()

@@ -15,7 +15,7 @@ class IdempotencyBusy(Problem):
 
 
 class IdempotencyTooLarge(Problem):
-    """The act was done. Only its answer is not available any more."""
+    """The act was done. Only the answer of the earlier request is no longer available."""
 
     status, code, title = 409, "idempotency_too_large", "The first answer was too large to keep"
 
@@ -23,9 +23,9 @@ class IdempotencyTooLarge(Problem):
 def scope_of(caller: Caller) -> tuple[str, ...]:
     """Return the project and the identity to which a caller's keys belong.
 
-    A user keeps the keys over new tokens and new project keys. An administrator in a user's place has other keys than
-    the user, and in a visitor's place other keys than visitors. Callers who are not signed in share the keys of their
-    project key, so keys must be random.
+    New tokens and new project keys do not change the keys of a user. An administrator who acts as a user has other keys
+    than the user, and an administrator who acts as a visitor has other keys than visitors. Callers who are not signed
+    in share the keys of their project key, so keys must be random.
     """
     if caller.user is not None:
         return caller.project, "user", caller.user.uid, caller.user.act

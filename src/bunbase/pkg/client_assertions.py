@@ -1,4 +1,4 @@
-"""Check client assertions (RFC 7523 §3): a client proves who it is with a JWT that its own private key signs."""
+"""Check client assertions (RFC 7523 §3): a client proves its identity with a JWT that its own private key signs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192
 CURVE: Final = "P-256"
 LONGEST_SECONDS: Final = 600  # an assertion must expire within this time
-LEEWAY_SECONDS: Final = 60  # difference between the clocks of client and server
+LEEWAY_SECONDS: Final = 60  # the allowed difference between the clocks of client and server
 MAX_ID_LENGTH: Final = 256
 
 

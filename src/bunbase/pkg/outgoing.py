@@ -2,8 +2,9 @@
 
 The deadline covers the whole request. Redirects are not followed, proxies of the environment are not used, and an
 answer that is too long is an error. A document of such a server may name other servers (OpenID Connect Discovery does).
-These may only have public addresses: the document cannot direct requests into the private network of this server.
-The address is checked where the connection is made, so a name that resolves differently a moment later gains nothing.
+Such servers may only have public addresses, so that a document cannot direct requests into the private network of this
+server. The address is checked when the connection is made, so an attack with a name that resolves differently a moment
+later fails.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Reply(msgspec.Struct, frozen=True):
 class Outgoing:
     """`trusted`: the hosts that the operator has named. They may have private addresses, and plain http.
 
-    `keep`: how many idle connections stay open. With 0, an object that nobody uses any more needs no `close`.
+    `keep`: the number of idle connections that stay open. With 0, `close` is not necessary at the end.
     """
 
     def __init__(self, trusted: Iterable[str], deadline_seconds: float, keep: int = 20) -> None:
@@ -88,7 +89,7 @@ class Outgoing:
 
 
 class CheckedAddresses(httpcore.AsyncNetworkBackend):
-    """Connects to hosts that are trusted, and to public addresses of all others."""
+    """Connects to trusted hosts, and to the public addresses of all other hosts."""
 
     def __init__(self, trusted: frozenset[str]) -> None:
         self.trusted = trusted

@@ -8,7 +8,7 @@ The life of a registration, and likewise of a sign-in:
    `checked`.
 
 Every passkey is discoverable, and the authenticator must verify its user (fingerprint, face or PIN). So a passkey alone
-is two factors: the device and its user. Attestation is not asked for, since any authenticator is welcome.
+is two factors: the device and its user. Attestation is not requested, since every authenticator is accepted.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ T = TypeVar("T")
 
 
 class BadPasskey(Exception):
-    """The answer of the authenticator does not prove what it should."""
+    """The answer of the authenticator is not a valid proof."""
 
 
 class CounterWentBack(BadPasskey):
-    """The signature is right, but its counter is not above the last one: the passkey may have been copied."""
+    """The signature is right, but its counter is not above the last counter: the passkey may have been copied."""
 
 
 class RelyingParty(msgspec.Struct, frozen=True):
-    """The site that passkeys belong to. `id`: its host. `origins`: the only origins that browsers may name."""
+    """The site to which passkeys belong. `id`: its host. `origins`: the only origins that browsers may name."""
 
     id: str
     name: str
@@ -65,7 +65,7 @@ class PasskeyUser(msgspec.Struct, frozen=True):
 
 
 class NewPasskey(msgspec.Struct, frozen=True):
-    """`synced`: the passkey is backed up, for example by the account of the phone's maker."""
+    """`synced`: true if the passkey is backed up, for example in the account of the phone's maker."""
 
     credential_id: bytes
     public_key: bytes
@@ -82,7 +82,7 @@ class PublicPasskey(msgspec.Struct, frozen=True):
 
 
 def relying_party(name: str, public_url: str) -> RelyingParty | None:
-    """Return the relying party at an address, or None if browsers allow no passkeys there.
+    """Return the relying party at a URL, or None if browsers do not allow passkeys there.
 
     Browsers accept only host names, not IP addresses. This machine itself is `localhost`.
     """

@@ -22,8 +22,8 @@ CLIENT, SECRET = "bunbase", "a secret: of the client/+"
 class FakeProvider:
     """`claims`: replace those of the ID token; None removes one. `metadata`, `userinfo`: replace those of the answers.
 
-    `alg`: of the ID token. `answers`: a status and a body in place of the usual ones, by path. `codes`: the PKCE
-    challenge of each code. `form`: the last one that was sent.
+    `alg`: the algorithm of the ID token. `answers`: a status and a body that replace the usual answer, by path.
+    `codes`: the PKCE challenge of each code. `form`: the last one that was sent.
     """
 
     def __init__(self) -> None:

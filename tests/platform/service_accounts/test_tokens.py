@@ -1,4 +1,4 @@
-"""Programs get short tokens at `/v1/auth/token`, and use them in place of a secret key."""
+"""Programs get short tokens at `/v1/auth/token`, and use them instead of a secret key."""
 
 from __future__ import annotations
 

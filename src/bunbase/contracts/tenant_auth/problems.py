@@ -1,4 +1,4 @@
-"""The problems that tenant-auth raises. `pkg/identity` defines those that developers can get too."""
+"""The problems that tenant-auth raises. `pkg/identity` defines the problems that developers can get too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class SignUpFirst(Problem):
 
 
 class CaptchaRequired(Problem):
-    """`provider`, `site_key`: for the widget that makes the token."""
+    """`provider`, `site_key`: the values for the widget that makes the token."""
 
     status, code, title = 403, "captcha_required", "This app asks for a captcha"
 

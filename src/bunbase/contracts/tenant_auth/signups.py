@@ -15,12 +15,13 @@ InvitationText = Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class NewUserInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`role`, `data`, `language`: of the user whom the invitation creates; `data` has at most 16 KiB of JSON.
+    """`role`, `data`, `language`: the values for the user that the invitation creates; `data` has at most 16 KiB of
+    JSON.
 
-    The mail is in this language too; without one, it is in the first language of the project. `redirect_to`: the
+    The mail is in this language too; without a language, it is in the first language of the project. `redirect_to`: the
     address of the app to which the page behind the link leads back; one of the project's `redirect_urls`, or below it.
-    `inviter`: the name of the person who invites, and `target`: what the invitation is for, such as the name of a room.
-    The texts of the mail may name both; without them, they are the name of the app.
+    `inviter`: the name of the person who invites, and `target`: the thing that the invitation is for, such as the name
+    of a room. The texts of the mail may contain both; without them, both are the name of the app.
     """
 
     email: Email
@@ -33,7 +34,7 @@ class NewUserInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserInvite(msgspec.Struct, frozen=True):
-    """`url`: the link of the mail. It works once; only this answer shows it."""
+    """`url`: the link of the mail. The link works once; only this answer shows it."""
 
     id: str
     email: str
@@ -43,7 +44,7 @@ class UserInvite(msgspec.Struct, frozen=True):
 
 
 class OpenUserInvite(msgspec.Struct, frozen=True):
-    """An invitation that nobody has accepted yet. `role`: of the user whom it creates."""
+    """An invitation that nobody has accepted yet. `role`: the role of the user that it creates."""
 
     id: str
     email: str
@@ -58,10 +59,11 @@ class OpenUserInvites(msgspec.Struct, frozen=True):
 
 
 class SignupDetails(msgspec.Struct, frozen=True):
-    """The members of a sign-up besides the address and the password. `name`: of the user.
+    """The members of a sign-up besides the address and the password. `name`: the name of the user.
 
     `redirect_to`: the address of the app to which the page behind the link of the mail leads back. `page`: the path and
-    query of the ready-made sign-in page on which the person signs up; its link leads back to the app that has asked.
+    query of the ready-made sign-in page on which the person signs up; the link of the mail leads back to the app that
+    sent the browser to this page.
     """
 
     name: str = ""
@@ -70,7 +72,9 @@ class SignupDetails(msgspec.Struct, frozen=True):
 
 
 class WayBack(msgspec.Struct, frozen=True):
-    """The address of the app to which a page leads, or "". `signed_in`: it has a code, so the browser goes there."""
+    """The URL of the app to which a page leads, or "". `signed_in`: true if the URL has a code, so that the browser
+    goes there.
+    """
 
     url: str
     signed_in: bool = False
@@ -82,7 +86,8 @@ class UserSignups(Protocol):
     """
 
     async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
-        """Send a link that creates a user, whoever may sign up. An earlier invitation of the address ends.
+        """Send a link that creates a user, even if not everybody may sign up. An earlier invitation of the address
+        ends.
 
         Raises: Forbidden too.
         """
@@ -97,7 +102,7 @@ class UserSignups(Protocol):
         ...
 
     async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
-        """Create the user that the link of a mail is for, with a password, and sign the user in."""
+        """Create the user for whom a mail has sent a link, with a password, and sign the user in."""
         ...
 
     async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> WayBack:

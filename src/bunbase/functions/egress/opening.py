@@ -16,7 +16,7 @@ from bunbase.pkg.errors import CannotStart
 
 
 def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, public_url: str = "") -> Fetcher:
-    """Return a fetcher. `public_url`: the address of this installation.
+    """Return a fetcher. `public_url`: the URL of this installation.
 
     Raises: CannotStart for an invalid network, or a file that cannot be read.
     """
@@ -38,7 +38,7 @@ def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, 
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
-    """Return a context that trusts the public authorities and those in `ca_file`."""
+    """Return a context that trusts the public authorities and the authorities in `ca_file`."""
     tls = httpx.create_ssl_context(trust_env=False)
     if ca_file:
         try:

@@ -10,8 +10,8 @@ The life of one hook:
     4. If the room cannot use the answer, it calls `refuse_answer`: the run becomes a failed one, and the log of the
        function tells the reason. Developers find every failure of a hook there, and nowhere else.
 
-A function that is asked before a write is different in two ways: its caller may be a run of a job, and events and
-answers are larger.
+A function that decides about writes is different in two ways: its caller may be a run of a job, and events and answers
+are larger.
 """
 
 from __future__ import annotations
@@ -174,8 +174,8 @@ class Hooks:
 def _checked(caller: Caller, call: HookCall) -> bytes:
     """Return the event as JSON. Raises: Forbidden, HookLoop, TooLarge.
 
-    A job may write documents, and a function is asked about these too. Bundoc refuses the loop: a write by a function
-    that is asked about a write.
+    A job may write documents, and a function decides about these writes too. Bundoc refuses the loop: a write by a
+    function that is deciding about a write.
     """
     _check_caller(caller)
     if caller.depth and call.hook is not HookName.BEFORE_WRITE:
@@ -188,7 +188,7 @@ def _checked(caller: Caller, call: HookCall) -> bytes:
 
 
 def _most(call: HookCall) -> tuple[int, int]:
-    """Return how many bytes the event and the answer of a hook may have."""
+    """Return the number of bytes that the event and the answer of a hook may have."""
     if call.hook is HookName.BEFORE_WRITE:
         return MAX_WRITES_BYTES, MAX_PATCHES_BYTES
     return MAX_EVENT_BYTES, MAX_ANSWER_BYTES

@@ -1,4 +1,4 @@
-"""A client of Discord. It is asked by OAuth 2.0: the person comes from a request to its API."""
+"""A client of Discord. Discord supports only OAuth 2.0, so the person comes from a request to its API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DiscordToken(msgspec.Struct, frozen=True):
 
 
 class DiscordUser(msgspec.Struct, frozen=True):
-    """`verified`: the user has confirmed the address at Discord."""
+    """`verified`: true if the user has confirmed the address at Discord."""
 
     id: str
     username: str
@@ -31,7 +31,7 @@ class DiscordUser(msgspec.Struct, frozen=True):
 
 
 class Discord:
-    """`outgoing`: sends the requests; None: it trusts the hosts of the settings."""
+    """`outgoing`: the client for requests; None for a client that trusts the hosts of the settings."""
 
     def __init__(self, settings: ProviderSettings, outgoing: Outgoing | None = None) -> None:
         self.settings = settings

@@ -14,7 +14,7 @@ from bunbase.pkg.outgoing import Outgoing, RequestFailed
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 KEPT_SECONDS: Final = 3600.0
-ANEW_SECONDS: Final = 30.0  # an unknown key makes us fetch the keys again, but not more often than this
+ANEW_SECONDS: Final = 30.0  # an unknown key makes BunBase fetch the keys again, but not more often than this
 MAX_KEYS: Final = 100
 
 T = TypeVar("T")
@@ -33,9 +33,8 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Documents:
-    """`issuer`: the address below which the metadata are. `named`: the issuer that they name, if it is another one.
-
-    `now`: returns seconds that only increase.
+    """`issuer`: the URL below which the metadata are. `named`: the issuer in the metadata, if it differs. `now`:
+    returns seconds that only increase.
     """
 
     def __init__(self, issuer: str, outgoing: Outgoing, now: Callable[[], float], named: str = "") -> None:
@@ -58,7 +57,9 @@ class Documents:
             return self.known[1]
 
     async def keys(self, anew: bool = False) -> KeySet:
-        """Return the provider's keys. `anew`: a token names a key that is not among them. Raises: ProviderFailed."""
+        """Return the provider's keys. `anew`: true if a token names a key that is not among the known keys. Raises:
+        ProviderFailed.
+        """
         metadata = await self.metadata()
         async with self.lock:
             age = None if self.fetched_keys is None else self.now() - self.fetched_keys[0]
@@ -88,12 +89,12 @@ def decode_json(url: str, status: int, body: bytes, kind: type[T]) -> T:
 
 
 def _key_set(document: dict[str, Any]) -> KeySet:
-    """Return the keys for signatures of kinds that are known here. Raises: ProviderFailed."""
+    """Return the keys for signatures whose kinds are known here. Raises: ProviderFailed."""
     keys = document.get("keys")
     if not isinstance(keys, list) or len(keys) > MAX_KEYS:
         raise ProviderFailed("the keys of the provider are not a JWK set")
     usable = [one for one in keys if isinstance(one, dict) and one.get("kty") in ("RSA", "EC", "OKP")]
     try:
         return KeySet.import_key_set({"keys": [one for one in usable if one.get("use", "sig") == "sig"]})
-    except Exception as error:  # joserfc raises many kinds for keys that are damaged
+    except Exception as error:  # joserfc raises many kinds of errors for damaged keys
         raise ProviderFailed(f"the keys of the provider cannot be read: {error}") from None

@@ -1,4 +1,6 @@
-"""A client of GitHub, which speaks OAuth 2.0 but not OpenID Connect: the person comes from two requests to its API."""
+"""A client of GitHub, which supports OAuth 2.0 but not OpenID Connect, so the person comes from two requests to its
+API.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class GitHub:
-    """`outgoing`: sends the requests; None: it trusts the hosts of the settings."""
+    """`outgoing`: the client for requests; None for a client that trusts the hosts of the settings."""
 
     def __init__(self, settings: ProviderSettings, outgoing: Outgoing | None = None) -> None:
         self.settings = settings

@@ -33,10 +33,11 @@ class TokenError(msgspec.Struct, frozen=True):
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """Where a service differs from the standard. `asked`: further parameters for the browser. `scopes`: the default.
+    """The differences of a service from the standard. `asked`: further parameters for the browser. `scopes`: the
+    default.
 
-    `issuer`: the issuer that the metadata name, if it is not the address of the settings. `secret`: makes the client
-    secret. `person`: reads the claims.
+    `issuer`: the issuer in the metadata, if it is not the URL in the settings. `secret`: makes the client secret.
+    `person`: reads the claims.
     """
 
     asked: dict[str, str] = {}
@@ -50,7 +51,9 @@ STANDARD: Final = Dialect()
 
 
 class OpenIdProvider:
-    """`now`: returns Unix seconds. `outgoing`: sends the requests; None: it trusts the hosts of the settings."""
+    """`now`: returns Unix seconds. `outgoing`: the client for requests; None for a client that trusts the hosts of the
+    settings.
+    """
 
     def __init__(
         self,
@@ -123,7 +126,7 @@ class OpenIdProvider:
         return decode_json(url, *await post_form(self.outgoing, url, form, headers), TokenAnswer)
 
     async def _with_userinfo(self, claims: dict[str, Any], metadata: Metadata, access_token: str) -> dict[str, Any]:
-        """Return the claims with those of the userinfo endpoint, which must be about the same person (§5.3.2)."""
+        """Return the claims with the claims of the userinfo endpoint, which must be about the same person (§5.3.2)."""
         bearer = {"authorization": f"Bearer {access_token}"}
         info = await fetch_json(self.outgoing, metadata.userinfo_endpoint, dict[str, Any], bearer)
         if info.get("sub") != claims["sub"]:
@@ -176,7 +179,7 @@ def with_query(url: str, query: dict[str, str]) -> str:
 
 
 def checked_page(url: str) -> str:
-    """Return an address to which a browser may be sent. Raises: ProviderFailed."""
+    """Return a URL to which a browser may be sent. Raises: ProviderFailed."""
     if not url.startswith(("https://", "http://")) or not url.isascii() or not url.isprintable() or " " in url:
         raise ProviderFailed("the authorization endpoint is not a URL")
     return url

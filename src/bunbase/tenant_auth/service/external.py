@@ -46,7 +46,7 @@ class NotAdmitted(Exception):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A person of another service who signs in or up. `until`: as in `PoolPeople`.
+    """A person of another service who signs in or up. `until`: the same as in `PoolPeople`.
 
     `admitted`: the new user as the hook `before_signup` wants it; `asked`: the new user that the hook has seen.
     """

@@ -39,10 +39,10 @@ DELETE FROM passkey_challenges WHERE (project, hash) IN (
 
 
 class PasskeyAct(StrEnum):
-    """The act that a passkey signs a challenge for. A challenge of one act is not valid for another."""
+    """The act for which a passkey signs a challenge. A challenge for one act is not valid for another act."""
 
     REGISTER = "register"
-    SIGN_IN = "sign_in"  # of an account that the passkey itself names
+    SIGN_IN = "sign_in"  # for a sign-in in which the passkey itself names the account
     SECOND_FACTOR = "second_factor"
     PROOF = "proof"
 
@@ -86,7 +86,7 @@ class PasskeyStore:
     async def add_challenge(
         self, hash: bytes, act: PasskeyAct, user: str | None, expires_at: datetime, keep: int
     ) -> None:
-        """Add a challenge, and delete the oldest ones of this account and act but `keep`."""
+        """Add a challenge, and delete the oldest challenges of this account and act, except `keep` challenges."""
         async with self.db.transaction():
             await self.db.execute(ADD_CHALLENGE, self.project, hash, act, user, expires_at)
             if user is not None:
@@ -97,5 +97,5 @@ class PasskeyStore:
         return bool(await self.db.execute(TAKE_CHALLENGE, self.project, hash, act, user, now))
 
     async def forget_challenges(self, user: str) -> None:
-        """Delete the challenges of an account: a registration that is under way adds no passkey."""
+        """Delete the challenges of an account, so that a registration that has begun cannot add a passkey."""
         await self.db.execute(FORGET_CHALLENGES, self.project, user)
