@@ -56,7 +56,7 @@ async def test_the_longest_token_is_no_longer_than_all_parts_of_bunbase_and_a_li
     now, host = ManualClock().now(), "h" * 63 + "." + "o" * 63 + "." + "s" * 63 + ".example:65535"
     user = User("usr_" + "e" * 36, "e" * 242 + "@example.com", True, "r" * 64, {}, {}, now)
     claims = {"rooms": "x" * (MAX_TOKEN_CLAIMS_BYTES - len('{"rooms":""}'))}
-    method = SignInMethod(tuple(f"method_{n}" for n in range(8)), 2, "p" * 64)
+    method = SignInMethod(tuple(f"method_{n}" for n in range(8)), "p" * 64, 2)
     act = {"sub": "usr_" + "a" * 36, "email": "a" * 242 + "@example.com"}
     check_added_claims({}, claims)
     subject = Subject(user, 10**9, "ses_" + "s" * 36, {}, 10**9, method, act, claims)

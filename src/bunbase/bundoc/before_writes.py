@@ -33,7 +33,7 @@ from bunbase.contracts.functions.hooks import (
     HookName,
     HookState,
     UnusableAnswer,
-    refuse_answer,
+    recorded,
 )
 from bunbase.contracts.functions.problems import (
     FunctionCpuExceeded,
@@ -211,7 +211,9 @@ class BeforeWrites:
             project=project,
             reason=unusable.reason[:MAX_REASON],
         )
-        await refuse_answer(self.functions, project, runs[unusable.function], unusable.reason)
+        run, server = runs[unusable.function], Caller(CallerKind.SECRET, project=project)
+        refusal = self.functions.refuse_hook_answer(server, run, unusable.reason)
+        await recorded(refusal, project, run, unusable.reason)
 
     @contextmanager
     def _within_share(self, project: str, function: str, size: int) -> Iterator[None]:

@@ -12,12 +12,13 @@ its path, its headers and its key are.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from enum import StrEnum
 from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
-from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.triggers import Job
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
@@ -107,14 +108,14 @@ class UnusableAnswer(Exception):
         self.function, self.reason, self.code = function, reason, code
 
 
-async def refuse_answer(functions: HookRuns, project: str, run: str, reason: str) -> None:
-    """Let the developers of a project find why the answer of a hook was refused. Raises no Problem: the caller has one.
+async def recorded(refusal: Awaitable[None], project: str, run: str, reason: str) -> None:
+    """Wait for a call of `refuse_hook_answer`. If it fails, log the reason: the caller has a Problem of its own to raise.
 
     Do not call this inside a transaction.
     """
     try:
         async with asyncio.timeout(REFUSAL_SECONDS):
-            await functions.refuse_hook_answer(Caller(CallerKind.SECRET, project=project), run, reason)
+            await refusal
     except (Problem, TimeoutError) as problem:
         log.warning("a refused answer was not recorded", project=project, run=run, reason=reason, error=str(problem))
 

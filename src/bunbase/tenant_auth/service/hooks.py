@@ -31,7 +31,7 @@ from bunbase.contracts.functions.hooks import (
     HookName,
     HookState,
     UnusableAnswer,
-    refuse_answer,
+    recorded,
 )
 from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.contracts.functions.service import Functions
@@ -186,7 +186,8 @@ class Hooks:
             return read(answer.value)
         except UnusableAnswer as unusable:
             log.warning("an answer of a hook was refused", hook=hook.value, project=pool.project, error=unusable.reason)
-            await refuse_answer(self.functions, pool.project, answer.run, unusable.reason)
+            refusal = self.functions.refuse_hook_answer(_project(pool), answer.run, unusable.reason)
+            await recorded(refusal, pool.project, answer.run, unusable.reason)
             raise failed(hook, unusable.code) from unusable
 
     async def _run(self, pool: Pool, hook: HookName, event: Json, depth: int = 0) -> HookAnswer:
