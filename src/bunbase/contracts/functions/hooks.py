@@ -109,7 +109,7 @@ class UnusableAnswer(Exception):
 
 
 async def recorded(refusal: Awaitable[None], project: str, run: str, reason: str) -> None:
-    """Wait for a call of `refuse_hook_answer`. If it fails, log the reason: the caller has a Problem of its own to raise.
+    """Wait for a call of `refuse_hook_answer`. If it fails, log the reason: the caller has its own Problem.
 
     Do not call this inside a transaction.
     """
