@@ -280,7 +280,9 @@ class Searching:
     def _page(self, ordered: bool, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         if not self.search.limit:
             return [], False, b""
-        return self._walk(max_bytes) if ordered else self._sort()
+        if not ordered:
+            return self._sort()
+        return self._walk_ties(max_bytes) if self.plan.tied else self._walk(max_bytes)
 
     def _walk(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         """Read the page in the plan's order, which is the order of the result, until the page is full."""
@@ -295,6 +297,30 @@ class Searching:
             items.append(document)
             size += len(document.body)
         return items, more, self._position(items[-1]) if more else b""
+
+    def _walk_ties(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
+        """Read the page in the plan's order, and sort documents that tie in the order of the result by their ids.
+
+        A page needs all documents that tie with its last one. Only the positions of a page are kept in memory.
+        """
+        most, after = self.search.limit + 1, self.search.after
+        first: list[tuple[bytes, str]] = []
+        tied: list[tuple[bytes, str]] = []
+        fields: bytes | None = None
+        for id in self._ids(after):
+            place = self._place(id)
+            if after is not None and place <= after:
+                continue
+            beginning = place.removesuffix(id_key(self.search.order, id))
+            if beginning != fields:
+                first += sorted(tied)
+                tied, fields = [], beginning
+            tied.append((place, id))
+            if len(first) >= self.search.limit:
+                break
+            if len(tied) > 2 * most:
+                tied = heapq.nsmallest(most, tied)
+        return self._read([*first, *sorted(tied)][:most], max_bytes)
 
     def _read_covered(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         """Read the page like `_walk`, but without tests, because all documents belong to the result."""
@@ -315,11 +341,14 @@ class Searching:
         positions = self._positions()
         after = self.search.after
         rest = (one for one in positions if after is None or one[0] > after)
-        first = heapq.nsmallest(self.search.limit + 1, rest)
+        return self._read(heapq.nsmallest(self.search.limit + 1, rest), MAX_PAGE_BYTES)
+
+    def _read(self, first: list[tuple[bytes, str]], max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
+        """Read the page. `first`: the positions and ids of its documents, and of one more if there is one."""
         items: list[StoredDocument] = []
         size = 0
         for _, id in first[: self.search.limit]:
-            if size >= MAX_PAGE_BYTES:
+            if size >= max_bytes:
                 break
             items.append(self._document(id))
             size += len(items[-1].body)
