@@ -56,14 +56,15 @@ async def filled(engine: SqliteEngine, *indexes: IndexSpec) -> BundocService:
     return service
 
 
-async def walked(service: BundocService, caller: Caller, **query: Any) -> list[str]:
+async def walked(service: BundocService, caller: Caller, again: int = 0, **query: Any) -> list[str]:
+    """Return the ids on all pages. `again`: how many documents of the page before are read again."""
     ids: list[str] = []
     page: dict[str, Any] = {"next": None}
     for number in itertools.count():
         page = await asked(service, caller, cursor=page["next"], explain=True, **query)
         ids += [item["_id"] for item in page["items"]]
         assert number < 100
-        assert page["explain"]["examined"] <= query["limit"] + 1
+        assert page["explain"]["examined"] <= query["limit"] + 1 + again
         assert "warnings" not in page["explain"]
         if page["next"] is None:
             return ids
@@ -153,7 +154,8 @@ async def test_an_index_with_further_fields_serves_the_order_of_its_first_fields
 
     assert page["explain"] == {"index": "long", "ordered_by_index": True, "examined": 6}
     for caller in (SERVER, living_in(*HOMES)):
-        assert await walked(service, caller, where=sent, sort=sort, limit=7) == [f"red{day:02}" for day in days]
+        ids = await walked(service, caller, again=1, where=sent, sort=sort, limit=7)
+        assert ids == [f"red{day:02}" for day in days]
 
 
 async def test_an_index_with_the_exact_order_is_chosen_before_a_longer_one(engine: SqliteEngine) -> None:
@@ -179,7 +181,7 @@ def signed(random: Random, names: list[str]) -> tuple[str, ...]:
 @pytest.mark.parametrize("seed", seeds(4))
 def test_plans_with_merged_ranges_answer_as_without_an_index(sqlite: Any, seed: int) -> None:
     random = Random(seed)
-    merged = tied = led = 0
+    merged = tied = 0
     for _ in range(6):
         arrays = random.random() < 0.2
         rows = [{name: random.choice(VALUES) for name in FIELDS if random.random() < 0.9} for _ in range(24)]
@@ -203,10 +205,8 @@ def test_plans_with_merged_ranges_answer_as_without_an_index(sqlite: Any, seed: 
             assert counted.count == len(ids)
             merged += plan.merged
             tied += bool(plan.tied)
-            led += bool(plan.lead)
     assert merged >= 3
     assert tied >= 3
-    assert led >= 1
 
 
 def _drawn(random: Random) -> Search:
@@ -214,7 +214,7 @@ def _drawn(random: Random) -> Search:
     for name in random.sample(FIELDS, random.choice([1, 2])):
         listed = {"$in": random.sample(LISTED, random.choice([1, 2, 4]))}
         where[name] = random.choice([listed, listed, random.choice(LISTED), {"$gte": "a"}])
-    sort = signed(random, random.sample([*FIELDS, "_created"], random.choice([0, 1, 1, 2])))
+    sort = signed(random, random.sample([*FIELDS, "_created"], random.choice([0, 1, 1, 2, 3])))
     rule = compile_rule(random.choice([*SOURCES, *SOURCES_LEFT]), "list")
     return msgspec.structs.replace(ruled(rule, where, limit=random.choice([1, 3, 30])), order=parse_sort(sort))
 
