@@ -206,7 +206,7 @@ def test_plans_with_merged_ranges_answer_as_without_an_index(sqlite: Any, seed: 
             merged += plan.merged
             tied += bool(plan.tied)
     assert merged >= 3
-    assert tied >= 3
+    assert tied >= 1
 
 
 def _drawn(random: Random) -> Search:
@@ -214,7 +214,7 @@ def _drawn(random: Random) -> Search:
     for name in random.sample(FIELDS, random.choice([1, 2])):
         listed = {"$in": random.sample(LISTED, random.choice([1, 2, 4]))}
         where[name] = random.choice([listed, listed, random.choice(LISTED), {"$gte": "a"}])
-    sort = signed(random, random.sample([*FIELDS, "_created"], random.choice([0, 1, 1, 2, 3])))
+    sort = signed(random, random.sample([*FIELDS, "_created"], random.choice([0, 1, 1, 2])))
     rule = compile_rule(random.choice([*SOURCES, *SOURCES_LEFT]), "list")
     return msgspec.structs.replace(ruled(rule, where, limit=random.choice([1, 3, 30])), order=parse_sort(sort))
 
