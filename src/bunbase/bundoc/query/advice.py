@@ -26,6 +26,7 @@ from bunbase.bundoc.query.plan import (
     may_be_proved,
     narrowing,
     narrows,
+    ranged_path,
     wanted,
 )
 from bunbase.bundoc.query.predicate import paths_of
@@ -219,9 +220,11 @@ def _rest(search: Search, plan: Plan) -> str:
 
 
 def _left(search: Search, plan: Plan) -> list[str]:
-    """Return the fields of the conditions that the plan does not prove."""
+    """Return the fields of the conditions that the ranges of the plan do not contain."""
     said = [*plan.said, *(conjuncts(plan.index.where) if plan.index else ())]
+    ranged = ranged_path(plan)
     tests = [test for test in conjuncts(search.where) if not implies(said, test)]
+    tests = [test for test in tests if ranged is None or _ranged_path(test) != ranged]
     return list(dict.fromkeys(".".join(path) for test in tests for path in paths_of(test)))
 
 

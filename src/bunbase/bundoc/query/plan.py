@@ -191,9 +191,14 @@ def narrows(plan: Plan, where: Filter) -> bool:
         return plan.ranges != (Range(),) or where == EVERYTHING
     said = [*plan.said, *conjuncts(index.where)]
     left = [test for test in conjuncts(where) if not implies(said, test)]
-    rest = _rest(index, plan.said)
-    ranged = rest[0].path if rest else None
+    ranged = ranged_path(plan)
     return all(isinstance(test, Compare | StartsWith) and test.path == ranged for test in left)
+
+
+def ranged_path(plan: Plan) -> Path | None:
+    """Return the path of the field that may have a range: the next one after those that the filter sets or lists."""
+    rest = _rest(plan.index, plan.said) if plan.index else ()
+    return rest[0].path if rest else None
 
 
 def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
