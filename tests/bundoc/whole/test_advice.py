@@ -170,7 +170,7 @@ async def test_a_search_for_a_frequent_word_names_the_setting_of_its_limit(
 
     assert refused is not None
     assert refused.detail == (
-        "More than 8 documents contain these words. The search is within [room] already: add words to the search. "
+        "More than 8 documents contain these words. Add words to the search: it is within [room] already. "
         f"{setting} sets the limit."
     )
 

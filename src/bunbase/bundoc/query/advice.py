@@ -234,7 +234,7 @@ def _narrowing_advice(search: Search, plan: Plan) -> Advice:
     if not fields:
         return Advice("Add words to the search, or a field that must equal a value.")
     if plan.index is not None and len(plan.said) >= len(fields):
-        return Advice(f"The search is within {_listed(fields)} already: add words to the search.")
+        return Advice(f"Add words to the search: it is within {_listed(fields)} already.")
     return Advice(f"Add an index on {_listed(fields)} to the collection, to search only within these fields.", fields)
 
 

@@ -9,7 +9,8 @@ from typing import Final
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.messages import Sync, Unwatch, WatchMessage
 from bunbase.gateway.live.problems import LiveIdTaken, StateNotReached, TooManyWatches
-from bunbase.gateway.live.session import Session, WaitingSync, Watch
+from bunbase.gateway.live.session import Session, Watch
+from bunbase.gateway.live.syncs import WaitingSync
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 
