@@ -117,9 +117,9 @@ async def test_the_advised_index_serves_the_query(engine: SqliteEngine, seed: in
             met["none"] += 1
             assert "No index" in detail
             if met["none"] <= 2 and not query["sort"]:
-                for fields in possible(query):
-                    await build(service, [*specs, fields], rule)
-                    assert await refusal(service, caller, query) is not None, (query, specs, fields, detail)
+                for more in possible(query):
+                    await build(service, [*specs, more], rule)
+                    assert await refusal(service, caller, query) is not None, (query, specs, more, detail)
     assert met["index"] >= 1
 
 
