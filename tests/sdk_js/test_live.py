@@ -23,7 +23,7 @@ from tests.sdk_js.strict_server import StrictServer
 from tests.sdk_js.test_runtimes import COMMANDS, IN_A_PAGE, README
 
 PAGES: Final = Path(__file__).parent / "pages"
-PROGRAM_NAMES: Final = ("live", "live_writes", "changes_of_user")
+PROGRAM_NAMES: Final = ("live", "live_writes", "live_refusals", "changes_of_user")
 GUIDE: Final = ROOT / "docs/live-queries.md"
 PROTOCOL: Final = ROOT / "docs/live-protocol.md"
 

@@ -23,6 +23,7 @@ export type { TransportName } from "./links.js";
 export type { Live, LiveOptions } from "./live.js";
 export type { RefusedListener } from "./outbox.js";
 export type { ChannelMessage, Changes, LiveDocument, Member, Since } from "./protocol.js";
+export type { Stuck } from "./refusals.js";
 export type { LiveResult } from "./views.js";
 
 /**

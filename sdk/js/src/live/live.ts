@@ -10,6 +10,7 @@ import { LiveCollection } from "./collection.js";
 import { Feed, guarded, type LiveState, needFunction, noOthers } from "./feed.js";
 import type { TransportName } from "./links.js";
 import { Outbox, type RefusedListener } from "./outbox.js";
+import type { Stuck } from "./refusals.js";
 import { Rooms } from "./rooms.js";
 import { Views } from "./views.js";
 
@@ -110,6 +111,31 @@ export class Live<D extends Schema<D> = AnyDatabase> {
    */
   get waiting(): number {
     return this.#outbox.waiting;
+  }
+
+  /**
+   * The first waiting write and its problem, if the server has answered it with an error at least twice and has not refused it;
+   * or undefined. All later writes wait for it. It is sent again by itself, and refused if it is the cause.
+   *
+   * ```ts
+   * if (live.stuck) console.log(`Not saved yet: ${live.stuck.problem.message}`);
+   * ```
+   */
+  get stuck(): Stuck | undefined {
+    return this.#outbox.stuck;
+  }
+
+  /**
+   * Calls `listener` with each failed try of a stuck write, and with undefined when it has been taken or refused. Returns
+   * a function that ends this.
+   *
+   * ```ts
+   * const stop = live.onStuck((stuck) => console.log(stuck ? `Not saved yet: ${stuck.problem.message}` : "Saved."));
+   * ```
+   */
+  onStuck(listener: (stuck: Stuck | undefined) => unknown): () => void {
+    needFunction("listener", listener);
+    return this.#outbox.onStuck(listener);
   }
 
   /**
