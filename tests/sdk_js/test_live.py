@@ -23,7 +23,7 @@ from tests.sdk_js.strict_server import StrictServer
 from tests.sdk_js.test_runtimes import COMMANDS, IN_A_PAGE, README
 
 PAGES: Final = Path(__file__).parent / "pages"
-PROGRAM_NAMES: Final = ("live", "live_writes", "live_refusals", "changes_of_user")
+PROGRAM_NAMES: Final = ("live", "live_writes", "live_refusals", "live_states", "changes_of_user")
 GUIDE: Final = ROOT / "docs/live-queries.md"
 PROTOCOL: Final = ROOT / "docs/live-protocol.md"
 
@@ -98,7 +98,7 @@ def test_live_queries_survive_all_that_happens_in_a_page(program: str, browser: 
 
 def test_the_hook_of_react_follows_its_query_in_strict_mode_and_ends_with_its_component(page: Page) -> None:
     page.evaluate("() => server.commit([['posts', 'put', 'a', { n: 1 }], ['posts', 'put', 'b', { n: 2 }]])")
-    assert page.evaluate("() => onServer()") == "<p>1: loading offline</p>"
+    assert page.evaluate("() => onServer()") == "<p>1: loading behind</p>"
 
     page.evaluate("() => render(1)")
     page.get_by_text("1: a live").wait_for()
@@ -107,7 +107,7 @@ def test_the_hook_of_react_follows_its_query_in_strict_mode_and_ends_with_its_co
     page.evaluate("() => render(2)")
     page.get_by_text("2: b live").wait_for()
     page.evaluate("() => render(null)")
-    page.get_by_text("null: offline").wait_for()
+    page.get_by_text("null: behind").wait_for()
     page.evaluate("() => render(1)")
     page.get_by_text("1: a,c live").wait_for()
 
@@ -142,8 +142,31 @@ def test_a_page_that_loses_its_network_notices_that_its_connection_is_dead(page:
     page.evaluate(
         "() => { Object.assign(server.faults, { mute: true, down: true }); dispatchEvent(new Event('offline')); }"
     )
+    assert page.evaluate("() => live.state") == "offline"  # before the probe has failed
 
     page.get_by_text("1: offline").wait_for()
+
+
+def test_a_page_without_a_network_stays_live_with_a_server_of_its_own_machine(page: Page) -> None:
+    page.evaluate("() => render(1)")
+    page.get_by_text("1: live").wait_for()
+
+    page.evaluate("() => { dispatchEvent(new Event('offline')); window.opened = server.heard.length; }")
+    page.get_by_text("1: live").wait_for()
+
+    assert page.evaluate("() => server.heard.slice(opened).some(({ message }) => message.t === 'auth')") is False
+
+
+def test_a_page_without_a_network_does_not_try_each_transport(page: Page) -> None:
+    page.evaluate("""() => {
+        Object.defineProperty(navigator, "onLine", { get: () => false, configurable: true });
+        Object.assign(server.faults, { down: true });
+        server.requests.length = 0;
+        render(1);
+    }""")
+    page.get_by_text("1: loading offline").wait_for()
+
+    assert page.evaluate("() => server.requests.filter((line) => line.includes('/v1/live'))") == []
 
 
 def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connection(page: Page) -> None:

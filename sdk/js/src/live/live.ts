@@ -3,11 +3,11 @@
 import type { Collection } from "../data/collection.js";
 import type { Data } from "../data/data.js";
 import type { AnyDatabase, CollectionTypes, Schema } from "../data/types.js";
-import { invalidValue } from "../problem.js";
+import { invalidValue, type Problem } from "../problem.js";
 import type { LiveCache } from "./cache.js";
 import { Channel } from "./channel.js";
 import { LiveCollection } from "./collection.js";
-import { Feed, guarded, type LiveState, needFunction, noOthers } from "./feed.js";
+import { Feed, type LiveState, needFunction, noOthers, type StateListener } from "./feed.js";
 import type { TransportName } from "./links.js";
 import { Outbox, type RefusedListener } from "./outbox.js";
 import type { Stuck } from "./refusals.js";
@@ -79,8 +79,8 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * `live`: all results are the present ones. `behind`: newer ones are on their way. `offline`: there is no connection;
-   * the client connects again by itself.
+   * `live`: all results are the present ones. `behind`: newer ones are on their way, also before the first connection.
+   * `offline`: the connection was lost, or cannot be made; the client connects again by itself.
    *
    * ```ts
    * console.log(live.state === "offline" ? "You are offline." : "");
@@ -91,15 +91,27 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Calls `listener` whenever the state changes. Returns a function that ends this.
+   * The last reason why the client cannot connect, if the server has told one. It is `hook_failed` if the app's function of
+   * tokens fails. It is undefined if there is a connection, or no network.
    *
    * ```ts
-   * const stop = live.onState((state) => console.log(state));
+   * if (live.problem) console.log(`You cannot connect: ${live.problem.message}`);
    * ```
    */
-  onState(listener: (state: LiveState) => unknown): () => void {
+  get problem(): Problem | undefined {
+    return this.#feed.problem;
+  }
+
+  /**
+   * Calls `listener` whenever the state changes, and with each further `problem`. Returns a function that ends this.
+   *
+   * ```ts
+   * const stop = live.onState((state, problem) => console.log(state, problem?.code ?? ""));
+   * ```
+   */
+  onState(listener: StateListener): () => void {
     needFunction("listener", listener);
-    return this.#feed.onState((state) => guarded(() => listener(state)));
+    return this.#feed.onState(listener);
   }
 
   /**

@@ -19,5 +19,5 @@ def limit_unacknowledged(transport: asyncio.BaseTransport, seconds: float) -> No
     """Set the limit of a connection; 0 for that of the system. It has no effect if the platform has no such limit."""
     found = transport.get_extra_info("socket")
     if found is not None and TCP_USER_TIMEOUT is not None:
-        with suppress(OSError):  # the connection has ended
+        with suppress(OSError, ValueError):  # the connection has ended; uvloop raises ValueError for a closed socket
             found.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, round(seconds * 1000))
