@@ -69,6 +69,20 @@ export async function add(claim, { load }) {
     live.close();
   });
 
+  claim("a page reads the claims of its token, also those that the user has not", async () => {
+    const payload = btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify({ sub: "usr_1", claims: { rooms: ["a", "b"], name: "\u00e9" } })))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+    const told = async (access) => {
+      const kept = JSON.stringify({ user: { id: "usr_1", claims: {} }, access, refresh: "r", at: Date.now(), ttl: 900_000 });
+      const storage = { getItem: () => kept, setItem() {}, removeItem() {} };
+      const client = createClient("http://bunbase.test", "pk_test", { storage });
+      await client.auth.ready;
+      return client.auth.claims;
+    };
+    equal(await told(`x.${payload}.y`), { rooms: ["a", "b"], name: "\u00e9" });
+    equal([await told("no token"), await told("a.!.b"), await told(`a.${btoa("null")}.b`)], [{}, {}, {}]);
+    equal(createClient("http://bunbase.test", "pk_test", { storage: null }).auth.claims, {});
+  });
+
   claim("a watch that found no place on the connection is watched when another one ends", async () => {
     const { server, live, watched } = made();
     const first = watched("posts");
