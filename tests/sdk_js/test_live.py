@@ -281,6 +281,44 @@ def test_the_recipe_of_a_group_of_members_runs_as_the_guide_shows_it(site: Site,
     assert ran.returncode == 0, ran.stderr
 
 
+def test_the_recipe_of_scrolling_back_loses_nothing_and_shows_nothing_twice(site: Site, folder: Path) -> None:
+    """Documents of one commit have the same time, and the border of the first page is amid 60 of them."""
+    section = GUIDE.read_text().partition("## Scroll back")[2].partition("\n## ")[0]
+    (lines,) = re.findall("```js\n(.*?)```", section, re.DOTALL)
+    given = f"const [url, key, secret] = {json.dumps([site.url, site.key, site.secret])};"
+    before = BEFORE_RECIPE.replace("GIVEN", given).replace("group@", "history@")
+    (folder / "history.mjs").write_text(f"{before}\n{lines}\n{AFTER_HISTORY}")
+
+    ran = subprocess.run([BUN, "history.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    assert ran.returncode == 0, ran.stderr
+
+
+AFTER_HISTORY: Final = """
+const put = (id) => ({ op: "put", collection: "posts", id, data: { topic: "history" } });
+const add = (name, most) => server("POST", "commit", { writes: Array.from({ length: most }, (_, n) => put(`${name}${n}`)) });
+await add("a", 60);
+await add("b", 60);
+await add("c", 20);
+let [ids, left] = [[], true];
+const { more, stop } = await history({ topic: "history" }, (items, hasMore) => {
+  ids = items.map(({ _id }) => _id);
+  left = hasMore;
+});
+await until(() => ids.length >= 50, "the first page");
+await more();
+await add("d", 55);
+await until(() => ids.includes("d0"), "new documents");
+while (left) await more();
+await until(() => ids.length === 195, "all documents");
+if (new Set(ids).size !== 195) throw new Error("a document is there twice");
+const times = ids.map((id) => "dcba".indexOf(id[0]));
+if (times.some((time, n) => n && time < times[n - 1])) throw new Error(`a wrong order: ${ids}`);
+stop();
+live.close();
+"""
+
+
 def test_the_curl_line_of_the_protocol_follows_a_query(rooms: Site) -> None:
     (line,) = re.findall(r"```sh\n(curl -N .*?)```", PROTOCOL.read_text(), re.DOTALL)
     password = {"email": "curl@example.com", "password": "apples and pears"}
