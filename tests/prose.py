@@ -1,6 +1,7 @@
 """Check the sentences of the project: `make check` counts forbidden openings, `--sample` draws some to read.
 
     python -m tests.prose                                       fails if a statement begins with Give, Say, Who, Whom …
+                                                                or if a field is described without a noun
     python -m tests.prose --sample 150 --seed 7 --of source     prints random sentences with file and line
 
 There are three kinds: `source` (docstrings, comments and names of tests), `help` (strings that are sentences: help
@@ -29,6 +30,7 @@ APPLIED = (  # migrations whose text must stay, because databases store its chec
     "functions/migrations/0009_counted_once.sql",
 )
 _OPENING = re.compile(rf"[^\w`]*({'|'.join(FORBIDDEN)})\b", re.IGNORECASE)
+_BARE_FIELD = re.compile(r"(?:^|[.;] )`\w+`(?:, `\w+`)*: (?:of|by|how|until|as|with|from|in|at) ")
 _ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z`*\"“])|\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.|#+) )")
 
 
@@ -41,6 +43,12 @@ class Sentence(NamedTuple):
     @property
     def forbidden(self) -> bool:
         return _OPENING.match(self.text) is not None and not self.text.rstrip("`*_)").endswith("?")
+
+    @property
+    def bare(self) -> bool:
+        """True if a docstring of the server or of a test describes a field without a noun, as in "`bytes`: of it"."""
+        is_ours = self.path.endswith(".py") and self.path.startswith(("src/", "tests/"))
+        return is_ours and _BARE_FIELD.search(self.text) is not None
 
 
 def sentences() -> Iterator[Sentence]:
@@ -169,11 +177,14 @@ def main() -> int:
         of_kind = [sentence for sentence in found if sentence.kind == options.of]
         chosen = random.Random(options.seed).sample(of_kind, min(options.sample, len(of_kind)))
     else:
-        chosen = [sentence for sentence in found if sentence.forbidden]
+        chosen = [sentence for sentence in found if sentence.forbidden or sentence.bare]
     for sentence in chosen if options.sample is not None or len(chosen) > options.most else ():
         print(f"{sentence.path}:{sentence.line}: {sentence.text}")
     if options.sample is None and len(chosen) > options.most:
-        print(f"{len(chosen)} statements begin with {', '.join(FORBIDDEN)}: CONTRIBUTING.md says how to write them.")
+        print(
+            f"{len(chosen)} statements begin with {', '.join(FORBIDDEN)}, or describe a field without a noun "
+            "(`bytes`: of the body → `bytes`: the size of the body): CONTRIBUTING.md says how to write them."
+        )
         return 1
     return 0
 

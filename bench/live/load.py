@@ -27,7 +27,7 @@ MARK: Final = re.compile(rb'"mark":"m(\d+)"')
 
 
 class Order(msgspec.Struct, frozen=True):
-    """`gap`: seconds between two writes. `warm`: how many writes come before those that are measured."""
+    """`gap`: seconds between two writes. `warm`: the number of writes before the measured writes."""
 
     url: str
     feed: Feed

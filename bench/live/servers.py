@@ -38,8 +38,8 @@ class Feed(msgspec.Struct, frozen=True):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """`process`: the text that the command lines of its processes contain. `feeds`: by name of the collection; a server
-    without rules has no `ruled`.
+    """`process`: the text that the command lines of its processes contain. `feeds`: the feeds by name of the
+    collection; a server without rules has no `ruled`.
     """
 
     name: str

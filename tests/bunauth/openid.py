@@ -62,7 +62,7 @@ def answer_in(step: PageStep) -> dict[str, str]:
 
 
 class Visitor:
-    """A person at a browser, which keeps the cookie of the page. `email`: of the account."""
+    """A person at a browser, which keeps the cookie of the page. `email`: the address of the account."""
 
     def __init__(self, bunauth: BunAuth, email: str) -> None:
         self.bunauth = bunauth

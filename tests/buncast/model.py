@@ -15,7 +15,9 @@ DEADLINE_SECONDS = 20.0
 
 
 class Held:
-    """The state of one subscription. `data`: that of all messages. `lost`: how often messages were lost."""
+    """The state of one subscription. `data`: that of all messages. `lost`: the number of times that messages were
+    lost.
+    """
 
     def __init__(self, channel: str) -> None:
         self.channel = channel

@@ -1,4 +1,4 @@
-"""A service whose writes are decided by a function of the test, in place of the room Functions."""
+"""A service whose writes are decided by a function of the test instead of the room Functions."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Decide = Callable[[Json], Any]
 
 
 class DecidingFunctions:
-    """`decide`: the decision about one write. `meanwhile`: awaited while the function decides. `calls`: of the hook.
-
-    `problem`: raised, and `answer`: returned, in place of a decision. `state`: of the hook.
+    """`decide`: the decision about one write. `meanwhile`: awaited while the function decides. `calls`: the calls of
+    the hook. `problem`: the Problem to raise instead of a decision. `answer`: the answer to return instead of a
+    decision. `state`: the state of the hook.
     """
 
     def __init__(self, decide: Decide = lambda _write: None) -> None:

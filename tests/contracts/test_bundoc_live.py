@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from bunbase.bundoc.live.rounds import Late, RoundTime
 from bunbase.bundoc.module import MODULE
 from bunbase.contracts.bundoc.backups import JobState
 from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
-from bunbase.contracts.bundoc.live import Barrier, LiveQuery, NoLiveStream
+from bunbase.contracts.bundoc.live import Barrier, Behind, LiveQuery, NoLiveStream
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.pkg.modules import Rooms
 from tests.bundoc.backups.backed_up import ended
-from tests.bundoc.live.model import Held, ModelEdge
+from tests.bundoc.live.model import Held, ModelEdge, whole
 from tests.fakes import FakeKms
 from tests.rooms import member_caller, opened, publishable_caller, secret_caller, site
 
@@ -102,6 +103,26 @@ async def test_a_watch_is_refused_decided_again_and_forgotten(bundoc: Bundoc, ed
 
     await bundoc.unwatch(edge.name, (1, 7))
     await watched(bundoc, edge, user("user"), 1, LiveQuery("posts"))
+
+
+async def test_a_dear_watch_falls_behind_and_its_result_comes_apart(
+    bundoc: Bundoc, edge: ModelEdge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bundoc.put_collection(CALLER, "posts", CollectionSpec(rules=Rules(list="exists('gates', doc.gate)")))
+    await bundoc.put(CALLER, "gates", "g", b"{}", NO_PRECONDITION)
+    dear = await watched(bundoc, edge, user("user"), 1, LiveQuery("posts", count=True))
+    cheap = await watched(bundoc, edge, CALLER, 2, LiveQuery("posts", count=True))
+    monkeypatch.setattr(RoundTime, "lack", lambda _self, _job: Late.DEAR)
+
+    await bundoc.put(CALLER, "posts", "a", b'{"gate":"g"}', NO_PRECONDITION)
+    await until(lambda: dear.behind and cheap.n == 1)
+    found = await bundoc.results(user("user"), (LiveQuery("posts", count=True), LiveQuery("posts", limit=0)))
+
+    assert f"{found.epoch}.{found.seq}" == edge.at
+    assert [id for id, _ in whole(found.results[0].body)[0]] == ["a"]
+    assert found.results[1].problem is not None
+    assert found.results[1].problem["code"] == "invalid_input"
+    assert edge.behind == [Behind((1,), dear=True)]
 
 
 async def test_a_deleted_project_ends_its_live_queries(bundoc: Bundoc, edge: ModelEdge) -> None:

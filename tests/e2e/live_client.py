@@ -18,7 +18,7 @@ SUBPROTOCOL: Any = "bunbase.live.v1"
 
 @dataclass
 class Result:
-    """The result of one watch. `told`: how many diffs and results arrived."""
+    """The result of one watch. `told`: the number of diffs and results that arrived."""
 
     g: str = ""
     turn: int = 0
@@ -42,7 +42,9 @@ class Result:
 
 
 class LiveClient:
-    """`results`: by the number of the watch. `raw`: everything that the server has sent. `others`: other messages."""
+    """`results`: the results by the number of the watch. `raw`: everything that the server has sent. `others`: other
+    messages.
+    """
 
     def __init__(self, url: str, key: str = "", token: str = "", **options: Any) -> None:
         options.setdefault("subprotocols", [SUBPROTOCOL])

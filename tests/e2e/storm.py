@@ -43,9 +43,9 @@ SEEN_IN_BATCHES: Final = """async (req, ctx) => {
 class Storm:
     """The load, and the record of its answers.
 
-    `errors`: how often each error occurred, by its code or the name of the exception. `jobs`: the ids of acknowledged
-    jobs by payload. `changes`: acknowledged writes as (document, revision). `hung`: requests that got no answer in
-    time. `odd`: answers that the server must never give.
+    `errors`: the number of times that each error occurred, by its code or the name of the exception. `jobs`: the ids of
+    acknowledged jobs by payload. `changes`: acknowledged writes as (document, revision). `hung`: requests that got no
+    answer in time. `odd`: answers that the server must never give.
     """
 
     def __init__(self, url: str) -> None:

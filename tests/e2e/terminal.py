@@ -19,7 +19,7 @@ COLOURS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Machine:
-    """A computer of a person: a home directory with the credentials of the command. `url`: of the server."""
+    """A computer of a person: a home directory with the credentials of the command. `url`: the URL of the server."""
 
     def __init__(self, home: Path, url: str) -> None:
         home.mkdir()

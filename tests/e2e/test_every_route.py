@@ -111,7 +111,7 @@ class Installation:
 
 
 def as_bytes(body: Any, names: dict[str, str]) -> bytes:
-    """Return the bytes of a body: a string unchanged; JSON with `names` in place of its placeholders."""
+    """Return the bytes of a body: a string unchanged; JSON in which `names` replace its placeholders."""
     if isinstance(body, str):
         return body.encode()
     text = "" if body is None else msgspec.json.encode(body).decode()

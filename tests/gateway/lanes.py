@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -23,6 +23,9 @@ from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.fast_lane import FastLane
 from bunbase.gateway.hot_routes import HotRequest, HotRoutes
 from bunbase.gateway.lane import Lane
+from bunbase.gateway.live.door import LiveDoor
+from bunbase.gateway.live.openings import Opening, Openings
+from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import MODULES
@@ -43,7 +46,7 @@ KEY = f"x-bunbase-key: {SECRET}"
 
 
 class CountingHot(HotRoutes):
-    """`taken`: how many requests the fast lane has taken."""
+    """`taken`: the number of requests that the fast lane has taken."""
 
     taken = 0
 
@@ -51,6 +54,17 @@ class CountingHot(HotRoutes):
         request = super().request(method, url, sent)
         self.taken += request is not None
         return request
+
+
+class CountingOpenings(Openings):
+    """`taken`: the number of requests for WebSockets that the fast lane has taken."""
+
+    taken = 0
+
+    def opening(self, method: bytes, url: bytes, sent: Sequence[tuple[bytes, bytes]], peer: str) -> Opening | None:
+        opening = super().opening(method, url, sent, peer)
+        self.taken += opening is not None
+        return opening
 
 
 @dataclass
@@ -114,6 +128,7 @@ class Served:
     address: tuple[str, int]
     lane: Lane | None
     hot: CountingHot
+    openings: CountingOpenings
     service: Any
     platform: FakePlatform
     tenant_auth: FakeTenantAuth
@@ -138,8 +153,8 @@ class Served:
 async def served(directory: Path, settings: GatewaySettings | None = None, **changed: Any) -> AsyncIterator[Served]:
     """Serve the gateway.
 
-    `changed` may hold `bundoc` and `functions` (stand-ins), `functions_host` (the wildcard of the projects' hosts)
-    and fields of Limits that replace those of the settings.
+    `changed` may hold `bundoc` and `functions` (stand-ins), `functions_host` (the wildcard of the projects' hosts),
+    `live` (the settings of live connections), and fields of Limits that replace those of the settings.
     """
     settings, kms = settings or GatewaySettings(), FakeKms()
     where = replace(site(directory, clock=ManualClock()), functions_host=changed.pop("functions_host", ""))
@@ -150,13 +165,16 @@ async def served(directory: Path, settings: GatewaySettings | None = None, **cha
         rooms.add(Functions, changed.pop("functions", None) or FakeFunctions())
         rooms.add(Kms, kms)
         rooms.add(Buncast, FakeBuncast())
-        async with open_gateway(settings, rooms, where, MODULES, Readiness({})) as door:
+        live = changed.pop("live", LiveSettings())
+        async with open_gateway(settings, rooms, where, MODULES, Readiness({}), live) as door:
             lane: Lane | None = door.serving["protocol"].args[0] if settings.fast_lane else None
             hot = CountingHot([], settings.max_body_bytes)
+            openings = CountingOpenings(lane.openings.door if lane else cast(LiveDoor, None))
             if lane is not None:
+                lane.openings = openings
                 assert door.serving["protocol"].func is FastLane
                 hot.by_method, hot.welcome, lane.hot = lane.hot.by_method, lane.hot.welcome, hot
             door.serving["limits"] = msgspec.structs.replace(door.serving["limits"], **changed)
             async with serving(door, listen("127.0.0.1", 0), **door.serving) as url:
                 port = int(url.rpartition(":")[2])
-                yield Served(("127.0.0.1", port), lane, hot, service, platform, tenant_auth)
+                yield Served(("127.0.0.1", port), lane, hot, openings, service, platform, tenant_auth)

@@ -336,7 +336,7 @@ async def test_a_client_that_leaves_amid_its_body_is_no_error_of_the_server(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    app: Any = door.http._transport  # noqa: SLF001
+    app: Any = door.http._transport
     await app.app(scope, receive, send)
 
     assert [message["status"] for message in sent if message["type"] == "http.response.start"] == [499]

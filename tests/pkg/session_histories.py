@@ -103,7 +103,9 @@ class SessionHistories(RuleBasedStateMachine):
         return chance.choice([one for one in self.sessions() if one.alive(self.now)] or self.sessions())
 
     def follow_clients(self, seed: int, acts: Mapping[str, int], waits: Sequence[int]) -> None:
-        """Act as clients: those whose answer was lost, two tabs at once, and a thief. `acts`: with their weights."""
+        """Act as clients: those whose answer was lost, two tabs at once, and a thief. `acts`: the acts with their
+        weights.
+        """
         chance = random.Random(seed)
         for act in chance.choices(tuple(acts), tuple(acts.values()), k=CLIENT_ACTS):
             match act:

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from bunbase.pkg.serve import PortTaken, base_url, listen, serving
+from bunbase.pkg.serve import BACKLOG, PortTaken, base_url, listen, serving
+
+SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
@@ -22,6 +26,21 @@ async def test_a_server_answers_only_inside_its_block() -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(address)
+
+
+@pytest.mark.skipif(not SOMAXCONN.exists(), reason="only Linux tells the length of the queue")
+async def test_as_many_clients_as_the_kernel_allows_may_wait_to_be_accepted() -> None:
+    """Symptom: while a server started, 2,048 of 5,000 clients could wait, and the kernel dropped the others."""
+    most = min(BACKLOG, int(SOMAXCONN.read_text()))
+    with listen("127.0.0.1", 0) as listener:
+        before = longest_queue(listener)
+        async with serving(hello, listener):
+            assert (before, longest_queue(listener)) == (most, most)
+
+
+def longest_queue(listener: socket.socket) -> int:
+    """Return how many connections may wait: tcpi_sacked in Linux's struct tcp_info of a listening socket."""
+    return int(struct.unpack_from("=I", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32), 28)[0])
 
 
 async def test_a_taken_port_is_named_in_the_error() -> None:

@@ -296,7 +296,8 @@ def test_the_recipe_of_scrolling_back_loses_nothing_and_shows_nothing_twice(site
 
 AFTER_HISTORY: Final = """
 const put = (id) => ({ op: "put", collection: "posts", id, data: { topic: "history" } });
-const add = (name, most) => server("POST", "commit", { writes: Array.from({ length: most }, (_, n) => put(`${name}${n}`)) });
+const all = (name, most) => Array.from({ length: most }, (_, n) => put(`${name}${n}`));
+const add = (name, most) => server("POST", "commit", { writes: all(name, most) });
 await add("a", 60);
 await add("b", 60);
 await add("c", 20);

@@ -75,8 +75,8 @@ def rooms(site: Site) -> Site:
 
 
 class Person:
-    """A person with several tabs. `streams`: the live connections of all tabs that are open; `begun`: how many there
-    have been.
+    """A person with several tabs. `streams`: the live connections of all tabs that are open; `begun`: the number of
+    connections so far.
     """
 
     def __init__(self, context: BrowserContext, pages: StrictServer, site: Site, run: str) -> None:

@@ -20,7 +20,9 @@ CALLBACK: Final = "Callable[[TransactionCalls]"
 
 
 class Face(NamedTuple):
-    """`prefix`: of the names of classes. `replies`: what the types of the core's callbacks and sources become."""
+    """`prefix`: the prefix of the names of classes. `replies`: what the types of the core's callbacks and sources
+    become.
+    """
 
     folder: str
     prefix: str
@@ -57,7 +59,7 @@ def _classes(path: Path) -> list[ast.ClassDef]:
 
 
 class Names(ast.NodeTransformer):
-    """Puts the names of a face in place of those of the core."""
+    """Replaces the names of the core by the names of a face."""
 
     def __init__(self, face: Face) -> None:
         self.face = face

@@ -21,7 +21,7 @@ PHONES_ON: Final[dict[str, Any]] = {"hooks": {"send_sms": "sms"}, "phone": {"cou
 
 
 class FakeSender:
-    """Keeps the messages that it was asked to send. `failures`: how many of the next messages of a project fail."""
+    """Keeps the messages that it was asked to send. `failures`: the number of next messages of a project that fail."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, TextMessage]] = []

@@ -20,7 +20,9 @@ RIGHT: Final = "right-"  # tokens of people begin with this
 
 
 class SiteVerify:
-    """`asked`: the forms that were sent. `answer`: is sent in place of the verdict, with the status `status`."""
+    """`asked`: the forms that were sent. `answer`: the answer that is sent instead of the verdict, with the status
+    `status`.
+    """
 
     def __init__(self) -> None:
         self.url = ""

@@ -42,8 +42,8 @@ class BunAuthSettings(SessionSettings, frozen=True):
     sends open accounts. It has no effect if `signups` is `open` or `closed`.
     `breached_passwords_file`: the sorted list of SHA-1 hashes as the haveibeenpwned downloader writes it. New passwords
     that it contains are refused.
-    `breached_passwords_url`: a server with the range API of haveibeenpwned, in place of the file. It gets the first
-    five digits of a hash; if it does not answer within two seconds, the password is accepted.
+    `breached_passwords_url`: a server with the range API of haveibeenpwned, instead of the file. It gets the first five
+    digits of a hash; if it does not answer within two seconds, the password is accepted.
     `providers`: services by which people sign in, by a short name: [external login](../external-login.md).
     `issuer`: the claim `iss` of tokens; if empty, the public URL.
     `setup_token`: the token that a request for the first account must contain, at least 16 characters. If this setting

@@ -100,7 +100,9 @@ class Channel:
         one.edge.put(Joined(one.number, self.handle, ring.epoch, ring.offset, one.sees, body, one.checks))
 
     def leave(self, one: Subscription, linger_until: float | None) -> None:
-        """End a subscription. `linger_until`: how long its member stays; None if it leaves at once. Idempotent."""
+        """End a subscription. `linger_until`: the time until which its member stays; None if it leaves at once.
+        Idempotent.
+        """
         if one not in self.subscriptions:
             return
         del self.subscriptions[one]

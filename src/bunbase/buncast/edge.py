@@ -19,7 +19,7 @@ class Subscription:
     """One connection that has joined the channel `channel`.
 
     `sees`: it gets the changes of members. `member`: the member that it has entered. `documents`: those that its rules
-    have looked up. `timed`: its rules have read the time. `checks`: how often its caller was changed.
+    have looked up. `timed`: its rules have read the time. `checks`: the number of changes of its caller.
     """
 
     def __init__(self, edge: EdgeStream, number: int, caller: Caller, channel: str, connection: str) -> None:
@@ -41,8 +41,8 @@ class Subscription:
 
 
 class EdgeStream:
-    """`subscriptions`: by number. `seen_at`: the last sign of life. `behind`: it was read too slowly, and has lost
-    events.
+    """`subscriptions`: the subscriptions by number. `seen_at`: the last sign of life. `behind`: it was read too slowly,
+    and has lost events.
     """
 
     def __init__(self, name: str, now: float, max_bytes: int = MAX_BYTES) -> None:

@@ -1,7 +1,7 @@
 """Ask the function of a collection before documents are written. docs/before-writes.md describes it for developers.
 
-No transaction is open while a function runs: `questions.py` has the life of such a write. Each failure refuses the
-write: a function that is missing, throws, answers late, or answers something else than `WriteDecision`.
+No transaction is open while a function runs: `questions.py` has the life of such a write. BunBase refuses the write if
+the function is missing, throws, answers late, or answers anything except `WriteDecision`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bunbase.bundoc.documents import fields_at, read_fields, seen, stored_form
-from bunbase.bundoc.questions import Asked, Question, check_askable, failed
+from bunbase.bundoc.documents import fields_at, read_fields, stored_form, with_system_fields
+from bunbase.bundoc.questions import Question, Unanswered, check_askable, failed
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import has_operators
 from bunbase.bundoc.writes import CommitStep, Committed, Verdict
@@ -44,12 +44,12 @@ ROUNDS: Final = 3  # how often the function is asked about one write, because th
 MAX_MESSAGE: Final = 200  # characters
 NO_MESSAGE: Final = "This app does not allow this write."
 REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-LARGE_BYTES: Final = 16 << 10  # as in service.py: a thread reads larger documents
+LARGE_BYTES: Final = 16 << 10  # the same limit as in service.py: a thread reads larger documents
 RETRY_AFTER_SECONDS: Final = 1
 LOOK_SECONDS: Final = 2.0  # how long the change of a collection waits for the state of its function
-MAX_WAITING_BYTES: Final = 32 << 20  # of the events of one project that wait for an answer
+MAX_WAITING_BYTES: Final = 32 << 20  # the size of all events of one project that wait for an answer
 
-# These pass: the next attempt may find a free worker.
+# These failures pass: the next attempt may find a free worker.
 PASSING: Final = (
     FunctionOverloaded,
     FunctionTimeout,
@@ -64,8 +64,8 @@ CommitAgain = Callable[[tuple[CommitStep, ...]], Awaitable[Committed]]
 
 
 class WriteDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The answer about one write. `refuse`: a text for the user; `code`: its reason for programs. `patch`: a JSON merge
-    patch for the document that is about to be stored.
+    """The answer about one write. `refuse`: the text of a refusal, for the user; `code`: the reason of the refusal, for
+    programs. `patch`: a JSON merge patch for the document that is about to be stored.
     """
 
     refuse: str | UnsetType = UNSET
@@ -74,7 +74,7 @@ class WriteDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WriteDecisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One decision for each write, in order. The list ends with a refusal."""
+    """One decision for each write, in order. A refusal is the last decision of the list."""
 
     answers: list[WriteDecision | None]
 
@@ -85,9 +85,9 @@ class BeforeWrites:
         self.waiting_bytes: Counter[str] = Counter()
 
     async def committed(
-        self, caller: Caller, steps: tuple[CommitStep, ...], asked: Asked, commit: CommitAgain
+        self, caller: Caller, steps: tuple[CommitStep, ...], asked: Unanswered, commit: CommitAgain
     ) -> Committed:
-        """Ask the functions, and commit what they allow. If a document changes meanwhile, ask again.
+        """Ask the functions, and commit the writes that they allow. If a document changes meanwhile, ask again.
 
         Raises: WriteRefused, BeforeWriteFailed, BeforeWriteBusy, WriteContended, HookLoop, TooLarge, and what `commit`
         raises.
@@ -101,11 +101,11 @@ class BeforeWrites:
             decided = await self._decided(caller, steps, asked.questions)
             try:
                 return await commit(decided)
-            except Asked:
+            except Unanswered:
                 pass
             try:
-                return await commit(steps)  # asks about all writes: the function decides about a commit as a whole
-            except Asked as again:
+                return await commit(steps)  # sends all writes again: the function decides about whole commits
+            except Unanswered as again:
                 asked = again
         raise WriteContended(
             f"The function was asked {ROUNDS} times, and each time another write was faster. Nothing was written. "
@@ -115,7 +115,7 @@ class BeforeWrites:
     async def warnings(self, caller: Caller, collection: Collection) -> tuple[HookWarning, ...]:
         """Return a warning if the function of a collection is not deployed, or certainly lacks the hook.
 
-        The collection is stored all the same: nothing is written until the function answers (decision 0081).
+        The collection is stored nevertheless, but no document is written until the function answers (decision 0081).
         """
         if collection.before_write is None:
             return ()
@@ -200,7 +200,7 @@ class BeforeWrites:
 async def _off_loop(
     about: list[Question], answer: bytes | None, function: str, places: dict[int, int]
 ) -> dict[int, Verdict]:
-    """Read the answer; in a thread, if answer or documents are large."""
+    """Read the answer. If the answer or the documents are large, a thread reads it."""
     size = len(answer or b"") + sum([len(one.after.body) for one in about if one.after is not None])
     if answer is None or size < LARGE_BYTES:
         return _verdicts(about, answer, function, places)
@@ -241,7 +241,7 @@ def _decisions(answer: bytes | None, number: int, function: str) -> list[WriteDe
 
 
 def _is_clear(decision: WriteDecision | None) -> bool:
-    """True if a decision does not refuse and change a write at once, and its code is one."""
+    """True if a decision does not both refuse and change a write, and its code is a valid code."""
     if decision is None:
         return True
     if decision.refuse is UNSET:
@@ -269,15 +269,15 @@ def _patched(question: Question, patch: bytes, function: str) -> bytes:
 
 
 def _event(caller: Caller, about: list[Question]) -> bytes:
-    """Return the event without a parse of the documents: numbers keep all their digits."""
+    """Return the event. The documents are not parsed, so that numbers keep all their digits."""
     writes = [
         b'{"op":"%s","collection":"%s","id":"%s","before":%s,"next":%s}'
         % (
             one.op.encode(),
             one.step.collection.encode(),
             one.step.write.id.encode(),
-            b"null" if one.before is None else seen(one.before),
-            b"null" if one.after is None else seen(one.after),
+            b"null" if one.before is None else with_system_fields(one.before),
+            b"null" if one.after is None else with_system_fields(one.after),
         )
         for one in about
     ]

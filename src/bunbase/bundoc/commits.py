@@ -53,7 +53,8 @@ def steps_of(sent: bytes) -> tuple[CommitStep, ...]:
 
 
 def patch_of(id: str, sent: bytes, when: Precondition, patterns: CommitPatterns | None = None) -> Patch | Update:
-    """Read a merge patch, or update operators if the names begin with `$`. `patterns`: those of the whole commit.
+    """Read a merge patch, or update operators if the names begin with `$`. `patterns`: the patterns of the whole
+    commit.
 
     Raises: as `fields_at`, InvalidUpdate.
     """

@@ -20,17 +20,18 @@ from bunbase.pkg.rules.check import check_indices
 
 T = TypeVar("T")
 
-LOOP_CHARACTERS: Final = 300  # of rules; they compile in 3 ms, at 10 µs per character
+LOOP_CHARACTERS: Final = 300  # the length of rules that compile in 3 ms, at 10 µs per character
 
 
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     """The stored definition of a collection.
 
-    `expires`: the dotted path of the time at which a document expires.
+    `expires`: the dotted path of the field that holds the time at which a document expires.
     `retiming`: true until Bundoc has read the expiry of all stored documents.
-    `before_write`: the function that is asked before each write.
-    `before_images`: the change log keeps each document as it was before a change.
-    `max_scan`: how many documents a query of a caller bound by rules may examine; None for the setting of the server.
+    `before_write`: the function that decides about each write.
+    `before_images`: true if the change log keeps each document as it was before a change.
+    `max_scan`: the number of documents that a query of a caller bound by rules may examine; None for the setting of the
+    server.
     """
 
     rules: Rules | None = None

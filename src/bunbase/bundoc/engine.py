@@ -48,7 +48,9 @@ class Logged(msgspec.Struct, frozen=True):
 
 
 class Moment(Protocol):
-    """One snapshot of a whole project, in a thread. `epoch`, `seq`: its history, and its newest change."""
+    """One snapshot of a whole project, in a thread. `epoch`: the history of the project. `seq`: the number of its
+    newest change.
+    """
 
     epoch: str
     seq: int
@@ -68,14 +70,14 @@ class Moment(Protocol):
         ...
 
     def next_end(self, collection: str, since: int) -> int | None:
-        """Return when a document of the collection expires first, at the time `since` or later; None if none does.
+        """Return the first time, at `since` or later, at which a document of the collection expires; None without one.
 
         Times are in milliseconds since 1970.
         """
         ...
 
     def logged(self, since: int, most: int) -> Logged:
-        """Return what changed after the number `since`, but at most the `most` newest changes."""
+        """Return the changes after the number `since`, at most the `most` newest ones."""
         ...
 
 
@@ -130,7 +132,7 @@ class Engine(Protocol):
         ...
 
     async def reached(self, project: str, epoch: str, seq: int, wait_seconds: float) -> str:
-        """Return the present state as `<epoch>.<seq>` when readers see the change `seq` of this epoch.
+        """Wait until readers see the change `seq` of this epoch. Return the present state as `<epoch>.<seq>`.
 
         Return earlier if the project has another epoch, or after `wait_seconds`. Raises: BundocBusy if too many wait.
         """
@@ -211,7 +213,7 @@ class Engine(Protocol):
         ...
 
     async def sizes(self, projects: Iterable[str] | None) -> dict[str, StoredSize]:
-        """Return the sizes of these projects on disk, or of all. Projects without a file are left out."""
+        """Return the sizes of these projects on disk, or of all projects. Projects without a file are left out."""
         ...
 
     async def drop(self, project: str) -> None:

@@ -1,4 +1,4 @@
-"""The implementation of Bundoc's contract, which passes each call to one of three services."""
+"""The implementation of Bundoc's contract, which passes each call to one of four services."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from bunbase.contracts.bundoc.documents import (
     StoredSize,
     Written,
 )
-from bunbase.contracts.bundoc.live import LiveEvent, LiveQuery
+from bunbase.contracts.bundoc.live import LiveEvent, LiveQuery, Results
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.pkg.clock import Clock
@@ -63,7 +63,9 @@ class BundocRoom:
             read_seconds=settings.read_seconds,
             before_writes=BeforeWrites(functions),
         )
-        self.live_queries = LiveService(engine, clock, self.documents.bound, self.documents.unbound, dev)
+        self.live_queries = LiveService(
+            engine, clock, self.documents.bound, self.documents.unbound, dev, settings.live_user_seconds
+        )
         self.backup_service = BackupsService(parts, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 
@@ -163,6 +165,9 @@ class BundocRoom:
 
     async def watch(self, caller: Caller, edge: str, number: int, query: LiveQuery) -> None:
         await self.live_queries.watch(caller, edge, number, query)
+
+    async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
+        return await self.live_queries.results(caller, queries)
 
     async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
         return await self.live_queries.recheck(caller, edge, numbers)

@@ -73,7 +73,7 @@ class Met(msgspec.Struct, frozen=True):
 
     `before`: the document, None if there is none. `now`: the time of the write. `last`: the highest revision that a
     deleted document with this id may have had. The next revision is higher than `last` and the revision of `before`.
-    `work`: of the commit so far.
+    `work`: the work of the commit so far.
     """
 
     collection: str
@@ -117,7 +117,7 @@ class Guard(Protocol):
 class Verdict(msgspec.Struct, frozen=True):
     """A write that the function of its collection allows. `rev`: the revision that the function saw, 0 for no document.
 
-    `body`: what is stored, None for a deletion. `patched`: the function has changed the body.
+    `body`: the body to store, None for a deletion. `patched`: true if the function has changed the body.
     """
 
     hook: BeforeWrite
@@ -128,7 +128,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class CommitStep(msgspec.Struct, frozen=True):
-    """One write of a commit. `guard`: None for a caller that may do everything. `verdict`: see `questions.py`."""
+    """One write of a commit. `guard`: None for a caller that may do everything. `verdict`: the decision of a function,
+    as in `questions.py`.
+    """
 
     collection: str
     write: Write
@@ -191,7 +193,7 @@ def with_defaults(write: Create | Put, defaults: Defaults | None) -> Create | Pu
 
 
 def size(write: Write) -> int:
-    """Return roughly how many bytes of memory a waiting write needs."""
+    """Return the approximate number of bytes of memory that a waiting write needs."""
     match write:
         case Create() | Put():
             return len(write.body)

@@ -50,13 +50,15 @@ def parse_sealed(text: str) -> Sealed:
 
 
 def encrypt(key: bytes, plaintext: bytes, *bound_to: str) -> bytes:
-    """Return nonce and ciphertext. `bound_to`: words; decryption needs the same words in the same order."""
+    """Return nonce and ciphertext. `bound_to`: the words of the context; decryption needs the same words in the same
+    order.
+    """
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, plaintext, joined(bound_to))
 
 
 def decrypt(key: bytes, ciphertext: bytes, *bound_to: str) -> bytes:
-    """Return the plaintext. Raises: DecryptionFailed, if the key, a word or a single bit is different."""
+    """Return the plaintext. Raises: DecryptionFailed if the key, a word or a single bit is different."""
     try:
         return AESGCM(key).decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], joined(bound_to))
     except (InvalidTag, ValueError):

@@ -48,7 +48,9 @@ def check_scope(caller: str, method: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _check_room(caller: str, room: str) -> None:
-    """Refuse a room that binds the directory of another room: an attacker could take the directory away in this way."""
+    """Refuse a room that binds the directory of another room, because an attacker could take the directory away in this
+    way.
+    """
     if caller != room or caller not in SCOPES:
         raise Forbidden(f"{caller} may not bind the directory of another room.")
 

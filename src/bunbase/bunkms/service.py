@@ -41,13 +41,13 @@ counted = partial(metrics.counted, metrics.kms_ops)
 MAX_SECRET_BYTES: Final = 64 << 10
 MAX_MACS: Final = 1000
 PRIVATE_KEYS: Final = 1000
-PRIVATE_KEY_SECONDS: Final = 60.0  # to read a key again takes as long as to sign with it
+PRIVATE_KEY_SECONDS: Final = 60.0  # reading a key again takes as long as signing with it
 
 # the purposes of envelopes; an envelope authenticates its purpose, and is not accepted for another purpose
 KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data-key", "secret"
 
 
-# caches of public keys live for 60 s in tenant-auth and in the programs of others, one after the other
+# public keys are cached for 60 s in tenant-auth, and then again in programs that check tokens
 PUBLISHED_BEFORE: Final = timedelta(seconds=150)
 PUBLISHED_AFTER: Final = timedelta(hours=25)  # no token lives for more than a day, and clocks differ
 
@@ -58,7 +58,7 @@ class WrongMasterKey(CannotStart):
 
 class KmsService:
     """Implements the contract. The master key stays in memory, and signing keys for a minute; callers may cache other
-    keys for 15 minutes. A key in memory signs only while its row is stored: each signature reads the rows.
+    keys for 15 minutes. A key in memory signs only while its row is stored, because each signature reads the rows.
     """
 
     def __init__(self, store: KeyStore, master_key: bytes, clock: Clock) -> None:
@@ -68,7 +68,8 @@ class KmsService:
         self.private_keys: Cache[tuple[str, str], object] = Cache(PRIVATE_KEYS, PRIVATE_KEY_SECONDS)  # by owner and kid
 
     async def prove_master_key(self) -> None:
-        """Check that the master key opens the instance's keys; before these exist, check that it is not easy to guess.
+        """Check that the master key opens the instance's keys; before these keys exist, check that the master key is
+        not easy to guess.
 
         Raises: WrongMasterKey.
         """
@@ -273,7 +274,7 @@ class KmsService:
 
 
 def published_keys(keys: list[SigningKey], now: datetime) -> list[SigningKey]:
-    """Return first the key that signs now, then the others that may be needed. `keys`: all keys, newest first."""
+    """Return first the key that signs now, then the other keys that may be needed. `keys`: all keys, newest first."""
     at = next((at for at, key in enumerate(keys) if key.signs_at <= now), len(keys) - 1)
     older = [
         key for newer, key in zip(keys[at:], keys[at + 1 :], strict=False) if newer.signs_at + PUBLISHED_AFTER > now

@@ -35,7 +35,7 @@ class NewSigningKey(msgspec.Struct, frozen=True):
 
 
 def new_signing_key(algorithm: SigningAlgorithm = SigningAlgorithm.RS256) -> NewSigningKey:
-    """Return a new key. One for RS256 takes 50 to 300 ms: call this in a thread."""
+    """Return a new key. A key for RS256 takes 50 to 300 ms, so call this in a thread."""
     key = new_private_key(algorithm)
     private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return NewSigningKey(public_key(key), private)
@@ -76,13 +76,8 @@ def read_private_key(private: bytes) -> object:
     return load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True)
 
 
-def sign(private: bytes, message: bytes) -> bytes:
-    """Return the signature in the form of a JWS (RFC 7515)."""
-    return signed(read_private_key(private), message)
-
-
 def signed(key: object, message: bytes) -> bytes:
-    """Sign with a private key. The kind of the key decides the algorithm."""
+    """Return the signature in the form of a JWS (RFC 7515). The kind of the private key decides the algorithm."""
     match key:
         case rsa.RSAPrivateKey():
             return key.sign(message, padding.PKCS1v15(), hashes.SHA256())

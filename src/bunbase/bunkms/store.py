@@ -45,7 +45,7 @@ class KeyVersion(msgspec.Struct, frozen=True):
 
 
 class SigningKey(msgspec.Struct, frozen=True):
-    """`signs_at`: from then on, the key signs in place of older ones."""
+    """`signs_at`: the time from which on the key signs instead of older keys."""
 
     kid: str
     n: str
@@ -99,9 +99,8 @@ class KeyStore:
         return await self.db.all(SigningKey, SIGNING, owner)
 
     async def add_signing_key(self, owner: str, key: SigningKey, known: list[SigningKey], old: list[str]) -> bool:
-        """Add a signing key, and delete those that are `old`.
-
-        Do nothing and return False if the owner has other keys than `known` by now, or if its keys are destroyed.
+        """Add a signing key, and delete the keys in `old`. Do nothing and return False if the owner now has other keys
+        than `known`, or if its keys are destroyed.
         """
         async with self.db.transaction():
             held = await self.db.one(OwnerRow, LOCK_OWNER, owner)

@@ -107,7 +107,7 @@ def said(problem: dict[str, Any]) -> str:
 
 
 def in_commands(detail: str) -> str:
-    """Return the detail of a problem with commands in place of the routes that it advises."""
+    """Return the detail of a problem, in which commands replace the routes that it advises."""
     for route, command in COMMANDS.items():
         detail = re.sub(route, command, detail)
     return detail

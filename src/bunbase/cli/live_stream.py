@@ -33,7 +33,8 @@ class LiveStream:
     def followed(
         self, kind: type[M], body: Callable[[], Mapping[str, Any]], taken: Callable[[M], tuple[T, ...]]
     ) -> Iterator[T]:
-        """Yield what `taken` makes of each message, also over lost connections. `body`: of the request for a stream.
+        """Yield what `taken` makes of each message, also over lost connections. `body`: the body of the request for a
+        stream.
 
         Raises: Refused, Unreachable.
         """

@@ -147,7 +147,7 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
 
 
 def advice(name: str, known: Iterable[str]) -> str:
-    """Return what to write in place of a name that does not exist: the nearest one, or all of them."""
+    """Return the names to write instead of a name that does not exist: the most similar name, or all names."""
     near = get_close_matches(name, known, 1)
     return f". Did you mean {near[0]}?" if near else f"; allowed: {', '.join(known)}"
 

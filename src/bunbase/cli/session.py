@@ -33,7 +33,7 @@ EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which sa
 PAGE_LIMIT: Final = 500
 NOT_FOUND: Final = 404
 INVALID_TOKEN: Final = "invalid_token"
-KEYS: Final = ("sk_", "pk_")  # the beginnings of keys of projects
+KEYS: Final = ("sk_", "pk_")  # the prefixes of keys of projects
 
 
 PROJECT_FLAG: Final = "--project"
@@ -236,8 +236,8 @@ class Session:
 def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     """Yield a session for the flags, the environment and the credentials file.
 
-    `link`: from a mail. It names its server, unless a flag or the environment does. A token in the environment is sent
-    to no server that only a link names, because anybody can send a link.
+    `link`: the link in a mail. It names its server, unless a flag or the environment does. A token in the environment
+    is sent to no server that only a link names, because anybody can send a link.
     """
     token = os.environ.get(TOKEN, "")
     chosen = where(flags, "" if token else server_of_link(link))

@@ -15,7 +15,7 @@ BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 def open_missing() -> None:
-    """Open /dev/null in place of each of stdin, stdout and stderr that the caller has closed (`>&-`). Idempotent.
+    """Open /dev/null for each of stdin, stdout and stderr that the caller has closed (`>&-`). Idempotent.
 
     Otherwise the next file or socket would get the number of the closed stream, and receive what child processes print.
     """

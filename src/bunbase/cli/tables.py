@@ -44,7 +44,7 @@ NARROWER: Final = (
 )  # the steps by which a table becomes narrower, and the column of any list that each of them changes
 CUT_TO: Final = 14  # characters that a cut text keeps at least
 SHORT_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d):\d\d")
-BETWEEN: Final = 3  # the blanks between two columns
+BETWEEN: Final = 3  # the spaces between two columns
 TURNS_TEXT_ROUND: Final = (
     *range(0x202A, 0x202F),
     *range(0x2066, 0x206A),

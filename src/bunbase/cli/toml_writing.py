@@ -1,7 +1,7 @@
 """Change bunbase.toml and leave the rest of the file as it is: comments, order, line ends and a byte order mark.
 
 The file is replaced in one step. Every change is checked: the new text is parsed again, and must hold exactly what was
-asked for. If the library for TOML cannot make a change in place, the whole table is written anew.
+asked for. If the library for TOML cannot make a change in place, the whole table is written again.
 """
 
 from __future__ import annotations

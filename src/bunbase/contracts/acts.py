@@ -1,4 +1,4 @@
-"""Acts: all that a caller can ask for, in one table, with the role and the scope that each act needs.
+"""Acts: everything that a caller can request, in one table, with the role and the scope that each act needs.
 
 A room checks an act with `Caller.check`. The gateway knows the act of every route (`gateway/route_acts.py`): it refuses
 tokens and keys whose scopes do not allow the act, and the audit log uses its name. `docs/reference/permissions.md` is
@@ -15,7 +15,7 @@ from bunbase.contracts.roles import Role
 from bunbase.contracts.scopes import ADMIN, IN_COLLECTION, READ, SECRETS, WRITE, allows
 
 VIEWER, DEVELOPER, ADMINISTRATOR, OWNER = Role.VIEWER, Role.DEVELOPER, Role.ADMIN, Role.OWNER
-ACCOUNT: Final = None  # in place of a role: any signed-in developer, because the act is not in a project
+ACCOUNT: Final = None  # instead of a role: any signed-in developer, because the act is not in a project
 ANY_SCOPE: Final = ""
 SEES, CHANGES = False, True
 SERVERS: Final = True
@@ -26,7 +26,8 @@ class Act(StrEnum):
 
     `role`: the least role that a member needs; None for acts outside of projects, which need only an account.
     `coarse`, `fine`: a token or key with scopes needs one of these two; `coarse` is "" if it needs no scope, and `fine`
-    is "" if no finer scope allows the act. `changes`: the act changes something. `servers`: a secret key may do it too.
+    is "" if no finer scope allows the act. `changes`: true if the act changes something. `servers`: true if a secret
+    key may do the act too.
     """
 
     role: Role | None
@@ -59,18 +60,18 @@ class Act(StrEnum):
     TOTP_DELETE = "totp.delete", ACCOUNT, CHANGES, ADMIN
     RECOVERY_CODE_CREATE = "recovery_code.create", ACCOUNT, CHANGES, ADMIN
     PASSKEY_READ = "passkey.read", ACCOUNT, SEES, ADMIN
-    PASSKEY_BEGIN = "passkey.begin", ACCOUNT, SEES, ADMIN  # get the options for a new passkey, or for a proof
+    PASSKEY_BEGIN = "passkey.begin", ACCOUNT, SEES, ADMIN  # gets the options for a new passkey, or for a proof
     PASSKEY_CREATE = "passkey.create", ACCOUNT, CHANGES, ADMIN
     PASSKEY_UPDATE = "passkey.update", ACCOUNT, CHANGES, ADMIN
     PASSKEY_DELETE = "passkey.delete", ACCOUNT, CHANGES, ADMIN
     IDENTITY_READ = "identity.read", ACCOUNT, SEES, ADMIN
-    IDENTITY_BEGIN = "identity.begin", ACCOUNT, SEES, ADMIN  # get a ticket, with which a browser links an identity
+    IDENTITY_BEGIN = "identity.begin", ACCOUNT, SEES, ADMIN  # gets a ticket, with which a browser links an identity
     IDENTITY_LINK = "identity.link", ACCOUNT, CHANGES, ADMIN
     IDENTITY_DELETE = "identity.delete", ACCOUNT, CHANGES, ADMIN
     DEVICE_APPROVE = "device.approve", ACCOUNT, CHANGES, ADMIN
     DEVICE_DENY = "device.deny", ACCOUNT, CHANGES, ADMIN
     AUTHORIZATION_READ = "authorization.read", ACCOUNT, SEES, ADMIN
-    AUTHORIZATION_CREATE = "authorization.create", ACCOUNT, CHANGES, ADMIN  # consent to an OpenID Connect client
+    AUTHORIZATION_CREATE = "authorization.create", ACCOUNT, CHANGES, ADMIN  # consents to an OpenID Connect client
     AUTHORIZATION_DELETE = "authorization.delete", ACCOUNT, CHANGES, WRITE
     TOKEN_READ = "token.read", ACCOUNT, SEES, READ
     TOKEN_CREATE = "token.create", ACCOUNT, CHANGES, ADMIN
@@ -122,7 +123,7 @@ class Act(StrEnum):
     DATA_KEY_ROTATE = "data_key.rotate", ADMINISTRATOR, CHANGES, ADMIN
     USAGE_READ = "usage.read", VIEWER, SEES, READ
 
-    AUDIT_READ = "audit.read", ADMINISTRATOR, SEES, READ  # it has emails and addresses of all members
+    AUDIT_READ = "audit.read", ADMINISTRATOR, SEES, READ  # the audit log has emails and addresses of all members
 
     # the installation, for its administrators
     INSTALLATION_READ = "installation.read", ACCOUNT, SEES, ADMIN
@@ -139,7 +140,7 @@ class Act(StrEnum):
     OAUTH_CLIENT_DELETE = "oauth_client.delete", ACCOUNT, CHANGES, ADMIN
     PROJECT_SUSPEND = "project.suspend", ACCOUNT, CHANGES, ADMIN
     PROJECT_RESUME = "project.resume", ACCOUNT, CHANGES, ADMIN
-    PROJECT_INSPECT = "project.inspect", ACCOUNT, SEES, ADMIN  # an administrator who is no member reads a project
+    PROJECT_INSPECT = "project.inspect", ACCOUNT, SEES, ADMIN  # an administrator who is not a member reads a project
 
     # backups
     BACKUP_READ = "backup.read", DEVELOPER, SEES, READ, "backups"
@@ -232,7 +233,7 @@ OF_ADMINISTRATORS: Final = frozenset(
     }
 )
 
-# acts on the account itself, and those with which somebody could stay in it: no personal access token may do them
+# acts on the account itself, and acts with which an intruder could keep access: no personal access token may do them
 OF_SESSIONS: Final = frozenset(
     {
         Act.ACCOUNT_UPDATE,

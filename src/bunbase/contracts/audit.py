@@ -42,7 +42,7 @@ class AuditOutcome(StrEnum):
 
 
 class AuditActor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The caller of an act, as it was at that time. `id`: of the account or of the project's key.
+    """The caller of an act, as it was at that time. `id`: the id of the account or of the project's key.
 
     `credential`: the session (`ses_…`) or the personal access token (`tok_…`) that was used.
     """
@@ -58,8 +58,8 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `org`: the organisation of the act, or of a project that was created, changed, deleted or transferred.
 
-    `before`, `after`: values of the target, without secrets; only some acts have them. `count`: how many refused
-    attempts this entry stands for.
+    `before`, `after`: the values of the target before and after the act, without secrets; only for some acts. `count`:
+    the number of refused attempts that this entry stands for.
     """
 
     id: str
@@ -102,7 +102,9 @@ ALL_ENTRIES = AuditFilter()
 
 
 class AuditedAct(msgspec.Struct, frozen=True):
-    """An act that begins. `action`: its stable name, such as `key.delete`. `org`: an organisation's id or slug."""
+    """An act that begins. `action`: the stable name of the act, such as `key.delete`. `org`: an organisation's id or
+    slug.
+    """
 
     action: str
     target: str = ""
@@ -111,8 +113,8 @@ class AuditedAct(msgspec.Struct, frozen=True):
 
 
 class ActEnd(msgspec.Struct, frozen=True):
-    """The outcome of an act. `target` and `project`: of a thing that the act has created. `org`: the organisation that
-    the act has created or entered, or that a project belongs to now.
+    """The outcome of an act. `target`, `project`: the id of a created thing, and its project. `org`: the organisation
+    that the act has created or entered, or that a project belongs to now.
     """
 
     status: int

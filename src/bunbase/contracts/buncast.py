@@ -81,13 +81,13 @@ class NoChannelStream(Problem):
 
 
 class ChannelStreamBehind(Problem):
-    """The edge reads too slowly. All its subscriptions are forgotten; it opens the stream and joins again."""
+    """The edge reads too slowly. All its subscriptions are forgotten. The edge opens the stream and joins again."""
 
     status, code, title = 503, "channel_stream_behind", "The stream of channels was not read fast enough"
 
 
 class ChannelRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The sources of the rules, in CEL. Without a rule, only the secret key and members of the project may do it.
+    """The sources of the rules, in CEL. Without a rule, only the secret key and members of the project may do the act.
 
     Variables: `auth`, `channel`, `params` (the parts of the name that match `{…}` in the pattern) and `now`. `message`
     is the data to publish, or the presence of a member; null for a caller that only wants to see the members.
@@ -106,9 +106,8 @@ class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChannelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The definition of the channels whose names match one pattern. `history`: None keeps no messages.
-
-    `presence`: the channels have a list of members.
+    """The definition of the channels whose names match one pattern. `history`: the messages that a channel keeps; None
+    if it keeps no messages. `presence`: true if the channels have a list of members.
     """
 
     rules: ChannelRules = ChannelRules()
@@ -120,14 +119,15 @@ class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All channels of a project, by pattern.
 
     In a pattern such as `rooms/{room}`, `{room}` stands for one segment. The most literal pattern that matches a name
-    decides about the channel. A channel without a pattern is for the secret key and members of the project only.
+    decides about the channel. If no pattern matches, only the secret key and members of the project may use the
+    channel.
     """
 
     channels: dict[str, ChannelSpec] = {}
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in a channel's order of messages: the message `offset`, or the beginning at 0."""
+    """A place in a channel's order of messages: the message with this `offset`, or the beginning if `offset` is 0."""
 
     epoch: str
     offset: int
@@ -136,7 +136,8 @@ class Position(msgspec.Struct, frozen=True):
 class NewMessage(msgspec.Struct, frozen=True):
     """A message to publish. `data`: JSON text.
 
-    `key`: makes a repetition of this message by the same caller harmless for two minutes; "" for no key.
+    `key`: if the same caller repeats the message with this key within two minutes, it is published only once; "" for no
+    key.
     `edge`, `number`: the edge gets this number back with the message (`Message.source`), if it listens to the channel.
     """
 
@@ -148,7 +149,7 @@ class NewMessage(msgspec.Struct, frozen=True):
 
 
 class Published(msgspec.Struct, frozen=True):
-    """The place of a message in its channel. `offset` 0: nobody listens, and the channel keeps no messages."""
+    """The place of a message in its channel. `offset`: 0 if nobody listens and the channel keeps no messages."""
 
     channel: str
     epoch: str
@@ -156,18 +157,22 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """The places of the messages of one call, in its order. `replayed`: the call was done earlier with the same key."""
+    """The places of the messages of one call, in its order. `replayed`: true if the call was done earlier with the same
+    key.
+    """
 
     items: tuple[Published, ...]
     replayed: bool = False
 
 
 class Join(msgspec.Struct, frozen=True):
-    """A subscription to begin. `since`: as in docs/live-protocol.md; None for messages from now on.
+    """A subscription to begin. `since`: the position of docs/live-protocol.md after which messages are wanted; None for
+    messages from now on.
 
     `presence`: JSON text; None joins without entering the list of members.
-    `connection`: a secret name of the client's connection; its members are found by it. `resumes`: the name of its
-    earlier connection, whose member it continues to be, if it has the same user; "" for none.
+    `connection`: a secret name of the client's connection, under which the members of the connection are found.
+    `resumes`: the name of the client's earlier connection. The client stays the same member if the user is the same; ""
+    for none.
     """
 
     channel: str
@@ -180,10 +185,10 @@ class Join(msgspec.Struct, frozen=True):
 class Joined(msgspec.Struct, frozen=True, tag="joined"):
     """The subscription `number` has begun, or was brought up to date (`replay`). Messages after `offset` follow.
 
-    `channel`: names the channel in later events; it has no meaning for another home. `sees`: MembersChanged is for this
-    subscription too. `checks`: how many calls of `recheck` had changed its caller.
-    `body`: `"epoch":…,"offset":…,"messages":[…],"lost":…`; if it sees members, `"n":…` and, with at most SHOWN_MEMBERS
-    of them, `"members":[…]`; if it is a member, `"m":…`.
+    `channel`: the name of the channel in later events, which has no meaning for another home. `sees`: true if
+    MembersChanged is for this subscription too. `checks`: the number of calls of `recheck` that had changed its caller.
+    `body`: `"epoch":…,"offset":…,"messages":[…],"lost":…`; if the subscription sees members, also `"n":…` and, if there
+    are at most SHOWN_MEMBERS, `"members":[…]`; if it is a member, `"m":…`.
     """
 
     number: int
@@ -196,7 +201,8 @@ class Joined(msgspec.Struct, frozen=True, tag="joined"):
 
 
 class Message(msgspec.Struct, frozen=True, tag="message"):
-    """A message of a channel. `source`: the number that this edge has published it under, 0 for any other message.
+    """A message of a channel. `source`: the number under which this edge has published the message, 0 for every other
+    message.
 
     `body`: `"offset":…,"from":…,"at":…,"data":…`.
     """
@@ -208,10 +214,10 @@ class Message(msgspec.Struct, frozen=True, tag="message"):
 
 
 class MembersChanged(msgspec.Struct, frozen=True, tag="members"):
-    """The members of a channel have changed; for the subscriptions that see them.
+    """The members of a channel have changed. The event is for the subscriptions that see members.
 
-    `body`: `"enter":[…],"update":[…],"leave":[…],"n":…`. Empty lists are left out. If it holds only `"n"`, above
-    SHOWN_MEMBERS, the list of members is not sent any more; when it is sent again, `"members":[…]` is the whole list.
+    `body`: `"enter":[…],"update":[…],"leave":[…],"n":…`. Empty lists are left out. Above SHOWN_MEMBERS, it holds only
+    `"n"`, and the list of members is not sent any more. When the list is sent again, `"members":[…]` is the whole list.
     """
 
     channel: str
@@ -231,7 +237,7 @@ ChannelEvent = Joined | Message | MembersChanged | SubscriptionEnded
 class Buncast(LiveUsage, Protocol):
     """Every call with a Caller takes its project from it.
 
-    May raise RuleDenied (contracts.bundoc.problems), as the rules of documents do.
+    Every call may raise RuleDenied (contracts.bundoc.problems), like the rules of documents.
     """
 
     async def channels(self, caller: Caller) -> Channels:
@@ -264,11 +270,12 @@ class Buncast(LiveUsage, Protocol):
         ...
 
     async def beat(self, edge: str) -> None:
-        """Tell that the edge is alive. Without a call for LEASE_SECONDS, its stream ends. Raises: NoChannelStream."""
+        """Report that the edge is alive. Without a call for LEASE_SECONDS, its stream ends. Raises: NoChannelStream."""
         ...
 
     async def join(self, caller: Caller, edge: str, number: int, join: Join) -> None:
-        """Begin a subscription. Joined comes in the stream, before any message of the channel for it.
+        """Begin a subscription. The event Joined is in the stream before every message of the channel for this
+        subscription.
 
         Raises: NoChannelStream, InvalidInput, RuleDenied, NoPresence, MessageTooLarge, TooManySubscriptions,
         TooManyMembers.
@@ -278,14 +285,15 @@ class Buncast(LiveUsage, Protocol):
     async def replay(self, edge: str, number: int, since: Position) -> None:
         """Bring a subscription up to date whose client reads too slowly. Joined comes in the stream.
 
-        Deliver none of its messages from the first one that was left out until this Joined. Raises: NotJoined.
+        From the first message that was left out until this Joined, deliver no message of the subscription. Raises:
+        NotJoined.
         """
         ...
 
     async def leave(self, edge: str, numbers: tuple[int, ...], closed: bool = False) -> None:
         """End these subscriptions. Idempotent; events that are on their way may still arrive.
 
-        `closed`: the connection was lost, so its members leave after two seconds, unless it is resumed.
+        `closed`: true if the connection was lost. Then its members leave after two seconds, unless it is resumed.
         """
         ...
 

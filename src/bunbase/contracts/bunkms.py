@@ -66,7 +66,7 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 class PublicKey(msgspec.Struct, frozen=True):
-    """The public half of a signing key. `n` and `e`: of RSA keys. `x` and `y`: of keys on a curve."""
+    """The public half of a signing key. `n` and `e`: of RSA keys. `x`, `y`: the coordinates of a key on a curve."""
 
     kid: str
     n: str = ""
@@ -134,7 +134,7 @@ class Kms(Protocol):
         ...
 
     async def check_macs(self, owner: str, macs: tuple[Mac, ...]) -> tuple[bool, ...]:
-        """Return for each of at most 1000 messages whether its code is valid for this owner and its context.
+        """Return, for each of at most 1000 messages, true if its code is valid for this owner and its context.
 
         Raises: KeyNotFound, KeyDestroyed, InvalidInput.
         """
@@ -145,14 +145,15 @@ class Kms(Protocol):
         ...
 
     async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
-        """Return first the key that signs now, then those that will sign, or have signed a token that may be valid.
+        """Return first the key that signs now, then the keys that will sign, and the keys of tokens that may still be
+        valid.
 
         Raises: KeyNotFound, KeyDestroyed.
         """
         ...
 
     async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm, days: int | None = None) -> None:
-        """Make a new signing key, if the owner's newest key has another algorithm, or signs for `days` already.
+        """Make a new signing key if the owner's newest key has another algorithm, or has signed for `days`.
 
         Idempotent. The key is among `public_keys` at once, but signs later, when everybody has read it. Older keys stay
         among them until the last token that they have signed has expired. Raises: KeyNotFound, KeyDestroyed.
@@ -160,7 +161,8 @@ class Kms(Protocol):
         ...
 
     async def replace_signing_keys(self, owner: str, algorithm: SigningAlgorithm) -> None:
-        """Make a new signing key that signs at once, and delete all others: one of them may be in the wrong hands.
+        """Make a new signing key that signs at once, and delete all other signing keys, because one of them may be in
+        the wrong hands.
 
         Raises: KeyNotFound, KeyDestroyed.
         """

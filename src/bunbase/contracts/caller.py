@@ -21,14 +21,14 @@ class CallerKind(StrEnum):
     ANONYMOUS = "anonymous"  # no credentials; may use sign-in routes and public functions
     DEVELOPER = "developer"  # an account of the platform
     PUBLISHABLE = "publishable"  # a project's key that may be public: rules apply
-    SECRET = "secret"  # a project's key for servers: full access, or the access of its scopes
+    SECRET = "secret"  # a project's key for servers, with full access or the access of its scopes
 
 
 class Developer(msgspec.Struct, frozen=True):
     """A platform account; `session` is empty when a personal access token was used.
 
-    `token`: the id of that token. `scopes`: its scopes. `projects`: the projects to which it is bound; empty for all
-    projects.
+    `token`: the id of the personal access token. `scopes`: its scopes. `projects`: the projects to which it is bound;
+    empty for all projects.
     """
 
     id: str
@@ -43,9 +43,10 @@ class Developer(msgspec.Struct, frozen=True):
 class EndUser(msgspec.Struct, frozen=True):
     """A signed-in user of one project, read from the access token. `uid` is `auth.uid` in rules.
 
-    `verified`: the user has confirmed the address. `provider`: how the user signed in (`SignInMethod.provider`); empty
-    in tokens of older releases. `anonymous`: the user has not signed up yet. `aal`: the number of factors that were
-    checked. `act`: the id of the developer or key who uses the token in the user's place; empty for the user.
+    `verified`: true if the user has confirmed the address. `provider`: the way in which the user signed in
+    (`SignInMethod.provider`); empty in tokens of older releases. `anonymous`: true if the user has not signed up yet.
+    `aal`: the number of factors that were checked. `act`: the id of the developer or key that uses the token as this
+    user; empty if the user uses it.
     """
 
     uid: str
@@ -64,11 +65,12 @@ class Caller(msgspec.Struct, frozen=True):
     """The caller of one request.
 
     `key`: the id of the project's key that was sent. `scopes`: the scopes of the secret key; None for a key without
-    limits. `explain`: the caller asked why rules deny a request, and may know it. `depth`: the number of triggered
-    function runs in a row that led to this call. `inspects`: an administrator of the installation who is no member of
-    the project reads it. `rpc`: the request came by JSON-RPC. `accept_language`: the beginning of this header, only in
-    requests of end users to `/v1/auth`. `act`: the id of the developer or key that sends the request in the place of
-    `user`, or of a visitor (X-Bunbase-As). `hook`: the hook of a function that makes this call while it runs.
+    limits. `explain`: true if the caller wants to know why rules deny a request, and may know it. `depth`: the number
+    of triggered function runs in a row that led to this call. `inspects`: true if an administrator of the installation
+    who is not a member of the project reads it. `rpc`: true if the request is a JSON-RPC request. `accept_language`:
+    the first part of this header, only in requests of end users to `/v1/auth`. `act`: the id of the developer or key
+    that sends the request as `user`, or as a visitor (X-Bunbase-As). `hook`: the hook of a function that makes this
+    call while it runs.
     """
 
     kind: CallerKind
@@ -102,7 +104,7 @@ class Caller(msgspec.Struct, frozen=True):
     def end_user(self, impersonated: bool = False) -> EndUser:
         """Return the project's signed-in user.
 
-        `impersonated`: the act is also for an administrator who uses the app in the user's place.
+        `impersonated`: true if the act is also allowed for an administrator who uses the app as this user.
         Raises: Unauthenticated if no user is signed in; ImpersonationRefused.
         """
         if self.user is None:
@@ -137,7 +139,9 @@ class Caller(msgspec.Struct, frozen=True):
         return self._has_part(act) and self.has_scope(act, collection)
 
     def check(self, act: Act, collection: str = "") -> None:
-        """Check that the caller may do the act, as `may`. Raises: Unauthenticated, Forbidden, InsufficientScope."""
+        """Check that the caller may do the act, in the same way as `may`. Raises: Unauthenticated, Forbidden,
+        InsufficientScope.
+        """
         if not self._has_part(act):
             self._refuse(act)
         self.check_scope(act, collection)

@@ -1,6 +1,7 @@
 """The routes that a room offers to the gateway's fast lane. Each route is one function from request to answer.
 
-The room's ordinary route calls the same function, so both lanes return the same answer.
+The room's ordinary route of documents calls the same function, so both lanes return the same answer. Calls of functions
+are an exception: their ordinary route streams bodies of any size, and shares only the parts that make the answer.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import msgspec
 from bunbase.contracts.caller import Caller
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """A request. `names`: the values of the path's placeholders, in order. `headers`: by lower-case name; the fast lane
-    passes on only `content-type`, `idempotency-key`, `if-match`, `if-none-match`, `origin` and `x-bunbase-at-least`.
+class FastRequest(msgspec.Struct, frozen=True):
+    """A request. `names`: the values of the path's placeholders, in order. `headers`: the headers by lower-case name.
+    The fast lane passes on only `content-type`, `idempotency-key`, `if-match`, `if-none-match`, `origin` and
+    `x-bunbase-at-least`.
 
     `sent`, `search`: all headers and the query string as the client sent them; only for a route that is `whole`.
     """
@@ -42,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True):
     rest: AsyncGenerator[bytes, None] | None = None
 
 
-Answering = Callable[[Any, Caller, Asked], Awaitable[Answer]]
+Answering = Callable[[Any, Caller, FastRequest], Awaitable[Answer]]
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ class FastRoute:
     of any task. Until its first wait, it must not use the current task, as `asyncio.timeout` does.
 
     `path`: the path, spelt as in the ordinary route. `query`: the parameters that the fast lane accepts, with patterns
-    of their values; the ordinary lane handles a request with anything else, and knows how to refuse it. `whole`: the
-    route accepts any query and reads all headers itself. `reads`: the work stops when the client has disconnected.
-    `max_body_bytes`: the ordinary lane handles larger bodies, and may stream them; None for the gateway's setting.
+    of their values; the ordinary lane handles a request with other parameters, and can refuse it with the right error.
+    `whole`: true if the route accepts any query and reads all headers itself. `reads`: true if the work stops when the
+    client has disconnected.
+    `max_body_bytes`: the limit above which the ordinary lane handles bodies, which it may stream; None for the
+    gateway's setting.
     """
 
     method: str

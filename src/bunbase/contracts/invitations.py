@@ -14,22 +14,24 @@ from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.places import Organisation, Project
 from bunbase.pkg.errors import Problem
 
-SHOWN: Final = "binv"  # how the token of a link begins that the inviter passes on
+SHOWN: Final = "binv"  # the prefix of the token in a link that the inviter passes on
 MAILED: Final = "binm"  # and of the link in the mail
 
 
 class InviteNotFound(Problem):
-    """For the members who send invitations. The holders of links get LinkExpired, as for every link of a mail."""
+    """This problem is for the members who send invitations. A person who opens a link gets LinkExpired, as for every
+    link of a mail.
+    """
 
     status, code, title = 404, "invite_not_found", "There is no such open invitation"
 
 
 class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An open invitation. `url`: a link that accepts it; present only in the answer that made the link.
-
-    `invited_by`: the account that sent it last; `inviter`: the address of that account, if it is still a member.
-    `admits_newcomers`: false, in the same answer, if invitations of this sender open no accounts here. It is the same
-    for every address.
+    """An open invitation. `url`: a link that accepts the invitation; present only in the answer to the request that
+    made the link. `invited_by`: the account that sent the invitation last; `inviter`: the address of this account, if
+    it is still a member.
+    `admits_newcomers`: false, in the same answer, if invitations of this sender open no accounts here. The value does
+    not depend on the invited address.
     """
 
     id: str
@@ -49,7 +51,7 @@ class Invites(msgspec.Struct, frozen=True):
 
 
 class PlaceKind(StrEnum):
-    """The kind of place that an invitation is for, in the words that people read."""
+    """The kind of place to which an invitation leads, in the words that people read."""
 
     PROJECT = "project"
     ORGANISATION = "organisation"
@@ -65,9 +67,9 @@ class Opening(StrEnum):
 
 
 class OpenInvitation(msgspec.Struct, frozen=True):
-    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation; `kind`: which.
-
-    `email`: the address that was invited; an account with another address may accept it too. `ways`: of signing in.
+    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation; `kind`: which
+    of the two it is. `email`: the address that was invited; an account with another address may accept the invitation
+    too. `ways`: the ways to sign in.
     """
 
     target: str
@@ -82,7 +84,7 @@ class OpenInvitation(msgspec.Struct, frozen=True):
 class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
     """The project or organisation that the caller has joined, and the caller's role there.
 
-    `already_member`: the caller had this role there before, or a stronger one, so nothing was changed.
+    `already_member`: true if the caller already had this role or a stronger role, so that nothing was changed.
     """
 
     role: Role
@@ -92,13 +94,13 @@ class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InvitedSignIn(SignedIn, frozen=True, kw_only=True):
-    """A new account that is signed in. `joined`: the project or organisation that it has joined."""
+    """A new account that is signed in. `joined`: the project or organisation that the account has joined."""
 
     joined: AcceptedInvite
 
 
 class InvitedRegistration(msgspec.Struct, frozen=True):
-    """The result of a registration by an invitation. `signed_in`: None if a mail to the invited address was sent."""
+    """The result of a registration with an invitation. `signed_in`: None if a mail to the invited address was sent."""
 
     signed_in: InvitedSignIn | None
 
@@ -135,7 +137,7 @@ class MemberInvitations(Protocol):
         ...
 
     async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
-        """Return the invitation of a link. It stays open. `cookie`: of a pass. Raises: LinkExpired."""
+        """Return the invitation of a link. It stays open. `cookie`: the cookie of a pass. Raises: LinkExpired."""
         ...
 
     async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
@@ -146,14 +148,15 @@ class MemberInvitations(Protocol):
         ...
 
     async def accept_invite_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        """Do the same with a pass of BunAuth (`page_sign_in.py`).
+        """Accept an invitation as above, with a pass of BunAuth (`page_sign_in.py`).
 
         Raises: as `accept_invite`; ChallengeExpired, AccountSuspended, InvalidCredentials.
         """
         ...
 
     async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
-        """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
+        """Accept an invitation as above with the second factor, after SecondFactorRequired. `code`: the code of the
+        app, or a recovery code.
 
         Raises: as `accept_invite`; ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
@@ -162,24 +165,25 @@ class MemberInvitations(Protocol):
     async def register_by_invite(self, caller: Caller, token: str, name: str, password: str) -> InvitedRegistration:
         """Open an account for the invited address, make it a member, and sign it in.
 
-        If the link was passed on and did not come by mail, send a mail with a link that does this, and open nothing.
+        If the link was passed on and did not come by mail, open no account, and send a mail with a link that opens one.
         Raises: as `accept_invite`; SignupsClosed, EmailTaken, InvalidInput, RateLimited.
         """
         ...
 
     async def open_account_by_invite(self, caller: Caller, token: str, name: str, password: str) -> AcceptedInvite:
-        """Do the same for a link that came by mail, without a session. Raises: as `register_by_invite`."""
+        """Register as above with a link that came by mail, without a session. Raises: as `register_by_invite`."""
         ...
 
     async def open_account_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        """Do the same for a person whom another service knows under the invited address (`page_sign_in.py`).
+        """Register as above a person whom another service knows under the invited address (`page_sign_in.py`).
 
         Raises: as `register_by_invite`; ChallengeExpired.
         """
         ...
 
     async def send_invite_mail(self, token: str) -> None:
-        """Send the mail of an invitation once more. The link of the earlier mail ends; the link passed on stays.
+        """Send the mail of an invitation once more. The link of the earlier mail ends. The link that was passed on
+        stays valid.
 
         Raises: LinkExpired, RateLimited, SignupsClosed.
         """

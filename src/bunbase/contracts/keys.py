@@ -19,7 +19,7 @@ class SecretKeyInBrowser(Problem):
 class KeyLimits(msgspec.Struct, frozen=True):
     """`scopes`: the scopes of a secret key; None for full access. `origins`: the web origins whose pages may use a
     publishable key, such as `https://app.example.com` or `https://*.example.com`; empty for all origins.
-    `allow_browser`: pages may use this secret key, so requests with an Origin header are accepted.
+    `allow_browser`: true if web pages may use this secret key, so that requests with an Origin header are accepted.
     """
 
     scopes: tuple[str, ...] | None = None

@@ -13,8 +13,8 @@ from bunbase.pkg.usage.batches import Batch, Receipt
 class LiveUsageHour(msgspec.Struct, frozen=True):
     """`hour`: its first moment. `connection_seconds`: the time of all live connections of the project together.
 
-    `delivered`: results, differences and messages of channels that were sent to connections; a difference that goes to
-    ten connections counts ten times. `published`: messages published in channels.
+    `delivered`: the number of results, differences and messages of channels that were sent to connections; a difference
+    that is sent to ten connections counts ten times. `published`: the number of messages published in channels.
     """
 
     hour: datetime
@@ -24,10 +24,12 @@ class LiveUsageHour(msgspec.Struct, frozen=True):
 
 
 class LiveUsage(Protocol):
-    """For other rooms, which check the caller."""
+    """The interface for other rooms, which check the caller."""
 
     async def add_live_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
-        """Add the counts of a process that has live connections, each batch once. `sent`: the time of its clock."""
+        """Add the counts of a process that has live connections, each batch once. `sent`: the time on the clock of that
+        process.
+        """
         ...
 
     async def live_usage(self, project: str, since: datetime, limit: int) -> tuple[LiveUsageHour, ...]:

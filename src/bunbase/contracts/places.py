@@ -10,7 +10,7 @@ from bunbase.contracts.roles import Role
 
 
 class Project(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`role`: the role of the caller in this project. `org`: the id of the organisation that the project belongs to.
+    """`role`: the role of the caller in this project. `org`: the id of the organisation to which the project belongs.
 
     Only deleted projects have `deleted_at` and `destroyed_after`: until `destroyed_after`, the project can be restored.
     """
@@ -26,9 +26,8 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Organisation(msgspec.Struct, frozen=True):
-    """People who own projects together. `role`: the role of the caller in it.
-
-    `personal`: every account gets an organisation of its own with its first project; nobody else can join it.
+    """People who own projects together. `role`: the role of the caller in the organisation. `personal`: true for the
+    organisation that an account gets with its first project; nobody else can join it.
     """
 
     id: str

@@ -78,7 +78,7 @@ class LastOwner(Problem):
 
 
 class AccountOwnsProjects(Problem):
-    """`projects`: slugs of projects that have no other owner, at most 20 of them."""
+    """`projects`: the slugs of projects that have no other owner, at most 20."""
 
     status, code, title = 409, "account_owns_projects", "This account is the only owner of projects"
 
@@ -98,8 +98,9 @@ class InvalidKey(Problem):
 class Key(msgspec.Struct, frozen=True, omit_defaults=True):
     """A project key.
 
-    `key`: present only in the answer to the request that created the key. `hint`: the first characters of the key, to
-    tell keys apart. `scopes`, `origins`, `allow_browser`: as in KeyLimits. `last_used_at`: exact to about a minute.
+    `key`: present only in the answer to the request that created the key. `hint`: the first characters of the key,
+    which distinguish it from other keys. `scopes`, `origins`, `allow_browser`: the same as in KeyLimits.
+    `last_used_at`: the time of the last use, exact to about a minute.
     """
 
     id: str
@@ -156,8 +157,8 @@ class KeyHolder(msgspec.Struct, frozen=True):
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """`role`: the stronger of the roles in the project and in its organisation. `suspended`: the project is suspended,
-    so its members may change nothing.
+    """`role`: the stronger of the roles in the project and in its organisation. `suspended`: true if the project is
+    suspended, so that its members may change nothing.
     """
 
     developer: str
@@ -181,7 +182,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Through(StrEnum):
-    """Where the membership in a project is stored."""
+    """The place in which the membership in a project is stored."""
 
     PROJECT = "project"
     ORGANISATION = "organisation"
@@ -190,7 +191,8 @@ class Through(StrEnum):
 class Member(msgspec.Struct, frozen=True):
     """A member of a project or of an organisation.
 
-    `role`: in a project, the stronger of the role in the project and the role in its organisation.
+    `role`: the role of the member. In a project, this is the stronger of the role in the project and the role in its
+    organisation.
     `through`: "organisation" if the person has no role in the project itself.
     """
 
@@ -206,7 +208,8 @@ class Members(msgspec.Struct, frozen=True):
 
 
 class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
-    """`org` in the methods of members and invitations: an organisation's id or slug, or None for the caller's project.
+    """In the methods of members and invitations, `org` is an organisation's id or slug, or None for the caller's
+    project.
 
     All methods with an `org` raise OrganisationNotFound if the caller is not a member of the organisation.
     """
@@ -214,12 +217,14 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
     async def create_project(self, caller: Caller, name: str, org: str | None = None) -> NewProject:
         """Create a project with its own encryption key; the caller becomes its owner.
 
-        `org`: None for the caller's personal organisation. Raises: InvalidInput, OrganisationNotFound, Forbidden.
+        `org`: the organisation of the project; None for the caller's personal organisation. Raises: InvalidInput,
+        OrganisationNotFound, Forbidden.
         """
         ...
 
     async def projects(self, caller: Caller, limit: int, cursor: str | None, deleted: bool = False) -> Projects:
-        """Return the caller's projects, newest first. `deleted`: return those that can be restored instead.
+        """Return the caller's projects, newest first. `deleted`: if true, return the deleted projects that can be
+        restored.
 
         Raises: InvalidCursor.
         """
@@ -230,15 +235,16 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
     async def update_project(self, caller: Caller, changes: ProjectChanges) -> Project: ...
 
     async def delete_project(self, caller: Caller, confirm: str, now: bool = False) -> None:
-        """Stop the project: its keys and members are refused, its functions do not run. For 7 days it can be restored.
-
-        After 7 days, or at once if `now`, its encryption key is destroyed and, soon after, all of its data.
-        `confirm` must be the project's slug. Raises: ConfirmationNeeded, Forbidden.
+        """Stop the project: its keys and members are refused, its functions do not run. The project can be restored for
+        7 days. After 7 days, or at once if `now` is true, its encryption key is destroyed, and soon after, all of its
+        data. `confirm` must be the project's slug. Raises: ConfirmationNeeded, Forbidden.
         """
         ...
 
     async def restore_project(self, caller: Caller) -> Project:
-        """Bring back a deleted project as it was. Change nothing if it is not deleted. Raises: ProjectNotFound."""
+        """Restore a deleted project as it was. Change nothing if the project is not deleted. Raises:
+        ProjectNotFound.
+        """
         ...
 
     async def transfer_project(self, caller: Caller, org: str) -> Project:
@@ -285,7 +291,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
     async def remove_member(self, caller: Caller, org: str | None, user: str) -> None:
         """Remove a member, who may be the caller. Raises: MemberNotFound, RoleFromOrganisation, LastOwner, Forbidden.
 
-        The last owner of an organisation is kept.
+        The last owner of an organisation cannot be removed.
         """
         ...
 
@@ -342,7 +348,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def exchange_token(self, asked: TokenRequest) -> ServiceAccessToken:
-        """Return a service token for a client that proves who it is.
+        """Return a service token for a client that proves its identity.
 
         Raises: TokenRefused, KeyNotFound, KeyDestroyed.
         """
@@ -378,7 +384,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def inspection(self, developer: str, project: str) -> Membership:
-        """Return the membership of a viewer, for an administrator of the installation who is no member.
+        """Return the membership of a viewer, for an administrator of the installation who is not a member.
 
         `project`: its id or slug. Raises: ProjectNotFound.
         """
@@ -390,5 +396,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
 
     @waits_for_news
     def revocations(self) -> AsyncIterator[Revocation]:
-        """Yield earlier revocations of keys and projects that caches may still hold, then READY, then each new one."""
+        """Yield earlier revocations of keys and projects that caches may still hold, then READY, then each new
+        revocation.
+        """
         ...

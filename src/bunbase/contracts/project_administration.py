@@ -16,9 +16,8 @@ class ProjectSuspended(Problem):
 
 
 class ManagedProject(msgspec.Struct, frozen=True):
-    """A project as administrators see it. `owners`: the ids of the accounts that own it.
-
-    `bytes`: the size of its documents on disk; `written_at`: when they were last written, null if there are none.
+    """A project as administrators see it. `owners`: the ids of the accounts that own the project. `bytes`: the size of
+    its documents on disk; `written_at`: the time of the last write, null if there are no documents.
     """
 
     id: str
@@ -40,9 +39,8 @@ class ManagedProjects(msgspec.Struct, frozen=True):
 
 
 class InstallationUsage(msgspec.Struct, frozen=True):
-    """The size of the installation. `bytes`: of the documents of all projects on disk.
-
-    `monthly_active_users`: users of all projects who signed in or refreshed in this month (UTC), but anonymous ones.
+    """The size of the installation. `bytes`: the size of the documents of all projects on disk. `monthly_active_users`:
+    the number of users of all projects who signed in or refreshed in this month (UTC), without anonymous users.
     """
 
     projects: int
@@ -59,7 +57,7 @@ class ProjectAdministration(Protocol):
     async def installation_projects(
         self, caller: Caller, search: str, limit: int, cursor: str | None
     ) -> ManagedProjects:
-        """Return the projects, or the one whose id or slug is `search`. Raises: InvalidCursor."""
+        """Return the projects, or only the project whose id or slug is `search`. Raises: InvalidCursor."""
         ...
 
     async def managed_project(self, caller: Caller, project: str) -> ManagedProject:

@@ -1,8 +1,8 @@
-"""bunbase.toml as Structs: what the command `bunbase` reads, and what the JSON Schema for editors is made from.
+"""bunbase.toml as Structs. The command `bunbase` reads the file with these Structs, and the JSON Schema for editors is
+generated from them.
 
-Each collection, function and setting has the shape that the API takes; only what a file needs is different: a path in
-place of a long value, `false` for a setting that is to be removed (TOML has no null), and the name of an environment
-variable in place of a secret.
+Each collection, function and setting has the form that the API takes, with three differences: a path may replace a long
+value, `false` removes a setting (TOML has no null), and the name of an environment variable replaces a secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ TargetKey = Annotated[str, msgspec.Meta(pattern=WORD)]
 
 
 class ProjectSection(msgspec.Struct, frozen=True):
-    """The project of this folder, which `bunbase projects use` writes. `id`: it stays when the slug changes."""
+    """The project of this folder, which `bunbase projects use` writes. `id`: the id of the project, which stays the
+    same when the slug changes.
+    """
 
     id: str = ""
     slug: str = ""
@@ -38,7 +40,8 @@ class ProjectSection(msgspec.Struct, frozen=True):
 class TargetSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another place for this project, which `--target` names.
 
-    `server`: the address. `project`: the id or slug there. `profile`: the sign-in of `bunbase login --profile`.
+    `server`: the address. `project`: the id or slug of the project on that server. `profile`: the profile of `bunbase
+    login --profile` whose sign-in is used.
     """
 
     server: str = ""
@@ -47,8 +50,9 @@ class TargetSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeploySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`drop_collections`: `bunbase deploy` drops the collections that this file does not name. Each of them must also
-    be named by `--allow-losing`. `drop_channels`: it removes the patterns of channels that this file does not name.
+    """`drop_collections`: if true, `bunbase deploy` drops the collections that this file does not name. Each such
+    collection must also be named with `--allow-losing`. `drop_channels`: if true, `bunbase deploy` removes the patterns
+    of channels that this file does not name.
     """
 
     drop_collections: bool = False
@@ -58,12 +62,14 @@ class DeploySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A collection. Settings that are left out stay as they are on the server.
 
-    `schema`: a JSON Schema (2020-12), the path of a file with it, or `false` for none. `strict`: documents have only
-    the fields that the schema names. `rules`: the access rules, the path of a file with them, or `false` for none.
+    `schema`: a JSON Schema (2020-12), the path of a file with it, or `false` for none. `strict`: true if documents may
+    have only the fields that the schema names. `rules`: the access rules, the path of a file with them, or `false` for
+    none.
     `indexes`: all indexes, or the path of a JSON file with them. `expires`: the path of the field with the time at
-    which a document expires, or `false` for none. `before_write`: the function that is asked before each write, or
-    `false` for none. `before_images`: changes have the document before the change. `max_scan`: how many documents a
-    query of a caller bound by rules may examine, or `false` for the setting of the server.
+    which a document expires, or `false` for none. `before_write`: the function that is called before each write, or
+    `false` for none. `before_images`: true if entries of the change log have the document before the change.
+    `max_scan`: the number of documents that a query of a caller bound by rules may examine, or `false` for the setting
+    of the server.
     """
 
     schema: dict[str, Any] | str | bool | UnsetType = UNSET
@@ -77,7 +83,9 @@ class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
-    """The settings of one function. `entry`: the function's file, relative to bunbase.toml; None: the default file."""
+    """The settings of one function. `entry`: the function's file, relative to bunbase.toml; None for the default
+    file.
+    """
 
     entry: str | None = None
 
@@ -110,7 +118,7 @@ class AuthSection(ProjectAuth, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class ProjectTables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole bunbase.toml. `server`: settings of the server, which the house reads."""
+    """A whole bunbase.toml. `server`: the settings of the server, which the house reads."""
 
     project: ProjectSection = ProjectSection()
     target: dict[TargetKey, TargetSection] = {}

@@ -25,9 +25,8 @@ class RevokedKind(StrEnum):
 
 
 class Revocation(msgspec.Struct, frozen=True):
-    """`until`: when the credential expires (Unix seconds); the revocation can be forgotten then.
-
-    `at`: when it was revoked (Unix seconds); 0 for one of the stored revocations, which a new follower gets first.
+    """`until`: the time at which the credential expires (Unix seconds); then the revocation can be forgotten. `at`: the
+    time of the revocation (Unix seconds); 0 for a stored revocation, which a new follower gets first.
     """
 
     kind: RevokedKind
@@ -48,6 +47,7 @@ def user_version(project: str, user: str, version: int) -> str:
 def older_user_version(user: str, version: int) -> str:
     """Return the id of `user_version` in releases in which the ids of users were not bound to a project.
 
-    Revocations of users who were deleted then still have it, until they expire: nothing says their project.
+    Revocations of users who were deleted with such a release still have this id until they expire, because their
+    project is not known.
     """
     return f"{user}:{version}"

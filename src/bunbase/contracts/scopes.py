@@ -1,12 +1,13 @@
 """Scopes: the limits of a personal access token, a project key, a service account or a service token.
 
-A scope allows an act (`acts.py`), if the role of the caller allows it too. There is one vocabulary for all of them.
+A scope allows an act (`acts.py`), if the role of the caller allows it too. Tokens, keys and accounts use the same
+scopes.
 
-- Four coarse scopes: `read` allows every act that changes nothing, `write` allows all that a developer may change,
-  `admin` allows all that an admin or owner may change, `secrets` allows reading secret values. `admin` includes
-  `write`; each of the four includes `read`.
+- Four coarse scopes: `read` allows every act that changes nothing, `write` allows every change that a developer may
+  make, `admin` allows every change that an admin or owner may make, `secrets` allows reading secret values. `admin`
+  includes `write`; each of the four includes `read`.
 - The finer scopes each allow only a few acts: `data:read`, `functions:deploy`, and so on. `data:<collection>:read` and
-  `data:<collection>:write` allow what `data:read` and `data:write` allow, in one collection.
+  `data:<collection>:write` allow the same acts as `data:read` and `data:write`, but only in one collection.
 - `<scope>@<project id>` is a scope in one project only. Only personal access tokens have such scopes.
 """
 
@@ -63,7 +64,8 @@ class InsufficientScope(Forbidden):
 
 
 def checked_scopes(scopes: Iterable[str], of_projects: bool = False) -> tuple[str, ...]:
-    """Return the scopes without duplicates: first those of the vocabulary in its order, then the others by name.
+    """Return the scopes without duplicates: first the general scopes in the order of their list, then all other scopes
+    by name.
 
     `of_projects`: each scope may end with `@<project id>`. Raises: InvalidInput.
     """
@@ -80,7 +82,7 @@ def checked_scopes(scopes: Iterable[str], of_projects: bool = False) -> tuple[st
 
 
 def allows(scopes: tuple[str, ...], coarse: str, fine: str, collection: str = "") -> bool:
-    """True if one of the scopes is `fine`, or is or includes `coarse`.
+    """True if one of the scopes is `fine` or `coarse`, or includes `coarse`.
 
     `coarse` is "" for an act that needs no scope. `collection`: also accept the scope of this one collection.
     """

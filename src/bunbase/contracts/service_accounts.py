@@ -24,7 +24,8 @@ class TokenRefused(Problem):
 
 class ServiceAccount(msgspec.Struct, frozen=True, omit_defaults=True):
     """`client_secret`: present only in the answer to the request that created the account, if it has no `public_key`.
-    `public_key`: the JWK (RFC 7517) with which the account proves who it is. `last_used_at`: exact to about a minute.
+    `public_key`: the JWK (RFC 7517) with which the account proves its identity. `last_used_at`: the time of the last
+    use, exact to about a minute.
     """
 
     client_id: str
@@ -51,7 +52,7 @@ class NewServiceAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 class TokenRequest(msgspec.Struct, frozen=True):
     """The parameters of a token request (RFC 6749 §4.4.2, RFC 7523 §2.2). `client_secret` may also be a secret key of a
-    project. `scope`: the wanted scopes, separated by blanks; empty for all scopes of the client.
+    project. `scope`: the wanted scopes, separated by spaces; empty for all scopes of the client.
     """
 
     grant_type: str
@@ -63,7 +64,7 @@ class TokenRequest(msgspec.Struct, frozen=True):
 
 
 class ServiceAccessToken(msgspec.Struct, frozen=True):
-    """`scope`: the scopes of the token, separated by blanks."""
+    """`scope`: the scopes of the token, separated by spaces."""
 
     access_token: str
     expires_in: int

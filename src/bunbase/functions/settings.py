@@ -14,55 +14,59 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.05, le=86_400)]
 
 
 class FunctionsSettings(msgspec.Struct, frozen=True):
-    """Limits on running functions, the sandbox, and how long data is kept.
+    """The limits on running functions, the sandbox, and the time for which data is kept.
 
     `host`: a wildcard such as `*.fn.example.com`. Then the functions of a project answer at `<slug>.fn.example.com`,
     and browsers treat each project as another origin. If `host` is empty, all projects share the host of
     `gateway.public_url`, and each answer gets a header that makes browsers sandbox it.
-    `sandbox`: `off` runs functions without a sandbox; only for trusted code.
+    `sandbox`: `off` runs functions without a sandbox. Use it only for trusted code.
     `confine_with`: the layer that confines files; `auto` is Landlock if the kernel has it.
-    `max_workers`: how many workers may run at the same time.
-    `max_workers_per_project`: how many workers of one project may run at the same time.
-    `max_workers_per_function`: how many workers of one function may run at the same time.
-    `max_cpus_per_worker`: processors that a worker may use; 0.5 is half a processor. This setting needs the layer
-    `cgroups`.
-    `prewarmed`: workers that wait for a bundle, in addition to `max_workers`; by default 2 in dev mode, otherwise 8.
-    `max_waiting`: how many calls of one function may wait for a worker.
-    `wait_seconds`: how long a call may wait for a worker.
-    `max_waiting_per_project`: how many calls of one project may wait for a worker.
+    `max_workers`: the number of workers that may run at the same time.
+    `max_workers_per_project`: the number of workers of one project that may run at the same time.
+    `max_workers_per_function`: the number of workers of one function that may run at the same time.
+    `max_cpus_per_worker`: the number of processors that a worker may use; 0.5 is half a processor. This setting needs
+    the layer `cgroups`.
+    `prewarmed`: the number of workers that wait for a bundle, in addition to `max_workers`; by default 2 in dev mode,
+    otherwise 8.
+    `max_waiting`: the number of calls of one function that may wait for a worker.
+    `wait_seconds`: the time that a call may wait for a worker.
+    `max_waiting_per_project`: the number of calls of one project that may wait for a worker.
     `max_waiting_bytes`: the limit for the bodies of all waiting calls together.
-    `idle_seconds`: a worker without a call for this time ends.
-    `max_worker_seconds`: a worker of this age takes no further calls and ends.
-    `max_worker_calls`: a worker takes at most this many calls and then ends.
-    `drain_seconds`: how long running calls may go on when the server stops.
-    `request_silence_seconds`: an upload fails if the client sends nothing for so long while the function has room.
+    `idle_seconds`: the time without a call after which a worker ends.
+    `max_worker_seconds`: the age at which a worker takes no further calls and ends.
+    `max_worker_calls`: the number of calls after which a worker ends.
+    `drain_seconds`: the time for which running calls may continue when the server stops.
+    `request_silence_seconds`: the time after which an upload fails if the client sends nothing although the function
+    has room.
     `max_request_body_bytes`: the limit for the body of a request to a function.
     `max_response_bytes`: the limit for the body of an answer of a function.
-    `load_seconds`: how long the top level of a bundle may run.
-    `max_fetches`: how many requests of functions may run at the same time.
-    `max_fetches_per_project`: how many requests of functions of one project may run at the same time.
+    `load_seconds`: the time for which the top level of a bundle may run.
+    `max_fetches`: the number of requests of functions that may run at the same time.
+    `max_fetches_per_project`: the number of requests of functions of one project that may run at the same time.
     `max_fetch_body_bytes`: the limit for the body that a function sends with `fetch`.
     `max_fetch_answer_bytes`: the limit for the body that a function receives from `fetch`.
-    `fetch_connect_seconds`: a `fetch` whose connection is not open after this time fails.
-    `allow_private_networks`: networks that functions may reach although they are not public, such as `10.1.0.0/16`.
-    `ca_file`: certificate authorities (PEM) that functions trust in addition to the public ones.
-    `max_functions_per_project`: how many functions a project may have.
-    `kept_versions`: how many versions of a function are kept, the newest ones and the active one.
-    `max_variables_per_project`: how many variables a project may have.
-    `log_retention_days`: how long lines of the logs of functions are kept.
-    `stats_retention_days`: how long the numbers of calls, errors and durations are kept.
-    `max_log_lines_per_project`: how many lines of logs a project keeps; older lines are deleted.
-    `max_triggered_runs`: how many runs of schedules, jobs and changes one process has at the same time.
-    `max_triggered_runs_per_project`: how many of these runs (schedules, jobs and changes) one project
-    has at the same time.
-    `max_scheduled_runs`: how many runs of schedules may run in addition to `max_triggered_runs`, at most one of each
+    `fetch_connect_seconds`: the time after which a `fetch` fails if its connection is not open.
+    `allow_private_networks`: the networks that functions may reach although they are not public, such as `10.1.0.0/16`.
+    `ca_file`: a file of certificate authorities (PEM) that functions trust in addition to the public authorities.
+    `max_functions_per_project`: the number of functions that a project may have.
+    `kept_versions`: the number of versions of a function that are kept: the newest versions and the active version.
+    `max_variables_per_project`: the number of variables that a project may have.
+    `log_retention_days`: the days for which lines of the logs of functions are kept.
+    `stats_retention_days`: the days for which the numbers of calls, errors and durations are kept.
+    `max_log_lines_per_project`: the number of lines of logs that are kept for a project; older lines are deleted.
+    `max_triggered_runs`: the number of runs of schedules, jobs and changes that one process has at the same time.
+    `max_triggered_runs_per_project`: the number of these runs (schedules, jobs and changes) that one project has at the
+    same time.
+    `max_scheduled_runs`: the number of runs of schedules in addition to `max_triggered_runs`, at most one for each
     project. A backlog of jobs or changes therefore does not delay a schedule.
-    `max_put_off_seconds`: a job that could not begin for so long (overload, unreachable data) becomes a dead letter.
-    `max_jobs_per_project`: how many jobs of one project may wait.
-    `retry_seconds`: the wait before the second attempt of a job; it doubles with each attempt.
-    `max_followed_projects`: how many projects one process watches for changes at the same time; more take turns.
-    `run_retention_days`: how long runs and dead letters are kept.
-    `max_runs_per_project`: how many runs a project keeps; older runs are deleted.
+    `max_put_off_seconds`: the time after which a job that could not begin (overload, unreachable data) becomes a dead
+    letter.
+    `max_jobs_per_project`: the number of jobs of one project that may wait.
+    `retry_seconds`: the wait before the second attempt of a job; the wait doubles with each attempt.
+    `max_followed_projects`: the number of projects that one process watches for changes at the same time; further
+    projects take turns.
+    `run_retention_days`: the days for which runs and dead letters are kept.
+    `max_runs_per_project`: the number of runs that are kept for a project; older runs are deleted.
     """
 
     host: str = ""

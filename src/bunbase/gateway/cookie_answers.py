@@ -25,8 +25,9 @@ TOKENS: Final = ("access_token", "refresh_token", "expires_in", "token_type")
 
 
 class Noted(msgspec.Struct):
-    """`mode`: of the project. `value`: the cookie that the request was admitted by; empty without one. `set_cookie`:
-    the header that replaces it. `wanted`: a sign-in sets the cookie."""
+    """`mode`: the cookie mode of the project. `value`: the cookie that the request was admitted by; empty without one.
+    `set_cookie`: the header that replaces it. `wanted`: a sign-in sets the cookie.
+    """
 
     project: str
     mode: CookieMode

@@ -31,8 +31,9 @@ MAX_LENGTH: Final = 8192  # no token of BunBase is longer; longer ones would onl
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """The program that sent a request. `ip`: its address in canonical spelling. `agent`: the beginning of its
-    User-Agent."""
+    """The program that sent a request. `ip`: its address in canonical spelling. `agent`: the first characters of its
+    User-Agent header.
+    """
 
     ip: str
     agent: str
@@ -86,6 +87,15 @@ def project_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
 
 def sender_of(request: Request[Any, Any, Any], trusted_proxies: Container[str]) -> Sender:
     return Sender(client_ip(request, trusted_proxies), request.headers.get("user-agent", "")[:MAX_AGENT])
+
+
+def sender_in(headers: Mapping[bytes, bytes], peer: str, trusted_proxies: Container[str]) -> Sender:
+    """Return the sender of a request in the fast lane. `headers`: the headers, with names in lower case; each was
+    sent once.
+    """
+    forwarded = [str(headers.get(b"x-forwarded-for", b""), "latin-1")]
+    agent = str(headers.get(b"user-agent", b""), "latin-1")[:MAX_AGENT]
+    return Sender(caller_address(peer, forwarded, trusted_proxies), agent)
 
 
 def client_ip(request: Request[Any, Any, Any], trusted_proxies: Container[str]) -> str:

@@ -28,19 +28,26 @@ docs/decisions/0010-a-fast-lane-inside-uvicorn.md.
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import Final
 
-from bunbase.gateway.answering import CLIENT_GONE, AnsweringProtocol, problem_answer
+from bunbase.gateway.answering import AnsweringProtocol, problem_answer
 from bunbase.gateway.hot_routes import HotRequest
+from bunbase.gateway.live.openings import METHOD, PATH, Opening
+from bunbase.gateway.record import record
 from bunbase.gateway.request_ids import request_id_from
 from bunbase.gateway.turn import Turn
-from bunbase.pkg.errors import Problem
+from bunbase.pkg import context
+from bunbase.pkg.errors import ClientGone, Problem
+from bunbase.pkg.http1.switching import SWITCHING, switching_head
 
 TURN_SECONDS: Final = 0.01  # requests of one slice of data that begin later than this go to the ordinary lane
 
 
 class FastLane(AnsweringProtocol):
     turn: Turn | None = None  # the request whose body is being read
+    opening: Opening | None = None  # the request for a WebSocket whose head was read
     turn_ends = (
         0.0  # time of the loop at which the fast lane stops taking requests of the slice; 0 before the first one
     )
@@ -50,7 +57,7 @@ class FastLane(AnsweringProtocol):
         turn, self.turn = self.turn, None
         if turn is not None:  # the client left before it had sent the whole body
             turn.response_complete = True
-            self._record(turn, CLIENT_GONE)
+            self._record(turn, ClientGone.status)
 
     def _parse(self, data: bytes) -> None:
         self.turn_ends = 0.0
@@ -59,7 +66,13 @@ class FastLane(AnsweringProtocol):
     # called by the parser
 
     def on_headers_complete(self) -> None:
-        request = self._hot_request()
+        usual = self._is_usual()
+        if usual and self.parser.should_upgrade():
+            self.opening = self.lane.openings.opening(self.parser.get_method(), self.url, self.headers, self._peer())
+            if self.opening is not None:
+                self.in_head = False
+                return
+        request = self._hot_request() if usual else None
         if request is None:
             super().on_headers_complete()
             return
@@ -79,6 +92,8 @@ class FastLane(AnsweringProtocol):
         turn.parts.append(body)
 
     def on_message_complete(self) -> None:
+        if self.opening is not None:
+            return
         turn, self.turn = self.turn, None
         if turn is None:
             super().on_message_complete()
@@ -87,20 +102,55 @@ class FastLane(AnsweringProtocol):
             self.stop_by = None
             self._answer(turn)
 
-    def _hot_request(self) -> HotRequest | None:
-        """Return the request if the fast lane takes it, else None: then the request goes to the ordinary lane."""
+    def _pass_over_upgrade(self, nothing_behind: bool) -> None:
+        opening, self.opening = self.opening, None
+        if opening is None:
+            super()._pass_over_upgrade(nothing_behind)
+        elif nothing_behind and not self.unparsed and not self.flow.held:
+            self.in_message = False
+            self._pause()
+            started = time.perf_counter()
+            self.lane.openings.soon(partial(self._open, opening, started))
+        else:  # both protocols might read what is behind the head: the ordinary lane refuses
+            super().on_headers_complete()
+            super().on_message_complete()
+            super()._pass_over_upgrade(nothing_behind)
+
+    def _open(self, opening: Opening, started: float) -> None:
+        """Answer 101, and hand the connection over."""
+        if self.ended or self.transport.is_closing():
+            return
+        request_id = request_id_from(() if opening.request_id is None else (opening.request_id,))
+        headers = [*opening.answer, (b"x-request-id", request_id.encode())]
+        self.transport.write(switching_head(headers, self.server_state.default_headers))
+        self.own.run(self._hand_over_to_live, opening, request_id)
+        seconds = time.perf_counter() - started
+        record(METHOD.decode(), PATH.decode(), SWITCHING, seconds, request_id, opening.caller)
+
+    def _hand_over_to_live(self, opening: Opening, request_id: str) -> None:
+        context.request_id.set(request_id)
+        self.hand_over(self.lane.openings.socket(opening))
+
+    def _is_usual(self) -> bool:
+        """True if the fast lane may take the request that begins: nothing of the connection and the head is unusual."""
         parser = self.parser
         idle = self.cycle is None or self.cycle.response_complete
-        if not idle or self.flow.write_paused or not parser.should_keep_alive() or parser.should_upgrade():
-            return None
+        if not idle or self.flow.write_paused or not parser.should_keep_alive():
+            return False
         if parser.get_http_version() != "1.1" or self.is_head_large():
-            return None
+            return False
         if not self.turn_ends:
             self.turn_ends = self.loop.time() + TURN_SECONDS
         elif self.since > self.turn_ends:
-            return None  # the ordinary lane starts a task, so other connections are served in between
-        if self.lane.hosts.suffix and self.lane.hosts.slug(self.headers) is not None:
-            return None  # on the host of a project, all paths belong to its functions
+            return False  # the ordinary lane starts a task, so other connections are served in between
+        # on the host of a project, all paths belong to its functions
+        return not self.lane.hosts.suffix or self.lane.hosts.slug(self.headers) is None
+
+    def _hot_request(self) -> HotRequest | None:
+        """Return the request if the fast lane takes it, else None: then the request goes to the ordinary lane."""
+        parser = self.parser
+        if parser.should_upgrade():
+            return None
         return self.lane.hot.request(parser.get_method(), self.url, self.headers)
 
     def _fail(self, problem: Problem) -> None:

@@ -36,7 +36,7 @@ class FirstUses:
     def note(self, claims: dict[str, Any], project: str = "") -> None:
         """Collect the use of an access token. Call this if the token was not seen before.
 
-        `project`: of the end user whose token it is; empty for a developer's token.
+        `project`: the project of the end user whose token it is; empty for a developer's token.
         """
         session, generation = claims.get("sid"), claims.get(GENERATION, 0)
         if not session or not generation:

@@ -33,7 +33,7 @@ def _read(body: bytes, kind: Any) -> Any:
 
 
 def _with_whole_numbers(value: Any) -> Any:
-    """Return the value with 5 in place of 5.0: JSON has only one kind of number, and some clients write 5.0."""
+    """Return the value with 5 instead of 5.0, because JSON has only one kind of number, and some clients write 5.0."""
     match value:
         case dict():
             return {name: _with_whole_numbers(one) for name, one in value.items()}

@@ -7,17 +7,21 @@ from typing import Final
 
 from bunbase.gateway.clients import Admitted
 from bunbase.gateway.cookie_requests import SentCookies
-from bunbase.gateway.credentials import MAX_AGENT, MAX_LENGTH, Sender, caller_address
+from bunbase.gateway.credentials import MAX_LENGTH, Sender, sender_in
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot_routes import Headers, HotRequest, HotRoutes
+from bunbase.gateway.live.openings import Openings
 from bunbase.gateway.sharing import Cors
 
 SAID: Final = (b"cookie", b"origin", b"x-bunbase-csrf", b"sec-fetch-site", b"sec-fetch-mode")
 
 
 class Lane:
-    def __init__(self, hot: HotRoutes, guards: Guards, trusted_proxies: Container[str], cors: Cors) -> None:
+    def __init__(
+        self, hot: HotRoutes, openings: Openings, guards: Guards, trusted_proxies: Container[str], cors: Cors
+    ) -> None:
         self.hot = hot
+        self.openings = openings
         self.identity = guards.identity
         self.clients = guards.clients
         self.hosts = guards.hosts
@@ -53,9 +57,7 @@ class Lane:
         return identity.changed_projects.live() and (not signed_in or identity.ended_user_sessions.live())
 
     def _sender(self, headers: Headers, peer: str) -> Sender:
-        forwarded = [str(headers.get(b"x-forwarded-for", b""), "latin-1")]
-        agent = str(headers.get(b"user-agent", b""), "latin-1")[:MAX_AGENT]
-        return Sender(caller_address(peer, forwarded, self.trusted_proxies), agent)
+        return sender_in(headers, peer, self.trusted_proxies)
 
 
 def _origin(headers: Headers) -> str | None:

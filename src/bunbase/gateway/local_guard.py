@@ -19,6 +19,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.http import HOST_SLUG
+from bunbase.pkg.own_pages import is_own_page
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FUNCTIONS: Final = "/v1/functions/"
@@ -67,7 +68,7 @@ class LocalGuard:
             return
         if origin == NOBODY and path.startswith(FUNCTIONS) and not on_own_host:
             return  # allow forms of sandboxed pages of functions: foreign pages know neither a key nor the project's id
-        if not (ours and urlsplit(origin).netloc.lower() == sent_to.lower()):
+        if not (ours and is_own_page(origin, sent_to)):
             raise OriginRefused(f"Add the page's origin to gateway.cors_origins: {origin[:100]}.")
 
     def _ours(self, host: str) -> bool:

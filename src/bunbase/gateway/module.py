@@ -25,6 +25,7 @@ from bunbase.gateway.identity import Identity
 from bunbase.gateway.key_use import FLUSH_SECONDS
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.live.door import LiveDoor
+from bunbase.gateway.live.openings import Openings
 from bunbase.gateway.live.server import LiveRooms, LiveServer
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.login_limits import LoginLimits
@@ -63,12 +64,13 @@ async def open_gateway(
     live_rooms = LiveRooms(rooms[Bundoc], rooms[Buncast], site.clock)
     fitting = live_settings.fitting(room_for_live(settings))
     live = LiveServer(fitting, identity, guards.clients, live_rooms, proxies)
+    live_door = LiveDoor(live, proxies, cors(settings, site.dev).is_origin_allowed)
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},
         "site": site,
         "readiness": readiness,
-        "live_door": LiveDoor(live, proxies, cors(settings, site.dev).is_origin_allowed),
+        "live_door": live_door,
         "dispatcher": public_dispatcher(bunauth, limits, identity),
     }
     auditor = Auditor(rooms[Platform])
@@ -78,7 +80,7 @@ async def open_gateway(
         door = front_door(settings, [*routes, *dev_routes], dependencies, guards, auditor)
         door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:
-            lane = fast_lane(settings, rooms, modules, guards, site.dev)
+            lane = fast_lane(settings, rooms, modules, guards, live_door, site.dev)
             door.serving["protocol"] = partial(FastLane, lane)
         yield door
 
@@ -100,7 +102,9 @@ def room_for_live(settings: GatewaySettings) -> int:
     return open_files * 3 // 4 - limits_of(settings).fitting(open_files).connections
 
 
-def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], guards: Guards, dev: bool) -> Lane:
+def fast_lane(
+    settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], guards: Guards, live_door: LiveDoor, dev: bool
+) -> Lane:
     """Return a Lane with the hot routes of every room. Routes of a room in another process always run in a task."""
     hot = []
     for module in modules:
@@ -110,4 +114,4 @@ def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module]
     sharing = cors(settings, dev)
     welcome = sharing.is_origin_allowed if dev else None
     hot_routes = HotRoutes(hot, settings.max_body_bytes, welcome)
-    return Lane(hot_routes, guards, Proxies(settings.trusted_proxies), Cors(sharing))
+    return Lane(hot_routes, Openings(live_door), guards, Proxies(settings.trusted_proxies), Cors(sharing))

@@ -44,7 +44,9 @@ class AuthMethods:
                 raise
 
     async def second_factor(self, challenge: str, code: Code) -> SignedIn:
-        """End a sign-in that `login` has answered with `second_factor_required`. `code`: of the app or for recovery."""
+        """End a sign-in that `login` has answered with `second_factor_required`. `code`: a code of the app, or a
+        recovery code.
+        """
         by = caller.get()
         self._limits.trade(DEVELOPERS, by.ip)  # the room limits the wrong codes for each account
         return await self._bunauth.login_with_second_factor(by, challenge, SecondFactor(code))

@@ -25,7 +25,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     of all origins in production.
     `trusted_proxies`: the addresses and networks (`10.0.0.0/8`) whose X-Forwarded-For is believed.
     `max_body_bytes`: the limit for the body of a request. Deployments, functions and imports have separate limits.
-    `cached_credentials`: how many checked keys, and how many checked tokens of each kind, the gateway remembers.
+    `cached_credentials`: the number of checked keys, and the number of checked tokens of each kind, that the gateway
+    remembers.
     `fast_lane`: hot routes are answered without the web framework. The answers are the same.
     `max_connections`: the limit of open connections in total, without live connections (`live.max_connections`). If the
     process may open only few files, the limit is half of those files.

@@ -40,7 +40,9 @@ class SignInQueue:
         self.waiting = 0
 
     async def turn(self, account: Name, rank: Rank) -> None:
-        """Wait for a turn. `rank`: how suspicious the attempt is, 0 being the least. Raises: NoTurn."""
+        """Wait for a turn. `rank`: a number for how suspicious the attempt is; 0 is the least suspicious. Raises:
+        NoTurn.
+        """
         found = self.accounts.get(account)
         if found is None:
             self.accounts[account] = _Account()

@@ -46,7 +46,7 @@ class Turn:
 
     @property
     def message_event(self) -> Turn:
-        """Return this Turn in place of an asyncio.Event: uvicorn calls `message_event.set()` when the client leaves."""
+        """Return this Turn instead of an asyncio.Event: uvicorn calls `message_event.set()` when the client leaves."""
         return self
 
     def set(self) -> None:

@@ -13,7 +13,8 @@ from bunbase.contracts.tenant_auth.tokens import end_user_of
 
 
 class UserToken(msgspec.Struct, frozen=True):
-    """A checked token. `version`: of the user. `user_version`: the id under which all tokens of it are revoked.
+    """A checked token. `version`: the version of the user. `user_version`: the id under which all tokens of it are
+    revoked.
     `older_version`: this id in revocations of older releases. `key`: the id of the key that signed the token.
     """
 

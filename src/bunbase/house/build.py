@@ -34,7 +34,7 @@ class House:
     """The rooms that one process of an installation runs or calls.
 
     `rooms`: every room that the gateway calls, by contract. `methods`: the methods that other processes may call here.
-    `scopes`: by room, a check of the arguments of these calls.
+    `scopes`: the checks of the arguments of these calls, by room.
     `lines`: connections to the rooms in other processes, by room. `here`: the names of the rooms in this process.
     `callers`: for each room in another process, the names of the rooms here that call that room.
     """

@@ -72,8 +72,8 @@ MAY_CALL: Final = {
     "bundoc": {
         GATEWAY: """aggregate backup backup_job backup_schedule backups changes collection collections commit create
                     create_backup data_key delete delete_backup drop_collection export_documents get import_documents
-                    list live misfits patch put put_collection query recheck restore_backup rotate_data_key
-                    set_backup_schedule test_rules unwatch verify_backup watch""",
+                    list live misfits patch put put_collection query recheck restore_backup results
+                    rotate_data_key set_backup_schedule test_rules unwatch verify_backup watch""",
         "platform": "drop_project stored_bytes stored_sizes",
         "functions": "aggregate changes collection collections commit create delete get list patch put query",
         "tenant_auth": "commit query",

@@ -54,7 +54,9 @@ class Health(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of one check. `detail`: what the check found. `advice`: how to solve the problem; empty if none."""
+    """The result of one check. `detail`: what the check found. `advice`: the remedy of the problem; empty if there is
+    no problem.
+    """
 
     name: str
     health: Health

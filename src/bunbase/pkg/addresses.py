@@ -1,9 +1,9 @@
 """The normal form of email addresses. Accounts are stored and found under this form, and mails go to it.
 
-Concern: an address passes many parsers: ours, the one of the library that writes messages, those of mail servers. If
-two of them read it differently, a mail for one mailbox goes to another one, and a code confirms an address that its
-owner never had. So there is one strict form, which every parser reads in the same way: what is stored is what the mail
-server is told.
+Concern: an address passes many parsers: our parser, the parser of the library that writes messages, and the parsers of
+mail servers. If two of them read it differently, a mail for one mailbox goes to another mailbox, and a code confirms an
+address that its owner never had. So there is one strict form, which every parser reads in the same way. The mail server
+gets exactly the address that is stored.
 
     mailbox   words with dots between them (RFC 5322 `dot-atom`), of lower-case letters, digits and some signs, in
               Unicode too (RFC 6531). No quotes, comments, groups, spaces or invisible characters. No `=?`, which begins
@@ -26,8 +26,8 @@ from bunbase.pkg.errors import InvalidInput
 ENCODED: Final = "xn--"
 MAX_LENGTH: Final = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 MAX_MAILBOX: Final = 64  # bytes: RFC 5321 §4.5.3.1.1
-MAX_SENT: Final = 4 * MAX_LENGTH  # characters of a text that is looked at
-MAX_LABEL: Final = 63  # bytes of a label in ASCII: RFC 1035 §2.3.4. Python decodes longer ones in quadratic time.
+MAX_SENT: Final = 4 * MAX_LENGTH  # the length of the longest text that is read
+MAX_LABEL: Final = 63  # bytes of a label in ASCII: RFC 1035 §2.3.4. Python decodes longer labels in quadratic time.
 WORDS: Final = re.compile(r"[^.]+(\.[^.]+)*")
 SIGNS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789#$&'*+-/=?^_`{}~.")
 LETTERS: Final = frozenset({"Ll", "Lo", "Lm", "Mn", "Mc", "Nd"})
@@ -107,8 +107,9 @@ def _is_mailbox(mailbox: str) -> bool:
 def _label(label: str) -> str | None:
     """Return the normal form of a label of a domain, or None.
 
-    A label such as `xn--bcher-kva` becomes Unicode: some browsers send one form, some the other (RFC 5890 §2.3.2). If
-    it does not survive the way back, it stays: two different domains must never become one.
+    A label such as `xn--bcher-kva` becomes Unicode, because some browsers send the one form and some the other (RFC
+    5890 §2.3.2). If the Unicode form cannot be converted back to the same label, the label stays as it is, because two
+    different domains must never become equal.
     """
     if label.isascii():
         if LABEL.fullmatch(label) is None:

@@ -11,7 +11,9 @@ SAME_CONTRAST: Final = 0.179  # the luminance at which black and white text have
 
 
 def text_on(ground: str) -> str:
-    """Return black or white, whichever can be read better. One of both always has a contrast of 4.5 or more."""
+    """Return black or white: the colour that can be read better. One of the two always has a contrast of at least
+    4.5.
+    """
     return "#000000" if _luminance(ground) > SAME_CONTRAST else "#ffffff"
 
 

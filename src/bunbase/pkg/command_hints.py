@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-DEFAULT_SERVERS: Final = ("http://127.0.0.1:7070", "http://localhost:7070")  # the command asks these without a flag
+DEFAULT_SERVERS: Final = ("http://127.0.0.1:7070", "http://localhost:7070")  # the command uses these without a flag
 
 
 def command_for(public_url: str, command: str) -> str:
-    """Return a command with the address of this server, unless the command asks this server anyway."""
+    """Return a command with the URL of this server, unless the command uses this server by default."""
     server = public_url.rstrip("/")
     return command if server in DEFAULT_SERVERS else f"{command} --url {server}"

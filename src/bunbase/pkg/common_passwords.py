@@ -1,7 +1,7 @@
-"""The passwords that people choose most often, in small letters.
+"""The passwords that people choose most often, in lower case.
 
-Attackers try these first, also with a few digits or signs at the end. The list is small on purpose: the operator names
-the list of haveibeenpwned for all others (`password_rules.py`).
+Attackers try these first, also with a few digits or signs at the end. The list is small on purpose. For all other
+passwords, the operator can use the list of haveibeenpwned (`password_rules.py`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMMON: Final = frozenset(WORDS.split())
 
 
 def is_common(password: str) -> bool:
-    """True if a password, or its part before a short tail of digits and signs, is one of the most common ones."""
+    """True if a password, or its part before a short tail of digits and signs, is one of the most common passwords."""
     text = password.casefold().strip()
     stem = text.rstrip(TAIL)
     return text in COMMON or (stem in COMMON and len(text) - len(stem) <= MAX_TAIL)

@@ -17,8 +17,8 @@ Receive = Callable[[], Awaitable[Any]]  # ASGI's `receive`, after the body was r
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], ends: Incoming | None = None) -> T:
     """Return the result of the work. If the client closes the connection first, cancel the work.
 
-    `ends`: the request, if the work only waits for news. Then the work is also cancelled when the server stops, because
-    the server would wait for it in vain.
+    `ends`: the request, if the work only waits for a change. Then the work is also cancelled when the server stops,
+    because the server would otherwise wait for it without a result.
     Raises: ClientGone if the client closes the connection; Stopping if the server stops; the exception of `receive` if
     a body does not arrive.
     """

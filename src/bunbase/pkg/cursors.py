@@ -13,7 +13,7 @@ from bunbase.pkg.errors import Problem
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 500
-MAX_CURSOR = 16_384  # characters; more than any cursor of ours has, with the longest values in every field of the sort
+MAX_CURSOR = 16_384  # characters; our cursors are shorter, even with the longest values in every field of the sort
 
 T = TypeVar("T")
 Row = TypeVar("Row")

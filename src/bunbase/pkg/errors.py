@@ -1,4 +1,4 @@
-"""Problems: the exceptions for expected failures. Every room raises only these.
+"""Problems: the exceptions for expected failures. For expected failures, rooms raise only these exceptions.
 
 The gateway sends a Problem as an RFC 9457 `application/problem+json` body. After a call to a room in another process,
 the caller gets the same Python exception. Any other exception is a bug: the caller gets status 500 with a request id,

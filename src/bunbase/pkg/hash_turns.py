@@ -36,11 +36,11 @@ class Purpose(Enum):
 
 
 class NoRoom(Exception):
-    """Too many requests of this pool wait already, or too many of all pools together."""
+    """Too many requests of this pool wait already, or too many requests of all pools together."""
 
 
 class TurnQueue:
-    """The queue of one purpose. It keeps the waiting requests of each pool in a separate list.
+    """The queue of one purpose. The queue keeps the waiting requests of each pool in a separate list.
 
     `of_pool`: the most waiting requests of one pool. `of_all`: the most waiting requests of all pools together.
     """
@@ -77,7 +77,9 @@ class TurnQueue:
         return None
 
     def _made_room(self, mine: int) -> bool:
-        """Refuse the last waiter of the longest pool. Return False if the new waiter's pool would become as long."""
+        """Refuse the last waiter of the longest pool. Return False if the list of the new waiter's pool would become as
+        long.
+        """
         longest = max(self.pools, key=lambda pool: len(self.pools[pool]))
         if len(self.pools[longest]) <= mine + 1:
             return False
@@ -96,9 +98,9 @@ class TurnQueue:
 class HashTurns:
     """Distributes turns to hash.
 
-    `threads`: the number of requests that may hash at the same time. `of_pool`: how many of them may be of one pool; by
-    default all.
-    Sign-ins and sign-ups have separate queues with separate limits, so sign-ups never take the places of sign-ins.
+    `threads`: the number of requests that may hash at the same time. `of_pool`: the number of these requests that may
+    belong to one pool; by default all. Sign-ins and sign-ups have separate queues with separate limits, so sign-ups
+    never take the places of sign-ins.
     """
 
     def __init__(self, threads: int, sign_ins: TurnQueue, sign_ups: TurnQueue, of_pool: int | None = None) -> None:
@@ -127,7 +129,9 @@ class HashTurns:
             raise NoRoom
 
     def give_back(self, pool: str) -> None:
-        """End a turn of a pool. At most one waiting request may start now: one of any pool, or the next of this one."""
+        """End a turn of a pool. At most one waiting request may start now: a request of any pool, or the next request
+        of this pool.
+        """
         self.free += 1
         self.hashing[pool] -= 1
         if not self.hashing[pool]:

@@ -22,8 +22,8 @@ REPLAYED: Final = "idempotency-replayed"
 MAX_KEY: Final = 200
 KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY}}}")
 KEPT_FOR: Final = timedelta(hours=24)
-HASH_BYTES: Final = 16  # nobody gains from a collision that he must make himself: it would only confuse his own keys
-LARGE_BYTES: Final = 256 << 10  # hashing this takes 0.3 ms; a thread hashes more
+HASH_BYTES: Final = 16  # a collision would only confuse the keys of the caller who makes it
+LARGE_BYTES: Final = 256 << 10  # hashing this takes 0.3 ms; a longer request is hashed in a thread
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -34,7 +34,9 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 def sent_key(headers: Mapping[str, str]) -> str:
-    """Return the key of a request, "" if it has none. Raises: InvalidInput, Malformed if it has two."""
+    """Return the key of a request, "" if the request has no key. Raises: InvalidInput, Malformed if the request has two
+    keys.
+    """
     key = headers.get(HEADER)
     if key is None:
         return ""
@@ -48,7 +50,9 @@ def sent_key(headers: Mapping[str, str]) -> str:
 
 
 async def attempt(scope: Iterable[str], key: str, *request: str | bytes) -> Attempt:
-    """Return the attempt of a request. `scope`: the project and the caller, so that a key means nothing elsewhere."""
+    """Return the attempt of a request. `scope`: the project and the caller, so that the same key of another caller is a
+    different key.
+    """
     act = hash_of((*scope, key))
     if sum([len(part) for part in request]) < LARGE_BYTES:
         return Attempt(act, hash_of(request))

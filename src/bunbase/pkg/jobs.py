@@ -37,7 +37,7 @@ class Job:
             try:
                 await self.work()
                 failures = 0
-            except Problem as problem:  # such as a database that restarts: no bug, so nobody needs a stack trace
+            except Problem as problem:  # such as a database that restarts: this is not a bug, and needs no stack trace
                 failures += 1
                 log.warning("a job failed", job=self.name, failures=failures, reason=problem.detail)
             except Exception:
@@ -53,7 +53,7 @@ class Job:
 def wait_seconds(every_seconds: float, failures: int) -> float:
     """Return the time to wait after a number of failures in a row.
 
-    The time doubles with each failure. Its limit is MAX_WAIT_SECONDS, or `every_seconds` if that is longer.
+    The time doubles with each failure. The limit of the time is MAX_WAIT_SECONDS, or `every_seconds` if this is longer.
     """
     doubled: float = every_seconds * 2 ** min(failures, MAX_DOUBLINGS)
     return min(doubled, max(every_seconds, MAX_WAIT_SECONDS))

@@ -1,4 +1,6 @@
-"""Decodes JSON bodies. A body that is not JSON is always 400; JSON of another shape is for the caller to describe."""
+"""Decodes JSON bodies. A body that is not JSON is always answered with 400. For JSON of another shape, the caller
+describes the error.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ MALFORMED: Final = "JSON is malformed: "
 ANY: Final = "[...]"
 PLACE: Final = " - at `$"
 NOT_A_CHOICE: Final = "Invalid enum value"
-MAX_TYPO: Final = 64  # characters of a name that is compared with others, which takes time for long names
+MAX_TYPO: Final = 64  # characters of a name that is compared with other names, which takes time for long names
 
 
 def read_json(body: bytes, kind: type[T]) -> T:
@@ -71,7 +73,7 @@ def check_readable(body: bytes) -> None:
 
 
 def unreadable(error: Exception, what: str = "The body") -> Malformed:
-    """Return the Problem for an error of the JSON parser. `what`: the text that was read."""
+    """Return the Problem for an error of the JSON parser. `what`: the name of the text that was read."""
     if str(error) == CUT_OFF:
         return Malformed(f"{what} is empty, or its JSON ends too early: send a whole JSON value.")
     return Malformed(f"{what} is not JSON in UTF-8: {_reason(error)}.")
@@ -80,8 +82,8 @@ def unreadable(error: Exception, what: str = "The body") -> Malformed:
 def fault_in(error: msgspec.ValidationError, kind: Any = None) -> tuple[str, str]:
     """Return the JSON Pointer and the message, in plain words, for a value of the wrong shape.
 
-    The pointer of an unknown or missing member contains its name. `kind`: the type that was expected: with it, the
-    message for a word that is not allowed lists those that are, and that for an unknown member names a similar one.
+    The pointer of an unknown or missing member contains its name. `kind`: the type that was expected. With `kind`, the
+    message for a wrong word lists the allowed words, and the message for an unknown member names a similar member.
     """
     place, message = pointer_in(error), str(error).split(PLACE, maxsplit=1)[0]
     if named := UNKNOWN.match(message) or MISSING.match(message):
@@ -104,7 +106,7 @@ def pointer_in(error: msgspec.ValidationError) -> str:
 
 
 def choices_at(kind: Any, pointer: str) -> list[str]:
-    """Return the words that a type allows at a place; none if it allows others too."""
+    """Return the words that a type allows at a place; none if the type also allows other values."""
     found = [choice for option in _options_at(kind, pointer) for choice in _choices(option)]
     return [str(choice) for choice in dict.fromkeys(found)]
 

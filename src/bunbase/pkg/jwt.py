@@ -68,7 +68,7 @@ def verified(
     except InvalidKeyIdError as error:
         raise UnknownKey(str(error)) from None
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        # TypeError: `crit` is not a list of names; AttributeError: the header is no object
+        # TypeError: `crit` is not a list of names; AttributeError: the header is not an object
         raise BadToken(str(error)) from None
     if "crit" in header or "b64" in header:  # no extension is understood here (RFC 7515 §4.1.11)
         raise BadToken("the header has an extension")
@@ -82,7 +82,7 @@ class SigningKey:
     """A private key in memory. `kid` is its thumbprint (RFC 7638), so a key has the same id in every process."""
 
     def __init__(self, private: bytes) -> None:
-        """`private`: PKCS #8 DER, as `new_private_key` returns it."""
+        """`private`: the key in PKCS #8 DER, as `new_private_key` returns it."""
         self._key = RSAKey.import_key(private)
         self.kid = self._key.thumbprint()
 
@@ -114,14 +114,16 @@ def compact(signed: bytes, signature: bytes) -> str:
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
-    """Return what a token says about itself, {} for a text that is no token. Use it only to choose the right check."""
+    """Return the unverified claims of a token, {} for a text that is not a token. Use it only to choose the right
+    check.
+    """
     if len(token) > MAX_LENGTH or token.count(".") != 2:
         return {}
     return _object(token.split(".")[1])
 
 
 def unverified_header(token: str) -> dict[str, Any]:
-    """Return the header of a token, {} for a text that is no token. Use it only to choose the right key."""
+    """Return the header of a token, {} for a text that is not a token. Use it only to choose the right key."""
     return _object(token.partition(".")[0]) if len(token) <= MAX_LENGTH else {}
 
 
@@ -203,7 +205,7 @@ def _is_date(value: Any) -> bool:
 
 
 def _object(part: str) -> dict[str, Any]:
-    """Return the object that a part of a token encodes, {} if it encodes none."""
+    """Return the object that a part of a token encodes, {} if it does not encode an object."""
     try:
         found = msgspec.json.decode(_decoded(part))
     except (ValueError, RecursionError):

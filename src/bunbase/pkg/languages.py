@@ -1,4 +1,4 @@
-"""Choose the language in which a person reads, from what the person can read and what there is.
+"""Choose the language for a person, from the languages that the person can read and the languages that are offered.
 
 chosen(asked_for(request.headers.get("accept-language", "")), ("en", "de")) or "en"
 """
@@ -27,23 +27,23 @@ def is_language(tag: str) -> bool:
 def asked_for(accept_language: str) -> tuple[str, ...]:
     """Return the languages of the header `Accept-Language` (RFC 9110 §12.5.4), the preferred one first.
 
-    Parts that are no languages are left out, because no request should fail because of them. So is `*`.
+    Parts that are not languages are left out, because a request should not fail because of them. So is `*`.
     """
     weighed: list[tuple[float, str]] = []
     for part in accept_language[:MAX_HEADER].split(",")[:MAX_LANGUAGES]:
         found = RANGE.fullmatch(part.strip())
         if found and is_language(found[1]) and (weight := float(found[2] or 1)) > 0:
             weighed.append((weight, found[1]))
-    return tuple(tag for _, tag in sorted(weighed, key=lambda one: -one[0]))  # the sort keeps the order of equals
+    return tuple(tag for _, tag in sorted(weighed, key=lambda one: -one[0]))  # the sort keeps the order of equal values
 
 
 def chosen(wanted: Iterable[str], offered: Iterable[str]) -> str | None:
     """Return the offered language that fits best, as it is written in `offered`; None if none fits.
 
-    `wanted`: the preferred one first. Each is looked up whole, then without its last part: `de-CH`, then `de` (RFC
-    4647 §3.4). Somebody who reads `pt-PT` also gets `pt-BR`, if there is no `pt`.
+    `wanted`: the wanted languages, the preferred one first. Each language is looked up whole, then without its last
+    part: `de-CH`, then `de` (RFC 4647 §3.4). Somebody who reads `pt-PT` also gets `pt-BR`, if there is no `pt`.
     """
-    known = {tag.lower(): tag for tag in reversed(tuple(offered))}  # of equal tags, the first one wins
+    known = {tag.lower(): tag for tag in reversed(tuple(offered))}  # if tags are equal, the first one wins
     tags = [tag.lower() for tag in wanted]
     for tag in tags:
         parts = tag.split("-")

@@ -12,7 +12,7 @@ Batch = tuple[ImportLine, ...]
 
 
 class BatchLimits(msgspec.Struct, frozen=True):
-    """`line_bytes`: of one line. `lines`, `bytes`: of one batch."""
+    """`line_bytes`: the limit of one line. `lines`, `bytes`: the limits of one batch."""
 
     line_bytes: int
     lines: int

@@ -27,7 +27,9 @@ async def feed_body(request: Request[Any, Any, Any], feed: Callable[[bytes], Awa
 
 
 async def lines_answer(parts: AsyncIterator[ExportPart]) -> Stream:
-    """Return an answer that streams the lines. Raises the errors of the first part: a status can still be sent."""
+    """Return an answer that streams the lines. Raises the errors of the first part, because a status can still be sent
+    at that time.
+    """
     return ClosingStream(_lines(await anext(parts, None), parts), NDJSON)
 
 

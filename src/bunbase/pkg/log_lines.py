@@ -1,4 +1,5 @@
-"""Log lines for events that happen thousands of times a second. They look like those of pkg/logger.py, but cost less.
+"""Log lines for events that happen thousands of times a second. They look like the lines of pkg/logger.py, but take
+less time.
 
 structlog needs 60 µs for a line, while a document is read in 20 µs. So this module formats the common part of all lines
 of one kind only once, and writes many lines together, at most FLUSH_SECONDS late. If stderr is a terminal, or logging

@@ -44,7 +44,7 @@ def plain_form() -> Form | None:
 
 
 def configure_logging(human: bool, level: str = "info") -> None:
-    """Send all logs to stderr, including those of libraries. `human`: readable text instead of JSON."""
+    """Send all logs to stderr, including the logs of libraries. `human`: true for readable text instead of JSON."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -101,6 +101,9 @@ bundoc_live_evaluations = Counter("bunbase_bundoc_live_evaluations_total", "Chan
 bundoc_live_queries = Counter(
     "bunbase_bundoc_live_queries_total", "Queries that ran again for groups of live queries", ["why"]
 )
+bundoc_live_behind = Counter(
+    "bunbase_bundoc_live_behind_total", "Watches that became late, because their queries are too dear for a round"
+)
 bundoc_live_diffs = Counter("bunbase_bundoc_live_diffs_total", "Diffs of groups of live queries")
 bundoc_live_waiting = Gauge("bunbase_bundoc_live_waiting_changes", "Changes that live queries have not followed yet")
 bundoc_live_barrier_seconds = Histogram(
@@ -125,6 +128,9 @@ live_messages = Counter("bunbase_live_messages_total", "Messages written to live
 live_frames = Counter("bunbase_live_frames_total", "Writes to live connections")
 live_bytes = Counter("bunbase_live_bytes_total", "Bytes written to live connections")
 live_behind = Counter("bunbase_live_behind_total", "Times that the client of a live connection read too slowly")
+live_late = Gauge(
+    "bunbase_live_late", "Live connections whose results come apart, because their queries take much time"
+)
 live_slow_closes = Counter("bunbase_live_slow_closes_total", "Live connections closed because the client did not read")
 live_repairs = Counter(
     "bunbase_live_repairs_total", "Watches that clients repeated: a difference was lost, or a digest was wrong", ["why"]

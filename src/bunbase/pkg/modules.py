@@ -71,7 +71,7 @@ class Site:
     `database_url`: empty if no room of the process needs PostgreSQL.
     `tell_setup_token`: shows the token for the first account to the person who started the process.
     `functions_host`: the wildcard for the hosts of projects, or empty.
-    `mail`: how the rooms send mail.
+    `mail`: the settings with which the rooms send mail.
     """
 
     mode: str  # "dev" or "production"
@@ -122,7 +122,9 @@ class Module:
 
 
 def opening_order(modules: Iterable[Module]) -> list[Module]:
-    """Return the modules in an order in which each comes after those it needs. Raises: ValueError for a cycle."""
+    """Return the modules in an order in which each module comes after the modules that it needs. Raises: ValueError for
+    a cycle.
+    """
     by_contract = {module.provides: module for module in modules}
     order: list[Module] = []
     path: list[str] = []

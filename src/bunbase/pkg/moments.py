@@ -1,6 +1,6 @@
 """Read times in RFC 3339 (§5.6). This module reads all times that callers send.
 
-Other parsers accept more texts: a time without an offset, `+0100`, a blank in place of the T, digits of other scripts.
+Other parsers accept more texts: a time without an offset, `+0100`, a space instead of the T, digits of other scripts.
 Such a text can be ambiguous. A parser that guesses wrong can do permanent harm, such as a document that expires at
 once.
 """

@@ -15,7 +15,7 @@ LinesBody = Annotated[str, msgspec.Meta(description="NDJSON: one JSON object per
 
 
 class ImportLine(msgspec.Struct, frozen=True):
-    """`number`: line number; the first line is 1."""
+    """`number`: the number of the line; the first line is 1."""
 
     number: int
     text: bytes
@@ -36,7 +36,7 @@ class ExportPart(msgspec.Struct, frozen=True):
 class Lines:
     """Numbers the lines from 1. An empty line has a number, but is not returned.
 
-    `max_bytes`: of one line. `too_long`: the numbers of the lines that were dropped.
+    `max_bytes`: the limit of one line. `too_long`: the numbers of the lines that were dropped.
     """
 
     def __init__(self, max_bytes: int) -> None:

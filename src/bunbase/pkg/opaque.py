@@ -25,12 +25,12 @@ def new_secret(prefix: str) -> str:
 
 
 def fingerprint(secret: str) -> bytes:
-    """Return the hash that is stored in place of a secret. A fast hash is enough: 256 random bits cannot be guessed."""
+    """Return the hash that is stored instead of a secret. A fast hash is enough: 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def hint(secret: str) -> str:
-    """Return the beginning of a secret, by which its owner can recognise the secret."""
+    """Return the first characters of a secret, by which its owner can recognise the secret."""
     prefix, _, rest = secret.partition("_")
     return f"{prefix}_{rest[:HINT_LENGTH]}…"
 

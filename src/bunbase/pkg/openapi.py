@@ -12,13 +12,14 @@ from bunbase.pkg.media import JSON
 
 Security = list[dict[str, list[str]]]
 
-# For `security=` of a handler. Without it, the name of the caller's parameter decides (gateway/openapi_callers.py).
+# This value is for `security=` of a handler. Without it, the name of the caller's parameter decides
+# (gateway/openapi_callers.py).
 SECRET_KEY: Final[Security] = [{"secretKey": []}]
 SIGNED_IN_USER: Final[Security] = [{"projectKey": [], "endUser": []}]
 
 
 class OpenObject(msgspec.Struct):
-    """The base of objects that may have any other fields. These classes only describe; nothing is parsed with them."""
+    """The base of objects that may have any other fields. These classes only describe: no code parses with them."""
 
 
 class DescribedBody(Operation):

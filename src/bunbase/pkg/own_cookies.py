@@ -1,7 +1,7 @@
 """Names of BunBase's own cookies.
 
-All of them begin with `bb_`. By this beginning, BunBase keeps them from functions, which answer on the same host: see
-`functions/boundary/cookies.py`.
+All of them begin with `bb_`. With this prefix, BunBase recognises them and hides them from functions, which answer on
+the same host: see `functions/boundary/cookies.py`.
 """
 
 from __future__ import annotations

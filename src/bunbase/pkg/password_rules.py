@@ -1,13 +1,12 @@
-"""Refuse passwords that attackers try first: common and breached ones, the address of the account, and sequences.
-
-Length is the business of `passwords.py`. The built-in list of common passwords (`common_passwords.py`) is small: the
-operator names the list of haveibeenpwned (a file or a server), which has all and is kept up to date by others.
+"""Refuse passwords that attackers try first: common and breached passwords, the address of the account, and sequences.
+The length is checked in `passwords.py`. The built-in list of common passwords (`common_passwords.py`) is small. The
+operator can also name the list of haveibeenpwned (a file or a server), which is complete and is kept up to date.
 
     file    the sorted list of SHA-1 hashes, as the haveibeenpwned downloader writes it: `HASH:COUNT` in each line. It
-            is searched by bisection in the file, so its size does not matter: 36 reads of 256 bytes in 40 GB.
-    server  an address such as https://api.pwnedpasswords.com/range/. Only the first five digits of the hash are sent,
+            is searched by bisection in the file, so its size does not matter: 36 reads of 256 bytes in 40 GB. server
+            an address such as https://api.pwnedpasswords.com/range/. Only the first five digits of the hash are sent,
             and several hundred passwords share them (k-anonymity). If the server does not answer within two seconds,
-            the password is accepted: a broken server must not close sign-ups.
+            the password is accepted, because a broken server must not stop sign-ups.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ log = logger("passwords")
 
 
 class WeakReason(StrEnum):
-    """Why a new password is refused."""
+    """The reason for which a new password is refused."""
 
     BREACHED = "breached"  # it was found in a data breach
     COMMON = "common"
@@ -155,7 +154,9 @@ async def opened_breached(file: str, url: str) -> AsyncIterator[Breached | None]
 
 
 class PasswordRules:
-    """`product`: a name that is no password. `breached`: the list of breached passwords, None without one."""
+    """`product`: the name of the product, which is refused as a password. `breached`: the list of breached passwords,
+    None without a list.
+    """
 
     def __init__(self, product: str, breached: Breached | None) -> None:
         self.product = product

@@ -5,8 +5,8 @@ delay the other pools.
 
 Hashes that other systems made (`password_hashes`) are checked in threads of their own: one check may take a second, and
 a project that imported such hashes must not delay the sign-ins of other projects. One project uses one of these threads
-at a time, so that the slow hashes of a project do not hold those of another. At the next right password such a hash is
-replaced by one of ours.
+at a time, so that the slow hashes of one project do not delay another project. When the right password is sent for the
+next time, such a hash is replaced by one of ours.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ FOREIGN_THREADS = 2
 FOREIGN_AT_ONCE = 1  # of one pool
 FOREIGN_OF_POOL = 10
 FOREIGN = 40
-FOREIGN_NICENESS = 19  # after our hashes: the lanes of an argon2 hash are up to eight threads at once
+FOREIGN_NICENESS = 19  # lower priority than our hashes: the lanes of an argon2 hash are up to eight threads at once
 
 _T = TypeVar("_T")
 
@@ -66,9 +66,9 @@ class SignInBusy(Problem):
 class Passwords:
     """Hashes and checks passwords.
 
-    `pool`: the group of accounts that a password belongs to. The number of waiting requests is limited for each pool
-    and for all pools together. Above the limit, a request is refused with SignInBusy.
-    Passwords are normalised first (NFKC, see NIST SP 800-63B §3.1.1.2), because there are two encodings of é.
+    `pool`: the group of accounts to which a password belongs. The number of waiting requests is limited for each pool
+    and for all pools together. Above the limit, a request is refused with SignInBusy. Passwords are normalised first
+    (NFKC, see NIST SP 800-63B §3.1.1.2), because there are two encodings of é.
     """
 
     def __init__(self) -> None:
@@ -90,9 +90,9 @@ class Passwords:
     async def matches(self, pool: str, password: str, hash: str | None) -> bool:
         """True if `password` has this hash. False if `hash` is None, which means that the account does not exist.
 
-        Both cases take the same time, so that nobody can find out whether an account exists: without a hash, the
-        password is compared with a decoy. Only the hash of another system takes a time of its own, until the first
-        right password replaces it. Raises: SignInBusy.
+        Both cases take the same time, so that the time does not reveal whether an account exists: without a hash, the
+        password is compared with a decoy. Only the hash of another system takes a different time, until the first right
+        password replaces it. Raises: SignInBusy.
         """
         if len(composed := _composed(password)) > MAX_LENGTH:
             return False
@@ -105,8 +105,8 @@ class Passwords:
         """Return a new hash of a password that has just matched `hash`; None if `hash` has the parameters of today.
 
         Return None too if too many requests wait, or if passwords of this length are not accepted any more; but the
-        hash of another system is replaced whatever the length, because it is often weaker. The sign-in must not fail
-        then: the next one tries again.
+        hash of another system is replaced for every length, because it is often weaker. The sign-in must not fail in
+        these cases: the next sign-in tries again.
         """
         if not needs_upgrade(hash):
             return None
@@ -128,9 +128,8 @@ class Passwords:
         return await _in_turn(self.turns, self.threads, pool, purpose, work)
 
     async def _matches_foreign(self, pool: str, password: str, composed: str, hash: str) -> bool:
-        """Check the password as it was sent, because other systems do not normalise; then the form that we would store.
-
-        Each check takes a turn of its own. Raises: SignInBusy.
+        """Check the password as it was sent, because other systems do not normalise passwords; then check the form that
+        we would store. Each check waits for its own turn. Raises: SignInBusy.
         """
         for tried in dict.fromkeys((password, composed)):
             matching = functools.partial(_matches_foreign, tried, hash)
@@ -157,19 +156,23 @@ def check_password(password: str) -> None:
 
 
 def needs_upgrade(hash: str) -> bool:
-    """True if the hash was made with other parameters than those of today: hash the password again at a sign-in."""
+    """True if the parameters of the hash are not today's parameters, so that the password must be hashed again at a
+    sign-in.
+    """
     return not hash.startswith(OURS) or HASHER.check_needs_rehash(hash)
 
 
 def is_foreign(hash: str) -> bool:
-    """True if the hash is not of argon2id, so another system made it."""
+    """True if the hash was not made with argon2id, but by another system."""
     return hash.startswith("$") and not hash.startswith(OURS)
 
 
 def may_be_slow(hash: str) -> bool:
-    """True unless a check of the hash surely takes no longer than one of ours: no parameter is above ours."""
+    """True if a check of the hash may take longer than a check of our hashes, because one of its parameters is above
+    ours.
+    """
     if not hash.startswith("$"):
-        return False  # no hash at all: nothing is computed
+        return False  # the text is not a hash, so nothing is computed
     found, ours = COSTS.match(hash), (HASHER.memory_cost, HASHER.time_cost, HASHER.parallelism)
     return found is None or any(int(its) > our for its, our in zip(found.groups(), ours, strict=True))
 

@@ -13,15 +13,16 @@ from bunbase.pkg.errors import InvalidInput
 MAX_TEXT: Final = 40
 EXAMPLE: Final = "Send a mobile number with + and the code of the country, such as +49 170 1234567."
 WRITTEN: Final = re.compile(r"\+[0-9 ()./\-\u00a0]{6,}")
-# Numbers of the other types cannot get text messages, or cost much: fraud with text messages uses them.
+# Numbers of the other types cannot get text messages, or are expensive, and are used for fraud with text messages.
 REACHABLE: Final = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-NO_COUNTRY: Final = "001"  # satellite and other networks without a country, which cost much
+NO_COUNTRY: Final = "001"  # satellite and other networks without a country, which are expensive
 
 
 def phone_or_none(text: str) -> str | None:
-    """Return the normal form of a phone number, or None for a text that is no phone number with its country.
+    """Return the normal form of a phone number, or None for a text that is not a phone number with its country.
 
-    A sign-in uses this function: a user must find the own number also if the plan of a country changes.
+    A sign-in uses this function, because the number of a user must be found even if the numbering plan of a country
+    changes.
     """
     number = _parsed(text)
     return None if number is None else _normal(number)
@@ -38,7 +39,7 @@ def normal_phone(text: str) -> str:
 def reachable_phone(text: str) -> tuple[str, str]:
     """Return the normal form of a mobile number, and its country (ISO 3166), such as DE.
 
-    Raises: InvalidInput, for a number that does not exist and for one that gets no text messages.
+    Raises: InvalidInput for a number that does not exist, and for a number that cannot get text messages.
     """
     number = _parsed(text)
     country = None if number is None else phonenumbers.region_code_for_number(number)

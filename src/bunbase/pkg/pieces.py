@@ -1,7 +1,7 @@
-"""Large data in pieces, each with memory of its own.
+"""Splits large data into pieces, each of which has its own memory.
 
 A transport keeps the whole object that it writes until its last byte is sent, and counts only the bytes that are left.
-The memory of a piece is free as soon as that piece is sent, so what is counted is what is held.
+The memory of a piece is freed as soon as the piece is sent, so the counted bytes are the bytes in memory.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Readiness:
     """The readiness checks of a process. A check raises if its dependency is unavailable, and may return details.
 
     `own`: the checks of this process. `others`: for each room in another process, a check that asks that process for
-    its own checks only. Otherwise two processes that call each other would ask each other without end.
+    its own checks only. Otherwise two processes that call each other would send each other checks without end.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Readiness:
         return _report({**own, **others}, details)
 
     async def own_report(self) -> tuple[dict[str, Any], bool]:
-        """Return the report of `report` with details, but only for the checks of this process."""
+        """Return the same report as `report`, with details, but only for the checks of this process."""
         return _report(await self.own.answers(), details=True)
 
 

@@ -1,7 +1,7 @@
 """Recovery codes: each replaces a code of the authenticator app once, if the phone is lost.
 
-A code has 80 random bits. So a fast hash is enough, as for all opaque secrets: nobody can try 2^80 codes. The hash
-contains the owner, so that one guess cannot be compared with the codes of all accounts.
+A code has 80 random bits. So a fast hash is enough, as for all opaque secrets, because 2^80 codes cannot be tried. The
+hash contains the owner, so that one guess cannot be compared with the codes of all accounts.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from bunbase.pkg.http1.connections import Connections
 from bunbase.pkg.http1.limits import Limits, descriptors
 from bunbase.pkg.http1.protocol import Http1Protocol
 
-BACKLOG = 2048
+BACKLOG = 16_384  # connections that wait to be accepted while the server starts; Linux allows net.core.somaxconn, 4,096
 TAKEN_SECONDS = 0.5
 POLL_SECONDS = 0.01
 DRAIN_SECONDS = 10  # at the end, current requests have this time to finish; then their connections are closed
@@ -43,7 +43,8 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int, how: str = "") -> socket.socket:
-    """Return a listening socket. Port 0 means any free port. `how`: tells a user with which setting to choose a port.
+    """Return a listening socket. Port 0 means any free port. `how`: a text about the setting with which a user chooses
+    a port.
 
     Blocks for up to TAKEN_SECONDS, because a server that was just killed may still hold the port. Raises: PortTaken.
     """
@@ -97,6 +98,7 @@ async def serving(
         access_log=False,
         server_header=False,
         lifespan="off",
+        backlog=BACKLOG,
         ws="none",
         proxy_headers=False,  # the app decides which proxies it believes
         timeout_graceful_shutdown=DRAIN_SECONDS,

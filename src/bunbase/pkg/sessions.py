@@ -2,20 +2,20 @@
 
 Every refresh token is exchanged for one pair only, its child (RFC 9700 §4.14.2).
 
-    Concern: the answer with the new pair of tokens can get lost. The client then sends the old token again. This looks
-        exactly like a thief who uses a stolen copy. A client that is refused then would be signed out by a bad network,
-        however late it tries again: a laptop may sleep for a night between the request and the answer.
+    Concern: the answer with the new pair of tokens can get lost. The client then sends the old token again. For the
+    server, this looks exactly like a thief who uses a stolen copy. If the client was refused, a bad network would sign
+    the user out. The client may try again very late: a laptop may sleep for a night between the request and the answer.
     Decision: until its child is used, the old token returns the same child. The use of either token of the child shows
-        that the answer has arrived. After that, the old token ends the session: two parties hold it, and the server
-        cannot tell which one is the user. For ten seconds (`reuse_grace_seconds`) the old token still returns the child
-        although the child was used, because two tabs of a browser may refresh at once.
-    Rejected: returning a different pair to the second request. Thief and user would then each hold a valid pair.
-    Rejected: the grace period alone. It signed out every client whose answer was lost and that came back later.
+    that the answer has arrived. After that, the old token ends the session: two parties hold it, and the server cannot
+    tell which one is the user. For ten seconds (`reuse_grace_seconds`) the old token still returns the child although
+    the child was used, because two tabs of a browser may refresh at once. Rejected: returning a different pair to the
+    second request. Thief and user would then each hold a valid pair. Rejected: only the grace period. It signed out
+    every client whose answer was lost and that sent the next request later.
 
-The child must be stored until then. It is encrypted with the old token, and the database contains only a hash of that
-token. So a person who reads the database cannot use the pair. Afterwards, the pair is deleted (`pkg/upkeep.py`).
+The child must be stored until it is used. It is encrypted with the old token, and the database contains only a hash of
+that token. So a person who reads the database cannot use the pair. Afterwards, the pair is deleted (`pkg/upkeep.py`).
 
-A room that does not record the first use of a child has the grace period alone.
+A room that does not record the first use of a child has only the grace period.
 """
 
 from __future__ import annotations
@@ -42,13 +42,11 @@ Lifetime = Annotated[int, msgspec.Meta(ge=3600, le=366 * DAY_SECONDS)]
 
 
 class SessionSettings(msgspec.Struct, frozen=True):
-    """How long tokens and sessions live.
-
-    `access_ttl_seconds`: an access token is valid for this time.
-    `refresh_ttl_seconds`: a refresh token is valid for this time; each refresh returns a new one.
-    `session_ttl_seconds`: a session ends after this time, even if it is refreshed.
-    `reuse_grace_seconds`: during this time, a used refresh token still returns the pair that it was exchanged for, even
-    if that pair was used.
+    """The lifetimes of tokens and sessions. `access_ttl_seconds`: the lifetime of an access token.
+    `refresh_ttl_seconds`: the lifetime of a refresh token; each refresh returns a new refresh token.
+    `session_ttl_seconds`: the time after which a session ends, even if it is refreshed.
+    `reuse_grace_seconds`: the time for which a used refresh token still returns the pair for which it was exchanged,
+    even if that pair was used.
     """
 
     access_ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=DAY_SECONDS)] = 900
@@ -69,7 +67,8 @@ class Session(msgspec.Struct, frozen=True):
 class RefreshToken(msgspec.Struct, frozen=True):
     """A stored refresh token with fields of its session.
 
-    `sealed_pair`: the encrypted pair it was exchanged for. `child_used`: that pair was used, or the room does not know.
+    `sealed_pair`: the encrypted pair for which it was exchanged. `child_used`: true if that pair was used, or if the
+    room does not know this.
     `generation`: the number of exchanges before this one in the session.
     """
 
@@ -84,7 +83,7 @@ class RefreshToken(msgspec.Struct, frozen=True):
     generation: int = 0
 
     def traded_for(self, token: str) -> Pair:
-        """Return the pair that this token was exchanged for. `token`: its text.
+        """Return the pair for which this token was exchanged. `token`: its text.
 
         Call this only for a token whose standing is RETRY.
         """

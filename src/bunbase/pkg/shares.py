@@ -1,4 +1,4 @@
-"""A limit that several users share: none of them can use all of it."""
+"""A limit that several users share, so that a single user cannot use all of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from contextlib import asynccontextmanager
 
 
 class Shares:
-    """An amount of something, up to `most`. Each user may have as much as is free afterwards.
-
-    So one user alone gets a half, two users get a third each, and there is always something left for one more.
+    """An amount of something, up to `most`. After each request, the free rest must be at least as large as the share of
+    the user. So a single user gets a half, two users get a third each, and there is always a rest for another user.
     """
 
     def __init__(self, most: int) -> None:
@@ -20,7 +19,9 @@ class Shares:
         self.by_user: Counter[Hashable] = Counter()
 
     def allows(self, user: Hashable, more: int = 1, soon: int = 0, soon_of_user: int = 0) -> bool:
-        """Return True if the user may have `more`. `soon`: what was promised to all, `soon_of_user`: to this user."""
+        """Return True if the user may have `more`. `soon`: the amount that is promised to all users. `soon_of_user`:
+        the amount that is promised to this user.
+        """
         free = self.most - self.used - soon - more
         return self.by_user[user] + soon_of_user + more - 1 <= free
 
@@ -36,7 +37,7 @@ class Shares:
 
 
 class Turns:
-    """Lets `most` pieces of work run at once. The users who wait take turns, and each has its share of the places."""
+    """Lets `most` pieces of work run at once. Users that wait take turns, and each user has its share of the places."""
 
     def __init__(self, most: int) -> None:
         self.places = Shares(most)
@@ -82,7 +83,7 @@ class Turns:
                 turn.set_result(None)
 
     def _forget(self, user: Hashable, turn: asyncio.Future[None]) -> None:
-        """Take a turn from those that wait. Idempotent."""
+        """Remove a turn from the waiting turns. Idempotent."""
         if turn in self.waiting.get(user, ()):
             self.waiting[user].remove(turn)
             if not self.waiting[user]:

@@ -1,7 +1,7 @@
 """Codes of an authenticator app: TOTP (RFC 6238) with SHA-1, 6 digits and 30 seconds, which every app supports.
 
-A code is valid for one step before and after the present one, because clocks differ. It must work only once (RFC 6238
-§5.2): the caller stores the step of the last good code, under a lock, and passes it as `after`.
+A code is valid for one step before and after the present step, because clocks differ. A code must work only once (RFC
+6238 §5.2), so the caller stores the step of the last good code, under a lock, and passes it as `after`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 import pyotp
 
 STEP_SECONDS: Final = 30
-WINDOW: Final = 1  # steps before and after the present one
+WINDOW: Final = 1  # the allowed steps before and after the present step
 DIGITS: Final = 6
 BEFORE_ALL: Final = -1  # no code was used yet
 
@@ -24,8 +24,11 @@ def new_totp_secret() -> str:
 
 
 def totp_uri(secret: str, account: str, issuer: str) -> str:
-    """Return the `otpauth://` address that a QR code contains. `issuer`: the name that the app shows."""
-    return pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
+    """Return the `otpauth://` URI that a QR code contains. `issuer`: the name that the app shows.
+
+    A colon separates both names, so neither may have another one: some apps refuse such a URI.
+    """
+    return pyotp.TOTP(secret).provisioning_uri(name=_without_colon(account), issuer_name=_without_colon(issuer))
 
 
 def is_totp_code(code: str) -> bool:
@@ -35,9 +38,9 @@ def is_totp_code(code: str) -> bool:
 
 
 def matching_step(secret: str, code: str, now: datetime, after: int) -> int | None:
-    """Return the step that a code belongs to, or None if the code is wrong or was used.
+    """Return the step to which a code belongs, or None if the code is wrong or was used.
 
-    `after`: the step of the last good code. All steps of the window are compared, so that the time tells nothing.
+    `after`: the step of the last good code. All steps of the window are compared, so that the duration reveals nothing.
     """
     if not is_totp_code(code):
         return None
@@ -50,10 +53,9 @@ def matching_step(secret: str, code: str, now: datetime, after: int) -> int | No
 
 
 def wait_seconds(failed: int) -> int:
-    """Return how long no code is checked after so many wrong codes in a row.
-
-    The first wrong codes cost nothing. Then the wait doubles from one minute to one hour. Over a year, a guesser who
-    knows the password then has about 8,800 guesses, of which each hits with 3 in a million.
+    """Return the time for which no code is checked after a number of wrong codes in a row. The first wrong codes have
+    no wait. Then the wait doubles from one minute to one hour. So an attacker who knows the password has about 8,800
+    guesses in a year, and each guess is right with a probability of 3 in a million.
     """
     return 0 if failed < FREE else min(FIRST_WAIT_SECONDS << min(failed - FREE, 10), LONGEST_WAIT_SECONDS)
 
@@ -61,6 +63,10 @@ def wait_seconds(failed: int) -> int:
 FREE: Final = 5  # wrong codes
 FIRST_WAIT_SECONDS: Final = 60
 LONGEST_WAIT_SECONDS: Final = 3600
+
+
+def _without_colon(name: str) -> str:
+    return " ".join(name.replace(":", " ").split())
 
 
 def _digits(code: str) -> str:

@@ -18,7 +18,7 @@ from bunbase.pkg.sessions import SessionSettings
 KEEP: Final = timedelta(days=1)  # an expired row is kept this long, so that a late client gets the reason for a refusal
 UPKEEP_SECONDS: Final = 600.0
 LIFETIME_SECONDS: Final = 600.0  # `pkg/db/lifetimes.py` relies on this time
-PAIRS_SECONDS: Final = 5.0  # the sealed pairs are secrets that nobody needs after `reuse_grace_seconds`
+PAIRS_SECONDS: Final = 5.0  # the sealed pairs are secrets that are not needed after `reuse_grace_seconds`
 
 Delete = Callable[[datetime], Awaitable[object]]  # deletes everything that ended before a time
 
@@ -49,5 +49,5 @@ def pairs_job(room: str, forget_pairs: Delete, settings: SessionSettings, clock:
 
 
 def lifetime_job(room: str, note_lifetime: Callable[[], Awaitable[object]]) -> Job:
-    """Return the job that stores how long the access tokens of this process live (`pkg/db/lifetimes.py`)."""
+    """Return the job that stores the lifetime of the access tokens of this process (`pkg/db/lifetimes.py`)."""
     return Job(f"{room}.note_lifetime", note_lifetime, LIFETIME_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-# No vowels, so that no code is a word; no digits, which look like letters.
+# There are no vowels, so that a code is never a word, and no digits, because they look like letters.
 ALPHABET: Final = "BCDFGHJKLMNPQRSTVWXZ"
 LENGTH: Final = 8  # 20^8 codes: 34 bits, enough for a short life and limited guesses
 
@@ -21,6 +21,8 @@ def shown(code: str) -> str:
 
 
 def typed(text: str) -> str:
-    """Return the code that a person has typed in any case, with or without dash and spaces; "" if it is no code."""
+    """Return the code that a person has typed in any case, with or without dash and spaces; "" if the text is not a
+    code.
+    """
     code = "".join(character for character in text[:100].upper() if character not in "- \t")
     return code if text.isascii() and len(code) == LENGTH and set(code) <= set(ALPHABET) else ""

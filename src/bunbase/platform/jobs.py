@@ -54,8 +54,8 @@ async def _tell_of_end(project: str, rooms: Rooms) -> None:
 
 
 async def _stop_or_resume(project: str, stores: Stores, functions: Functions) -> None:
-    """Tell Functions whether the project is stopped now. The event itself does not say it: a project may be deleted
-    and restored before the first event is delivered, and events may be delivered in another order.
+    """Tell Functions whether the project is stopped now. The event itself does not contain this state: a project may be
+    deleted and restored before the first event is delivered, and events may be delivered in another order.
     """
     stopped = await stores.projects.is_stopped(project)
     if stopped is not None:

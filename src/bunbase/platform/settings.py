@@ -12,14 +12,16 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 class PlatformSettings(msgspec.Struct, frozen=True):
     """Limits of projects and organisations.
 
-    `max_projects_per_organisation`: how many projects an organisation may own; deleted projects count until they are
-    destroyed.
-    `max_organisations_per_developer`: how many organisations a developer may own.
-    `max_keys_per_project`: how many valid keys a project may have.
-    `max_members`: how many members a project or an organisation may have.
-    `max_open_invites`: how many open invitations a project or an organisation may have.
-    `max_invites_per_hour`: how many invitations a project, an organisation and a developer may send in an hour.
-    `audit_retention_days`: how long entries of the audit log are kept. No organisation can shorten it.
+    `max_projects_per_organisation`: the number of projects that an organisation may own; deleted projects count until
+    they are destroyed.
+    `max_organisations_per_developer`: the number of organisations that a developer may own.
+    `max_keys_per_project`: the number of valid keys that a project may have.
+    `max_members`: the number of members that a project or an organisation may have.
+    `max_open_invites`: the number of open invitations that a project or an organisation may have.
+    `max_invites_per_hour`: the number of invitations that a project, an organisation and a developer may each send in
+    an hour.
+    `audit_retention_days`: the days for which entries of the audit log are kept. An organisation cannot shorten this
+    time.
     """
 
     max_projects_per_organisation: Count = 1000

@@ -1,7 +1,7 @@
 """Make and check tokens of end users. BunKMS signs them with the project's own key, which never leaves BunKMS.
 
 The gateway reads access tokens. Custom tokens sign a user in, and only this room reads them. A token of one kind is not
-accepted in place of the other, because the two kinds differ in `typ`, in `type` and in `aud`.
+accepted as a token of the other kind, because the two kinds differ in `typ`, in `type` and in `aud`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class Subject(msgspec.Struct, frozen=True):
 
     `claims`: the claims of the session. A claim of the user replaces a claim of the session with the same name.
     `generation`: the number of refreshes of the session so far. The first use of a token shows that its client has
-    received the answer of this refresh. `method`: how the user signed in. `act`: the administrator who uses the session
-    in the user's place, or None. `added`: the claims of the hook `before_token`, which replace those of the user.
+    received the answer of this refresh. `method`: the way in which the user signed in. `act`: the administrator who
+    uses the session in the user's place, or None. `added`: the claims of the hook `before_token`, which replace those
+    of the user.
     """
 
     user: User

@@ -22,7 +22,7 @@ MAX_WAITING: Final = 100_000  # while the database is away
 
 
 class Active(msgspec.Struct, frozen=True):
-    """A user who was active. `month`: as 2026-11, in UTC."""
+    """A user who was active. `month`: the month in UTC, such as 2026-11."""
 
     project: str
     month: str

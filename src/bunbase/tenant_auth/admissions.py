@@ -18,7 +18,8 @@ def confirms_addresses(auth: ProjectAuth) -> bool:
 
 
 def check_admission(auth: ProjectAuth, email: str | None) -> None:
-    """Check that a person may sign up, by any way to sign in. `email`: in its normal form; None for a person without.
+    """Check that a person may sign up, by any way to sign in. `email`: the address in its normal form; None for a
+    person without an address.
 
     Raises: SignupsClosed, EmailDomainNotAllowed.
     """

@@ -42,7 +42,7 @@ class _Verdict(msgspec.Struct, frozen=True):
 
 
 class Captchas:
-    """`urls`: addresses in place of those of the services."""
+    """`urls`: the URLs that replace the URLs of the services."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self.urls = URLS | dict(urls)

@@ -42,7 +42,7 @@ ACTS: Final = {
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """The actor of an event. `id`: of the member or key. `session`: in which it happened."""
+    """The actor of an event. `id`: the id of the member or key. `session`: the session in which the event happened."""
 
     by: ActedBy
     id: str = ""

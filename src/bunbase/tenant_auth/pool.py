@@ -1,7 +1,7 @@
 """The pool of one project: its users' credentials, its settings, and everything that is made from them.
 
     pool = await pools.of(project)
-    await pool.challenges.check(person)
+    await pool.new_passwords.check(password, email)
 
 A pool is cheap: it is made from cached settings, and its parts are made when they are first used.
 """
@@ -62,8 +62,8 @@ from bunbase.tenant_auth.store.settings import StoredSettings
 from bunbase.tenant_auth.store.users import UserStore
 from bunbase.tenant_auth.ways_in import need_way_in
 
-CONTEXT: Final = "tenant_auth:"  # the beginning of the contexts of sealed secrets; their owner is the project
-SETTINGS: Final = "settings:"  # the beginning of the purposes for which secrets of the settings are sealed
+CONTEXT: Final = "tenant_auth:"  # the prefix of the contexts of sealed secrets; their owner is the project
+SETTINGS: Final = "settings:"  # the prefix of the purposes for which secrets of the settings are sealed
 LINK: Final = "POST /v1/auth/identities/link"
 PROOF: Final = "POST /v1/auth/reauthenticate"
 TOTP: Final = "POST /v1/auth/totp"
@@ -79,7 +79,7 @@ UNAVAILABLE: Final = (
 
 
 class Pool:
-    """One project's pool. `auth`: its settings. `version`: of the settings."""
+    """One project's pool. `auth`: its settings. `version`: the version of the settings."""
 
     def __init__(self, pools: Pools, project: str, stored: StoredSettings) -> None:
         self.project = project
@@ -334,7 +334,7 @@ class PoolPasswords:
         return person.password_hash if person else None
 
 
-class Helpers(msgspec.Struct, frozen=True):
+class SharedParts(msgspec.Struct, frozen=True):
     """The parts that all pools share. `breached`: the list of breached passwords, None without one."""
 
     passwords: Passwords
@@ -344,17 +344,14 @@ class Helpers(msgspec.Struct, frozen=True):
 class Pools:
     """The pools of all projects. `await pools.of(project)` reads no row if the settings are in memory."""
 
-    def __init__(self, stores: Stores, kms: Kms, helpers: Helpers, settings: TenantAuthSettings, site: Site) -> None:
+    def __init__(self, stores: Stores, kms: Kms, shared: SharedParts, settings: TenantAuthSettings, site: Site) -> None:
         self.stores = stores
         self.kms = kms
-        self.passwords = helpers.passwords
-        self.breached = helpers.breached
+        self.passwords = shared.passwords
+        self.breached = shared.breached
         self.settings = settings
         self.site = site
         self.journal = Journal(stores.activity, site.clock)
-        stores.mails.sender_of = self.sender_of
-        stores.mails.for_reader = self.for_reader
-        stores.mails.is_known = self.is_known
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)
 
@@ -393,7 +390,7 @@ class Pools:
 
 
 def _changed(template: Template, own: MailTexts) -> Template:
-    """Return a template with the texts of a project in place of the built-in ones."""
+    """Return a template in which the texts of a project replace the built-in texts."""
     given = {name: text for name, text in msgspec.structs.asdict(own).items() if text}
     if not template.button:
         given.pop("button", None)  # a letter without a link cannot get one

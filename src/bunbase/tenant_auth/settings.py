@@ -18,17 +18,18 @@ HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.
 class TenantAuthSettings(SessionSettings, frozen=True):
     """Settings for all projects.
 
-    `max_users_per_project`: how many users a project may have; further sign-ups are refused with `too_many_users`.
+    `max_users_per_project`: the number of users that a project may have; further sign-ups are refused with
+    `too_many_users`.
     `provider_hosts`: hosts with private addresses or plain http at which projects may have sign-in providers. All other
     providers of projects must have public addresses and https. Write a name or an IP address, without a port.
-    `max_mails_per_hour`: how many mails a project may send to its users in an hour; further mails are dropped. Notices,
-    such as "your password has changed", do not count.
-    `captcha_urls`: addresses that check captchas in place of those of the services, for example of a proxy. The names
+    `max_mails_per_hour`: the number of mails that a project may send to its users in an hour; further mails are
+    dropped. Notices, such as "your password has changed", do not count.
+    `captcha_urls`: the URLs that check captchas instead of the URLs of the services, for example of a proxy. The names
     are `turnstile` and `hcaptcha`. The hosts may have private addresses and plain http.
     `breached_passwords_file`: the sorted list of SHA-1 hashes as the haveibeenpwned downloader writes it. Projects with
     `password.breached` refuse new passwords that it contains.
-    `breached_passwords_url`: a server with the range API of haveibeenpwned, in place of the file. It gets the first
-    five digits of a hash; if it does not answer within two seconds, the password is accepted.
+    `breached_passwords_url`: a server with the range API of haveibeenpwned, instead of the file. It gets the first five
+    digits of a hash; if it does not answer within two seconds, the password is accepted.
     `signing_key_days`: a key of a project signs tokens for this time; then the next one does, without an interruption.
     A project may choose another time (`tokens.rotation_days`).
     `activity_days`: entries about sign-ins and credentials of users are deleted after this time. A project may choose a

@@ -26,7 +26,7 @@ LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
 def check_meaning(settings: ProjectAuth, public_url: str) -> None:
-    """`public_url`: of this installation. Raises: InvalidInput."""
+    """`public_url`: the URL of this installation. Raises: InvalidInput."""
     _check_names(settings)
     _check_addresses(settings, public_url)
     _check_mail(settings)

@@ -56,7 +56,7 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 def checked(patch: Json, result: Json, public_url: str) -> ProjectAuth:
-    """Return the settings after a patch. `public_url`: of this installation.
+    """Return the settings after a patch. `public_url`: the URL of this installation.
 
     Raises: InvalidInput, which names the field.
     """

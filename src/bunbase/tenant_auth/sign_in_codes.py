@@ -80,7 +80,7 @@ class SignInCodes:
         await self.store.lock(self.project, kind, address)
 
     async def keep(self, new: NewCode) -> bool:
-        """Store a code in place of the older one. Return False if too many were made for the address."""
+        """Store a code, which replaces the older code. Return False if too many were made for the address."""
         return await self.store.replace(self.project, new)
 
     async def counted(self, kind: str, name: str) -> bool:

@@ -20,7 +20,7 @@ TO_APP: Final = (MailKind.PASSWORD_RESET, MailKind.VERIFY_EMAIL)  # the name of 
 
 
 class KeptSignUp(msgspec.Struct, frozen=True, array_like=True):
-    """`language`: which the person reads. `redirect_to`, `page`: as in `SignupDetails`."""
+    """`language`: which the person reads. `redirect_to`, `page`: the same as in `SignupDetails`."""
 
     data: dict[str, Any]
     name: str = ""

@@ -8,7 +8,8 @@ import msgspec
 
 
 class TextMessage(msgspec.Struct, frozen=True):
-    """A message with a code. `phone`: in E.164, such as +4917612345678. `kind`: the use of the code, such as `sign_in`.
+    """A message with a code. `phone`: the number in E.164, such as +4917612345678. `kind`: the use of the code, such as
+    `sign_in`.
 
     `language`: the tag of the language that the user reads, such as `en` or `pt-BR`. `app_name`: the name of the app.
     """

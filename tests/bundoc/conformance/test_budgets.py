@@ -52,8 +52,8 @@ BYTES: Final = len(body(0))
 class Case(msgspec.Struct, frozen=True):
     """A search, and what it takes. `documents`, `bytes`, `entries`: the least budgets; 0 if it needs none of this kind.
 
-    `where`, `sort`: as in a query. `examined`: the number in the result, None for an aggregate. `rule`: the caller may
-    see only documents of kind k1, and the rule is evaluated for each document.
+    `where`, `sort`: the same as in a query. `examined`: the number in the result, None for an aggregate. `rule`: the
+    caller may see only documents of kind k1, and the rule is evaluated for each document.
     """
 
     name: str

@@ -17,13 +17,13 @@ from bunbase.bundoc.room import BundocRoom
 from bunbase.contracts.bundoc.backups import JobState, ProjectRestoring
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
-from bunbase.contracts.bundoc.live import Barrier, LiveQuery, NoLiveStream
+from bunbase.contracts.bundoc.live import Barrier, Behind, LiveQuery, NoLiveStream
 from bunbase.contracts.bundoc.problems import BundocBusy, RuleDenied
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.pkg.errors import Problem
 from tests.bundoc.backups.backed_up import backed_up, restored
 from tests.bundoc.live.comparing import Snapshot, Violation, compare, same
-from tests.bundoc.live.model import Held, ModelEdge
+from tests.bundoc.live.model import Held, ModelEdge, whole
 from tests.bundoc.live.oracle import EXPIRES, LEASED, NONE, VARIANTS, Doc, Expected, History, Variant, expected
 from tests.rooms import member_caller, publishable_caller, secret_caller
 
@@ -48,9 +48,9 @@ def user(project: str, uid: str, role: str = "user") -> Caller:
 
 
 class Checker:
-    """One history: a writer, edges that watch, and the oracle. `seed` decides all but the timing.
+    """One history: a writer, edges that watch, and the oracle. `seed` decides everything except the timing.
 
-    `again`: how many histories this Bundoc has had, if others had the same seed.
+    `again`: the number of histories that this Bundoc has had, if other histories had the same seed.
     """
 
     def __init__(self, service: BundocRoom, seed: int, again: int = 0) -> None:
@@ -72,6 +72,8 @@ class Checker:
         self.resumed = 0
         self.restores = 0
         self.kills = 0  # of processes: there are none here
+        self.late = 0  # watches that fell behind
+        self.catching: set[asyncio.Task[None]] = set()
 
     async def run(self, steps: int) -> None:
         for collection in ("notes", "tasks", "members"):
@@ -89,6 +91,8 @@ class Checker:
                     await self.settle()
             await self.settle()
         finally:
+            for task in self.catching:
+                task.cancel()
             for edge in self.edges:
                 await edge.stop()
 
@@ -253,7 +257,44 @@ class Checker:
         await asyncio.gather(self.live.check(), self.write())
 
     def new_edge(self, name: str) -> ModelEdge:
-        return ModelEdge(self.live, name, self.on_barrier)
+        return ModelEdge(self.live, name, self.on_barrier, self.on_behind)
+
+    def on_behind(self, edge: ModelEdge, event: Behind) -> None:
+        for number in event.numbers:
+            if (held := edge.held.get(number)) is not None:
+                self.late += 1
+                task = asyncio.create_task(self.bring_up(edge, number, held, event.dear))
+                self.catching.add(task)
+                task.add_done_callback(self.caught_up)
+
+    def caught_up(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is None:
+            self.catching.discard(task)
+
+    async def bring_up(self, edge: ModelEdge, number: int, held: Held, dear: bool) -> None:
+        """Ask for the results of a late watch and of others of its caller, all at one change. Then watch it again."""
+        if dear:
+            others = [one for one in edge.held.values() if one is not held and one.caller == held.caller]
+            asked = [held, *self.random.sample(others, min(2, len(others)))]
+            with suppress(ProjectRestoring):
+                await self.compare_results(held.caller, [one.query for one in asked])
+        if edge in self.edges and edge.held.get(number) is held:
+            del edge.held[number]
+            with suppress(NoLiveStream):  # the stream was cut in this moment, and its watches begin again
+                await self.enter(edge, Held(held.query, held.caller, held.docs))
+
+    async def compare_results(self, caller: Caller, queries: list[LiveQuery]) -> None:
+        found = await self.live.results(caller, tuple(queries))
+        for query, one in zip(queries, found.results, strict=True):
+            if one.problem is not None:
+                assert one.problem["code"] == "rule_denied", one.problem
+                continue
+            docs, n = whole(one.body)
+            said, trace = (one.body,), ("results",)
+            when = time.time()
+            self.snapshots.append(
+                Snapshot(found.epoch, found.seq, when, query, caller, docs, n, said, frozenset(), trace)
+            )
 
     def on_barrier(self, edge: ModelEdge, barrier: Barrier) -> None:
         for held in edge.held.values():
@@ -293,6 +334,7 @@ class Checker:
         edge.held[number] = held
         try:
             await self.live.watch(held.caller, edge.name, number, query or held.query)
+            held.settled = True
         except (RuleDenied, ProjectRestoring):
             edge.held.pop(number, None)
         except NoLiveStream:
@@ -308,8 +350,8 @@ class Checker:
 
     async def recheck(self) -> None:
         edge = self.random.choice(self.edges)
-        if edge.held:
-            number = self.random.choice(list(edge.held))
+        if settled := [number for number, held in edge.held.items() if held.settled]:
+            number = self.random.choice(settled)
             held, caller = edge.held[number], self.random.choice(self.callers)
             held.waiting, held.caller = True, caller
             held.checks += 1
@@ -348,6 +390,9 @@ class Checker:
         """Wait until all edges hold the present state, and compare all barriers with the oracle."""
         until = time.monotonic() + SETTLE_SECONDS
         while not all(self.is_current(edge) for edge in self.edges):
+            for task in self.catching:
+                if task.done():
+                    task.result()
             if any(edge.reading.done() for edge in self.edges) or time.monotonic() > until:
                 self.say_what_differs()
             self.compare()

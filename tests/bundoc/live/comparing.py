@@ -23,7 +23,7 @@ class Violation(AssertionError):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The result that an edge held for one watch at a barrier. `when`: in seconds since 1970.
+    """The result that an edge held for one watch at a barrier. `when`: the time in seconds since 1970.
 
     `since`: `said` may show the states from this change on, because no barrier could be told meanwhile. None: only the
     state of the barrier.

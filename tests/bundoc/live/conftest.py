@@ -15,6 +15,7 @@ from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.pkg.clock import SystemClock
 from tests.bundoc.backups.backed_up import whole_bundoc
+from tests.bundoc.live.dearness import let_queries_be_dear
 from tests.bundoc.live.following import Following
 from tests.fakes import FakeKms
 
@@ -46,3 +47,8 @@ def few_spares(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let windows have two spare rows, so that they must often be filled again."""
     monkeypatch.setattr(asked, "SPARES", 2)
     monkeypatch.setattr(window, "SPARES", 2)
+
+
+@pytest.fixture
+def dear_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_queries_be_dear(monkeypatch)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Live, LiveEvent, LiveQuery, Started
+from bunbase.contracts.bundoc.live import Barrier, Behind, Check, Diff, Ended, Live, LiveEvent, LiveQuery, Started
 
 Docs = list[tuple[str, bytes]]  # id and body, in the order of the query
 
@@ -42,22 +42,35 @@ class Held:
         self.group = self.v = ""
         self.turn = 0
         self.started = False
+        self.settled = False  # the call of `watch` has returned
         self.waiting = False  # for the answer to a recheck
         self.checks = 0
         self.trace: list[str] = []
         self.lacks = False  # diffs of the group before
         self.unsure = False  # the next events may still be for the caller before
+        self.behind = False  # the result is older than the barriers that come
         self.said: list[bytes] = []
         self.before: set[str] = set()  # ids that were held since the last barrier
 
 
 class ModelEdge:
-    """`on_barrier` is called at each barrier. `ended`: the problem of each watch that has ended."""
+    """`on_barrier` is called at each barrier, and `on_behind` with the watches that are behind.
 
-    def __init__(self, live: Live, name: str, on_barrier: Callable[[ModelEdge, Barrier], None]) -> None:
+    `ended`: the problem of each watch that has ended. `behind`: the events of this kind.
+    """
+
+    def __init__(
+        self,
+        live: Live,
+        name: str,
+        on_barrier: Callable[[ModelEdge, Barrier], None],
+        on_behind: Callable[[ModelEdge, Behind], None] | None = None,
+    ) -> None:
         self.live = live
         self.name = name
         self.on_barrier = on_barrier
+        self.on_behind = on_behind
+        self.behind: list[Behind] = []
         self.held: dict[int, Held] = {}
         self.ended: dict[int, dict[str, Any]] = {}
         self.checks: list[Check] = []
@@ -87,12 +100,23 @@ class ModelEdge:
                         self._follow(held, event)
             case Check():
                 self._check(event)
+            case Behind():
+                self._fall_behind(event)
             case Ended():
                 self.ended[event.number] = event.problem
                 self.held.pop(event.number, None)
             case Barrier():
                 self.at = f"{event.epoch}.{event.seq}"
                 self.on_barrier(self, event)
+
+    def _fall_behind(self, event: Behind) -> None:
+        self.behind.append(event)
+        for number in event.numbers:
+            if (held := self.held.get(number)) is not None:
+                held.started, held.behind, held.group = False, True, ""
+                held.trace.append("behind")
+        if self.on_behind is not None:
+            self.on_behind(self, event)
 
     def _start(self, event: Started) -> None:
         held = self.held.get(event.number)
@@ -105,7 +129,7 @@ class ModelEdge:
         held.waiting = held.waiting and event.checks < held.checks
         body = _read(event.body)
         if body.docs is not None:
-            held.docs = [(_id(one), bytes(one)) for one in body.docs]
+            held.docs, _ = whole(event.body)
         else:
             assert body.resumed
             _change(held, body)
@@ -133,6 +157,13 @@ class ModelEdge:
             if held.group == event.group and held.turn == event.turn and not held.lacks:
                 found = (len(held.docs), crc32(b"".join([b"%b %d\n" % _revision(body) for _, body in held.docs])))
                 assert found == (event.documents, event.crc), f"the check fails: {event}, {held.docs}, {held.trace}"
+
+
+def whole(body: bytes) -> tuple[Docs, int | None]:
+    """Return the documents and the count of a whole result."""
+    found = _read(body)
+    assert found.docs is not None
+    return [(_id(one), bytes(one)) for one in found.docs], found.n
 
 
 def _revision(body: bytes) -> tuple[bytes, int]:

@@ -154,7 +154,7 @@ def auth_of(caller: Caller) -> Any:
 
 
 def lives(doc: Doc, now: float) -> bool:
-    """True if the document has not expired. `now`: in seconds since 1970."""
+    """True if the document has not expired. `now`: the time in seconds since 1970."""
     return "until" not in doc or datetime.fromisoformat(doc["until"]).timestamp() > now
 
 

@@ -43,7 +43,9 @@ class Checked(Protocol):
 
 
 class Search(msgspec.Struct):
-    """One search. `name`: of its histories. `wanted_seconds`: how long it goes on. `first`: the first seed."""
+    """One search. `name`: the name of its histories. `wanted_seconds`: the length of the search. `first`: the first
+    seed.
+    """
 
     name: str
     wanted_seconds: float

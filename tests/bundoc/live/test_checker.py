@@ -27,6 +27,31 @@ async def test_each_barrier_shows_what_the_oracle_shows(room: BundocRoom, seed: 
     assert checker.checked > 100
 
 
+@pytest.mark.explore
+@pytest.mark.parametrize("seed", seeds(4))
+@pytest.mark.usefixtures("dear_queries")
+async def test_late_results_keep_the_promise_too(room: BundocRoom, seed: int) -> None:
+    checker = Checker(room, seed)
+
+    await checker.run(steps=80)
+
+    assert checker.checked > 100
+    assert checker.late > 10
+
+
+@pytest.mark.skipif(not SECONDS, reason="a long search: make live")
+@pytest.mark.timeout(SECONDS + 600)
+@pytest.mark.usefixtures("dear_queries")
+async def test_no_history_with_late_results_breaks_the_promise_for_as_long_as_wanted(room: BundocRoom) -> None:
+    with search("Bundoc, late", SECONDS) as found:
+        for seed in found.seeds():
+            checker = Checker(room, seed, found.histories)
+            await checker.run(steps=300)
+            found.count(checker)
+
+    assert found.results
+
+
 @pytest.mark.skipif(not SECONDS, reason="a long search: make live")
 @pytest.mark.timeout(SECONDS + 600)
 async def test_no_history_breaks_the_promise_for_as_long_as_wanted(room: BundocRoom) -> None:

@@ -144,6 +144,22 @@ async def test_a_result_that_replaces_another_does_not_wait_for_room(
     assert held.docs == []
 
 
+async def test_two_calls_that_put_one_watch_into_its_group_leave_it_there(
+    service: BundocService, following: Following
+) -> None:
+    """An alteration lets a watch look for its group again, while its caller is decided again."""
+    await ruled(service, "auth != null")
+    await put(service, "a", n=1)
+    held = await following.watch(ada(), 1, LiveQuery("posts"))
+    hub, member = following.live.hubs["prj_a"], following.live.edges["gateway"].watches[1]
+    hub._withdraw(member)
+
+    await asyncio.gather(hub.enter(member), hub.enter(member))
+    await following.reached(await put(service, "b", n=2))
+
+    assert ids(held) == ["a", "b"]
+
+
 async def test_a_query_of_another_process_is_as_new_as_each_barrier_that_was_told(
     service: BundocService, following: Following
 ) -> None:

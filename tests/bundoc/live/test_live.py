@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.engine import Moment
-from bunbase.bundoc.live import evaluation, hub, telling, visibility
+from bunbase.bundoc.live import evaluation, telling, visibility
+from bunbase.bundoc.live import following as following_module
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.incremental import Image, apply_change
@@ -262,7 +263,7 @@ async def test_a_write_asks_only_the_groups_that_it_may_concern(
         asked.append(query.collection)
         return apply_change(query, result, before, after)
 
-    monkeypatch.setattr(hub, "apply_change", counting)
+    monkeypatch.setattr(following_module, "apply_change", counting)
 
     await put(service, "a", owner="u7")
     await following.reached(await put(service, "a", owner="u9"))
@@ -341,11 +342,11 @@ async def test_nothing_is_kept_when_nobody_watches_any_more(
     engine: SqliteEngine, service: BundocService, following: Following
 ) -> None:
     await following.watch(SERVER, 1, LiveQuery("posts"))
-    assert "prj_a" in engine.waiters.followers
+    assert "prj_a" in engine.news.followers
 
     await following.live.unwatch("gateway", (1, 2))
 
-    assert (engine.waiters.followers, following.live.hubs) == ({}, {})
+    assert (engine.news.followers, following.live.hubs) == ({}, {})
 
 
 async def test_a_watch_needs_an_open_stream_and_a_free_number(following: Following) -> None:

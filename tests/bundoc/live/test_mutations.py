@@ -12,19 +12,22 @@ import pytest
 
 from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.live import evaluation, frames, hub, incremental, registry, telling, window
+from bunbase.bundoc.live import evaluation, following, frames, incremental, registry, telling, window
 from bunbase.bundoc.live.edge import Edge
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.group_index import GroupIndex
+from bunbase.bundoc.live.hub import Hub
+from bunbase.bundoc.live.late import LateResults
 from bunbase.bundoc.live.registry import Registry
 from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.room import BundocRoom
-from bunbase.contracts.bundoc.live import Check, Diff, LiveEvent
+from bunbase.contracts.bundoc.live import Check, Diff, LiveEvent, Results
 from tests.bundoc.live import checker
 from tests.bundoc.live.checker import IDS, Checker
+from tests.bundoc.live.dearness import let_queries_be_dear
 
 pytestmark = pytest.mark.usefixtures("few_spares")
 
@@ -139,13 +142,29 @@ def keep_results_when_anything_may_have_changed(patch: Patch) -> None:
 def follow_changes_that_miss_a_result_without_bodies(patch: Patch) -> None:
     patch.setattr(registry, "MAX_HELD_BYTES", 0)
     touches = incremental.touches
-    patch.setattr(hub, "touches", lambda asked, before, after: touches(asked, after, after))
+    patch.setattr(following, "touches", lambda asked, before, after: touches(asked, after, after))
 
 
 def take_a_changed_body_for_the_same(patch: Patch) -> None:
     """The digests of bodies that are not held are those of the ids."""
     patch.setattr(registry, "MAX_HELD_BYTES", 0)
     patch.setattr(window, "blake2b", lambda _body, digest_size: hashlib.blake2b(b"", digest_size=digest_size))
+
+
+def send_the_barrier_although_a_group_is_behind(patch: Patch) -> None:
+    let_queries_be_dear(patch)
+    patch.setattr(Hub, "_fall_behind", lambda *_arguments: None)
+
+
+def tell_late_results_as_of_another_change(patch: Patch) -> None:
+    let_queries_be_dear(patch)
+    run = LateResults._run
+
+    def running(self: LateResults, *arguments: Any) -> Results:
+        found = run(self, *arguments)
+        return msgspec.structs.replace(found, seq=found.seq - 1)
+
+    patch.setattr(LateResults, "_run", running)
 
 
 MUTATIONS = (
@@ -166,6 +185,8 @@ MUTATIONS = (
     keep_results_when_anything_may_have_changed,
     follow_changes_that_miss_a_result_without_bodies,
     take_a_changed_body_for_the_same,
+    send_the_barrier_although_a_group_is_behind,
+    tell_late_results_as_of_another_change,
 )
 
 

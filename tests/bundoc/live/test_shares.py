@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.bundoc.live import beginnings, hub, registry, rounds
+from bunbase.bundoc.live import beginnings, registry
+from bunbase.bundoc.live import following as following_module
 from bunbase.bundoc.live.asked import ParsedLive
+from bunbase.bundoc.live.following import Follower
 from bunbase.bundoc.live.group import Group
-from bunbase.bundoc.live.hub import Hub
 from bunbase.bundoc.live.incremental import Image
 from bunbase.bundoc.live.rounds import Outcome, first_outcome
 from bunbase.bundoc.live.window import ROW_BYTES
@@ -160,38 +161,21 @@ async def test_a_query_that_waits_for_too_long_is_refused_with_a_word(
     assert not following.live.hubs["prj_a"].beginnings.of_user
 
 
-async def test_queries_of_one_user_that_take_too_long_after_a_change_end_and_those_of_others_go_on(
-    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rounds, "USER_SECONDS", 0.0)  # each user has one query in a round
-    await ruled(service, "get('gates', 'g').open == true && doc.n >= 0")
-    await put(service, "g", "gates", open=True)
-    await put(service, "a", n=1)
-    greedy = [await following.watch(ada("greedy"), number, above(number)) for number in range(1, 5)]
-    bob = await following.watch(ada("bob"), 10, above(10))
-
-    await following.reached(await put(service, "b", n=2))
-
-    assert [problem["code"] for problem in following.edge.ended.values()] == ["too_many_live_queries"] * 3
-    assert sorted(len(ids(held)) for held in greedy) == [1, 1, 1, 2]
-    assert ids(bob) == ["a", "b"]
-
-
 async def test_a_user_whose_results_take_too_long_to_follow_gets_queries_instead(
     service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "USER_SECONDS", 0.0)
+    monkeypatch.setattr(following_module, "FOLLOW_SECONDS", 0.0)
     await ruled(service, ALL)
     await put(service, "a", n=1)
     held = [await following.watch(ada("greedy"), number, above(number)) for number in range(1, 5)]
     followed: list[str] = []
-    follow = Hub._follow_change
+    follow = Follower._follow
 
-    def noting(self: Hub, group: Group, before: Image, after: Image) -> None:
+    def noting(self: Follower, group: Group, before: Image, after: Image) -> None:
         followed.append(group.user)
         follow(self, group, before, after)
 
-    monkeypatch.setattr(Hub, "_follow_change", noting)
+    monkeypatch.setattr(Follower, "_follow", noting)
 
     writes = [{"op": "put", "collection": "posts", "id": f"d{number}", "data": {"n": number}} for number in range(30)]
     await service.commit(SERVER, msgspec.json.encode({"writes": writes}))

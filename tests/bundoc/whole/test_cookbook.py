@@ -41,20 +41,22 @@ ROWS = {
     "the owner; everybody if the post is published": Row("read", (None, {"published": True}), ("eve", MINE)),
     "members listed in the document": Row("read", ("ada", {"members": ["ada"]}), ("eve", {"members": ["ada"]})),
     "administrators": Row("read", ("root", {}), ("ada", {})),
-    "members of the team that `doc.team` names (for `list`: the next row)": Row(
+    "members of the team `doc.team` (for `list`, use the next row)": Row(
         "read", ("ada", {"team": "red"}), ("eve", {"team": "red"})
     ),
-    "the same, if a claim of the user lists the teams": Row("read", ("ada", {"team": "red"}), ("eve", {"team": "red"})),
+    "members of the team `doc.team`, if a claim of the user lists the user's teams": Row(
+        "read", ("ada", {"team": "red"}), ("eve", {"team": "red"})
+    ),
     "users who have confirmed their address": Row("read", ("verified", {}), ("ada", {})),
-    "users who have signed up, and no anonymous users": Row("read", ("ada", {}), ("anonymous", {})),
+    "users who have signed up, but not anonymous users": Row("read", ("ada", {}), ("anonymous", {})),
     "users who have signed in with a second factor": Row("read", ("careful", {}), ("ada", {})),
-    "users themselves, and no administrator in their place": Row("read", ("ada", {}), ("root", {})),
+    "the users themselves, but not administrators in their place": Row("read", ("ada", {}), ("root", {})),
     "users with a claim": Row("read", ("editor", {}), ("ada", {})),
     "the user who becomes the owner (create)": Row("create", ("ada", MINE), ("eve", MINE)),
     "the owner, who stays the owner (update)": Row("update", ("ada", MINE), ("eve", MINE)),
     "the owner, who may change two fields (update)": Row("update", ("ada", MINE), ("eve", MINE)),
-    "everybody, for one day after the document was created": Row("update", ("ada", MINE), None),
-    "the owner, for one field": Row("hidden", ("ada", MINE), ("eve", MINE)),
+    "everybody, during the first day after the document was created": Row("update", ("ada", MINE), None),
+    "only the owner may see one field": Row("hidden", ("ada", MINE), ("eve", MINE)),
 }
 
 
@@ -118,7 +120,9 @@ async def test_each_row_of_the_cookbook_allows_only_its_callers(service: BundocS
 
 
 async def test_the_cookbook_row_for_hidden_fields_hides_the_fields(service: BundocService) -> None:
-    (name, rule), *_ = msgspec.json.decode(cookbook()["the owner, for one field"].removeprefix("hidden: ")).items()
+    (name, rule), *_ = msgspec.json.decode(
+        cookbook()["only the owner may see one field"].removeprefix("hidden: ")
+    ).items()
     await service.put_collection(SERVER, "posts", CollectionSpec(rules=Rules(get="true", hidden={name: rule})))
     await service.put(SERVER, "posts", "a", b'{"owner":"ada","email":"a@x"}', NO_PRECONDITION)
 

@@ -12,6 +12,8 @@ BUNDOC: Final = "bundoc/live/test_complaints.py::test_complaint_"
 E2E: Final = "e2e/topologies/test_live.py::test_complaint_"
 WHOLE: Final = "e2e/topologies/test_live_complaints.py::test_complaint_"
 SESSION: Final = "gateway/live/test_sessions.py::test_complaint_"
+SIGNING: Final = "gateway/live/test_signing.py::test_complaint_"
+MESSAGES: Final = "gateway/live/test_messages_of_clients.py::test_complaint_"
 CHANNELS: Final = "e2e/topologies/test_channels.py::test_complaint"
 CLAIM: Final = "sdk_js/programs/live.mjs::"
 NETWORK: Final = "e2e/live/test_network.py::test_complaint_"
@@ -62,7 +64,7 @@ COMPLAINTS: Final = {
             f"{WHOLE}7_nothing_is_told_after_a_revocation_on_any_transport",
             f"{E2E}7_a_session_that_ends_silences_its_connection",
             f"{E2E}7_a_ban_silences_the_connection",
-            f"{SESSION}7_a_revoked_session_is_silent_and_ends",
+            f"{SIGNING}7_a_revoked_session_is_silent_and_ends",
             f"{CHANNELS}_7_a_deleted_membership_ends_the_channel_within_a_second",
             f"{CHANNELS}_7_a_banned_user_hears_nothing_more_and_publishes_nothing_more",
             "e2e/topologies/test_live_members.py::test_a_deleted_project_silences_its_members",
@@ -72,8 +74,8 @@ COMPLAINTS: Final = {
         "the connection dies with its token, or comes back with the old one",
         (
             f"{E2E}8_a_renewed_token_keeps_the_watches",
-            f"{SESSION}8_an_expired_token_stops_the_delivery_until_it_is_renewed",
-            f"{SESSION}8_a_client_is_asked_for_a_token_before_the_expiry",
+            f"{SIGNING}8_an_expired_token_stops_the_delivery_until_it_is_renewed",
+            f"{SIGNING}8_a_client_is_asked_for_a_token_before_the_expiry",
             f"{CLAIM}8: a token is renewed",
             f"{CLAIM}8: a refused token",
         ),
@@ -84,7 +86,7 @@ COMPLAINTS: Final = {
     ),
     10: Complaint(
         "a revocation between the check and the result comes too late",
-        (f"{SESSION}10_a_session_that_was_revoked_during_the_query_gets_no_result",),
+        (f"{SIGNING}10_a_session_that_was_revoked_during_the_query_gets_no_result",),
     ),
     11: Complaint(
         "a listener is dead, and nobody notices",
@@ -194,7 +196,7 @@ COMPLAINTS: Final = {
         "one refused subscription ends the connection",
         (
             f"{E2E}31_an_error_answers_one_message_and_the_rest_goes_on",
-            f"{SESSION}31_half_a_character_fails_one_message_and_the_rest_goes_on",
+            f"{MESSAGES}31_half_a_character_fails_one_message_and_the_rest_goes_on",
             "e2e/topologies/test_live_http.py::test_complaint_31_half_a_character_fails_one_message_and_the_rest_goes_on",
             f"{CLAIM}31: ",
         ),

@@ -30,6 +30,7 @@ SETTLE_SECONDS = 30.0
 KILLED = 0.02  # the share of steps that kill the server, in searches with kills
 WATCHED = ("notes", "tasks")  # the collections of the oracle in which nothing expires
 RESTART_SECONDS = 60.0
+LATE = "late"  # the group of such results
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -86,7 +87,7 @@ Kill = Callable[[], Awaitable[None]]
 
 
 class WireChecker:
-    """One history. `seed` decides all but the timing. `transports`: those of the clients.
+    """One history. `seed` decides everything except the timing. `transports`: those of the clients.
 
     `kill`: ends a process of the server with kill -9, and starts it again. A write without an answer is sent again.
     """
@@ -108,6 +109,7 @@ class WireChecker:
         self.numbers = itertools.count(1)
         self.tokens = itertools.count(1)
         self.checked = 0
+        self.late = 0  # results that came apart from those of others
         self.resumed = 0
         self.epoch = ""
 
@@ -264,6 +266,7 @@ class WireChecker:
         epoch, _, seq = client.at.partition(".")
         for held in client.held.values():
             if person is not None and held.started and not held.unsure:
+                self.late += held.group == LATE
                 self.snapshots.append(
                     Snapshot(
                         epoch,

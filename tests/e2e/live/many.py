@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 FIRST_SECONDS: Final = 1.0
-MOST_SECONDS: Final = 30.0
+MOST_SECONDS: Final = 10.0  # as bunbase-js
 HELLO_SECONDS: Final = 45.0  # as for each other silence of the server
 SMALL_BUFFER: Final = 4 << 10  # of a client that does not read, so that it stalls early
 STATE: Final = re.compile(rb'"t":"(?:at|ping)","at":"([^"]+)"')
@@ -59,6 +59,7 @@ class Watcher:
         self.query = query
         self.ids = ids
         self.at = b""
+        self.at_since = 0.0  # on the clock time.monotonic
         self.group = b""
         self.tries = 0
         self.connects = 0
@@ -106,6 +107,7 @@ class Watcher:
                         self.group = found[1]
                     if states := STATE.findall(text):
                         self.at, self.current, self.tries = states[-1], True, 0
+                        self.at_since = time.monotonic()
                     if (after := AFTER.search(text)) is not None:
                         return int(after[1]) / 1000
             return 0.0

@@ -73,7 +73,9 @@ def project(instance: Instance) -> Project:
 
 
 class Member:
-    """A connected client. `data`: of all messages; `offsets`: of each channel; `members`: of each channel."""
+    """A connected client. `data`: the data of all messages; `offsets`: the offsets of each channel; `members`: the
+    members of each channel.
+    """
 
     def __init__(self, client: LiveClient) -> None:
         self.client = client

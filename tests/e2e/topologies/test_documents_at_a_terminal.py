@@ -97,7 +97,7 @@ def test_a_shell_reads_and_writes_only_if_it_may(instance: Instance, folder: Pat
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "--write" in refused.stderr
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count('"text": "a b"') == 3  # put, patch and get; a query prints documents without blanks
+    assert done.stdout.count('"text": "a b"') == 3  # put, patch and get; a query prints documents without spaces
     assert '"text":"a b"' in done.stdout
     assert "\n1\n" in done.stdout
     assert (unknown.returncode, unknown.stdout) == (1, "")

@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from tests.bundoc.live.searches import SECONDS, search
-from tests.e2e.instance import Instance
+from tests.e2e.conftest import instance_of
+from tests.e2e.instance import SETUP_TOKEN, Instance
 from tests.e2e.live.histories import Kill, Site, WireChecker, prepared
-from tests.e2e.topologies.conftest import ROOT
+from tests.e2e.topologies.conftest import ROOT, TOPOLOGIES
 from tests.seeds import seeds
 
 TRANSPORTS = ("websocket", "websocket", "sse", "poll")
@@ -52,13 +53,40 @@ def test_each_barrier_shows_what_the_oracle_shows(instance: Instance, tmp_path: 
 @pytest.mark.timeout(SECONDS + 600)
 def test_no_history_breaks_the_promise_for_as_long_as_wanted(instance: Instance, tmp_path: Path) -> None:
     """Processes of the server are killed with kill -9 meanwhile."""
+    search_in(instance, tmp_path, "over the wire")
+
+
+@pytest.mark.skipif(not SECONDS, reason="a long search: make live")
+@pytest.mark.timeout(SECONDS + 600)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_no_history_with_late_connections_breaks_the_promise_for_as_long_as_wanted(
+    topology: str, postgres: str, tmp_path: Path
+) -> None:
+    """Most queries that run again are too dear for a round."""
+    with instance_of(topology, postgres) as instance:
+        for name, (command, settings) in instance.commands.items():
+            instance.commands[name] = command, settings | {"BUNBASE_BUNDOC__LIVE_USER_SECONDS": "0.0005"}
+        instance.start()
+        instance.http.post("/api/auth/register", json=ROOT | {"setup_token": SETUP_TOKEN}).raise_for_status()
+
+        late = search_in(instance, tmp_path, "over the wire, late")
+
+    assert late > 100
+
+
+def search_in(instance: Instance, place: Path, name: str) -> int:
+    """Compare histories for as long as wanted. Return how many of the results were late."""
+    late = 0
     killed = itertools.cycle(["front", "data"] if "front" in instance.processes else ["dev"])
 
     async def kill() -> None:
         await asyncio.to_thread(instance.kill_and_restart, next(killed))
 
-    with search(f"{len(instance.processes)} processes, over the wire", SECONDS) as found:
+    with search(f"{len(instance.processes)} processes, {name}", SECONDS) as found:
         for seed in found.seeds():
-            found.count(asyncio.run(checked(instance, tmp_path, seed, steps=200, kill=kill)))
+            history = asyncio.run(checked(instance, place, seed, steps=200, kill=kill))
+            found.count(history)
+            late += history.late
 
     assert found.results
+    return late

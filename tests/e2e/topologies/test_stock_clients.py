@@ -48,7 +48,7 @@ def follows(project: Project, topic: str, said: Callable[[], list[str]]) -> None
 
 
 class Follower:
-    """The messages of the protocol, as a few lines of Python. `said`: as in programs/follow.js."""
+    """The messages of the protocol, as a few lines of Python. `said`: the same as in programs/follow.js."""
 
     def __init__(self) -> None:
         self.results: dict[int, Result] = {}

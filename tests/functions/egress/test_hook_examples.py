@@ -1,4 +1,4 @@
-"""The functions of docs/auth/hooks.md that send messages, with a site on loopback in place of the services."""
+"""The functions of docs/auth/hooks.md that send messages, with a site on loopback instead of the services."""
 
 from __future__ import annotations
 

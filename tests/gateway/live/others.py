@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.buncast import NewMessage, Publication, Published
-from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, LiveQuery, Started
+from bunbase.contracts.bundoc.live import Barrier, Behind, Diff, LiveEvent, LiveQuery, QueryResult, Results, Started
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.gateway.credentials import Sender
@@ -33,7 +33,10 @@ SECONDS = 10.0
 
 
 class FakeBundoc:
-    """Every query has one group; `docs` is its result. `hold` keeps back the results of watches."""
+    """Every query has one group; `docs` is its result. `hold` keeps back the results of watches.
+
+    `apart`: the number of queries of each call of `results`. `dear`: what it tells. `may_find` holds its answer back.
+    """
 
     def __init__(self) -> None:
         self.stream: asyncio.Queue[tuple[LiveEvent, ...] | None] | None = None
@@ -48,6 +51,11 @@ class FakeBundoc:
         self.hold = False
         self.unreachable = 0  # so many calls of `unwatch` fail
         self.refuses: Problem | None = None
+        self.apart: list[int] = []
+        self.dear = True
+        self.problem: Problem | None = None
+        self.may_find = asyncio.Event()
+        self.may_find.set()
 
     async def live(self, edge: str) -> AsyncIterator[tuple[LiveEvent, ...]]:
         stream = self.stream = asyncio.Queue()
@@ -69,6 +77,23 @@ class FakeBundoc:
         self.rechecked.append((caller, numbers))
         await asyncio.sleep(0)
         return numbers if self.changed else ()
+
+    async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
+        self.apart.append(len(queries))
+        seq, one = self.seq, QueryResult(b'"docs":[%b]' % self.docs)
+        await self.may_find.wait()
+        if self.refuses is not None:
+            raise self.refuses
+        problem = self.problem
+        found = tuple([one if problem is None else QueryResult(problem=problem.body()) for _ in queries])
+        return Results("e1", seq, self.dear, found)
+
+    def fall_behind(self, *numbers: int, dear: bool = True) -> None:
+        """Let watches be behind; all of them by default."""
+        fallen = numbers or tuple(self.watched)
+        for number in fallen:
+            del self.watched[number]
+        self.send(Behind(fallen, dear), Barrier(PROJECT, "e1", self.seq))
 
     async def unwatch(self, edge: str, numbers: tuple[int, ...]) -> None:
         if self.unreachable:
@@ -132,7 +157,7 @@ class FakeIdentity:
         self.hears = True
         self.revoked_at = 0.0
 
-    def follows_users(self) -> bool:
+    def hears_revocations(self) -> bool:
         return self.hears
 
     def revoke(self, id: str) -> None:
@@ -244,7 +269,7 @@ class Hall:
 async def hall(**settings: Any) -> AsyncIterator[Hall]:
     opened = Hall(LiveSettings(**settings))
     async with opened.server.running():
-        await until(opened.server.queries.open.is_set)
+        await until(opened.server.queries.watches.open.is_set)
         yield opened
 
 

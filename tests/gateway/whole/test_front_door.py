@@ -213,7 +213,7 @@ async def test_a_running_import_that_stalls_has_its_own_deadline(
 
 
 async def stalled(lane: Served, method: str, template: str) -> tuple[int, bytes]:
-    """Send the beginning of a body. Return status and code of the answer after the server closes the connection."""
+    """Send the first part of a body. Return status and code of the answer after the server closes the connection."""
     async with lane.connected() as connection:
         connection.send(beginning(method, template))
         said = await connection.ended()

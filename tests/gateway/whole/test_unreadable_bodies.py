@@ -1,4 +1,4 @@
-"""Every route with a JSON body answers alike to a body that cannot be read, and to a text in place of a number."""
+"""Every route with a JSON body answers alike to a body that cannot be read, and to a text instead of a number."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_body_that_is_no_json_gets_400_at_every_json_route(lane: Served)
 
 
 def with_texts(value: Any) -> Iterator[Any]:
-    """Yield copies of the value, each with a text in place of one number or truth value."""
+    """Yield copies of the value, each with a text instead of one number or truth value."""
     match value:
         case bool() | int() | float():
             yield msgspec.json.encode(value).decode()

@@ -8,7 +8,7 @@ from bunbase.pkg.config.described import default_of, descriptions, introduction
 class Base(msgspec.Struct, frozen=True):
     """Settings of the base.
 
-    `seconds`: how long it lasts, see `words`. It may
+    `seconds`: the time that it lasts, see `words`. It may
     be 0. `words`: what is said.
     """
 
@@ -28,7 +28,7 @@ class Child(Base, frozen=True):
 
 def test_a_setting_is_described_by_its_own_struct_or_by_the_base() -> None:
     assert descriptions(Child) == {
-        "seconds": "How long it lasts, see `words`. It may be 0.",
+        "seconds": "The time that it lasts, see `words`. It may be 0.",
         "words": "The words of the child.",
         "more": "Another one.",
     }

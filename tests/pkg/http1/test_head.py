@@ -151,7 +151,7 @@ def test_an_accepted_head_has_no_delimiter_inside_host_path_or_query(target: byt
     ("sent", "reason"),
     [
         (b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n", b"does not begin with a method of HTTP"),
-        (b"\x16\x03\x01\x02\x00", b"this port takes http"),  # the beginning of https
+        (b"\x16\x03\x01\x02\x00", b"this port takes http"),  # the first part of https
         (b"GET / HTTP/1.1\r\nHo st: a\r\n\r\n", b"not valid HTTP (Invalid header token)"),
     ],
 )

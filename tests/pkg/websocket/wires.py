@@ -67,6 +67,9 @@ class Wire:
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def get_extra_info(self, _name: str) -> None:
+        """Return nothing: there is no socket."""
+
     def set_write_buffer_limits(self, **_: Any) -> None:
         """Accept any limit."""
 

@@ -22,7 +22,7 @@ UserActOutcome: TypeAlias = Literal["challenged", "done", "refused"]
 
 
 class BackedUpCollection(TypedDict):
-    """`bytes`: size of the documents in their stored form."""
+    """`bytes`: the size of the documents in their stored form."""
 
     bytes: int
     documents: int
@@ -60,9 +60,9 @@ class BackupJob(TypedDict):
     """`backup`: the backup that the job makes, verifies or restores. `done_bytes`, `total_bytes`: the progress;
     `total_bytes` is 0 until the size is known.
 
-    `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason of a failure, as
-    a problem document. `users`: what a restore with users did with each of them, with the first 100 that were
-    refused; a `line` is the place of a user in the backup, where they are ordered by id.
+    `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason for a failure, as
+    a problem document. `users`: the results of a restore with users, with the first 100 users that were refused.
+    A `line` is the place of a user in the backup, where users are ordered by id.
     """
 
     backup: str
@@ -89,9 +89,9 @@ class BackupScheduleState(TypedDict):
 
 
 class BeforeWrite(TypedDict):
-    """The function whose hook `beforeWrite` is asked before documents are written (docs/before-writes.md).
+    """The function whose hook `beforeWrite` is called before documents are written (docs/before-writes.md).
 
-    `on`: the kinds of writes about which it is asked. `timeout_ms`: the time for its answer. No document is
+    `on`: the kinds of writes for which it is called. `timeout_ms`: the time limit for its answer. No document is
     written without an answer.
     """
 
@@ -114,10 +114,8 @@ class BulkFilter(TypedDict):
 
 
 class BulkResult(TypedDict):
-    """`done`: how many users the act was done to: all but those in `failed`.
-
-    `digest`: the SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the other users of a
-    filter.
+    """`done`: the number of users to whom the act was done: all users except the users in `failed`. `digest`: the
+    SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the next users of a filter.
     """
 
     action: BulkAction
@@ -128,9 +126,9 @@ class BulkResult(TypedDict):
 
 
 class Change(TypedDict):
-    """A change of a document. `rev`: the new revision, or the last one of a deleted document. `depth`: the number
-    of triggered function runs in a row that led to the change. `before`: the document before the change, if its
-    collection has `before_images`; left out for a created document, and when the log no longer has it.
+    """A change of a document. `rev`: the new revision, or the last revision of a deleted document. `depth`: the
+    number of triggered function runs in a row that led to the change. `before`: the document before the change,
+    if its collection has `before_images`; left out for a created document, and if the log no longer has it.
     """
 
     at: str
@@ -154,7 +152,8 @@ class ChannelMessage(TypedDict):
 
 
 class ChannelRules(TypedDict):
-    """The sources of the rules, in CEL. Without a rule, only the secret key and members of the project may do it.
+    """The sources of the rules, in CEL. Without a rule, only the secret key and members of the project may do the
+    act.
 
     Variables: `auth`, `channel`, `params` (the parts of the name that match `{…}` in the pattern) and `now`.
     `message` is the data to publish, or the presence of a member; null for a caller that only wants to see the
@@ -167,9 +166,8 @@ class ChannelRules(TypedDict):
 
 
 class ChannelSpec(TypedDict):
-    """The definition of the channels whose names match one pattern. `history`: None keeps no messages.
-
-    `presence`: the channels have a list of members.
+    """The definition of the channels whose names match one pattern. `history`: the messages that a channel keeps;
+    None if it keeps no messages. `presence`: true if the channels have a list of members.
     """
 
     history: NotRequired[History | None]
@@ -180,8 +178,8 @@ class ChannelSpec(TypedDict):
 class CollectionInfo(TypedDict):
     """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
 
-    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown,
-    and a function that cannot answer before writes.
+    `warnings`: only in the answer to a change. They name list rules under which lists will be refused when the
+    collection has grown, and a function that cannot answer before writes.
     """
 
     before_images: NotRequired[bool]
@@ -204,10 +202,10 @@ class CollectionSpec(TypedDict):
     them.
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
-    JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`:
-    the function that is asked before each write. `before_images`: the change log keeps each document as it was
-    before an update or delete. `max_scan`: how many documents a query of a caller bound by rules may examine, at
-    most `bundoc.server_scan`; null for `bundoc.max_scan`.
+    JSON Schema 2020-12. `strict`: true if objects may have only the fields that the schema describes.
+    `before_write`: the function that is called before each write. `before_images`: true if the change log keeps
+    each document as it was before an update or delete. `max_scan`: the number of documents that a query of a
+    caller bound by rules may examine, at most `bundoc.server_scan`; null for `bundoc.max_scan`.
     """
 
     before_images: NotRequired[bool]
@@ -221,7 +219,7 @@ class CollectionSpec(TypedDict):
 
 
 class Commit(TypedDict):
-    """`seq`: number of the project's newest change after the commit."""
+    """`seq`: the number of the project's newest change after the commit."""
 
     results: list[CommitResult]
     seq: int
@@ -261,8 +259,8 @@ class Decisions(TypedDict):
 
 
 class DocumentWrite(TypedDict):
-    """`data`: a document for create and put, changes for patch. `if_rev`: write only if this revision is stored
-    now; 0 means only if there is no document. `id`: only `create` may leave it out.
+    """`data`: the document for create and put, the changes for patch. `if_rev`: write only if this revision is
+    stored now; 0 means only if there is no document. `id`: only `create` may leave it out.
     """
 
     collection: str
@@ -273,7 +271,7 @@ class DocumentWrite(TypedDict):
 
 
 class FirebaseParts(TypedDict):
-    """The names are those of Firebase's console. All texts are in base64."""
+    """The names are the names in Firebase's console. All texts are in base64."""
 
     hash: str
     mem_cost: int
@@ -285,11 +283,12 @@ class FirebaseParts(TypedDict):
 
 
 class FunctionConfig(TypedDict):
-    """The settings of a version. `cpu_ms`: maximum CPU time of one call; `allow_net`: hosts that `fetch` may reach.
+    """The settings of a version. `cpu_ms`: the maximum processor time of one call; `allow_net`: the hosts that
+    `fetch` may reach.
 
     `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents that run the function.
-    `max_batch`: how many changes one call gets at most, as `{"events": […]}`; by default a call gets one change,
-    which is then the whole body.
+    `max_batch`: the maximum number of changes that one call gets, as `{"events": […]}`. By default, a call gets
+    one change, which is then the whole body.
     """
 
     access: NotRequired[Access]
@@ -306,10 +305,10 @@ class FunctionConfig(TypedDict):
 class FunctionHour(TypedDict):
     """Statistics of one hour. `hour`: the start of the hour.
 
-    `calls`: number of calls that reached a worker. `errors`: number of these calls that threw an error, crashed
-    or timed out. `refused`: number of calls that reached no worker. Percentiles are accurate within about 12 %;
-    they are null if nothing ran. `cpu_ms`: CPU time of the workers, including the time between calls but not the
-    start.
+    `calls`: the number of calls that reached a worker. `errors`: the number of these calls that threw an error,
+    crashed or timed out. `refused`: the number of calls that reached no worker. Percentiles are accurate within
+    about 12 %; they are null if nothing ran. `cpu_ms`: the processor time of the workers, including the time
+    between calls, but without the start.
     """
 
     calls: int
@@ -338,7 +337,9 @@ class FunctionStats(TypedDict):
 
 
 class FunctionVersion(TypedDict):
-    """`sha256`: hex digest of the bundle; `size`: its size in bytes; `active`: true if new calls run this version."""
+    """`sha256`: the hex digest of the bundle; `size`: the size of the bundle in bytes; `active`: true if new calls
+    run this version.
+    """
 
     active: bool
     config: FunctionConfig
@@ -351,7 +352,9 @@ class FunctionVersion(TypedDict):
 
 
 class HandedLink(TypedDict):
-    """`url`: works once; only this answer shows it. `email`: the address that whoever opens the link confirms."""
+    """`url`: the link, which works once; only this answer shows it. `email`: the address that is confirmed when the
+    link is opened.
+    """
 
     email: str
     expires_at: str
@@ -379,7 +382,7 @@ class HookWarning(TypedDict):
 
 
 class Impersonated(TypedDict):
-    """A session in the place of a user, without a refresh token. `expires_in`: seconds.
+    """A session that acts as a user, without a refresh token. `expires_in`: seconds.
 
     `session`: its id. `impersonated_by`: the id of the developer or key that uses it.
     """
@@ -395,9 +398,9 @@ class Impersonated(TypedDict):
 class Imported(TypedDict):
     """`errors`: the first 1,000 errors. `last_line`: all lines up to this number have been processed.
 
-    `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. They succeed
-    when they are sent again after that document. `seq`: a state of the project that has all imported documents,
-    as in the header `X-Bunbase-Seq` of other writes; empty if none was imported.
+    `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. These lines
+    succeed when they are sent again after the document is imported. `seq`: a state of the project that has all
+    imported documents, as in the header `X-Bunbase-Seq` of other writes; empty if no document was imported.
     """
 
     errors: list[RefusedLine]
@@ -424,7 +427,7 @@ class IndexSpec(TypedDict):
     """The index that a caller wants. `where`: the index holds only documents that match this filter.
 
     The other settings are for `type` text. `stemming`: search by the stems of words. `prefix`: make searches for
-    the beginnings of words fast. `weights`: how much a match in a field counts, by field; the default is 1.
+    prefixes of words fast. `weights`: the weight of a match in a field, by field; the default is 1.
     """
 
     fields: list[str]
@@ -439,9 +442,8 @@ class IndexSpec(TypedDict):
 
 class IndexState(TypedDict):
     """An index as it exists. `ready`: the index is built and queries use it; until then, only writes maintain it.
-    `progress`: the built part, 0 to 1. `system`: BunBase made the index, for a field with `x-ref` in the schema.
-
-    The other members are those of IndexSpec.
+    `progress`: the built part, 0 to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the
+    schema. The other members are the members of IndexSpec.
     """
 
     fields: list[str]
@@ -458,7 +460,9 @@ class IndexState(TypedDict):
 
 
 class Job(TypedDict):
-    """`attempt`: number of runs so far. `error`: code of the last error. `payload`: lists leave it out."""
+    """`attempt`: the number of runs so far. `error`: the code of the last error. `payload`: the payload, which
+    lists leave out.
+    """
 
     attempt: int
     attempts: int
@@ -484,7 +488,7 @@ class LineIdentity(TypedDict):
 
 
 class LogLine(TypedDict):
-    """`seq`: grows in the order in which lines became visible.
+    """`seq`: a number that grows in the order in which lines became visible.
 
     `truncated`: true if the line, or the output of its invocation, was too long and was cut.
     """
@@ -545,7 +549,7 @@ class ManagedUser(TypedDict):
 
 
 class Misfit(TypedDict):
-    """A document that does not match. `errors`: as in InvalidDocument."""
+    """A document that does not match. `errors`: the same list as in InvalidDocument."""
 
     errors: list[dict[str, str]]
     id: str
@@ -555,7 +559,8 @@ class NewUser(TypedDict):
     """A user without a password can sign in only with a custom token, a mail or a text message.
 
     The user has an address, a phone number, or both. `claims` has at most 1 KiB of JSON, `data` at most 16 KiB,
-    and `name` at most 200 characters. `language`: of the mails and text messages of the user, such as `de`.
+    and `name` at most 200 characters. `language`: the language of mails and text messages to the user, such as
+    `de`.
     """
 
     claims: NotRequired[dict[str, Any]]
@@ -571,14 +576,16 @@ class NewUser(TypedDict):
 
 
 class NotChanged(TypedDict):
-    """A user to whom the act was not done. `code`: as in the answer to a request for this user alone."""
+    """A user to whom the act was not done. `code`: the code of the problem that a request for this user alone would
+    get.
+    """
 
     code: str
     id: str
 
 
 class OneCase(TypedDict):
-    """A single case. `rules`: replace the saved rules."""
+    """A single case. `rules`: the rules that replace the saved rules."""
 
     auth: NotRequired[Who | None]
     collection: str
@@ -601,7 +608,7 @@ class OneDecision(TypedDict):
 
 
 class OpenUserInvite(TypedDict):
-    """An invitation that nobody has accepted yet. `role`: of the user whom it creates."""
+    """An invitation that nobody has accepted yet. `role`: the role of the user that it creates."""
 
     created_at: str
     email: str
@@ -611,7 +618,7 @@ class OpenUserInvite(TypedDict):
 
 
 class Pbkdf2Parts(TypedDict):
-    """`digest`: sha1, sha256 or sha512. `salt`, `hash`: in base64."""
+    """`digest`: sha1, sha256 or sha512. `salt`, `hash`: the values in base64."""
 
     digest: NotRequired[str]
     hash: str
@@ -621,7 +628,7 @@ class Pbkdf2Parts(TypedDict):
 
 
 class PublishedMessage(TypedDict):
-    """The place of a message in its channel. `offset` 0: nobody listens, and the channel keeps no messages."""
+    """The place of a message in its channel. `offset`: 0 if nobody listens and the channel keeps no messages."""
 
     channel: str
     epoch: str
@@ -635,7 +642,9 @@ class RefusedLine(TypedDict):
 
 
 class RuleCoverage(TypedDict):
-    """How many halves of the conditions of a rule the cases have reached. `missing`: the halves that they have not."""
+    """The number of halves of the conditions of a rule that the cases have reached. `missing`: the halves that no
+    case has reached.
+    """
 
     collection: str
     covered: int
@@ -647,8 +656,8 @@ class RuleCoverage(TypedDict):
 class RuleWarning(TypedDict):
     """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
 
-    `from_documents`: with about this many documents in the collection, lists are refused. `index`: the index to
-    add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
+    `from_documents`: the approximate number of documents in the collection from which on lists are refused.
+    `index`: the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
     code: Literal["rule_without_index"]
@@ -673,10 +682,10 @@ Rules = TypedDict(
 
 
 class Run(TypedDict):
-    """A run of a function. `code`: the error code. `job`: None if no job caused the run.
+    """A run of a function. `code`: the error code. `job`: the job that caused the run; None if no job did.
 
-    `version` is 0 and `invocation` empty if the run never started. `events`: how many changes a batch had, of
-    which `job` is the first; left out for a single one.
+    `version` is 0 and `invocation` empty if the run never started. `events`: the number of changes in a batch,
+    of which `job` is the first; left out for a single change.
     """
 
     attempt: int
@@ -696,7 +705,8 @@ class Run(TypedDict):
 class Schedule(TypedDict):
     """When a function runs. `cron`: a cron expression with five fields.
 
-    `time_zone`: a name from the IANA database. `overlap`: start a run even if the previous run has not ended.
+    `time_zone`: a name from the IANA database. `overlap`: true if a run starts even if the previous run has not
+    ended.
     """
 
     cron: str
@@ -705,7 +715,7 @@ class Schedule(TypedDict):
 
 
 class ScheduleState(TypedDict):
-    """`next_at`: time of the next run; null for a short time after a deployment."""
+    """`next_at`: the time of the next run; null for a short time after a deployment."""
 
     cron: str
     function: str
@@ -715,7 +725,7 @@ class ScheduleState(TypedDict):
 
 
 class ScryptParts(TypedDict):
-    """`n`: the cost N itself, a power of two. `salt`, `hash`: in base64."""
+    """`n`: the cost N itself, a power of two. `salt`, `hash`: the values in base64."""
 
     hash: str
     n: int
@@ -749,10 +759,9 @@ class Uncovered(TypedDict):
 
 
 class User(TypedDict):
-    """An end user of one project. The user may change `data`; only servers and developers `role` and `claims`.
-
-    `anonymous`: the user has not signed up yet, and has neither an address nor a password. `language`: which the
-    user reads, such as `de-CH`; empty if it is not known.
+    """An end user of one project. The user may change `data`; only servers and developers may change `role` and
+    `claims`. `anonymous`: true if the user has not signed up yet, and has neither an address nor a password.
+    `language`: the language of the user, such as `de-CH`; empty if it is not known.
     """
 
     anonymous: bool
@@ -772,9 +781,9 @@ class User(TypedDict):
 class UserChanges(TypedDict):
     """Members that are left out stay as they are; `claims` and `data` are replaced as a whole.
 
-    `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans until then;
-    null makes a present ban one without end. `phone`: null removes the number. Another number is not confirmed,
-    unless `phone_verified` is true.
+    `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans the user
+    until then; null makes a present ban permanent. `phone`: null removes the number. Another number is not
+    confirmed, unless `phone_verified` is true.
     """
 
     banned: NotRequired[bool]
@@ -792,7 +801,7 @@ class UserChanges(TypedDict):
 
 
 class UserInvite(TypedDict):
-    """`url`: the link of the mail. It works once; only this answer shows it."""
+    """`url`: the link of the mail. The link works once; only this answer shows it."""
 
     email: str
     expires_at: str
@@ -805,7 +814,7 @@ class UserLine(TypedDict):
     """One user in one line. Every field may be left out, but a line has an id, an address, a phone or an identity.
 
     `password_hash`: a text such as `$2a$10$…`, or an object with the parts. `banned_until`: null for a ban
-    without end. An export has all fields, and `password_hash` only if it was asked for.
+    without end. An export has all fields, and `password_hash` only if the request wants hashes.
     """
 
     anonymous: NotRequired[bool]
@@ -832,8 +841,9 @@ class UserSession(TypedDict):
     """A valid session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
     `last_used_at`: the time of the last refresh. `aal`: the number of factors that the session has checked.
-    `provider`: how the user signed in, such as `password`, `passkey`, or the name of another service.
-    `impersonated_by`: the id of the developer or key who uses the app in the user's place; None for the user.
+    `provider`: the way in which the user signed in, such as `password`, `passkey`, or the name of another
+    service. `impersonated_by`: the id of the developer or key that uses the app as this user; None if the user
+    uses it.
     """
 
     aal: int
@@ -850,8 +860,8 @@ class UserSession(TypedDict):
 class Variable(TypedDict):
     """`value` is present only if an owner or admin asked to reveal it.
 
-    `exposed`: functions can read the variable. Otherwise they can only name it in a header of a `fetch`, and
-    BunBase inserts the value.
+    `exposed`: true if functions can read the variable. Otherwise functions can only name it in a header of a
+    `fetch`, and BunBase inserts the value.
     """
 
     exposed: NotRequired[bool]

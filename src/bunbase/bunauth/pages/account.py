@@ -109,7 +109,7 @@ NEXT_STEPS: Final = {
 
 
 def failed(title: str, detail: str, path: str) -> str:
-    """Return the page for an error after which the same form is of no use. `path`: of the page that failed."""
+    """Return the page for an error after which the same form is of no use. `path`: the path of the page that failed."""
     next = NEXT_STEPS.get(path)
     return page(title, alert(detail) if detail != title else "", link(*next) if next else "")
 

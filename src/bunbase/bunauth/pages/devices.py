@@ -84,7 +84,7 @@ def ask_for_second_factor(user_code: str, challenge: str, approve: bool, error: 
 
 
 def decided(approved: bool, codes_left: int | None = None) -> str:
-    """`codes_left`: how many recovery codes are left, after the use of one."""
+    """`codes_left`: the number of recovery codes that are left after the use of one."""
     used = "" if codes_left is None else small(f"You have used a recovery code: {codes_left} are left. {MORE_CODES}")
     if approved:
         return page("The device is signed in", paragraph("Return to the device: it continues in a few seconds."), used)

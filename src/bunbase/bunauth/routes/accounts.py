@@ -35,7 +35,7 @@ class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenAndPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`token`: from the link of the mail."""
+    """`token`: the token in the link of the mail."""
 
     token: str
     password: str

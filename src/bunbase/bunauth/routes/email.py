@@ -15,7 +15,7 @@ TAGS = ["Developers"]
 
 
 class TokenOnly(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`token`: from the link of the mail."""
+    """`token`: the token in the link of the mail."""
 
     token: str
 

@@ -26,7 +26,7 @@ class PageSignIn:
         return await self._ended(await self.sign_in.with_password(caller, email, password))
 
     async def by_code(self, caller: Caller, challenge: str, code: str) -> Account:
-        """Return the account of a challenge. `code`: of the app, or a recovery code.
+        """Return the account of a challenge. `code`: the code of the app, or a recovery code.
 
         Raises: ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """

@@ -83,7 +83,7 @@ class Password:
         return PasswordReset(removed)
 
     async def _replace(self, user: str, hash: str, keep: str = "") -> None:
-        """Store a new password, end the sessions but `keep`, and tell the owner. Call this inside a transaction."""
+        """Store a new password, end the sessions except `keep`, and tell the owner. Call this inside a transaction."""
         now = self.clock.now()
         account = await self.stores.accounts.locked(user)
         await self.stores.accounts.set_password_hash(user, hash)

@@ -19,7 +19,7 @@ from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, Standing, knows_address, standing
 
-ALL, OTHERS = "all", "others"  # in place of the id of one session
+ALL, OTHERS = "all", "others"  # instead of the id of one session
 
 
 class Sessions:

@@ -44,7 +44,9 @@ class NewDeviceLogin(msgspec.Struct, frozen=True):
 
 
 class PolledLogin(msgspec.Struct, frozen=True):
-    """A sign-in that its device asks for. `user_id`, `user_version`: of the person who approved it."""
+    """A sign-in for which its device polls. `user_id`, `user_version`: the id and version of the person who approved
+    it.
+    """
 
     state: str
     interval_seconds: int

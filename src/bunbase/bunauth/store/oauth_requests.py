@@ -71,7 +71,9 @@ class StoredRequest(msgspec.Struct, frozen=True):
 
 
 class PagePerson(msgspec.Struct, frozen=True):
-    """A person who is signed in on the page. `hash`: of the cookie. `version`: of the account now."""
+    """A person who is signed in on the page. `hash`: the hash of the cookie. `version`: the present version of the
+    account.
+    """
 
     hash: bytes
     session: str
@@ -82,7 +84,9 @@ class PagePerson(msgspec.Struct, frozen=True):
 
 
 class OAuthCode(msgspec.Struct, frozen=True):
-    """`ip`, `agent`: of the browser. `session`: what the code gave; None if it was not used."""
+    """`ip`, `agent`: the IP address and the User-Agent header of the browser. `session`: what the code gave; None if it
+    was not used.
+    """
 
     client_id: str
     user_id: str

@@ -27,7 +27,9 @@ DELETE FROM page_passes WHERE hash IN (SELECT hash FROM page_passes WHERE expire
 
 
 class StoredPass(msgspec.Struct, frozen=True):
-    """`method`, `target`: of the sign-in, as in the activity. `amr`: as in an ID token."""
+    """`method`, `target`: the values of the sign-in in the activity. `amr`: the methods, named in the same way as in an
+    ID token.
+    """
 
     user_id: str
     user_version: int

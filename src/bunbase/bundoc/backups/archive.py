@@ -40,16 +40,17 @@ T = TypeVar("T")
 MANIFEST: Final = "manifest.json"
 MAC: Final = "manifest.mac"
 MAX_MAC_BYTES: Final = 1024
-UNREADABLE: Final = "unreadable"  # replaces an empty code, which is wrong, not missing
+UNREADABLE: Final = "unreadable"  # replaces an empty code, because an empty code is wrong but not missing
 SCHEDULE: Final = "schedule.json"
 DRAFTS: Final = ".drafts"
 BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # the id of a backup is the name of its directory
 PIECE: Final = 1 << 20
-SPARE_BYTES: Final = 64 << 20  # must stay free after a new backup, for writes that arrive meanwhile
+SPARE_BYTES: Final = 64 << 20  # these bytes must stay free after a new backup, for writes that arrive during the backup
 
 
 class BackupArchive(Protocol):
-    """A place that keeps backups. `DirectoryArchive` is a directory; an object store could be another.
+    """A place that keeps backups. `DirectoryArchive` keeps them in a directory. An object store could be another
+    implementation.
 
     Every method may raise DiskFull and BackupFailed.
     """
@@ -266,7 +267,9 @@ def _make_folder(path: Path, exist_ok: bool = False) -> None:
 
 
 def _remove_folder(path: Path) -> None:
-    """Delete a folder, first its manifest. If a crash interrupts this, the rest of the backup is not listed."""
+    """Delete a folder, first its manifest. If a crash interrupts the deletion, the remaining files are not listed as a
+    backup.
+    """
     if path.exists():
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path)

@@ -22,8 +22,8 @@ class Contents(msgspec.Struct, frozen=True):
     """The contents of a copy.
 
     `key_version`: the version of the project's key in BunKMS that wraps the copy's data key. `seq`: the number of the
-    newest change. `source_changed_at`: time of the last write to the project's files before the copy, in nanoseconds
-    since 1970.
+    newest change. `source_changed_at`: the time of the last write to the project's files before the copy, in
+    nanoseconds since 1970.
     """
 
     format: int
@@ -34,7 +34,7 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 class Progress:
-    """The progress of work in a thread. Other threads can stop the work; it ends at its next step."""
+    """The progress of work in a thread. Another thread can stop the work, which then ends at its next step."""
 
     def __init__(self) -> None:
         self.done_bytes = 0

@@ -1,4 +1,4 @@
-"""The backup jobs of this process. One job runs at a time, and the others wait. A restart loses all of them."""
+"""The backup jobs of this process. One job runs at a time, and the others wait. A restart loses all jobs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RunningJob:
 
 
 class Jobs:
-    """All jobs of this process. `seconds`: a job that runs longer is stopped."""
+    """All jobs of this process. `seconds`: the time limit of a job. A job that runs longer is stopped."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

@@ -31,7 +31,8 @@ AT_ONCE: Final = 500  # codes per call of BunKMS; copied folders can exceed the 
 class StoredManifest(msgspec.Struct, frozen=True):
     """A manifest as it is stored.
 
-    `id`: the name of its folder. `text`: its bytes. `mac`: its authentication code, "" if it has none.
+    `id`: the name of its folder. `text`: its bytes. `mac`: the authentication code of its manifest, "" if the folder
+    has none.
     """
 
     id: str

@@ -25,7 +25,7 @@ log = logger("bundoc")
 
 HOUR_SECONDS: Final = 3600
 AGAIN_SECONDS: Final = HOUR_SECONDS  # until the next attempt after a scheduled backup has failed
-BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # no caller started these by hand
+BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # the backups that no caller started
 
 # backs up one project, with its users if the flag is set; raises a Problem if that fails
 BackUp = Callable[[str, bool], Awaitable[None]]
@@ -35,7 +35,8 @@ class Scheduler:
     """Makes the scheduled backups.
 
     `default`: the schedule of the instance. `in_use`: returns True while a job reads this backup of this project.
-    `looks`: the time of the next check of each project. It saves reading every folder of backups every minute.
+    `looks`: the time of the next check of each project. `looks` makes it unnecessary to read every folder of backups
+    every minute.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-MAX_BACKUPS: Final = 200  # of one project; a list reads the manifests of all of them
+MAX_BACKUPS: Final = 200  # the most backups of one project, because a list reads the manifest of each backup
 QUERY: Final = "backups"
 
 

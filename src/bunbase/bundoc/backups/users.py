@@ -30,10 +30,10 @@ NAME: Final = "users.enc"
 FORMAT: Final = 1
 LENGTH_BYTES: Final = 4
 NONCE_BYTES: Final = 12
-MAX_FRAME: Final = 8 << 20  # the lines of one message of an export, which are at most 1 MiB, and room to grow
+MAX_FRAME: Final = 8 << 20  # a message of an export holds at most 1 MiB of lines; the rest is room for growth
 MAX_HEAD: Final = 4096
 MORE, LAST = b"more", b"last"
-KEPT_ERRORS: Final = 100  # of a restore; jobs are kept in memory
+KEPT_ERRORS: Final = 100  # the most problems that a restore keeps, because jobs are kept in memory
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -94,7 +94,7 @@ class BackupWork:
         id = new_id("bkp")
         async with self.archive.fetched(job.from_project, job.backup) as source, self.archive.draft(id) as folder:
             await self._verify_files(backup, source, running.progress)
-            # before the project closes, so that it is not closed for longer
+            # before the project closes, so that the project is closed for a shorter time
             count = await self._users(job.project, id, folder, running.progress, choices.users)
             draft = Draft(job.project, id, BackupReason.BEFORE_RESTORE, folder, count)
 

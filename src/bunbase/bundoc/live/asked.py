@@ -9,7 +9,8 @@ import msgspec
 
 from bunbase.bundoc.documents import STATE, check_collection, check_id
 from bunbase.bundoc.query.budgets import Budgets
-from bunbase.bundoc.query.filters import Filter, Path
+from bunbase.bundoc.query.compiled import Test, compiled
+from bunbase.bundoc.query.filters import EVERYTHING, Filter, Path
 from bunbase.bundoc.query.meaning import meaning
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.select import parse_select
@@ -27,7 +28,7 @@ class ParsedLive(msgspec.Struct, frozen=True):
 
     `most_scan`: the highest budget of documents that a collection can allow.
     `id`: the document to watch, None for a query. `bounded`: the query has a limit. `light`: the filter may be
-    evaluated in the event loop.
+    evaluated in the event loop, by `matches`.
     """
 
     collection: str
@@ -39,6 +40,7 @@ class ParsedLive(msgspec.Struct, frozen=True):
     light: bool
     id: str | None = None
     most_scan: int = 0
+    matches: Test = compiled(EVERYTHING)
 
     @property
     def where(self) -> Filter:
@@ -67,7 +69,7 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> ParsedLive:
-    """Parse a query. `most_scan`: as in ParsedLive. Raises: InvalidInput, InvalidQuery, NotLive."""
+    """Parse a query. `most_scan`: the same as in ParsedLive. Raises: InvalidInput, InvalidQuery, NotLive."""
     check_collection(query.collection)
     if query.id is not None:
         return _one_document(query, query.id)
@@ -86,7 +88,7 @@ async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> Pars
         max_bytes=budgets.bytes,
         max_entries=budgets.entries,
     )
-    paths = parse_select(query.select)
+    paths, light = parse_select(query.select), is_light(search)
     parts = (query.collection, repr(search.order), query.limit, query.count, repr(paths))
     is_long = query.where is not None and len(query.where) > LOOP_FILTER_BYTES
     said = await asyncio.to_thread(meaning, where) if is_long else meaning(where)
@@ -97,8 +99,9 @@ async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> Pars
         limit=limit,
         bounded=query.limit is not None,
         meaning=f"{parts!r} {said}",
-        light=is_light(search),
+        light=light,
         most_scan=most_scan,
+        matches=compiled(where if light else EVERYTHING),  # the other filters are asked in a query alone
     )
 
 

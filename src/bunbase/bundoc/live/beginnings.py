@@ -63,7 +63,7 @@ class FirstFound(msgspec.Struct, frozen=True):
 class Beginnings:
     """`make`: returns the group of a query, its result and snapshot, and the value of `mark` before this snapshot.
 
-    `by_view`: the queries that wait or run. `of_user`: how many they are, for each user.
+    `by_view`: the queries that wait or run. `of_user`: the number of these queries for each user.
     """
 
     def __init__(

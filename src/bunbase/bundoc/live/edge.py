@@ -8,18 +8,19 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.live.asked import ParsedLive, Resume
-from bunbase.contracts.bundoc.live import Barrier, Diff, LiveEvent, Started
+from bunbase.contracts.bundoc.live import Barrier, Behind, Diff, LiveEvent, Started
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 64 << 20
 EVENT_BYTES: Final = 200  # of an event, in addition to its body
+NUMBER_BYTES: Final = 40  # of the number of a watch
 
 
 class Member:
     """One watch. `group`: the name of its group, empty until it has entered one.
 
-    `checks`: how often the caller was changed. `started`: the edge holds the result of the group.
+    `checks`: the number of changes of the caller. `started`: the edge holds the result of the group.
     `holds`: the edge holds a result, maybe of another group. Then the next one must come before the next Barrier.
     `withdrawn`: the watch has ended.
     """
@@ -38,7 +39,7 @@ class Member:
 
 
 class Edge:
-    """A queue, bounded in bytes. `watches`: by number.
+    """A queue, bounded in bytes. `watches`: the watches by number.
 
     `behind`: it was read too slowly, and has lost events. `on_read`: set when the events that wait have been read.
     """
@@ -63,7 +64,7 @@ class Edge:
         """Add an event. If there is no room for it, the stream ends."""
         if self.closed:
             return
-        size = EVENT_BYTES + (len(event.body) if isinstance(event, Started | Diff) else 0)
+        size = _size(event)
         if self.events and self.bytes + size > self.max_bytes:
             self.behind = True
             metrics.bundoc_live_gaps.labels("stream").inc()
@@ -97,8 +98,18 @@ class Edge:
         return events
 
     def _repeated(self, event: LiveEvent) -> Barrier | None:
-        """Return one barrier in place of two barriers of one project that would stand next to each other."""
+        """Return one barrier instead of two barriers of one project that would stand next to each other."""
         last = self.events[-1] if self.events else None
         if not isinstance(event, Barrier) or not isinstance(last, Barrier) or last.project != event.project:
             return None
         return msgspec.structs.replace(event, committed_at=last.committed_at or event.committed_at)
+
+
+def _size(event: LiveEvent) -> int:
+    match event:
+        case Started() | Diff():
+            return EVENT_BYTES + len(event.body)
+        case Behind():
+            return EVENT_BYTES + NUMBER_BYTES * len(event.numbers)
+        case _:
+            return EVENT_BYTES

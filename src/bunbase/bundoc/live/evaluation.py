@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from bunbase.bundoc.documents import Lookup, StoredDocument, seen
+from bunbase.bundoc.documents import Lookup, StoredDocument, with_system_fields
 from bunbase.bundoc.engine import Moment
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.visibility import View, view_of
@@ -22,7 +22,7 @@ from bunbase.contracts.caller import Caller
 
 MAX_LOOKED_UP: Final = 5000
 AFTER_END_MS: Final = 2
-TRIES: Final = 3  # of a query during which a document expires
+TRIES: Final = 20  # of a query during which a document expires; several that were written at once expire at once
 SOONEST_MS: Final = 50  # between two queries that only time makes necessary
 TIMED_SECONDS: Final = 30  # rules that read the time are evaluated again after this time
 
@@ -37,7 +37,7 @@ class Result(msgspec.Struct, frozen=True):
     """The result of a query at one moment. `looked_up`: the documents that decided about it, missing ones too.
 
     `due`: when the result may change without a write, in milliseconds since 1970. `follows`: each change of a document
-    can be applied to the window by itself.
+    can be applied to the window by itself. `seconds`: the processor time that the query took.
     """
 
     view: View
@@ -45,6 +45,7 @@ class Result(msgspec.Struct, frozen=True):
     looked_up: frozenset[Place]
     due: int | None
     follows: bool
+    seconds: float = 0.0
 
 
 def evaluated(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool) -> Result:
@@ -59,6 +60,7 @@ def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
     """Run the query for a view under the rules of the moment. Raises: as `evaluated`."""
     terms = moment.terms(asked.collection)
     expires = terms is not None and terms.definition.expires is not None
+    before = time.thread_time()
     for _ in range(TRIES):
         began = _now()
         window, looked_up = _run(moment, asked, view)
@@ -71,6 +73,7 @@ def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
         looked_up=looked_up,
         due=_due(view, end),
         follows=view.steady and asked.light and not expires,
+        seconds=time.thread_time() - before,
     )
 
 
@@ -85,11 +88,11 @@ def check_size(window: Window, bounded: bool) -> None:
 
 def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
     """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
-    return row_from(asked, stored, decode(seen(stored)), None)
+    return row_from(asked, stored, decode(with_system_fields(stored)), None)
 
 
 def row_from(asked: ParsedLive, stored: StoredDocument, fields: Any, whole: bytes | None) -> HeldRow:
-    """Return the row of a document. `fields`: may have hidden ones. `whole`: the seen form, if nothing is hidden."""
+    """Return the row of a document. `fields`: may have hidden ones. `whole`: the document, if nothing is hidden."""
     body = whole if whole is not None and asked.paths is None else selected(stored, asked.paths)
     return HeldRow(position(asked.order, fields), stored.id, body, stored.rev if asked.shows_rev else 0)
 

@@ -35,8 +35,8 @@ class Group:
 
     `told`: the rows after the last diff. `caller`: a caller with this view. `user`: for whom limits count the group.
     `stale`: a query must run before anything is told, because of `why`. `regroup`: the rules may have changed, so the
-    view of each member must be made again. `second`: of each minute, when the result is checked. `slim`: its rows have
-    no bodies, so each change that may concern it makes it stale.
+    view of each member must be made again. `second`: the second of each minute (0–59) at which the result is checked.
+    `slim`: its rows have no bodies, so each change that may concern it makes it stale.
     """
 
     def __init__(self, asked: ParsedLive, caller: Caller, result: Result, epoch: str, seq: int) -> None:

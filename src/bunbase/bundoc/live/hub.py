@@ -2,12 +2,15 @@
 
 The life of a change:
 
-1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.Waiters.followers`).
-2. The hub begins a round. It applies the batches that wait to the groups that they concern (`incremental`). Groups
+1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.News`).
+2. The hub begins a round. It applies the batches that wait to the groups that they concern (`following`). Groups
    whose rules look documents up, and groups whose rules were altered, become stale instead.
 3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
    applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
 4. Each group tells the difference from what it has told before (`telling`), and then each edge gets a Barrier.
+
+All watchers of the project wait for a round, so its queries have little time (`RoundTime`). The watches of a group for
+which there was no time are told to be behind, and are forgotten here; their edge asks for their results apart (`late`).
 
 A commit is never split: batches hold whole commits, and nothing is told between two steps of a round. The query is
 always right, so every doubt makes groups stale: a batch without images, a tail that is too long, a rule that takes
@@ -18,40 +21,36 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from copy import copy
 from typing import Final
 
-from bunbase.bundoc.changes import DocumentChange
 from bunbase.bundoc.engine import Engine, Moment
 from bunbase.bundoc.live.beginnings import Beginnings, FirstFound, FirstQuery
 from bunbase.bundoc.live.edge import Member
-from bunbase.bundoc.live.evaluation import Result, check_size
+from bunbase.bundoc.live.evaluation import Result
+from bunbase.bundoc.live.following import Follower
 from bunbase.bundoc.live.group import Group, Why
-from bunbase.bundoc.live.incremental import Image, apply_change, touches
 from bunbase.bundoc.live.registry import Registry
-from bunbase.bundoc.live.rounds import Done, Job, run_jobs
+from bunbase.bundoc.live.rounds import Done, Job, Late, Outcome, RoundTime, job_of, run_jobs
 from bunbase.bundoc.live.slices import Slices
 from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
 from bunbase.bundoc.live.visibility import View, current_view
 from bunbase.contracts.bundoc.backups import ProjectRestoring
-from bunbase.contracts.bundoc.live import Barrier, LiveQueryTooLarge
+from bunbase.contracts.bundoc.live import Barrier
 from bunbase.contracts.bundoc.problems import BundocBusy, QueryTooSlow
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable
 from bunbase.pkg.logger import logger
-from bunbase.pkg.rules.inputs import Postponed
 
 log = logger("bundoc")
 
 REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
 AHEAD_SECONDS: Final = 1.0
-USER_SECONDS: Final = 0.5  # of processor time, in which the changes of a round are applied to the results of one user
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
 
@@ -62,10 +61,11 @@ class Hub:
     `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups. `spent`: how long the groups of each user took in this round.
+    `beginnings`: the queries that make new groups. `user_seconds`: the limit for one user, see LiveService. `time`:
+    what is left of it in this round.
     """
 
-    def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool) -> None:
+    def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:
         self.project = project
         self.engine = engine
         self.clock = clock
@@ -78,8 +78,10 @@ class Hub:
         self.again: set[asyncio.Task[None]] = set()
         self.epoch, self.seq = "", -1
         self.entering = 0
-        self.spent: defaultdict[str, float] = defaultdict(float)
+        self.user_seconds = user_seconds
+        self.time = RoundTime(user_seconds)
         self.slices = Slices()
+        self.follower = Follower(self.groups, self.telling, self.slices)
         engine.follow(project, self.tail.take)
         self.rounds = asyncio.create_task(self._go_round())
 
@@ -115,14 +117,18 @@ class Hub:
             view = await self._view(member, caller)
             group = self.groups.by_name.get(view.name) or await self._started(view, member)
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
-                self._withdraw(member)
-                group.members[member] = None
-                member.group, member.asked = group.name, group.asked  # one parsed query for all
-                self.telling.expect(member)
-                if group.slim:
-                    self.groups.mark([group], Why.BODIES)
-                self.tail.news.set()
+                if member.group != group.name:  # otherwise, a second call has put it there, and it may be alone there
+                    self._join(member, group)
                 return
+
+    def _join(self, member: Member, group: Group) -> None:
+        self._withdraw(member)
+        group.members[member] = None
+        member.group, member.asked = group.name, group.asked  # one parsed query for all
+        self.telling.expect(member)
+        if group.slim:
+            self.groups.mark([group], Why.BODIES)
+        self.tail.news.set()
 
     async def recheck(self, member: Member, caller: Caller) -> bool:
         """Decide the watch for another caller. Return True if Started or Ended follows. Raises: as `enter`."""
@@ -143,10 +149,7 @@ class Hub:
 
     def end(self, problem: Problem, members: Iterable[Member] | None = None) -> None:
         """End watches, all of them by default, and tell their edges why."""
-        every = (
-            members if members is not None else [one for group in self.groups.by_name.values() for one in group.members]
-        )
-        for member in list(every):
+        for member in self.groups.members() if members is None else list(members):
             self.leave(member)
             self.telling.end(member, problem)
 
@@ -158,9 +161,7 @@ class Hub:
             return
         except Problem as problem:
             self.end(problem)
-        empty = [one for one in self.groups.by_name.values() if not one.members]  # their callers left during the query
-        for group in empty:
-            self.groups.remove(group)
+        self.groups.remove_empty()
 
     async def check(self, seconds: Iterable[int]) -> None:
         """Send the digests of the results that are checked in these seconds of each minute."""
@@ -191,7 +192,7 @@ class Hub:
         return begun
 
     def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
-        """Return the group of a first query. `altered`: as in the tail before its snapshot.
+        """Return the group of a first query. `altered`: the value in the tail before its snapshot.
 
         Raises: TooManyLiveQueries.
         """
@@ -251,11 +252,12 @@ class Hub:
 
     async def _round(self) -> None:
         self.tail.news.clear()
-        self.spent.clear()
+        self.follower.spent.clear()
         self._settle_doubts()
         self.groups.mark_due(time.time() * 1000)
         await self._apply_pending(None)
         began = time.monotonic()
+        self.time = RoundTime(self.user_seconds)
         await self._query_stale()
         self.groups.mark_due(time.time() * 1000)  # the queries may have taken seconds, and documents expired meanwhile
         await self._query_stale()
@@ -296,53 +298,12 @@ class Hub:
                 continue
             self.seq = max(self.seq, batch.seq)  # a group that begins meanwhile, from an older snapshot, is stale
             if until is not None:
-                self.doubtful |= batch.altered
-            self.groups.mark_altered(batch.altered)
+                self.doubtful |= batch.redefined
+            self.groups.mark_altered(batch.redefined)
             if batch.changes is None and batch.seq > batch.since:
                 self.groups.mark_all()
             for change in batch.changes or ():
-                await self._apply(change)
-
-    async def _apply(self, change: DocumentChange) -> None:
-        before, after = Image(change.before), Image(change.after)
-        document = change.after or change.before
-        assert document is not None
-        self.groups.mark(
-            [one for one in self.groups.index.looking_up((change.collection, document.id)) if one.seq < change.seq],
-            Why.LOOKUP,
-        )
-        if before.large or after.large:
-            await asyncio.to_thread(lambda: (before.fields, after.fields))
-        for group in self.groups.index.concerned(change.collection, before.fields, after.fields):
-            if group.gone or group.stale or group.seq >= change.seq:
-                continue
-            if not group.result.follows or before.large or after.large:
-                self.groups.mark([group] if touches(group.asked, before, after) else [], Why.CHANGE)
-            else:
-                self._follow(group, before, after)
-            await self.slices.turn()
-
-    def _follow(self, group: Group, before: Image, after: Image) -> None:
-        """Apply a change to the result of a group. A user whose groups take too long together gets queries instead."""
-        if self.spent[group.user] > USER_SECONDS:
-            self.groups.mark([group], Why.CHANGE)
-            return
-        began = time.thread_time()
-        self._follow_change(group, before, after)
-        self.spent[group.user] += time.thread_time() - began
-
-    def _follow_change(self, group: Group, before: Image, after: Image) -> None:
-        window = group.result.window
-        metrics.bundoc_live_evaluations.inc()
-        try:
-            if apply_change(group.asked, group.result, before, after):
-                self.telling.note(group)
-                self.groups.weigh(group)
-                if window.lacks_rows:
-                    self.groups.mark([group], Why.REFILL)
-                check_size(window, group.asked.bounded)
-        except (Postponed, LiveQueryTooLarge):
-            self.groups.mark([group], Why.CHANGE)  # the query decides
+                await self.follower.apply(change)
 
     async def _run_stale(self) -> None:
         """Run the queries of all stale groups in one snapshot, and bring all other groups to the same change."""
@@ -350,7 +311,7 @@ class Hub:
 
         def work(moment: Moment) -> tuple[str, int, list[Done]]:
             ready = asyncio.run_coroutine_threadsafe(self._reach(moment.epoch, moment.seq), loop)
-            return moment.epoch, moment.seq, run_jobs(moment, ready.result(), now, self.dev)
+            return moment.epoch, moment.seq, run_jobs(moment, ready.result(), now, self.dev, self.time)
 
         epoch, seq, done = await self.engine.moment(self.project, work)
         for one in done:
@@ -359,6 +320,7 @@ class Hub:
             if not one.job.group.gone:
                 self._place(one, epoch, seq)
             await self.slices.turn()
+        self.telling.tell_behind()
 
     async def _reach(self, epoch: str, seq: int) -> list[Job]:
         """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
@@ -372,7 +334,7 @@ class Hub:
             self.groups.mark_all(regroup=True)
         await self._apply_pending(seq)
         self.seq = max(self.seq, seq)
-        return [_job(group) for group in self.groups.stale]
+        return [job_of(group) for group in self.groups.stale]
 
     def _place(self, done: Done, epoch: str, seq: int) -> None:
         """Put the outcomes of a query into its group, or into other groups if views have changed."""
@@ -384,12 +346,23 @@ class Hub:
             outcome = done.outcomes[number]
             if member.group != group.name or member.caller is not caller:
                 continue  # it has left meanwhile, or has another caller
-            if isinstance(outcome, Problem):
+            if isinstance(outcome, Late):
+                self._fall_behind(member, outcome)
+            elif isinstance(outcome, Problem):
                 self.end(outcome, [member])
             elif outcome is not own:
                 self._move(member, outcome, epoch, seq)
-        if own is None:
+        if done.late:
+            for member in list(group.members):  # those that have entered during the round
+                self._fall_behind(member, done.outcomes[0])
+            self.groups.remove(group)
+        elif own is None:
             self._scatter(group)
+
+    def _fall_behind(self, member: Member, why: Outcome | Late) -> None:
+        """Forget a watch for whose query there is no time, and note that its edge must be told."""
+        self.leave(member)
+        self.telling.fall_behind(member, dear=why is Late.DEAR)
 
     def _take(self, group: Group, result: Result, epoch: str, seq: int) -> None:
         group.take(result, epoch, seq)
@@ -424,8 +397,3 @@ class Hub:
             await self.enter(member)
         except Problem as problem:
             self.end(problem, [member])
-
-
-def _job(group: Group) -> Job:
-    callers = tuple((member, member.caller) for member in group.members)
-    return Job(group, group.name, group.asked, group.caller, group.regroup, callers)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Result, decode, row_from
 from bunbase.bundoc.live.window import HeldRow
 from bunbase.bundoc.permissions.access import Access, LoopBudget
-from bunbase.bundoc.query.predicate import matches
 from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Postponed, json_value
 
@@ -28,10 +27,10 @@ class Image:
 
     @property
     def whole(self) -> bytes:
-        """The seen form of the document."""
+        """The document with its system fields."""
         assert self.stored is not None
         if self._whole is None:
-            self._whole = seen(self.stored)
+            self._whole = with_system_fields(self.stored)
         return self._whole
 
     @property
@@ -91,7 +90,7 @@ def _visible(asked: ParsedLive, access: Access | None, image: Image) -> bool:
 def _asked_for(asked: ParsedLive, image: Image) -> bool:
     assert image.stored is not None
     effort.note(len(image.stored.body))
-    return image.stored.id == asked.id if asked.id is not None else matches(asked.where, image.fields)
+    return image.stored.id == asked.id if asked.id is not None else asked.matches(image.fields)
 
 
 def _no_lookup(_collection: str, _id: str) -> StoredDocument | None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.live.asked import ParsedLive
+from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.group import Group, Why
 from bunbase.bundoc.live.group_index import GroupIndex, equality_of
 from bunbase.bundoc.live.visibility import View
@@ -143,6 +144,14 @@ class Registry:
         self.stale.pop(group, None)
         self.index.remove(group)
         metrics.bundoc_live_groups.labels(group.result.view.kind).dec()
+
+    def remove_empty(self) -> None:
+        """Forget the groups without members: their callers left during the first query."""
+        for group in [one for one in self.by_name.values() if not one.members]:
+            self.remove(group)
+
+    def members(self) -> list[Member]:
+        return [member for group in self.by_name.values() for member in group.members]
 
     def mark(self, groups: Iterable[Group], why: Why, regroup: bool = False) -> None:
         """Make groups stale. `regroup`: the view of each member must be made again."""

@@ -1,4 +1,8 @@
-"""The queries of one round: all of them run in one snapshot."""
+"""The queries of one round: all of them run in one snapshot, while all watchers of the project wait.
+
+So a round has little time, and each user a part of it. A query for which there is no time is `Late`: its watches leave
+the group, and their edges ask for the results apart (`late.py`), or watch again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from enum import Enum
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -16,18 +22,21 @@ from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.evaluation import Result, evaluated, queried
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.visibility import view_of
-from bunbase.contracts.bundoc.live import TooManyLiveQueries
+from bunbase.contracts.bundoc.live import RulesTooSlow
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
 
-QUERY_SECONDS: Final = 3.0  # of one query in a round, since all groups of the project wait for it
-ROUND_SECONDS: Final = 20.0
-USER_SECONDS: Final = 1.0  # processor time of all queries of one user in a round
-SPENT: Final = "The live queries of this project take too long together: use fewer, or simplify their rules."
-SPENT_BY_USER: Final = (
-    f"After a change, your live queries together need more than {USER_SECONDS:g} s of processor time: use fewer, add "
-    "an index, or simplify their rules."
-)
+QUERY_SECONDS: Final = 3.0  # of one query for which nobody else waits
+ROUND_SECONDS: Final = 1.0  # of all queries of a round, on the clock, since all others wait for them
+SURPRISE_SECONDS: Final = 0.5  # of one query in a round, on the clock, since it may take longer than the last time
+
+
+class Late(Enum):
+    """The reason for which a query has not run in a round."""
+
+    DEAR = "dear"  # the user would need more time than users may have
+    CROWDED = "crowded"  # the queries of all users together need too much time
+
 
 Outcome = Result | Problem
 
@@ -45,35 +54,62 @@ class Job(msgspec.Struct, frozen=True):
     regroup: bool
     callers: tuple[tuple[Member, Caller], ...]
 
+    @property
+    def seconds(self) -> float:
+        """The processor time that the query took when it ran last."""
+        return self.group.result.seconds
+
+
+def job_of(group: Group) -> Job:
+    callers = tuple((member, member.caller) for member in group.members)
+    return Job(group, group.name, group.asked, group.caller, group.regroup, callers)
+
 
 class Done(msgspec.Struct, frozen=True):
     """`outcomes`: what the query found, for each view. `of`: the index of the outcome, for each of `Job.callers`."""
 
     job: Job
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Outcome | Late, ...]
     of: tuple[int, ...]
+
+    @property
+    def late(self) -> bool:
+        """True if nothing of it has run, because there was no time."""
+        return bool(self.outcomes) and all(isinstance(one, Late) for one in self.outcomes)
 
 
 class RoundTime:
-    """The time that is left for the queries of a round: for all, and for each user."""
+    """The time that is left for the queries of a round: for all, and for each user.
 
-    def __init__(self) -> None:
-        self.until = time.monotonic() + ROUND_SECONDS
+    `user_seconds`: the processor time of all queries of one user. `spent`: the seconds that each user has used.
+    `left`: the time on the clock that is left for all of them.
+    """
+
+    def __init__(self, user_seconds: float) -> None:
+        self.user_seconds = user_seconds
+        self.left = ROUND_SECONDS
         self.spent: defaultdict[str, float] = defaultdict(float)
 
-    def outcome(self, user: str, query: Callable[[], Outcome]) -> Outcome:
-        """Run a query of this user, if there is time for it."""
-        if time.monotonic() > self.until:
-            return TooManyLiveQueries(SPENT)
-        if self.spent[user] > USER_SECONDS:
-            return TooManyLiveQueries(SPENT_BY_USER)
-        began = time.thread_time()
+    def lack(self, job: Job) -> Late | None:
+        """Return why there is no time for the query, as far as is known from the last time it ran."""
+        if self.spent[job.group.user] + job.seconds > self.user_seconds:
+            return Late.DEAR
+        return Late.CROWDED if self.left <= 0 else None
+
+    def outcome(self, job: Job, query: Callable[[], Outcome]) -> Outcome | Late:
+        """Run a query, if there is time for it."""
+        if (late := self.lack(job)) is not None:
+            return late
+        began, on_clock = time.thread_time(), time.monotonic()
         try:
             return query()
+        except RulesTooSlow:
+            return Late.DEAR  # it may have more time when nobody waits for it
         except Problem as problem:
             return problem
         finally:
-            self.spent[user] += time.thread_time() - began
+            self.spent[job.group.user] += time.thread_time() - began
+            self.left -= time.monotonic() - on_clock
 
 
 def first_outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool) -> tuple[str, Outcome]:
@@ -89,22 +125,37 @@ def first_outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: dateti
         return view.name, problem
 
 
-def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool) -> list[Done]:
+def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool, left: RoundTime) -> list[Done]:
     """Run the queries in one snapshot, in a thread."""
-    left = RoundTime()
-    return [_run(moment, job, now, dev, left) for job in jobs]
+    return [_run(moment, job, now, dev, left) for job in cheap_users_first(jobs)]
+
+
+def cheap_users_first(jobs: Iterable[Job]) -> list[Job]:
+    """Return the jobs in the order in which they would end if all users shared the time equally.
+
+    So the jobs for which a round has no time are those of the users who need most.
+    """
+    needed: defaultdict[str, float] = defaultdict(float)
+    ends: list[tuple[float, Job]] = []
+    for job in sorted(jobs, key=lambda one: one.seconds):
+        needed[job.group.user] += job.seconds
+        ends.append((needed[job.group.user], job))
+    return [job for _, job in sorted(ends, key=itemgetter(0))]
 
 
 def _run(moment: Moment, job: Job, now: datetime, dev: bool, left: RoundTime) -> Done:
-    def outcome(caller: Caller) -> Outcome:
-        moment.allow(QUERY_SECONDS)
-        return left.outcome(job.group.user, lambda: evaluated(moment, job.asked, caller, now, dev))
+    def outcome(caller: Caller) -> Outcome | Late:
+        moment.allow(SURPRISE_SECONDS)
+        return left.outcome(job, lambda: evaluated(moment, job.asked, caller, now, dev))
 
+    for_all = (0,) * len(job.callers)
+    if (late := left.lack(job)) is not None:
+        return Done(job, (late,), for_all)  # without the views of all its members, which may be thousands
     if not job.regroup:
         found = outcome(job.caller)
-        if isinstance(found, Result) and found.view.name == job.name:
-            return Done(job, (found,), (0,) * len(job.callers))
-    outcomes: list[Outcome] = []
+        if isinstance(found, Late) or (isinstance(found, Result) and found.view.name == job.name):
+            return Done(job, (found,), for_all)
+    outcomes: list[Outcome | Late] = []
     of: list[int] = []
     known: dict[str, int] = {}
     for _, caller in job.callers:

@@ -7,13 +7,21 @@ from time import monotonic
 from typing import Final
 
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.live.asked import parse_live, parse_resume
+from bunbase.bundoc.live.asked import ParsedLive, parse_live, parse_resume
 from bunbase.bundoc.live.edge import MAX_BYTES, Edge, Member
 from bunbase.bundoc.live.group import MINUTE
 from bunbase.bundoc.live.hub import Hub
-from bunbase.bundoc.permissions.access import bound_by_rules
+from bunbase.bundoc.live.late import LateResults
+from bunbase.bundoc.permissions.access import check_access
 from bunbase.bundoc.query.budgets import Budgets
-from bunbase.contracts.bundoc.live import LiveEvent, LiveQuery, LiveStreamBehind, NoLiveStream, WatchedProjectDeleted
+from bunbase.contracts.bundoc.live import (
+    LiveEvent,
+    LiveQuery,
+    LiveStreamBehind,
+    NoLiveStream,
+    Results,
+    WatchedProjectDeleted,
+)
 from bunbase.contracts.caller import Act, Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, Problem
@@ -24,15 +32,20 @@ SIGN_SECONDS: Final = 10.0  # without events, the stream sends a sign of life
 class LiveService:
     """`bound`, `unbound`: what a query may examine, for callers bound by rules and for all others.
 
+    `user_seconds`: the processor time of the queries of one user in a round; beyond it, they become late.
     `stream_bytes`: the events that may wait in the stream of an edge. `checked`: when results were last checked.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, bound: Budgets, unbound: Budgets, dev: bool) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, bound: Budgets, unbound: Budgets, dev: bool, user_seconds: float = 0.25
+    ) -> None:
         self.engine = engine
         self.clock = clock
         self.bound = bound
         self.unbound = unbound
         self.dev = dev
+        self.user_seconds = user_seconds
+        self.late = LateResults(engine, clock, dev, user_seconds)
         self.stream_bytes = MAX_BYTES
         self.edges: dict[str, Edge] = {}
         self.hubs: dict[str, Hub] = {}
@@ -58,8 +71,7 @@ class LiveService:
             raise NoLiveStream(f"The edge {edge} has no open stream.")
         if number in stream.watches:
             raise InvalidInput.at("number", f"The edge watches something under the number {number} already.")
-        budgets = self.bound if bound_by_rules(caller, Act.DOCUMENT_READ, query.collection) else self.unbound
-        asked, resume = await parse_live(query, budgets, self.unbound.documents), parse_resume(query)
+        asked, resume = await self._parsed(caller, query), parse_resume(query)
         member = stream.watches[number] = Member(stream, number, caller, asked, resume)
         hub = self._hub(caller.project)
         try:
@@ -70,6 +82,19 @@ class LiveService:
             raise
         finally:
             await self._close_if_empty(hub)
+
+    async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
+        asked: list[ParsedLive | Problem] = []
+        for query in queries:
+            try:
+                asked.append(await self._parsed(caller, query))
+            except Problem as problem:
+                asked.append(problem)
+        return await self.late.results(caller, asked)
+
+    async def _parsed(self, caller: Caller, query: LiveQuery) -> ParsedLive:
+        budgets = self.bound if check_access(caller, Act.DOCUMENT_READ, query.collection) else self.unbound
+        return await parse_live(query, budgets, self.unbound.documents)
 
     async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
         return tuple([number for number in numbers if await self._rechecked(caller, edge, number)])
@@ -125,7 +150,7 @@ class LiveService:
 
     def _hub(self, project: str) -> Hub:
         if project not in self.hubs:
-            self.hubs[project] = Hub(project, self.engine, self.clock, self.dev)
+            self.hubs[project] = Hub(project, self.engine, self.clock, self.dev, self.user_seconds)
         return self.hubs[project]
 
     async def _left(self, member: Member) -> None:

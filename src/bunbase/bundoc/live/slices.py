@@ -13,8 +13,10 @@ class Slices:
     def __init__(self) -> None:
         self.began = perf_counter()
 
-    async def turn(self) -> None:
-        """Call this between two steps of work."""
-        if perf_counter() - self.began > SLICE_SECONDS:
-            await asyncio.sleep(0)
-            self.began = perf_counter()
+    async def turn(self) -> bool:
+        """Call this between two steps of work. Return True if other work has run."""
+        if perf_counter() - self.began <= SLICE_SECONDS:
+            return False
+        await asyncio.sleep(0)
+        self.began = perf_counter()
+        return True

@@ -16,7 +16,9 @@ ARRIVAL_SECONDS: Final = 5.0  # for the batches up to a snapshot; they are on di
 
 
 class Arrived(NamedTuple):
-    """A batch that waits. `bytes`: of its documents. `when`: on the clock `time.monotonic`."""
+    """A batch that waits. `bytes`: the size of its documents. `when`: the time of its arrival, on the clock
+    `time.monotonic`.
+    """
 
     batch: CommittedBatch
     bytes: int
@@ -24,7 +26,8 @@ class Arrived(NamedTuple):
 
 
 class Tail:
-    """`unknown`: batches were lost, so anything may have changed. `altered`: how often rules or the history changed.
+    """`unknown`: batches were lost, so anything may have changed. `altered`: the number of changes of the rules or the
+    history.
 
     `lost`: the newest change of the batches that were dropped. `first_taken`: when the first batch arrived that was
     taken from here since the last barrier; None if none was taken. `news` is set when there is work.
@@ -44,8 +47,8 @@ class Tail:
         """Take a batch, in the event loop; None if anything may have changed."""
         if batch is None:
             self.forget()
-        elif batch.altered or batch.seq > batch.since:
-            self.altered += bool(batch.altered)
+        elif batch.redefined or batch.seq > batch.since:
+            self.altered += bool(batch.redefined)
             self._add(Arrived(batch, _size(batch), time.monotonic()))
             if self.bytes > MAX_BYTES:
                 metrics.bundoc_live_gaps.labels("tail").inc()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,7 +13,7 @@ from bunbase.bundoc.live.edge import Edge, Member
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.slices import Slices
 from bunbase.bundoc.live.window import difference, digest
-from bunbase.contracts.bundoc.live import Barrier, Check, Diff, Ended, Started
+from bunbase.contracts.bundoc.live import Barrier, Behind, Check, Diff, Ended, Started
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 
@@ -23,8 +23,9 @@ MAX_LOGGED: Final = 5000  # changes that a resume looks at; after more of them, 
 class Telling:
     """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result.
 
-    `news` is set when results that had to wait can be told. `edges`: how many watches of each edge hold a
-    result of this project.
+    `news` is set when results that had to wait can be told. `edges`: the number of watches of each edge that hold a
+    result of this project. `behind`: the watches of which an edge must be told that they are behind, and whether they
+    are dear.
     """
 
     def __init__(self, project: str, engine: Engine, news: asyncio.Event) -> None:
@@ -34,6 +35,7 @@ class Telling:
         self.changed: dict[Group, None] = {}
         self.expected: dict[Member, None] = {}
         self.edges: Counter[Edge] = Counter()
+        self.behind: defaultdict[tuple[Edge, bool], list[int]] = defaultdict(list)
 
     def concerned(self, groups: Mapping[str, Group]) -> set[Group]:
         """Return the groups that have something to tell: a change, or a result for a member."""
@@ -70,6 +72,19 @@ class Telling:
         if member.edge.watches.get(member.number) is member:
             del member.edge.watches[member.number]
             member.edge.put(Ended(member.number, problem.body()))
+
+    def fall_behind(self, member: Member, dear: bool) -> None:
+        """Note that the edge must be told that this watch is behind. `dear`: the same as in Behind."""
+        if member.edge.watches.get(member.number) is member:
+            del member.edge.watches[member.number]
+            self.behind[member.edge, dear].append(member.number)
+
+    def tell_behind(self) -> None:
+        """Tell the edges which of their watches are behind, before the next Barrier."""
+        behind, self.behind = self.behind, defaultdict(list)
+        for (edge, dear), numbers in behind.items():
+            metrics.bundoc_live_behind.inc(len(numbers))
+            edge.put(Behind(tuple(numbers), dear))
 
     async def tell(self, groups: Mapping[str, Group], barrier: Barrier, slices: Slices) -> None:
         """Tell all changes, and then the barrier. All groups that are not stale stand at it; new ones may stand after

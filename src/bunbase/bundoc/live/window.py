@@ -70,7 +70,7 @@ class Window:
     def change(self, id: str, row: HeldRow | None, counted: int) -> None:
         """Put the row of a document in the place of the one that is held; None if it has left the result.
 
-        `counted`: by how much the number of all documents in the result changes.
+        `counted`: the difference in the number of all documents in the result.
         """
         if (held := self.by_id.pop(id, None)) is not None:
             del self.rows[bisect_left(self.rows, held.key, key=by_key)]
@@ -100,7 +100,9 @@ def digest(rows: Sequence[HeldRow]) -> int:
 
 
 def difference(old: Sequence[HeldRow], new: Sequence[HeldRow]) -> tuple[list[str], list[tuple[int, HeldRow]]]:
-    """Return the ids that are gone, and the rows to put, with their indexes in `new`. `new`: with their bodies."""
+    """Return the ids that are gone, and the rows to put, with their indexes in `new`. `new`: the new rows, with their
+    bodies.
+    """
     before = {row.id: row for row in old}
     there = {row.id for row in new}
     gone = [row.id for row in old if row.id not in there]

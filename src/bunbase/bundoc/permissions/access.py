@@ -13,26 +13,26 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.seen import seen_fields
+from bunbase.contracts import ruled_access
 from bunbase.contracts.bundoc.problems import RuleDenied
-from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
 
 # the limit for all rules in one call together, since many short rules add up; a step takes about 0.1 µs
 CALL_STEPS: Final = 2_000_000
-SCAN_STEPS: Final = 10_000_000  # for a call that reads many documents in a thread
+SCAN_STEPS: Final = 10_000_000  # the limit of a call that reads many documents in a thread
 LOOKUP_STEPS: Final = 50
 # the limits in the event loop: 2 ms of steps and 1 ms of JSON parsing; a thread does more work than this
 LOOP_STEPS: Final = 20_000
 LOOP_BYTES: Final = 64 << 10
 LOOP_MASKED_BYTES: Final = 8 << 10  # a larger document is masked in a thread: small objects take 0.7 ms per KiB
 
-VIEW_BYTES: Final = 8  # of a hash of the visible fields; it reveals nothing about hidden fields
+VIEW_BYTES: Final = 8  # the length of a hash of the visible fields, which reveals nothing about hidden fields
 BARE: Final = "0"  # the view of a writer who may not read the document
 
 DENIED: Final = "The rules of this collection do not allow this."
@@ -57,7 +57,7 @@ class Budget:
         return MAX_STEPS
 
     def spend(self, inputs: Inputs) -> None:
-        """Count the steps and lookups of the last evaluation."""
+        """Subtract the steps and lookups of the last evaluation."""
         self.left -= 1 + inputs.steps + inputs.lookups * LOOKUP_STEPS
 
     def read(self, body: bytes) -> None:
@@ -100,7 +100,8 @@ class LoopBudget(Budget):
 class Access:
     """One caller, one collection and its rules.
 
-    `lookup` in the methods may read any document, whatever its rules: the project itself wrote the rule that reads it.
+    In the methods, `lookup` may read every document, also one that the caller may not read, because the rule that reads
+    the document was written by the project itself.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> RuleDenied:
-        """Return the RuleDenied to raise. It has the reason only for callers who may know it."""
+        """Return the RuleDenied to raise. The error has the reason only if the caller may know it."""
         return RuleDenied(DENIED, **self.why(op, id, lookup, doc, next))
 
     def why(
@@ -235,26 +236,12 @@ class Access:
         return denies
 
 
-def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
-    """True if rules decide for this caller. The secret key may do everything that its scopes allow, and members of the
-    project what their roles allow. In the place of a user, a key may do what both its scopes and the rules allow.
+def check_access(caller: Caller, act: Act, collection: str) -> bool:
+    """Check the scopes or the role of a caller. Return True if rules then decide about this caller.
 
     Raises: RuleDenied for callers who have no access to documents, Forbidden, InsufficientScope.
     """
-    match caller.kind:
-        case CallerKind.SECRET:
-            if caller.scopes is not None or caller.developer is not None:
-                caller.check_scope(act, collection)
-            return False
-        case CallerKind.PUBLISHABLE:
-            if caller.scopes is not None:
-                caller.check_scope(act, collection)
-            return True
-        case CallerKind.DEVELOPER:
-            caller.check(act, collection)
-            return False
-        case _:
-            raise RuleDenied(DENIED)
+    return ruled_access.check_access(caller, act, DENIED, collection)
 
 
 def without(stored: StoredDocument, hidden: list[str]) -> StoredDocument:
@@ -266,14 +253,3 @@ def without(stored: StoredDocument, hidden: list[str]) -> StoredDocument:
 def bare(stored: StoredDocument) -> StoredDocument:
     """Return only the system fields, as the answer to a writer who may not read the document."""
     return StoredDocument(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
-
-
-def as_sql(access: Access, about: Inputs) -> tuple[Condition | None, bool, bool]:
-    """Return the `condition`, `residual` and `nothing` of the list rule for this caller, as in `rules.rule.Filter`.
-
-    Raises: RuleDenied if there is no list rule.
-    """
-    filter = access.rules.filter(about)
-    if filter is None:
-        raise RuleDenied(DENIED, **access.why("list", "", lambda _collection, _id: None))
-    return filter.condition, filter.residual, filter.nothing

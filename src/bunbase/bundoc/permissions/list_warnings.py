@@ -1,8 +1,8 @@
-"""Warn about list rules that work with few documents and refuse lists when the collection has grown.
+"""Warn about list rules that work with few documents, but make lists fail when the collection has grown.
 
-A list whose rule no index serves reads every document of the collection. The answer is right until reading takes longer
-than `bundoc.read_seconds`, or until a rule that looks up documents has used the steps of a list. Developers should hear
-this when they write the rule (docs/decisions/0079-rules-warn-before-they-refuse.md).
+If no index serves the rule of a list, the list reads every document of the collection. The answer is right until
+reading takes longer than `bundoc.read_seconds`, or until a rule that looks up documents has used the steps of a list.
+Developers should hear this when they write the rule (docs/decisions/0079-rules-warn-before-they-refuse.md).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP
 
 MAX_WARNINGS: Final = 100  # in one answer
 
-DOCUMENT_BYTES: Final = 256  # a small document; with larger ones, lists are refused earlier
+DOCUMENT_BYTES: Final = 256  # the size of a small document; with larger documents, lists are refused earlier
 
 
 class Unserved(msgspec.Struct, frozen=True):
-    """A list rule for which a list reads the whole collection. `bound`: as for a search by an ordinary user."""
+    """A list rule that makes a list read the whole collection. `bound`: the limits of a search by an ordinary user."""
 
     rule: CompiledRule
     bound: Bound
@@ -68,19 +68,19 @@ def unserved(rules: RuleSet, indexes: Iterable[IndexState]) -> Unserved | None:
     inputs = None if rule is None else rule.ordinary()
     if rule is None or inputs is None:
         return None
-    condition = rule.filter(inputs)
+    narrowing = rule.narrowing(inputs)
     implied = rule.implied(inputs)
-    if condition.nothing or NOTHING in conjuncts(implied) or not (condition.condition or condition.residual):
+    if narrowing.nothing or NOTHING in conjuncts(implied) or not (narrowing.condition or narrowing.residual):
         return None
     bound = Bound(implied, rule.is_all_implied(inputs), rule.words(inputs))
     plan = choose(EVERYTHING, Order(), [_index(one) for one in indexes if one.type == "keys"], bound)
     if plan.index is not None or plan.ranges != (Range(),):
         return None
-    return Unserved(rule, bound, condition.residual)
+    return Unserved(rule, bound, narrowing.residual)
 
 
 def _most_documents(found: Unserved, read_seconds: float) -> int:
-    """Return with how many documents a list is refused, rounded down to two digits."""
+    """Return the number of documents from which on a list is refused, rounded down to two digits."""
     most = int(READ_PER_SECOND * read_seconds)
     if found.evaluated:
         read = DOCUMENT_BYTES // BYTES_FOR_A_STEP

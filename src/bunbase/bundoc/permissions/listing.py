@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.permissions.access import Access, as_sql
+from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.query.filters import NOTHING, Path
 from bunbase.bundoc.query.implies import conjuncts, contradicts
 from bunbase.bundoc.query.predicate import paths_of
@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.problems import InvalidQuery, QueryTooSlow
 from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
-LOOP_NODES: Final = 400  # in all rules of the search; translating a node to SQL takes about 5 µs
+LOOP_NODES: Final = 400  # the most nodes in all rules of the search; translating a node to SQL takes about 5 µs
 BYTES_FOR_A_NODE: Final = 1000  # translating a node takes as long as reading this many bytes of JSON
 
 
@@ -41,22 +41,24 @@ async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[
 
 
 def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[Path, str]] = ()) -> Search:
-    """Return the search with the rules added. `about`: from `access.about("list")`. Raises: as `narrowed`."""
+    """Return the search with the rules added. `about`: the result of `access.about("list")`. Raises: as `narrowed`."""
     effort.note(access.rules.nodes * BYTES_FOR_A_NODE)
-    also, residual, nothing = as_sql(access, about)
-    rule = access.rules.rules["list"]
+    rule = access.rules.rules.get("list")
+    if rule is None:
+        raise access.denied("list", "", lambda _collection, _id: None)
+    narrowing = rule.narrowing(about)
     hidden = access.undecided_about(about)
     _check_hidden(hidden, search, named)
     implied = rule.implied(about)
     return msgspec.structs.replace(
         search,
-        also=also,
+        also=narrowing.condition,
         implied=implied,
         all_implied=rule.is_all_implied(about),
         words=rule.words(about),
         # NOTHING implies the filter of every index, so it must not choose an index
-        nothing=nothing or NOTHING in conjuncts(implied) or contradicts(implied, search.where),
-        residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
+        nothing=narrowing.nothing or NOTHING in conjuncts(implied) or contradicts(implied, search.where),
+        residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if narrowing.residual else None,
         shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
     )
 

@@ -49,7 +49,7 @@ TOO_LARGE: Final = (
 )
 
 NULL: Final = msgspec.Raw(b"null")
-# the effect of these does not depend on the stored value; `_revealing` has $rename and $bit
+# the effect of these operators does not depend on the stored value; `_revealing` handles $rename and $bit
 PLAIN: Final = frozenset({"$set", "$setOnInsert", "$now", "$currentDate", "$rename", "$bit"})
 
 moment: Final = lru_cache(64)(timestamp)  # all writes of a batch have the same time, and parsing it takes 5 µs
@@ -92,7 +92,7 @@ class WriteGuard:
         now: str,
         lookup: Lookup,
     ) -> NoReturn:
-        """Raise the refusal of a write by a schema or an index. It reveals only what the caller may see.
+        """Raise the refusal of a write by a schema or an index. The error reveals only what the caller may see.
 
         A create or a put may reveal everything, since the caller sent the whole document. After a patch, the document
         may have fields that are hidden from the caller.
@@ -267,9 +267,9 @@ def _names(place: str) -> list[str]:
 def _revealing(change: Change) -> Iterator[Path]:
     """Yield the paths whose values decide what a caller sees after the change.
 
-    `$pull`, `$pullAll` and array filters choose elements by values inside them, and `$sort` orders elements by these.
-    `$rename` copies a value to where the caller may see it. `$bit` answers questions about single bits, if the rule
-    compares the result with the stored value.
+    `$pull`, `$pullAll` and array filters choose elements by values inside the elements, and `$sort` orders elements by
+    such values. `$rename` copies a value to where the caller may see it. `$bit` answers questions about single bits, if
+    the rule compares the result with the stored value.
     """
     match change.operand:
         case ElementTest() | Unwanted() if b"{" in bytes(change.value):
@@ -286,7 +286,7 @@ def _revealing(change: Change) -> Iterator[Path]:
 def _depends_on(change: Change, hidden: list[str] | None) -> bool:
     """True if the effect of a change may depend on a hidden value. `hidden`: the paths, None if all are hidden.
 
-    `$min` and `$max` compare whole objects. The other operators look at the value at their path, and not inside it.
+    `$min` and `$max` compare whole objects. The other operators do not look inside the value at their path.
     """
     if hidden is None:
         return True
@@ -299,7 +299,8 @@ def _depends_on(change: Change, hidden: list[str] | None) -> bool:
 
 
 def _taking_hold(change: Change, stored: Any, new: Any) -> Change:
-    """Return a change with an effect in place of one of a hidden field that has none, or whose effect tells the value.
+    """Replace a change of a hidden field that has no effect, or whose effect reveals the value, by a change with an
+    effect.
 
     `stored`, `new`: the document before and after the update.
     """

@@ -26,12 +26,14 @@ MAX_PAGE_GROUPS: Final = 1000
 
 OF_NUMBERS: Final = ("$sum", "$avg")
 OF_ONE_FIELD: Final = (*OF_NUMBERS, "$min", "$max", "$countDistinct")
-ORDERED: Final = ("$first", "$last", "$push")  # they depend on the order of the documents
+ORDERED: Final = ("$first", "$last", "$push")  # these operators depend on the order of the documents
 OPERATORS: Final = ("$count", *OF_ONE_FIELD, *ORDERED)
 
 
 class Value(msgspec.Struct, frozen=True):
-    """One value of each group. `order`, `limit`: of the documents, for the operators of ORDERED."""
+    """One value of each group. `order`, `limit`: the order and the number of the documents that an operator of ORDERED
+    uses.
+    """
 
     name: str
     operator: str
@@ -41,7 +43,9 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class GroupField(msgspec.Struct, frozen=True):
-    """A part of the key of a group. `each`: the elements of an array at the path. `by`: a unit of time."""
+    """A part of the key of a group. `each`: true if each element of an array at the path counts. `by`: a unit of
+    time.
+    """
 
     name: str
     path: Path
@@ -50,7 +54,7 @@ class GroupField(msgspec.Struct, frozen=True):
 
 
 class Aggregate(msgspec.Struct, frozen=True):
-    """`order`: of the groups, by names of group fields and values."""
+    """`order`: the order of the groups, by names of group fields and values."""
 
     group: tuple[GroupField, ...]
     values: tuple[Value, ...]

@@ -1,6 +1,7 @@
 """The budget of a search: documents, their bytes, and entries of an index. It is the same on every machine.
 
-Time is no budget: it depends on the machine, and only ends a search that none of these numbers has ended before.
+Time is not a budget, because it depends on the machine. A search that takes too long is ended if none of these numbers
+has ended it before.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ MOST_KEPT: Final = 200_000  # ids that a search keeps in memory, about 25 MB
 
 
 class Budgets(msgspec.Struct, frozen=True):
-    """How many documents a query may examine, how many bytes they may have, and how many entries of an index a query
-    may examine where no document is read. `seconds`: how long it may take.
+    """The limits of a query.
+
+    `documents`, `bytes`: the number of documents that a query may examine, and their size. `entries`: the number of
+    entries of an index that a query may examine without reading their documents. `seconds`: the time that a query may
+    take.
     """
 
     documents: int = 10_000
@@ -36,11 +40,13 @@ class Budgets(msgspec.Struct, frozen=True):
 
     @property
     def growing(self) -> int:
-        """With about how many documents a query is refused whose work grows with the collection."""
+        """The approximate number of documents with which a query is refused if its work grows with the collection."""
         return min(self.documents, int(READ_PER_SECOND * self.seconds))
 
     def of_collection(self, max_scan: int | None, most: int) -> Budgets:
-        """Return the budgets for a collection. `max_scan`: its own number of documents, limited by `most`."""
+        """Return the budgets for a collection. `max_scan`: the limit of documents that the collection sets, which is at
+        most `most`.
+        """
         return self if max_scan is None else msgspec.structs.replace(self, documents=min(max_scan, most))
 
 
@@ -49,10 +55,10 @@ UNBOUND: Final = Budgets(5_000_000, 1 << 30)  # for callers that no rule binds
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Limits of a search in the event loop, which are lower than its usual limits; None for the usual limit.
+    """The limits of a search in the event loop, which are lower than its usual limits. None means the usual limit.
 
-    `counted`: how many documents may be examined for the count. `examined`: how many documents may be examined for the
-    page, including denied documents. `page_bytes`: a page ends after this many bytes.
+    `counted`: the number of documents that may be examined for the count. `examined`: the number of documents that may
+    be examined for the page, including denied documents. `page_bytes`: the size after which a page ends.
     """
 
     counted: int | None = None
@@ -67,8 +73,9 @@ class ScanBudget:
     """Counts what a search examines. The same search examines the same documents on every engine.
 
     A document that the rule denies, or that has expired, is read but not counted. Otherwise, a refusal would show the
-    caller that the document exists. `looks`: the limit on all reads of documents, None for no limit here. `counted`:
-    the limit of a count beside a page. Beyond it, the count becomes an estimate, so that it leaves time for the page.
+    caller that the document exists. `looks`: the limit on all reads of documents; None if there is no limit here.
+    `counted`: the limit of documents for a count that is returned with a page. Beyond this limit, the count becomes an
+    estimate, so that time is left for the page.
     """
 
     counted = 100_000
@@ -112,7 +119,9 @@ class ScanBudget:
             raise self.refusal("matches")
 
     def refusal(self, of: str) -> QueryNeedsIndex:
-        """Return the error. It names the budget and its size, and no number that depends on hidden documents."""
+        """Return the error. The error names the budget and its size. It has no number that depends on hidden
+        documents.
+        """
         most = {"documents": self.search.max_scan, "bytes": self.search.max_bytes}.get(of, MOST_KEPT)
         return needs_index(self.search, self.plan, of, most, self.existing)
 

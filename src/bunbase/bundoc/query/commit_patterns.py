@@ -6,11 +6,13 @@ from typing import Final
 
 from bunbase.pkg.patterns import Pattern, pattern
 
-MAX_PROGRAM: Final = 80_000  # instructions; compiling them takes 30 ms
+MAX_PROGRAM: Final = 80_000  # the most instructions of all patterns; compiling them takes 30 ms
 
 
 class CommitPatterns:
-    """Compiles each pattern of a commit once. `program`: the number of instructions so far."""
+    """Compiles each pattern of a commit once. `program`: the number of instructions of the patterns that were compiled
+    so far.
+    """
 
     def __init__(self) -> None:
         self.found: dict[str, Pattern] = {}

@@ -39,7 +39,7 @@ def zone_named(name: str) -> tzinfo:
 
 
 class Truncating:
-    """Truncates times. It remembers the units of days that it met, because a time zone takes 10 µs for each time."""
+    """Truncates times. The units of earlier days are remembered, because a conversion with a time zone takes 10 µs."""
 
     def __init__(self, by: Truncation) -> None:
         self.unit = by.unit
@@ -79,7 +79,7 @@ class Truncating:
         return moment
 
     def _shown(self, start: datetime) -> str:
-        shown = start.astimezone(self.zone)  # again, because clocks may skip the first hour of a day
+        shown = start.astimezone(self.zone)  # converted again, because clocks may skip the first hour of a day
         offset = shown.utcoffset() or timedelta()
         if not offset or offset.seconds % 60:  # local mean time; RFC 3339 has no offsets with seconds
             return f"{start.replace(tzinfo=None).isoformat()}Z"
@@ -104,7 +104,7 @@ def _start(local: datetime, unit: str) -> datetime:
 
 
 def _end(start: datetime, unit: str) -> float | None:
-    """Return when the unit ends, in seconds since 1970; None for the last unit that times can express.
+    """Return the end of the unit, in seconds since 1970; None if the unit is the last one that times can express.
 
     Many systems write 9999-12-31 for "never".
     """

@@ -31,7 +31,9 @@ class Not(Node, frozen=True):
 
 
 class Compare(Node, frozen=True):
-    """A value at the path, or an element of an array there, has the type of `value`, and `op` is true for the two."""
+    """A value at the path, or an element of an array there, has the type of `value`, and the comparison `op` of the two
+    values is true.
+    """
 
     path: Path
     op: Op
@@ -39,7 +41,9 @@ class Compare(Node, frozen=True):
 
 
 class Same(Node, frozen=True):
-    """A value at the path equals an object or array, with its fields in the same order. `key`: from `order.key`."""
+    """A value at the path equals an object or array. The fields have the same order. `key`: the result of
+    `order.key`.
+    """
 
     path: Path
     key: bytes
@@ -57,7 +61,9 @@ class StartsWith(Node, frozen=True):
 
 
 class Matches(Node, frozen=True):
-    """A string at the path, or in an array there, matches the pattern. All such strings start with `beginning`."""
+    """A string at the path, or in an array there, matches the pattern. All strings that match start with
+    `beginning`.
+    """
 
     path: Path
     pattern: str
@@ -81,7 +87,9 @@ class HasType(Node, frozen=True):
 
 
 class Remainder(Node, frozen=True):
-    """A number at the path, or in an array there, has this remainder, without its fraction and with its sign."""
+    """A number at the path, or in an array there, has this remainder. The fraction of the number is ignored, and its
+    sign counts.
+    """
 
     path: Path
     divisor: int
@@ -106,7 +114,7 @@ NOTHING: Final = Or(())
 
 
 def whole(value: Any) -> int | None:
-    """Return a number without a fraction as an integer; None for anything else, and beyond 64 bits."""
+    """Return a number without a fraction as an integer; None for every other value, and for integers beyond 64 bits."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, float) and not value.is_integer():

@@ -20,12 +20,12 @@ from bunbase.bundoc.query.rows import Row, identity
 from bunbase.bundoc.query.sort import id_key
 
 MAX_GROUPS: Final = 10_000
-MAX_DIFFERENT: Final = 200_000  # values of all $countDistinct together, 100 bytes each
-MAX_HELD_BYTES: Final = 16 << 20  # keys of groups, and values of $min, $max, $first, $last and $push
-MAX_POSITIONS_BYTES: Final = 64 << 20  # of the documents whose values $first, $last and $push hold
-POSITION_BYTES: Final = 150  # a position of a document, without its keys
+MAX_DIFFERENT: Final = 200_000  # the most values of all $countDistinct together; each takes 100 bytes
+MAX_HELD_BYTES: Final = 16 << 20  # the size of all keys of groups and all values of $min, $max, $first, $last and $push
+MAX_POSITIONS_BYTES: Final = 64 << 20  # the positions of the documents whose values $first, $last and $push hold
+POSITION_BYTES: Final = 150  # the size of the position of a document, without its keys
 MAX_PAGE_BYTES: Final = 8 << 20
-SHORT: Final = 64  # characters; of a longer text, $countDistinct keeps a hash
+SHORT: Final = 64  # in characters; $countDistinct keeps a hash of a longer text
 
 
 class Held:
@@ -43,7 +43,7 @@ class Held:
             refuse("/values", f"The values of all groups have more than {MAX_HELD_BYTES >> 20} MiB: narrow the filter.")
 
     def place(self, position: bytes) -> None:
-        """Raises: InvalidQuery if all positions together are too large. They may be larger than the values."""
+        """Raises: InvalidQuery if all positions together are too large. The positions may be larger than the values."""
         self.positions += POSITION_BYTES + len(position)
         if self.positions > MAX_POSITIONS_BYTES:
             why = "$first, $last and $push would hold the places of too many documents"
@@ -60,7 +60,7 @@ class Held:
 
 
 class GroupPage(msgspec.Struct, frozen=True):
-    """`items`: each encoded as JSON. `last`: the position of the last item if there are more groups."""
+    """`items`: the groups, each encoded as JSON. `last`: the position of the last item if there are more groups."""
 
     items: tuple[bytes, ...]
     last: bytes | None = None

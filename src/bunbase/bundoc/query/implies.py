@@ -1,4 +1,6 @@
-"""Decide whether one filter implies another. True is certain; False may only mean that no proof was found."""
+"""Decide whether one filter implies another. A result of True is certain. False may only mean that no proof was
+found.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,11 @@ def implies(tests: Sequence[Filter], wanted: Filter) -> bool:
 
 
 def contradicts(rule: Filter, where: Filter) -> bool:
-    """True if the two certainly set a field to different texts, so that no allowed document matches the filter.
+    """True if the rule and the filter certainly set a field to different texts, so that no allowed document matches the
+    filter.
 
-    `rule`: the filter that a rule implies. Its tests for equality hold for a single value and never for an array,
-    which the same test in a filter would search for the value. False may only mean that no proof was found.
+    `rule`: the filter that a rule implies. A test for equality in a rule never matches an array. In a filter, the same
+    test would also match an array that contains the value. False may only mean that no proof was found.
     """
     wanted = [found for test in conjuncts(where) if (found := _texts(test)) is not None]
     for test in conjuncts(rule):

@@ -1,4 +1,5 @@
-"""Choose the index for a query. The choice depends only on filter, order and indexes, so all engines make the same.
+"""Choose the index for a query. The choice depends only on the filter, the order and the indexes, so all engines make
+the same choice.
 
 How an index is chosen:
 
@@ -39,9 +40,9 @@ PRIMARY: Final = "_id"
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
 MOST_PINS: Final = 8  # the fields of an index
-MOST_RANGES: Final = 200  # as many as a filter may list values; of several lists, all combinations are ranges
+MOST_RANGES: Final = 200  # the most values in a list of a filter; each combination of lists is a range
 
-Rank = tuple[int, int, int, int]  # number of pins; of lists and ranges; 1 for a partial index; 1 for the result's order
+Rank = tuple[int, int, int, int]  # pins; lists and ranges; 1 for a partial index; 1 for the result's order
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -75,7 +76,8 @@ class Index(msgspec.Struct, frozen=True):
 class Range(msgspec.Struct, frozen=True):
     """The keys from `low` (included) to `high` (excluded).
 
-    `base`: the beginning of all keys in the range, which holds the values that the filter sets equal or lists.
+    `base`: the common prefix of all keys in the range. The prefix holds the values for which the filter has tests of
+    equality or lists.
     """
 
     low: bytes = b""
@@ -86,10 +88,11 @@ class Range(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """The index and the ranges that serve a search.
 
-    `index`: None for the table itself, which is sorted by id. `pinned`: the beginning of all keys in the ranges.
-    `ordered`: the keys have the order of the result. `backwards`: they have this order if read from last to first; then
-    the last range comes first. `merged`: only the keys of one range have this order, without their `base`, so the
-    ranges must be merged. `said`: tests that every document in the ranges passes, unless the index has arrays (`many`).
+    `index`: None for the table itself, which is sorted by id. `pinned`: the common prefix of all keys in the ranges.
+    `ordered`: the keys have the order of the result. `backwards`: the keys have this order if they are read from last
+    to first; then the last range comes first. `merged`: the keys have this order only within one range, without their
+    `base`, so the ranges must be merged. `said`: tests that every document in the ranges passes, unless the index has
+    arrays (`many`).
     `by_id`: documents must be read in the order of their ids, not of the keys. Otherwise, the point at which a search
     stops would reveal the order of documents that the caller may not see.
     """
@@ -104,14 +107,15 @@ class Plan(msgspec.Struct, frozen=True):
     by_id: bool = False
 
     def base(self, range: Range) -> bytes:
-        """Return the beginning of the keys in the range before the position of a document in the result."""
+        """Return the prefix that stands in the keys of the range before the position of a document in the result."""
         return range.base if self.merged else self.pinned
 
 
 class KeyPrefixes(msgspec.Struct, frozen=True):
-    """The beginnings of keys that tests of equality and lists of values choose.
+    """The prefixes of keys that tests of equality and lists of values choose.
 
-    `pins`, `lists`: how many fields are equal to one value, and to one of several. `said`: the tests.
+    `pins`: the number of fields that must equal one value. `lists`: the number of fields that must equal one of several
+    values. `said`: the tests.
     """
 
     bases: tuple[bytes, ...]
@@ -179,7 +183,9 @@ def admits(plan: Plan, bound: Bound) -> bool:
 
 
 def narrows(plan: Plan, where: Filter) -> bool:
-    """True if the ranges leave out nearly all documents that do not match: no test is left but one of the range."""
+    """True if the ranges leave out nearly all documents that do not match: all tests that are left are tests of the
+    range.
+    """
     index = plan.index
     if index is None:
         return plan.ranges != (Range(),) or where == EVERYTHING
@@ -242,7 +248,9 @@ def narrowing(where: Filter, bound: Bound | None = None) -> tuple[str, ...]:
 
 
 def _fields_for(tests: list[Filter], order: Order) -> tuple[str, ...]:
-    """Return the fields of the wanted index: those with one value, those with several, the order, and one range."""
+    """Return the fields of the wanted index: first the fields with one value, then the fields with several values, the
+    order, and one range.
+    """
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
     pinned += _listed_paths(tests, pinned)
     ranged = [path for test in tests if (path := _path_of(test)) is not None and path not in pinned]
@@ -350,7 +358,7 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
 
 
 def _prefixes(index: Index, tests: list[Filter]) -> KeyPrefixes:
-    """Return where the tests of the first fields of the index lead. The bases are sorted."""
+    """Return the prefixes of keys to which the tests of the first fields of the index lead. The bases are sorted."""
     bases, pins, lists = [b""], 0, 0
     said: list[Filter] = []
     for field in index.order.fields:
@@ -367,14 +375,18 @@ def _prefixes(index: Index, tests: list[Filter]) -> KeyPrefixes:
 
 
 def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
-    """Return the lists that limit the field together: all that have a value in common; of an array only the first."""
+    """Return the lists that limit the field together: all lists that share a value, or only the first one if the field
+    may be an array.
+    """
     if many or not _points(field, listed):
         return [*listed[:1]]
     return [*listed]
 
 
 def _points(field: SortField, tests: Sequence[Filter]) -> list[bytes]:
-    """Return the sorted keys of the values of a field that pass all tests, each of which names or lists values."""
+    """Return the sorted keys of the values of a field that pass all tests. Each test names one value or lists
+    values.
+    """
     found: set[bytes] | None = None
     for test in tests:
         parts = test.parts if isinstance(test, Or) else (test,)
@@ -388,7 +400,7 @@ def _reversed(order: Order) -> Order:
 
 
 def _bounded(field: SortField, tests: list[Filter], many: bool) -> tuple[bytes, bytes] | None:
-    """Return the beginnings of the first and the last key of a field; None if the tests do not limit the field."""
+    """Return the prefixes of the first and the last key of a field; None if the tests do not limit the field."""
     about = [test for test in tests if _path_of(test) == field.path]
     compared = [test for test in about if isinstance(test, Compare | StartsWith | Matches)]
     if not compared:

@@ -45,7 +45,7 @@ Test = Callable[[tuple[Any, ...]], bool]
 
 
 class Row(NamedTuple):
-    """Equal values of one or more documents, or some elements of one document. `id`: of the first document."""
+    """Equal values of one or more documents, or some elements of one document. `id`: the id of the first document."""
 
     values: tuple[Any, ...]
     documents: int

@@ -21,9 +21,9 @@ class Search(msgspec.Struct, frozen=True):
 
     `after`: the position at which the previous page ended.
     `limit`: the size of the page; 0 if only the count is wanted.
-    `max_scan`: how many documents the search may examine for the page, and how many more for the count.
-    `max_bytes`: how many bytes these documents may have.
-    `max_entries`: how many entries of an index it may examine where the entries are enough and no document is read.
+    `max_scan`: the number of documents that the search may examine for the page, and again for the count.
+    `max_bytes`: the number of bytes that these documents may have.
+    `max_entries`: the number of index entries that it may examine if the entries are enough and no document is read.
     `reads`: the values that an aggregate needs of each document; None for a search that needs whole documents.
     `text`: the search in a text index. `by_score`: best matches first; `order` decides between equal scores.
 
@@ -82,7 +82,8 @@ class Found(msgspec.Struct, frozen=True):
     """The result of a search.
 
     `more`: there are further documents. `last`: then, the position of the last item. `index`: the index that was used.
-    `merged`: how many ranges of the index were merged for the order. `scores`: the score of each item of a text search.
+    `merged`: the number of ranges of the index that were merged for the order. `scores`: the score of each item of a
+    text search.
     `within`: the index that narrowed a text search, if any.
     `estimated`: the count is an estimate, because an exact one would exceed the budget. `grows`: the advice for a
     search whose work grows with the collection, so that it will be refused one day.

@@ -24,7 +24,7 @@ PART: Final = re.compile(r'(?P<excluded>-?)(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word
 
 
 class Term(msgspec.Struct, frozen=True):
-    """A word, or a phrase of adjacent words. `prefix`: the last word may be the beginning of a longer word."""
+    """A word, or a phrase of adjacent words. `prefix`: true if the last word may be a prefix of a longer word."""
 
     text: str
     prefix: bool = False

@@ -17,7 +17,7 @@ MAX_KNOWN: Final = 10_000
 
 
 class FirstQueries:
-    """Remembers which rules were looked at. A changed rule counts as a new one."""
+    """Remembers the rules that were checked. A changed rule counts as a new rule."""
 
     def __init__(self, engine: Engine, read_seconds: float) -> None:
         self.engine = engine

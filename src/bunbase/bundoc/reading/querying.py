@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.permissions.listing import narrowed
@@ -38,7 +38,8 @@ LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread se
 
 
 class CursorNames:
-    """The name of a query in its cursors. A query with another meaning has another name, and refuses its cursors.
+    """The name of a query in its cursors. Two queries with different meanings have different names, and a cursor of one
+    query is refused by the other.
 
     `sent`: the filter as it was sent. `order`: None for the order of relevance.
     """
@@ -102,7 +103,9 @@ async def queried(
     if text is not None:
         items = await with_added(items, found, query)
     if wanted:
-        beside = await expanded(engine, project, [seen(stored) for stored in found.items], wanted, visible)
+        beside = await expanded(
+            engine, project, [with_system_fields(stored) for stored in found.items], wanted, visible
+        )
         items = [with_expanded(one, more) for one, more in zip(items, beside, strict=True)]
     next = encode_cursor(await names.name(), found.last) if found.more else None
     body = b'{"items":[' + b",".join(items) + b'],"next":' + msgspec.json.encode(next)
@@ -154,7 +157,8 @@ async def aggregated_page(
 
 @contextmanager
 def _naming_the_rule(search: Search) -> Iterator[None]:
-    """Name the list rule in the refusal of a slow read if it is evaluated for each document: no index helps then.
+    """Name the list rule in the refusal of a slow read if the rule is evaluated for each document, because then no
+    index helps.
 
     Raises: QueryTooSlow.
     """
@@ -184,7 +188,7 @@ async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
 async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] | None) -> list[bytes]:
     """Return the documents with the selected fields. A thread does the work if the documents are large."""
     if paths is None:
-        return [seen(stored) for stored in found]
+        return [with_system_fields(stored) for stored in found]
     size = sum([len(stored.body) for stored in found])
     if size <= LOOP_SELECT_BYTES:
         return [selected(stored, paths) for stored in found]
@@ -206,7 +210,7 @@ def _explained(found: Found, budgets: Budgets, access: Access | None) -> dict[st
 
 
 def _growing(grows: Advice, budgets: Budgets) -> dict[str, Any]:
-    """Return the warning about a query that answers now, and that will be refused when there are more documents."""
+    """Return the warning about a query that is answered now, but will be refused when there are more documents."""
     index = None if grows.index is None else {"fields": list(grows.index)}
     most = budgets.growing
     detail = f"From about {most} documents on, this query may be refused. {grows.text}"

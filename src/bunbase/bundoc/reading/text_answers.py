@@ -13,7 +13,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import seen
+from bunbase.bundoc.documents import with_system_fields
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.bundoc.query.search import Found, Words
@@ -29,7 +29,7 @@ MIN_LENGTH: Final = 20
 MAX_LENGTH: Final = 10_000
 
 # characters: long texts are searched in pieces, and pieces overlap by PIECE - STEP
-PIECE: Final = 32_000  # full of matches, it takes 10 ms to mark
+PIECE: Final = 32_000  # marking a piece that is full of matches takes 10 ms
 STEP: Final = 24_000
 LONGEST_WORD: Final = 1000
 
@@ -68,7 +68,7 @@ async def with_added(items: list[bytes], found: Found, query: Query) -> list[byt
 
 def _highlighted(found: Found, words: Words, wanted: Highlight) -> list[dict[str, str]]:
     effort.note(sum([len(stored.body) for stored in found.items]))
-    return highlights(words, wanted, [msgspec.json.decode(seen(stored)) for stored in found.items])
+    return highlights(words, wanted, [msgspec.json.decode(with_system_fields(stored)) for stored in found.items])
 
 
 def highlights(words: Words, wanted: Highlight, documents: list[Any]) -> list[dict[str, str]]:
@@ -86,7 +86,7 @@ def highlights(words: Words, wanted: Highlight, documents: list[Any]) -> list[di
 
 
 class _Window(msgspec.Struct, frozen=True):
-    """A part of a text. `cut_before`, `cut_after`: the text has more before it, or after it."""
+    """A part of a text. `cut_before`, `cut_after`: true if the text continues before this part, or after it."""
 
     text: str
     cut_before: bool = False
@@ -98,7 +98,7 @@ def _marked(words: Words, texts: list[str]) -> list[_Window | None]:
 
     SQLite's `highlight` copies its whole result for each match: a text of a megabyte with 180,000 matches took minutes.
     So a long text is searched in overlapping pieces, and only the surroundings of the first piece with a match are
-    marked. A phrase whose words are more than 6,000 characters apart may be missed there.
+    marked. A phrase whose words are more than 6,000 characters apart may then be missed.
     """
     terms = tuple(term for group in words.sought.all for term in group)
     if not terms:
@@ -135,7 +135,7 @@ def _starts(text: str) -> range:
 
 
 def _window(text: str, start: int, length: int) -> _Window:
-    """Return a part of the text, cut between words if there is a blank nearby: half a word is another word."""
+    """Return a part of the text, cut between words if there is a space nearby, because half a word is another word."""
     end = start + length
     if end < len(text) and (blank := text.rfind(" ", end - LONGEST_WORD, end)) > 0:
         end = blank
@@ -164,7 +164,7 @@ def _piece(window: _Window, wanted: Highlight) -> str:
 
 
 def _beginning(text: str, length: int) -> int:
-    """Return where the part begins: a third of its length comes before the first mark."""
+    """Return the position at which the part begins: a third of its length comes before the first mark."""
     first = text.index(OPEN)
     if len(text) - text.count(OPEN) - text.count(CLOSE) <= length:
         return 0

@@ -92,10 +92,10 @@ async def put_collection(
     rules:{list,get,create,update,delete,hidden},expires:"ends_at",schema:{…},strict?,before_images?,max_scan?}`.
 
     An index for text search: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
-    `max_scan`: how many documents a query of a caller bound by rules may examine.
-    Settings that are left out stay the same; null or an empty value removes a setting. The answer is sent when all
-    indexes are built, unless `wait` is false. `warnings` tells if the list rule will refuse lists when the collection
-    has grown, and names the index to add.
+    `max_scan`: the number of documents that a query of a caller bound by rules may examine. Settings that are left out
+    stay the same; null or an empty value removes a setting. The answer is sent when all indexes are built, unless
+    `wait` is false. `warnings` tells you if lists will be refused under the list rule when the collection has grown,
+    and which index to add.
     """
     check_query(request, (PROJECT, "wait"))
     check_media(request, JSON)
@@ -119,10 +119,9 @@ async def put_collection(
 async def find_misfits(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[Misfits]:
-    """Takes `{schema?,strict?,limit?,cursor?}`. Without `schema`, the saved schema is used.
-
-    BunBase examines at most 500 documents for a page, so a page may have fewer items than `limit`, or none. Continue
-    while `next` is not null.
+    """Takes `{schema?,strict?,limit?,cursor?}`. Without `schema`, the saved schema is used. BunBase examines at most
+    500 documents for a page, so a page may have fewer items than `limit`, or no items. Continue while `next` is not
+    null.
     """
     check_query(request, (PROJECT,))
     check_media(request, JSON)

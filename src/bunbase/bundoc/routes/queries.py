@@ -9,9 +9,18 @@ from litestar import Response, post
 from msgspec import UNSET, UnsetType
 
 from bunbase.bundoc.permissions.rule_tests import Who
-from bunbase.bundoc.routes.documents import AnyRequest, AtLeast, CollectionName, check_media, check_query
+from bunbase.bundoc.routes import fast
+from bunbase.bundoc.routes.documents import (
+    AnyRequest,
+    AtLeast,
+    CollectionName,
+    asked_of,
+    check_media,
+    check_query,
+    response_of,
+)
 from bunbase.bundoc.routes.openapi import page_response, problems
-from bunbase.bundoc.routes.sent_queries import read_body, read_query, sent_user
+from bunbase.bundoc.routes.sent_queries import read_body, sent_user
 from bunbase.bundoc.routes.shapes import AggregatedGroups, DocumentAggregation, DocumentQuery
 from bunbase.contracts.bundoc.documents import Aggregation
 from bunbase.contracts.bundoc.service import Bundoc
@@ -56,15 +65,14 @@ async def query_documents(
 ) -> Response[bytes]:
     """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; each member is optional.
 
-    `{"explain":true,"as":{"uid":"ada"}}` explains the query as for this user, under the list rule.
+    `{"explain":true,"as":{"uid":"ada"}}` explains the query as if this user sent it, under the list rule.
 
     If `where` contains `"$search":"quick fox"`, the query also takes `score`, which adds `_score`, and
     `highlight:{fields:["title"],before:"<mark>",after:"</mark>",length:120}`, which adds `_highlights`.
     """
     check_query(request, ())
-    check_media(request, JSON)
-    page = await while_connected(request.receive, bundoc.query(accessor, collection, read_query(body), at_least or ""))
-    return Response(page.body, media_type=JSON)
+    asked = asked_of(request, (collection,), body)
+    return response_of(await while_connected(request.receive, fast.query(bundoc, accessor, asked)))
 
 
 @post(
@@ -88,7 +96,7 @@ async def aggregate_documents(
     `group` may also have `{"$each":"tags"}`, for the elements of an array, and
     `{"$dateTrunc":{"field":"paid_at","unit":"month","timezone":"Europe/Berlin"}}`, for times. `next` is the `cursor` of
     the next page. `explain` adds the plan, and warnings if the aggregate will be refused with more documents. With
-    `as`, the plan is that of this user, as for a query.
+    `as`, the plan is the plan for this user, as for a query.
     """
     check_query(request, ())
     check_media(request, JSON)

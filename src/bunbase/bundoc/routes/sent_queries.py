@@ -58,7 +58,7 @@ def read_query(body: bytes) -> Query:
 
 
 def sent_user(sent: Who | UnsetType | None) -> EndUser | UnsetType | None:
-    """Return the user in `as`; None for nobody, UNSET for the caller."""
+    """Return the user in `as`; None for a visitor who is not signed in, UNSET if the query names nobody."""
     return sent if sent is None or sent is UNSET else end_user(sent)
 
 

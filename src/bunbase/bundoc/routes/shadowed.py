@@ -1,4 +1,4 @@
-"""Documents with the ids `query` and `aggregate`. Their paths are also the paths of POST routes.
+"""Routes of documents with the ids `query` and `aggregate`, whose paths are also the paths of POST routes.
 
 A router prefers a literal path to a placeholder, so GET, PUT, PATCH and DELETE of these documents would get 405 here,
 while the fast lane serves them.

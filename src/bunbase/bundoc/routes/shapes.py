@@ -1,4 +1,4 @@
-"""The types of bodies and answers that Bundoc passes on as bytes. They describe; no code parses with them.
+"""The types of bodies and answers that Bundoc passes on as bytes. These types only describe: no code parses with them.
 
 A test compares the fields of each description with the fields that the code reads.
 """
@@ -73,9 +73,9 @@ class FoundDocument(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
 
 
 class ShownChange(msgspec.Struct, omit_defaults=True):
-    """A change of a document. `rev`: the new revision, or the last one of a deleted document. `depth`: the number of
-    triggered function runs in a row that led to the change. `before`: the document before the change, if its collection
-    has `before_images`; left out for a created document, and when the log no longer has it.
+    """A change of a document. `rev`: the new revision, or the last revision of a deleted document. `depth`: the number
+    of triggered function runs in a row that led to the change. `before`: the document before the change, if its
+    collection has `before_images`; left out for a created document, and if the log no longer has it.
     """
 
     seq: int
@@ -96,8 +96,8 @@ class ShownChanges(msgspec.Struct):
 
 
 class RulePlan(msgspec.Struct):
-    """How BunBase applied the list rule. `left_over`: the parts that SQL cannot express, which are evaluated for each
-    document that the rest of the rule allows. It is empty if the database applies the whole rule.
+    """How BunBase applied the list rule. `left_over`: the parts of the rule that SQL cannot express. They are evaluated
+    for each document that the rest of the rule allows. `left_over` is empty if the database applies the whole rule.
     """
 
     left_over: list[str]
@@ -114,10 +114,12 @@ class GrowthWarning(msgspec.Struct):
 
 
 class QueryPlan(msgspec.Struct):
-    """How BunBase answered the query. `index`: `_id` if it read the documents in the order of their ids. `examined`:
-    documents that count towards the budget. `merged_ranges`: for how many listed values the index was read side by
-    side, to keep the order. `within`: the index that narrows a `$search`. `rule`: for a user whom rules
-    bind. `warnings`: the query answers now, and will be refused when the collection has grown.
+    """How BunBase answered the query. `index`: the index that was used, `_id` if BunBase read the documents in the
+    order of their ids. `examined`: the number of documents that count towards the budget. `merged_ranges`: the number
+    of listed values for which parts of the index were read and merged, to keep the order. `within`: the index that
+    narrows a `$search`.
+    `rule`: the list rule, if the query is for a user bound by rules. `warnings`: the reasons for which the query, which
+    is answered now, will be refused when the collection has grown.
     """
 
     index: str
@@ -130,9 +132,10 @@ class QueryPlan(msgspec.Struct):
 
 
 class DocumentPage(msgspec.Struct):
-    """`next`: the `cursor` of the next page; null on the last page. `count`: with `count`, the number of all matches.
-    `count_is_estimate`: the exact number would exceed the budget; for callers bound by rules, `count` is the least that
-    it can be. `explain`: with `explain`, the query plan.
+    """`next`: the `cursor` of the next page; null on the last page. `count`: the number of all matches, if the query
+    has `count`.
+    `count_is_estimate`: true if counting exactly would exceed the budget. For callers bound by rules, `count` is then
+    the smallest possible number. `explain`: the query plan, if the query has `explain`.
     """
 
     items: list[FoundDocument]
@@ -143,11 +146,13 @@ class DocumentPage(msgspec.Struct):
 
 
 class DocumentQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """`sort`: fields, with `-` in front for descending order. `select`: the fields to return. `count`, `explain`: add
-    the number of all matches, or the query plan. `expand`: fields with `x-ref`, whose documents are added.
+    """`sort`: fields, with `-` in front for descending order. `select`: the fields to return. `count`: true adds the
+    number of all matches. `explain`: true adds the query plan. `expand`: fields with `x-ref`, whose documents are
+    added.
 
     If `where` has a `$search`, `score` adds the relevance of each document, and `highlight` adds excerpts. With
-    `explain`, `as` is the user for whom the list rule is applied, and null stands for nobody (secret key and members).
+    `explain`, `as` is the user for whom the list rule is applied, and null stands for a visitor who is not signed in.
+    Only the secret key and members may send `as`.
     """
 
     where: Filter = {}
@@ -171,7 +176,7 @@ class OrderedField(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PushedField(msgspec.Struct, forbid_unknown_fields=True):
-    """A field of the first documents in the order `sort`. `limit`: of how many documents."""
+    """A field of the first documents in the order `sort`. `limit`: the number of documents."""
 
     field: Path
     sort: list[Path] = []
@@ -205,7 +210,9 @@ class DateTruncation(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class GroupPart(msgspec.Struct, forbid_unknown_fields=True):
-    """`$each`: a field whose array elements define groups. `as`: the name in the answer; by default, the field."""
+    """`$each`: a field whose array elements define groups. `as`: the name in the answer; by default, the name of the
+    field.
+    """
 
     each: Path | UnsetType = msgspec.field(name="$each", default=UNSET)
     date_trunc: DateTruncation | UnsetType = msgspec.field(name="$dateTrunc", default=UNSET)
@@ -230,7 +237,7 @@ class DocumentAggregation(msgspec.Struct, forbid_unknown_fields=True):
 
 class AggregatedGroups(msgspec.Struct):
     """One item for each group. An item has the group's fields and the values under their names. `next`: the `cursor` of
-    the next page; null on the last page. `explain`: with `explain`, the plan of the aggregate.
+    the next page; null on the last page. `explain`: the plan of the aggregate, if the request has `explain`.
     """
 
     items: list[dict[str, Any]]
@@ -239,8 +246,8 @@ class AggregatedGroups(msgspec.Struct):
 
 
 class DocumentWrite(msgspec.Struct, forbid_unknown_fields=True):
-    """`data`: a document for create and put, changes for patch. `if_rev`: write only if this revision is stored now; 0
-    means only if there is no document. `id`: only `create` may leave it out.
+    """`data`: the document for create and put, the changes for patch. `if_rev`: write only if this revision is stored
+    now; 0 means only if there is no document. `id`: only `create` may leave it out.
     """
 
     op: Literal["create", "put", "patch", "delete", "check"]
@@ -259,8 +266,8 @@ class DocumentWrites(msgspec.Struct, forbid_unknown_fields=True):
 class ShownCollection(Collection, frozen=True, omit_defaults=True):
     """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
 
-    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown, and a
-    function that cannot answer before writes.
+    `warnings`: only in the answer to a change. They name list rules under which lists will be refused when the
+    collection has grown, and a function that cannot answer before writes.
     """
 
 
@@ -272,7 +279,9 @@ class Collections(msgspec.Struct):
 
 
 class RuleCoverage(msgspec.Struct):
-    """How many halves of the conditions of a rule the cases have reached. `missing`: the halves that they have not."""
+    """The number of halves of the conditions of a rule that the cases have reached. `missing`: the halves that no case
+    has reached.
+    """
 
     collection: str
     rule: str

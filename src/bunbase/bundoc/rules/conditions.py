@@ -66,13 +66,15 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.values import Failed
 
 MAX_PARAMETERS: Final = 500
-MAX_CHARACTERS: Final = 100_000  # of SQL: a long list of claims must not make a statement that is slow to parse
+MAX_CHARACTERS: Final = 100_000  # the most SQL: a long list of claims must not make a statement that is slow to parse
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 COLUMNS: Final = {"_id": "d.id", "_rev": "d.rev", "_created": "d.created", "_updated": "d.updated"}
 
 
 class Pushed(msgspec.Struct, frozen=True):
-    """A condition in SQL. `exact`: true if it equals the rule; otherwise it may select more rows."""
+    """A condition in SQL. `exact`: true if the condition equals the rule; otherwise the condition may select more
+    rows.
+    """
 
     condition: Condition
     exact: bool
@@ -194,8 +196,8 @@ class _Push:
     def truth(self, node: Node, wanted: bool = False) -> Condition:
         """Return SQL that yields 1, 0 or NULL if the node is true, false or an error.
 
-        `wanted`: the caller only tests whether the result is 1. Therefore the SQL may yield 0 in place of NULL. Below
-        NOT this is never allowed: NOT 0 would turn an error into true. Raises: NotPushed.
+        `wanted`: the caller only tests whether the result is 1. Therefore the SQL may yield 0 instead of NULL. Below
+        NOT, a 0 for NULL is never allowed, because NOT 0 would turn an error into true. Raises: NotPushed.
         """
         if id(node) in self.constant:
             return truth_of(self.value_of(node))

@@ -138,7 +138,9 @@ def _any_of(parts: list[Filter]) -> Filter:
 
 
 def _either(parts: Sequence[Filter]) -> Filter:
-    """Return the alternatives. A single one stands alone, so that an index on its field also gives the order."""
+    """Return the alternatives. A single alternative is returned without an Or, so that an index on its field also gives
+    the order.
+    """
     return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
 

@@ -13,7 +13,7 @@ from bunbase.pkg import effort
 
 TREES_KEPT: Final = 256
 
-Tree = dict[str, "Tree | None"]  # hidden fields below each name; None: the field itself is hidden
+Tree = dict[str, "Tree | None"]  # the hidden fields below each name; None if the field itself is hidden
 
 
 def masked(body: bytes, hidden: Iterable[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""Foresee how a rule works for ordinary users, without a user: values that depend on `auth` are placeholders.
+"""Find out how a rule will work for ordinary users, without a user: values that depend on `auth` are placeholders.
 
 A warning before a rule is saved must not depend on an invented user. Therefore each part of the rule that depends on
 `auth` gets a value by its place: in `a && b` the part is true and in `a || b` it is false, because the rule then

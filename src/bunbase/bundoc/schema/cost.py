@@ -16,7 +16,7 @@ from bunbase.bundoc.documents import MAX_LEVELS
 from bunbase.bundoc.schema.keywords import HERE_LISTED, HERE_NAMED, HERE_ONE, Schema, everything, meant, parts
 from bunbase.pkg.patterns import InvalidPattern, pattern
 
-MAX_CHECKS: Final = 2000  # for one value; a check takes about 12 ns
+MAX_CHECKS: Final = 2000  # the most checks for one value; a check takes about 12 ns
 ENDLESS: Final = MAX_CHECKS + 1
 
 # checks of one document, 15 ns each: about 50 ms, during which all other requests of the process wait
@@ -64,14 +64,14 @@ class Effort:
         return self._values(body) * self.checks > MAX_EFFORT or len(body) * self.looks > MAX_LOOKS
 
     def microseconds(self, body: bytes) -> int:
-        """Return about how long the check takes. A document for which it is too much is not checked."""
+        """Return the approximate time of the check. A document whose check would take too long is not checked."""
         checks, looks = self._values(body) * self.checks, len(body) * self.looks
         if checks > MAX_EFFORT or looks > MAX_LOOKS:
             return 0
         return checks // CHECKS_IN_A_MICROSECOND + looks // LOOKS_IN_A_MICROSECOND
 
     def _values(self, body: bytes) -> int:
-        """Return about how many values a document has. Commas in strings count as values too."""
+        """Return the approximate number of values in a document. Commas in strings count as values too."""
         values = 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
         if self.bounded:
             values += FOR_A_POWER_OF_TEN * sum(map(int, EXPONENT.findall(body)))
@@ -80,12 +80,16 @@ class Effort:
 
 
 def instructions(schema: Schema) -> int:
-    """Return the size of all patterns, compiled by RE2. The library that checks documents needs about the same."""
+    """Return the size of all patterns, compiled by RE2. The library that checks documents needs about as much
+    memory.
+    """
     return sum(_size(one) for _, part in everything(schema) for one in _patterns(part))
 
 
 class _Cost:
-    """Adds up the work of a schema and of the schemas in it. `own`: the work of one schema without those in it."""
+    """Adds up the work of a schema and of the schemas in it. `own`: the work of one schema without the schemas in
+    it.
+    """
 
     def __init__(self, root: Schema, own: Own, endless: int) -> None:
         self.root = root
@@ -131,7 +135,7 @@ def _checks(schema: Schema) -> int:
 
 
 def _powers(word: str, bound: Any) -> int:
-    """Return by how many powers of ten the bound is outside of the range that is fast to compare."""
+    """Return the number of powers of ten by which the bound is outside the range that is fast to compare."""
     if not isinstance(bound, int | float) or not bound:
         return 0
     ordinary = ORDINARY_PARTS if word == "multipleOf" else ORDINARY_POWERS

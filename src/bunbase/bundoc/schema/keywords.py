@@ -28,7 +28,9 @@ KEPT: Final = "$defs"
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A schema in another schema. `here`: both apply to the same value; otherwise it applies to a value inside."""
+    """A schema in another schema. `here`: true if both schemas apply to the same value; otherwise the inner schema
+    applies to a value inside that value.
+    """
 
     place: Place
     schema: Schema

@@ -40,7 +40,7 @@ read_exactly: Final = msgspec.json.Decoder(float_hook=_exactly).decode
 
 Violation = dict[str, str]
 
-EXAMPLES: Final = {  # of formats, because a value is often nearly right: a time without an offset is no "date-time"
+EXAMPLES: Final = {  # values are often nearly right: a time without an offset is not a "date-time"
     "date-time": "2026-01-31T12:00:00Z",
     "date": "2026-01-31",
     "time": "12:00:00Z",

@@ -3,9 +3,10 @@
 A new index is declared first, and all later writes update it. The documents that are stored already are added in
 batches. Queries use the index when it is complete. After a crash, the build continues when the file is opened.
 
-An index that is no longer wanted is dropped at once if nothing is being built. Otherwise it retires: it stays in force
-until the new index of its name is complete, or else until all are. If stored documents break a new index, this index
-is dropped, and those that it should replace are wanted again. So a unique index never ends before the next one begins.
+An index that is no longer wanted is dropped at once if nothing is being built. Otherwise the old index retires: it is
+used until the new index of the same name is complete. If no new index has its name, it is used until all new indexes
+are complete. If stored documents violate a new index, the new index is dropped, and the indexes that it should replace
+are wanted again. So a unique index never ends before the next one begins.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ from bunbase.pkg.errors import InvalidInput
 
 BATCH: Final = 200  # documents added to an index at a time; writes wait meanwhile, about 5 ms, or 30 ms for long texts
 BATCH_BYTES: Final = 2 << 20  # a batch ends after this many bytes
-BATCH_ENTRIES: Final = 5000  # or after this many; 200 arrays of 1000 elements took 3 s on a busy 2-core machine
+BATCH_ENTRIES: Final = 5000  # or after this many entries; 200 arrays of 1000 elements took 3 s on a busy 2-core machine
 
-MAX_DEFINED_BYTES: Final = 8 << 20  # of all collections of a project together, since one answer lists all of them
+MAX_DEFINED_BYTES: Final = 8 << 20  # all definitions of a project together, since one answer lists all of them
 
 BATCH_AFTER: Final = (
     "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -135,8 +136,8 @@ class Expire:
 class Build:
     """Add the next batch of documents to an index. Return True if more documents follow.
 
-    If a document violates the index, drop the index, keep those that it should replace, and return the Problem. To
-    raise it would undo the drop.
+    If a document violates the index, drop the index, keep the indexes that it should replace, and return the Problem.
+    Raising the Problem would undo the drop.
     """
 
     def __init__(self, collection: str, number: int) -> None:
@@ -270,7 +271,9 @@ def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[
 
 
 def _check_defined(connection: apsw.Connection, before: int) -> None:
-    """Check the size of all definitions. Raises: InvalidInput if it is too large and has grown from `before`."""
+    """Check the size of all definitions. Raises: InvalidInput if the size is above the limit and has grown from
+    `before`.
+    """
     if before < connection.execute(DEFINED).get > MAX_DEFINED_BYTES:
         limit = f"at most {MAX_DEFINED_BYTES >> 20} MiB in total"
         raise InvalidInput.at("", f"The schemas, rules and indexes of a project can have {limit}.")
@@ -309,7 +312,7 @@ def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[I
 
 
 def _finish(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Drop the indexes that this one replaces, and after the last build all that are no longer wanted."""
+    """Drop the indexes that this index replaces. After the last build, drop all indexes that are no longer wanted."""
     finish_index(connection, index.number)
     last = all(one.ready for one in table.indexes if one is not index)
     for one in table.indexes:
@@ -318,7 +321,7 @@ def _finish(connection: apsw.Connection, table: Table, index: KeptIndex) -> None
 
 
 def _give_up(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Drop an index that documents break. Retiring indexes are wanted again if no other index has their name."""
+    """Drop an index that stored documents violate. A retiring index is wanted again if no other index has its name."""
     drop_index(connection, index)
     names = {one.definition.name for one in table.indexes if one is not index and not one.retiring}
     for one in table.indexes:

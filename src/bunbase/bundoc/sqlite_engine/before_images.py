@@ -1,8 +1,8 @@
-"""Documents as they were before a change, for collections that ask for it (`Definition.before_images`).
+"""Documents as they were before a change, for collections with `Definition.before_images`.
 
-The transaction of the change writes the image. Its number is that of the change in the change log, and it is deleted
-with the change. If all images of a project exceed the limit in bytes, the oldest are deleted; their changes stay in the
-log, without an image.
+The transaction of the change writes the image. The image has the number of the change in the change log, and is deleted
+with the change. If all images of a project together exceed the limit in bytes, the oldest images are deleted. Their
+changes stay in the log, without an image.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import apsw
 
-FOLDED_AT_ONCE: Final = 100  # images that one commit deletes beyond the number that it adds, about 5 ms
+FOLDED_AT_ONCE: Final = 100  # one commit may delete this many images more than it adds, which takes about 5 ms
 
 CREATE_BEFORE_IMAGES: Final = """
 CREATE TABLE before_images (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
@@ -27,9 +27,9 @@ FORGET: Final = "DELETE FROM before_images; UPDATE before_images_size SET bytes 
 
 
 class Images:
-    """The images of one batch. They are written at once, since a commit may have 500 documents of a megabyte.
+    """The images of one batch. The images are written at once, since a commit may have 500 documents of a megabyte.
 
-    `bytes`: of all of them, for each number of images, so that a savepoint can be rolled back.
+    `bytes`: the size of all images so far, after each image, so that a savepoint can be rolled back.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-CLEARING: Final = 0  # in the place of the number of an index
+CLEARING: Final = 0  # stands where the number of an index would stand
 
 
 class Builds:
@@ -34,7 +34,7 @@ class Builds:
         return self._begin(project, collection, number, lambda: self._build(project, collection, number))
 
     def clear(self, project: str) -> None:
-        """Clear the tables of indexes that were just dropped. A task that does it already begins again."""
+        """Clear the tables of indexes that were just dropped. A task that already clears tables begins again."""
         self.uncleared.add(project)
         self._begin(project, "", CLEARING, lambda: self._clear(project))
 
@@ -67,7 +67,7 @@ class Builds:
             while await self.perform(project, Build(collection, number)):
                 pass
         finally:
-            self.clear(project)  # of the index, or of those that it replaces
+            self.clear(project)  # the index itself, or an index that it replaces
 
     async def _clear(self, project: str) -> None:
         while project in self.uncleared:

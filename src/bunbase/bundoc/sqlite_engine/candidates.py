@@ -31,8 +31,9 @@ class Candidates:
     """The documents in the ranges of a plan.
 
     `keys`: the table of the plan's index, "" for the order of ids. `guard`: the condition that is evaluated before
-    `test`, the filter. Each of the two may be None. `residual`: Python reads each document for a part of the rule.
-    `keys_alone`: `ids` reads no document, and knows no size.
+    `test`, the filter. Each of these two conditions may be None. `residual`: true if Python reads each document to
+    evaluate a part of the rule.
+    `keys_alone`: true if `ids` reads no document, and therefore returns no size.
     """
 
     def __init__(
@@ -94,8 +95,8 @@ class Candidates:
         return f"SELECT count(*) FROM ({places})", (range.low, range.high, most)
 
     def passing(self, range: Range, most: int) -> Statement:
-        """Return SQL that counts the documents in a range that pass the guard, up to `most`, those that also pass the
-        test, and the bytes of all that pass the guard.
+        """Return SQL that counts the documents in a range that pass the guard, up to `most`; the documents that also
+        pass the test; and the bytes of all documents that pass the guard.
 
         With `plan.by_id`, it counts all documents: the place where a count stops would reveal the order of hidden ones.
         """

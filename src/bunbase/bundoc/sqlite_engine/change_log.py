@@ -19,10 +19,10 @@ from bunbase.contracts.bundoc.problems import ResyncRequired
 
 Row = tuple[int, str, str, str, int, str, int]  # seq, op, collection, id, rev, at, depth
 
-PRUNED_AT_ONCE: Final = 1000  # rows; this takes the writer some milliseconds
-PAGE_BYTES: Final = 256 << 10  # of images in one page, which the event loop reads
+PRUNED_AT_ONCE: Final = 1000  # the rows of one deletion, which takes the writer some milliseconds
+PAGE_BYTES: Final = 256 << 10  # the size of the images in one page, which the event loop reads
 
-# the log as in format 2; an older file gets this first, and then the changes of later formats
+# the log of format 2; an older file gets this log first, and then the changes of later formats
 CREATE_LOG: Final = """
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY,

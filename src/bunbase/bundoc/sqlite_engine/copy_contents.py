@@ -29,7 +29,7 @@ from bunbase.pkg.sealed_sqlite.copying import copy_pages, open_copy
 from bunbase.pkg.sealed_sqlite.files import sync_file
 
 LOOK_STEPS: Final = 100_000
-UNKNOWN_LEAP: Final = 1 << 32  # above all numbers that an unreadable file may have issued
+UNKNOWN_LEAP: Final = 1 << 32  # higher than all numbers that an unreadable file may have issued
 
 SHIFT: Final = "UPDATE docs_N SET rev = rev + ?"
 
@@ -39,7 +39,8 @@ Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # format, seq, colle
 class IssuedNumbers(msgspec.Struct, frozen=True):
     """The numbers that a file had issued before it was replaced.
 
-    `last`: the number of its newest change. `revs`: at least its highest revision. `empty`: true without collections.
+    `last`: the number of its newest change. `revs`: a number that is not below its highest revision. `empty`: true if
+    the file has no collections.
     """
 
     last: int = 0
@@ -66,7 +67,7 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
             if not own and before.revs:
                 _shift_revisions(connection, before.revs)
                 raise_above(connection, before.revs + revs)
-            if own:  # a file that issued less than its copy was created anew: its lost numbers are unknown
+            if own:  # a file that issued less than its copy was created again, so its lost numbers are unknown
                 raise_above(connection, before.revs if before.revs >= revs else revs + UNKNOWN_LEAP)
             connection.execute("DELETE FROM changes")
             before_images.forget(connection)

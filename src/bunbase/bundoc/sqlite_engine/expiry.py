@@ -9,7 +9,7 @@ import apsw
 from bunbase.bundoc.documents import StoredDocument, read_all, read_fields
 from bunbase.pkg.moments import milliseconds, read_moment
 
-EXPIRED_AT_ONCE: Final = 200  # deleted in one batch, which takes the writer about 5 ms
+EXPIRED_AT_ONCE: Final = 200  # the documents deleted in one batch, which takes the writer about 5 ms
 EXPIRED_BYTES_AT_ONCE: Final = 2 << 20  # a batch ends after this many bytes
 EXPIRED_ROWS_AT_ONCE: Final = 5000  # or after this many changed rows: an array has up to 1000 entries in an index
 

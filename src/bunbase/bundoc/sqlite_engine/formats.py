@@ -71,7 +71,7 @@ def _begin_kept_answers(connection: apsw.Connection) -> None:
 
 
 def _begin_before_images(connection: apsw.Connection) -> None:
-    """Add the table of documents before their changes."""
+    """Add the table of documents as they were before their changes."""
     for _ in connection.execute(CREATE_BEFORE_IMAGES):
         pass
 

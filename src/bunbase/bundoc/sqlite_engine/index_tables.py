@@ -12,7 +12,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.predicate import paths_of
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS indexes (
     UNIQUE (collection, name)
 );"""
 
-MOST_KEPT: Final = 128  # of a collection, with those that are still in force; each write changes all of them
+MOST_KEPT: Final = 128  # the most indexes of a collection, including retiring indexes; each write changes all of them
 
 # The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing.
 MANY: Final = 1  # some document has an array on the path of a field
@@ -98,7 +98,7 @@ class IndexTable(KeptIndex):
 
     def in_the_way(self, connection: apsw.Connection, document: StoredDocument) -> list[str]:
         """Return the ids of other documents with the same values, which the unique index does not allow."""
-        value = value_of(seen(document))
+        value = value_of(with_system_fields(document))
         if not self.index.unique or not self._knows(value):
             return []
         return list(self._taken(connection, entries(self.index.order, value, unique=True).own, document.id))
@@ -121,7 +121,7 @@ class IndexTable(KeptIndex):
         taken = TAKEN.replace("keys_N", self.name)
         for key in keys:
             rows: list[Any] = connection.execute(taken, (key, key + ALL_ABOVE, id)).fetchall()
-            for (other,) in rows:  # several only in a file that once had format 6 or less
+            for (other,) in rows:  # more than one only in a file that once had format 6 or less
                 yield other
 
 
@@ -145,7 +145,7 @@ def drop_index(connection: apsw.Connection, index: KeptIndex) -> None:
 
 
 def retire_index(connection: apsw.Connection, index: KeptIndex) -> None:
-    """Keep the index in force for the present, and free its name."""
+    """Keep the index in use for now, and free its name."""
     name = f"{index.definition.name}#{index.number}"  # no name of a caller has a #
     connection.execute(STAGE, (RETIRING, name, index.number))
 
@@ -156,7 +156,7 @@ def restore_index(connection: apsw.Connection, index: KeptIndex) -> None:
 
 
 def built_until(connection: apsw.Connection, number: int, document: int) -> None:
-    """Store how far the build is done, so that it continues there after a crash."""
+    """Store the progress of the build, so that the build continues there after a crash."""
     connection.execute("INSERT OR REPLACE INTO builds (id, document) VALUES (?, ?)", (number, document))
 
 

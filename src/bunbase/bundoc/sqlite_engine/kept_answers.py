@@ -6,7 +6,7 @@ the batch, and `prune` does so in projects without such writes.
 
 Hard place: a row must stay for 24 hours, but a client may send any number of keys. So a project keeps the newest
 MOST_ROWS rows with at most MOST_BYTES of answers. `upto` is the sum of the bytes of this row and of all rows before it.
-So two rows, the oldest and the newest, tell the size of the whole table, and nothing is ever counted.
+So the size of the whole table follows from two rows, the oldest and the newest, without counting.
 
 The rows contain hashes and documents. The file is encrypted, like the documents themselves.
 """
@@ -29,7 +29,7 @@ MOST_ROWS: Final = 200_000
 MOST_BYTES: Final = 64 << 20
 MOST_BODY: Final = 64 << 10  # a larger document is not kept; its answer is then read from the document itself
 ROW_BYTES: Final = 100  # a row without its answer
-FOLDED_AT_ONCE: Final = 1000  # rows, some milliseconds of the writer; or twice the number of added rows, if higher
+FOLDED_AT_ONCE: Final = 1000  # rows deleted at once, in milliseconds; or twice the number of added rows, if higher
 
 CREATE_KEPT_ANSWERS: Final = """
 CREATE TABLE kept_answers (
@@ -84,7 +84,9 @@ def find(connection: apsw.Connection, attempt: Attempt, now: str) -> KeptAnswer 
 
 
 def keep(connection: apsw.Connection, attempt: Attempt, done: Committed, now: str, with_bodies: bool) -> None:
-    """Store the answer of an attempt. `with_bodies`: the answer shows the documents, and not only their revisions."""
+    """Store the answer of an attempt. `with_bodies`: true if the answer shows the documents, and not only their
+    revisions.
+    """
     results = tuple([_kept(stored, with_bodies) for stored in done.results])
     answer = write(KeptAnswer(done.seq, results, done.created))
     n, upto = connection.execute(NEWEST).get or (0, 0)
@@ -118,7 +120,7 @@ def bare(kept: KeptDocument | None) -> StoredDocument | None:
 def fold(connection: apsw.Connection, now: str, added: int = 0) -> int:
     """Delete a batch of rows that are too old or too many. Return the number of deleted rows.
 
-    `added`: how many rows the present transaction has added.
+    `added`: the number of rows that the present transaction has added.
     """
     oldest, since = connection.execute(OLDEST).get, kept_since(now)
     if oldest is None:

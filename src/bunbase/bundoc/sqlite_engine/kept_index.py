@@ -9,7 +9,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
@@ -36,9 +36,10 @@ class KeptIndex(ABC):
     """One index.
 
     `definition`: the specification by the caller. `built`: the number of the last document that the build has added.
-    `where`: the index has only documents that match this filter. `system`: the index serves a reference in the schema.
-    `ready`: complete, so that queries use it. `retiring`: it is ready, but no longer wanted, and stays in force until
-    the wanted indexes are complete.
+    `where`: the filter of the index, which has only documents that match the filter. `system`: true if the index serves
+    a reference in the schema.
+    `ready`: the index is complete, so that queries use it. `retiring`: the index is complete but no longer wanted. It
+    stays in use until the wanted indexes are complete.
     """
 
     def __init__(self, number: int, definition: IndexSpec, stage: int, built: int) -> None:
@@ -62,19 +63,19 @@ class KeptIndex(ABC):
 
     def add(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Add a document. Idempotent. Raises: UniqueViolation, InvalidDocument."""
-        value = value_of(seen(document))
+        value = value_of(with_system_fields(document))
         if self._knows(value):
             self.put(connection, document.id, value)
 
     def add_again(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Add a document again when the index is rebuilt. This refuses no document."""
-        value = value_of(seen(document))
+        value = value_of(with_system_fields(document))
         if self._knows(value):
             self.put_again(connection, document.id, value)
 
     def remove(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Remove a document. Idempotent."""
-        value = value_of(seen(document))
+        value = value_of(with_system_fields(document))
         if self._knows(value):
             self.take(connection, document.id, value)
 

@@ -1,7 +1,7 @@
 """Read the rows of an aggregate from the keys of an index that covers it, without the documents.
 
-Keys in one range are sorted, so documents with the same values follow each other. They become one row, and their values
-are read from the key once. A document is read only if its key does not hold a value (`rows.UNREADABLE`).
+Keys in one range are sorted, so documents with the same values follow each other. Such documents become one row, and
+their values are read from the key once. A document is read only if its key does not hold a value (`rows.UNREADABLE`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ENTRIES_BETWEEN_LOOKS: Final = 1000  # a key takes 1 to 3 µs
 
 
 def covering_plan(search: Search, reads: Reads, indexes: Sequence[Index]) -> Plan | None:
-    """Return a plan whose keys hold all that the filter and the aggregate read; None if documents must be read.
+    """Return a plan whose keys hold all values that the filter and the aggregate read; None if documents must be read.
 
     For a caller bound by a rule, the keys must also prove that the rule allows every document in the ranges.
     """

@@ -24,7 +24,7 @@ from bunbase.bundoc.query.filters import (
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sql import KEY_FUNCTION
 
-MOST_NODES: Final = 100  # of a filter, with each name of a path; writing and parsing the SQL takes 0.2 ms each
+MOST_NODES: Final = 100  # nodes of a filter, and names of its paths; writing and parsing the SQL take 0.2 ms each
 MOST_RULE_CHARACTERS: Final = 16 << 10  # in the SQL of a rule
 
 

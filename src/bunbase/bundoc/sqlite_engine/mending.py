@@ -3,7 +3,7 @@
 One transaction does all repairs and brings the file to format 7. There are four faults:
 
 Revisions (docs/decisions/0033). If a document was deleted and stored again, its revisions began at 1 again, so a client
-with an old copy could overwrite the new document. The deletions in the change log tell which revisions were used. If
+with an old copy could overwrite the new document. The deletions in the change log show which revisions were used. If
 old entries of the log are deleted, all later revisions begin above the log's floor, since each revision took a number
 of the log. They also begin above all stored revisions, since the oldest files had no log.
 
@@ -128,7 +128,7 @@ class _Mending:
         sql = STORED_AGAIN.replace("docs_N", table.name)
         again: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
         for id, rev in again:
-            stored = table.stored(self.connection, id)  # one at a time: all may be too large for memory
+            stored = table.stored(self.connection, id)  # one at a time: all together may be too large for memory
             assert stored is not None  # the query above has found it
             self._change(name, table, msgspec.structs.replace(stored, rev=rev), stored.body)
             self.connection.execute("DELETE FROM ended WHERE collection = ? AND id = ?", (table.number, id))

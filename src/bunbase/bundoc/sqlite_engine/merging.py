@@ -1,7 +1,8 @@
-"""Merge the ranges of an index into the order of the result, although each range has documents of every part of it.
+"""Merge the ranges of an index into the order of the result, although each range has documents from every part of this
+order.
 
-Only keys are read ahead, one of each range. A document is read when its turn comes, so a page of 20 examines the same
-documents as if one range had them all.
+Only keys are read ahead: one key of each range. A document is read when its turn comes, so a page of 20 examines the
+same documents as if one range had them all.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def merged_ids(plan: Plan, candidates: Candidates, after: bytes | None, read: Re
 
 
 def _turns(range: Range, entries: Iterator[Any]) -> Iterator[tuple[bytes, str]]:
-    """Yield the part of each key that tells the position in the result, and the id."""
+    """Yield the part of each key that determines the position in the result, and the id."""
     start = len(range.base)
     for key, id in entries:
         yield key[start:], id

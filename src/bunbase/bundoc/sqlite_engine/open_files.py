@@ -6,8 +6,8 @@ The life of an open file:
    takes this path, which never awaits.
 2. Otherwise, `open` opens the file in a new task, under the project's lock. It gets the key from BunKMS, creates the
    file of a new project, and closes another idle file if too many are open.
-3. A caller that awaits while it uses the file needs `using`, which counts users. A caller that does not await needs no
-   count, since nothing else runs in the event loop meanwhile.
+3. A caller that awaits while it uses the file needs `using`, which counts the users of the file. A caller that does not
+   await needs no count, since nothing else runs in the event loop meanwhile.
 4. `tend` asks BunKMS again for each key well before it gets too old. If BunKMS refuses, the file is closed at once. So
    a destroyed key opens nothing after at most `key_seconds`.
 5. To close a file, `_close_now` sets `closing`, so that `ready` does not return the file, and waits for the last user.
@@ -63,9 +63,9 @@ class OpenFiles:
     """The open files of all projects.
 
     `now`: returns seconds on a clock that never goes back. `most_open`: the number of files that may be open at once.
-    `on_open`: called with each newly opened file. `damaged`: projects whose file must not be opened again before a
-    restore. `held`: projects that are being restored. `reserved`: the number of files that are being opened and are not
-    in `files` yet.
+    `on_open`: called with each newly opened file; the engine sets it, because the builds of indexes that it resumes
+    need the files. `damaged`: projects whose file must not be opened again before a restore. `held`: projects that are
+    being restored. `reserved`: the number of files that are being opened and are not in `files` yet.
     """
 
     def __init__(
@@ -391,7 +391,9 @@ class OpenFiles:
             task.exception()  # marks the error as read; otherwise asyncio logs it if no caller waits any more
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
-        """Do `work` in a thread. Raises: its errors; errors of files and of the operating system become Problems."""
+        """Do `work` in a thread. Raises: the errors of the task; errors of files and of the operating system become
+        Problems.
+        """
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
         except FileUnreadable as unreadable:

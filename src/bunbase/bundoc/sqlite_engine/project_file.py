@@ -54,8 +54,8 @@ class ProjectFile:
     """The connections to one project's file, and the state of the open file.
 
     `open_project_file` makes it in a thread. It is used in the event loop, and closed in a thread.
-    `users`: number of running calls; `unused` is set while it is 0. `closing`: no new call may begin.
-    `key_proven_at`: when BunKMS last confirmed the key, on the clock of `OpenFiles`.
+    `users`: the number of running calls. `unused`: set while `users` is 0. `closing`: true if no new call may begin.
+    `key_proven_at`: the time at which BunKMS last confirmed the key, on the clock of `OpenFiles`.
     """
 
     def __init__(self, path: Path, key: bytes, settings: BundocSettings) -> None:

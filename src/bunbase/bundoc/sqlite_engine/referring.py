@@ -21,7 +21,7 @@ from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.writes import Guard, Met, next_rev
 from bunbase.contracts.bundoc.problems import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
 
-MAX_CHANGED: Final = 1000  # documents that one deletion may delete or change; the writer needs about 50 ms
+MAX_CHANGED: Final = 1000  # the documents that one deletion may delete or change, which takes the writer about 50 ms
 SHOWN: Final = 64  # an error shows at most this many characters of an id, which may be any string
 
 Key = tuple[str, str]  # collection, id
@@ -59,7 +59,7 @@ def check_unreferenced(transaction: Transaction, collection: str) -> None:
 def delete(transaction: Transaction, collection: str, document: StoredDocument, always: bool = False) -> None:
     """Delete the document, and delete or change the documents that refer to it, as their schemas define.
 
-    `always`: `restrict` does not stop the deletion, and a reference to the deleted document stays.
+    `always`: if true, `restrict` does not stop the deletion, and a reference to the deleted document stays.
     Raises: DocumentReferenced, BundocBusy.
     """
     deletion = _Deletion(transaction, always)
@@ -127,7 +127,9 @@ class _Deletion:
                 yield found
 
     def _note(self, place: Key, found: StoredDocument, reference: Reference, id: str) -> bool:
-        """Record the effect on a document that refers to the deleted one. Return True if it is deleted too."""
+        """Record the effect on a document that refers to the deleted document. Return True if the referring document is
+        deleted too.
+        """
         match reference.on_delete:
             case "cascade":
                 self.deleted[place] = found

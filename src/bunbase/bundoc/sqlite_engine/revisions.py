@@ -1,6 +1,6 @@
 """The revisions that a project has used. No revision is used twice for an id of a collection (docs/decisions/0033).
 
-A stored document has its own last revision. For the last MOST_ENDED deletions of the project, the table `ended` keeps
+A stored document contains its last revision. For the last MOST_ENDED deletions of the project, the table `ended` keeps
 the last revision of the deleted document. The revisions in older rows raise the floor of their collection: new
 documents of the collection begin above its floor. The floor of a dropped collection is kept. `revisions.floor` applies
 to all documents of the project, also to stored ones: a restore raises it above all revisions of the replaced file.
@@ -20,7 +20,7 @@ from bunbase.bundoc.sqlite_engine.change_log import ends
 KEEPS_REVISIONS: Final = 7  # the first format that uses no revision twice
 MOST_ENDED: Final = 100_000  # rows, about 10 MB
 MOST_FLOORS: Final = 10_000  # if there are more floors, dropped collections share the floor of the project
-FOLDED_AT_ONCE: Final = 1000  # rows, some milliseconds of the writer; or twice the number of added rows, if higher
+FOLDED_AT_ONCE: Final = 1000  # rows deleted at once, in milliseconds; or twice the number of added rows, if higher
 
 CREATE_REVISIONS: Final = """
 CREATE TABLE revisions (floor INTEGER NOT NULL);
@@ -59,8 +59,8 @@ FOLD: Final = "DELETE FROM ended WHERE n <= ?"
 class Revisions:
     """The writer's copy of these tables in memory.
 
-    After a rollback, the copy may have higher revisions than the tables, and then some revisions are skipped. It never
-    has lower revisions. The tables are never written from the copy.
+    After a rollback, the copy may have higher revisions than the tables, and then some revisions are skipped. The copy
+    never has lower revisions. The tables are never written from the copy.
     """
 
     def __init__(self, connection: apsw.Connection) -> None:

@@ -41,7 +41,7 @@ from bunbase.pkg.sealed_sqlite.rekeying import Rekeying
 
 log = logger("bundoc")
 
-MOST_AT_ONCE: Final = 4  # rotations; each reads and writes a whole file
+MOST_AT_ONCE: Final = 4  # the rotations at the same time; each reads and writes a whole file
 REMEMBERED: Final = 1000  # error codes of failed rotations that are kept
 
 

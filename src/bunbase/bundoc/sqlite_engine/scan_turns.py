@@ -18,7 +18,7 @@ from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 T = TypeVar("T")
 
-WAITING_SHARE: Final = 0.5  # of its time a scan may wait; with less than half of its time left, it would fail anyway
+WAITING_SHARE: Final = 0.5  # of its time a scan may wait; with less than half of it left, a scan would fail anyway
 
 
 class ScanTurns:
@@ -72,7 +72,7 @@ class ScanTurns:
 
     async def _wait(self, file: ProjectFile, scan: Scan) -> None:
         project, free = str(file.path), self.settings.queued_scans - self.waiting
-        if free <= 0 or self.waiting_for[project] > free:  # each project leaves half of the free places to the others
+        if free <= 0 or self.waiting_for[project] > free:  # half of the free places is left to other projects
             raise _busy()
         self.waiting += 1
         self.waiting_for[project] += 1

@@ -1,6 +1,6 @@
 """Run a search over one collection's table: read the candidates in the plan's order, and charge each to the budget.
 
-If a rule denies a document, nothing else is evaluated for it: not the filter, its position, its score or its group
+If a rule denies a document, nothing else is evaluated for this document: no filter, position, score or group
 (docs/decisions/0032). The part of the rule that SQL can express comes first (`guard`), then the rest of the rule in
 Python (`residual`), then the filter. Only documents that pass the rule count against the budget.
 """
@@ -14,7 +14,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import Lookup, StoredDocument, seen
+from bunbase.bundoc.documents import Lookup, StoredDocument, with_system_fields
 from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES, NO_LIMITS, EntryBudget, Limits, ScanBudget, advice, growing
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.covering import covered
@@ -39,7 +39,7 @@ from bunbase.pkg import effort
 
 decode: Final = msgspec.json.Decoder().decode
 
-LOOP_RANGES: Final = 20  # of a search in the event loop; SQLite prepares a statement for each, in 10 µs
+LOOP_RANGES: Final = 20  # of a search in the event loop; SQLite prepares a statement for each range, in 10 µs
 
 
 class Searching:
@@ -155,7 +155,7 @@ class Searching:
             return
         for document in self._documents(None):
             effort.note(len(document.body))
-            for row in reads.rows(decode(seen(document)), document.id):
+            for row in reads.rows(decode(with_system_fields(document)), document.id):
                 yield row
                 if reads.each is not None and self.watch.over():
                     raise apsw.InterruptError("between two parts of an array")
@@ -168,7 +168,7 @@ class Searching:
     def _rows_of_keys(self, plan: Plan, reads: Reads, most: int | None = None) -> Iterator[Row]:
         assert plan.index is not None
         self.budget = budget = EntryBudget(self.search, plan, most)
-        rows = KeyRows(plan, self.search.where, reads, lambda id: decode(seen(self._document(id))))
+        rows = KeyRows(plan, self.search.where, reads, lambda id: decode(with_system_fields(self._document(id))))
         select = f"SELECT k, id FROM {self.by_name[plan.index.name].name} WHERE k >= ? AND k < ? ORDER BY k"
         for range in plan.ranges:
             yield from rows.of(self._rows((select, (range.low, range.high))), budget, self._look)
@@ -193,7 +193,9 @@ class Searching:
         return None if guard is None else self.watch.around(guard)
 
     def _known_count(self, items: list[StoredDocument], more: bool, ordered: bool) -> int | None:
-        """Return the count if the page has told it: it has all matches, or was cut from all of them, sorted."""
+        """Return the count if the page determines it: the page has all matches, or was cut from a sorted list of all
+        matches.
+        """
         if not self.search.limit:
             return None
         if not ordered:
@@ -201,7 +203,8 @@ class Searching:
         return len(items) if self.search.after is None and not more else None
 
     def _counted(self, limits: Limits) -> tuple[int, bool]:
-        """Return the count, and whether it is exact. Beside a page, a count beyond its budget becomes an estimate.
+        """Return the count, and True if the count is exact. If the search also wants a page, a count beyond its budget
+        becomes an estimate.
 
         Raises: QueryNeedsIndex if only the count is wanted, or in the event loop.
         """
@@ -217,11 +220,11 @@ class Searching:
             return self._estimate(), False
 
     def _estimate(self) -> int:
-        """Return about how many documents match, after a count has used its budget.
+        """Return the approximate number of matches, after a count has used its budget.
 
-        A caller bound by a rule may only learn about documents that the rule allows. If it allows all documents in the
-        ranges, the share of matches among the examined documents is applied to all. Otherwise the estimate is the
-        number of matches so far: it depends on no document that is hidden.
+        A caller bound by a rule may only learn about documents that the rule allows. If the rule allows all documents
+        in the ranges, the share of matches among the examined documents is applied to all documents. Otherwise the
+        estimate is the number of matches so far, which does not depend on hidden documents.
         """
         bound, plan, examined = self.search.bound, self.counted_in, self.budget.examined
         if self.text is not None or not examined or not (bound is None or admits(plan, bound)):
@@ -349,7 +352,7 @@ class Searching:
         return tuple([self.search.shown(stored, self.lookup) for stored in items])
 
     def _position(self, document: StoredDocument) -> bytes:
-        return position(self.search.order, decode(seen(document)))
+        return position(self.search.order, decode(with_system_fields(document)))
 
     def _document(self, id: str) -> StoredDocument:
         stored = self.table.stored(self.connection, id)  # even if it has expired since the test

@@ -16,7 +16,7 @@ NANOSECONDS: Final = 1_000_000_000
 
 
 def sizes_in(directory: Path, projects: Iterable[str] | None) -> dict[str, StoredSize]:
-    """Return the sizes of these projects, or of all. Projects without a file are left out."""
+    """Return the sizes of these projects, or of all projects. Projects without a file are left out."""
     names = os.listdir(directory) if projects is None else projects
     found = {name: _size(directory / name) for name in names if PROJECT.fullmatch(name)}
     return {name: size for name, size in found.items() if size is not None}

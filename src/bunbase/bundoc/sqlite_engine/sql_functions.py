@@ -20,7 +20,7 @@ IN_A_SCAN: Final = ScanWatch()
 
 
 def prepare(connection: apsw.Connection, watch: Watch = IN_A_SCAN) -> None:
-    """Register the SQL functions of searches on a connection. Each of them asks the watch for the remaining time."""
+    """Register the SQL functions of searches on a connection. Each function asks the watch for the remaining time."""
 
     def matches(*args: Any) -> int:
         text, of = args

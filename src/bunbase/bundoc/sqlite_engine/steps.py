@@ -9,7 +9,7 @@ import msgspec
 from bunbase.bundoc import writes
 from bunbase.bundoc.definition import ABSENT
 from bunbase.bundoc.documents import StoredDocument
-from bunbase.bundoc.questions import Asked, Questions, decided, failed
+from bunbase.bundoc.questions import Questions, Unanswered, decided, failed
 from bunbase.bundoc.sqlite_engine import kept_answers
 from bunbase.bundoc.sqlite_engine.expiry import EXPIRED_ROWS_AT_ONCE
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
@@ -33,10 +33,10 @@ def do_steps(
 ) -> Committed:
     """Do all steps of one commit.
 
-    `with_bodies`: as in Engine.commit. Small patches may change 500 MB of documents, and the results of a whole batch
-    of commits wait in memory for its fsync.
-    Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Asked if all steps
-    may be done, and a function must be asked about some of them first.
+    `with_bodies`: the same as in Engine.commit. Small patches may change 500 MB of documents, and the results of a
+    whole batch of commits wait in memory for its fsync.
+    Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Unanswered if all
+    steps may be done, but a function must first decide about some of them.
     """
     results: list[StoredDocument | None] = []
     created: list[bool] = []
@@ -55,7 +55,7 @@ def do_steps(
         transaction.worked += transaction.work.done
         transaction.depth = 0
     if questions.asked:
-        raise Asked(tuple(questions.asked))
+        raise Unanswered(tuple(questions.asked))
     return Committed(transaction.seq, tuple(results), tuple(created), transaction.epoch)
 
 
@@ -82,7 +82,7 @@ def do_once(
 
 
 def delete_expired(transaction: Transaction, collection: str, table: Table) -> bool:
-    """Delete a batch of expired documents. Return True if the batch was not empty; then there may be more.
+    """Delete a batch of expired documents. Return True if the batch was not empty; then more documents may be expired.
 
     Return False while an index that deletions need is being built: the next round of upkeep tries again.
     """
@@ -99,7 +99,7 @@ def delete_expired(transaction: Transaction, collection: str, table: Table) -> b
 
 
 def _do_step(transaction: Transaction, step: CommitStep, questions: Questions) -> StoredDocument | None:
-    """Do one step. If a function must be asked about it first, add a question; the commit then fails at its end."""
+    """Do one step. If a function must first decide about the step, add a question; the commit then fails at its end."""
     collection, write = step.collection, step.write
     table = transaction.table(collection)
     before = _living(transaction, collection, table, write.id) if table is not None else None
@@ -140,7 +140,8 @@ def _check_fits(
 ) -> None:
     """Check the document against its schema.
 
-    Raises: InvalidDocument, or another Problem from `Guard.refused`. BeforeWriteFailed if a function made it not fit.
+    Raises: InvalidDocument, or another Problem from `Guard.refused`. BeforeWriteFailed if the document does not match
+    because of the changes of a function.
     """
     try:
         check_fits(transaction, PendingWrite(step.collection, table, before, after, step.guard))

@@ -74,7 +74,7 @@ class Table:
     """The table of one collection. Every method takes a connection. Writes also update the indexes.
 
     `alive`: an SQL condition that is true for documents that have not expired; "" if documents do not expire.
-    `plain`: a write needs nothing besides the table and its indexes: no expiry, no schema, and no function to ask.
+    `plain`: true if a write needs only the table and its indexes: no expiry, no schema, and no function that decides.
     """
 
     def __init__(self, number: int, indexes: tuple[KeptIndex, ...] = (), terms: Terms = NO_TERMS) -> None:

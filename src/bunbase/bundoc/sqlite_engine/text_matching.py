@@ -1,13 +1,13 @@
-"""The SQL of a search by words: the documents that have the words, each with its score.
+"""The SQL of a search by words, which finds the documents that have the words, each with its score.
 
-**Search within.** Many documents may have the words, but only few of them the value that the filter asks for, such as
-one household of thousands. If the plan has an index whose first fields the filter or the rule sets equal to values,
+**Search within.** Many documents may have the words, but only few of these documents have the value in the filter, such
+as one household of thousands. If the plan has an index whose first fields the filter or the rule sets equal to values,
 only documents with these values are candidates: the text index is read from its first match to its last, and each match
-that is not among the keys of the index is skipped, without reading the document. The score is that of the whole text
-index.
+that is not among the keys of the index is skipped, without reading the document. The score is the score in the whole
+text index.
 
 The alternative was to look up each key in the text index. bm25 counts the documents with the words for each look-up
-again, which took 3.4 ms for each key with 100,000 such documents; to skip them all took 16 ms.
+again, which took 3.4 ms for each key with 100,000 such documents; skipping all of them took 16 ms.
 
 Why this reveals nothing about denied documents: only tests that may choose a plan's place (docs/decisions/0032) decide
 which documents are candidates.
@@ -33,12 +33,12 @@ from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 
-# Scores that are no scores, since real ones are not below 0.
+# These values are not scores, since real scores are never below 0.
 NOT_FULFILLED: Final = -1  # the document does not match the filter
-OUTSIDE: Final = -2  # the document does not have the values of the place, and is no candidate
+OUTSIDE: Final = -2  # the document does not have the values of the place, so it is not a candidate
 
-MAX_RANGES: Final = 100  # of keys; SQLite joins at most 500 SELECTs
-MAX_NUMBERS: Final = 100_000  # of documents in memory, 1 MB; with more, each match is read and tested
+MAX_RANGES: Final = 100  # the most ranges of keys; SQLite joins at most 500 SELECTs
+MAX_NUMBERS: Final = 100_000  # the most numbers of documents in memory, 1 MB; with more, each match is read and tested
 
 
 def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
@@ -68,10 +68,10 @@ def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
 
 
 class WithinPlace(msgspec.Struct, frozen=True):
-    """The documents with the values that the plan's tests of equality ask for.
+    """The documents with the values in the plan's tests of equality.
 
-    `keys`: the table of the plan's index. `ranges`: their keys, which may also contain other documents with very long
-    values. `inside`: the test that exactly these documents pass.
+    `keys`: the table of the plan's index. `ranges`: the ranges of their keys, which may also contain other documents
+    with very long values. `inside`: the test that exactly these documents pass.
     """
 
     keys: str

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import apsw
 
 from bunbase.bundoc.changes import DocumentChange
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.sqlite_engine import before_images, change_log
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
@@ -39,7 +39,7 @@ FATAL: Final = (
 
 MAX_FOLLOWED_BYTES: Final = (
     32 << 20
-)  # of documents before and after their changes, in memory until the batch is on disk
+)  # the size of documents before and after their changes, in memory until the batch is on disk
 
 Work = Callable[["Transaction"], Any]  # runs in one savepoint; its result is the answer to the caller
 
@@ -54,13 +54,13 @@ class Transaction:
     """The transaction of one batch. Each piece of work runs in its own savepoint.
 
     `altered`: collections that are new, or that have new terms or indexes; None for dropped collections.
-    `epoch`, `seq`: the history, and the number of its newest change.
+    `epoch`: the history. `seq`: the number of its newest change.
     `entries`: the rows to append to the change log at the end of the batch. `images`: the documents before their
     changes, of collections that keep them. `changes`: all changes with their documents, None if nobody follows the
     project, or if they have more than MAX_FOLLOWED_BYTES.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
-    expired document with the same unique value. `work`: of the present commit. `worked`: of all commits of the batch,
-    in microseconds. `kept`: how many answers this batch has kept (`kept_answers.py`).
+    expired document with the same unique value. `work`: the work of the present commit. `worked`: the work of all
+    commits of the batch, in microseconds. `kept`: the number of answers that this batch has kept (`kept_answers.py`).
     """
 
     def __init__(
@@ -143,12 +143,14 @@ class Transaction:
         assert document is not None
         self.entries.append((self.seq, op, collection, document.id, document.rev, self.now, self.depth))
         if before is not None and table.keeps_images:
-            self.images.append(self.connection, self.seq, seen(before))
+            self.images.append(self.connection, self.seq, with_system_fields(before))
         if self.changes is not None:
             self._follow(self.changes, DocumentChange(self.seq, collection, before, after))
 
     def _follow(self, changes: list[DocumentChange], change: DocumentChange) -> None:
-        """Keep the change for the follower of the project. If all changes are too large, the follower reads instead."""
+        """Keep the change for the follower of the project. If all changes together are too large, the follower reads
+        the documents instead.
+        """
         changes.append(change)
         self.followed_bytes += sum([len(one.body) for one in (change.before, change.after) if one is not None])
         if self.followed_bytes > MAX_FOLLOWED_BYTES:

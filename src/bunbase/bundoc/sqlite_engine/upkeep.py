@@ -1,7 +1,7 @@
 """Delete old changes, old answers and expired documents in all projects, even in projects without requests.
 
-Each call visits all open projects. Every other project is opened once a day, one after the other, because only its file
-tells how old its oldest change is.
+Each call visits all open projects. Every other project is opened once a day, one after the other, because the age of
+its oldest change is known only from its file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logger("bundoc")
 
 ROUND_SECONDS: Final = 86_400.0
 MOST_AT_ONCE: Final = 20  # closed projects visited in one call of `tend`: about 0.1 s
-BATCHES_AT_ONCE: Final = 100  # of 1000 changes each; the next call of `tend` continues
+BATCHES_AT_ONCE: Final = 100  # the batches of 1000 changes in one call of `tend`; the next call continues
 
 
 class Upkeep:

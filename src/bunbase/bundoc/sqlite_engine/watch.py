@@ -18,7 +18,7 @@ from bunbase.pkg.sealed_sqlite.connection import TimeBound
 from bunbase.pkg.sealed_sqlite.scanners import scan_is_over, scan_seconds_left
 
 ROOM_FUNCTION: Final = "bundoc_room"  # (bytes of a document, number of reads of its JSON) → 1, or ends the search
-LOOP_DOCUMENTS: Final = 200  # per search in the loop; this many small documents are always allowed
+LOOP_DOCUMENTS: Final = 200  # the documents per search in the event loop; this many small documents are always allowed
 LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads 1 MiB in about 1 ms, once for each JSON function in a test
 VALUES_BETWEEN_LOOKS: Final = 1000  # a key takes about 0.5 µs for each value in it
 
@@ -82,7 +82,8 @@ class LoopWatch:
         return Condition(f"(CASE WHEN {fits} THEN {test.sql} ELSE 0 END)", test.params)
 
     def take(self, *document: Any) -> int:
-        """Count a document before its test. `document`: its size, and how often the test reads it.
+        """Count a document before its test. `document`: the size of the document, and the number of times that the test
+        reads it.
 
         Raises: apsw.InterruptError if the search has read too many bytes for the event loop.
         """

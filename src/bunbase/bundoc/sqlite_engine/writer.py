@@ -46,8 +46,9 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-# Of the log, 16 MB; a checkpoint of them takes about 80 ms. Bulk writes change the same pages of indexes often, and a
-# checkpoint writes each page once. With 4 MB, checkpoints took a fifth of the time of writing 60,000 documents.
+# The pages of the log: 16 MB. A checkpoint of these pages takes about 80 ms. Bulk writes change the same pages of
+# indexes often, and a checkpoint writes each page once. With 4 MB, checkpoints took a fifth of the time of writing
+# 60,000 documents.
 CHECKPOINT_PAGES: Final = 4000
 DRAIN_SECONDS: Final = 30.0
 RETRY_AFTER_SECONDS: Final = 1
@@ -75,9 +76,9 @@ class Waiting:
 class Writer:
     """The writer of one project.
 
-    `tables`: shared with the readers; a new collection appears in it when the collection is on disk. `on_commit`:
-    called in the event loop after each batch, with None if the batch failed. `followed`: True if the changes of the
-    next batch are wanted with their documents.
+    `tables`: the collections, shared with the readers; a new collection appears in `tables` when it is on disk.
+    `on_commit`: called in the event loop after each batch, with None if the batch failed. `followed`: True if the
+    changes of the next batch are wanted with their documents.
     """
 
     def __init__(
@@ -110,7 +111,8 @@ class Writer:
     def commit(
         self, steps: tuple[CommitStep, ...], depth: int = 0, attempt: Attempt | None = None, with_bodies: bool = True
     ) -> asyncio.Future[Committed]:
-        """Do all steps or none of them. The future is done when the steps are on disk. `attempt`: as in Engine.commit.
+        """Do all steps or none of them. The future is done when the steps are on disk. `attempt`: the same as in
+        Engine.commit.
 
         Raises: BundocBusy. The future raises the error of the first step that fails.
         """
@@ -120,7 +122,9 @@ class Writer:
         return self.submit(lambda transaction: do_once(transaction, steps, depth, attempt, with_bodies), size)
 
     async def prune(self) -> int:
-        """Delete a batch of old changes and of old answers. Return the number of deleted rows. Raises: BundocBusy."""
+        """Delete a batch of old changes and a batch of old answers. Return the number of deleted rows. Raises:
+        BundocBusy.
+        """
         most, not_before = self.settings.changes, kept_from(self.settings, self.clock)
 
         def work(transaction: Transaction) -> int:
@@ -217,7 +221,9 @@ class Writer:
             self.queued_bytes += sum(waiting.size for waiting in batch)
 
     def _attempts(self, transaction: Transaction, batch: list[Waiting]) -> list[Any]:
-        """Do the batch, and stop early after much work: other projects wait for this thread, and writes for answers."""
+        """Do the batch, and stop early after much work, because other projects wait for this thread, and writes wait
+        for their answers.
+        """
         results: list[Any] = []
         for waiting in batch:
             if transaction.worked > BATCH_WORK:
@@ -250,15 +256,17 @@ class Writer:
         except Exception as error:
             self._roll_back()
             return [error] * len(batch), None
-        altered = self._redefined(transaction)
+        redefined = self._redefined(transaction)
         self._show(transaction)
         metrics.bundoc_commit_writes.observe(len(results))
         metrics.bundoc_commit_bytes.observe(sum(waiting.size for waiting in batch[: len(results)]))
         changes = None if transaction.changes is None else tuple(transaction.changes)
-        return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, altered)
+        return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, redefined)
 
     def _redefined(self, transaction: Transaction) -> frozenset[str]:
-        """Return the collections that are new or dropped, or that have other terms; not those with other indexes."""
+        """Return the collections that are new or dropped, or whose terms have changed, but not collections of which
+        only the indexes have changed.
+        """
         return frozenset(
             name
             for name, table in transaction.altered.items()

@@ -19,7 +19,7 @@ MAX_LINE_BYTES: Final = (2 << 20) + 1024  # the largest body of one document, an
 LIMITS: Final = BatchLimits(MAX_LINE_BYTES, MAX_LINES, 4 << 20)
 KEPT_BYTES: Final = 4 << 20
 MAX_UNRESOLVED: Final = 10_000
-MAX_ROUNDS: Final = 32  # each round must import a line: documents that refer to each other in a chain need several
+MAX_ROUNDS: Final = 32  # each round must import a line; a chain of references needs several rounds
 
 Send = Callable[[Batch], Awaitable[Imported]]
 

@@ -60,10 +60,10 @@ async def export_documents(
 ) -> Stream:
     """Streams documents as NDJSON, sorted by id, with the system fields first.
 
-    Without `collection`, every line is `{"collection":…,"document":{…}}`, and a collection follows those that its
-    schema refers to. Needs the secret key. Documents may change while the export runs; for a copy of all documents at
-    one moment, make a backup. To continue an export that was interrupted, send the id in its last complete line as
-    `after` (without `collection`: `collection/id`).
+    Without `collection`, every line is `{"collection":…,"document":{…}}`, and a collection comes after the collections
+    that its schema refers to. Needs the secret key. Documents may change while the export runs; for a copy of all
+    documents at one moment, make a backup. To continue an export that was interrupted, send the id in its last complete
+    line as `after` (without `collection`: `collection/id`).
     """
     check_query(request, ("collection", "after"))
     return await _export(bundoc, client, collection, after)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.documents import check_collection, check_id, seen
+from bunbase.bundoc.documents import check_collection, check_id, with_system_fields
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.schema.references import REF
 from bunbase.bundoc.service import BundocService
@@ -40,10 +40,10 @@ PART_BYTES: Final = 256 << 10
 MAX_ERRORS: Final = 1000
 MAX_LINES: Final = 500
 MAX_IN_FLIGHT_BYTES: Final = 4 << 20
-ASKED_AT_ONCE: Final = 4  # commits about which a function is asked at the same time
-ASKED_TOGETHER: Final = 32  # documents of such a commit; a call of a function has 2 s for all of them
+ASKED_AT_ONCE: Final = 4  # the commits about which functions decide at the same time
+ASKED_TOGETHER: Final = 32  # the documents of such a commit; a call of the function has 2 s for all of them
 BUSY_TRIES: Final = 6
-BUSY_SECONDS: Final = 0.25  # doubles with each try; 16 s in total
+BUSY_SECONDS: Final = 0.25  # the pause doubles with each try; 16 s in total
 
 # errors of the project or the server, not of one line: all further lines would fail too
 ENDS: Final = (
@@ -127,7 +127,7 @@ class TransferService:
             lines: list[bytes] = []
             size = 0
             for stored in chunk.items:
-                lines.append(head + seen(stored) + tail)
+                lines.append(head + with_system_fields(stored) + tail)
                 size += len(lines[-1])
                 if size >= PART_BYTES:
                     yield ExportPart(b"".join(lines))
@@ -147,9 +147,8 @@ class TransferService:
         return [(sent.line, outcome) for sent, outcome in zip(group, done, strict=True)]
 
     async def _write_asking(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[Outcome]:
-        """Write documents about which a function is asked, in commits: it is asked once about each commit.
-
-        Few commits are under way at once, since the app may write meanwhile.
+        """Write documents about which a function decides, in commits, because the function is called once for each
+        commit. Few commits run at the same time, since the app may write meanwhile.
         """
         done: dict[int, Outcome] = {sent.line: sent.problem for sent in group}
         sound = [sent for sent in group if sent.problem is None]
@@ -163,9 +162,8 @@ class TransferService:
         return [done[sent.line] for sent in group]
 
     async def _write_together(self, server: Caller, mode: ImportMode, part: list[ReadLine]) -> list[Outcome]:
-        """Write documents in one commit. If it is refused, write alone the document that it names, and go on.
-
-        So a refused document has the error that it would have alone, and the others are imported.
+        """Write documents in one commit. If the commit is refused, write the document that the error names alone, and
+        continue. So a refused document has the error that it would have alone, and the other documents are imported.
         """
         done: list[Outcome] = []
         while len(part) > 1:
@@ -228,7 +226,9 @@ def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:
 
 
 def later(one: str, other: str) -> str:
-    """Return the later of two states; "" is the earliest. `other` was read later, so it counts if the epochs differ."""
+    """Return the later of two states; "" is the earliest. `other` was read later, so `other` is returned if the epochs
+    differ.
+    """
     (epoch, _, number), (other_epoch, _, other_number) = one.partition("."), other.partition(".")
     return one if epoch == other_epoch and int(number or 0) > int(other_number or 0) else other
 

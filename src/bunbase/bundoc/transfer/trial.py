@@ -15,7 +15,7 @@ from bunbase.pkg.errors import Problem
 
 Outcome = (
     str | Problem | None
-)  # of a line: the `seq` of its write ("" if it was tried), why it failed, or None: skipped
+)  # for a line: the `seq` of its write ("" after a trial), the error, or None if it was skipped
 
 
 async def try_lines(
@@ -23,8 +23,8 @@ async def try_lines(
 ) -> list[Outcome]:
     """Return the outcome that each line would have. `makes`: the first document of a collection creates it.
 
-    The form, the schema and the presence of the document are checked. Unique indexes and references are not: the
-    answer would depend on the other lines.
+    The form, the schema and the presence of the document are checked. Unique indexes and references are not checked,
+    because the outcome would depend on the other lines.
     """
     schemas: dict[str, DocumentSchema | Problem | None] = {}
     for name in {line.collection for line in lines if line.problem is None}:
@@ -38,7 +38,7 @@ async def try_lines(
 
 
 def _schema(terms: Terms) -> DocumentSchema | None:
-    return terms.schema  # compiled now, if nobody has needed it yet
+    return terms.schema  # compiled now, if it was not needed before
 
 
 def _misfit(line: ReadLine, schemas: dict[str, DocumentSchema | Problem | None]) -> Problem | None:

@@ -177,7 +177,7 @@ def _calculated(before: Node | None, change: Change) -> msgspec.Raw:
 
 
 def _chosen(before: Node | None, change: Change, tests: Tests, smaller: bool) -> Node:
-    """Return the smaller or the larger value in the order of queries; the stored one if both are equal."""
+    """Return the smaller or the larger value in the order of queries; the stored value if both are equal."""
     if before is None:
         return change.value
     tests.keys(_closed(before))

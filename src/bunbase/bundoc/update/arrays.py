@@ -29,7 +29,7 @@ def pushed(array: Elements, add: Additions, tests: Tests) -> Elements:
 
 
 def united(array: Elements, values: tuple[msgspec.Raw, ...], tests: Tests) -> Elements:
-    """Return the array after `$addToSet`: values that it has already are not added."""
+    """Return the array after `$addToSet`: values that are already in the array are not added."""
     tests.keys(msgspec.Raw(write((*array, *values))))
     there = {key(read_all(element)) for element in array}
     for value in values:
@@ -50,11 +50,11 @@ def pulled(array: Elements, unwanted: ElementTest | Unwanted, change: Change, te
 
 
 def ended(array: Elements, end: int) -> Elements:
-    """Return the array without its last element (1), or without its first (-1)."""
+    """Return the array without its last element (1), or without its first element (-1)."""
     return array[:-1] if end == 1 else array[1:]
 
 
 def _sort_key(value: Any, sort: tuple[tuple[Path, bool], ...]) -> bytes:
-    """Return the keys of the fields, joined: no key is the beginning of another key."""
+    """Return the keys of the fields, joined. No key is a prefix of another key."""
     keys = [(key(single(value, path)), descending) for path, descending in sort]
     return b"".join(inverted(one) if descending else one for one, descending in keys)

@@ -14,8 +14,8 @@ OPERATORS: Final = (
     "$set", "$unset", "$rename", "$setOnInsert", "$now", "$currentDate", "$inc", "$mul", "$min", "$max", "$bit",
     "$push", "$addToSet", "$pop", "$pull", "$pullAll",
 )  # fmt: skip
-REMOVING: Final = frozenset({"$unset", "$pop", "$pull", "$pullAll", "$rename"})  # a missing path is nothing to remove
-POSITION: Final = re.compile(r"\$\[([a-z][A-Za-z0-9]{0,63})?\]")  # all elements, or those that an array filter finds
+REMOVING: Final = frozenset({"$unset", "$pop", "$pull", "$pullAll", "$rename"})  # they have no effect on a missing path
+POSITION: Final = re.compile(r"\$\[([a-z][A-Za-z0-9]{0,63})?\]")  # all elements, or the elements of an array filter
 
 Path = tuple[str, ...]
 
@@ -38,7 +38,7 @@ class ElementTest(msgspec.Struct, frozen=True):
 class Additions(msgspec.Struct, frozen=True):
     """The values that `$push` or `$addToSet` adds, and the modifiers of `$push`.
 
-    `sort`: the paths of the order, and true for each descending one; the empty path is the whole element.
+    `sort`: the paths of the order, each with true if it is descending; the empty path is the whole element.
     """
 
     values: tuple[msgspec.Raw, ...]
@@ -60,7 +60,7 @@ class Bits(msgspec.Struct, frozen=True):
 
 
 Filters = dict[str, ElementTest]
-Operand = Additions | ElementTest | Unwanted | Bits | Path | int | None  # Path: the target of $rename; int: of $pop
+Operand = Additions | ElementTest | Unwanted | Bits | Path | int | None  # Path is for $rename, int for $pop
 
 
 class Change(msgspec.Struct, frozen=True):

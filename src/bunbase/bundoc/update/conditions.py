@@ -1,4 +1,4 @@
-"""Conditions on elements of arrays, for `$pull` and `arrayFilters`. They are filters, as in a query."""
+"""Conditions on elements of arrays, for `$pull` and `arrayFilters`. These conditions are filters, as in a query."""
 
 from __future__ import annotations
 

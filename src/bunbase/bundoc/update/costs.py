@@ -1,4 +1,4 @@
-"""Limits of the work of writes. All other writes of the project wait while a commit is made.
+"""Limits of the work of writes. All other writes of the project wait while a commit runs.
 
 One write has limits for its conditions (`Tests`). All writes of a commit share one `CommitWork`, because a commit may
 have 500 writes to documents of a megabyte: sorting an array of half a million numbers takes three seconds. The work is
@@ -17,9 +17,9 @@ from bunbase.contracts.bundoc.problems import CommitTooSlow
 MAX_TESTS: Final = 500_000  # values times the parts of a condition; 1 to 3 µs each
 MAX_INSTRUCTIONS: Final = 40_000_000  # bytes times the instructions of all patterns; 5 ns each
 
-# Microseconds on a 2-core machine of 2026. One write with one operator never needs so many.
+# Microseconds on a 2-core machine of 2026. One write with one operator never needs as many.
 MOST_WORK: Final = 5_000_000
-FOR_A_KEY: Final = 3  # of a value: 2.9 µs were measured on arrays of small numbers, and the same again to sort them
+FOR_A_KEY: Final = 3  # making the key of a small number took 2.9 µs, and sorting took as long
 FOR_A_TEST: Final = 2
 INSTRUCTIONS_IN_A_MICROSECOND: Final = 200
 INSTRUCTIONS_COMPILED: Final = 2  # in a microsecond
@@ -88,7 +88,7 @@ class Tests:
 
 
 def _values(text: bytes) -> int:
-    """Return about how many values an array has, with those inside: each of them follows a comma or a bracket."""
+    """Return the approximate number of values in an array, at all levels: each value follows a comma or a bracket."""
     return 1 + text.count(b",") + text.count(b"[")
 
 

@@ -46,7 +46,7 @@ def multiplied(left: msgspec.Raw, right: msgspec.Raw) -> msgspec.Raw:
 
 
 def combined(value: msgspec.Raw, steps: tuple[tuple[str, int], ...]) -> msgspec.Raw | None:
-    """Return the integer after the steps of `$bit`, as in two's complement. None if the value is not an integer."""
+    """Return the integer after the steps of `$bit`, in two's complement; None if the value is not an integer."""
     number = whole(read_all(value)) if isinstance(value, msgspec.Raw) and is_number(value) else None
     if number is None:
         return None

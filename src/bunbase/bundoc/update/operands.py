@@ -79,7 +79,7 @@ def _pushed(value: msgspec.Raw, at: Path) -> Additions:
 
 
 def _added(value: msgspec.Raw, at: Path, known: tuple[str, ...]) -> tuple[tuple[msgspec.Raw, ...], Fields]:
-    """Return the elements to add, and the modifiers, which stand in the same object as `$each`."""
+    """Return the elements to add, and the modifiers, which are in the same object as `$each`."""
     modifiers = read_fields(value) if bytes(value)[:1] == b"{" else {}
     if not any(name.startswith("$") for name in modifiers):
         return (value,), {}

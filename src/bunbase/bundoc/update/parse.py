@@ -23,7 +23,8 @@ def has_operators(fields: Fields) -> bool:
 
 
 def parse_update(fields: Fields, patterns: CommitPatterns | None = None) -> tuple[Change, ...]:
-    """Parse the operators of an update, and the `arrayFilters` beside them. `patterns`: those of the whole commit.
+    """Parse the operators of an update, and the `arrayFilters` in the same object. `patterns`: the patterns of the
+    whole commit.
 
     Raises: InvalidUpdate.
     """
@@ -45,7 +46,9 @@ def parse_update(fields: Fields, patterns: CommitPatterns | None = None) -> tupl
 
 
 def refuse_conflicts(changes: list[Change]) -> None:
-    """Refuse two changes of the same path, or of a path and a path below it: the result would depend on the order."""
+    """Refuse two changes if their paths are the same, or if one path is below the other, because the result would
+    depend on the order.
+    """
     taken: set[Path] = set()
     for change in changes:
         for path in _paths(change):
@@ -89,7 +92,9 @@ def _change(operator: str, dotted: str, value: msgspec.Raw, filters: Filters, re
 
 
 def _used(path: Path, filters: Filters, at: Path) -> Filters:
-    """Return the array filters that the path names. Raises: InvalidUpdate if it names a filter that is not there."""
+    """Return the array filters that the path names. Raises: InvalidUpdate if the path names a filter that is
+    missing.
+    """
     names = [match[1] for part in path if (match := POSITION.fullmatch(part)) and match[1]]
     for name in names:
         if name not in filters:

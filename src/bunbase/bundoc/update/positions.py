@@ -18,7 +18,7 @@ from bunbase.bundoc.update.conditions import passes
 from bunbase.bundoc.update.costs import Tests
 from bunbase.bundoc.update.parse import refuse_conflicts
 
-MAX_ELEMENTS: Final = 20_000  # that the positions of one update lead through; each takes 15 µs
+MAX_ELEMENTS: Final = 20_000  # the elements that the positions of one update lead through; each takes 15 µs
 
 
 def placed(fields: Fields, changes: tuple[Change, ...], tests: Tests) -> tuple[Change, ...]:
@@ -72,7 +72,7 @@ class _Placing:
                 self.tests.add(self.fields[first], change.filters[match[1]], change)
 
     def _passes(self, test: ElementTest, name: str, element: Any) -> bool:
-        """True if the element passes. It has the same identity for all paths, because it was read only once."""
+        """True if the element passes. The array has the same identity for all paths, because it was read only once."""
         known = self.passed.get((name, id(element)))
         if known is None:
             known = self.passed[name, id(element)] = passes(test, element)

@@ -47,7 +47,9 @@ class Exactly(msgspec.Struct, frozen=True):
 
 
 class Array(msgspec.Struct, frozen=True):
-    """`first`: the types of the first elements. `rest`: of all later ones. `least`: how many elements there must be."""
+    """`first`: the types of the first elements. `rest`: the type of all later elements. `least`: the minimum number of
+    elements.
+    """
 
     first: tuple[Type, ...]
     rest: Type

@@ -99,7 +99,7 @@ class _PythonTypes:
     def _class(self, name: str, type: Object, owner: str = "", text: str = "") -> None:
         """Write the type of an object. If a name of a field cannot stand in a class, write it as a call.
 
-        `owner`: how the names of its own classes begin; `name` by default.
+        `owner`: the prefix of the names of its own classes; `name` by default.
         """
         fields = [(field, self._annotation(field, owner or name)) for field in type.fields]
         if all(_is_plain(field.name) for field in type.fields):

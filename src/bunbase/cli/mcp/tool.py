@@ -74,7 +74,7 @@ def call(tool: Tool, project: ProjectApi, arguments: Mapping[str, Any]) -> bytes
 def failure_text(failure: Failure) -> str:
     """Return the JSON that tells a model why a tool failed and what to do: the problem of the server, or our own.
 
-    The detail names commands in place of routes. A long problem, such as 1,000 errors of a schema, is shortened.
+    The detail names commands instead of routes. A long problem, such as 1,000 errors of a schema, is shortened.
     """
     document = {**failure.document(), "detail": failure.detail}
     text = msgspec.json.encode(document)

@@ -26,7 +26,8 @@ class ChangeClass(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`name`: what changes, such as `posts.price`; `--allow-losing` takes it. `documents`: how many are concerned.
+    """`name`: what changes, such as `posts.price`; `--allow-losing` takes it. `documents`: the number of documents that
+    are concerned.
 
     `complete`: false if counting took too long, so that there may be more. `blocked`: it cannot work, and no flag
     allows it.

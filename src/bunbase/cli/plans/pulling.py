@@ -85,7 +85,7 @@ def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str])
 
 
 def _collection(now: Collection, spec: CollectionSpec, table: Json, folder: Path, files: dict[Path, str]) -> Json:
-    """Return the table of a collection, and add the files beside it that change. `table`: as the file has it."""
+    """Return the table of a collection, and add the files beside it that change. `table`: the table in the file."""
     values: Json = {"schema": now.schema, "expires": now.expires, "rules": _rules(now.rules), "indexes": _indexes(now)}
     values["max_scan"] = now.max_scan
     values["before_write"] = msgspec.to_builtins(now.before_write) if now.before_write is not None else None
@@ -158,7 +158,7 @@ def _indexes(now: Collection) -> list[Json] | None:
 
 
 def _channel(now: ChannelSpec, table: Json | None) -> Json:
-    """Return the table of a pattern of channels. `table`: as the file has it, None if it does not have it."""
+    """Return the table of a pattern of channels. `table`: the table in the file, None if the file does not have it."""
     if table is not None and msgspec.convert(table, ChannelSpec) == now:
         return table
     found: Json = msgspec.to_builtins(now)
@@ -171,7 +171,7 @@ def _place(name: str, table: Json) -> int:
 
 
 def _function(version: Version, table: Json) -> Json:
-    """Return the section of a function. `table`: as the file has it."""
+    """Return the section of a function. `table`: the table in the file."""
     settings = {name: value for name, value in table.items() if name != "entry"}
     if msgspec.convert(settings, FunctionConfig) == version.config:
         return table

@@ -26,7 +26,7 @@ SHOWN_USERS: Final = 20
 class NewClone(msgspec.Struct, frozen=True):
     """A project to make. `backup`: the backup to copy; "" for the present state. `org`: its owner; "" for the caller.
 
-    `unauthenticated`: also copy a backup without a proof. `users`: with the users of the project.
+    `unauthenticated`: also copy a backup without a proof. `users`: true if the users of the project are copied too.
     """
 
     name: str

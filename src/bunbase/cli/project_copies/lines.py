@@ -43,7 +43,7 @@ class Counts(msgspec.Struct, frozen=True):
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line after the first one. It has one of `define` with `settings`, `user`, `collection` with `document`, `end`.
 
-    `user`, `document`: as they are, so that a number keeps every digit.
+    `user`, `document`: the unchanged text, so that a number keeps every digit.
     """
 
     define: str | UnsetType = UNSET

@@ -70,7 +70,7 @@ class Tally(msgspec.Struct):
     failed: int = 0
 
     def add(self, answer: Imported | ImportedUsers, sent_again: int = 0) -> None:
-        """Add an answer. `sent_again`: how many of its lines do not count yet, because they are sent again."""
+        """Add an answer. `sent_again`: the number of its lines that do not count yet, because they are sent again."""
         self.imported += answer.imported
         self.updated += answer.updated if isinstance(answer, ImportedUsers) else 0
         self.skipped += answer.skipped

@@ -10,7 +10,9 @@ from bunbase.contracts.bunauth.factors import Proof as Proof
 
 
 class Account(msgspec.Struct, frozen=True):
-    """`role`: "admin" for the instance's administrators, else "user". `avatar_url`: empty if there is none."""
+    """`role`: "admin" for the instance's administrators, else "user". `avatar_url`: the URL of the picture; empty if
+    the account has no picture.
+    """
 
     id: str
     email: str
@@ -24,9 +26,9 @@ class Account(msgspec.Struct, frozen=True):
 class AccountSession(msgspec.Struct, frozen=True):
     """An open session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
-    `last_used_at`: the time of the last refresh. `current`: the request belongs to this session. `client`: the name of
-    the OpenID Connect client that has it; "Sign-in page" for that of a browser on the page where people sign in to such
-    clients; empty for a session of the person's own.
+    `last_used_at`: the time of the last refresh. `current`: true if the request belongs to this session. `client`: the
+    name of the OpenID Connect client that has the session; "Sign-in page" for the session of a browser on the page
+    where people sign in to such clients; empty for all other sessions.
     """
 
     id: str
@@ -72,8 +74,8 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignupPending(msgspec.Struct, frozen=True):
-    """The answer to a registration that must first be confirmed by mail. It is the same if the address has an account
-    already: then its owner gets a mail that says so.
+    """The answer to a registration that must first be confirmed by mail. The answer is the same if the address already
+    has an account. In this case the mail tells its owner about the account.
     """
 
     status: str = "confirmation_sent"
@@ -92,13 +94,15 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class EmailConfirmed(msgspec.Struct, frozen=True):
-    """`status`: "verified", "changed", or "pending" if the other address must still confirm the change."""
+    """`status`: "verified" or "changed"; "pending" if the other address must still confirm the change."""
 
     status: str
 
 
 class PasswordReset(msgspec.Struct, frozen=True):
-    """`removed`: the other ways into the account that the reset has ended, in words; empty for a verified address."""
+    """`removed`: the other ways to sign in to the account that the reset has removed, in words; empty for a verified
+    address.
+    """
 
     removed: tuple[str, ...] = ()
 
@@ -106,7 +110,8 @@ class PasswordReset(msgspec.Struct, frozen=True):
 class SignupState(msgspec.Struct, frozen=True):
     """`signups`: "open", "invite" or "closed"; `setup_complete`: true if an administrator exists.
 
-    `confirms_signups`: strangers choose their password on the page that a mail links to, so none is asked before.
+    `confirms_signups`: true if people without an invitation choose their password on the page that a mail links to, so
+    that a registration has no password.
     """
 
     signups: str

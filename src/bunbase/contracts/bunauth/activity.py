@@ -1,4 +1,4 @@
-"""The activity of an account: what its owner sees of sign-ins and of changes of the ways to sign in."""
+"""The activity of an account, as its owner sees it: sign-ins, and changes of the ways to sign in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bunbase.contracts.caller import Caller
 class Activity(StrEnum):
     """The name of an action, as in the audit log."""
 
-    OPEN = "account.open"  # by the link of a mail, or by an invitation: the target is the account that has invited
+    OPEN = "account.open"  # by the link of a mail, or by an invitation, whose target is the inviting account
     SIGN_IN = "account.sign_in"
     SIGN_OUT = "account.sign_out"
     CHANGE_PASSWORD = Act.ACCOUNT_CHANGE_PASSWORD.value
@@ -47,11 +47,11 @@ class ActivityMethod(StrEnum):
 
     PASSWORD = "password"
     JSON_RPC = "json_rpc"  # a password, or a sign-out, by JSON-RPC
-    TOTP = "totp"  # as second factor, as the two below
+    TOTP = "totp"  # as a second factor, like the next two
     RECOVERY_CODE = "recovery_code"
     PASSKEY = "passkey"  # also alone
     DEVICE = "device"  # approved on another device
-    EXTERNAL = "external"  # by another service, which `target` names
+    EXTERNAL = "external"  # by another service: `target` names it
     REGISTRATION = "registration"
     OPENID = "openid"  # an application: `target` names it; it may also end its session
     TOKEN_REUSED = "token_reused"  # a refresh token, or the code of an application, was used twice
@@ -60,14 +60,15 @@ class ActivityMethod(StrEnum):
 
 class ActivityOutcome(StrEnum):
     DONE = "done"
-    CHALLENGED = "challenged"  # the password was right, and the second factor was asked for
+    CHALLENGED = "challenged"  # the password was right, and the second factor was required
     REFUSED = "refused"
 
 
 class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One action. `target`: the id or name of the changed thing, or of the service that signed in.
 
-    `count`: how many refused attempts this entry stands for. `last_at`: the time of the last one, if there are several.
+    `count`: the number of refused attempts that this entry stands for. `last_at`: the time of the last attempt, if
+    there are several.
     """
 
     id: str
@@ -103,7 +104,7 @@ class ActivityLog(Protocol):
         ...
 
     async def unaudited_activity(self) -> tuple[UnauditedActivity, ...]:
-        """Return the oldest entries that `activity_audited` was not called for."""
+        """Return the oldest entries for which `activity_audited` was not called."""
         ...
 
     async def activity_audited(self, ids: tuple[str, ...]) -> None:

@@ -30,7 +30,7 @@ class AccountRole(StrEnum):
 class ManagedAccount(msgspec.Struct, frozen=True):
     """An account as administrators see it. `last_used_at`: the last sign-in, refresh, or use of a personal token.
 
-    `sessions`, `tokens`: how many of them are valid now.
+    `sessions`, `tokens`: the number of sessions and of tokens that are valid now.
     """
 
     id: str

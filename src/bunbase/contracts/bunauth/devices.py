@@ -10,7 +10,8 @@ import msgspec
 class DeviceLogin(msgspec.Struct, frozen=True):
     """A sign-in that waits for approval (RFC 8628 §3.2). `device_code`: shown only to the device.
 
-    `expires_in`, `interval`: seconds; the device asks for its tokens no more often than every `interval` seconds.
+    `expires_in`, `interval`: seconds; the device must wait at least `interval` seconds between two requests for its
+    tokens.
     """
 
     device_code: str
@@ -24,7 +25,8 @@ class DeviceLogin(msgspec.Struct, frozen=True):
 class WaitingDevice(msgspec.Struct, frozen=True):
     """A device that waits for approval, as the person who decides sees it.
 
-    `client`: the name that the device gives itself. `ip`, `agent`: of the request with which the device began.
+    `client`: the name that the device gives itself. `ip`, `agent`: the IP address and the User-Agent header of the
+    device's first request.
     """
 
     user_code: str

@@ -29,8 +29,8 @@ __all__ = [
 
 
 class CodeExchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`verifier`: of the challenge that the client sent at the start. `invite`: the token of an invitation, for people
-    who have no account yet.
+    """`verifier`: the verifier of the challenge that the client sent at the start. `invite`: the token of an
+    invitation, for people who have no account yet.
     """
 
     code: str

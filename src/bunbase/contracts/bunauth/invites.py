@@ -8,9 +8,9 @@ import msgspec
 
 
 class AccountInvite(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`email`: the only address that the invitation admits; null: any address. `url`: opens the account; present only
-    in the answer to the request that made the invitation. `invited_by`: the account of the administrator who made it;
-    `inviter`: the address of that account, if it still exists.
+    """`email`: the only address that the invitation admits; null if it admits any address. `url`: the link that opens
+    the account; present only in the answer to the request that made the invitation. `invited_by`: the account of the
+    administrator who made the invitation; `inviter`: the address of this account, if the account still exists.
     """
 
     id: str
@@ -24,9 +24,11 @@ class AccountInvite(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AccountInvitation(msgspec.Struct, frozen=True):
-    """An invitation as the person with its link sees it. `email`: the only address that it admits; null: any.
+    """An invitation as the person with its link sees it. `email`: the only address that the invitation admits; null if
+    it admits any address.
 
-    `inviter`: the address of the administrator who made it; empty if that account was deleted.
+    `inviter`: the address of the administrator who made the invitation; empty if the administrator's account was
+    deleted.
     """
 
     email: str | None

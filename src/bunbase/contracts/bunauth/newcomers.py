@@ -1,7 +1,7 @@
 """Open accounts for people whom a member invites to a project or an organisation.
 
-Platform keeps these invitations. It vouches that the person has proved to own the mailbox of the invited address, by a
-link of a mail. BunAuth decides whether the installation admits newcomers of this inviter.
+Platform keeps these invitations. Platform vouches that the person has proved to own the mailbox of the invited address,
+with a link in a mail. BunAuth decides whether the installation admits newcomers of this inviter.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from bunbase.contracts.caller import Caller
 
 
 class InvitedAccount(msgspec.Struct, frozen=True):
-    """`email`: the invited address, which a mail has proved. `inviter`: the id of the account that has invited it."""
+    """`email`: the invited address, which was proved with a mail. `inviter`: the id of the account that has invited
+    it.
+    """
 
     email: str
     inviter: str
@@ -30,11 +32,11 @@ class Newcomers(Protocol):
         ...
 
     async def acts(self, account: str) -> bool:
-        """True if an account exists and is not suspended: only then its invitations count."""
+        """True if an account exists and is not suspended; only then, its invitations count."""
         ...
 
     async def has_account(self, email: str) -> bool:
-        """Ask only on behalf of a person who has proved to own the mailbox."""
+        """Call this only for a person who has proved to own the mailbox."""
         ...
 
     async def open_invited(self, caller: Caller, new: InvitedAccount) -> SignedIn:
@@ -42,7 +44,7 @@ class Newcomers(Protocol):
         ...
 
     async def open_invited_on_page(self, caller: Caller, new: InvitedAccount) -> Account:
-        """Do the same without a session. Raises: as `open_invited`."""
+        """Open an account like `open_invited`, but without a session. Raises: as `open_invited`."""
         ...
 
     async def open_invited_by_pass(self, caller: Caller, to: ActPage, cookie: str, email: str, inviter: str) -> Account:

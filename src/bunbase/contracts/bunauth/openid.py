@@ -23,7 +23,9 @@ class OAuthRefused(Problem):
 
 
 class ClientMistaken(Problem):
-    """A request whose client or redirect URI is not valid. So the error is shown to the person, and sent nowhere."""
+    """A request whose client or redirect URI is not valid. Therefore the error is shown to the person, and is not sent
+    to any URL.
+    """
 
     status, code, title = 400, "client_mistaken", "This application has sent a request that is not valid"
 
@@ -41,7 +43,7 @@ class AuthorizationNotFound(Problem):
 
 
 class ClientKind(StrEnum):
-    PUBLIC = "public"  # a page or a program on the person's machine: it can keep no secret
+    PUBLIC = "public"  # a page or a program on the person's machine, which cannot keep a secret
     CONFIDENTIAL = "confidential"  # a server, which has a secret
 
 
@@ -50,8 +52,8 @@ MAX_CLIENTS: Final = 200
 
 
 class NewOAuthClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`first_party`: the client belongs to the operator. People are not asked for consent, and its tokens can do what
-    the person can do.
+    """`first_party`: true if the client belongs to the operator. Then people are not asked for consent, and the tokens
+    of the client can do everything that the person can do.
     """
 
     name: str
@@ -61,7 +63,9 @@ class NewOAuthClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OAuthClient(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`client_secret`: present only in the answer that made it. `rotated_at`: when the present secret was made."""
+    """`client_secret`: present only in the answer to the request that made it. `rotated_at`: the time at which the
+    present secret was made.
+    """
 
     id: str
     name: str
@@ -74,7 +78,7 @@ class OAuthClient(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OAuthClients(msgspec.Struct, frozen=True):
-    """An installation has at most 200 clients, so there is always one page."""
+    """An installation has at most 200 clients, so the list is a single page."""
 
     items: tuple[OAuthClient, ...]
     next: str | None = None
@@ -93,7 +97,7 @@ class Authorization(msgspec.Struct, frozen=True):
 
 
 class Authorizations(msgspec.Struct, frozen=True):
-    """There is at most one for each client, so there is always one page."""
+    """There is at most one for each client, so the list is a single page."""
 
     items: tuple[Authorization, ...]
     next: str | None = None
@@ -110,9 +114,10 @@ class PageKind(StrEnum):
 class PageStep(msgspec.Struct, frozen=True):
     """The next thing that the browser of a person sees.
 
-    `request`: the stored authorization request. `browser`: the new value of the cookie; "" if it stays.
-    `form_target`: the client's origin, to which a form may lead. `email`: of the person, or the hint of the client.
-    `local`: a program on the person's machine gets the code. `error`: why a form is shown again.
+    `request`: the stored authorization request. `browser`: the new value of the cookie; "" if the value stays the same.
+    `form_target`: the client's origin, to which a form may lead. `email`: the address of the person, or the hint of the
+    client. `local`: true if a program on the person's machine gets the code. `error`: the reason for which a form is
+    shown again.
     """
 
     kind: PageKind
@@ -150,7 +155,7 @@ class OAuthTokens(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class UserInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Claims about a person (OpenID Connect Core 1.0 §5.1). The scopes of the token decide which ones are present."""
+    """Claims about a person (OpenID Connect Core 1.0 §5.1). The scopes of the token decide which claims are present."""
 
     sub: str
     name: str | None = None
@@ -160,7 +165,7 @@ class UserInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Introspection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 7662 §2.2. Only `active` is present for a token that is not valid, or that another client has."""
+    """RFC 7662 §2.2. Only `active` is present for a token that is not valid, or that belongs to another client."""
 
     active: bool = msgspec.field(default_factory=bool)
     scope: str = ""
@@ -191,11 +196,15 @@ class OpenIdProvider(Protocol):
     async def oauth_second_factor(
         self, caller: Caller, request: str, browser: str, challenge: str, code: str
     ) -> PageStep:
-        """Do the same with the second factor. Raises: AuthorizationExpired, AccountSuspended, RateLimited."""
+        """Sign a person in on the page with the second factor. Raises: AuthorizationExpired, AccountSuspended,
+        RateLimited.
+        """
         ...
 
     async def oauth_continue(self, caller: Caller, request: str, browser: str, cookie: str) -> PageStep:
-        """Do the same with a pass (`page_sign_in.py`). Raises: AuthorizationExpired, AccountSuspended."""
+        """Sign a person in on the page with a pass (`page_sign_in.py`). Raises: AuthorizationExpired,
+        AccountSuspended.
+        """
         ...
 
     async def oauth_allow(self, caller: Caller, request: str, client: str) -> PageStep:
@@ -226,7 +235,9 @@ class OpenIdProvider(Protocol):
         ...
 
     async def oauth_revoke(self, caller: Caller, client: ClientCredentials, token: str) -> None:
-        """End a token and all that belong to it (RFC 7009). An unknown token is no error. Raises: OAuthRefused."""
+        """End a token and all tokens that belong to it (RFC 7009). An unknown token is not an error. Raises:
+        OAuthRefused.
+        """
         ...
 
     async def oauth_introspect(self, client: ClientCredentials, token: str) -> Introspection:
@@ -257,7 +268,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def delete_authorization(self, caller: Caller, id: str) -> None:
-        """End all sessions of a client at the caller's account; it must ask again.
+        """End all sessions of a client at the caller's account. The client must then request consent again.
 
         Raises: AuthorizationNotFound, Forbidden.
         """

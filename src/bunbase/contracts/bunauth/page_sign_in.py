@@ -1,8 +1,8 @@
 """Sign-in by another service or a passkey on a page of the server, for one act on that page.
 
 The life of one sign-in: the person leaves a page, such as `/device`, for another service, and returns with a code. The
-code becomes a *pass*: a secret in a cookie, which is good for one act on that very page, once, and for nothing else.
-The page then shows the account, and the person decides there.
+code becomes a *pass*: a secret in a cookie, which is valid for one act on exactly this page, once, and for nothing
+else. The page then shows the account, and the person decides on the page.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class ActPage(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """The path of the page. It is made from a table, so a changed form leads to no other address."""
+        """The path of the page. The address is made from a table, so a changed form cannot lead to another address."""
         path, parameter = ADDRESSES[self.page]
         return f"{path}?{urlencode({parameter: self.key})}"
 
     def start(self, provider: str) -> str:
-        """Return the address that leads from this page to another service."""
+        """Return the URL that leads from this page to another service."""
         return f"{START}/{provider}?{urlencode({'page': self.page.value, 'key': self.key})}"
 
     @property
@@ -63,9 +63,8 @@ class ActPage(msgspec.Struct, frozen=True):
 
 
 class PageReturn(msgspec.Struct, frozen=True):
-    """The request with which a browser returns from another service. `browser`: the value of its cookie.
-
-    `sealed`: the page that it left, as the start has sealed it. `error`: why there is no code.
+    """The request with which a browser returns from another service. `browser`: the value of its cookie. `sealed`: the
+    page that the browser left, as it was sealed at the start. `error`: the reason for which there is no code.
     """
 
     sealed: str
@@ -75,7 +74,9 @@ class PageReturn(msgspec.Struct, frozen=True):
 
 
 class PagePass(msgspec.Struct, frozen=True):
-    """The page to return to, and the value of the cookie. `error`: why the other service has signed nobody in."""
+    """The page to return to, and the value of the cookie. `error`: the reason for which the other service has not
+    signed the person in.
+    """
 
     to: ActPage
     cookie: str = ""
@@ -83,9 +84,8 @@ class PagePass(msgspec.Struct, frozen=True):
 
 
 class PageWays(msgspec.Struct, frozen=True):
-    """The ways to sign in on a page. `email`: of the account whose pass the browser has.
-
-    `challenge`: of a sign-in on this page that waits for its second factor. `newcomer`: the address under which another
+    """The ways to sign in on a page. `email`: the address of the account whose pass the browser has. `challenge`: the
+    challenge of a sign-in on this page that waits for its second factor. `newcomer`: the address under which another
     service knows a person without an account here, on the page of an invitation.
     """
 
@@ -106,7 +106,8 @@ class PageSignIns(Protocol):
     async def finish_page_sign_in(self, caller: Caller, back: PageReturn) -> PagePass:
         """Return the pass of a person who comes back. No session is opened.
 
-        Raises: ExternalLoginExpired, if another browser, page or person began; what `exchange_code` raises.
+        Raises: ExternalLoginExpired if another browser, page or person began the sign-in; also the errors of
+        `exchange_code`.
         """
         ...
 
@@ -115,18 +116,19 @@ class PageSignIns(Protocol):
         ...
 
     async def page_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
-        """Return the pass of a passkey. `challenge`: of a sign-in whose second factor it is, or "".
+        """Return the pass of a passkey. `challenge`: the challenge of the sign-in whose second factor the passkey is,
+        or "".
 
         Raises: ChallengeExpired, WrongPasskey, PasskeysUnavailable, RateLimited.
         """
         ...
 
     async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
-        """Return the ways to sign in on a page. `cookie`: of the pass."""
+        """Return the ways to sign in on a page. `cookie`: the cookie of the pass."""
         ...
 
     async def identify_by_pass(self, caller: Caller, to: ActPage, cookie: str) -> Account:
-        """Return the account of a pass, which is used up. No session stays open.
+        """Return the account of a pass. The pass cannot be used again. No session stays open.
 
         Raises: ChallengeExpired, AccountSuspended, InvalidCredentials.
         """

@@ -1,4 +1,4 @@
-"""The problems that BunAuth raises. `pkg/identity` defines those that end users can get too."""
+"""The problems that BunAuth raises. `pkg/identity` defines the problems that end users can get too."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class LastAdministrator(Problem):
 
 
 class AuthorizationPending(Problem):
-    """The members `error` of this and the next three problems are the codes of RFC 8628 §3.5."""
+    """The member `error` of this problem and of the next three problems is a code of RFC 8628 §3.5."""
 
     status, code, title = 400, "authorization_pending", "Nobody has approved this sign-in yet"
 

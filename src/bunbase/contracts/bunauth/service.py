@@ -60,25 +60,26 @@ from bunbase.pkg.rpc.wire import waits_for_news
 class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, PageSignIns, Protocol):
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
         """Create an account. The first account becomes the administrator of the instance; in production, its creation
-        needs the setup token. Where strangers may register and `verify_signups` is on, a mail is sent instead.
+        needs the setup token. If people may register without an invitation and `verify_signups` is on, a mail is sent
+        instead.
 
         Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
         """
         ...
 
     async def confirm_signup(self, caller: Caller, token: str, password: str) -> SignedIn:
-        """Open the account that a link of a mail is for. Raises: LinkExpired, EmailTaken, InvalidInput."""
+        """Open the account for which a mail has sent a link. Raises: LinkExpired, EmailTaken, InvalidInput."""
         ...
 
     async def open_account(self, caller: Caller, token: str, password: str) -> Account:
-        """Open the account that a link of a mail is for, without a session: the person signs in afterwards.
+        """Open the account for which a mail has sent a link, without a session: the person signs in afterwards.
 
         Raises: LinkExpired, EmailTaken, InvalidInput.
         """
         ...
 
     async def signup_address(self, token: str) -> str:
-        """Return the address that a link opens an account for. The link stays valid. Raises: LinkExpired."""
+        """Return the address for which a link opens an account. The link stays valid. Raises: LinkExpired."""
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
@@ -96,7 +97,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def poll_device_login(self, caller: Caller, device_code: str) -> SignedIn:
-        """Return the tokens of an approved sign-in, once. The session has no fresh proof.
+        """Return the tokens of an approved sign-in, once. The session does not count as freshly proved.
 
         Raises: AuthorizationPending, SlowDown, DeviceCodeExpired, DeviceDenied.
         """
@@ -125,9 +126,9 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
     async def decide_device_login_by_code(
         self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
     ) -> int | None:
-        """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
-
-        Return the number of recovery codes that are left if this was one of them, and otherwise None.
+        """Sign in with the second factor, after SecondFactorRequired, and approve or deny the sign-in of a device.
+        `code`: the code of the app, or a recovery code. Return the number of recovery codes that are left if `code` was
+        a recovery code, otherwise None.
         Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         ...
@@ -140,9 +141,8 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def identify_by_code(self, caller: Caller, challenge: str, code: str) -> Account:
-        """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
-
-        Raises: ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
+        """Return the account after the second factor, after SecondFactorRequired. `code`: the code of the app, or a
+        recovery code. Raises: ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         ...
 
@@ -161,17 +161,16 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def login_with_passkey(self, caller: Caller, credential: dict[str, Any]) -> SignedIn:
-        """Sign in with a passkey alone. It has verified its user, so no second factor is needed.
+        """Sign in with a passkey alone. The passkey has verified its user, so no second factor is needed.
 
         Raises: WrongPasskey, PasskeysUnavailable.
         """
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
-        """Exchange a refresh token for a new pair, its child.
-
-        The same refresh token returns the same child until a token of the child was used. After that, and after
-        `reuse_grace_seconds`, it ends the session (RFC 9700 §4.14.2).
+        """Exchange a refresh token for a new pair of tokens, its child. The same refresh token returns the same child
+        until a token of the child was used. If the refresh token is sent after that, or after `reuse_grace_seconds`,
+        the session is ended (RFC 9700 §4.14.2).
         Raises: InvalidToken, TokenExpired, TokenReused.
         """
         ...
@@ -187,26 +186,27 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def change_password(self, caller: Caller, password: str, current: str | None) -> None:
-        """Set a new password; all other sessions end. `current`: the current password, None if a proof is fresh.
+        """Set a new password; all other sessions end. `current`: the current password; None if the caller has proved in
+        the last ten minutes that the account is theirs.
 
         Raises: ReauthenticationRequired, WrongProof, InvalidInput, Forbidden.
         """
         ...
 
     async def request_password_reset(self, email: str) -> None:
-        """Send a link to the address if it has an account. The caller cannot see whether it has one."""
+        """Send a link to the address if it has an account. The caller cannot see whether the address has an account."""
         ...
 
     async def reset_password(self, caller: Caller, token: str, password: str) -> PasswordReset:
-        """Set a new password by the link of a mail; all sessions end. Raises: LinkExpired, InvalidInput."""
+        """Set a new password with the link of a mail; all sessions end. Raises: LinkExpired, InvalidInput."""
         ...
 
     async def request_email_verification(self, email: str) -> None:
-        """Send a link to the address if its account is not verified. The caller cannot see whether that is so."""
+        """Send a link to the address if its account is not verified. The caller cannot see whether a link was sent."""
         ...
 
     async def verify_email(self, caller: Caller, token: str) -> EmailConfirmed:
-        """Verify the address that a link was sent to. Raises: LinkExpired."""
+        """Verify the address to which a link was sent. Raises: LinkExpired."""
         ...
 
     async def request_email_change(self, caller: Caller, email: str) -> None:
@@ -217,7 +217,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def confirm_email_change(self, caller: Caller, token: str) -> EmailConfirmed:
-        """Confirm a change of address by the link of a mail. Raises: LinkExpired."""
+        """Confirm a change of address with the link of a mail. Raises: LinkExpired."""
         ...
 
     async def check_account_deletion(self, caller: Caller) -> None:
@@ -232,7 +232,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def create_invite(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
-        """Invite a person to open an account. `email`: the address to invite by mail; None for a link alone.
+        """Invite a person to open an account. `email`: the address to invite by mail; None if only a link is wanted.
 
         `role`: "user" or "admin". Only administrators invite. Raises: InvalidInput, Forbidden.
         """
@@ -247,7 +247,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def accept_invite(self, caller: Caller, new: NewAccount) -> Account:
-        """Open an account by an invitation, without a session.
+        """Open an account with an invitation, without a session.
 
         Raises: LinkExpired, InvalidInvite, EmailTaken, InvalidInput.
         """
@@ -326,14 +326,14 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def start_external_login(self, provider: str, start: ExternalStart) -> ExternalRedirect:
-        """Begin a sign-in by another service: return the address there, and the secret for the browser's cookie.
+        """Begin a sign-in by another service. Return the URL at the service, and the secret for the browser's cookie.
 
         Raises: ProviderNotFound, ProviderUnavailable, InvalidInput, LinkExpired.
         """
         ...
 
     async def finish_external_login(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
-        """Take the answer of the service: return the client's address with a code or an error.
+        """Handle the answer of the service. Return the client's URL with a code or an error.
 
         Raises: ProviderNotFound, ExternalLoginExpired.
         """
@@ -371,11 +371,14 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def end_sessions(self, caller: Caller, keep_current: bool) -> None:
-        """End all sessions of the account, but not the caller's own session if `keep_current`. Raises: Forbidden."""
+        """End all sessions of the account, except the caller's own session if `keep_current` is true. Raises:
+        Forbidden.
+        """
         ...
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
-        """Store that access tokens were used for the first time. The refresh tokens that they came from are then spent.
+        """Store that access tokens were used for the first time. The refresh tokens from which they came are then
+        spent.
 
         The gateway calls this soon after it verifies a token for the first time. Idempotent.
         """
@@ -390,7 +393,8 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
     async def replace_signing_keys(self, caller: Caller) -> None:
         """Replace all signing keys at once, because one of them may be in the wrong hands. Their tokens end.
 
-        Sessions stay: their clients refresh. For administrators. Raises: ReauthenticationRequired, Forbidden.
+        Sessions stay valid, because their clients refresh. For administrators. Raises: ReauthenticationRequired,
+        Forbidden.
         """
         ...
 
@@ -405,8 +409,8 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         projects: tuple[str, ...] = (),
     ) -> PersonalToken:
         """Create a personal access token. The caller needs a session, and a fresh proof for the scopes `admin` and
-        `secrets`. `scopes`: as in `contracts/scopes.py`. `projects`: the ids of the projects to which it is bound;
-        empty for all projects.
+        `secrets`. `scopes`: the scopes of `contracts/scopes.py`. `projects`: the ids of the projects to which the token
+        is bound; empty for all projects.
 
         Raises: ReauthenticationRequired, InvalidInput, Forbidden.
         """
@@ -429,12 +433,13 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def knows_address(self, email: str, ip: str) -> bool:
-        """True if a session of the account with this email began in the network of `ip`, and is still valid or ended
-        less than a day ago. Only the limits on sign-ins use this; no caller sees the result."""
+        """True if a session of the account with this email began in the network of `ip`, and is valid or has ended less
+        than a day ago. Only the limits on sign-ins use this; no caller sees the result.
+        """
         ...
 
     async def accounts(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
-        """Return the accounts with these ids, in any order; missing ones were deleted. At most 500 ids."""
+        """Return the accounts with these ids, in any order. An account that is missing was deleted. At most 500 ids."""
         ...
 
     async def signup_state(self) -> SignupState: ...
@@ -448,5 +453,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
 
     @waits_for_news
     def revocations(self) -> AsyncIterator[Revocation]:
-        """Yield all earlier revocations of sessions and tokens that have not expired, then READY, then each new one."""
+        """Yield all earlier revocations of sessions and tokens that have not expired, then READY, then each new
+        revocation.
+        """
         ...

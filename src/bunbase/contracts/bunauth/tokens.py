@@ -1,4 +1,4 @@
-"""Tokens that BunAuth issues or checks, and the keys that others need to check them."""
+"""Tokens that BunAuth issues or checks, and the keys with which other programs check them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ ACCESS_TYPE: Final = "access"
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """The result of `verify`. `claims`: the claims of the token; those of a personal access token have the same names
-    as those of an access token. `claims` is empty if the token is not valid.
+    """The result of `verify`. `claims`: the claims of the token. The claims of a personal access token have the same
+    names as the claims of an access token. `claims` is empty if the token is not valid.
     """
 
     valid: bool
@@ -22,8 +22,9 @@ class Verified(msgspec.Struct, frozen=True):
 
 class PersonalToken(msgspec.Struct, frozen=True, omit_defaults=True):
     """`token` (`bpt_…`): present only in the answer to the request that created the token. `projects`: the projects to
-    which it is bound; absent for all projects. `last_used_at`: exact to about a minute. `session`: the session that
-    made it. `client`: the application of that session; the token ends with the authorization of the application.
+    which it is bound; absent for all projects. `last_used_at`: the time of the last use, exact to about a minute.
+    `session`: the session that made the token. `client`: the application of this session; the token ends with the
+    authorization of the application.
     """
 
     id: str
@@ -84,7 +85,9 @@ class Discovery(msgspec.Struct, frozen=True):
 
 
 class UsedToken(msgspec.Struct, frozen=True):
-    """The personal token of a request. `projects`: the ids of the projects to which it is bound; empty for all."""
+    """The personal token of a request. `projects`: the ids of the projects to which the token is bound; empty for all
+    projects.
+    """
 
     id: str
     scopes: tuple[str, ...]
@@ -94,7 +97,7 @@ class UsedToken(msgspec.Struct, frozen=True):
 class FirstUse(msgspec.Struct, frozen=True):
     """The first use of an access token. `generation`: the claim `gen`, the number of refreshes before it.
 
-    `project`: of the end user whose token it is; empty for a developer's token.
+    `project`: the project of the end user whose token it is; empty for a developer's token.
     """
 
     session: str
@@ -103,6 +106,8 @@ class FirstUse(msgspec.Struct, frozen=True):
 
 
 def is_access_token(claims: dict[str, Any]) -> bool:
-    """True if the claims of a checked token are those of a developer's access token: its key also signs others."""
+    """True if the claims of a checked token are the claims of a developer's access token, because the same key also
+    signs other tokens.
+    """
     texts = all(isinstance(claims.get(name), str) for name in ("sub", "sid", "email"))
     return texts and claims.get("aud") == ACCESS_AUDIENCE and claims.get("type") == ACCESS_TYPE

@@ -92,7 +92,7 @@ class BackedUpFile(msgspec.Struct, frozen=True):
 
 
 class BackedUpCollection(msgspec.Struct, frozen=True):
-    """`bytes`: size of the documents in their stored form."""
+    """`bytes`: the size of the documents in their stored form."""
 
     name: str
     documents: int
@@ -100,11 +100,11 @@ class BackedUpCollection(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The manifest of a backup. `seq`: number of the newest change in the backup; `format`: version of the database
-    format.
+    """The manifest of a backup. `seq`: the number of the newest change in the backup; `format`: the version of the
+    database format.
 
-    `source_changed_at`: time of the last write to the project's files before the backup, in nanoseconds since 1970.
-    `users`: the number of users in the backup; None if it is one without users.
+    `source_changed_at`: the time of the last write to the project's files before the backup, in nanoseconds since 1970.
+    `users`: the number of users in the backup; None for a backup without users.
     """
 
     id: str
@@ -151,9 +151,9 @@ class BackupJob(msgspec.Struct, frozen=True):
     """`backup`: the backup that the job makes, verifies or restores. `done_bytes`, `total_bytes`: the progress;
     `total_bytes` is 0 until the size is known.
 
-    `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason of a failure, as a
-    problem document. `users`: what a restore with users did with each of them, with the first 100 that were refused; a
-    `line` is the place of a user in the backup, where they are ordered by id.
+    `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason for a failure, as a
+    problem document. `users`: the results of a restore with users, with the first 100 users that were refused. A `line`
+    is the place of a user in the backup, where users are ordered by id.
     """
 
     id: str
@@ -175,8 +175,8 @@ Kept = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
 class BackupSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`every_hours`: hours between two backups, 0 for never. `kept`: the number of scheduled backups to keep.
-    `users`: the scheduled backups have the users too.
+    """`every_hours`: the hours between two backups, 0 for never. `kept`: the number of scheduled backups to keep.
+    `users`: true if the scheduled backups include the users.
     """
 
     every_hours: Hours
@@ -202,9 +202,9 @@ class ImportMode(StrEnum):
 class Imported(msgspec.Struct, frozen=True):
     """`errors`: the first 1,000 errors. `last_line`: all lines up to this number have been processed.
 
-    `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. They succeed when they
-    are sent again after that document. `seq`: a state of the project that has all imported documents, as in the header
-    `X-Bunbase-Seq` of other writes; empty if none was imported.
+    `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. These lines succeed
+    when they are sent again after the document is imported. `seq`: a state of the project that has all imported
+    documents, as in the header `X-Bunbase-Seq` of other writes; empty if no document was imported.
     """
 
     imported: int = 0
@@ -220,14 +220,15 @@ class Backups(Protocol):
     """Callers are members of the project: a developer may read and create, an admin may also replace and delete."""
 
     async def create_backup(self, caller: Caller, users: bool = False) -> BackupJob:
-        """Start a backup of the project as it is now; writes continue. `users`: with the project's users.
+        """Start a backup of the project as it is now; writes continue. `users`: true if the backup includes the
+        project's users.
 
         Raises: BackupBusy, TooManyBackups.
         """
         ...
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
-        """Return the project's backups, newest first, including unreadable ones. Raises: InvalidCursor."""
+        """Return the project's backups, newest first, including unreadable backups. Raises: InvalidCursor."""
         ...
 
     async def backup(self, caller: Caller, id: str) -> Backup:
@@ -286,9 +287,11 @@ class Backups(Protocol):
         lines: tuple[ImportLine, ...],
         dry_run: bool = False,
     ) -> Imported:
-        """Write the document in each line. Lines are checked like any write; an error in one does not stop the others.
+        """Write the document in each line. Lines are checked like any write. An error in one line does not stop the
+        import.
 
-        `dry_run`: write nothing, and count what would happen; unique indexes and references are not checked.
-        The caller needs the secret key or the role developer. Raises: RuleDenied, BundocBusy, DiskFull, DataUnreadable.
+        `dry_run`: write nothing, and count the outcomes that the lines would have; unique indexes and references are
+        not checked. The caller needs the secret key or the role developer. Raises: RuleDenied, BundocBusy, DiskFull,
+        DataUnreadable.
         """
         ...

@@ -22,8 +22,8 @@ FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_l
 class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The index that a caller wants. `where`: the index holds only documents that match this filter.
 
-    The other settings are for `type` text. `stemming`: search by the stems of words. `prefix`: make searches for the
-    beginnings of words fast. `weights`: how much a match in a field counts, by field; the default is 1.
+    The other settings are for `type` text. `stemming`: search by the stems of words. `prefix`: make searches for
+    prefixes of words fast. `weights`: the weight of a match in a field, by field; the default is 1.
     """
 
     fields: tuple[str, ...]
@@ -51,10 +51,10 @@ WriteOp = Literal["create", "update", "delete"]
 
 
 class BeforeWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The function whose hook `beforeWrite` is asked before documents are written (docs/before-writes.md).
+    """The function whose hook `beforeWrite` is called before documents are written (docs/before-writes.md).
 
-    `on`: the kinds of writes about which it is asked. `timeout_ms`: the time for its answer. No document is written
-    without an answer.
+    `on`: the kinds of writes for which it is called. `timeout_ms`: the time limit for its answer. No document is
+    written without an answer.
     """
 
     function: Annotated[str, msgspec.Meta(pattern=FUNCTION_NAME)]
@@ -67,10 +67,11 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     them.
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`: JSON
-    Schema 2020-12. `strict`: objects may have only the fields that the schema describes. `before_write`: the function
-    that is asked before each write.
-    `before_images`: the change log keeps each document as it was before an update or delete. `max_scan`: how many
-    documents a query of a caller bound by rules may examine, at most `bundoc.server_scan`; null for `bundoc.max_scan`.
+    Schema 2020-12. `strict`: true if objects may have only the fields that the schema describes. `before_write`: the
+    function that is called before each write.
+    `before_images`: true if the change log keeps each document as it was before an update or delete. `max_scan`: the
+    number of documents that a query of a caller bound by rules may examine, at most `bundoc.server_scan`; null for
+    `bundoc.max_scan`.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
@@ -85,9 +86,8 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
     """An index as it exists. `ready`: the index is built and queries use it; until then, only writes maintain it.
-    `progress`: the built part, 0 to 1. `system`: BunBase made the index, for a field with `x-ref` in the schema.
-
-    The other members are those of IndexSpec.
+    `progress`: the built part, 0 to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the
+    schema. The other members are the members of IndexSpec.
     """
 
     name: str
@@ -106,8 +106,8 @@ class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
 class RuleWarning(msgspec.Struct, frozen=True, tag_field="code", tag="rule_without_index"):
     """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
 
-    `from_documents`: with about this many documents in the collection, lists are refused. `index`: the index to add, in
-    the form of `PUT /v1/collections/{name}`; null if no index helps.
+    `from_documents`: the approximate number of documents in the collection from which on lists are refused. `index`:
+    the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
     collection: str
@@ -129,9 +129,8 @@ class HookWarning(msgspec.Struct, frozen=True, tag_field="code", tag="before_wri
 
 
 class Collection(msgspec.Struct, frozen=True):
-    """`documents`: their number; `bytes`: their stored size. Both are measured only for a single collection.
-
-    `warnings`: None unless the collection was changed just now.
+    """`documents`: the number of documents; `bytes`: their stored size. Both are measured only for a single collection.
+    `warnings`: None unless this is the answer to a change of the collection.
     """
 
     name: str
@@ -150,7 +149,7 @@ class Collection(msgspec.Struct, frozen=True):
 
 
 class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`schema`, `strict`: UNSET stands for the saved settings of the collection."""
+    """`schema`, `strict`: the settings to check; UNSET stands for the saved settings of the collection."""
 
     schema: dict[str, Any] | UnsetType = UNSET
     strict: bool | UnsetType = UNSET
@@ -159,14 +158,14 @@ class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Misfit(msgspec.Struct, frozen=True):
-    """A document that does not match. `errors`: as in InvalidDocument."""
+    """A document that does not match. `errors`: the same list as in InvalidDocument."""
 
     id: str
     errors: tuple[dict[str, str], ...]
 
 
 class Misfits(msgspec.Struct, frozen=True):
-    """`examined`: number of documents checked for this page. `next`: null when all documents have been checked."""
+    """`examined`: the number of documents checked for this page. `next`: null when all documents have been checked."""
 
     items: tuple[Misfit, ...]
     examined: int

@@ -53,14 +53,14 @@ class CommitResult(msgspec.Struct, frozen=True):
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """`seq`: number of the project's newest change after the commit."""
+    """`seq`: the number of the project's newest change after the commit."""
 
     seq: int
     results: tuple[CommitResult, ...]
 
 
 class DoneCommit(msgspec.Struct, frozen=True):
-    """A commit, and what its answer says besides its body."""
+    """A commit, and the values in the headers of its answer."""
 
     commit: Commit
     written: Written
@@ -70,7 +70,8 @@ class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """`op`: create, update or delete. `rev`: the new revision, or the last revision of a deleted document. `at`:
     RFC 3339.
 
-    `depth`: the number of triggered function runs in a row that led to the change; left out if there were none.
+    `depth`: the number of triggered function runs in a row that led to the change; left out if no run led to the
+    change.
     `before`: the document before the change, as JSON with its system fields, if the collection keeps `before_images`;
     left out for a created document, and if the image is no longer kept.
     """
@@ -88,7 +89,7 @@ class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 class Changes(msgspec.Struct, frozen=True):
     """`next`: the `since` of the next request. It is never null, because more changes can always follow.
 
-    There may be fewer items than were asked for, because images make a page end earlier.
+    There may be fewer items than `limit`, because images may end a page earlier.
     """
 
     items: tuple[ChangeEntry, ...]
@@ -111,9 +112,10 @@ class Query(msgspec.Struct, frozen=True):
     """`where`: a filter as JSON. `sort`: paths, with `-` in front for descending order. `select`: fields to return;
     None returns all.
 
-    `score`, `highlight`: add the relevance and the matches to each document that a `$search` finds. `expand`: dotted
-    paths of fields with `x-ref`; the documents that they refer to are added to the result. `explain_as`: with
-    `explain`, answer as for this end user, None for nobody; UNSET for the caller.
+    `score`, `highlight`: add the relevance, and excerpts with the matches, to each document that a `$search` finds.
+    `expand`: dotted paths of fields with `x-ref`; the documents to which these fields refer are added to the result.
+    `explain_as`: the end user for whom `explain` explains the query; None for a visitor who is not signed in; UNSET for
+    the caller.
     """
 
     where: bytes | None = None
@@ -133,8 +135,8 @@ class Aggregation(msgspec.Struct, frozen=True):
     """`values`: a JSON object that maps each name to an operator, such as `{"$sum":path}` or `{"$count":true}`.
 
     `group`: the fields whose values define the groups; `{"$each":path}` and `{"$dateTrunc":{…}}` are objects.
-    `sort`: names of group fields and values, with `-` in front for descending order. `limit`: the groups of a page.
-    `explain`: also return the plan. `explain_as`: as in Query.
+    `sort`: names of group fields and values, with `-` in front for descending order. `limit`: the number of groups in a
+    page. `explain`: also return the plan. `explain_as`: the same as in Query.
     """
 
     values: bytes
@@ -148,7 +150,7 @@ class Aggregation(msgspec.Struct, frozen=True):
 
 
 class StoredSize(msgspec.Struct, frozen=True):
-    """The size of a project's documents on disk, and when they were last written."""
+    """The size of a project's documents on disk, and the time of the last write."""
 
     bytes: int
     written_at: datetime | None
@@ -157,8 +159,9 @@ class StoredSize(msgspec.Struct, frozen=True):
 class KeyState(msgspec.Struct, frozen=True):
     """The state of a project's data key. `version`: the version of the project's key in BunKMS that wraps the data key.
 
-    `since`: time of the first use of the data key, null for the first data key of a project. `progress`: progress of a
-    rotation, 0 to 1. `failed`: the error code if the last rotation failed; then the old data key is still in use.
+    `since`: the time of the first use of the data key, null for the first data key of a project. `progress`: the
+    progress of a rotation, 0 to 1. `failed`: the error code if the last rotation failed; then the old data key is still
+    in use.
     """
 
     version: int
@@ -169,9 +172,8 @@ class KeyState(msgspec.Struct, frozen=True):
 
 
 class Precondition(msgspec.Struct, frozen=True):
-    """When a write is allowed. `rev`: only if this revision is stored (If-Match); 0 if there must be no document.
-
-    `absent`: only if there is no document (If-None-Match: *).
+    """When a write is allowed. `rev`: write only if this revision is stored (If-Match); 0 if there must be no document.
+    `absent`: write only if there is no document (If-None-Match: *).
     """
 
     rev: int | None = None

@@ -6,6 +6,9 @@ crosses the stream once for all of them. Bodies hold the bytes that clients get:
 
 The promise: an edge that applies the events in their order holds, at each Barrier, exactly the results of all its
 queries at the change `seq`, for their callers. docs/decisions/0086 has the reasons.
+
+A watch whose query is too dear for the time between two Barriers leaves this order (`Behind`). The edge asks for its
+result apart (`results`), as often as its cost allows, and watches it again when it is cheap. docs/decisions/0098.
 """
 
 from __future__ import annotations
@@ -62,8 +65,8 @@ class LiveStreamBehind(Problem):
 class LiveQuery(msgspec.Struct, frozen=True):
     """A query to watch. The members are those of Query; `limit` None returns at most MAX_DOCUMENTS.
 
-    `id`: watch this one document in place of a query; it is decided by the rule `get`, as in GET.
-    To resume, send the state that the client holds. `at`: `<epoch>.<seq>` of its last Barrier. `v`: as in Started.
+    `id`: watch this one document instead of a query. The rule `get` decides about it, as in GET. To resume, send the
+    state that the client holds. `at`: `<epoch>.<seq>` of its last Barrier. `v`: the same as in Started.
     `have`: the ids of the documents that it holds.
     """
 
@@ -83,8 +86,8 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     """The result for the watch `number`, at the change `seq`. From now on, it follows the diffs of `group`.
 
     A second Started for the same number replaces group and result: the rules, the caller or the history has changed.
-    `checks`: how many calls of `recheck` had changed the caller of the watch. A result that was on its way during such
-    a call has a lower number, and belongs to the caller before.
+    `checks`: the number of calls of `recheck` that had changed the caller of the watch. A result that was on its way
+    during such a call has a lower number, and belongs to the caller before.
     `turn`: the number of the group's last diff. `v`: names the query and what its rules show; to be sent to resume.
     `body`: members of a JSON object, `"docs":[…]`, or `"resumed":true,"gone":[id,…],"put":[[index,document],…]` to
     apply to what the client has; with `"n":…` for the count.
@@ -117,8 +120,8 @@ class Diff(msgspec.Struct, frozen=True, tag="diff"):
 class Check(msgspec.Struct, frozen=True, tag="check"):
     """A digest of the result that an edge holds after the diff `turn` of the group. It comes about once a minute.
 
-    `documents`: how many the result has. `crc`: the CRC-32 of the lines `<_id> <_rev>\\n` of the result, in its order.
-    An edge that reads slowly gets none, and neither does a query whose `select` leaves `_rev` out.
+    `documents`: the number of documents in the result. `crc`: the CRC-32 of the lines `<_id> <_rev>\\n` of the result,
+    in its order. An edge that reads slowly gets none, and neither does a query whose `select` leaves `_rev` out.
     """
 
     group: str
@@ -147,7 +150,39 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     problem: dict[str, Any]
 
 
-LiveEvent = Started | Diff | Check | Barrier | Ended
+class Behind(msgspec.Struct, frozen=True, tag="behind"):
+    """The results of these watches are older than the next Barrier, and Bundoc has forgotten the watches.
+
+    All others would wait for their queries. `dear`: the queries of their user need too much time, so they would fall
+    behind again; ask for their results apart. Otherwise, too many queries had to run at once: watch again.
+    """
+
+    numbers: tuple[int, ...]
+    dear: bool
+
+
+LiveEvent = Started | Diff | Check | Barrier | Behind | Ended
+
+
+class QueryResult(msgspec.Struct, frozen=True):
+    """The result of a query. `body`: the same as in Started, always whole. `problem`: the same as in Ended, if the
+    query has failed.
+    """
+
+    body: bytes = b""
+    problem: dict[str, Any] | None = None
+
+
+class Results(msgspec.Struct, frozen=True):
+    """The results of several queries, all of them at the change `seq` of the history `epoch`.
+
+    `dear`: the queries took so much time that they would fall behind again if they were watched.
+    """
+
+    epoch: str
+    seq: int
+    dear: bool
+    results: tuple[QueryResult, ...]
 
 
 class Live(Protocol):
@@ -166,6 +201,14 @@ class Live(Protocol):
         """Register a query. Its result, Started, comes in the stream.
 
         Raises: NoLiveStream, NotLive, LiveQueryTooLarge, TooManyLiveQueries, RulesTooSlow, and the Problems of `query`.
+        """
+        ...
+
+    async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
+        """Return the results of these queries at one change. They are not watched, and need no stream.
+
+        The calls of one project take turns, which are fair between its users. A query that fails has its Problem in the
+        answer. Raises: BundocBusy, and the Problems of a project that cannot be read.
         """
         ...
 

@@ -22,22 +22,22 @@ class StaleRevision(Problem):
 
 
 class WriteRefused(Problem):
-    """The function of the collection has refused the write. `detail` is its text for the user.
-
-    `reason`: its code for programs; null if it named none. `write`: in a commit, the position of the refused write.
+    """The function of the collection has refused the write. `detail` is the text of the function for the user.
+    `reason`: the code of the function for programs; null if the function sent no code. `write`: the position of the
+    refused write in a commit.
     """
 
     status, code, title = 403, "write_refused", "The app does not allow this write"
 
 
 class BeforeWriteFailed(Problem):
-    """Nothing was written. `function`: the name of the function. `cause`: the code of the problem that it had."""
+    """Nothing was written. `function`: the name of the function. `cause`: the code of the problem in the function."""
 
     status, code, title = 502, "before_write_failed", "The function that is asked before writes failed"
 
 
 class BeforeWriteBusy(Problem):
-    """Nothing was written. `function`, `cause`: as in BeforeWriteFailed."""
+    """Nothing was written. `function`, `cause`: the same as in BeforeWriteFailed."""
 
     status, code, title = 503, "before_write_busy", "The function that is asked before writes did not answer in time"
 
@@ -51,7 +51,7 @@ class RuleDenied(Problem):
 
 
 class InvalidSchema(Problem):
-    """The schema cannot be saved. `errors`: as in InvalidDocument, with paths in the schema."""
+    """The schema cannot be saved. `errors`: the same list as in InvalidDocument, with paths in the schema."""
 
     status, code, title = 422, "invalid_schema", "This schema is not valid"
 
@@ -63,7 +63,7 @@ class InvalidDocument(Problem):
 
 
 class InvalidUpdate(Problem):
-    """`errors`: as in InvalidDocument."""
+    """`errors`: the same list as in InvalidDocument."""
 
     status, code, title = 422, "invalid_update", "These update operators cannot be applied"
 

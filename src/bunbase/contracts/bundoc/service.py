@@ -35,7 +35,7 @@ class Bundoc(Backups, Live, Protocol):
     async def get(
         self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
     ) -> Document:
-        """Return a document; `expand`: as in Query. Raises: DocumentNotFound, InvalidQuery, RuleDenied."""
+        """Return a document. `expand`: the same as in Query. Raises: DocumentNotFound, InvalidQuery, RuleDenied."""
         ...
 
     async def create(self, caller: Caller, collection: str, body: bytes, idempotency_key: str = "") -> Document:
@@ -86,8 +86,8 @@ class Bundoc(Backups, Live, Protocol):
         ...
 
     async def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Page:
-        """Return the sorted documents that match a filter. `count` adds their total number, `explain` adds the query
-        plan. Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, CollectionNotFound, RuleDenied.
+        """Return the sorted documents that match a filter. `count` adds the total number of matches, `explain` adds the
+        query plan. Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, CollectionNotFound, RuleDenied.
         """
         ...
 
@@ -107,10 +107,10 @@ class Bundoc(Backups, Live, Protocol):
         """Create or change a collection. If `spec` has indexes, the collection has exactly these indexes afterwards.
         Indexes are built while writes continue.
 
-        With `wait`, the call returns when all indexes are built. Without `wait`, it returns earlier, and an index that
-        stored documents violate disappears later. Stored documents that do not match a new schema stay as they are
-        until their next write. Raises: InvalidInput, InvalidRule, InvalidSchema, RuleDenied, UniqueViolation if stored
-        documents violate a unique index.
+        With `wait`, the call returns when all indexes are built. Without `wait`, the call returns earlier. If stored
+        documents violate an index, this index disappears later. Stored documents that do not match a new schema stay as
+        they are until their next write. Raises: InvalidInput, InvalidRule, InvalidSchema, RuleDenied, UniqueViolation
+        if stored documents violate a unique index.
         """
         ...
 

@@ -19,18 +19,19 @@ from bunbase.contracts.functions.triggers import (
 class Access(StrEnum):
     """The callers that a function accepts over HTTP."""
 
-    PUBLIC = "public"  # everybody; the request only has to name the project
+    PUBLIC = "public"  # everybody, if the request names the project
     KEY = "key"  # any project key
     USER = "user"  # a signed-in end user
     SECRET = "secret"  # the secret key
 
 
 class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of a version. `cpu_ms`: maximum CPU time of one call; `allow_net`: hosts that `fetch` may reach.
+    """The settings of a version. `cpu_ms`: the maximum processor time of one call; `allow_net`: the hosts that `fetch`
+    may reach.
 
     `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents that run the function.
-    `max_batch`: how many changes one call gets at most, as `{"events": […]}`; by default a call gets one change, which
-    is then the whole body.
+    `max_batch`: the maximum number of changes that one call gets, as `{"events": […]}`. By default, a call gets one
+    change, which is then the whole body.
     """
 
     access: Access = Access.KEY
@@ -53,7 +54,9 @@ class Bundle(msgspec.Struct, frozen=True):
 
 
 class Version(msgspec.Struct, frozen=True):
-    """`sha256`: hex digest of the bundle; `size`: its size in bytes; `active`: true if new calls run this version."""
+    """`sha256`: the hex digest of the bundle; `size`: the size of the bundle in bytes; `active`: true if new calls run
+    this version.
+    """
 
     name: str
     version: int

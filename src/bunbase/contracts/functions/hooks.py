@@ -1,6 +1,7 @@
-"""Hooks: functions of a project that another room of BunBase calls, to decide or to do something in its place.
+"""Hooks: functions of a project that another room of BunBase calls, so that the project can decide or do something
+instead of the room.
 
-A function has its hooks in its export `hooks`, apart from the handler of its requests:
+The hooks of a function are in its export `hooks`, separate from the handler of requests:
 
     export const hooks = { beforeSignup(event, ctx) { … } };
 
@@ -65,8 +66,9 @@ def names_hook(code: bytes, hook: HookName) -> bool:
 
 
 class HookCall(msgspec.Struct, frozen=True):
-    """`event`: what the hook receives, any JSON object. `deadline_seconds`: with the time that the call waits for a
-    worker. `json`: an object as JSON, in place of `event`; its numbers keep all their digits.
+    """`event`: the JSON object that the hook receives. `deadline_seconds`: the time limit of the call, including the
+    time that the call waits for a worker. `json`: an object as JSON, which replaces `event`; its numbers keep all their
+    digits.
     """
 
     function: str
@@ -77,7 +79,7 @@ class HookCall(msgspec.Struct, frozen=True):
 
 
 class HookAnswer(msgspec.Struct, frozen=True):
-    """`value`: what the hook returned, any JSON value; None if it returned nothing.
+    """`value`: the JSON value that the hook returned; None if the hook returned nothing.
 
     If the event was sent as `json`, `value` is the JSON as bytes, or None.
     """
@@ -89,7 +91,7 @@ class HookRuns(Protocol):
     """For rooms only: no route calls these methods."""
 
     async def hook_state(self, caller: Caller, name: str, hook: HookName) -> HookState:
-        """Return if a function of this name is deployed and has the hook. Raises: Forbidden."""
+        """Return READY if a function of this name is deployed and has the hook. Raises: Forbidden."""
         ...
 
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
@@ -101,8 +103,8 @@ class HookRuns(Protocol):
         ...
 
     async def enqueue_hook(self, caller: Caller, call: HookCall, key: str) -> Job:
-        """Enqueue a run of a hook. It is repeated until it succeeds, as a job; while a job with the same `key` exists,
-        no second one is added. `deadline_seconds` does not count: the function's own limit does.
+        """Enqueue a run of a hook. The call is repeated until it succeeds, as a job. While a job with the same `key`
+        exists, no second job is added. `deadline_seconds` is ignored, because the function's own limit applies.
 
         Raises: FunctionNotFound, QueueFull, HookLoop, TooLarge, Forbidden.
         """

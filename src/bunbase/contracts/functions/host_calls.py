@@ -1,4 +1,4 @@
-"""Problems of host calls. In the function, each of them becomes a JavaScript error."""
+"""Problems of host calls. In the function, each problem becomes a JavaScript error."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ class Invocation(msgspec.Struct, frozen=True):
     """A request to a function. `path`: path and query below the function's URL, such as `/a/b?c=d`. `headers`: names in
     lower case; a repeated header appears as often as it was sent.
 
-    `more`: `body` is only the beginning of the body, at most MAX_BEGINNING_BYTES; `feed` sends the rest. `length`: the
-    length of the whole body, if known. `own_host`: the request came to the project's own host (`functions.host`).
+    `more`: true if `body` is only the first part of the body, at most MAX_BEGINNING_BYTES; `feed` sends the rest.
+    `length`: the length of the whole body, if known. `own_host`: true if the request came to the project's own host
+    (`functions.host`).
     """
 
     method: str
@@ -34,8 +35,8 @@ class Receiving(msgspec.Struct, frozen=True, tag="receiving"):
 
 
 class Head(msgspec.Struct, frozen=True, tag="head"):
-    """The head of an answer. `queued_ms`: time that the call waited for a worker; `cold`: true if a worker was started
-    for this call.
+    """The head of an answer. `queued_ms`: the time that the call waited for a worker; `cold`: true if a worker was
+    started for this call.
 
     `body`: the whole body, if the worker sent it with the head; then no Chunk follows.
     """

@@ -17,7 +17,7 @@ class LogLevel(StrEnum):
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """`seq`: grows in the order in which lines became visible.
+    """`seq`: a number that grows in the order in which lines became visible.
 
     `truncated`: true if the line, or the output of its invocation, was too long and was cut.
     """
@@ -35,7 +35,7 @@ class LogLine(msgspec.Struct, frozen=True):
 class LogFilter(msgspec.Struct, frozen=True):
     """A filter of log lines. A member that is left out matches every line.
 
-    `level`: the lowest level; `text`: a part of the line, in any case; `since` is inclusive, `until` exclusive.
+    `level`: the lowest level; `text`: a part of the line, case-insensitive; `since` is inclusive, `until` exclusive.
     """
 
     level: LogLevel | None = None

@@ -10,7 +10,7 @@ class FunctionNotFound(Problem):
 
 
 class FunctionHasOnlyHooks(Problem):
-    """The function runtime answers it."""
+    """The function runtime raises it."""
 
     status, code, title = 404, "function_has_only_hooks", "This function answers no requests"
 
@@ -32,7 +32,7 @@ class InvalidBundle(Problem):
 
 
 class FunctionError(Problem):
-    """The function's log has the details; the answer never has them."""
+    """The details are only in the function's log, never in the answer."""
 
     status, code, title = 500, "function_error", "The function failed"
 

@@ -60,8 +60,8 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         """Run the active version. Yield one Head, then the body in Chunks if the Head has no body. If the request has
         `more`, Receiving comes before the Head.
 
-        A call with the header `idempotency-key` runs the function once; later calls get the first answer. Raises then
-        also IdempotencyMismatch, IdempotencyBusy, IdempotencyTooLarge.
+        A call with the header `idempotency-key` runs the function once; later calls get the first answer. Such a call
+        also raises IdempotencyMismatch, IdempotencyBusy, IdempotencyTooLarge.
         Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCpuExceeded, FunctionCrashed,
         FunctionOverloaded, FunctionsUnavailable, Forbidden, Unauthenticated, TooLarge, RequestStalled; after the Head
         only FunctionError, FunctionTimeout, FunctionCpuExceeded and FunctionCrashed.
@@ -69,8 +69,8 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def feed(self, caller: Caller, invocation: str, data: bytes, ended: bool) -> int | None:
-        """Send the next part of a request's body, at most as many bytes as there is room for. `ended`: the body ends
-        with this part.
+        """Send the next part of a request's body, at most as many bytes as there is room for. `ended`: true if the body
+        ends with this part.
 
         Return the number of bytes that may be sent next. 0 means that the worker is still busy: call again without
         data. None means that the worker does not need the rest. `invoke` raises the problems of the body (TooLarge,
@@ -91,7 +91,9 @@ class Functions(HookRuns, FunctionWalks, Protocol):
     def follow_logs(
         self, caller: Caller, name: str | None, after: int | None, which: LogFilter | None = None
     ) -> AsyncIterator[LogLine | None]:
-        """Yield log lines after the number `after` (None: only new lines). Yield None while no line arrives."""
+        """Yield log lines after the number `after`, or only new lines if it is None. Yield None while no line
+        arrives.
+        """
         ...
 
     async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
@@ -103,7 +105,7 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
-        """Return the project's environment variables. `reveal`: return their values too; the caller needs the role
+        """Return the project's environment variables. `reveal`: return their values too. Then the caller needs the role
         admin, and a session or a token with the scope `secrets`.
 
         Raises: Forbidden.
@@ -113,7 +115,8 @@ class Functions(HookRuns, FunctionWalks, Protocol):
     async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:
         """Encrypt and store a variable; running functions see the new value from their next call on.
 
-        If `exposed` is None, an existing variable keeps its setting and a new one is exposed. Raises: InvalidInput.
+        If `exposed` is None, an existing variable keeps its setting, and a new variable is exposed. Raises:
+        InvalidInput.
         """
         ...
 
@@ -122,7 +125,8 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
-        """Enqueue a run of a function as `enqueue`, once for each idempotency key of the caller that is not empty.
+        """Enqueue a run of a function, as `enqueue` does, but only once for each idempotency key of the caller. An
+        empty key is no key.
 
         Raises: also IdempotencyMismatch.
         """
@@ -147,7 +151,7 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def replay_job(self, caller: Caller, id: str) -> Job:
-        """Run a dead letter again; it gets all of its attempts again. Raises: JobNotFound, JobNotDead."""
+        """Run a dead letter again, with the full number of attempts. Raises: JobNotFound, JobNotDead."""
         ...
 
     async def delete_job(self, caller: Caller, id: str) -> None:
@@ -175,7 +179,7 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def pause_project(self, project: str, paused: bool) -> None:
-        """Begin no runs of a project's functions, or begin them again. Schedules and jobs wait. Idempotent."""
+        """Stop beginning runs of a project's functions, or allow runs again. Schedules and jobs wait. Idempotent."""
         ...
 
     async def drop_project(self, project: str) -> None:

@@ -21,7 +21,7 @@ class JobNotFound(Problem):
 
 
 class JobNotDead(Problem):
-    """Only a job that has used up its attempts can be replayed."""
+    """Only a job that has used all of its attempts can be replayed."""
 
     status, code, title = 409, "job_not_dead", "This job is not a dead letter"
 
@@ -42,13 +42,13 @@ class TriggerKind(StrEnum):
     CRON = "cron"  # a schedule is due
     JOB = "job"  # somebody enqueued it
     CHANGE = "change"  # a document was created, updated or deleted
-    HOOK = "hook"  # BunBase asked it to decide or to do something: see contracts/functions/hooks.py
+    HOOK = "hook"  # BunBase called it to decide or to do something: see contracts/functions/hooks.py
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a function runs. `cron`: a cron expression with five fields.
 
-    `time_zone`: a name from the IANA database. `overlap`: start a run even if the previous run has not ended.
+    `time_zone`: a name from the IANA database. `overlap`: true if a run starts even if the previous run has not ended.
     """
 
     cron: Annotated[str, msgspec.Meta(max_length=200)]
@@ -74,8 +74,8 @@ class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobStatus(StrEnum):
-    WAITING = "waiting"  # not yet due, or no worker is free
-    BLOCKED = "blocked"  # waits for the job of an earlier change of the same document
+    WAITING = "waiting"  # the job is not due yet, or no worker is free
+    BLOCKED = "blocked"  # it waits for the job of an earlier change of the same document
     RUNNING = "running"
     DEAD = "dead"  # all attempts failed
 
@@ -100,7 +100,9 @@ class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`attempt`: number of runs so far. `error`: code of the last error. `payload`: lists leave it out."""
+    """`attempt`: the number of runs so far. `error`: the code of the last error. `payload`: the payload, which lists
+    leave out.
+    """
 
     id: str
     function: str
@@ -116,7 +118,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Enqueued(msgspec.Struct, frozen=True):
-    """`replayed`: an earlier request with the same idempotency key has added the job."""
+    """`replayed`: true if an earlier request with the same idempotency key has added the job."""
 
     job: Job
     replayed: bool = False
@@ -128,7 +130,7 @@ class Jobs(msgspec.Struct, frozen=True):
 
 
 class ScheduleState(msgspec.Struct, frozen=True):
-    """`next_at`: time of the next run; null for a short time after a deployment."""
+    """`next_at`: the time of the next run; null for a short time after a deployment."""
 
     function: str
     cron: str
@@ -153,10 +155,10 @@ class RunOutcome(StrEnum):
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A run of a function. `code`: the error code. `job`: None if no job caused the run.
+    """A run of a function. `code`: the error code. `job`: the job that caused the run; None if no job did.
 
-    `version` is 0 and `invocation` empty if the run never started. `events`: how many changes a batch had, of which
-    `job` is the first; left out for a single one.
+    `version` is 0 and `invocation` empty if the run never started. `events`: the number of changes in a batch, of which
+    `job` is the first; left out for a single change.
     """
 
     id: str

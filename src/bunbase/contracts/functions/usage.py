@@ -12,9 +12,10 @@ from bunbase.contracts.tenant_auth.active_users import ActiveMonth
 class FunctionHour(msgspec.Struct, frozen=True):
     """Statistics of one hour. `hour`: the start of the hour.
 
-    `calls`: number of calls that reached a worker. `errors`: number of these calls that threw an error, crashed or
-    timed out. `refused`: number of calls that reached no worker. Percentiles are accurate within about 12 %; they are
-    null if nothing ran. `cpu_ms`: CPU time of the workers, including the time between calls but not the start.
+    `calls`: the number of calls that reached a worker. `errors`: the number of these calls that threw an error, crashed
+    or timed out. `refused`: the number of calls that reached no worker. Percentiles are accurate within about 12 %;
+    they are null if nothing ran. `cpu_ms`: the processor time of the workers, including the time between calls, but
+    without the start.
     """
 
     hour: datetime
@@ -55,11 +56,12 @@ class UsageHour(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Usage of a project. `gb_seconds`: duration of each call times the memory limit of its function, summed up.
-    `cpu_ms`: as in FunctionHour. `live_connection_seconds`: time of all live connections together.
-    `live_messages_delivered`: results and differences of live queries, and messages of channels, for each connection
-    that they were sent to. `live_messages_published`: messages published in channels.
-    `monthly_active_users`: of the last twelve months, whatever `hours` was asked for.
+    """Usage of a project. `gb_seconds`: the sum of the duration of each call times the memory limit of its function.
+    `cpu_ms`: the same as in FunctionHour. `live_connection_seconds`: the total time of all live connections.
+    `live_messages_delivered`: the number of results and differences of live queries, and of messages of channels,
+    counted for each connection to which they were sent. `live_messages_published`: the number of messages published in
+    channels.
+    `monthly_active_users`: the numbers for the last twelve months, independent of `hours`.
     """
 
     invocations: int

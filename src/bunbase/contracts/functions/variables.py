@@ -10,8 +10,8 @@ import msgspec
 class Variable(msgspec.Struct, frozen=True, omit_defaults=True):
     """`value` is present only if an owner or admin asked to reveal it.
 
-    `exposed`: functions can read the variable. Otherwise they can only name it in a header of a `fetch`, and BunBase
-    inserts the value.
+    `exposed`: true if functions can read the variable. Otherwise functions can only name it in a header of a `fetch`,
+    and BunBase inserts the value.
     """
 
     name: str

@@ -23,7 +23,7 @@ class WalkNotFound(Problem):
 
 
 class WalkRunning(Problem):
-    """One walk at a time goes over a collection. A paused walk counts too."""
+    """Only one walk at a time can run over a collection. A paused walk counts too."""
 
     status, code, title = 409, "walk_running", "Another walk over this collection has not ended"
 
@@ -33,7 +33,7 @@ class WalkOver(Problem):
 
 
 class MigrationChanged(Problem):
-    """A migration runs once. To change documents again, write another migration, or run this one with `again`."""
+    """A migration runs once. To change documents again, write another migration, or run this migration with `again`."""
 
     status, code, title = 409, "migration_changed", "This migration has run, and its file has changed since"
 
@@ -52,11 +52,10 @@ class WalkState(StrEnum):
 
 
 class NewWalk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A walk to begin. `name`, `checksum`: of a migration; the checksum is the SHA-256 of its file.
-
-    `collection`, `where`: of a backfill; a migration names its collection in its code. `max_errors`: the walk stops
-    after so many failed documents. `max_per_second`: the documents that it visits in a second, at most. `again`: run
-    a migration again that has ended.
+    """A walk to begin. `name`, `checksum`: the name of a migration, and the SHA-256 of its file. `collection`, `where`:
+    the documents of a backfill; a migration names its collection in its code. `max_errors`: the number of failed
+    documents after which the walk stops. `max_per_second`: the maximum number of documents that it visits in a second.
+    `again`: run a migration again that has ended.
     """
 
     kind: WalkKind
@@ -77,7 +76,7 @@ class WalkChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WalkError(msgspec.Struct, frozen=True):
-    """Documents that failed in the same way. `ids`: the first five of them."""
+    """Documents that failed with the same error. `ids`: the ids of the first five documents."""
 
     code: str
     detail: str
@@ -86,10 +85,11 @@ class WalkError(msgspec.Struct, frozen=True):
 
 
 class Walk(msgspec.Struct, frozen=True):
-    """A walk. `name` and `checksum`: empty for a backfill. `total`: the documents of the collection when it began.
+    """A walk. `name` and `checksum`: empty for a backfill. `total`: the number of documents in the collection when the
+    walk began.
 
-    `seen`: the documents that it has visited; each of them was changed, deleted, handed on, unchanged or failed.
-    `error`: why it stopped. `errors`: lists leave them out.
+    `seen`: the number of documents that it has visited; each was changed, deleted, handed on, unchanged or failed.
+    `error`: why it stopped. `errors`: the failed documents by error, which lists leave out.
     """
 
     id: str
@@ -118,7 +118,9 @@ class Walks(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """`before`: the document; null if it is large. `change`: `{"patch":…}`, `{"replace":…}` or `{"delete":true}`."""
+    """`before`: the document before the change; null if it is large. `change`: `{"patch":…}`, `{"replace":…}` or
+    `{"delete":true}`.
+    """
 
     id: str
     before: Any
@@ -126,7 +128,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Rehearsal(msgspec.Struct, frozen=True):
-    """The result of a walk that wrote nothing. `examined`: the documents that it visited, of `total`.
+    """The result of a walk that wrote nothing. `examined`: the number of documents that it visited, of `total`.
 
     `sample`: the first few changes.
     """
@@ -147,7 +149,7 @@ class FunctionWalks(Protocol):
     """A part of the contract of Functions."""
 
     async def begin_walk(self, caller: Caller, new: NewWalk) -> Walk:
-        """Begin a walk. A migration that has begun or ended already is returned as it is.
+        """Begin a walk. If the migration has begun or ended already, return it unchanged.
 
         Raises: FunctionNotFound, FunctionError, InvalidInput, InvalidQuery, QueryNeedsIndex, CollectionNotFound,
         MigrationChanged, WalkRunning.

@@ -1,4 +1,4 @@
-"""How many users were active in a month."""
+"""The number of users who were active in a month."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import msgspec
 
 
 class ActiveMonth(msgspec.Struct, frozen=True):
-    """`month`: as 2026-11, in UTC. `users`: who signed in or refreshed a session in it, each counted once.
+    """`month`: the month in UTC, such as 2026-11. `users`: the number of users who signed in or refreshed a session in
+    this month; each user counts once.
 
-    `anonymous`: anonymous users, who are not among `users`.
+    `anonymous`: the number of anonymous users, who do not count in `users`.
     """
 
     month: str
@@ -19,12 +20,12 @@ class ActiveMonth(msgspec.Struct, frozen=True):
 
 
 class ActiveUserCounts(Protocol):
-    """For other rooms, which check the caller."""
+    """The interface for other rooms, which check the caller."""
 
     async def monthly_active_users(self, project: str) -> tuple[ActiveMonth, ...]:
         """Return this month and the eleven before it, newest first. Months without active users are missing."""
         ...
 
     async def active_users_of_installation(self) -> int:
-        """Return how many users of all projects were active in this month, without anonymous ones."""
+        """Return the number of users of all projects who were active in this month, without anonymous users."""
         ...

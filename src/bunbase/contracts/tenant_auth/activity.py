@@ -17,18 +17,18 @@ class UserAct(StrEnum):
     SIGN_UP = "user.sign_up"  # it may open a session; `target`: "invitation", if there was one
     SIGN_IN = "user.sign_in"
     SIGN_OUT = "user.sign_out"
-    UPGRADE = "user.upgrade"  # an anonymous user became an ordinary one
+    UPGRADE = "user.upgrade"  # an anonymous user became an ordinary user
     CREATE = "user.create"  # by an administrator
     IMPORT = "user.import"
     BAN = "user.ban"
     UNBAN = "user.unban"
     DELETE = "user.delete"
-    DELETE_DOCUMENTS = "user.delete_documents"  # after a deletion; `target`: the collection, `count`: how many
-    IMPERSONATE = "user.impersonate"  # an administrator uses the app in the user's place
+    DELETE_DOCUMENTS = "user.delete_documents"  # after a deletion; `target`: the collection, `count`: of documents
+    IMPERSONATE = "user.impersonate"  # an administrator uses the app as the user
     REAUTHENTICATE = "user.reauthenticate"
     TAKE_OVER = "user.take_over"  # the owner of the address ended everything that somebody else may have set up
     RESET_FACTORS = "user.reset_factors"
-    SESSION_END = "session.end"  # `target`: the session, or empty for all of them
+    SESSION_END = "session.end"  # `target`: the session, or empty for all sessions
     PASSWORD_CHANGE = "password.change"
     PASSWORD_RESET = "password.reset"  # by a link
     EMAIL_CHANGE = "email.change"
@@ -44,12 +44,12 @@ class UserAct(StrEnum):
     PASSKEY_DELETE = "passkey.delete"
     IDENTITY_LINK = "identity.link"  # `target`: the service
     IDENTITY_DELETE = "identity.delete"
-    LINK_CREATE = "link.create"  # by an administrator, who hands it to the user; `target`: its kind
+    LINK_CREATE = "link.create"  # made by an administrator for the user; `target`: its kind
 
 
 class UserActOutcome(StrEnum):
     DONE = "done"
-    CHALLENGED = "challenged"  # the first step of a sign-in was right, and a second factor was asked for
+    CHALLENGED = "challenged"  # the first step of a sign-in was right, and a second factor was required
     REFUSED = "refused"
 
 
@@ -66,10 +66,11 @@ class ActedBy(StrEnum):
 class UserActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One event. `method`: the way to sign in (`password`, `email_code`, the name of a service), or a reason.
 
-    `target`: the changed thing. `amr`: what was checked, by the names of RFC 8176. `session`: which it opened, or in
-    which it happened. `new_device`: no earlier sign-in that is kept came from this program and network. `count`: how
-    many attempts this entry stands for. `last_at`: the time of the last one, if there are several. Entries of
-    administrators have neither `ip` nor `agent` for the user.
+    `target`: the changed thing. `amr`: the checks, by their names in RFC 8176. `session`: the session that the event
+    opened, or in which it happened. `new_device`: true if no earlier sign-in in the activity came from this program and
+    network.
+    `count`: the number of attempts that this entry stands for. `last_at`: the time of the last attempt, if there are
+    several. In entries of acts of administrators, the user does not see `ip` and `agent`.
     """
 
     id: str
@@ -121,15 +122,17 @@ class ActivityFilter(msgspec.Struct, frozen=True):
 
 class UserActivityLog(Protocol):
     async def own_user_activity(self, caller: Caller, limit: int, cursor: str | None) -> OwnActivity:
-        """Return what happened with the signed-in user, newest first. Raises: InvalidCursor, Unauthenticated."""
+        """Return the events of the signed-in user, newest first. Raises: InvalidCursor, Unauthenticated."""
         ...
 
     async def user_activity(self, caller: Caller, id: str, limit: int, cursor: str | None) -> ManagedActivity:
-        """Return what happened with a user, also after the deletion. Raises: UserNotFound, InvalidCursor, Forbidden."""
+        """Return the events of a user, also after the deletion of the user. Raises: UserNotFound, InvalidCursor,
+        Forbidden.
+        """
         ...
 
     async def project_user_activity(
         self, caller: Caller, only: ActivityFilter, limit: int, cursor: str | None
     ) -> ManagedActivity:
-        """Return what happened with the users of a project, newest first. Raises: InvalidCursor, Forbidden."""
+        """Return the events of all users of a project, newest first. Raises: InvalidCursor, Forbidden."""
         ...

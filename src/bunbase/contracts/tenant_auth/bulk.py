@@ -39,7 +39,9 @@ class BulkFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 
 class BulkChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Either `ids`, or `filter`: then at most `limit` users of it, oldest first, and `cursor` goes on after them."""
+    """The users of the act: either `ids` or `filter`. With `filter`, at most `limit` of the matching users, oldest
+    first; `cursor` continues after the users of an earlier call.
+    """
 
     action: BulkAction
     ids: NamedUsers | None = None
@@ -49,16 +51,17 @@ class BulkChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NotChanged(msgspec.Struct, frozen=True):
-    """A user to whom the act was not done. `code`: as in the answer to a request for this user alone."""
+    """A user to whom the act was not done. `code`: the code of the problem that a request for this user alone would
+    get.
+    """
 
     id: str
     code: str
 
 
 class BulkResult(msgspec.Struct, frozen=True):
-    """`done`: how many users the act was done to: all but those in `failed`.
-
-    `digest`: the SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the other users of a filter.
+    """`done`: the number of users to whom the act was done: all users except the users in `failed`. `digest`: the
+    SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the next users of a filter.
     """
 
     action: BulkAction
@@ -70,7 +73,8 @@ class BulkResult(msgspec.Struct, frozen=True):
 
 class ManyUsers(Protocol):
     async def change_users(self, caller: Caller, change: BulkChange) -> BulkResult:
-        """Do an act to many users, in transactions of 100 users. A client that is cut off repeats the request.
+        """Do an act to many users, in transactions of 100 users. A client that loses the connection can repeat the
+        request.
 
         Raises: InvalidInput, InvalidCursor, Forbidden.
         """

@@ -19,9 +19,8 @@ class CookieMode(msgspec.Struct, frozen=True):
 
 
 class CookieAccess(msgspec.Struct, frozen=True):
-    """The access token for a cookie. `cookie`: the value that takes its place; empty if the browser keeps this one.
-
-    `seconds`: until the gateway should ask again.
+    """The access token for a cookie. `cookie`: the new value of the cookie; empty if the browser keeps the present
+    value. `seconds`: the time after which the gateway should call again.
     """
 
     access_token: str
@@ -30,7 +29,7 @@ class CookieAccess(msgspec.Struct, frozen=True):
 
 
 class UserCookies(Protocol):
-    """Only the gateway calls these. A cookie has the refresh token of its session as its value."""
+    """Only the gateway calls these methods. The value of a cookie is the refresh token of its session."""
 
     async def cookie_mode(self, project: str) -> CookieMode: ...
 
@@ -41,7 +40,8 @@ class UserCookies(Protocol):
     async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
         """Return an access token for a cookie. The cookie is replaced when it is as old as an access token may become.
 
-        `anew`: replace it now. The old cookie returns the same new one until the new one is used.
+        `anew`: true if the cookie is replaced now. The old cookie returns the same new cookie until the new cookie is
+        used.
         Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated.
         """
         ...

@@ -11,7 +11,7 @@ from bunbase.pkg.ndjson import ExportPart, ImportLine
 
 
 class UserCopies(Protocol):
-    """For Bundoc, which checks who may make and restore backups."""
+    """The interface for Bundoc, which checks who may make and restore backups."""
 
     def copied_users(self, project: str, after: str) -> AsyncIterator[ExportPart]:
         """Yield the users whose id sorts after `after`, as UserLines with hashes of passwords, ordered by id.
@@ -23,8 +23,9 @@ class UserCopies(Protocol):
     async def restore_users(self, caller: Caller, lines: tuple[ImportLine, ...]) -> ImportedUsers:
         """Put the user in each line back into the caller's project, at most MAX_IMPORT_LINES in one call.
 
-        A user that is gone comes back. A user that exists gets the fields of the line and is signed out everywhere, if
-        a field differs; a ban stays, and a password that was set after that of the line. No user is deleted. `caller`
-        must be allowed to restore backups with users. Raises: Forbidden, TooManyUsers, InvalidInput.
+        A user that was deleted is created again. If a field of an existing user differs, the user gets the fields of
+        the line and is signed out everywhere. A ban stays, and so does a password that was set later than the password
+        of the line. No user is deleted. `caller` must be allowed to restore backups with users. Raises: Forbidden,
+        TooManyUsers, InvalidInput.
         """
         ...

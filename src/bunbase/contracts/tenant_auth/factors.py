@@ -25,7 +25,8 @@ class EnrolledUser(UserSignedIn, frozen=True, kw_only=True):
 
 class UserFactors(Protocol):
     """All calls raise Unauthenticated for a caller without a key of a project, or without a signed-in user where they
-    need one. Those that say so need a fresh proof; else they raise ReauthenticationRequired."""
+    need one. Calls that need a fresh proof raise ReauthenticationRequired without it.
+    """
 
     async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> UserSignedIn:
         """End a sign-in that was answered with SecondFactorRequired.
@@ -58,7 +59,8 @@ class UserFactors(Protocol):
         ...
 
     async def confirm_totp(self, caller: Caller, code: str) -> RecoveryCodes:
-        """Turn the second factor on with the first code of the app. The session has checked two factors then.
+        """Turn the second factor on with the first code of the app. Then the session counts as checked with two
+        factors.
 
         Raises: TotpNotFound, WrongCode.
         """
@@ -108,7 +110,8 @@ class UserFactors(Protocol):
         ...
 
     async def reset_user_factors(self, caller: Caller, id: str) -> None:
-        """Remove all factors of a user who has lost them, for administrators as in `TenantAuth.users`. Idempotent.
+        """Remove all factors of a user who has lost them, for the same administrators as `TenantAuth.users`.
+        Idempotent.
 
         Raises: UserNotFound, Forbidden.
         """

@@ -21,7 +21,7 @@ PROVIDER_NAME: Final = "^[a-z0-9][a-z0-9-]{0,31}$"
 
 
 class UserCodeExchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`verifier`: of the PKCE challenge that the app sent at the start."""
+    """`verifier`: the verifier of the PKCE challenge that the app sent at the start."""
 
     code: str
     verifier: str
@@ -39,16 +39,16 @@ class UserIdentities(Protocol):
         ...
 
     async def start_user_login(self, caller: Caller, provider: str, start: ExternalStart) -> ExternalRedirect:
-        """Return the address of the service to which the browser goes, and the secret for its cookie.
+        """Return the URL of the service to which the browser goes, and the secret for the browser's cookie.
 
         Raises: ProviderNotFound, ProviderUnavailable, InvalidInput, LinkExpired.
         """
         ...
 
     async def finish_user_login(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
-        """Take the answer of a service, which names no project: that of the start counts.
-
-        Return the address of the app to which the browser goes, with a code or an error. Raises: ExternalLoginExpired.
+        """Handle the answer of a service. The answer names no project; the sign-in continues in the project in which it
+        began. Return the URL of the app to which the browser goes, with a code or an error. Raises:
+        ExternalLoginExpired.
         """
         ...
 

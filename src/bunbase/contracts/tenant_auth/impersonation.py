@@ -1,4 +1,4 @@
-"""Links that administrators hand over themselves, and sessions of administrators in the place of a user."""
+"""Links that administrators send themselves, and sessions in which administrators act as a user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class NewHandedLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HandedLink(msgspec.Struct, frozen=True):
-    """`url`: works once; only this answer shows it. `email`: the address that whoever opens the link confirms."""
+    """`url`: the link, which works once; only this answer shows it. `email`: the address that is confirmed when the
+    link is opened.
+    """
 
     kind: LinkKind
     email: str
@@ -43,7 +45,7 @@ class NewImpersonation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Impersonated(msgspec.Struct, frozen=True):
-    """A session in the place of a user, without a refresh token. `expires_in`: seconds.
+    """A session that acts as a user, without a refresh token. `expires_in`: seconds.
 
     `session`: its id. `impersonated_by`: the id of the developer or key that uses it.
     """
@@ -65,7 +67,8 @@ class UserImpersonation(Protocol):
         ...
 
     async def impersonate_user(self, caller: Caller, id: str, new: NewImpersonation) -> Impersonated:
-        """Open a session in the place of the user. Its tokens carry `act`, and serve no act that is the user's alone.
+        """Open a session that acts as the user. Its tokens have the claim `act`, and are refused for acts that only the
+        user may do.
 
         Raises: UserNotFound, UserBanned, Forbidden.
         """

@@ -11,14 +11,14 @@ from bunbase.pkg.mail.letters import DevMail
 
 
 class AddressConfirmed(msgspec.Struct, frozen=True):
-    """`redirect_to`: the address of the app that the request for the mail named; empty if it named none."""
+    """`redirect_to`: the URL of the app in the request for the mail; empty if the request had none."""
 
     status: str
     redirect_to: str = ""
 
 
 class UserMails(Protocol):
-    """`redirect_to`: the address of the app to which the page behind the link leads back; empty for none.
+    """`redirect_to`: the URL of the app to which the page behind the link leads back; empty for none.
 
     It must be below one of the project's `redirect_urls`: otherwise a request for a mail raises InvalidInput.
     """
@@ -31,21 +31,22 @@ class UserMails(Protocol):
         ...
 
     async def verify_user_email(self, caller: Caller, token: str) -> AddressConfirmed:
-        """Confirm the address that a link was sent to. `caller`: of the project that the link belongs to.
+        """Confirm the address to which a link was sent. `caller`: a caller of the project to which the link belongs.
 
         Raises: LinkExpired.
         """
         ...
 
     async def mailed_target(self, caller: Caller, token: str) -> str:
-        """Return the address of the app to which the page behind a link leads back; "" for none. The link stays valid.
+        """Return the URL of the app to which the page behind a link leads back; "" for none. The link stays valid.
 
-        `caller`: as in `verify_user_email`. Raises: LinkExpired.
+        `caller`: the same as in `verify_user_email`. Raises: LinkExpired.
         """
         ...
 
     async def request_user_email_change(self, caller: Caller, email: str) -> None:
-        """Send links to both addresses of the signed-in user. An old address that was never verified is not asked.
+        """Send links to both addresses of the signed-in user. An old address that was never verified does not have to
+        confirm.
 
         The answer does not show whether another user has the new address.
         Raises: ReauthenticationRequired, InvalidInput.
@@ -53,7 +54,7 @@ class UserMails(Protocol):
         ...
 
     async def confirm_user_email_change(self, caller: Caller, token: str) -> AddressConfirmed:
-        """Confirm a change for the address that the link was sent to. `caller`: as in `verify_user_email`.
+        """Confirm a change for the address to which the link was sent. `caller`: the same as in `verify_user_email`.
 
         The status is "pending" until the other address has confirmed too, and then "changed". Raises: LinkExpired.
         """

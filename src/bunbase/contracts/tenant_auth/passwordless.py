@@ -1,4 +1,4 @@
-"""Sign end users in without a password, by a mail."""
+"""Sign end users in without a password, with a mail."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 
 
 class UserPasswordless(Protocol):
-    """A person whose address has no user yet signs up by this, if the project lets strangers sign up.
+    """A person whose address has no user yet signs up in this way, if the project lets everybody sign up.
 
-    If a user has the address but never confirmed it, the person who reads its mails gets the account: it is confirmed,
-    and the password, the factors and the sessions of the person who opened it end.
+    If a user has the address but never confirmed it, the person who reads its mails gets the account: the address is
+    confirmed, and the password, the factors and the sessions of the person who opened the account end.
 
     If the caller has the token of an anonymous user, this user gets the address and keeps the id. EmailTaken: another
     user has the address already, and the code or link stays valid.
@@ -21,7 +21,7 @@ class UserPasswordless(Protocol):
     async def request_user_code(self, caller: Caller, email: str, captcha: str = "") -> None:
         """Send a code of six digits. The answer does not show whether the address has a user.
 
-        `captcha`: as at a sign-up. Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        `captcha`: the same as at a sign-up. Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...
 
@@ -35,13 +35,14 @@ class UserPasswordless(Protocol):
     async def request_user_link(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
         """Send a link that signs in. The answer does not show whether the address has a user.
 
-        `redirect_to`: the address of the app that gets the token; empty for the first of the project's `redirect_urls`.
-        `captcha`: as at a sign-up. Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        `redirect_to`: the URL of the app that gets the token; empty for the first of the project's `redirect_urls`.
+        `captcha`: the same as at a sign-up. Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...
 
     async def user_link_target(self, caller: Caller, token: str) -> str:
-        """Return the address of the app with the token of a link, which stays valid. `caller`: of the link's project.
+        """Return the URL of the app with the token of a link, which stays valid. `caller`: a caller of the link's
+        project.
 
         Raises: LinkExpired.
         """

@@ -13,22 +13,21 @@ class UserPasswords(Protocol):
     ) -> None:
         """Send a link that sets a new password. The answer does not show whether the address has a user.
 
-        `redirect_to`: as in UserMails. `captcha`: as at a sign-up.
+        `redirect_to`: the same as in UserMails. `captcha`: the same as at a sign-up.
         Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...
 
     async def reset_user_password(self, caller: Caller, token: str, password: str) -> str:
-        """Set a new password by a link, and end all sessions of the user. The address of the user is confirmed.
-
-        Return the address of the app to go back to, or "". Raises: LinkExpired, InvalidInput, SignInBusy.
+        """Set a new password with a link, and end all sessions of the user. The address of the user is confirmed.
+        Return the URL of the app to which the browser goes back, or "". Raises: LinkExpired, InvalidInput, SignInBusy.
         """
         ...
 
     async def change_user_password(self, caller: Caller, password: str, current: str | None) -> None:
         """Set a new password for the signed-in user. All other sessions of the user end.
 
-        `current`: the current password, which is a proof; None if a proof is fresh.
+        `current`: the current password, which is a proof; None if the session has a fresh proof.
         Raises: ReauthenticationRequired, WrongProof, InvalidInput, SignInBusy.
         """
         ...

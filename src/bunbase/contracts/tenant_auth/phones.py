@@ -1,4 +1,4 @@
-"""Sign end users in by a code in a text message, and change their phone numbers."""
+"""Sign end users in with a code in a text message, and change their phone numbers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from bunbase.contracts.tenant_auth.users import User
 
 
 class UserPhones(Protocol):
-    """A person whose number has no user yet signs up by this, if the project lets strangers sign up.
+    """A person whose number has no user yet signs up in this way, if the project lets everybody sign up.
 
-    If the caller has the token of an anonymous user, this user gets the number and keeps the id. `language`: of the
-    message; empty for the languages that the caller's browser asks for.
+    If the caller has the token of an anonymous user, this user gets the number and keeps the id. `language`: the
+    language of the message; empty for the languages that the caller's browser prefers.
 
-    A request for a code raises PhoneNotConfigured, InvalidInput and PhoneNotAllowed. These depend on the number and the
-    settings alone, never on the users.
+    A request for a code raises PhoneNotConfigured, InvalidInput and PhoneNotAllowed. These problems depend only on the
+    number and the settings, never on the users.
     """
 
     async def request_phone_code(self, caller: Caller, phone: str, language: str, captcha: str = "") -> None:

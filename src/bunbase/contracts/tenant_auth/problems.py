@@ -1,4 +1,4 @@
-"""The problems that tenant-auth raises. `pkg/identity` defines those that developers can get too."""
+"""The problems that tenant-auth raises. `pkg/identity` defines the problems that developers can get too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class SignUpFirst(Problem):
 
 
 class CaptchaRequired(Problem):
-    """`provider`, `site_key`: for the widget that makes the token."""
+    """`provider`, `site_key`: the values for the widget that makes the token."""
 
     status, code, title = 403, "captcha_required", "This app asks for a captcha"
 
@@ -108,6 +108,6 @@ class SignupRefused(Problem):
 
 
 class HookFailed(Problem):
-    """The runs and the log of the function have the cause; the answer never has it. `hook`: such as `send_sms`."""
+    """The cause is only in the runs and the log of the function, never in the answer. `hook`: such as `send_sms`."""
 
     status, code, title = 502, "hook_failed", "A hook of this app failed"

@@ -56,7 +56,7 @@ class TenantAuth(
     UserTransfers,
     Protocol,
 ):
-    """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.
+    """Every call takes its project from the Caller. Problems that `problems.py` does not define are defined by BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may
     read, the role developer may also change. They raise Forbidden for all other callers.
@@ -100,8 +100,9 @@ class TenantAuth(
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
-        """Exchange a refresh token for a new pair. Until that pair is used, the old token returns the same pair again
-        (`pkg/sessions.py`), with a new access token if the first one has expired or a change of the user has ended it.
+        """Exchange a refresh token for a new pair of tokens. Until the new pair is used, the old token returns the same
+        pair again (`pkg/sessions.py`), with a new access token if the first one has expired or a change of the user has
+        ended it.
 
         Raises: InvalidToken, TokenExpired, TokenReused.
         """
@@ -125,7 +126,7 @@ class TenantAuth(
         ...
 
     async def end_own_sessions(self, caller: Caller, keep_current: bool) -> None:
-        """End all sessions of the signed-in user, but not the caller's own session if `keep_current`."""
+        """End all sessions of the signed-in user, except the caller's own session if `keep_current` is true."""
         ...
 
     async def me(self, caller: Caller) -> User: ...
@@ -182,13 +183,14 @@ class TenantAuth(
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         """True if an access token with the claims `session` (`sid`) and `version` (`ver`) is still valid.
 
-        For a process that has lost its revocation feed.
+        A process that has lost its revocation feed calls this.
         """
         ...
 
     async def knows_address(self, project: str, account: str, ip: str) -> bool:
-        """True if a session of the user with this address or phone number began in the network of `ip`, and is still
-        valid or ended less than a day ago. Only the limits on sign-ins use this; no caller sees the result."""
+        """True if a session of the user with this address or phone number began in the network of `ip`, and is valid or
+        has ended less than a day ago. Only the limits on sign-ins use this; no caller sees the result.
+        """
         ...
 
     async def drop_project(self, project: str) -> None:
@@ -198,5 +200,6 @@ class TenantAuth(
     @waits_for_news
     def revocations(self) -> AsyncIterator[Revocation]:
         """Yield earlier revocations of sessions and user versions whose access tokens have not expired, then READY,
-        then each new one."""
+        then each new revocation.
+        """
         ...

@@ -27,8 +27,8 @@ class UserSession(msgspec.Struct, frozen=True):
     """A valid session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
     `last_used_at`: the time of the last refresh. `aal`: the number of factors that the session has checked.
-    `provider`: how the user signed in, such as `password`, `passkey`, or the name of another service.
-    `impersonated_by`: the id of the developer or key who uses the app in the user's place; None for the user.
+    `provider`: the way in which the user signed in, such as `password`, `passkey`, or the name of another service.
+    `impersonated_by`: the id of the developer or key that uses the app as this user; None if the user uses it.
     """
 
     id: str
@@ -48,7 +48,7 @@ class UserSessions(msgspec.Struct, frozen=True):
 
 
 class OwnSession(UserSession, frozen=True):
-    """A session as its own user sees it. `current`: the request belongs to this session."""
+    """A session as its own user sees it. `current`: true if the request belongs to this session."""
 
     current: bool
 

@@ -34,7 +34,7 @@ class Signups(StrEnum):
 
 
 class Enumeration(StrEnum):
-    """Whether answers may show that an address has a user."""
+    """The choice whether answers may show that an address has a user."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -47,7 +47,7 @@ class SecondFactorPolicy(StrEnum):
 
 
 class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`breached`: refuse passwords of data breaches. `history`: how many of the last passwords are refused."""
+    """`breached`: refuse passwords from data breaches. `history`: the number of earlier passwords that are refused."""
 
     min_length: Annotated[int, msgspec.Meta(ge=8, le=128)] = 8
     breached: bool = False
@@ -55,8 +55,8 @@ class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The lifetimes of tokens; None: as the settings of the installation say. `algorithm`: of their signatures.
-    `rotation_days`: how long a key signs before the next one does.
+    """The lifetimes of tokens; None for the lifetime in the settings of the installation. `algorithm`: the algorithm of
+    signatures. `rotation_days`: the days after which the next key signs.
     """
 
     access_ttl_seconds: AccessSeconds | None = None
@@ -66,20 +66,20 @@ class TokenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnonymousSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`idle_days`: an anonymous user who was away for this long is deleted."""
+    """`idle_days`: the days without activity after which an anonymous user is deleted."""
 
     enabled: bool = False
     idle_days: Annotated[int, msgspec.Meta(ge=2, le=3650)] = 30  # an access token lives for at most one day
 
 
 class UserSessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`max_per_user`: a sign-in beyond it ends the oldest session; None for no limit."""
+    """`max_per_user`: the maximum number of sessions; a further sign-in ends the oldest session. None for no limit."""
 
     max_per_user: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
 
 
 class PasskeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The relying party of the project's passkeys. Empty: the host of the installation."""
+    """The relying party of the project's passkeys. Empty values mean the host of the installation."""
 
     rp_id: Name = ""
     origins: Annotated[tuple[Text, ...], msgspec.Meta(max_length=20)] = ()
@@ -89,7 +89,7 @@ class PhoneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Sign-in by text message, which also needs the hook `send_sms`.
 
     `countries`: the countries to whose numbers codes are sent (ISO 3166), such as `DE`; `*` for all; empty for none.
-    `max_per_hour`: how many text messages the project sends in an hour; further ones are dropped.
+    `max_per_hour`: the number of text messages that the project sends in an hour; further messages are dropped.
     """
 
     countries: Annotated[tuple[Name, ...], msgspec.Meta(max_length=250)] = ()
@@ -98,9 +98,9 @@ class PhoneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class UserProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A service by which users sign in. `kind`: `apple`, `discord`, `github`, `google`, `microsoft`, or `oidc` for
-    every OpenID Connect provider with discovery at `issuer`. Empty: the kind that the name says, else `oidc`.
-
-    `options`: further values of a kind: `team_id` and `key_id` of Apple, `tenant` of Microsoft.
+    every OpenID Connect provider with discovery at `issuer`. If it is empty, the name of the provider decides the kind,
+    and `oidc` is the default. `options`: further values of a kind: `team_id` and `key_id` of Apple, `tenant` of
+    Microsoft.
     """
 
     kind: Name = ""
@@ -120,7 +120,7 @@ class Captcha(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MailTexts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The texts of one kind of mail in place of the built-in ones. Empty: the built-in text."""
+    """The texts of one kind of mail, which replace the built-in texts. Empty: the built-in text."""
 
     subject: Annotated[str, msgspec.Meta(max_length=250)] = ""
     heading: Annotated[str, msgspec.Meta(max_length=250)] = ""
@@ -133,8 +133,8 @@ class MailAppearance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`sender` (`from` in JSON): the name that the mails show, or a name and an address such as
     `Bakery <hello@bakery.example>`, whose domain the operator has allowed. `reply_to`: the address for answers.
 
-    `templates`: texts by the kind of the mail, for all languages. `languages`: such texts by the tag of a language.
-    `new_device`: users get a mail about a sign-in from a device that they have not used.
+    `templates`: the texts by the kind of the mail, for all languages. `languages`: the texts by the tag of a language.
+    `new_device`: true if users get a mail about a sign-in from a device that they have not used.
     """
 
     sender: Annotated[str, msgspec.Meta(max_length=300)] = msgspec.field(default="", name="from")
@@ -145,7 +145,7 @@ class MailAppearance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The functions of the project that are called; empty: none."""
+    """The functions of the project that are called; empty for no function."""
 
     before_signup: Name = ""
     before_token: Name = ""
@@ -156,8 +156,9 @@ class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeletionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The effects of the deletion of a user. `collections`: in each of them, the documents whose field has the id of
-    the user are deleted. `function`: runs as a job with the id; empty: none.
+    """The effects of the deletion of a user. `collections`: the collections with the field that names the user; the
+    documents whose field has the id of the user are deleted. `function`: the function that runs as a job with the id;
+    empty for no function.
     """
 
     collections: Annotated[dict[str, Text], msgspec.Meta(max_length=50)] = {}
@@ -167,7 +168,7 @@ class DeletionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SignInPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ready-made page `/v1/auth/ui`, and the pages of mails. `accent`: the colour of buttons, such as `#1d4fd7`.
 
-    `languages`: the first one is used if the browser asks for none of them.
+    `languages`: the languages of the page; the first one is used if the browser prefers none of them.
     """
 
     cookies: bool = False
@@ -176,12 +177,12 @@ class SignInPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`app_name`: the name that mails and pages show. `email_domains`: only these may sign up; empty for all.
-
-    `redirect_urls`: the addresses of the app to which a browser may be sent. `cookies`: pages of these addresses may
-    keep the session of a user in a cookie (`?cookies=1`). `providers`: by the name in addresses.
-    `verify_emails`: a user signs in by password only after the address was confirmed. `activity_days`: entries about
-    sign-ins and credentials are deleted after this time, if it is shorter than that of the installation.
+    """`app_name`: the name that mails and pages show. `email_domains`: the domains of addresses that may sign up; empty
+    for all. `redirect_urls`: the URLs of the app to which a browser may be sent. `cookies`: true if pages of these URLs
+    may keep the session of a user in a cookie (`?cookies=1`). `providers`: the services by their name in URLs.
+    `verify_emails`: true if a user can sign in with a password only after the address was confirmed. `activity_days`:
+    the time after which entries about sign-ins and credentials are deleted, if it is shorter than the time of the
+    installation.
     """
 
     app_name: Name = ""
@@ -208,17 +209,19 @@ class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShownAuth(ProjectAuth, frozen=True, kw_only=True):
-    """`secrets`: the names of the secrets that are set. `version`: increases with each change; 0 before the first."""
+    """`secrets`: the names of the secrets that are set. `version`: a number that increases with each change; 0 before
+    the first change.
+    """
 
     secrets: tuple[str, ...]
     version: int
 
 
 class UserSettings(Protocol):
-    """For members of the project: the role developer may read, the role admin may change."""
+    """The interface for members of the project: the role developer may read, the role admin may change."""
 
     async def hooks_of_function(self, project: str, function: str) -> tuple[str, ...]:
-        """Return the hooks that the settings of a project name a function for. Only Functions may call this."""
+        """Return the hooks for which the settings of a project name a function. Only Functions may call this."""
         ...
 
     async def project_auth(self, caller: Caller) -> ShownAuth:

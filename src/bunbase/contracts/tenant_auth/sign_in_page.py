@@ -1,4 +1,6 @@
-"""The ready-made page on which the users of a project sign in. An app sends a browser to it, and gets a code back."""
+"""The ready-made page on which the users of a project sign in. An app sends a browser to the page, and gets a code
+back.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,13 @@ from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
 from bunbase.pkg.identity.factors import PasskeyOptions
 
 SIGN_IN: Final = "/v1/auth/ui"
-BY_LINK: Final = "/v1/auth/ui/by-link"  # the page that a mailed link of the sign-in page leads to
+BY_LINK: Final = "/v1/auth/ui/by-link"  # the page to which a mailed link of the sign-in page leads
 RETURN: Final = "/v1/auth/ui/return"  # the page to which a sign-in at another service leads
 
 
 class PageRequest(msgspec.Struct, frozen=True):
-    """The request of an app. `redirect_to`: the address of the app that gets the code.
-
-    `code_challenge`: the app's PKCE challenge (S256). `state`: goes back to the app unchanged.
+    """The request of an app. `redirect_to`: the URL of the app that gets the code. `code_challenge`: the app's PKCE
+    challenge (S256). `state`: a text that is returned to the app unchanged.
     """
 
     redirect_to: str
@@ -28,10 +29,9 @@ class PageRequest(msgspec.Struct, frozen=True):
 
 
 class SignInLook(UserPage, frozen=True, kw_only=True):
-    """`signups`: strangers may sign up. `passkeys`: the passkeys of the project belong to the site of the page.
-
-    `confirms`: a sign-up needs the link of a mail, and the person chooses the password there. `phones`: people sign in
-    by text message.
+    """`signups`: true if everybody may sign up. `passkeys`: true if the passkeys of the project belong to the site of
+    the page. `confirms`: true if a sign-up needs the link of a mail, and the person chooses the password on the page of
+    the link. `phones`: true if people can sign in by text message.
     """
 
     signups: bool
@@ -48,7 +48,8 @@ class ByPassword(msgspec.Struct, frozen=True, tag=True):
 
 class BySignUp(msgspec.Struct, frozen=True, tag=True):
     """`captcha`: the token of the widget; empty for none. `back`: the path and query of the sign-in page, which begins
-    with SIGN_IN; the link of a mail leads back to its app."""
+    with SIGN_IN; the link of a mail leads back to the app of this page.
+    """
 
     email: str
     password: str
@@ -66,7 +67,7 @@ class ByMailedLink(msgspec.Struct, frozen=True, tag=True):
 
 
 class ByPhone(msgspec.Struct, frozen=True, tag=True):
-    """`code`: of a text message to this number."""
+    """`code`: the code of a text message to this number."""
 
     phone: str
     code: str
@@ -85,7 +86,7 @@ class ByPasskey(msgspec.Struct, frozen=True, tag=True):
 
 
 class ByService(msgspec.Struct, frozen=True, tag=True):
-    """`code`: with which another service has sent the browser back."""
+    """`code`: the code with which another service has sent the browser back."""
 
     code: str
 
@@ -102,9 +103,8 @@ Shown = (
 
 
 class PageEnd(msgspec.Struct, frozen=True):
-    """`url`: the address of the app, with a code; empty if a mail was sent instead.
-
-    `recovery_codes`: of a second factor that was set up just now. They are shown only here.
+    """`url`: the URL of the app, with a code; empty if a mail was sent instead. `recovery_codes`: the recovery codes of
+    a second factor that was set up just now. They are shown only here.
     """
 
     url: str = ""
@@ -113,23 +113,23 @@ class PageEnd(msgspec.Struct, frozen=True):
 
 class UserSignInPages(Protocol):
     """Every call checks the request: the key must be publishable, and the project must allow `redirect_to`. Otherwise
-    it raises Forbidden or InvalidInput, and no browser is sent to the address."""
+    it raises Forbidden or InvalidInput, and no browser is sent to the URL.
+    """
 
     async def sign_in_look(self, caller: Caller, request: PageRequest) -> SignInLook:
         """Return what the page shows."""
         ...
 
     async def sign_in_on_page(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
-        """Sign a person in, or up. The app trades the code for the tokens: `exchange_user_code`.
-
-        Raises: the problems of the way to sign in; SecondFactorRequired and MfaEnrolmentRequired ask for one more step.
+        """Sign a person in, or up. The app exchanges the code for the tokens: `exchange_user_code`. Raises: the
+        problems of the way to sign in; after SecondFactorRequired and MfaEnrolmentRequired, one more step is needed.
         """
         ...
 
     async def start_service_on_page(
         self, caller: Caller, request: PageRequest, provider: str, back: str, browser: str
     ) -> ExternalRedirect:
-        """Return the address of another service. `back`: the path and query of the page to come back to; it begins with
+        """Return the URL of another service. `back`: the path and query of the page to come back to; it begins with
         RETURN. `browser`: the secret in the cookie of an earlier start.
 
         Raises: ProviderNotFound, ProviderUnavailable.
@@ -139,7 +139,8 @@ class UserSignInPages(Protocol):
     async def mail_link_of_page(
         self, caller: Caller, request: PageRequest, email: str, back: str, captcha: str
     ) -> None:
-        """Send a link that signs in on the page. `back`: as above; it begins with BY_LINK.
+        """Send a link that signs in on the page. `back`: the path and query of the page to come back to; it begins with
+        BY_LINK.
 
         The answer does not show whether the address has a user. Raises: CaptchaRequired, CaptchaRefused.
         """

@@ -18,8 +18,8 @@ class RotatedKeys(msgspec.Struct, frozen=True):
 
 class UserSigningKeys(Protocol):
     async def rotate_user_keys(self, caller: Caller, now: bool) -> RotatedKeys:
-        """Make a new key for the tokens of a project's users and services. It signs after a few minutes; nobody is
-        signed out.
+        """Make a new key for the tokens of a project's users and services. The new key signs after a few minutes, and
+        no user is signed out.
 
         `now`: replace all keys at once. All access tokens, custom tokens and service tokens of the project end;
         sessions stay, and their clients refresh. Raises: Forbidden, InsufficientScope.

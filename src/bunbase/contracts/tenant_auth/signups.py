@@ -13,9 +13,10 @@ from bunbase.contracts.tenant_auth.users import Email
 
 
 class NewUserInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`role`, `data`, `language`: of the user whom the invitation creates; `data` has at most 16 KiB of JSON.
+    """`role`, `data`, `language`: the values for the user that the invitation creates; `data` has at most 16 KiB of
+    JSON.
 
-    The mail is in this language too; without one, it is in the first language of the project.
+    The mail is in this language too; without a language, it is in the first language of the project.
     """
 
     email: Email
@@ -25,7 +26,7 @@ class NewUserInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserInvite(msgspec.Struct, frozen=True):
-    """`url`: the link of the mail. It works once; only this answer shows it."""
+    """`url`: the link of the mail. The link works once; only this answer shows it."""
 
     id: str
     email: str
@@ -35,7 +36,7 @@ class UserInvite(msgspec.Struct, frozen=True):
 
 
 class OpenUserInvite(msgspec.Struct, frozen=True):
-    """An invitation that nobody has accepted yet. `role`: of the user whom it creates."""
+    """An invitation that nobody has accepted yet. `role`: the role of the user that it creates."""
 
     id: str
     email: str
@@ -50,10 +51,11 @@ class OpenUserInvites(msgspec.Struct, frozen=True):
 
 
 class SignupDetails(msgspec.Struct, frozen=True):
-    """The members of a sign-up besides the address and the password. `name`: of the user.
+    """The members of a sign-up besides the address and the password. `name`: the name of the user.
 
     `redirect_to`: the address of the app to which the page behind the link of the mail leads back. `page`: the path and
-    query of the ready-made sign-in page on which the person signs up; its link leads back to the app that has asked.
+    query of the ready-made sign-in page on which the person signs up; the link of the mail leads back to the app that
+    sent the browser to this page.
     """
 
     name: str = ""
@@ -62,7 +64,9 @@ class SignupDetails(msgspec.Struct, frozen=True):
 
 
 class WayBack(msgspec.Struct, frozen=True):
-    """The address of the app to which a page leads, or "". `signed_in`: it has a code, so the browser goes there."""
+    """The URL of the app to which a page leads, or "". `signed_in`: true if the URL has a code, so that the browser
+    goes there.
+    """
 
     url: str
     signed_in: bool = False
@@ -74,7 +78,8 @@ class UserSignups(Protocol):
     """
 
     async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
-        """Send a link that creates a user, whoever may sign up. An earlier invitation of the address ends.
+        """Send a link that creates a user, even if not everybody may sign up. An earlier invitation of the address
+        ends.
 
         Raises: Forbidden too.
         """
@@ -89,7 +94,7 @@ class UserSignups(Protocol):
         ...
 
     async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
-        """Create the user that the link of a mail is for, with a password, and sign the user in."""
+        """Create the user for whom a mail has sent a link, with a password, and sign the user in."""
         ...
 
     async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> WayBack:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from bunbase.contracts.caller import EndUser
 
 USER_TOKEN_TYPE: Final = "user"
-# tokens of older releases lack some claims; the defaults are those that rules trust least
+# tokens of older releases lack some claims; rules trust the defaults least
 DEFAULTS: Final[dict[str, Any]] = {
     "aal": 1,
     "anonymous": False,
@@ -20,10 +20,12 @@ DEFAULTS: Final[dict[str, Any]] = {
 
 
 def is_user_token(claims: dict[str, Any], project: str) -> bool:
-    """True if the claims of a checked token are those of an end user's access token: the key also signs others."""
+    """True if the claims of a checked token are the claims of an end user's access token, because the key also signs
+    other tokens.
+    """
     texts = all(isinstance(claims.get(name), str) for name in ("sub", "sid"))
     others = all(type(claims.get(name, default)) is type(default) for name, default in DEFAULTS.items())
-    act = claims.get("act", {"sub": ""})  # RFC 8693 §4.1: who uses the token in the user's place
+    act = claims.get("act", {"sub": ""})  # RFC 8693 §4.1: the developer or key that uses the token as the user
     acted = isinstance(act, dict) and isinstance(act.get("sub"), str)
     return texts and others and acted and claims.get("aud") == project and claims.get("type") == USER_TOKEN_TYPE
 

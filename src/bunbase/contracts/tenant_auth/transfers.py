@@ -22,15 +22,15 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class OnConflict(StrEnum):
-    """How to treat a line whose user is in the project already."""
+    """The treatment of a line whose user is in the project already."""
 
     SKIP = "skip"  # the user stays as it is
     ERROR = "error"  # the line is refused
-    UPDATE = "update"  # the user gets the fields that the line has
+    UPDATE = "update"  # the user gets the fields of the line
 
 
 class ScryptParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="scheme", tag="scrypt"):
-    """`n`: the cost N itself, a power of two. `salt`, `hash`: in base64."""
+    """`n`: the cost N itself, a power of two. `salt`, `hash`: the values in base64."""
 
     salt: str
     hash: str
@@ -40,7 +40,7 @@ class ScryptParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
 
 class FirebaseParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="scheme", tag="firebase-scrypt"):
-    """The names are those of Firebase's console. All texts are in base64."""
+    """The names are the names in Firebase's console. All texts are in base64."""
 
     salt: str
     hash: str
@@ -51,7 +51,7 @@ class FirebaseParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
 
 
 class Pbkdf2Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="scheme", tag="pbkdf2"):
-    """`digest`: sha1, sha256 or sha512. `salt`, `hash`: in base64."""
+    """`digest`: sha1, sha256 or sha512. `salt`, `hash`: the values in base64."""
 
     salt: str
     hash: str
@@ -71,8 +71,8 @@ class LineIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UserLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One user in one line. Every field may be left out, but a line has an id, an address, a phone or an identity.
 
-    `password_hash`: a text such as `$2a$10$…`, or an object with the parts. `banned_until`: null for a ban without
-    end. An export has all fields, and `password_hash` only if it was asked for.
+    `password_hash`: a text such as `$2a$10$…`, or an object with the parts. `banned_until`: null for a ban without end.
+    An export has all fields, and `password_hash` only if the request wants hashes.
     """
 
     id: str | UnsetType = UNSET
@@ -114,15 +114,16 @@ class ImportedUsers(msgspec.Struct, frozen=True):
 
 
 class UserTransfers(Protocol):
-    """For the secret key and for members of the project: the role developer may import and export users, and the role
-    admin may also export the hashes of passwords."""
+    """The interface for the secret key and for members of the project: the role developer may import and export users,
+    and the role admin may also export the hashes of passwords.
+    """
 
     async def import_users(
         self, caller: Caller, choices: ImportChoices, lines: tuple[ImportLine, ...]
     ) -> ImportedUsers:
-        """Add the user in each line, or update a known one. All lines of a call are written together.
+        """Add the user in each line, or update an existing user. All lines of a call are written together.
 
-        No mail is sent, and no function runs. An error in one line does not stop the others.
+        No mail is sent, and no function runs. An error in one line does not stop the import.
         Raises: Forbidden, TooManyUsers, InvalidInput if there are too many lines.
         """
         ...
@@ -130,6 +131,7 @@ class UserTransfers(Protocol):
     def export_users(self, caller: Caller, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
         """Yield the users whose id sorts after `after`, as UserLines, ordered by id.
 
-        `hashes`: with the hashes of passwords. Each user is as it was when its page was read. Raises: Forbidden.
+        `hashes`: true for lines with the hashes of passwords. Each user is as it was when its page was read. Raises:
+        Forbidden.
         """
         ...

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-USER_ID: Final = "^[A-Za-z0-9_][A-Za-z0-9_.:|-]{0,127}$"  # imported users keep the ids that other systems gave them
+USER_ID: Final = "^[A-Za-z0-9_][A-Za-z0-9_.:|-]{0,127}$"  # imported users keep their ids from other systems
 # described for the OpenAPI document only: `pkg/addresses.py` checks addresses, and its message shows an example
 Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
 
@@ -29,10 +29,9 @@ class UserOrder(StrEnum):
 
 
 class User(msgspec.Struct, frozen=True):
-    """An end user of one project. The user may change `data`; only servers and developers `role` and `claims`.
-
-    `anonymous`: the user has not signed up yet, and has neither an address nor a password. `language`: which the user
-    reads, such as `de-CH`; empty if it is not known.
+    """An end user of one project. The user may change `data`; only servers and developers may change `role` and
+    `claims`. `anonymous`: true if the user has not signed up yet, and has neither an address nor a password.
+    `language`: the language of the user, such as `de-CH`; empty if it is not known.
     """
 
     id: str
@@ -70,7 +69,7 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A user without a password can sign in only with a custom token, a mail or a text message.
 
     The user has an address, a phone number, or both. `claims` has at most 1 KiB of JSON, `data` at most 16 KiB, and
-    `name` at most 200 characters. `language`: of the mails and text messages of the user, such as `de`.
+    `name` at most 200 characters. `language`: the language of mails and text messages to the user, such as `de`.
     """
 
     email: Email | None = None
@@ -88,8 +87,8 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Members that are left out stay as they are; `claims` and `data` are replaced as a whole.
 
-    `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans until then; null
-    makes a present ban one without end. `phone`: null removes the number. Another number is not confirmed, unless
+    `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans the user until then;
+    null makes a present ban permanent. `phone`: null removes the number. Another number is not confirmed, unless
     `phone_verified` is true.
     """
 
@@ -108,11 +107,12 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserFilter(msgspec.Struct, frozen=True):
-    """`email`: the whole address; `q`: the beginning of the address or of the name, or a whole phone number. Case is
+    """`email`: the whole address; `q`: a prefix of the address or of the name, or a whole phone number. Case is
     ignored.
 
-    `phone`: the whole number. `provider`: a service that signs in to the user, or `password`. `created_since`: users
-    that are not older. `order`: by creation, or by address; users without an address are not in that order.
+    `phone`: the whole number. `provider`: a service with which the user can sign in, or `password`. `created_since`:
+    only users that were created at this time or later. `order`: the order by creation, or by address. The order by
+    address leaves out users without an address.
     """
 
     email: str | None = None

@@ -1,8 +1,8 @@
 """Removes BunBase's own credentials from a request before a function sees it.
 
-Credentials are recognised by the beginning of their names, `X-Bunbase-` for headers and `bb_` for cookies, not by a
-list. So a credential that a later version of BunBase introduces is removed without a change here. The headers that
-describe a trigger also begin with `X-Bunbase-`; BunBase adds them later, so a client cannot forge them.
+Credentials are recognised by the prefix of their names, `X-Bunbase-` for headers and `bb_` for cookies, not by a list.
+So a credential that a later version of BunBase introduces is removed without a change here. The headers that describe a
+trigger also begin with `X-Bunbase-`; BunBase adds them later, so a client cannot forge them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def headers_for_function(sent: Headers, project: str) -> Headers:
 
 
 def without_key(address: str) -> str:
-    """Return the address without the `key` parameters that hold a project key. A `key` with any other value stays."""
+    """Return the URL without the `key` parameters that hold a project key. A `key` with any other value stays."""
     path, mark, query = address.partition("?")
     if not mark or not query:
         return address

@@ -25,7 +25,7 @@ BLANK: Final = " \t"
 
 
 def for_function(sent: str, project: str) -> str:
-    """Return a Cookie header without BunBase's own cookies and without those of other projects."""
+    """Return a Cookie header without BunBase's own cookies and without cookies of other projects."""
     passed = []
     for pair in sent.split(";"):
         name, equals, value = pair.strip(BLANK).partition("=")

@@ -1,7 +1,7 @@
 """Confines the headers of a function's answer to its project.
 
 On a host that only this project uses, only cookies are changed. On a host that projects share, cookies and pages are
-kept apart from those of other projects. Headers whose effect goes beyond the answer were removed before
+kept apart from the cookies and pages of other projects. Headers whose effect goes beyond the answer were removed before
 (workers/far_reaching.py). Record: docs/decisions/0036-a-function-speaks-for-its-project-alone.md.
 """
 
@@ -13,7 +13,7 @@ from bunbase.functions.boundary.cookies import on_own_host, on_shared_host
 from bunbase.functions.workers.answer_head import Headers
 
 # The page gets an opaque origin, so it can neither read other pages of the host nor act as one of them. The header is
-# added to those of the function; browsers enforce every policy they receive.
+# added to the headers of the function; browsers enforce every policy that they receive.
 CONFINED: Final = (("content-security-policy", "sandbox allow-scripts allow-forms allow-popups allow-downloads"),)
 
 

@@ -22,7 +22,7 @@ URL: Final = re.compile(
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A parsed URL. `host`: in lower case, an IPv6 address without its brackets. `target`: path and query."""
+    """A parsed URL. `host`: the host in lower case; an IPv6 address has no brackets. `target`: path and query."""
 
     scheme: str
     host: str

@@ -18,10 +18,10 @@ NOT_PUBLIC_4: Final = tuple(
     for text in (
         "0.0.0.0/8",
         "10.0.0.0/8",
-        "100.64.0.0/10",  # carrier-grade NAT; one cloud's metadata
+        "100.64.0.0/10",  # carrier-grade NAT; the metadata service of one cloud
         "127.0.0.0/8",
         "168.63.129.16/32",  # Azure's host
-        "169.254.0.0/16",  # link-local; most clouds' metadata
+        "169.254.0.0/16",  # link-local; the metadata service of most clouds
         "172.16.0.0/12",
         "192.0.0.0/24",
         "192.0.2.0/24",
@@ -54,7 +54,7 @@ def reachable(text: str, also: tuple[Network, ...] = ()) -> bool:
 
 
 def meant_by(text: str) -> Address | None:
-    """Return the address to which packets to this address go in the end; None if the text is not an address."""
+    """Return the address to which packets to this address finally go; None if the text is not an address."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

@@ -8,7 +8,7 @@
 
 An entry without a scheme never allows http. Otherwise a redirect could lead to an unencrypted connection.
 
-`*` is meant for functions that call addresses of their users. So a user chooses the host, and it gets neither the
+`*` is meant for functions that call URLs of their users. So a user chooses the host. Therefore `*` allows neither the
 private networks that the operator opened nor the project's secrets (`Reach.ANY_PUBLIC`).
 """
 
@@ -95,7 +95,7 @@ def read_entry(text: str) -> AllowedHost:
 
 
 def _host(text: str) -> str:
-    """Return the host in the form that URLs use, but an IPv6 address without brackets. Raises: ValueError."""
+    """Return the host in the form that URLs use, except that an IPv6 address has no brackets. Raises: ValueError."""
     if not text.startswith("["):
         return text
     try:

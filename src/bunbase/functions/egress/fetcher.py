@@ -2,10 +2,10 @@
 
 The life of one request:
 
-1. The worker sends an ask `fetch` with a FetchRequest, and perhaps a body. Nothing in it is trusted (`check_asked`).
+1. The worker sends an ask `fetch` with a FetchRequest, and perhaps a body. The request is not trusted (`check_asked`).
 2. For each hop, which is the first request or a redirect, `check_allowed` compares the target with `allow_net` of the
    version. So a redirect cannot lead to a host that the version does not allow. A host that only the entry `*` allows
-   gets no secrets, and its connections are kept apart: they never lead to a private network.
+   gets no secrets, and its connections are kept in a separate pool, which never leads to a private network.
 3. `_sent` fills variables into the headers, takes a connection from the project's pool or makes one (`network.py` looks
    the name up once and connects to an address that it has checked), and sends the request.
 4. After a redirect to another origin, `next_hop` drops the headers that were meant for the first origin. A body is sent
@@ -47,9 +47,9 @@ MAX_POOLS: Final = 256  # beyond this, pools of projects without a request under
 KEEP_ALIVE_SECONDS: Final = 15.0
 MAX_IDLE_CONNECTIONS: Final = 8
 NO_BODY: Final = (204, 304)
-# Each part of a chunked answer costs 100 µs, even if it has a single byte. Without these numbers, one answer in parts
-# of a byte delayed every request to the server by a second.
-MIN_PART_BYTES: Final = 64  # as which a smaller part counts
+# Each part of a chunked answer costs 100 µs, even if it has a single byte. Without these limits, one answer in parts of
+# a byte delayed every request to the server by a second.
+MIN_PART_BYTES: Final = 64  # the size as which a smaller part counts
 SMALL_PART_BYTES: Final = 1024
 
 
@@ -162,7 +162,7 @@ class Fetcher:
         ask.end()
 
     async def _pool(self, project: str, reach: Reach = Reach.NAMED) -> httpcore.AsyncConnectionPool:
-        """Return the project's pool for requests that may reach so far.
+        """Return the project's pool for requests with this reach.
 
         Each project has its own pools, so no project gets a connection that another project has used: the other project
         may have left the connection in a bad state. A request that may reach public hosts only has a pool of its own,
@@ -210,7 +210,9 @@ class Fetcher:
 
 
 def _check_no_secrets(hop: Hop) -> None:
-    """Refuse to fill secrets into a request whose host is not named: whoever chose the host would receive them."""
+    """Refuse to fill secrets into a request whose host is not named, because the person who chose the host would
+    receive them.
+    """
     if any(has_placeholder(value) for _, value in hop.headers):
         needed = entry_for(hop.target)
         raise HostNotAllowed(

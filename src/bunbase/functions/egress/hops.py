@@ -23,7 +23,9 @@ FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 
 
 class FetchRequest(msgspec.Struct, frozen=True):
-    """The arguments of `fetch` from the runtime. `length`: bytes of the body; None if unknown before the body ends."""
+    """The arguments of `fetch` from the runtime. `length`: the size of the body in bytes; None if it is not known
+    before the body ends.
+    """
 
     url: str
     method: str = "GET"
@@ -33,7 +35,7 @@ class FetchRequest(msgspec.Struct, frozen=True):
 
 
 class Hop(msgspec.Struct, frozen=True):
-    """One request to one host. `headers`: placeholders are not yet filled in."""
+    """One request to one host. `headers`: the headers, in which placeholders are not yet filled in."""
 
     target: Target
     method: str

@@ -16,8 +16,8 @@ from bunbase.contracts.functions.host_calls import AddressNotAllowed
 from bunbase.functions.egress.addresses import Network, meant_by, reachable
 from bunbase.functions.egress.allowed import Reach
 from bunbase.functions.egress.own_addresses import OwnAddresses, is_loopback, named_alone
-from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 from bunbase.functions.egress.streams import PlainStream
+from bunbase.pkg.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 
 MAX_TRIES: Final = 3  # addresses of one name
 
@@ -37,9 +37,8 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         self.turns = asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
 
     def for_another(self, reach: Reach = Reach.NAMED) -> CheckedNetwork:
-        """Return the same network for another project, whose look-ups do not wait for those of this project.
-
-        ANY_PUBLIC: `also` does not count.
+        """Return the same network for another project, whose look-ups do not wait for the look-ups of this project.
+        With ANY_PUBLIC, `also` is ignored.
         """
         return CheckedNetwork(self.resolver, self.also if reach is Reach.NAMED else (), self.own)
 
@@ -95,7 +94,8 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 def _example(host: str, found: list[str]) -> str:
     """Return a value for the setting: the address as a network of one address, if the function knows the address.
 
-    A made-up address stands for one that only the server's name servers know, because functions must not learn it.
+    If only the server's name servers know the address, a made-up address is returned, because functions must not learn
+    the real address.
     """
     meant = meant_by(host.strip("[]")) or next((one for one in map(meant_by, found) if one and is_loopback(one)), None)
     return "10.1.2.3/32" if meant is None else f"{meant}/{meant.max_prefixlen}"

@@ -10,13 +10,13 @@ from bunbase.functions.egress.addresses import networks
 from bunbase.functions.egress.fetcher import Fetcher, FetchLimits
 from bunbase.functions.egress.network import CheckedNetwork
 from bunbase.functions.egress.own_addresses import OwnAddresses, own_names
-from bunbase.functions.egress.resolver import Resolver, SystemResolver
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.resolver import Resolver, SystemResolver
 
 
 def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, public_url: str = "") -> Fetcher:
-    """Return a fetcher. `public_url`: the address of this installation.
+    """Return a fetcher. `public_url`: the URL of this installation.
 
     Raises: CannotStart for an invalid network, or a file that cannot be read.
     """
@@ -31,14 +31,14 @@ def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, 
         settings.max_fetches,
         settings.max_fetches_per_project,
     )
-    resolver = resolver or SystemResolver(settings.fetch_connect_seconds)
+    resolver = resolver or SystemResolver(settings.fetch_connect_seconds, "functions-dns")
     own = OwnAddresses(resolver, own_names(public_url, settings.host))
     network = CheckedNetwork(resolver, also, own)
     return Fetcher(network, _tls(settings.ca_file), limits)
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
-    """Return a context that trusts the public authorities and those in `ca_file`."""
+    """Return a context that trusts the public authorities and the authorities in `ca_file`."""
     tls = httpx.create_ssl_context(trust_env=False)
     if ca_file:
         try:

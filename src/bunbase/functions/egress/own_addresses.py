@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bunbase.functions.egress.addresses import Address, Network, meant_by
-from bunbase.functions.egress.resolver import NameNotFound, Resolver
+from bunbase.pkg.resolver import NameNotFound, Resolver
 
 TTL_SECONDS: Final = 60.0
 HTTPS: Final = 443
@@ -49,7 +49,9 @@ class OwnAddresses:
         self._turns = asyncio.Semaphore(1)
 
     async def include(self, text: str) -> bool:
-        """True if the address belongs to this server. Loopback addresses do: the internal port listens there."""
+        """True if the address belongs to this server. Loopback addresses belong to it too, because the internal port
+        listens there.
+        """
         address = meant_by(text)
         if address is None:
             return False
@@ -106,7 +108,7 @@ def is_local(address: Address) -> bool:
 def _can_be_bound(address: Address, family: int) -> bool:
     """True if a socket can be bound to the address, which works only for addresses of this machine.
 
-    Used if netlink is not available, for example because of systemd's RestrictAddressFamilies.
+    This test is used if netlink is not available, for example because of systemd's RestrictAddressFamilies.
     """
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as here:

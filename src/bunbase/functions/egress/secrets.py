@@ -13,7 +13,7 @@ PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Z_][A-Z0-9_]{0,63})\s*\}\}")
 HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-MAX_FILLED_CHARACTERS: Final = 64 << 10  # of all headers together; otherwise 32 KiB of `{{A}}` could become 200 MB
+MAX_FILLED_CHARACTERS: Final = 64 << 10  # of all headers together, since 32 KiB of `{{A}}` could become 200 MB
 
 
 def has_placeholder(value: str) -> bool:
@@ -31,9 +31,10 @@ def filled_in(headers: Headers, variables: Mapping[str, str]) -> list[tuple[byte
 
 
 def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHARACTERS) -> str:
-    """Replace the placeholders in one header value. `most`: how many characters the result may have.
+    """Replace the placeholders in one header value. `most`: the number of characters that the result may have.
 
-    Raises: SecretNotFound; InvalidFetch if the result is not a valid header value. Neither shows a variable's value.
+    Raises: SecretNotFound; InvalidFetch if the result is not a valid header value. These errors do not show a
+    variable's value.
     """
     length = len(value)
 
@@ -44,7 +45,7 @@ def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHA
             raise SecretNotFound(
                 f"A header contains {{{{{name}}}}}, but the project has no variable {name}. Set the variable first."
             )
-        secret = variables[name].strip()  # a line break at the end of a pasted key is not part of it
+        secret = variables[name].strip()  # a line break at the end of a pasted key is not part of the key
         length += len(secret)
         if length > most:
             raise InvalidFetch(
@@ -52,7 +53,7 @@ def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHA
             )
         return secret
 
-    filled = PLACEHOLDER.sub(value_of, value).strip(" \t")  # an empty variable may leave a blank at either end
+    filled = PLACEHOLDER.sub(value_of, value).strip(" \t")  # an empty variable may leave a space at either end
     if not HEADER_VALUE.fullmatch(filled):
         raise InvalidFetch("A header contains a variable whose value is not allowed in a header.")
     return filled

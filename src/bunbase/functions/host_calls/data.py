@@ -14,7 +14,7 @@ from bunbase.functions.host_calls.power import Power, caller_of
 from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 
-MAX_BODY_BYTES: Final = 10 << 20  # for a commit; Bundoc limits each document in it
+MAX_BODY_BYTES: Final = 10 << 20  # the limit of a commit; Bundoc limits each document in it
 
 
 class DocumentAddress(msgspec.Struct, frozen=True):

@@ -13,11 +13,11 @@ Power = Literal["project", "caller", "visitor"]
 def caller_of(ask: Ask, power: Power) -> Caller:
     """Return the Caller for one of the three powers.
 
-    `project`: everything that the secret key may do. `caller`: what the signed-in user of this call may do.
-    `visitor`: what a client may do without a signed-in user.
+    `project`: the rights of the secret key. `caller`: the rights of the signed-in user of this call. `visitor`: the
+    rights of a client without a signed-in user.
 
-    A function cannot act as another user: it could invent a role or claims, and rules would trust them. If a function
-    needs more rights than its caller has, it can use those of the project.
+    A function cannot act as another user, because it could invent a role or claims, and rules would trust them. If a
+    function needs more rights than its caller has, it can use the rights of the project.
     """
     project, depth, hook = ask.deployment.project, ask.request.depth, ask.request.hook
     match power:

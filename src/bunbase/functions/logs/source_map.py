@@ -1,6 +1,6 @@
 """Reads source maps (ECMA-426, JSON version 3), which lead from a place in a bundle to a place in its author's file.
 
-It reads only the parts that a stack trace needs: no names, no index maps. A map comes from a deployment and is not
+It reads only the parts that a stack trace needs, without names and index maps. A map comes from a deployment and is not
 trusted: its sizes are bounded, and a map with inconsistent mappings is refused as a whole.
 """
 
@@ -20,7 +20,7 @@ MAX_SHOWN_CHARACTERS: Final = 200
 DIGITS: Final = {
     ord(digit): value for value, digit in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 }
-CONTINUES: Final = 32  # a base 64 digit holds five bits of a number, and this bit if more digits follow
+CONTINUES: Final = 32  # a base 64 digit holds five bits of a number, and has this bit if more digits follow
 MAX_SHIFT: Final = 30  # seven digits hold more than MAX_NUMBER
 
 Source = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 
 class SourceMap:
-    """The decoded mappings, in flat arrays. They take a twentieth of the memory that tuples would take."""
+    """The decoded mappings, in flat arrays. The arrays take a twentieth of the memory that tuples would take."""
 
     def __init__(self, sources: list[str]) -> None:
         self.sources = sources
@@ -84,7 +84,7 @@ def decode_source_map(text: bytes) -> SourceMap:
     if len(file.mappings) > MAX_MAPPINGS_CHARACTERS:
         raise BadSourceMap(f"its mappings are longer than {MAX_MAPPINGS_CHARACTERS >> 20} MiB")
     decoded = SourceMap([_shown(source or "?", file.source_root or "") for source in file.sources])
-    place = [0, 0, 0]  # file, line and column; each number in the mappings is a difference from the one before
+    place = [0, 0, 0]  # file, line and column; each number in the mappings is a difference from the number before it
     for line in file.mappings.split(";"):
         column = 0
         for segment in line.split(","):

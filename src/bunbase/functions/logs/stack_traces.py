@@ -1,7 +1,8 @@
 """Translates stack traces in log lines: `/function.js:52:9` becomes `functions/hello.ts:12:7`.
 
-Lines are translated when they are written, so the function that throws does not wait for it. A source map is decoded in
-a thread, so the event loop does not wait either, and only when the first stack trace of its version is written.
+Lines are translated when they are written, so the function that throws does not wait for the translation. A source map
+is decoded only when the first stack trace of its version is written. This happens in a thread, so the event loop does
+not wait either.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def _key(line: NewLine) -> tuple[str, str, int]:
 
 
 def translate(text: str, map: SourceMap) -> str:
-    """Replace each place in the bundle by its origin, and hide the frames of packages below which own lines are shown.
+    """Replace each place in the bundle by its origin, and hide the frames of packages if the stack also has frames of
+    the developer's files.
 
     Places in code that the bundler added stay.
     """

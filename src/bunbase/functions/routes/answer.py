@@ -75,7 +75,9 @@ class FunctionAnswer(Response[None]):
 
 
 def headers_of(head: Head, began: float) -> list[tuple[str, str]]:
-    """Return the headers of the function and those of BunBase. `began`: perf_counter at the start of the request."""
+    """Return the headers of the function and the headers of BunBase. `began`: perf_counter at the start of the
+    request.
+    """
     run_ms = max(0.0, (time.perf_counter() - began) * 1000 - head.queued_ms)
     start = ';desc="cold"' if head.cold else ""
     headers = [(name, value) for name, value in head.headers if name not in OURS]

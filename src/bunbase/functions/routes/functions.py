@@ -24,7 +24,7 @@ MAX_DEPLOY_BYTES: Final = 31 << 20  # bundle, source map, config and the multipa
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`version`: the version to activate. Default: the newest version that is older than the active version."""
+    """`version`: the version to activate. The default is the newest version that is older than the active version."""
 
     version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
 

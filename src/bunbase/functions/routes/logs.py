@@ -49,7 +49,7 @@ PAGE: Final = {200: answers(LogPage, "A page of lines; with `follow`, a stream o
 
 @dataclass
 class PageOrEvents(Operation):
-    """The operation of a log: its answer has one of two content types."""
+    """The operation of a log, whose answer has one of two content types."""
 
     def __post_init__(self) -> None:
         page = (self.responses or {})["200"]

@@ -23,7 +23,8 @@ Feed = Callable[[str, bytes, bool], Awaitable[int | None]]
 class RequestBody:
     """The body of one request.
 
-    `beginning`: the part that is sent with the call. `more`: True if more follows. `length`: the Content-Length.
+    `beginning`: the part that is sent with the call. `more`: true if another part follows. `length`: the
+    Content-Length.
 
     The server reads one message more than the function has room for. So it notices that the client has disconnected
     even while the function does not read.
@@ -43,7 +44,7 @@ class RequestBody:
         self._receiving: asyncio.Future[Receiving] = asyncio.get_running_loop().create_future()
 
     async def begin(self, request: Request[Any, Any, Any]) -> None:
-        """Read all of a small body, or the beginning of a large body if it has already arrived.
+        """Read all of a small body, or the first part of a large body if it has already arrived.
 
         Raises: RequestStalled, ClientGone.
         """
@@ -110,8 +111,7 @@ class RequestBody:
             feeding.cancel()
 
     async def _feed_all(self, data: bytes, ended: bool) -> None:
-        """Feed data in parts, while the function has room. When the function needs no more, the rest is dropped.
-
+        """Feed data in parts, while the function has room. When the function needs no more data, the rest is dropped.
         Problems of `feed` are ignored, because `Functions.invoke` raises them too.
         """
         receiving = await self._receiving

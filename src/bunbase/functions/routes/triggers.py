@@ -53,7 +53,7 @@ async def list_runs(
 async def list_schedules(
     member: Injected[Caller], functions: Injected[Functions], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Schedules:
-    """Returns schedules, sorted by function. Each has the time of its next run."""
+    """Returns schedules, sorted by function. Each schedule has the time of its next run."""
     return await functions.schedules(member, limit, cursor)
 
 
@@ -92,7 +92,7 @@ async def get_job(member: Injected[Caller], functions: Injected[Functions], job_
     "/api/projects/{project:str}/jobs/{job_id:str}/replay", summary="Replay a dead letter", tags=TAGS, status_code=200
 )
 async def replay_job(member: Injected[Caller], functions: Injected[Functions], job_id: JobId) -> Job:
-    """Runs the job again, with all its attempts, after the jobs that were added since then."""
+    """Runs the job again, with all its attempts, after all jobs that wait now."""
     return await functions.replay_job(member, job_id)
 
 

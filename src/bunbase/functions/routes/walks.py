@@ -32,14 +32,16 @@ async def list_walks(
 @post("/api/projects/{project:str}/walks", summary="Begin a migration or a backfill", tags=TAGS, status_code=200)
 async def begin_walk(member: Injected[Caller], functions: Injected[Functions], data: NewWalk) -> Walk:
     """Runs a function for every document of a collection, on the server. A migration that has run does not run again:
-    the answer is its first run. A stopped migration goes on."""
+    the answer is its first run. A stopped migration continues.
+    """
     return await functions.begin_walk(member, data)
 
 
 @post("/api/projects/{project:str}/walks/rehearsal", summary="Rehearse a walk", tags=TAGS, status_code=200)
 async def rehearse_walk(member: Injected[Caller], functions: Injected[Functions], data: NewWalk) -> Rehearsal:
     """Runs the function for at most the first 1,000 documents, checks the results against schema and unique indexes,
-    and writes nothing. A backfill calls no function; it counts."""
+    and writes nothing. For a backfill, no function is called: the documents are only counted.
+    """
     return await functions.rehearse_walk(member, data)
 
 

@@ -2,7 +2,7 @@
 
 bubblewrap also makes namespaces for users, processes, network, host name and shared memory, and needs no root for this.
 It runs two processes: bubblewrap itself, which stays outside and waits, and the worker. When one of them ends, the
-other ends too. The options are those of bubblewrap 0.4, the version on systems without Landlock.
+other ends too. All options exist in bubblewrap 0.4, the version on systems without Landlock.
 """
 
 from __future__ import annotations
@@ -51,9 +51,8 @@ def walls(rules: Iterable[Rule], links: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def command(walls: Sequence[str], inside: Sequence[str], filter: int, info: int | None = None) -> list[str]:
-    """Return all arguments of bubblewrap. `inside`: the command that it runs. `filter`: from `open_filter`.
-
-    `info`: the descriptor to which bubblewrap writes the pid of that command.
+    """Return all arguments of bubblewrap. `inside`: the command that it runs. `filter`: the descriptor from
+    `open_filter`. `info`: the descriptor to which bubblewrap writes the pid of this command.
     """
     told = [] if info is None else ["--info-fd", str(info)]
     return ["bwrap", *walls, *told, "--seccomp", str(filter), *inside]
@@ -75,7 +74,7 @@ def open_filter() -> int:
 
 
 def worker_of(info: int, outer: int) -> tuple[int, int]:
-    """Return the pid and a pidfd of the process that bubblewrap runs; of bubblewrap itself if it has failed.
+    """Return the pid and a pidfd of the process that bubblewrap runs, or of bubblewrap itself if it has failed.
 
     `outer`: the pid of bubblewrap. `info`: the descriptor with the pid of the worker; this function closes it.
     """

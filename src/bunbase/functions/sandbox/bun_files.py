@@ -25,7 +25,7 @@ READABLE: Final = (
     "/sys/devices/system/cpu/online",
     "/sys/kernel/mm/transparent_hugepage/enabled",
 )
-OF_ITSELF: Final = ("maps", "statm", "stat")  # below /proc/<pid of the worker>
+OF_ITSELF: Final = ("maps", "statm", "stat")  # paths below /proc/<pid of the worker>
 
 PROGRAM_HEADERS: Final = struct.Struct("<32xQ14xHH")  # in a 64-bit ELF header: their offset, their size, their number
 PROGRAM_HEADER: Final = struct.Struct("<I4xQ16xQ")  # type, offset, size in the file
@@ -34,7 +34,7 @@ MAX_PATH_BYTES: Final = 4096
 
 
 def rules_for(bun: str, runtime: str) -> list[Rule]:
-    """Return the rules for all files that a worker may open, except those of `rules_of_process`."""
+    """Return the rules for all files that a worker may open, except the rules of `rules_of_process`."""
     run = READ_FILE | EXECUTE
     loader = interpreter_of(bun)
     folders = (*LIBRARY_FOLDERS, os.path.dirname(os.path.realpath(loader))) if loader else LIBRARY_FOLDERS
@@ -55,7 +55,9 @@ def rules_of_process(pid: int) -> list[Rule]:
 
 
 def links_for(bun: str) -> list[tuple[str, str]]:
-    """Return the symbolic links on the paths to the libraries, each with its target. A new root must have them too."""
+    """Return the symbolic links on the paths to the libraries, each with its target. A new root must have these links
+    too.
+    """
     links: dict[str, str] = {}
     for way in (*LIBRARY_FOLDERS, os.path.dirname(interpreter_of(bun))):
         while way.strip("/"):

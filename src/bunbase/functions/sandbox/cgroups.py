@@ -31,7 +31,7 @@ MOVES: Final = 20  # rounds: a server that forks while it is moved leaves childr
 def prepare(server: int) -> Path:
     """Divide the server's group and return it. `server` (a pid) and its children move into a subgroup.
 
-    Raises: OSError with the reason, if the group cannot be divided or has processes of others in it.
+    Raises: OSError with the reason, if the group cannot be divided, or has processes that do not belong to the server.
     """
     base = base_group()
     offered = (base / "cgroup.controllers").read_text().split()
@@ -75,7 +75,7 @@ def group_of(memberships: str, mounts: str) -> Path | None:
 
 
 def limit(group: Path, memory_bytes: int, processes: int) -> None:
-    """Set the limits of a group. `processes`: threads count too. Raises: OSError."""
+    """Set the limits of a group. `processes`: the limit of processes, where threads count too. Raises: OSError."""
     (group / "memory.max").write_text(str(memory_bytes))
     (group / "pids.max").write_text(str(processes))
     for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
@@ -84,7 +84,7 @@ def limit(group: Path, memory_bytes: int, processes: int) -> None:
 
 
 def memory_kills(group: Path) -> int:
-    """Return how many processes of the group the kernel has killed because of the group's memory limit."""
+    """Return the number of processes of the group that the kernel has killed because of the group's memory limit."""
     return number_in((group / "memory.events").read_text(), "oom_kill")
 
 

@@ -21,7 +21,8 @@ from bunbase.functions.sandbox.seccomp import confine_calls
 
 @dataclass(frozen=True)
 class Confinement:
-    """The layers for one worker. `abi`: the version of Landlock. `own_user`, `namespaces`: True only for a root server.
+    """The layers for one worker. `abi`: the version of Landlock. `own_user`, `namespaces`: true only if the server is
+    root.
 
     `bubblewrap`: the path of its executable if bubblewrap confines files and makes namespaces instead of Landlock.
     """

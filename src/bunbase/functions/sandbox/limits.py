@@ -7,8 +7,8 @@ import resource
 from typing import Final
 
 MB: Final = 1 << 20
-# Bun 1.4.5 counts 253 MB of RLIMIT_DATA before a function allocates anything. With much less, it turns its JIT off
-# without a message.
+# Bun 1.4.5 counts 253 MB of RLIMIT_DATA before a function allocates anything. With a much lower limit, Bun turns its
+# JIT off without a message.
 DATA_BEYOND_LIMIT_MB: Final = 300
 ADDRESS_SPACE_MB: Final = 4096  # mostly reserved and never used; with the settings of launch.py, Bun starts with 2.5 GB
 OPEN_FILES: Final = 256

@@ -1,4 +1,5 @@
-"""Namespaces of a worker: a network without interfaces, another host name, no shared memory of others. Only for root.
+"""The namespaces of a worker, which has a network without interfaces, another host name, and no shared memory of other
+processes. Only for root.
 
 seccomp already forbids sockets and shared memory, so the namespaces are a second layer. They also hide the host's name.
 """

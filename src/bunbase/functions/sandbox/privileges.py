@@ -36,7 +36,8 @@ def drop_bounding_set(kept: tuple[int, ...] = ()) -> None:
 
 
 def drop_capabilities(kept: tuple[int, ...] = ()) -> None:
-    """Drop all capabilities except `kept` (numbers below 32). For a root process that cannot become another user.
+    """Drop all capabilities except `kept` (numbers below 32). A root process that cannot become another user calls
+    this.
 
     Raises: OSError.
     """

@@ -205,7 +205,7 @@ def try_cgroups(server: int) -> None:
         if death != signal.SIGKILL or not cgroups.memory_kills(group):
             raise Broken("more memory than allowed could be had")
     finally:
-        while not cgroups.removed(group):  # until the last process in it has ended; `outcome` sets a deadline
+        while not cgroups.removed(group):  # until the last process in the group has ended; `outcome` sets a deadline
             time.sleep(TRIAL_PAUSE_SECONDS)
 
 

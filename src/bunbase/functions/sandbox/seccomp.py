@@ -123,7 +123,7 @@ def worker_filter(pid: int, machine: Machine, how: Exec = Exec.ONCE) -> Program:
 
 
 def _judged(pid: int) -> dict[str, Program]:
-    """Return the filters of the calls that are allowed with some arguments only. Each filter ends with `give`."""
+    """Return the filters of the calls that are allowed only with some arguments. Each filter ends with `give`."""
     return {
         "clone": [
             load(low_word(0)),

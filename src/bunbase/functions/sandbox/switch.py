@@ -89,7 +89,7 @@ class Sandbox:
             self.cgroups.tidy()
 
     async def close(self) -> None:
-        """Remove all control groups once the workers have ended. The next server removes any that remain."""
+        """Remove all control groups once the workers have ended. The next server removes groups that remain."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 while self.cgroups is not None and not self.cgroups.close():  # noqa: ASYNC110 - the kernel sends no event

@@ -58,7 +58,7 @@ AARCH64: Final = {
 
 @dataclass(frozen=True)
 class Machine:
-    """`audit`: what the kernel calls the architecture in `seccomp_data.arch`."""
+    """`audit`: the kernel's number for the architecture in `seccomp_data.arch`."""
 
     name: str
     audit: int

@@ -14,8 +14,8 @@ from bunbase.functions.sandbox.limits import MB, most_threads
 from bunbase.pkg.logger import logger
 
 # The starter ends a worker at its memory limit + 5 %. The kernel's limit must be higher, because the kernel also counts
-# pages of files (the first worker pays for those of Bun), the kernel's own memory for the worker, and the memory that a
-# worker takes between two checks of the starter.
+# pages of files (the pages of Bun's files count for the first worker), the kernel's own memory for the worker, and the
+# memory that a worker takes between two checks of the starter.
 HEADROOM_MB: Final = 160
 HEADROOM: Final = 1.05
 WEIGHT: Final = 50  # cpu.weight of all workers together; the server has 100
@@ -47,7 +47,8 @@ class Cgroup:
 
 
 class WorkerCgroups:
-    """Makes and removes the groups below `base`. Each file access blocks for some ten microseconds.
+    """Makes and removes the groups below `base`. Each file access takes some ten microseconds, during which the event
+    loop waits.
 
     `max_cpus`: the processors that a worker may use; it has an effect only if `limits_cpus` is True.
     """

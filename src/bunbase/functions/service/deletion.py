@@ -16,7 +16,7 @@ from bunbase.functions.usage.meter import Meter
 from bunbase.functions.versions.environments import Environments
 from bunbase.functions.versions.rollout import Rollout
 
-SHOWN: Final = 5  # collections that a refusal names
+SHOWN: Final = 5  # the number of collections that a refusal names
 
 
 class Deletion:
@@ -67,12 +67,14 @@ class Deletion:
         await self.stores.hours.delete_function(project, name)
 
     async def pause_project(self, project: str, paused: bool) -> None:
-        """Begin no more runs, or begin them again. A run that has begun ends in peace."""
+        """Stop beginning runs, or allow runs again. A run that has begun may end as usual."""
         await self.stores.functions.pause(project, paused)
         await self.rollout.replace_outdated(project)
 
     async def drop_project(self, project: str) -> None:
-        """Delete the project's functions, variables, logs and statistics. Its usage stays, for the bill."""
+        """Delete the project's functions, variables, logs and statistics. The usage of the project stays, for the
+        bill.
+        """
         await self.stores.functions.delete_all(project)
         await self.stores.variables.delete_all(project)
         await self.stores.kept_calls.delete_all(project)

@@ -8,8 +8,8 @@ The life of one hook:
        the call waits for a worker; when it has passed, the worker is told to stop.
     3. The answer is read to its end, and must be JSON. The run is recorded, as are its log lines and its usage.
 
-A function that is asked before a write is different in two ways: its caller may be a run of a job, and events and
-answers are larger.
+A function that decides about writes is different in two ways: its caller may be a run of a job, and events and answers
+are larger.
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ class Hooks:
 def _checked(caller: Caller, call: HookCall) -> bytes:
     """Return the event as JSON. Raises: Forbidden, HookLoop, TooLarge.
 
-    A job may write documents, and a function is asked about these too. Bundoc refuses the loop: a write by a function
-    that is asked about a write.
+    A job may write documents, and a function decides about these writes too. Bundoc refuses the loop: a write by a
+    function that is deciding about a write.
     """
     _check_caller(caller)
     if caller.depth and call.hook is not HookName.BEFORE_WRITE:
@@ -160,7 +160,7 @@ def _checked(caller: Caller, call: HookCall) -> bytes:
 
 
 def _most(call: HookCall) -> tuple[int, int]:
-    """Return how many bytes the event and the answer of a hook may have."""
+    """Return the number of bytes that the event and the answer of a hook may have."""
     if call.hook is HookName.BEFORE_WRITE:
         return MAX_WRITES_BYTES, MAX_PATCHES_BYTES
     return MAX_EVENT_BYTES, MAX_ANSWER_BYTES

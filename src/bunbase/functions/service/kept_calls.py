@@ -1,11 +1,11 @@
-"""Calls and new jobs with an idempotency key: each is done once, and later attempts get the first answer.
+"""Calls and new jobs with an idempotency key. Each is done once, and later attempts get the first answer.
 
 The life of a call with a key:
 
 1. `invoke` claims the key, with a lease that ends after the longest possible run. If the key has an answer already,
-   this is the answer. If another attempt holds it, the answer is `idempotency_busy`.
-2. The function runs in a task of its own (`_Run`). If the client leaves, the task goes on: the next attempt of the
-   client wants the answer of this run.
+   this is the answer. If another attempt holds the key, the answer is `idempotency_busy`.
+2. The function runs in a task of its own (`_Run`). If the client disconnects, the task continues, because the next
+  attempt of the client wants the answer of this run.
 3. The task stores the answer before the client gets the end of it. A call that never began releases the key.
 4. If the server dies, the lease ends, and the next attempt runs the function again.
 """
@@ -30,7 +30,13 @@ from bunbase.contracts.functions.problems import (
     FunctionTimeout,
 )
 from bunbase.contracts.functions.triggers import Job
-from bunbase.contracts.idempotency import IdempotencyBusy, IdempotencyTooLarge, another_request, scope_of
+from bunbase.contracts.idempotency import (
+    IdempotencyBusy,
+    IdempotencyTooLarge,
+    another_request,
+    check_visitor_key,
+    scope_of,
+)
 from bunbase.functions.store.kept_calls import Claim, KeptCallStore, KeptRow
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import CODES, Problem, TooLarge, Unreachable
@@ -39,12 +45,12 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-MAX_ANSWER_BYTES: Final = 64 << 10  # with its headers; BunKMS seals no more
-MARGIN: Final = timedelta(seconds=60)  # of a lease, beyond the time that a call may wait and run
+MAX_ANSWER_BYTES: Final = 64 << 10  # with its headers; BunKMS seals no larger text
+MARGIN: Final = timedelta(seconds=60)  # of a lease, in addition to the time that a call may wait and run
 RETRY_AFTER_SECONDS: Final = 2
 CONTEXT: Final = "functions/kept_call"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-# the function may have done a part of its work, so these problems are its answer
+# the function may have done a part of its work, so these problems count as its answer
 OF_RUNS: Final = (FunctionError, FunctionTimeout, FunctionCpuExceeded, FunctionCrashed)
 
 Parts = AsyncGenerator[Receiving | Head | Chunk, None]
@@ -65,14 +71,16 @@ read: Final = msgspec.msgpack.Decoder(KeptCall).decode
 
 
 def key_of(invocation: Invocation) -> str:
-    """Return the idempotency key of a call, "" if it has none or needs none. Raises: InvalidInput, Malformed."""
+    """Return the idempotency key of a call, "" if the call has no key or needs no key. Raises: InvalidInput,
+    Malformed.
+    """
     if invocation.method in SAFE:
         return ""
     return sent_key(_Headers(invocation.headers))
 
 
 class KeptCalls:
-    """`seconds`: how long a call may wait for a worker."""
+    """`seconds`: the time that a call may wait for a worker."""
 
     def __init__(self, store: KeptCallStore, kms: Kms, clock: Clock, seconds: float) -> None:
         self.store = store
@@ -93,6 +101,7 @@ class KeptCalls:
                 f"With an Idempotency-Key, a body has at most {MAX_BEGINNING_BYTES >> 10} KiB. Send a larger one "
                 "without the key."
             )
+        check_visitor_key(caller, key)
         what = (name, invocation.method, invocation.path, invocation.body)
         # an answer on the project's own host has cookies and no sandbox, so it must not be replayed on the shared host
         host = "functions of a project host" if invocation.own_host else "functions"
@@ -114,7 +123,8 @@ class KeptCalls:
     async def enqueue(
         self, caller: Caller, key: str, request: bytes, add: Callable[[], Awaitable[Job]]
     ) -> tuple[Job, bool]:
-        """Add a job in the transaction of its key. Return it, and True if an earlier attempt has added it."""
+        """Add a job in the transaction of its key. Return the job, and True if an earlier attempt has added it."""
+        check_visitor_key(caller, key)
         this = await attempt(("jobs", *scope_of(caller)), key, request)
         async with self.store.transaction():
             claim = await self._claimed(caller.project, this, MARGIN)
@@ -204,7 +214,7 @@ class _Run:
             problem = Unreachable("The call failed. Try again.")
         try:
             await self.keep(self._answer(problem))
-        except Problem as unkept:  # the function has run: its answer is worth more than its key
+        except Problem as unkept:  # the function has run: the client gets its answer even if the key cannot be stored
             log.warning("an answer could not be kept for its idempotency key", code=unkept.code)
         if last is not None:
             await self._put(last)
@@ -242,7 +252,7 @@ async def _replayed(kept: KeptCall) -> Parts:
 
 
 class _Headers(dict[str, str]):
-    """Headers by name, with all values of each."""
+    """The headers by name, each with all of its values."""
 
     def __init__(self, pairs: tuple[tuple[str, str], ...]) -> None:
         super().__init__(pairs)

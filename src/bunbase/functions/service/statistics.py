@@ -81,7 +81,7 @@ class Statistics:
 
 
 def first_hour(now: datetime, hours: int) -> datetime:
-    """Return the beginning of a period of `hours` hours that ends with the current hour."""
+    """Return the start of a period of `hours` hours that ends with the current hour."""
     return hour_of(now) - timedelta(hours=hours - 1)
 
 

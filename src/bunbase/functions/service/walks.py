@@ -117,9 +117,10 @@ class WalkService:
         return shown(await self._stored(project, id))
 
     async def _begun(self, project: str, new: NewWalk) -> StoredWalk | None:
-        """Return the walk of a migration that has begun; a stopped one goes on. Raises: MigrationChanged, WalkRunning.
+        """Return the walk of a migration that has begun. A stopped walk continues. Raises: MigrationChanged,
+        WalkRunning.
 
-        A cancelled migration begins anew.
+        A cancelled migration begins again.
         """
         known = await self.store.migration(project, new.name or "")
         if known is None or known.state is WalkState.CANCELLED:

@@ -80,7 +80,7 @@ class Batch(msgspec.Struct, frozen=True):
 
     @property
     def first(self) -> ClaimedJob:
-        """The oldest job. It is a head, because every follower comes after the head of its lane."""
+        """The oldest job. This job is a head, because every follower comes after the head of its lane."""
         return min(self.heads, key=lambda job: job.seq)
 
     def first_jobs(self, count: int) -> Batch:
@@ -111,8 +111,8 @@ class BatchStore:
     ) -> list[ClaimedJob]:
         """Claim up to `most` due changes that may be in one batch with `first`, which has been claimed.
 
-        They have the same function, and as many attempts and causes (`depth`) as `first`. Changes that were first put
-        off before `put_off_after` are left out, because each of them has a limit of its own.
+        These changes have the same function, and as many attempts and causes (`depth`) as `first`. Changes that were
+        first put off before `put_off_after` are left out, because each of these changes has a limit of its own.
         """
         return await self.db.all(
             ClaimedJob, CLAIM_MORE, now, until, runner, put_off_after, running,
@@ -157,7 +157,7 @@ class BatchStore:
         return bool(await self.db.execute(POSTPONE, _seqs(batch.heads), runner, at, error, now))
 
     async def put_back(self, heads: Sequence[ClaimedJob], runner: str, now: datetime) -> None:
-        """Release jobs that were claimed and have no place in the batch."""
+        """Release jobs that were claimed but have no place in the batch."""
         await self.db.execute(PUT_BACK, _seqs(heads), runner, now)
 
     async def _lanes(self, sql: str, *values: object) -> list[str]:

@@ -1,9 +1,9 @@
 """The SQL that claims the next job: the job that has been due longest, of all jobs that may run.
 
 The concern: thousands of older due jobs may belong to projects that have reached their limit of runs, and reading all
-these jobs would be slow. So CLAIM reads only the first LOOKED_AT due jobs. If none of them may run, CLAIM_BEHIND goes
-from project to project and reads the first due job of each. CLAIM_SCHEDULED reads only runs of schedules, through an
-index of their own.
+these jobs would be slow. So CLAIM reads only the first LOOKED_AT due jobs. If none of these jobs may run, CLAIM_BEHIND
+goes from project to project and reads the first due job of each project. CLAIM_SCHEDULED reads only runs of schedules,
+through an index of their own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 LOOKED_AT: Final = 500
-PICKED: Final = 32  # candidates: other processes may lock the first ones at the same moment
+PICKED: Final = 32  # candidates, because other processes may lock the first ones at the same moment
 
 # $1 now, $2 end of the lease, $3 runner, $4 projects at their limit, $5 jobs that run here
 HELD: Final = "state IN ('waiting', 'running')"

@@ -1,4 +1,6 @@
-"""SQL of counts: one row per function and hour for statistics; one per project, dimension and hour for the bill."""
+"""SQL of counts. Statistics have one row per function and hour, and the bill has one row per project, dimension and
+hour.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,8 @@ COUNTED: Final = tuple(map(int, (Dimension.FN_CALLS, Dimension.FN_MB_MS, Dimensi
 class Hour(msgspec.Struct, frozen=True):
     """The statistics of a function in one hour.
 
-    `calls`: calls that a worker ran. `refused`: calls that no worker ran. `buckets`: see usage/durations.py.
+    `calls`: the calls that a worker ran. `refused`: the calls that no worker ran. `buckets`: the histogram of
+    usage/durations.py.
     """
 
     project: str
@@ -103,7 +106,7 @@ class HourStore:
         await self.db.execute(DELETE_FUNCTION, project, function)
 
     async def delete_project(self, project: str) -> None:
-        """Delete the project's statistics. Its usage stays, for the bill."""
+        """Delete the project's statistics. The usage of the project stays, for the bill."""
         await self.db.execute(DELETE_PROJECT, project)
 
     async def delete_old(self, before: datetime, usage_age: timedelta) -> None:

@@ -98,7 +98,7 @@ DELETE FROM jobs WHERE project = $1 AND seq IN (
 
 
 class JobRow(msgspec.Struct, frozen=True):
-    """A job to add. `depth`: how many runs in a row led to it."""
+    """A job to add. `depth`: the number of runs in a row that led to it."""
 
     id: str
     function: str
@@ -111,7 +111,7 @@ class JobRow(msgspec.Struct, frozen=True):
 
 
 class ChangeJob(msgspec.Struct, frozen=True):
-    """A job to add to a lane, for a changed document. `depth`: how many runs in a row led to it."""
+    """A job to add to a lane, for a changed document. `depth`: the number of runs in a row that led to it."""
 
     id: str
     lane: str
@@ -124,7 +124,8 @@ class ClaimedJob(msgspec.Struct, frozen=True):
 
     `lost_at`: the time at which another process began to run the job before it died; None if none did.
     `put_off_since`: the first time since the last attempt at which the job could not begin; a job may inherit it from
-    the job before it in its lane. `together`: with how many jobs it may be in one batch; None without such a limit.
+    the job before it in its lane. `together`: the number of jobs that may be in one batch with it; None without such a
+    limit.
     """
 
     seq: int
@@ -212,7 +213,7 @@ class JobStore:
     async def claim_scheduled(
         self, runner: str, now: datetime, until: datetime, busy: Sequence[str], running: Sequence[int]
     ) -> ClaimedJob | None:
-        """Claim one due run of a schedule, whatever else is due. The parameters are those of `claim`."""
+        """Claim one due run of a schedule, even if other jobs are due. The parameters are those of `claim`."""
         return await self.db.one(ClaimedJob, CLAIM_SCHEDULED, now, until, runner, busy, running)
 
     async def extend(self, runner: str, running: Sequence[int], until: datetime) -> None:

@@ -11,12 +11,13 @@ import msgspec
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.idempotency import KEPT_FOR, Attempt
 
-MOST_ROWS: Final = 10_000  # of a project; the newest ones stay
+MOST_ROWS: Final = 10_000  # the rows of a project; the newest rows stay
 MOST_LARGE_ROWS: Final = 500
 LARGE_BYTES: Final = 4 << 10  # so the rows of a project have at most 80 MB
-TRIM_EVERY: Final = 32  # finished calls of this process
+TRIM_EVERY: Final = 32  # the finished calls of this process
 
-# A key that is too old is free again. So is one whose server died during the call; then the request must be the same.
+# A key that is too old is free again. A key whose server died during the call is free too, but only for the same
+# request.
 CLAIM = """
 INSERT INTO kept_calls (project, act, request, at, until) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (project, act) DO UPDATE
@@ -34,7 +35,9 @@ DELETE_ALL = "DELETE FROM kept_calls WHERE ctid IN (SELECT ctid FROM kept_calls 
 
 
 class KeptRow(msgspec.Struct, frozen=True):
-    """`until`: the end of the lease of a running call, None when it is over. `answer`: None if it was too large."""
+    """`until`: the end of the lease of a running call, None when it is over. `answer`: the answer; None if it was too
+    large.
+    """
 
     request: bytes
     until: datetime | None
@@ -57,7 +60,9 @@ class KeptCallStore:
         return self.db.transaction()
 
     async def claim(self, project: str, attempt: Attempt, now: datetime, until: datetime) -> Claim | KeptRow:
-        """Claim a free key, or return its row. A claim of another transaction makes this wait for the end of that."""
+        """Claim a free key, or return its row. If another transaction has claimed the key, wait for the end of that
+        transaction.
+        """
         while True:
             free_before = now - KEPT_FOR
             what = (project, attempt.act, attempt.request, now, until, free_before)

@@ -16,7 +16,7 @@ FORMAT: Final = "%Y%m%d"
 # Two processes must not create the table of the same day at once. Writers of log lines use the same lock.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('functions.logs', 0))"
 # DROP needs a lock on all log lines for a moment. While DROP waits for a slow reader, all later readers wait behind it.
-# So it gives up after 2 s, and the next run of the background job tries again.
+# So DROP gives up after 2 s, and the next run of the background job tries again.
 PATIENCE = "SET LOCAL lock_timeout = '2s'"
 # to_regclass was rejected: after waiting for LOCK, it still shows the catalog from before the wait.
 DAYS = """

@@ -54,7 +54,9 @@ class VariableStore:
         return await self.db.value(REVISION, project) or 0
 
     async def set(self, project: str, variable: NewVariable, max_variables: int) -> bool | None:
-        """Write a variable, and return whether it is exposed; None if the project would have too many variables."""
+        """Write a variable. Return True if it is exposed, False if not, None if the project would have too many
+        variables.
+        """
         async with self._change(project):
             if await self.db.value(COUNT_OTHERS, project, variable.name) >= max_variables:
                 return None

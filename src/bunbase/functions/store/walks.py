@@ -94,7 +94,7 @@ class Failure(msgspec.Struct, frozen=True):
 class BatchOutcome(msgspec.Struct, frozen=True):
     """How a batch changes its walk. It has ids, but no contents of documents, which PostgreSQL must not hold.
 
-    `planned_at`, `revisions`: when the commit was sent, and the revisions that it expects, by document.
+    `planned_at`: the time at which the commit was sent. `revisions`: the revisions that it expects, by document.
     """
 
     cursor: str | None
@@ -163,9 +163,8 @@ class WalkStore:
     # for people
 
     async def add(self, new: WalkToAdd, forget: Sequence[WalkState]) -> bool:
-        """Add a walk, in place of a migration of its name in one of the states `forget`.
-
-        Return False if another walk has the migration's name, or goes over the collection.
+        """Add a walk. It replaces a migration of the same name in one of the states `forget`. Return False if another
+        walk has the migration's name, or runs over the collection.
         """
         values = [getattr(new, name) for name in WalkToAdd.__struct_fields__]
         try:
@@ -191,14 +190,14 @@ class WalkStore:
     async def end(
         self, project: str, id: str, state: WalkState, now: datetime | None, among: Sequence[WalkState]
     ) -> bool:
-        """Pause or cancel a walk in one of the states `among`. Return False if it is in another state."""
+        """Pause or cancel a walk in one of the states `among`. Return False if the walk is in another state."""
         return bool(await self.db.execute(END, project, id, state, now, list(among)))
 
     async def resume(self, project: str, id: str, now: datetime) -> bool:
         """Run a paused or stopped walk again. If it was stopped, its failed documents come first.
 
-        A paused walk keeps its failures: a batch that is not over knows which documents come next.
-        Raises: WalkRunning if another walk goes over the collection.
+        A paused walk keeps its failures, because a batch that is not complete has determined which documents come next.
+        Raises: WalkRunning if another walk runs over the collection.
         """
         try:
             async with self.db.transaction():
@@ -254,7 +253,7 @@ class WalkStore:
         await self.db.execute(STOP, walk.id, holder, state, now, error)
 
     async def delete_old(self, before: datetime) -> None:
-        """Delete backfills that ended before a time. Migrations stay, because they say what has run."""
+        """Delete backfills that ended before a time. Migrations stay, because they show which migrations have run."""
         await self.db.delete_in_batches(DELETE_OLD, before)
 
     async def delete_all(self, project: str) -> None:

@@ -4,13 +4,13 @@ The life of a batch:
 
 1. The runner has claimed one change. If the active version of its function has `max_batch`, `around` claims other due
    changes of the function, and takes the changes that wait behind them for the same documents.
-2. `attempts.py` builds the body (`body_of`). Changes that would make it larger than MAX_BODY_BYTES are put back.
+2. `attempts.py` builds the body (`body_of`). Changes that would make the body larger than MAX_BODY_BYTES are put back.
 3. If the call succeeds, one transaction deletes all jobs. If it fails for the first time, all of them are retried
-   together, after the usual wait. If it fails again, they are retried at once in batches of half the size. This goes on
-   until the failing change is alone. From then on it is an ordinary job with its own attempts.
+   together, after the usual wait. If it fails again, they are retried at once in batches of half the size. The batch is
+   halved until the failing change is alone. From then on, this change is an ordinary job with its own attempts.
 
-So jobs, retries and dead letters always are single changes, and only the call has several. All that must survive a
-restart is one number of a job (`together`). Record: docs/decisions/0080-changes-keep-the-document-before-them.md.
+So jobs, retries and dead letters always are single changes, and only the call has several. Only one number of a job
+(`together`) must survive a restart. Record: docs/decisions/0080-changes-keep-the-document-before-them.md.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Batches:
         max_put_off_seconds: float,
     ) -> None:
         self.store = store
-        self.runner = records.runner
+        self.holder = records.holder
         self.clock = records.clock
         self.find = find
         self.max_put_off = timedelta(seconds=max_put_off_seconds)
 
     async def around(self, first: ClaimedJob, lease: timedelta, running: Sequence[int]) -> Batch:
-        """Return the batch of a claimed job, which may be the only one in it. `running`: jobs that run here.
+        """Return the batch of a claimed job, which may contain only this job. `running`: jobs that run here.
 
         `first` is the first of its heads, but not always the oldest.
         """
@@ -56,12 +56,12 @@ class Batches:
             most = await self._most(first)
             return await self._filled(first, lease, running, most) if most > 1 else Batch((first,))
         except Problem:
-            return Batch((first,))  # the attempt finds the same problem, and settles the job
+            return Batch((first,))  # the attempt meets the same problem, and decides about the job
 
     async def _filled(self, first: ClaimedJob, lease: timedelta, running: Sequence[int], most: int) -> Batch:
         now = self.clock.now()
         more = await self.store.claim_more(
-            first, self.runner, now, now + lease, now - self.max_put_off, running, most - 1
+            first, self.holder, now, now + lease, now - self.max_put_off, running, most - 1
         )
         heads = (first, *more)
         if len(heads) == most:
@@ -71,14 +71,14 @@ class Batches:
     async def put_back(self, batch: Batch, kept: Batch) -> None:
         """Release the jobs of `batch` that are not in `kept`."""
         if heads := [head for head in batch.heads if head not in kept.heads]:
-            await self.store.put_back(heads, self.runner, self.clock.now())
+            await self.store.put_back(heads, self.holder, self.clock.now())
 
     def is_put_off_too_long(self, job: ClaimedJob) -> bool:
         """True if the job has been postponed for longer than `max_put_off_seconds`."""
         return job.put_off_since is not None and self.clock.now() - job.put_off_since >= self.max_put_off
 
     async def _most(self, first: ClaimedJob) -> int:
-        """Return how many jobs the batch may have. A job that was lost or put off for too long runs alone."""
+        """Return the number of jobs that the batch may have. A job that was lost or put off for too long runs alone."""
         if first.kind is not TriggerKind.CHANGE or first.lost or self.is_put_off_too_long(first):
             return 1
         config = (await self.find(first.project, first.function)).config
@@ -86,7 +86,7 @@ class Batches:
 
 
 async def body_of(batch: Batch, event: Callable[[ClaimedJob], Awaitable[bytes]]) -> tuple[bytes, int]:
-    """Return the body of a call with `max_batch`, and how many of the oldest jobs are in it.
+    """Return the body of a call with `max_batch`, and the number of the oldest jobs that are in it.
 
     `event(job)` returns the change as JSON.
     """
@@ -102,7 +102,9 @@ async def body_of(batch: Batch, event: Callable[[ClaimedJob], Awaitable[bytes]])
 
 
 def _in_order(first: ClaimedJob, followers: Sequence[ClaimedJob]) -> tuple[ClaimedJob, ...]:
-    """Return the followers that may be in a batch with `first`, up to the first one of each lane that may not."""
+    """Return the followers that may be in a batch with `first`: in each lane, the followers before the first one that
+    may not.
+    """
     taken: list[ClaimedJob] = []
     closed: set[str | None] = set()
     for job in followers:

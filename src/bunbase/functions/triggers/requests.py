@@ -22,8 +22,8 @@ ATTEMPT: Final = "x-bunbase-attempt"
 class KeptChange(msgspec.Struct, frozen=True, omit_defaults=True):
     """A change as its job keeps it, in PostgreSQL: without any document, since Bundoc encrypts documents.
 
-    `seq`: 0 in jobs of older versions. `has_image`: the change log has the document before the change. `backfill`: the
-    document existed already, and a backfill hands it on.
+    `seq`: the number of the change; 0 in jobs of older versions. `has_image`: true if the change log has the document
+    before the change. `backfill`: true if the document existed already, and a backfill hands it on.
     """
 
     op: str
@@ -70,7 +70,7 @@ def cron_payload(scheduled_at: datetime) -> bytes:
 
 
 def change_payload(change: ChangeEntry) -> bytes:
-    """Return the change as JSON, without its documents. They are read when the function runs."""
+    """Return the change as JSON, without its documents. The documents are read when the function runs."""
     kept = KeptChange(
         change.op, change.collection, change.id, change.rev, change.at, change.seq, change.before is not None
     )

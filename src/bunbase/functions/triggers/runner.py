@@ -1,4 +1,5 @@
-"""Runs jobs until they succeed or have used all their attempts. It bounds how many run at once, also per project.
+"""Runs jobs until they succeed or have used all their attempts. The runner limits the number of jobs that run at the
+same time, in total and per project.
 
 The life of one job in this process:
 
@@ -6,12 +7,12 @@ The life of one job in this process:
 2. `_begin_scheduled` claims due runs of schedules, which have places of their own. For the ordinary places, `_next`
    claims the job that has been due longest, in SQL (`store/claims.py`). The row of a claimed job becomes `running` and
    names this process as its runner, with a lease of LEASE.
-3. If the function takes several changes in one call, `batches.py` adds others that are due. `attempts.py` calls the
+3. If the function takes several changes in one call, `batches.py` adds other due changes. `attempts.py` calls the
    function and waits for the end of its answer.
 4. In one transaction, `records.py` records the run, and deletes the job, schedules its next attempt, or makes it a dead
    letter.
 5. During the run, `extend` extends the lease every few seconds. If this process dies, the lease ends, and the job is
-   due again for every other process. The job counts how many servers died while they ran it.
+   due again for every other process. The row of the job counts the servers that died during its runs.
 
 So a job runs at least once, and a function must be safe to run twice. A row lock during the run, instead of a lease,
 was rejected: each run would keep a transaction and a connection open, for up to five minutes.
@@ -40,8 +41,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# A job waits at most this long after its server died. With a shorter lease, one late extension would lose the job: the
-# database may answer late, or the event loop may be busy.
+# A job waits at most this long after its server died. With a shorter lease, one late extension would lose the job,
+# because the database may answer late, or the event loop may be busy.
 LEASE: Final = timedelta(seconds=30)
 MAX_LOST: Final = 3  # if three servers died during a job, the job is probably the cause
 TURN_EVERY: Final = 4  # PostgreSQL needs 1 ms to skip 60,000 jobs of six projects that had their turn
@@ -59,7 +60,7 @@ class Runner:
         settings: FunctionsSettings,
         due: asyncio.Event,
     ) -> None:
-        self.id = records.runner
+        self.holder = records.holder
         self.records = records
         self.jobs = records.jobs
         self.clock = records.clock
@@ -83,7 +84,7 @@ class Runner:
             try:
                 await self.begin_due()
                 away = False
-            except Problem as problem:  # the wait does not grow with failures: the database may be back soon
+            except Problem as problem:  # the wait does not grow with failures, because the database may soon work again
                 if not away:
                     log.warning("due jobs cannot be read", error=problem.detail)
                 away = True
@@ -109,7 +110,7 @@ class Runner:
         """Extend the leases of all jobs that run here. One failure does no harm: the next try is early enough."""
         try:
             if self.tasks:
-                await self.jobs.extend(self.id, self._leased(), self.clock.now() + LEASE)
+                await self.jobs.extend(self.holder, self._leased(), self.clock.now() + LEASE)
         except Problem as problem:
             log.warning("leases of running jobs could not be extended", jobs=len(self.tasks), error=problem.detail)
 
@@ -119,7 +120,7 @@ class Runner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.jobs.release(self.id, self.clock.now())
+        await self.jobs.release(self.holder, self.clock.now())
 
     async def _begin_scheduled(self) -> None:
         """Begin due runs of schedules in the places that only schedules have, at most one of each project.
@@ -132,7 +133,7 @@ class Runner:
         self.scheduled_at = time.monotonic()
         while len(self.scheduled) < self.settings.max_scheduled_runs:
             now = self.clock.now()
-            job = await self.jobs.claim_scheduled(self.id, now, now + LEASE, list(self.scheduled), self._leased())
+            job = await self.jobs.claim_scheduled(self.holder, now, now + LEASE, list(self.scheduled), self._leased())
             if job is None:
                 return
             self.scheduled[job.project] = job.seq
@@ -149,7 +150,7 @@ class Runner:
         """Claim the job that has been due longest. Every fourth claim takes only projects without a turn in this round.
 
         Symptom without turns: three projects with 10,000 due jobs each filled all slots, and a fourth project waited
-        until all 30,000 were done. The cause: old jobs have always been due longer than new ones. The limit of runs per
+        until all 30,000 were done. The cause: old jobs have always been due longer than new jobs. The limit of runs per
         project does not help if a few projects together fill all slots.
         """
         self.claims += 1
@@ -164,7 +165,7 @@ class Runner:
         most = self.settings.max_triggered_runs_per_project
         busy = {project for project, count in self.running.items() if count >= most}
         now = self.clock.now()
-        return await self.jobs.claim(self.id, now, now + LEASE, list(busy | besides), self._leased())
+        return await self.jobs.claim(self.holder, now, now + LEASE, list(busy | besides), self._leased())
 
     def _leased(self) -> list[int]:
         """Return the seqs of all jobs that run here under a lease."""
@@ -182,7 +183,7 @@ class Runner:
         self.due.set()  # a slot is free
 
     async def _run(self, job: ClaimedJob, batch: Batch) -> None:
-        """Run a batch. `job`: the job that was claimed first; a job that was lost is the only one of its batch."""
+        """Run a batch. `job`: the job that was claimed first; a job that was lost is the only job of its batch."""
         try:
             if job.lost_at is not None:
                 await self.records.record_lost(job, job.lost_at)

@@ -1,4 +1,6 @@
-"""A histogram of durations. Each bucket is 25 % wider than the one before, so percentiles are exact to about 12 %."""
+"""A histogram of durations. Each bucket is 25 % wider than the bucket before it, so percentiles are exact to about 12
+%.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Counts calls of functions by the hour: how they ended, how long they took, and the amounts that are billed.
 
 The counts stay in memory for a few seconds. Then pkg/usage writes statistics and usage as one numbered batch, which
-PostgreSQL adds exactly once. A server that is killed loses the counts of its last seconds only.
+PostgreSQL adds exactly once. A server that is killed loses only the counts of its last seconds.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Deliver, Writer
 
-# The most functions and hours with separate counts in memory. More are possible only while the database is unreachable.
-# Then calls of further functions count for the bill of their project, but not for statistics.
+# The most functions and hours with separate counts in memory. This number is reached only while the database is
+# unreachable. Then calls of further functions count for the bill of their project, but not for statistics.
 MAX_KEPT: Final = 20_000
 UNNAMED: Final = ""  # the name under which all further functions of a project are counted
 

@@ -38,7 +38,7 @@ class ActiveVersions:
         self.look_up = look_up
         self.cache: Cache[tuple[str, str], RememberedVersion] = Cache(SIZE, TTL_SECONDS)
         self.live = False
-        self.epoch = 0  # grows with each change; a look-up during which it has grown is not cached
+        self.epoch = 0  # grows with each change; a look-up is not cached if this number has grown meanwhile
 
     async def find(self, project: str, name: str) -> Deployment:
         """Return the active version of a function. Raises: FunctionNotFound."""

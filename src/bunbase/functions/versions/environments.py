@@ -14,7 +14,7 @@ from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache
 
 SIZE: Final = 1000
-TTL_SECONDS: Final = 900.0  # BunKMS allows nobody to keep plain text longer
+TTL_SECONDS: Final = 900.0  # BunKMS does not allow anybody to keep plain text longer
 
 
 def context_of(name: str) -> str:
@@ -36,7 +36,7 @@ class Environments:
         self.cache: Cache[tuple[str, int], VariableValues] = Cache(SIZE, TTL_SECONDS)
 
     async def values(self, project: str, revision: int) -> VariableValues:
-        """Return the variables as of `revision` or later."""
+        """Return the variables at `revision` or later."""
         values = self.cache.get((project, revision))
         if values is None:
             sealed = await self.store.variables(project)

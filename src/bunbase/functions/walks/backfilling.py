@@ -1,6 +1,6 @@
 """Does one batch of a backfill: adds a job for each document that the triggers of the function want.
 
-One transaction adds the jobs and moves the walk on, so that a crash neither loses nor repeats a document.
+One transaction adds the jobs and advances the walk, so that a crash neither loses nor repeats a document.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.moments import read_moment
 
-MAX_WAITING: Final = 1000  # jobs of the project; above, the backfill waits and leaves room for other jobs
+MAX_WAITING: Final = 1000  # jobs of the project; above this number, the backfill waits and leaves room for other jobs
 ATTEMPTS: Final = 5
 
 

@@ -1,19 +1,20 @@
 """Writes a batch of a walk as one commit, exactly once.
 
 The concern: the documents are in one store (Bundoc), and the position of the walk in another (PostgreSQL). A process
-may die, or hang and come back, between the two. So:
+may die, or stop for a while and continue, between the two writes. So:
 
 1. PostgreSQL notes the outcome that the walk has if the commit happens (`plan`), and the number of the attempt.
 2. The commit has an idempotency key made of walk and attempt. Each write has the revision that was read.
 3. PostgreSQL takes over the outcome.
 
 If a plan is found at the beginning of a turn, nobody knows whether its commit happened. `has_happened` sends a commit
-with the same key that changes nothing. Either Bundoc knows the key with another body; then the batch was committed. Or
-it keeps the key for this empty commit; then the batch was not committed, and a process that still tries is refused.
+with the same key that changes nothing. If Bundoc knows the key with another body, the batch was committed. Otherwise
+Bundoc stores the key for this empty commit: the batch was not committed, and a process that still tries to commit it is
+refused.
 
-Bundoc keeps keys for a day, and not as long if a caller floods the project (docs/decisions/0068). If a plan is older,
-its key decides nothing. Then documents whose revision has changed become failures (`maybe_written`), about which a
-person decides (`migrating.py`).
+Bundoc keeps keys for a day, and not as long if a caller floods the project (docs/decisions/0068). The key of an older
+plan proves nothing. Then documents whose revision has changed become failures (`maybe_written`), about which a person
+decides (`migrating.py`).
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from bunbase.functions.walks.transforming import Action
 
 MAX_COMMIT_BYTES: Final = 7 << 20  # Bundoc accepts 8 MiB, with the frame of each write
 FRAME_BYTES: Final = 1024
-# The beginning of the id of a document that does not exist. Users may choose the ids of their documents, so the rest of
-# the id must be unknown to them: otherwise, a document with this id would turn a rehearsal into a commit.
+# The prefix of the id of a document that does not exist. Users may choose the ids of their documents, so users must not
+# know the rest of the id. Otherwise, a document with this id would turn a rehearsal into a commit.
 NOBODY: Final = "walk-check-"
 
 
@@ -58,7 +59,8 @@ async def commit(bundoc: Bundoc, caller: Caller, walk: HeldWalk, actions: Sequen
 
 
 async def try_out(bundoc: Bundoc, caller: Caller, collection: str, actions: Sequence[Action]) -> None:
-    """Do the writes, and roll them back by a last check that fails. Raises: as `commit`; always raises.
+    """Do the writes, and roll them back by a last check that fails. Always raises: the errors of `commit`, or the error
+    of the last check.
 
     The `write` of the Problem is the number of actions if all of them are possible.
     """
@@ -68,8 +70,8 @@ async def try_out(bundoc: Bundoc, caller: Caller, collection: str, actions: Sequ
 
 
 async def has_happened(bundoc: Bundoc, caller: Caller, walk: HeldWalk) -> bool:
-    """True if the commit of the walk's plan has happened. If it has not, it cannot happen any more."""
-    # the same for each try, because another body would look like the batch
+    """True if the commit of the walk's plan has happened. If the commit has not happened, it cannot happen any more."""
+    # the same body for each try, because another body would look like the batch
     check = _check(walk.collection, f"{NOBODY}{walk.id}", rev=0)
     try:
         await bundoc.commit(caller, msgspec.json.encode({"writes": [check]}), key_of(walk))

@@ -20,8 +20,8 @@ from bunbase.pkg.errors import Problem, TooLarge
 from bunbase.pkg.idempotency import KEPT_FOR
 
 STALE: Final = (StaleRevision, DocumentNotFound)
-TOO_MUCH: Final = (CommitTooSlow, TooLarge)  # the writes of a batch together; each alone is possible
-MOST_TRIES: Final = 20  # of a document that changes each time between its read and its write
+TOO_MUCH: Final = (CommitTooSlow, TooLarge)  # refusals of a whole batch of writes; each write alone is possible
+MOST_TRIES: Final = 20  # the attempts for a document that changes each time between its read and its write
 CHANGED_TOO_OFTEN: Final = "changed_too_often"
 MAYBE_WRITTEN: Final = "maybe_written"
 DECIDED_FOR: Final = KEPT_FOR - timedelta(hours=1)  # Bundoc knows the key of a commit for this long, at least
@@ -29,7 +29,7 @@ SERVER_FAULT, TOO_MANY = 500, 429
 
 
 class Migrating:
-    """`holder`: the name of this process in leases."""
+    """`holder`: the id under which this process holds leases."""
 
     def __init__(self, store: WalkStore, bundoc: Bundoc, transforming: Transforming, clock: Clock, holder: str) -> None:
         self.store = store
@@ -37,10 +37,10 @@ class Migrating:
         self.transforming = transforming
         self.clock = clock
         self.holder = holder
-        self.tries = Counter[tuple[str, str]]()  # (walk, document) → how often the document was changed by others
+        self.tries = Counter[tuple[str, str]]()  # (walk, document) → how often other callers have changed it
 
     async def turn(self, walk: HeldWalk) -> int:
-        """Do the next batch, or decide about the one before. Return the number of documents that were visited."""
+        """Do the next batch, or decide about the batch before. Return the number of documents that were visited."""
         caller = Caller(CallerKind.SECRET, walk.project)
         if walk.plan is not None:
             await self._decide(caller, walk, walk.plan)
@@ -100,7 +100,8 @@ class Migrating:
     def _set_aside(
         self, walk: HeldWalk, actions: list[Action], again: list[str], failures: list[Failure], problem: Problem
     ) -> None:
-        """Take the write that failed out of the batch; or all writes from this one on, if it is one too many.
+        """Remove the failed write from the batch. If the batch has too many writes, remove all writes from this write
+        on.
 
         Raises: the problem if it is not about one write.
         """
@@ -123,7 +124,7 @@ class Migrating:
             failures.append(Failure(id, CHANGED_TOO_OFTEN, detail))
 
     async def _decide(self, caller: Caller, walk: HeldWalk, plan: BatchOutcome) -> None:
-        """Take over the outcome of a commit that has happened, or forget it: see `committing.py`."""
+        """Record the outcome of a commit that has happened, or forget the plan: see `committing.py`."""
         if plan.planned_at is not None and self.clock.now() - plan.planned_at > DECIDED_FOR:
             await self.store.finish(walk, await self._doubtful(caller, walk, plan))
         elif await has_happened(self.bundoc, caller, walk):

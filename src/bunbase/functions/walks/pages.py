@@ -25,7 +25,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class NextDocuments(msgspec.Struct, frozen=True):
-    """The documents of a batch, and where the walk goes on after it."""
+    """The documents of a batch, and the position at which the walk continues after it."""
 
     documents: tuple[Document, ...]
     cursor: str | None
@@ -45,7 +45,9 @@ class _System(msgspec.Struct, frozen=True, rename={"id": "_id", "rev": "_rev", "
 
 
 async def next_documents(bundoc: Bundoc, caller: Caller, walk: HeldWalk) -> NextDocuments:
-    """Return the documents that are to be visited again, otherwise the next page. Raises: as `Bundoc.list`."""
+    """Return the documents that must be visited again. Without such documents, return the next page. Raises: as
+    `Bundoc.list`.
+    """
     if walk.retries:
         ids, rest = walk.retries[:READ_AGAIN], walk.retries[READ_AGAIN:]
         found = await documents_of(bundoc, caller, walk.collection, ids)

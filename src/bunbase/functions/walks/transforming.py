@@ -71,13 +71,13 @@ class Transforming:
         self.clock = clock
 
     async def collection(self, project: str, function: str) -> str:
-        """Return the collection that a migration names. Raises: FunctionError if the function is no migration."""
+        """Return the collection that a migration names. Raises: FunctionError if the function is not a migration."""
         return (await self._ask(project, function, ())).collection
 
     async def transform(self, project: str, function: str, documents: Sequence[Document]) -> Transformed:
-        """Return what the migration makes of documents.
+        """Return the changes that the migration makes to documents.
 
-        Raises: FunctionNotFound, FunctionOverloaded, FunctionsUnavailable; a fault of the function is a failure of its
+        Raises: FunctionNotFound, FunctionOverloaded, FunctionsUnavailable; an error in the function is a failure of its
         document.
         """
         if not documents:

@@ -1,7 +1,7 @@
 """Works on walks: leases them, does one batch after the other, and ends them.
 
-A walk must not slow down other projects. A process works on MOST_AT_ONCE walks, one of each project. After each batch
-it rests at least as long as the batch took, and keeps to the `max_per_second` of the walk.
+A walk must not slow down other projects. A process works on MOST_AT_ONCE walks, one of each project. After each batch,
+it waits at least as long as the batch took, and respects the `max_per_second` of the walk.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ log = logger("functions")
 LEASE: Final = timedelta(seconds=15)
 MOST_AT_ONCE: Final = 4
 PAUSE_SECONDS: Final = 0.5  # while the queue is full, and after a failure
-MOST_FAILURES: Final = 8  # in a row, of unexpected errors: about a minute
+MOST_FAILURES: Final = 8  # unexpected errors in a row: about a minute
 SERVER_FAULT, TOO_MANY = 500, 429
 
 
 class Walker:
-    def __init__(self, store: WalkStore, migrating: Migrating, backfilling: Backfilling) -> None:
+    """`holder`: the id under which this process holds leases."""
+
+    def __init__(self, store: WalkStore, migrating: Migrating, backfilling: Backfilling, holder: str) -> None:
         self.store = store
         self.migrating = migrating
         self.backfilling = backfilling
         self.clock = migrating.clock
-        self.holder = migrating.holder
+        self.holder = holder
         self.tasks: dict[str, asyncio.Task[None]] = {}  # by walk
         self.projects: dict[str, str] = {}  # by walk
 
@@ -51,7 +53,7 @@ class Walker:
             self._begin(walk)
 
     async def close(self) -> None:
-        """Stop, and let other processes go on at once."""
+        """Stop, and let other processes continue at once."""
         ids, tasks = list(self.tasks), list(self.tasks.values())
         for task in tasks:
             task.cancel()
@@ -104,7 +106,7 @@ class Walker:
         await asyncio.sleep(max(took, visited / walk.max_per_second - took))
 
     async def _end(self, walk: HeldWalk) -> bool:
-        """End the walk if it is over, or if too many documents have failed. Return True if it has ended."""
+        """End the walk if it is over, or if too many documents have failed. Return True if the walk has ended."""
         over = walk.exhausted and not walk.retries
         if walk.plan is not None or not (over or walk.failed >= walk.max_errors):
             return False

@@ -71,7 +71,8 @@ _remembered: Final = lru_cache(REMEMBERED)(_read)  # a function usually sends th
 
 
 def without_hop_by_hop(headers: Headers, also: frozenset[str] = frozenset()) -> Headers:
-    """Return the headers without those of one connection, those that `connection` names, and those in `also`.
+    """Return the headers without the headers of one connection, the headers that `connection` names, and the headers in
+    `also`.
 
     All names are in lower case.
     """

@@ -29,7 +29,7 @@ Send = Callable[[Frame, int, bytes], None]
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """The first frame of an ask. `call`: the number of its call. `more`: True if the body follows in other frames."""
+    """The first frame of an ask. `call`: the number of its call. `more`: true if the body follows in other frames."""
 
     call: int
     method: str
@@ -46,7 +46,9 @@ class Host(Protocol):
 
 
 class RefusingHost:
-    """Refuses all asks. It is the host of a bundle that is only tried: such a bundle may compute and nothing else."""
+    """Refuses all asks. It is the host of a bundle that is only tried. Such a bundle may compute, but may not make
+    requests.
+    """
 
     async def answer(self, ask: Ask) -> None:
         raise UnknownHostCall("While a deployment is being tried, its code cannot use ctx.")
@@ -151,7 +153,9 @@ class Ask:
         self._asks.send(type, self._number, payload)
 
     def cancel(self) -> None:
-        """Stop answering. Only the first call has an effect: a second cancel could interrupt the task's clean-up."""
+        """Stop answering. Only the first call has an effect, because a second cancel could interrupt the task's
+        clean-up.
+        """
         if self.task is not None and not self._cancelled:
             self._cancelled = True
             self.task.cancel()

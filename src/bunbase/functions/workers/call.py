@@ -41,7 +41,7 @@ class Call:
         self.logged_bytes = 0
         self.cpu_ms = 0.0  # its share of the worker's processor time (processor.py)
         self.abandoned = False
-        self.lingers = False  # its waitUntil work goes on after the answer
+        self.lingers = False  # its waitUntil work continues after the answer
         self.upload: Upload | None = None  # the rest of a request body that arrives in pieces
         self._grant = grant
         self._cancel = cancel

@@ -1,4 +1,5 @@
-"""The socket between the server and one worker. It also bounds how long a worker may hold the event loop.
+"""The socket between the server and one worker. The connection also limits the time for which a worker may occupy the
+event loop.
 
 The life of the bytes that arrive:
 1. `data_received` cuts the bytes into frames (frames.py) and passes each frame to `hear`.

@@ -64,7 +64,7 @@ PARAMETER: Final = re.compile(r"[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*=")
 
 
 def reaches_far(name: str, value: str) -> bool:
-    """True if the header has an effect beyond its answer. `name`: in lower case."""
+    """True if the header has an effect beyond its answer. `name`: the name in lower case."""
     if name == "link":
         return FAR_LINKS.search(value) is not None
     if name == "www-authenticate":
@@ -75,7 +75,7 @@ def reaches_far(name: str, value: str) -> bool:
 def _asks_for_a_token(value: str) -> bool:
     """True if the only challenge is for a bearer token.
 
-    For other challenges (Basic, Negotiate, …) a browser asks its user for a password in the name of the host, and then
+    For other challenges (Basic, Negotiate, …), a browser asks its user for a password in the name of the host. Then it
     sends the password to every project on that host.
     """
     first, *others = value.split(",")

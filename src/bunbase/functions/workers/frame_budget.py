@@ -35,7 +35,7 @@ class FrameBudget:
         self._add(PER_CALL)
 
     def spend(self, frames: int) -> None:
-        """Pay for frames. Raises: BadFrame if the worker's processor time is too short for that many frames."""
+        """Pay for frames. Raises: BadFrame if the worker has sent more frames than its processor time allows."""
         self._left -= frames
         if self._left < 0:
             burnt = self._cpu.total_ms()

@@ -8,7 +8,7 @@ call.
   REPLY_CREDIT. Their `id` is the number of the ask.
 - Request bodies of which INVOKE holds only the beginning (workers/upload.py): frames from BODY to BODY_FAIL,
   BODY_CREDIT and BODY_CANCEL.
-- waitUntil: LINGER before DONE or ERROR means that the call works on after its answer; SETTLED ends that work.
+- waitUntil: LINGER before DONE or ERROR means that the call continues after its answer; SETTLED ends that work.
 - Bytecode: the worker answers COMPILE (code) with pieces in BYTECODE frames; an empty piece is the end.
 """
 

@@ -54,7 +54,7 @@ class Group:
                 waiter.started.set_exception(problem)
 
     def retire(self) -> None:
-        """Serve the waiting calls, then end all workers. A later call gets a new worker, which ends after it."""
+        """Serve the waiting calls, then end all workers. A later call gets a new worker, which ends after the call."""
         self.retiring = True
         self.feed()
 

@@ -31,5 +31,7 @@ def invoke_payload(request: Request) -> bytes:
 
 
 def _shown(user: EndUser) -> dict[str, Any]:
-    """Return `ctx.caller`: what a function may know of the signed-in user. The session is a secret of the user."""
+    """Return `ctx.caller`, which has only the values that a function may know of the signed-in user. The session is a
+    secret of the user.
+    """
     return {name: value for name, value in msgspec.structs.asdict(user).items() if name != "session"}

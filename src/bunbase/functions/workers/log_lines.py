@@ -32,7 +32,7 @@ def read_line(payload: bytes) -> ParsedLine:
 def check_logged(logged_bytes: int) -> None:
     """Check how many bytes one call has logged. Raises: BadFrame.
 
-    The runtime stops logging at MAX_CALL_LOG_BYTES, and adds one line that says so.
+    The runtime stops logging at MAX_CALL_LOG_BYTES, and adds one line about this.
     """
     if logged_bytes > MAX_CALL_LOG_BYTES + MAX_LINE_BYTES:
         raise BadFrame("more log lines than a call may write")

@@ -2,8 +2,8 @@
 
 When a worker is taken, another starts in its place. Workers start one after the other, because each start costs 25 ms
 of processor time. A worker's memory limit is fixed at its start, because the garbage collector reads it only then; so
-each worker serves functions of one memory size. At most half of the places are for other sizes than the usual one:
-each size that was used recently gets one worker. All other places have the usual size.
+each worker serves functions of one memory size. At most half of the places are for unusual sizes: each size that was
+used recently gets one worker. All other places have the usual size.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PrewarmedWorkers:
         self.ready_seconds = ready_seconds
         self.waiting: list[Worker] = []
         self.memory_mb: dict[Worker, int] = {}  # of the waiting workers
-        self.others: list[int] = []  # sizes in recent use besides the usual one, the latest first
+        self.others: list[int] = []  # the sizes in recent use, without the usual size, the latest first
         self.filling: asyncio.Task[None] | None = None
         self.closed = False
 

@@ -54,7 +54,7 @@ class ProcessorTime:
         return self._now() / NS_PER_MS
 
     def forget(self) -> None:
-        """Charge nobody for the time used so far: the start of the worker used it."""
+        """Charge no call for the time used so far, because the start of the worker used it."""
         self.settle(())
         self.idle_ms = self._uncounted_ms = 0.0
 

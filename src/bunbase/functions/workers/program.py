@@ -14,7 +14,7 @@ class Program(msgspec.Struct, frozen=True):
     """The content of one worker.
 
     `env`: the variables that the function sees. `host`: answers the function's asks; None for a bundle that is only
-    tried. `bytecode`: compiled from exactly this code by an earlier worker, or empty.
+    tried. `bytecode`: the bytecode that an earlier worker compiled from exactly this code, or empty.
     """
 
     code: bytes
@@ -23,4 +23,4 @@ class Program(msgspec.Struct, frozen=True):
     bytecode: bytes = b""
 
 
-Fetch = Callable[[Deployment], Awaitable[Program]]
+Load = Callable[[Deployment], Awaitable[Program]]

@@ -2,8 +2,8 @@
 
 1. Among projects: the worker of a project that has at least two workers more than the project of the waiting function.
 2. Within the project: the worker of a function that has at least two workers more than the waiting function.
-3. If neither exists and the waiting function has no worker at all, functions take turns: after TURN_SECONDS of waiting,
-   the worker that has served longest ends.
+3. If no such worker exists and the waiting function has no worker, functions take turns: after TURN_SECONDS of waiting,
+  the worker that has served longest ends.
 
 The worker always finishes its calls first.
 """

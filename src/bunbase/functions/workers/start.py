@@ -36,7 +36,7 @@ class Start:
     def hear(self, type: int, payload: bytes) -> bool:
         """Take a frame. Return False if it is a piece of bytecode that is not needed any more.
 
-        Raises: BadFrame. A worker may report each step once only.
+        Raises: BadFrame. A worker may report each step only once.
         """
         match type:
             case Frame.READY if not self.ready.done():

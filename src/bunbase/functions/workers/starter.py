@@ -30,9 +30,9 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-MAX_STARTS: Final = 3  # attempts to load one bundle, each in another worker, if workers die while loading
-MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: the garbage collector runs a little late
-FULL: Final = 0.8  # of a function's limit: an idle worker that holds more is ended, and a new one takes its place
+MAX_STARTS: Final = 3  # the attempts to load one bundle, each in another worker, if workers die while loading
+MEMORY_TOLERANCE: Final = 1.05  # the factor of a function's limit, because the garbage collector runs a little late
+FULL: Final = 0.8  # the part of a function's limit above which an idle worker is ended and replaced
 REST_SECONDS: Final = 3.0  # an idle worker has collected its garbage by then
 ROUNDS_PER_IDLE_LOOK: Final = 16  # one check costs 30 µs, and RLIMIT_DATA bounds the memory of an idle worker anyway
 # Unpacking the bytecode of a small bundle takes as long as parsing the bundle. Compiling a large bundle takes too much
@@ -74,7 +74,7 @@ class Starter:
         for _ in range(MAX_STARTS - 1):
             with suppress(WorkerDied):
                 return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, listener)
-            worker = None  # no second prewarmed worker: if the zygote was killed, all of them died
+            worker = None  # no second prewarmed worker: if the zygote was killed, all prewarmed workers died
             program = msgspec.structs.replace(program, bytecode=b"")  # the bytecode may be the cause
         try:
             return await self._loaded(await self._spawn(memory_mb), deployment, program, listener)
@@ -108,7 +108,7 @@ class Starter:
     def watch_memory(self) -> None:
         """Kill each worker that exceeds its function's memory or the limit of threads. Called at short intervals.
 
-        Idle workers are checked in one of ROUNDS_PER_IDLE_LOOK rounds only. Threads are counted here because
+        Idle workers are checked only in one of ROUNDS_PER_IDLE_LOOK rounds. Threads are counted here because
         RLIMIT_NPROC counts the threads of a user, and without root all workers have the same user.
         """
         self.rounds += 1

@@ -1,4 +1,4 @@
-"""Sends the rest of a request body to the worker when only its beginning was part of the INVOKE frame."""
+"""Sends the rest of a request body to the worker if only the first part of the body was in the INVOKE frame."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ class Upload:
     # for the sender of the body
 
     def begin(self, max_bytes: int, silence_seconds: float) -> int:
-        """Return how many bytes may be fed, and start the timer of `silence_seconds`.
-
-        `max_bytes`: bound of the whole body. `silence_seconds`: a client that sends nothing for so long is given up.
+        """Return the number of bytes that may be fed, and start the timer of `silence_seconds`. `max_bytes`: the limit
+        of the whole body. `silence_seconds`: the time without data after which the upload fails.
         """
         self._max_bytes, self._silence_seconds = max_bytes, silence_seconds
         self._wait_for_more()
@@ -100,7 +99,9 @@ class Upload:
             pass
 
     def _wait_for_more(self) -> None:
-        """Start the timer of the client. Without room, no timer starts: then the function is slow, not the client."""
+        """Start the timer of the client. Without room, no timer starts, because then the function is slow, not the
+        client.
+        """
         if self.window.left and not self._over:
             seconds = self._silence_seconds
             stalled = RequestStalled(f"The request sent nothing for {seconds:g} seconds. Send the request again.")

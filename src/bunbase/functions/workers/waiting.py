@@ -18,7 +18,9 @@ RETRY_AFTER_SECONDS: Final = 1
 
 @dataclass(frozen=True, eq=False)
 class Waiter:
-    """A request in the queue. `started`: the call, once a worker has begun it. `since`: seconds of time.monotonic."""
+    """A request in the queue. `started`: the call, once a worker has begun it. `since`: the start of the wait, in
+    seconds of time.monotonic.
+    """
 
     request: Request
     started: asyncio.Future[Call]

@@ -21,7 +21,9 @@ GRANT_BYTES: Final = WINDOW_BYTES // 2  # a frame of credit for every small read
 
 
 class Window:
-    """One end of a stream. `left`: bytes that may still be sent. `spent`: bytes that the sender has sent already."""
+    """One end of a stream. `left`: the bytes that may still be sent. `spent`: the bytes that the sender has sent
+    already.
+    """
 
     __slots__ = ("_read_bytes", "left")
 
@@ -48,7 +50,9 @@ class Window:
         return granted
 
     def add_credit(self, payload: bytes) -> None:
-        """Add the credit of a worker's frame. Raises: BadFrame if it is malformed or exceeds the bytes already sent."""
+        """Add the credit of a worker's frame. Raises: BadFrame if the frame is malformed, or if the credit exceeds the
+        bytes already sent.
+        """
         count = LENGTH.unpack(payload)[0] if len(payload) == LENGTH.size else 0
         if not 0 < count <= WINDOW_BYTES - self.left:
             raise BadFrame("credit for bytes that were never sent")

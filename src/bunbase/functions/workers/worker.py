@@ -122,7 +122,7 @@ class Worker:
             await self._start.ready
 
     async def load(self, deployment: Deployment, program: Program, seconds: float, guard: bool = True) -> None:
-        """Load a bundle. `guard`: whether runtime/guard.ts is active. Raises: LoadFailed, FunctionsUnavailable."""
+        """Load a bundle. `guard`: true if runtime/guard.ts is active. Raises: LoadFailed, FunctionsUnavailable."""
         self.deployment = self._asks.deployment = deployment
         self._start.compiled.cancel()  # a worker that runs a bundle must not compile: the bundle could forge bytecode
         if self.dead:
@@ -335,7 +335,7 @@ class Worker:
     def _give_up_long(self, number: int, call: Call) -> None:
         self._log(call, f"The answer was longer than {self._max_answer_bytes} bytes.")
         self.connection.send(Frame.CANCEL, number, b"The answer is too long.")
-        self.retiring = True  # the function may ignore the CANCEL and go on
+        self.retiring = True  # the function may ignore the CANCEL and continue
         self._end(number, Outcome.ERROR, FunctionError("The answer was longer than this installation allows."))
 
     def _end(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:

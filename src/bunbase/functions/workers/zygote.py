@@ -22,7 +22,7 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 # -I -S keep the environment and site-packages away from the zygote. It imports the standard library and the sandbox;
-# our folder comes last in its path, so that no module of ours hides one of the standard library.
+# our folder comes last in its path, so that our modules do not hide modules of the standard library.
 PROGRAM: Final = (
     "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.workers.zygote_process import main; main()"
 )
@@ -37,7 +37,9 @@ KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)  # some builds of Python do not sta
 
 @dataclass(frozen=True)
 class Launch:
-    """A program to execute. `environment`: all its variables. `confinement`: None only for trusted code."""
+    """A program to execute. `environment`: all variables of the process. `confinement`: the layers of the sandbox; None
+    only for trusted code.
+    """
 
     program: str
     arguments: tuple[str, ...]
@@ -169,7 +171,7 @@ class Zygote:
         self._lose()
 
     def _lose(self) -> None:
-        """Drop the current zygote. It ends when its socket is closed."""
+        """Drop the current zygote. The zygote ends when its socket is closed."""
         control, self.control = self.control, None
         process, self.process = self.process, None
         if control is not None:

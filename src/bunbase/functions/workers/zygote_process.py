@@ -132,7 +132,7 @@ def forked(become: Callable[[], None]) -> int:
             become()
         except Exception as error:
             refuse(str(error))
-        finally:  # whatever happened, the child must never return and serve as a second zygote
+        finally:  # in every case, the child must not return and serve as a second zygote
             os._exit(LAUNCH_FAILED)
     return pid
 
@@ -238,7 +238,7 @@ def die_with_parent(parent: int) -> bool:
 
 def main() -> None:
     # The end of the server usually closes the socket, and `serve` returns. But another child of the server may hold a
-    # copy of the server's end and keep the socket open. The kernel's signal does not depend on that.
+    # copy of the server's end and keep the socket open. The kernel's signal does not depend on the socket.
     if not die_with_parent(int(sys.argv[2])):
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

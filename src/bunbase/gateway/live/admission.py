@@ -12,6 +12,8 @@ from bunbase.gateway.live.problems import TooManyLiveConnections
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.pkg.ip_addresses import neighbourhood
 
+LEAST_SECONDS: Final = 1.0  # until a client comes back that came while too many connections began
+MOST_SECONDS: Final = 30.0
 FULL_SECONDS: Final = 10  # a client that was refused for a limit on connections comes back after this time
 
 
@@ -38,8 +40,33 @@ class TokenBucket:
         return max(0.0, -self.left) / self.rate
 
 
+class Begins:
+    """Allows `rate` connections per second to begin, and tells each client beyond that a time of its own to come back.
+
+    The times are `1 / rate` apart. Symptom: with times that were drawn at random from the next seconds, 5,000 clients
+    that came back within a second made 18,000 attempts. Cause: most of them came back while the rate was used up again.
+    """
+
+    def __init__(self, rate: float, now: float) -> None:
+        self.bucket = TokenBucket(rate, rate, now)
+        self.told_until = now
+
+    def begin(self, now: float) -> float:
+        """Count a connection that begins, and return 0; or return the seconds after which its client should come."""
+        if self.bucket.take(now):
+            return 0.0
+        self.bucket.left += 1  # it does not begin, so it must not delay the others
+        self.told_until = max(self.told_until, now + LEAST_SECONDS) + 1 / self.bucket.rate
+        if self.told_until > now + MOST_SECONDS:
+            self.told_until = now + MOST_SECONDS
+            return random.uniform(MOST_SECONDS / 2, MOST_SECONDS)  # noqa: S311  spreads load
+        return self.told_until - now
+
+
 class Tally:
-    """Counts connections by some name, up to a limit. `of`: how a refusal describes those that have the same name."""
+    """Counts connections by some name, up to a limit. `of`: the words for connections with the same name, for a
+    refusal.
+    """
 
     def __init__(self, most: int, of: str) -> None:
         self.most = most
@@ -77,7 +104,15 @@ class Admission:
         self.addresses = Tally(settings.max_connections_per_address, "from one address")
         self.projects = Tally(settings.max_connections_per_project, "of one project")
         self.users = Tally(settings.max_connections_per_user, "of one user")
-        self.begins = TokenBucket(settings.begins_per_second, settings.begins_per_second, clock())
+        self.begins = Begins(settings.begins_per_second, clock())
+
+    def has_room(self, address: str) -> bool:
+        """True if `check` would not refuse one more connection."""
+        try:
+            self.check(address)
+        except TooManyLiveConnections:
+            return False
+        return True
 
     def check(self, address: str) -> None:
         """Check that one more connection may begin. Raises: TooManyLiveConnections."""
@@ -87,22 +122,23 @@ class Admission:
             self.addresses.check(neighbourhood(address))
 
     def begin(self, address: str) -> float:
-        """Count a new connection, whose client is not known yet.
+        """Count a new connection.
 
-        Return 0, or the seconds after which the client should come back because too many connections begin now.
+        Return 0 if its client may send its key: until then, it is a stranger. Otherwise return the seconds after which
+        the client should come back, because too many connections begin now.
         """
-        for tally, name in ((self.total, None), (self.strangers, None), (self.addresses, neighbourhood(address))):
-            tally.enter(name)
-        if self.begins.take(self.clock()):
-            return 0.0
-        self.begins.left += 1  # it does not begin, so it must not delay the others
-        return random.uniform(1.0, 1.0 + self.strangers.counts[None] / self.begins.rate)  # noqa: S311  spreads load
+        self.total.enter(None)
+        self.addresses.enter(neighbourhood(address))
+        late = self.begins.begin(self.clock())
+        if not late:
+            self.strangers.enter(None)
+        return late
 
-    def end(self, address: str, known: bool) -> None:
-        """Count the end of a connection. `known`: it is no stranger any more."""
+    def end(self, address: str, stranger: bool) -> None:
+        """Count the end of a connection. `stranger`: it could have sent its key, but has not."""
         self.total.leave(None)
         self.addresses.leave(neighbourhood(address))
-        if not known:
+        if stranger:
             self.strangers.leave(None)
 
     def introduce(self) -> None:

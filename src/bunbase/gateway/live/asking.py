@@ -18,9 +18,10 @@ AT_ONCE: Final = 64  # of one project
 
 
 class Asking:
-    """`most`: the calls of all projects together that run at once."""
+    """`most`: the calls of all projects together that run at once. `at_once`: those of one project."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, at_once: int = AT_ONCE) -> None:
+        self.at_once = at_once
         self.by_project: dict[str, Turns] = {}
         self.all = Turns(most)
 
@@ -28,7 +29,7 @@ class Asking:
     async def turn(self, caller: Caller) -> AsyncIterator[None]:
         """Wait for a place for this caller, and keep it until the end of the block."""
         project = caller.project
-        users = self.by_project.setdefault(project, Turns(AT_ONCE))
+        users = self.by_project.setdefault(project, Turns(self.at_once))
         try:
             async with users.turn(caller.counted_as), self.all.turn(project):
                 yield

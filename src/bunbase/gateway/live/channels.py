@@ -8,7 +8,7 @@ The life of a join:
 3. Something comes while the session is blocked: the join is *behind*, and gets nothing more. When no reason is left,
    `replay` asks for the messages after the last one that was sent; the client gets a second `joined`.
 4. If the stream breaks, Buncast has forgotten all numbers. Each join begins again at 1, after its last message. The
-   data of its member is sent again, so nobody has to enter anew.
+  data of its member is sent again, so that members do not have to enter again.
 
 A client that publishes with `"echo":false` gets `ok` at the place of its message among the others, so that it can count
 offsets without a gap.
@@ -36,9 +36,10 @@ from bunbase.contracts.buncast import (
 )
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.asking import Asking
+from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
-from bunbase.gateway.live.session import Blocked, Session
+from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.streams import heard
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.ids import new_id

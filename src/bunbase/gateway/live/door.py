@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from litestar import Request
 
 from bunbase.contracts.caller import Caller
-from bunbase.gateway.credentials import sender_of, sent_once
+from bunbase.gateway.credentials import Sender, sender_of, sent_once
 from bunbase.gateway.live.events import HEADERS, MEDIA_TYPE, EventOutlet
 from bunbase.gateway.live.http_lines import Arrival, HttpLines
 from bunbase.gateway.live.http_outlet import HttpOutlet
@@ -20,7 +19,8 @@ from bunbase.gateway.live.socket import SUBPROTOCOL, SocketOutlet, SocketReceive
 from bunbase.pkg.closing_stream import ClosingStream
 from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.http1.switching import switching
-from bunbase.pkg.websocket.connection import WebSocket
+from bunbase.pkg.own_pages import is_own_page
+from bunbase.pkg.websocket.connection import MAX_WAITING_BYTES, WebSocket
 from bunbase.pkg.websocket.handshake import UpgradeRequired, accept_handshake
 
 UNACKNOWLEDGED_SECONDS: Final = 20.0  # the client has lost its network without a word
@@ -49,12 +49,20 @@ class LiveDoor:
         headers = accept_handshake(request.scope["headers"], (SUBPROTOCOL,))
         sender = sender_of(request, self.trusted_proxies)
         self.server.admission.check(sender.ip)
+        connection.switch_to(self.socket(sender, origin))
+        return headers
+
+    def socket(self, sender: Sender, origin: str | None) -> WebSocket:
+        """Return the protocol that takes a connection over. Its session begins then."""
 
         def opened(socket: WebSocket) -> SocketReceiver:
             return SocketReceiver(self.server, self.server.begin(SocketOutlet(socket), sender, origin))
 
-        connection.switch_to(WebSocket(self.server.settings.max_message_bytes, opened, UNACKNOWLEDGED_SECONDS))
-        return headers
+        return WebSocket(self.server.settings.max_message_bytes, opened, UNACKNOWLEDGED_SECONDS)
+
+    def is_welcome(self, origin: str | None, host: str) -> bool:
+        """True if a page of this origin may connect; None for a request that no page sent."""
+        return not origin or is_own_page(origin, host) or self.allowed(origin)
 
     def arrival(self, request: AnyRequest, ticket: str = "") -> Arrival:
         """Return the sender and the credentials of a request, or those for which the ticket was made.
@@ -77,6 +85,7 @@ class LiveDoor:
         """Return the answer that carries a connection."""
         connection = incoming(request.scope)
         connection.limit_unacknowledged(UNACKNOWLEDGED_SECONDS)
+        connection.limit_kernel_buffer(MAX_WAITING_BYTES)
         connection.is_counted_elsewhere()  # by `admission`
         self.end_at_stop(request, outlet)
         return ClosingStream(outlet, MEDIA_TYPE, HEADERS)
@@ -90,8 +99,7 @@ class LiveDoor:
         origin = sent_once(request.headers, "origin")
         if not origin:
             return None
-        own = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
-        if not own and not self.allowed(origin):
+        if not self.is_welcome(origin, request.headers.get("host", "")):
             raise LiveOriginRefused(f"Add the page's origin to gateway.cors_origins: {origin[:100]}.")
         return origin
 

@@ -19,6 +19,7 @@ from bunbase.gateway.live.polling import PollOutlet
 from bunbase.gateway.live.problems import TooManyLiveConnections, UnknownLiveConnection
 from bunbase.gateway.live.server import LiveServer
 from bunbase.gateway.live.sign_in import Offered
+from bunbase.gateway.live.signing import enter
 from bunbase.gateway.live.tickets import Tickets
 from bunbase.pkg.errors import InvalidInput, TooLarge
 
@@ -92,7 +93,7 @@ class HttpLines:
             if session.closed:
                 after = random.randint(1, 3)  # noqa: S311  spreads load
                 raise TooManyLiveConnections("Too many connections begin now.", retry_after_seconds=after)
-            await session.enter(arrival.offered, resume)
+            await enter(session, arrival.offered, resume)
             # the rate of new connections has its own limit, so these messages are not counted
             await self._take(outlet, sent)
         except BaseException:

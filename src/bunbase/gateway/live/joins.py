@@ -52,7 +52,8 @@ class ChannelJoin:
     """A channel that a client has joined. `id`: the number of its choice; `number`: that at Buncast, 0 for none.
 
     `since`: where the first answer begins. `epoch`, `offset`: the last message that was sent to the client.
-    `checks`: how often Buncast was asked to decide the number again; an answer with fewer was for the caller before.
+    `checks`: the number of requests to Buncast to decide about the number again; an answer with a lower value is for
+    the caller before.
     `presence`: the member's data, None if it is no member. `handle`: the channel's name in events, "" if the client is
     not up to date. `asking`: Buncast is being asked. `settled`: Buncast has accepted the number. `sees`: it gets the
     changes of members. `shown`: the client has got an answer before. `ended`: the client has left the channel.

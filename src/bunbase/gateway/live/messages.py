@@ -31,7 +31,7 @@ class Message(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=
 
 
 class Auth(Message, frozen=True, tag="auth"):
-    """`key`, `token`, `project`, `explain`: as in Offered. `resume`: the name of an earlier connection."""
+    """`key`, `token`, `project`, `explain`: the same as in Offered. `resume`: the name of an earlier connection."""
 
     key: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
     token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
@@ -97,7 +97,7 @@ class NotAMessage(Exception):
 
 
 class Unreadable(Exception):
-    """The message is wrong. `id`: as the client sent it, None if it is not readable."""
+    """The message is wrong. `id`: the id that the client sent, None if it is not readable."""
 
     def __init__(self, id: int | None, problem: Problem) -> None:
         super().__init__(problem.detail)

@@ -20,15 +20,17 @@ from bunbase.gateway.credentials import Sender
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.admission import Admission
+from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.channels import LiveChannels
 from bunbase.gateway.live.deadlines import Deadlines
 from bunbase.gateway.live.messages import decoder_of
 from bunbase.gateway.live.outlet import Outlet
 from bunbase.gateway.live.problems import NoLiveSignIn
 from bunbase.gateway.live.queries import Queries
-from bunbase.gateway.live.session import AUTH_ENDED, QUOTA, Blocked, Session
+from bunbase.gateway.live.session import AUTH_ENDED, QUOTA, Session
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import SignedIn, SignIn
+from bunbase.gateway.live.signing import doubt
 from bunbase.gateway.live.table import HANDLERS
 from bunbase.gateway.live.usage import ConnectionUsage
 from bunbase.gateway.live.watching import drop_syncs
@@ -45,7 +47,6 @@ log = logger("live")
 TURNS: Final = 40  # sessions are visited in this many parts, each part once in `ping_seconds`
 SILENCE_LOOKS: Final = 8  # in each turn, this many parts are searched for silent clients
 LAST_SECONDS: Final = 1.0  # a silent client may still read why its connection ends
-RESTART_RATE: Final = 500  # clients per second that come back after a restart
 MAX_BEHIND_SECONDS: Final = 120.0  # a client that reads a little now and then is not slow, but not for ever
 
 
@@ -112,6 +113,7 @@ class LiveServer:
         """Return the session of a new connection. Its limits were checked by `admission.check`."""
         session = Session(self, outlet, sender, origin)
         late = self.admission.begin(sender.ip)
+        session.stranger = not late
         self.sessions[session] = None
         self.begun += 1
         session.turn = self.begun % TURNS
@@ -138,13 +140,13 @@ class LiveServer:
             self._forget_credentials(session, signed)
             self.admission.leave(signed.caller.project, signed.user)
             self.usage.time.leave(signed.caller.project)
-        self.admission.end(session.sender.ip, signed is not None)
+        self.admission.end(session.sender.ip, session.stranger)
         metrics.live_connections.labels(session.outlet.transport).dec()
 
     def shut(self, session: Session) -> None:
         """End a connection because the server stops. The clients come back one after the other."""
         self.stopping = True
-        spread = max(1.0, len(self.sessions) / RESTART_RATE)
+        spread = max(1.0, len(self.sessions) / self.settings.begins_per_second)
         session.restart(random.uniform(0.1, spread))  # noqa: S311  spreads load
 
     def hello(self, conn: str, expires_in: Any) -> bytes:
@@ -183,7 +185,7 @@ class LiveServer:
 
     def check_feed(self) -> None:
         """Stop the delivery to callers bound by rules while a feed of revocations is silent."""
-        hears = self.identity.follows_users()
+        hears = self.identity.hears_revocations()
         if hears != self.hears:
             self.hears = hears
             for session in list(self.sessions):
@@ -207,7 +209,7 @@ class LiveServer:
     def _on_revoked(self, news: Revocation) -> None:
         concerned = list(self.by_credential.get(news.id, ()))
         for session in concerned:
-            session.doubt()
+            doubt(session)
         if concerned and news.at:
             metrics.live_silence_seconds.observe(max(0.0, time.time() - news.at))
 

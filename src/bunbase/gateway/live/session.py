@@ -5,9 +5,7 @@ comes meanwhile is *missed*: it is forgotten, and watched again as soon as no re
 slow readers, renewed tokens, doubts about credentials, and an interrupted stream; no queue grows, and nothing that was
 decided for an earlier caller is sent.
 
-The life of a sign-in: `auth` → the check in `sign_in.py` → admission → the watches are decided again for the new
-caller (`Queries.recheck`) → `hello`. News about a credential block the session in the same turn of the event loop; then
-the check is repeated.
+`signing.py` has the life of its sign-in.
 
 Messages wait while nobody knows that the sign-in counts (`may_act`): during a check, after the expiry or a revocation,
 and while a feed of revocations is silent. They are done under the same user as they were sent, or not at all: a change
@@ -16,7 +14,6 @@ of the user refuses those that were sent before.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import secrets
 import time
@@ -31,12 +28,14 @@ from bunbase.contracts.caller import Caller
 from bunbase.gateway.credentials import Sender
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.admission import Admission, TokenBucket
+from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.deadlines import Deadlines
 from bunbase.gateway.live.messages import Auth, Message, NotAMessage, Pong, Unreadable
 from bunbase.gateway.live.outlet import Outlet, Packed
-from bunbase.gateway.live.problems import NoLiveSignIn, UserChanged
+from bunbase.gateway.live.problems import NoLiveSignIn
 from bunbase.gateway.live.settings import LiveSettings
-from bunbase.gateway.live.sign_in import Offered, SignedIn, SignIn
+from bunbase.gateway.live.sign_in import SignedIn, SignIn
+from bunbase.gateway.live.syncs import WaitingSync
 from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Stopping
@@ -48,22 +47,6 @@ QUOTA: Final = 4429
 MAX_FIRST_BYTES: Final = 8 << 10
 MAX_WAITING: Final = 200  # messages that wait until the sign-in counts
 FLUSH_BYTES: Final = 64 << 10  # more than this is sent at once: it must not add up during a tick
-NOTICE_SECONDS: Final = 60.0  # how long before its expiry a client is asked for another token
-GRACE_SECONDS: Final = 30.0  # after the expiry
-REVOKED_SECONDS: Final = 15.0
-STEP_OUT_SECONDS: Final = 2.0  # after the end of a sign-in, its members leave, as after a lost connection
-DOUBT_SECONDS: Final = 1.0  # between two checks of a credential, while a room cannot be reached
-
-
-class Blocked:
-    """The reasons against a delivery, as bits. They are plain numbers, because each delivery looks at them."""
-
-    READER: Final = 1  # the client reads too slowly
-    CHECK: Final = 2  # the sign-in is being checked
-    ENDED: Final = 4  # the sign-in has expired, or was revoked
-    FEED: Final = 8  # this process may not know of revocations
-    CLOSED: Final = 16
-    UNPROVEN: Final = CHECK | ENDED | FEED  # nobody knows that the sign-in counts
 
 
 class SessionQueries(Protocol):
@@ -80,6 +63,12 @@ class SessionQueries(Protocol):
     def settle(self, session: Session) -> None: ...
 
     async def recheck(self, session: Session) -> None: ...
+
+
+class SessionLate(Protocol):
+    """The part of `Late` that `Queries` reads."""
+
+    apart: bool
 
 
 class SessionChannels(Protocol):
@@ -167,24 +156,14 @@ class Watch:
             self.query = msgspec.structs.replace(self.query, at="", v="", have=())
 
 
-class WaitingSync:
-    """A question of a client that waits for a state. `seq`: the number of the change."""
-
-    __slots__ = ("epoch", "id", "seq", "timer")
-
-    def __init__(self, id: int, epoch: str, seq: int) -> None:
-        self.id = id
-        self.epoch = epoch
-        self.seq = seq
-        self.timer: asyncio.TimerHandle | None = None
-
-
 class Session:
-    """`caller`: None until the first sign-in. `watches`: by the number that the client has chosen.
+    """`caller`: None until the first sign-in. `watches`: the watches by the number that the client has chosen.
 
+    `stranger`: the client has not sent its key, but may.
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
-    `missed`: the watches whose result at the client is old. `generation`: grows with each sign-in and each doubt.
-    `waiting`: messages that wait until the sign-in counts. `older`: how many of them were sent before the
+    `missed`: the watches whose result at the client is old. `late`: it has queries that take much time (`Late`).
+    `generation`: grows with each sign-in and each doubt.
+    `waiting`: messages that wait until the sign-in counts. `older`: the number of them that were sent before the
     `auth` that is being checked.
     """
 
@@ -200,6 +179,7 @@ class Session:
         "id",
         "joins",
         "large",
+        "late",
         "missed",
         "older",
         "orders",
@@ -213,6 +193,7 @@ class Session:
         "signed",
         "signing",
         "slow_since",
+        "stranger",
         "syncs",
         "turn",
         "waiting",
@@ -228,12 +209,14 @@ class Session:
         self.id = secrets.token_urlsafe(18)
         self.signed: SignedIn | None = None
         self.signing = False
+        self.stranger = True
         self.expires_at = math.inf
         self.generation = 0
         self.resumes = ""
         self.blocked = 0
         self.watches: dict[int, Watch] = {}
         self.missed: dict[Watch, None] = {}
+        self.late: SessionLate | None = None
         self.joins: dict[int, Any] = {}
         self.orders: SessionOrders | None = None
         self.syncs: list[WaitingSync] = []
@@ -312,7 +295,7 @@ class Session:
     def _place_of_auth(self) -> int | None:
         return next((place for place, message in enumerate(self.waiting) if isinstance(message, Auth)), None)
 
-    def _refuse_older(self, problem: Problem) -> None:
+    def refuse_older(self, problem: Problem) -> None:
         """Refuse the messages of the user before. They must not be done in the name of the next one."""
         older, self.waiting = self.waiting[: self.older], self.waiting[self.older :]
         for message in older:
@@ -320,161 +303,11 @@ class Session:
         if self.orders is not None:
             self.orders.drop(problem)
 
-    # the sign-in
-
-    def sign_in(self, message: Auth) -> None:
-        self.signing = True
-        self.resumes = message.resume
-        self.block(Blocked.CHECK)
-        self._spawn(self._sign_in(Offered(message.key, message.token, message.project, message.explain)))
-
-    async def enter(self, offered: Offered, resume: str) -> None:
-        """Sign in for the first time, for a transport that can answer a refusal itself.
-
-        Raises: what `SignIn.check` raises; TooManyLiveConnections.
-        """
-        self.signing = True
-        self.resumes = resume
-        self.block(Blocked.CHECK)
-        await self._admit(await self.home.sign_in.check(self.sender, self.origin, offered))
-        if self.signing:  # there was a doubt meanwhile
-            await self._prove()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self.home.spawn(self._guarded(work))
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work. A fault in it ends the connection, because nothing is known about the sign-in then."""
-        try:
-            await work
-        except Exception:
-            self.bye("fault", CloseCode.INTERNAL, 1.0)
-            raise
-
-    async def _sign_in(self, offered: Offered) -> None:
-        generation = self.generation
-        try:
-            signed = await self.home.sign_in.check(self.sender, self.origin, offered)
-            await self._admit(signed)
-        except Problem as problem:
-            self.signing = False
-            if self.signed is None:
-                self._turn_away(problem)
-                return
-            self.refuse(None, problem)
-            if generation == self.generation:
-                self.unblock(Blocked.CHECK)
-                self.take_waiting()
-            else:  # there was a doubt about the sign-in before, which still stands
-                self._prove_soon()
-            return
-        if self.signing:
-            await self._prove()
-        self.take_waiting()
-
-    async def _admit(self, signed: SignedIn) -> None:
-        """Let the session go on as this caller. Raises: TooManyLiveConnections."""
-        if self.closed:
-            return
-        before = self.signed
-        if before is None or (before.caller.project, before.user) != (signed.caller.project, signed.user):
-            self.home.admission.enter(signed.caller.project, signed.user)
-            if before is None:
-                self.home.admission.introduce()
-            else:
-                self.home.admission.leave(before.caller.project, before.user)
-                changed = UserChanged("Another user has signed in: watch and join again.")
-                self._refuse_older(changed)
-                self.home.queries.end_all(self, changed)
-                self.home.channels.end_all(self, changed)
-        self.generation += 1
-        self.signed, self.expires_at = signed, signed.expires_at
-        self.home.signed_in(self, before)
-        self._set_deadlines()
-        if before is not None and before.caller != signed.caller and (self.watches or self.joins):
-            generation = self.generation
-            await self.home.queries.recheck(self)
-            await self.home.channels.recheck(self)
-            if self.closed or generation != self.generation:
-                return
-        self.signing = False
-        expires = signed.offered.token and signed.expires_at < math.inf
-        seconds = math.floor(signed.expires_at - time.time()) if expires else UNSET
-        self.put(self.home.hello(self.id, seconds))
-        self.unblock(Blocked.CHECK | Blocked.ENDED)
-
-    def _set_deadlines(self) -> None:
-        if self.expires_at == math.inf:
-            return
-        left = self.expires_at - time.time()
-        notice = left - NOTICE_SECONDS if left > 2 * NOTICE_SECONDS else left / 2
-        for seconds, act in (
-            (notice, self._ask_for_token),
-            (left, self.expire),
-            (left + STEP_OUT_SECONDS, self._step_out),
-            (left + GRACE_SECONDS, self._end_sign_in),
-        ):
-            self.home.deadlines.add(max(0.0, seconds), self, self.generation, act)
-
-    def _ask_for_token(self) -> None:
-        self.put(messages.encoded("auth", why="expires", **{"in": max(0, round(self.expires_at - time.time()))}))
+    # the reasons against a delivery
 
     def expire(self) -> None:
         """Stop the delivery: the token has expired. Idempotent."""
         self.block(Blocked.ENDED)
-
-    def _end_sign_in(self) -> None:
-        self.bye("auth", AUTH_ENDED)
-
-    def doubt(self) -> None:
-        """Stop the delivery at once, because a credential may have ended. Then check the credentials again."""
-        if self.closed or self.signed is None:
-            return
-        self.generation += 1
-        self.block(Blocked.CHECK)
-        if not self.signing:
-            self._prove_soon()
-
-    def _prove_soon(self) -> None:
-        self.signing = True
-        self._spawn(self._prove())
-
-    async def _prove(self) -> None:
-        while not self.closed and self.signed is not None:
-            try:
-                signed = await self.home.sign_in.check(self.sender, self.origin, self.signed.offered)
-                await self._admit(signed)
-            except Problem as problem:
-                if problem.status >= 500 or problem.status == 429:  # nobody has said that the sign-in has ended
-                    await asyncio.sleep(DOUBT_SECONDS)
-                    continue
-                self._be_revoked()
-            if not self.signing:
-                break
-        self.take_waiting()
-
-    def _be_revoked(self) -> None:
-        self.signing = False
-        self.generation += 1
-        self.expires_at = math.inf
-        self.block(Blocked.ENDED)
-        self.put(messages.encoded("auth", why="revoked", **{"in": round(REVOKED_SECONDS)}))
-        for seconds, act in ((STEP_OUT_SECONDS, self._step_out), (REVOKED_SECONDS, self._end_sign_in)):
-            self.home.deadlines.add(seconds, self, self.generation, act)
-
-    def _step_out(self) -> None:
-        self.home.channels.step_out(self)
-
-    def _turn_away(self, problem: Problem) -> None:
-        after = float(problem.extra.get("retry_after_seconds", 1))
-        if problem.status >= 500:
-            self.bye("fault", CloseCode.INTERNAL, after, problem)
-        elif problem.status == 429:
-            self.bye("quota", QUOTA, after, problem)
-        else:
-            self.bye("auth", AUTH_ENDED, problem=problem)
-
-    # the reasons against a delivery
 
     def block(self, reason: int) -> None:
         self.blocked |= reason

@@ -38,6 +38,8 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `ping_seconds`: the time between two signs of life from the server.
     `silent_seconds`: a connection is closed if the client has sent nothing for this long.
     `slow_seconds`: a connection is closed if the client has read nothing for this long.
+    `late_seconds`: a connection whose queries take much time gets its results apart from others, and later. If they
+    are not found for this long, its queries end with `too_many_live_queries`.
     `max_waiting_bytes`: the limit of bytes that wait for slow clients, in total. Above it, the connections with the
     largest buffers are closed.
     """
@@ -53,11 +55,12 @@ class LiveSettings(msgspec.Struct, frozen=True):
     max_message_bytes: Bytes = 64 << 10
     messages_per_second: Count = 50
     message_burst: Count = 100
-    begins_per_second: Count = 500
+    begins_per_second: Count = 1000
     max_asking: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 256
     ping_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 20
     silent_seconds: Seconds = 45
     slow_seconds: Seconds = 30
+    late_seconds: Seconds = 30
     max_waiting_bytes: Bytes = 256 << 20
 
     def fitting(self, room: int) -> LiveSettings:

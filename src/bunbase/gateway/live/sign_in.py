@@ -11,7 +11,7 @@ import msgspec
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.scopes import InsufficientScope
 from bunbase.contracts.service_accounts import TOKEN_TYPE
-from bunbase.gateway.clients import Clients
+from bunbase.gateway.clients import Clients, caller_of
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
     MAX_LENGTH,
@@ -34,7 +34,7 @@ TRIES = 5  # news about revocations may come during a check; then the check is r
 
 class Offered(msgspec.Struct, frozen=True):
     """The credentials that a client sends: `key` and the token of an end user, "" for none; or the token of a service;
-    or the token of a developer and `project`, an id or a slug. `explain`: as the header X-Bunbase-Explain."""
+    or the token of a developer and `project`, an id or a slug. `explain`: the value of the header X-Bunbase-Explain."""
 
     key: str = ""
     token: str = ""
@@ -96,14 +96,7 @@ class SignIn:
             ids |= {user.session, known.user_version, known.older_version, known.key}
             expires_at = min(expires_at, known.expires_at)
         explains = await self.clients.explaining.check(sender.ip, offered.explain, holder.project)
-        caller = sender.caller(
-            holder.kind,
-            project=holder.project,
-            key=holder.key_id,
-            user=user,
-            scopes=holder.limits.scopes,
-            explain=explains.allowed,
-        )
+        caller = msgspec.structs.replace(caller_of(sender, holder, user), explain=explains.allowed)
         ids |= set(explains.credentials)
         return SignedIn(offered, caller, tuple(ids - {""}), min(expires_at, explains.expires_at))
 

@@ -9,6 +9,7 @@ from bunbase.gateway.live.joining import on_join, on_leave, on_presence, on_publ
 from bunbase.gateway.live.joins import JoinMessage, LeaveMessage, PresenceMessage, PublishMessage
 from bunbase.gateway.live.messages import Auth, Message, Pong, Sync, Unwatch, WatchMessage
 from bunbase.gateway.live.session import Session
+from bunbase.gateway.live.signing import on_auth
 from bunbase.gateway.live.watching import on_sync, on_unwatch, on_watch
 
 Handler = Callable[[Session, Any], None]
@@ -19,7 +20,7 @@ def on_pong(_session: Session, _message: Pong) -> None:
 
 
 HANDLERS: Final[Mapping[type[Message], Handler]] = {
-    Auth: Session.sign_in,
+    Auth: on_auth,
     Pong: on_pong,
     WatchMessage: on_watch,
     Unwatch: on_unwatch,

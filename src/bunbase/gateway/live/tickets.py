@@ -1,4 +1,4 @@
-"""Tickets: a page that cannot send headers opens a live connection with one, in place of key and token.
+"""Tickets: a page that cannot send headers opens a live connection with a ticket instead of key and token.
 
 A ticket stands for a connection that is to come, so the limits on connections hold for tickets too, which are counted
 apart. One user, project or address cannot use up the tickets of all others.

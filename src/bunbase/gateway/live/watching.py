@@ -9,7 +9,8 @@ from typing import Final
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.messages import Sync, Unwatch, WatchMessage
 from bunbase.gateway.live.problems import LiveIdTaken, StateNotReached, TooManyWatches
-from bunbase.gateway.live.session import Session, WaitingSync, Watch
+from bunbase.gateway.live.session import Session, Watch
+from bunbase.gateway.live.syncs import WaitingSync
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 
@@ -25,8 +26,8 @@ def on_watch(session: Session, message: WatchMessage) -> None:
             raise LiveIdTaken(f"The id {message.id} is in use: unwatch it first, or choose another number.")
         if len(session.watches) >= most:
             raise TooManyWatches(
-                f"A connection can watch {most} queries at once. End watches that nobody sees, put several into one query "
-                "(such as $in), or watch the others on another connection."
+                f"A connection can watch {most} queries at once. End watches that nobody sees, put several "
+                "into one query (such as $in), or watch the others on another connection."
             )
         query = messages.live_query(message)
     except Problem as problem:

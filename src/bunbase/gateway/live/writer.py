@@ -36,7 +36,9 @@ class Writer:
         self.messages = self.writes = self.bytes = 0
 
     def note_commit(self, at: float) -> None:
-        """Note that the differences of a commit leave with the next tick, if there is any. `at`: in Unix seconds."""
+        """Note that the differences of a commit leave with the next tick, if there is any. `at`: the time in Unix
+        seconds.
+        """
         if self.ready:
             self.commits.append(at)
 

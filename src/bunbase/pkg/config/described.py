@@ -1,4 +1,4 @@
-"""Read what each setting means from the docstring of its Struct, where the setting stands beside its default.
+"""Read the meaning of each setting from the docstring of its Struct.
 
     `port`: the port of the API. `host`: the address that the server listens on; `::` for all.
 

@@ -75,7 +75,7 @@ def load_config(
 
     `aliases`: short names of variables, such as `{"BUNBASE_PORT": "BUNBASE_GATEWAY__PORT"}`; the full name wins.
 
-    Raises: ConfigError, whose message lists each wrong key or value, its source, and the allowed ones.
+    Raises: ConfigError, whose message lists each wrong key or value, its source, and the allowed keys or values.
     """
     environment = os.environ if environment is None else environment
     mistakes: list[str] = []
@@ -192,7 +192,7 @@ def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list
 
 
 def _masked(value: Any) -> Any:
-    """Return the value with a mask in place of each text whose name says that it is a secret."""
+    """Return the value, in which a mask replaces each text whose name shows that it is a secret."""
     if isinstance(value, dict):
         return {name: MASK if one and SECRET.search(str(name)) else _masked(one) for name, one in value.items()}
     return [_masked(one) for one in value] if isinstance(value, list) else value
@@ -208,7 +208,7 @@ def _choices(hint: Any) -> str:
 
 
 def _as_json(text: str, hint: Any, shown: str) -> str:
-    """Return how to write a list or a table, which a text of the environment or a flag has to be in JSON."""
+    """Return an explanation of how to write a list or a table in JSON, for a text of the environment or a flag."""
     kind = get_origin(get_args(hint)[0]) if get_origin(hint) is Annotated else get_origin(hint)
     if kind is tuple:
         return f"; write a list as JSON: '{msgspec.json.encode([text if shown != MASK else MASK]).decode()}'"

@@ -65,7 +65,7 @@ class DatabaseBusy(Problem):
 
 @contextmanager
 def as_problems() -> Iterator[None]:
-    """Raise a Problem in place of an exception which means that PostgreSQL is unreachable or busy.
+    """Raise a Problem instead of an exception that means that PostgreSQL is unreachable or busy.
 
     Other exceptions of asyncpg are bugs, and are raised unchanged.
     """
@@ -108,10 +108,10 @@ async def connect(url: str, **options: Any) -> asyncpg.Connection:
 
 
 def place_of(url: str) -> str:
-    """Return the place that a URL names, such as `db.internal:5432/main`, without user and password.
+    """Return the server and the database of a URL, such as `db.internal:5432/main`, without user and password.
 
     A password with an unescaped / # or ? ends the host early: `ada:p@ss/w@db/main` names the host `ss`. Such a URL is
-    refused, because a wrong host would be asked, and its name would show a part of the password.
+    refused, because BunBase would connect to a wrong host, whose name would show a part of the password.
     Raises: ValueError, if user or password contain a special character that is not percent-encoded.
     """
     parts = urlsplit(url)
@@ -133,7 +133,7 @@ class DatabaseRefused(CannotStart):
 
 @contextmanager
 def hopeless_is_final() -> Iterator[None]:
-    """During a start, raise DatabaseRefused for a failure that no later attempt can heal, such as a wrong password.
+    """During a start, raise DatabaseRefused for a failure that a later attempt cannot change, such as a wrong password.
 
     Once BunBase runs, the same failure stays Unreachable: an operator who changes a password repairs it meanwhile.
     """
@@ -147,7 +147,7 @@ def hopeless_is_final() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the message of an error. If the message could contain a part of the URL, return another one."""
+    """Return the message of an error. If the message could contain a part of the URL, return another message."""
     if isinstance(error, TimeoutError):
         return f"there was no answer within {CONNECT_SECONDS:.0f} s"
     if isinstance(error, socket.gaierror):

@@ -76,7 +76,9 @@ class Feed(Generic[T]):
             await self.db.execute(TELL, self.channel, fact)
 
     async def publish_all(self, kind: str, ids: Collection[str], until: float) -> None:
-        """Publish facts of one kind about different ids. This takes two statements, however many they are."""
+        """Publish facts of one kind about different ids. This takes two statements, independent of the number of
+        facts.
+        """
         facts = [self._new(kind, id, until) for id in ids]
         async with self.db.transaction():
             await self.db.execute(ADD_ALL, kind, list(ids), until)

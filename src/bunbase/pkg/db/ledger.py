@@ -1,4 +1,4 @@
-"""The ledger of usage. It adds each batch of pkg/usage exactly once, to sums by project, dimension and hour.
+"""The ledger of usage. The ledger adds each batch of pkg/usage exactly once, to sums by project, dimension and hour.
 
 The life of one batch:
 
@@ -61,7 +61,8 @@ ON CONFLICT (project, dimension, hour) DO UPDATE SET amount = kept.amount + excl
 OF_PROJECT: Final = """
 SELECT project, dimension, hour, amount FROM usage_hours
 WHERE project = $1 AND dimension = ANY($2::smallint[]) AND hour >= $3 ORDER BY hour DESC, dimension LIMIT $4"""
-# These use PostgreSQL's clock: a process whose clock is years ahead must not delete usage that is not billed yet.
+# These statements use PostgreSQL's clock, because a process whose clock is years ahead must not delete usage that is
+# not billed yet.
 DELETE_BATCHES: Final = "DELETE FROM usage_batches WHERE at < coalesce($1::timestamptz, now()) - $2::interval"
 DELETE_HOURS: Final = "DELETE FROM usage_hours WHERE hour < coalesce($1::timestamptz, now()) - $2::interval"
 
@@ -96,7 +97,9 @@ class Ledger:
         return await self.db.all(Amount, OF_PROJECT, project, list(dimensions), since, limit)
 
     async def prune(self) -> int:
-        """Delete the numbers of old batches, which no writer repeats any more. Return the number of deleted rows."""
+        """Delete the numbers of old batches, which writers do not repeat any more. Return the number of deleted
+        rows.
+        """
         return await self.db.execute(DELETE_BATCHES, self._now(), BATCHES_KEPT)
 
     async def delete_older(self, age: timedelta) -> int:

@@ -1,12 +1,12 @@
-"""Remembers how long access tokens live that may still be valid, across restarts with another setting.
+"""Remembers the lifetimes of access tokens that may still be valid, even if the process restarts with another setting.
 
 Concern: a revocation is kept until every access token that it ends has expired. If the operator lowers
-`access_ttl_seconds`, tokens of the longer lifetime are still valid. A revocation that is kept for the new lifetime only
-would be forgotten first, and the token would be accepted again. The same happens while two processes of a room run with
-different settings.
+`access_ttl_seconds`, tokens of the longer lifetime are still valid. A revocation that is kept only for the new lifetime
+would be forgotten before these tokens expire, and a revoked token would be accepted again. The same happens while two
+processes of a room run with different settings.
 
 Decision: each process of a room stores its lifetime in the room's database, before it signs a token and every ten
-minutes (`pkg/upkeep.py`). A revocation is kept for the longest lifetime that is stored. Rejected: to keep every
+minutes (`pkg/upkeep.py`). A revocation is kept for the longest lifetime that is stored. Rejected: keeping every
 revocation for the longest lifetime that the setting allows, a day. By default, the lists in all gateways would be 96
 times as long.
 

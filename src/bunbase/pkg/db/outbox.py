@@ -12,8 +12,8 @@ The life of one event:
        is delivered again, so receivers must be idempotent.
     5. If the delivery fails, the event waits for 1, 2, 4, … seconds, at most five minutes. Later events do not wait.
 
-Projects take turns: each gets one delivery before any gets the next one. So a project with a thousand events does not
-delay the event of another project. The project of an event is the member `project` of its payload.
+Projects take turns: each project gets one delivery before any project gets a second one. So a project with a thousand
+events does not delay the event of another project. The project of an event is the member `project` of its payload.
 
 A room that uses an outbox has this table:
 
@@ -50,7 +50,7 @@ DUE = """
 SELECT id, topic, payload, attempts, coalesce(payload ->> 'project', '') AS project FROM outbox
 WHERE due_at <= now() AND coalesce(payload ->> 'project', '') COLLATE "C" >= $1
 ORDER BY coalesce(payload ->> 'project', '') COLLATE "C", id LIMIT 1 FOR UPDATE SKIP LOCKED"""
-AFTER = "\x01"  # the smallest text: no id of a project is between a project and the project with this text behind it
+AFTER = "\x01"  # the smallest text: no other id sorts between the id of a project and the same id with this suffix
 DONE = "DELETE FROM outbox WHERE id = $1"
 LATER = "UPDATE outbox SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2) WHERE id = $1"
 
@@ -86,7 +86,7 @@ class Outbox:
         return delivered
 
     async def _next(self) -> Event | None:
-        """Lock and return the first event of the next project that has one which is due."""
+        """Lock and return the first event of the next project with a due event."""
         event = await self.db.one(Event, DUE, self._turn)
         if event is None and self._turn:
             event = await self.db.one(Event, DUE, "")

@@ -25,7 +25,9 @@ class Connections:
         self._told_at = -TOLD_EVERY_SECONDS
 
     def admit(self, address: str) -> bool:
-        """Count a new connection. Return False if there are too many. Otherwise the caller must `leave` at its end."""
+        """Count a new connection. Return False if there are too many connections. Otherwise the caller must call
+        `leave` at the end of the connection.
+        """
         near = neighbourhood(address)
         here = self.by_address.get(near, 0)
         limits = self.limits
@@ -47,8 +49,9 @@ class Connections:
             del self.by_address[near]
 
     def refuse(self) -> bool:
-        """Count a connection that gets a refusal. Return False if there are too many. Otherwise the caller must
-        `forget` the connection at its end."""
+        """Count a connection that gets a refusal. Return False if there are too many connections. Otherwise the caller
+        must call `forget` at the end of the connection.
+        """
         if self.refused >= self.limits.refused_at_once:
             return False
         self.refused += 1
@@ -58,7 +61,9 @@ class Connections:
         self.refused -= 1
 
     def _tell(self, near: str, here: int) -> None:
-        """Log that connections are refused, at most once in TOLD_EVERY_SECONDS: a flood must not fill the log."""
+        """Log that connections are refused, at most once in TOLD_EVERY_SECONDS, because a flood must not fill the
+        log.
+        """
         now = time.monotonic()
         if now - self._told_at >= TOLD_EVERY_SECONDS:
             self._told_at = now

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from bunbase.pkg import context
 from bunbase.pkg.errors import ClientGone, Problem, RequestStalled, Stopping
 from bunbase.pkg.http1.answers import problem_message
+from bunbase.pkg.http1.kernel_buffer import limit_kernel_buffer
 from bunbase.pkg.http1.switching import SwitchedProtocol, switching_head
 from bunbase.pkg.http1.timed import TimedProtocol
 from bunbase.pkg.ids import new_id
@@ -39,12 +40,12 @@ class GuardedTransport:
 
 
 class Exchange(RequestResponseCycle):
-    """One request and its answer. `problem`: why the rest of the body will not arrive.
+    """One request and its answer. `problem`: the reason for which the rest of the body will not arrive.
 
     `receive` returns the part of the body that has arrived, and then raises `problem`. So the error handlers of the app
     answer, and the error appears in log and metrics. The deadline of the body is `Limits.read_seconds`, unless the app
-    sets `silence_seconds` or `own_time` (see `incoming.py`). `may_switch`: the request asks for a WebSocket, and
-    nothing has arrived behind it (see `switching.py`).
+    sets `silence_seconds` or `own_time` (see `incoming.py`). `may_switch`: true if the request asks for a WebSocket,
+    and no data has arrived after it (see `switching.py`).
     """
 
     def __init__(self, protocol: TimedProtocol, **of_uvicorn: Any) -> None:
@@ -74,6 +75,9 @@ class Exchange(RequestResponseCycle):
 
     def limit_unacknowledged(self, seconds: float) -> None:
         self.protocol.limit_unacknowledged(seconds)
+
+    def limit_kernel_buffer(self, bytes: int) -> None:
+        limit_kernel_buffer(self.protocol.transport, bytes)
 
     def when_stopping(self, act: Callable[[], None]) -> None:
         self.on_stop = self.protocol.on_stop = act

@@ -1,7 +1,7 @@
 """The validation of a request's head by the rules of RFC 9112: a pure function from bytes to a Head or a Problem.
 
-The parser (llhttp) has checked the syntax of each line before. It reads several blanks in the request line as one; RFC
-9112 §3 allows this. This file checks the version, the form of the target, the Host header and the framing.
+The parser (llhttp) has checked the syntax of each line before. The parser reads several spaces in the request line as
+one; RFC 9112 §3 allows this. This file checks the version, the form of the target, the Host header and the framing.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ REG_NAME: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
 
 
 class Head(msgspec.Struct, frozen=True):
-    """A valid head. `path`: as it was sent, or `*`. `headers`: with names in lower case and trimmed values. If the
-    target contains a host, this is the only Host header."""
+    """A valid head. `path`: the path as it was sent, or `*`. `headers`: the headers with names in lower case and
+    trimmed values. If the target contains a host, this is the only Host header.
+    """
 
     path: bytes
     query: bytes
@@ -99,7 +100,7 @@ def _codings(lines: Sequence[bytes]) -> list[bytes]:
 
 
 def _with_host(authority: bytes, headers: Headers) -> Headers:
-    """Return the headers with the target's authority in place of the Host header (RFC 9112 section 3.2.2)."""
+    """Return the headers, in which the target's authority replaces the Host header (RFC 9112 section 3.2.2)."""
     if not authority or not is_host(authority):
         raise Malformed("The target must contain a host, optionally with a port.")
     return [(b"host", authority), *(header for header in headers if header[0] != b"host")]

@@ -1,4 +1,4 @@
-"""The interface by which a route changes the deadline of its request's body, and hears that the server stops."""
+"""The interface with which a route changes the deadline of its request's body, and is told that the server stops."""
 
 from __future__ import annotations
 
@@ -20,17 +20,22 @@ class Incoming(Protocol):
         """Set no deadline: the route limits the time itself."""
 
     def is_counted_elsewhere(self) -> None:
-        """Let the limits on connections of the port ignore this one, which ends with the answer."""
+        """Do not count this connection in the limits of the port any more. It ends with the answer."""
 
     def limit_unacknowledged(self, seconds: float) -> None:
-        """End the connection if the client's machine does not acknowledge data of this answer for so long."""
+        """End the connection if the client's machine does not acknowledge data of this answer for this time."""
+
+    def limit_kernel_buffer(self, bytes: int) -> None:
+        """Let the kernel hold only so many bytes that are not on their way, for the rest of the connection."""
 
     def when_stopping(self, act: Callable[[], None]) -> None:
-        """Call `act` when the server stops, if the answer is not complete then; at once if it stops already."""
+        """Call `act` when the server stops, if the answer is not complete by then. If the server is already stopping,
+        call `act` at once.
+        """
 
 
 class _Unbound:
-    """Has no effect: used if another server than BunBase's own serves the app."""
+    """This implementation has no effect. It is used if another server than BunBase's own serves the app."""
 
     def may_be_silent(self, seconds: float, late: Problem) -> None:
         pass
@@ -42,6 +47,9 @@ class _Unbound:
         pass
 
     def limit_unacknowledged(self, seconds: float) -> None:
+        pass
+
+    def limit_kernel_buffer(self, bytes: int) -> None:
         pass
 
     def when_stopping(self, act: Callable[[], None]) -> None:

@@ -10,14 +10,14 @@ import msgspec
 
 CONNECTIONS: Final = 4096
 PER_ADDRESS: Final = 512
-HIGHEST: Final = 1 << 20  # file descriptors to ask for if the hard limit is "unlimited"
+HIGHEST: Final = 1 << 20  # the file descriptors to request if the hard limit is "unlimited"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of one port.
 
-    `connections`: the most open connections in total. `per_address`: the most from one address (IPv6: one /64); this
-    limit does not apply to addresses in `unlimited`.
+    `connections`: the maximum number of open connections in total. `per_address`: the maximum number from one address
+    (for IPv6, from one /64); this limit does not apply to addresses in `unlimited`.
     `descriptors_share`: the share of the process's file descriptors that connections may use.
     `head_bytes`: the largest request line with its headers.
     `read_seconds`: the time for a whole request, plus one second for every `bytes_per_second` of its body.
@@ -66,6 +66,6 @@ def raise_descriptors() -> int:
 
 
 def descriptors() -> int:
-    """Return how many files this process may have open."""
+    """Return the number of files that this process may have open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return HIGHEST if soft == resource.RLIM_INFINITY else soft

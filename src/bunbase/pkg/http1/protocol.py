@@ -9,7 +9,8 @@ The life of a request:
 1. `connection_made` counts the connection, or refuses it with 503.
 2. `on_message_begin` starts the clock. `on_headers_complete` checks the head (`head.py`). It refuses an invalid head. A
    valid head becomes an Exchange, and the app runs.
-3. `on_body` collects the body, which must arrive by a deadline. If it does not, `receive` raises a Problem in the app.
+3. `on_body` collects the body, which must arrive by a deadline. If the body does not arrive, `receive` raises a Problem
+  in the app.
 4. The answer is written. The connection of a client that does not read it is closed (`unsent.py`).
 5. The rest of a request after its answer is read and dropped, within limits, so that the client can read the answer.
    Closing at once, while the client sends, would reset the connection, and the client would lose the answer.
@@ -61,17 +62,17 @@ class Ended(Exception):
 class Http1Protocol(SlicedProtocol):
     def __init__(
         self,
-        door: Connections,
+        open_connections: Connections,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(door.limits, config, server_state, app_state, _loop)
-        self.door = door
-        self.counted = False  # in `door`
+        super().__init__(open_connections.limits, config, server_state, app_state, _loop)
+        self.open_connections = open_connections
+        self.counted = False  # in `open_connections`
         self.refused = False
-        self.problem: Problem | None = None  # why the head that is being parsed is invalid
+        self.problem: Problem | None = None  # the reason for which the head that is being parsed is invalid
         self.piece_bytes = 0  # size of the data that is being parsed
         self.body_came = False  # True if the data that is being parsed contains a part of a body
         self.head_again = b""  # a head that the parser must read a second time (`upgrade.py`)
@@ -83,7 +84,7 @@ class Http1Protocol(SlicedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self.guarded = GuardedTransport(self)
-        self.admitted = self.counted = self.door.admit(self._peer())
+        self.admitted = self.counted = self.open_connections.admit(self._peer())
         if not self.admitted:
             self._turn_away()
         self._watch_again()
@@ -91,7 +92,7 @@ class Http1Protocol(SlicedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.leave_count()
         if self.refused:
-            self.door.forget()
+            self.open_connections.forget()
         self.ended = True
         self._forget_unparsed()
         super().connection_lost(exc)
@@ -167,10 +168,10 @@ class Http1Protocol(SlicedProtocol):
             protocol.shutdown()
 
     def leave_count(self) -> None:
-        """Count the connection no more, because it ends or because another limit counts it. Idempotent."""
+        """Stop counting the connection, because it ends or because another limit counts it. Idempotent."""
         if self.counted:
             self.counted = False
-            self.door.leave(self._peer())
+            self.open_connections.leave(self._peer())
 
     def shutdown(self) -> None:
         """Finish the current request, then close: the server stops. The rest of a body has `stop_seconds` to arrive."""
@@ -379,7 +380,7 @@ class Http1Protocol(SlicedProtocol):
             self.hang_up()
 
     def _drop(self, came: int) -> None:
-        """Count `came` bytes that nobody needs any more, and close the connection if there are too many."""
+        """Count `came` bytes that are not needed any more, and close the connection if there are too many."""
         self.heard_at = self.loop.time()
         self.unread_bytes += came
         if self.unread_bytes > self.limits.unread_bytes:
@@ -387,7 +388,7 @@ class Http1Protocol(SlicedProtocol):
 
     def _turn_away(self) -> None:
         """Refuse the connection with 503 because there are too many connections, and close it."""
-        self.refused = self.door.refuse()
+        self.refused = self.open_connections.refuse()
         metrics.http_refused.labels(TooManyConnections.code).inc()
         self.ended = True
         problem = TooManyConnections("Use fewer connections, or try again later.", retry_after_seconds=1)

@@ -1,8 +1,8 @@
 """The hand-over of a connection to another protocol, after a request with `Upgrade: websocket` (RFC 9110 §7.8).
 
-The app decides. Until it has answered, nothing more is read from the connection. If it calls `switch_to` and answers
-101, the connection belongs to the other protocol, whose owner counts and limits it: it is no connection of HTTP any
-more (`connections.py`). With any other answer, the connection goes on as HTTP.
+The app decides. Until it has answered, nothing more is read from the connection. If the app calls `switch_to` and
+answers 101, the connection belongs to the other protocol, whose owner counts and limits it: it no longer counts as a
+connection of HTTP (`connections.py`). With any other answer, the connection continues as HTTP.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bunbase.pkg.http1.head import Headers
 from bunbase.pkg.http1.incoming import EXTENSION
 
 WEBSOCKET: Final = b"websocket"
+SWITCHING: Final = 101
 SENT_ON: Final = (b"upgrade", b"connection", b"sec-websocket-", b"x-request-id")  # beginnings of names
 
 
@@ -26,7 +27,7 @@ class SwitchedProtocol(asyncio.Protocol):
 
     @abstractmethod
     def shutdown(self) -> None:
-        """End the connection soon: the server stops."""
+        """End the connection soon, because the server stops."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.left()
@@ -52,11 +53,11 @@ def switching(scope: Mapping[str, Any]) -> Switching | None:
 
 
 def asks_for_websocket(version: str, headers: Headers) -> bool:
-    """True for a request that may become a WebSocket. `headers`: with names in lower case."""
+    """True for a request that may become a WebSocket. `headers`: the headers with names in lower case."""
     return version == "1.1" and any(name == b"upgrade" and value.lower() == WEBSOCKET for name, value in headers)
 
 
 def switching_head(headers: Headers, common: Headers) -> bytes:
-    """Return the answer 101 with those headers of the app that belong to it. `common`: headers of every answer."""
+    """Return the answer 101 with the headers of the app that belong to it. `common`: the headers of every answer."""
     kept = [pair for pair in headers if pair[0].lower().startswith(SENT_ON)]
     return b"HTTP/1.1 101 Switching Protocols\r\n%b\r\n" % b"".join([b"%b: %b\r\n" % pair for pair in (*common, *kept)])

@@ -28,8 +28,9 @@ LEAST_PAUSE: Final = 0.001
 class TimedProtocol(HttpToolsProtocol):
     """Checks the deadlines. Its subclass sets these attributes:
 
-    `in_head`: the head of a request is being read. `in_message`: a head or a body is being read.
-    `ended`: no more requests are read, and no more data is written. `deaf`: the current answer is the last answer.
+    `in_head`: true if the head of a request is being read. `in_message`: true if a head or a body is being read.
+    `ended`: true if no more requests are read and no more data is written. `deaf`: true if the current answer is the
+    last answer.
     """
 
     cycle: Any  # an Exchange, or a Turn in the fast lane
@@ -52,7 +53,7 @@ class TimedProtocol(HttpToolsProtocol):
         self.since = 0.0  # when the current wait for the client began
         self.heard_at = 0.0  # when the client last sent data after the answer
         self.paused_at: float | None = None  # when reading was paused because the app has no room
-        self.unacknowledged_seconds = 0.0  # of the current answer; 0 for the limit of the system
+        self.unacknowledged_seconds = 0.0  # for the current answer; 0 for the limit of the system
         self.stopping = False
         self.on_stop: Callable[[], None] | None = None  # of the current answer
         self.stop_by: float | None = None
@@ -86,11 +87,11 @@ class TimedProtocol(HttpToolsProtocol):
 
     @abstractmethod
     def hand_over(self, protocol: SwitchedProtocol) -> None:
-        """Pass the connection to another protocol. This object has no part in it any more."""
+        """Pass the connection to another protocol. This object does not use the connection any more."""
 
     @abstractmethod
     def leave_count(self) -> None:
-        """Count the connection no more."""
+        """Stop counting the connection."""
 
     @abstractmethod
     def _fail(self, problem: Problem) -> None:
@@ -155,7 +156,9 @@ class TimedProtocol(HttpToolsProtocol):
         self._watch_again()
 
     def _deadline(self) -> float | None:
-        """Return the time at which the client must have sent or read something, or None if it has nothing to do."""
+        """Return the time at which the client must have sent or read something, or None if the client has nothing to
+        send or read.
+        """
         limits, cycle = self.limits, self.cycle
         if self.ended:
             return self._end_deadline()

@@ -15,8 +15,8 @@ TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 
 
 class Unsent:
-    """Measures progress by the bytes that the client's TCP has acknowledged. The size of the write buffer is no good
-    measure: buffers below it hold up to some megabytes, and empty in large steps.
+    """Measures progress by the bytes that the client's TCP has acknowledged. The size of the write buffer is not a good
+    measure, because buffers below it hold up to some megabytes, and are emptied in large steps.
     """
 
     def __init__(self, transport: asyncio.Transport, seconds: float, bytes_per_second: int) -> None:

@@ -15,6 +15,6 @@ def brings_a_body(headers: Headers) -> bool:
 
 
 def head_without_upgrade(method: bytes, target: bytes, version: str, headers: Headers) -> bytes:
-    """Return the bytes of the same head without its Upgrade header. `headers`: with names in lower case."""
+    """Return the bytes of the same head without its Upgrade header. `headers`: the headers with names in lower case."""
     lines = b"".join([b"%b: %b\r\n" % header for header in headers if header[0] != b"upgrade"])
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), lines)

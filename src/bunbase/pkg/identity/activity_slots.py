@@ -1,7 +1,6 @@
-"""Slots: which entries of an activity log are one row.
-
-Refused attempts that are equal and of the same hour are one row with a count. A log keeps only so many rows of an
-account in an hour; everything after that is one row for each kind of act. So nobody can fill the log.
+"""Slots decide which entries of an activity log share one row. Equal refused attempts of the same hour are one row with
+a count. A log keeps a limited number of rows of an account in an hour. All later entries of this hour share one row for
+each kind of act. So nobody can fill the log.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import msgspec
 
 MAX_REFUSED: Final = 20  # rows of an account in an hour
 MAX_DONE: Final = 200
-MAX_TEXT: Final = 200  # characters of a program's name or a target; longer ones are cut
+MAX_TEXT: Final = 200  # characters of a program's name or a target; longer texts are cut
 
 
 def hour_of(at: datetime) -> datetime:
@@ -22,7 +21,7 @@ def hour_of(at: datetime) -> datetime:
 
 
 def shared_slot(at: datetime, *same: str) -> str:
-    """Return the slot of attempts for which all of `same` is equal."""
+    """Return the slot of attempts for which all values in `same` are equal."""
     return f"{at:%Y%m%d%H} {hashlib.sha256(msgspec.json.encode(same)).hexdigest()}"
 
 
@@ -32,5 +31,5 @@ def full_slot(at: datetime, action: str, outcome: str) -> str:
 
 
 def cut(text: str) -> str:
-    """Return a text that a row can hold."""
+    """Return the text, cut so that a row can hold it."""
     return text.replace("\0", "�")[:MAX_TEXT]

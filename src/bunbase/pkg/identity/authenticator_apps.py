@@ -51,7 +51,7 @@ class AuthenticatorApps(Generic[H]):
     async def confirm(self, user: str, code: str, note: Note = no_note) -> RecoveryCodes:
         """Put the pending secret into use, and return new recovery codes.
 
-        If the answer is lost, `new_codes` makes others. Raises: TotpNotFound, WrongCode.
+        If the answer is lost, `new_codes` makes other codes. Raises: TotpNotFound, WrongCode.
         """
         now = self.clock.now()
         pending = self._pending(await self.stores.factors.totp(user))

@@ -10,7 +10,7 @@ from bunbase.pkg.identity.factors import Code, SecondFactor
 
 
 class ChallengeAnswer(SecondFactor, frozen=True, kw_only=True):
-    """`challenge`: from the answer to the sign-in. Send `code` or `passkey` with it."""
+    """`challenge`: the challenge in the answer to the sign-in. Send either `code` or `passkey` with it."""
 
     challenge: str
 
@@ -37,6 +37,6 @@ class PasskeyName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LoginOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`challenge`: of a sign-in that needs a second factor; null for a sign-in with a passkey alone."""
+    """`challenge`: the challenge of a sign-in that needs a second factor; null for a sign-in with only a passkey."""
 
     challenge: str | None = None

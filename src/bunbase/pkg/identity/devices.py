@@ -1,7 +1,7 @@
 """Devices from which people sign in.
 
-A device is a program in a network: the User-Agent header without its numbers, so that an update of the browser is no
-new device, and the /24 or /48 around the address.
+A device is a program in a network. The program is the User-Agent header without its numbers, so that an updated browser
+is not a new device. The network is the /24 or /48 around the address.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Change the address of an account.
 
-A change needs the consent of both addresses: the new one proves that it exists and belongs to the same person, and the
-old one stops a thief with an open session. An old address that was never verified is not asked.
+A change needs the consent of both addresses. The consent of the new address proves that it exists and belongs to the
+same person; the consent of the old address stops a thief with an open session. An old address that was never verified
+does not have to consent.
 """
 
 from __future__ import annotations
@@ -44,13 +45,14 @@ class Addresses(Protocol[Own_co]):
         ...
 
     async def set_email(self, id: str, email: str, now: datetime) -> bool:
-        """Change the address, which is verified. Return False if another account has it."""
+        """Change the address, which is verified. Return False if another account has the address."""
         ...
 
 
 class EmailChanges(Generic[Own]):
-    """The changes of one pool. `letters`: makes the letters of an account, in its language, also to an address that has
-    no account yet. `url(token)`: the page to which the mails link."""
+    """The changes of one pool. `letters`: makes the letters of an account, in the language of the account, also to an
+    address that has no account yet. `url(token)`: the page to which the mails link.
+    """
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class EmailChanges(Generic[Own]):
         self.clock = links.clock
 
     async def start(self, user: str, new: str) -> None:
-        """Send links to both addresses. Nothing shows whether another account has the new address.
+        """Send links to both addresses. The answer does not show whether another account has the new address.
 
         Raises: InvalidInput, if `new` is the address of the account already.
         """
@@ -82,13 +84,13 @@ class EmailChanges(Generic[Own]):
             asked = [await self._ask_old(letters, user, account.email, new)] if account.verified else []
             await self.stores.mails.post(
                 *asked, await self._ask_new(letters, user, new)
-            )  # in one call, or two could deadlock
+            )  # both mails in one call, because two calls could deadlock
 
     async def confirm(self, token: str, note: Note = no_note) -> Literal["pending", "changed"]:
-        """Confirm a change for the address that the link was sent to. Raises: LinkExpired."""
+        """Confirm a change for the address to which the link was sent. Raises: LinkExpired."""
         now, stores = self.clock.now(), self.stores
         async with stores.db.transaction():
-            # lock the account before the link, as a deletion of the account does, so that they cannot deadlock
+            # lock the account before the link, as a deletion of the account does, so that the two cannot deadlock
             seen = await self.links.find(token, CHANGE_OF_OLD, CHANGE_OF_NEW)
             account = await self.addresses.locked(seen.user_id) if seen and seen.user_id else None
             found = await self.links.take(token, CHANGE_OF_OLD, CHANGE_OF_NEW)

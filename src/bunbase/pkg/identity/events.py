@@ -12,15 +12,16 @@ class CredentialEvent(StrEnum):
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
     PASSKEY_ADDED = "passkey_added"  # target: its name
     PASSKEY_REMOVED = "passkey_removed"  # target: its name
-    FACTORS_REMOVED = "factors_removed"  # all of them, by somebody who may do that
+    FACTORS_REMOVED = "factors_removed"  # all sessions, by somebody who may do that
     EMAIL_CHANGED = "email_changed"
-    EMAIL_CHANGE_AGREED = "email_change_agreed"  # by the first of two addresses
+    EMAIL_CHANGE_AGREED = "email_change_agreed"  # confirmed by the first of two addresses
     IDENTITY_LINKED = "identity_linked"  # target: the provider
     IDENTITY_REMOVED = "identity_removed"  # target: the provider
     TAKEN_OVER = "taken_over"  # target: the provider; see external_people.py
 
 
-# note(user, event, target): stores an entry. It runs in the transaction of the change: none is lost or invented.
+# note(user, event, target): stores an entry. It runs in the transaction of the change, so that each stored entry
+# belongs to a change, and each change has an entry.
 Note = Callable[[str, CredentialEvent, str], Awaitable[None]]
 
 # refused(user): counts a refused sign-in of an account that exists. It runs after the transaction, and must not wait.

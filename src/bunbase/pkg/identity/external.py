@@ -31,7 +31,7 @@ class ExternalStart(msgspec.Struct, frozen=True):
 
 
 class ExternalRedirect(msgspec.Struct, frozen=True):
-    """The address to which the browser goes. `browser`: the secret for its cookie."""
+    """The URL to which the browser goes. `browser`: the secret for its cookie."""
 
     url: str
     browser: str = ""

@@ -4,10 +4,10 @@ The life of one sign-in:
 
 1. The client makes a PKCE pair and sends the browser to the start with its challenge and `redirect_to`. The browser
    gets a cookie with a secret, and goes to the provider with `state`, `nonce` and another PKCE challenge.
-2. The provider sends the browser to the callback. State and cookie must belong together, so an answer that a stranger
-   has put into a link begins nothing (CSRF). The person that the provider names is stored under a new code.
+2. The provider sends the browser to the callback. State and cookie must belong together, so an answer in a link from an
+  attacker has no effect (CSRF). The person that the provider names is stored under a new code.
 3. The browser goes to `redirect_to` with the code. The client exchanges the code together with its PKCE verifier, so
-   the code is useless to everybody else, also if it stays in a history or a log.
+  the code is useless to other people, also if it stays in a history or a log.
 
 Each answer of a provider is used once: the state is deleted when it is read. Nothing about the account changes before
 the exchange, which is one transaction.
@@ -57,7 +57,7 @@ log = logger("identity")
 class ExternalLogins:
     """The sign-ins of one pool at other services. `providers`: the clients and settings by their names.
 
-    `callback(provider)`: the address to which a provider sends the browser. `checked_redirect(url)`: returns `url`, or
+    `callback(provider)`: the URL to which a provider sends the browser. `checked_redirect(url)`: returns `url`, or
     raises InvalidInput. `link_path`: the route that makes tickets, for messages.
     """
 
@@ -82,7 +82,7 @@ class ExternalLogins:
         return LoginProviders(tuple(LoginProvider(name, self.title(name), kind) for name, kind in found))
 
     def title(self, name: str) -> str:
-        """Return the name of a provider for people. A provider may have left the settings."""
+        """Return the name of a provider for people. The provider may have been removed from the settings."""
         found = self.providers.get(name)
         return (found[0].title if found else "") or name
 
@@ -120,7 +120,7 @@ class ExternalLogins:
         return ExternalRedirect(url, browser)
 
     async def finish(self, name: str, answer: ExternalAnswer) -> ExternalRedirect:
-        """Take the answer of a provider, and return where the browser goes: with a code, or with an error.
+        """Handle the answer of a provider, and return the URL to which the browser goes, with a code or an error.
 
         Raises: ProviderNotFound; ExternalLoginExpired, if the state is not known or belongs to another browser.
         """
@@ -154,17 +154,16 @@ class ExternalLogins:
         return ExternalRedirect(with_parameters(login.redirect_to, code=code))
 
     async def take(self, code: str, verifier: str) -> ExternalCode:
-        """Return the person that a code stands for. Raises: ExternalLoginExpired.
-
-        The code is used up even if the rest of the sign-in fails: a guessed verifier must not be tried twice. So do not
-        call this inside a transaction.
+        """Return the person of a code. Raises: ExternalLoginExpired. The code is used up even if the rest of the
+        sign-in fails: a guessed verifier must not be tried twice. So do not call this inside a transaction.
         """
         return await self.take_for(code, challenge_of(verifier[:MAX_VERIFIER_LENGTH]))
 
     async def take_for(self, code: str, challenge: str) -> ExternalCode:
-        """Return the person that a code stands for, as `take`. `challenge`: of the sign-in that has begun.
+        """Return the person of a code, as `take` does. `challenge`: the challenge of the sign-in that has begun.
 
-        Only for a caller that hands out nothing without the verifier of this challenge. Raises: ExternalLoginExpired.
+        Call this only if the caller returns nothing to a client without the verifier of this challenge. Raises:
+        ExternalLoginExpired.
         """
         found = await self.stores.external_logins.take_code(fingerprint(code), self.clock.now())
         if found is None or not hmac.compare_digest(challenge, found.code_challenge):
@@ -186,7 +185,7 @@ class ExternalLogins:
 
 
 def _secrets(state: str, browser: str) -> Secrets:
-    """Return the values of one sign-in. Only the browser's secret and the state lead to nonce and verifier."""
+    """Return the values of one sign-in. Nonce and verifier are derived from the browser's secret and the state."""
     nonce, verifier = (_derived(browser, f"{purpose} {state}") for purpose in ("nonce", "verifier"))
     return Secrets(state, nonce, verifier)
 

@@ -1,19 +1,20 @@
 """Turn a person that another service has named into an account, and manage the identities of an account.
 
-Concern: an attacker registers with the address of somebody else, and waits until its owner signs in by another
-    service. If both then shared one account, the attacker's password or tokens would open it (pre-hijacking).
-Decision: accounts are joined by address only if the service has verified the address. If the room has not verified it,
-    the owner of the mailbox takes the account over: password, sessions, tokens, factors and identities from before end.
-Rejected: a second account with the same address; asking for the password first, which only the attacker knows.
+Concern: an attacker registers with the address of somebody else, and waits until its owner signs in by another service.
+    If both then shared one account, the attacker's password or tokens would open it (pre-hijacking). Decision: accounts
+    are joined by address only if the service has verified the address. If the room has not verified the address, the
+    owner of the mailbox takes the account over: its earlier password, sessions, tokens, factors and identities end.
+    Rejected: a second account with the same address; asking for the password first, which only the attacker knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Generic, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
 from bunbase.pkg.identity.external import Identities
 from bunbase.pkg.identity.external_login import ExternalLogins
@@ -30,6 +31,9 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.mail.account_letters import AccountLetters
 
 MAX_IDENTITIES: Final = 20
+ATTEMPTS: Final = 3
+
+T = TypeVar("T")
 
 Open = Callable[[ExternalCode], Awaitable[str]]  # opens an account for a person, and returns its id
 NeedWayIn = Callable[[str], Awaitable[None]]
@@ -60,13 +64,32 @@ class People(Protocol[H_co]):
         ...
 
     async def take_over(self, id: str) -> None:
-        """End everything that whoever opened the account without proving its address has made, but its identities and
-        factors, and store that the address is verified."""
+        """End everything that was made by the person who opened the account without proving its address, except
+        identities and factors. Store that the address is verified.
+        """
         ...
 
 
+async def not_overtaken(
+    person: ExternalCode, taken: tuple[type[Problem], ...], attempt: Callable[[], Awaitable[T]]
+) -> T:
+    """Return what `attempt` returns. It is one sign-in of a person, and raises one of `taken` if another was faster.
+
+    A new person may sign in twice at once: in two tabs, or by two services. The second sign-in begins again, and finds
+    the account that the first one has opened. A link belongs to the account that has asked for it, so it is not tried
+    again.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except taken:
+            if person.link_session:
+                raise
+    return await attempt()
+
+
 class ExternalPeople(Generic[H]):
-    """The persons of other services in one pool. `need_way_in`: as in `account_passkeys.py`."""
+    """The persons of other services in one pool. `need_way_in`: the same as in `account_passkeys.py`."""
 
     def __init__(
         self, logins: ExternalLogins, people: People[H], need_way_in: NeedWayIn, letters: AccountLetters
@@ -79,9 +102,10 @@ class ExternalPeople(Generic[H]):
         self.clock = logins.clock
 
     async def account(self, person: ExternalCode, open: Open, note: Note = no_note) -> H:
-        """Return the account to sign in to, or the one to which the person was linked. This is one transaction.
+        """Return the account to sign in to, or the account to which the person was linked. This is one transaction.
 
-        `open`: opens an account for a person without one; it raises a Problem if the room admits nobody.
+        `open`: opens an account for a person without an account; it raises a Problem if the room does not admit new
+        accounts.
         Raises: ExternalEmailNotVerified, IdentityTaken, ExternalLoginExpired.
         """
         async with self.stores.db.transaction():
@@ -95,7 +119,7 @@ class ExternalPeople(Generic[H]):
     async def remove(self, user: str, id: str, note: Note = no_note) -> str:
         """Remove an identity, and return its provider. Raises: IdentityNotFound, and what `need_way_in` raises."""
         async with self.stores.db.transaction():
-            account = await self.people.locked(user)  # of two removals at once, the second sees the first
+            account = await self.people.locked(user)  # if there are two removals at once, the second sees the first
             provider = await self.stores.identities.delete(user, id)
             if account is None or provider is None:
                 raise IdentityNotFound
@@ -125,7 +149,7 @@ class ExternalPeople(Generic[H]):
         return await self._told(await self._with_identity(account.id, person, note), person)
 
     async def _linked(self, person: ExternalCode, note: Note) -> H:
-        """Link the person to the account of the session that asked for the ticket."""
+        """Link the person to the account of the session for which the ticket was made."""
         user = await self.people.of_session(person.link_session)
         if user is None:
             raise ExternalLoginExpired("The session that began to link this identity has ended: sign in again.")
@@ -137,7 +161,7 @@ class ExternalPeople(Generic[H]):
         return await self._told(await self._with_identity(user, person, note), person)
 
     async def _told(self, account: H, person: ExternalCode) -> H:
-        """Tell the owner that a person may sign in to an account which was there before."""
+        """Tell the owner that a person may now sign in to an account that existed before."""
         if account.email is not None:
             title = self.logins.title(person.provider)
             await self.stores.mails.post(self.letters.identity_linked(account.email, title))

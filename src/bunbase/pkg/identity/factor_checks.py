@@ -3,10 +3,11 @@
 The life of a check:
 
 1. The secret of the authenticator app is unsealed, before any lock: the vault may be another process.
-2. The caller begins a transaction and locks the account. So of a thousand guesses at once, each sees the count of the
-   one before, and of two requests with the same code, the second finds the code used.
-3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. It does not raise it,
-   because the transaction must commit the count of wrong codes. The caller raises the Problem after the transaction.
+2. The caller begins a transaction and locks the account. So if there are a thousand guesses at once, each sees the
+  count of the guess before it. If there are two requests with the same code, the second finds that the code was used.
+3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. It does not raise the
+  Problem, because the transaction must commit the count of wrong codes. The caller raises the Problem after the
+  transaction.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ class FactorChecks(Generic[H]):
         return self.relying_party
 
     async def totp_secret(self, user: str) -> tuple[str, str]:
-        """Return the sealed secret of the authenticator app and the secret itself; both are empty if there is none."""
+        """Return the sealed secret of the authenticator app and the secret itself; both are empty if there is no
+        app.
+        """
         row = await self.stores.factors.totp(user)
         if row is None or row.sealed is None:
             return NO_SECRET
@@ -91,7 +94,7 @@ class FactorChecks(Generic[H]):
         return await self.vault.unsealed(_purpose(user), sealed)
 
     async def totp(self, user: str, secret: tuple[str, str], code: str) -> Problem | None:
-        """Check a code of the authenticator app. `secret`: as `totp_secret` returned it."""
+        """Check a code of the authenticator app. `secret`: the result of `totp_secret`."""
         sealed, plain = secret
         row, now = await self.stores.factors.totp(user), self.clock.now()
         if row is None or row.sealed is None or row.sealed != sealed:
@@ -110,7 +113,9 @@ class FactorChecks(Generic[H]):
         return WrongCode(ANOTHER_CODE)
 
     async def recovery_code(self, user: str, code: str) -> Problem | None:
-        """Check a recovery code, delete it and tell the owner. Wrong ones are not counted: nobody can guess one."""
+        """Check a recovery code, delete it and tell the owner. Wrong codes are not counted, because recovery codes
+        cannot be guessed.
+        """
         if not await self.stores.factors.use_code(user, recovery_hash(user, code)):
             return WrongCode(
                 "This recovery code is wrong, or it was used before. Send another one, or a code of your app."
@@ -154,17 +159,17 @@ class FactorChecks(Generic[H]):
             return None
 
     async def signature(self, credential: dict[str, Any], challenge: bytes, stored: StoredPasskey) -> Problem | None:
-        """Check the signature of a passkey, and store its counter."""
+        """Check the signature of a passkey, and store its counter and whether it is synced now."""
         try:
             if user_in(credential) not in ("", user_handle(stored.user_id).decode()):
                 return wrong_passkey()
-            count = checked(self.party, credential, challenge, stored)
+            used = checked(self.party, credential, challenge, stored)
         except CounterWentBack as back:
             log.warning("a passkey may have been copied", account=stored.user_id, passkey=stored.id, reason=str(back))
             return WrongPasskey("This passkey may have been copied: sign in another way, and delete it.")
         except BadPasskey:
             return wrong_passkey()
-        await self.stores.passkeys.use(stored.id, count, self.clock.now())
+        await self.stores.passkeys.use(stored.id, used, self.clock.now())
         return None
 
     async def _fail(self, user: str, failed: int) -> None:
@@ -190,5 +195,7 @@ def _hash(challenge: bytes) -> bytes:
 
 
 def _purpose(user: str) -> str:
-    """Return the purpose of a sealed secret. It names the account, so that no secret can be moved to another one."""
+    """Return the purpose of a sealed secret. The purpose names the account, so that a secret cannot be moved to another
+    account.
+    """
     return f"totp:{user}"

@@ -19,7 +19,7 @@ class NewTotp(msgspec.Struct, frozen=True):
 
 
 class TotpState(msgspec.Struct, frozen=True):
-    """`enabled`: a sign-in needs a code. `recovery_codes_left`: the number of unused recovery codes."""
+    """`enabled`: true if a sign-in needs a code. `recovery_codes_left`: the number of unused recovery codes."""
 
     enabled: bool
     recovery_codes_left: int
@@ -27,14 +27,14 @@ class TotpState(msgspec.Struct, frozen=True):
 
 
 class RecoveryCodes(msgspec.Struct, frozen=True):
-    """New recovery codes. They are shown only in this answer, and replace all earlier ones."""
+    """New recovery codes. They are shown only in this answer, and replace all earlier recovery codes."""
 
     recovery_codes: tuple[str, ...]
 
 
 class SecondFactor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The answer to a challenge. `code`: of the authenticator app, or a recovery code. `passkey`: the answer of
-    `navigator.credentials.get`, as JSON, instead of a code.
+    """The answer to a challenge. `code`: the code of the authenticator app, or a recovery code. `passkey`: the answer
+    of `navigator.credentials.get`, as JSON, instead of a code.
     """
 
     code: Code = ""
@@ -48,7 +48,9 @@ class PasskeyOptions(msgspec.Struct, frozen=True):
 
 
 class Passkey(msgspec.Struct, frozen=True):
-    """`synced`: the passkey is backed up beyond its device. `last_used_at`: null if it was never used."""
+    """`synced`: true if the passkey is backed up outside its device. `last_used_at`: the time of the last use; null if
+    it was never used.
+    """
 
     id: str
     name: str
@@ -58,16 +60,15 @@ class Passkey(msgspec.Struct, frozen=True):
 
 
 class Passkeys(msgspec.Struct, frozen=True):
-    """An account has at most 20 passkeys, so there is always one page."""
+    """An account has at most 20 passkeys, so the list is a single page."""
 
     items: tuple[Passkey, ...]
     next: str | None = None
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A proof that the caller owns the account: one of these.
-
-    `code`: of the authenticator app. `passkey`: the answer of `navigator.credentials.get`, as JSON.
+    """A proof that the caller owns the account: exactly one of the members. `code`: the code of the authenticator app.
+    `passkey`: the answer of `navigator.credentials.get`, as JSON.
     """
 
     password: str = ""

@@ -1,7 +1,6 @@
-"""Fresh proofs. A dangerous act needs a proof of the last ten minutes that the caller still owns the account.
-
-An access token alone is no such proof: a thief may have copied it, or found an open laptop. A sign-in counts as a
-proof. Later, one factor is enough even if the account has two, because the thief of a session has none of them. Wrong
+"""Fresh proofs. A dangerous act needs a proof from the last ten minutes that the caller still owns the account. An
+access token alone is not such a proof, because a thief may have copied it, or found an open laptop. A sign-in counts as
+a proof. Later, one factor is enough even if the account has two, because the thief of a session has neither. Wrong
 proofs are counted in the session, and too many end it, so a thief cannot guess.
 """
 
@@ -24,7 +23,7 @@ MAX_FAILED: Final = 10
 
 
 class ProvedSession(Protocol):
-    """An open session. `proved_at`: the last proof in it; None if there was none."""
+    """An open session. `proved_at`: the time of the last proof in the session; None if there was no proof."""
 
     @property
     def proved_at(self) -> datetime | None: ...
@@ -40,7 +39,7 @@ class ProvedSessions(Protocol):
         ...
 
     async def fail_proof(self, id: str) -> int:
-        """Count a failed proof. Return the number of failed proofs since the last good one."""
+        """Count a failed proof. Return the number of failed proofs since the last successful proof."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The accounts of a room, as far as their credentials need them."""
+"""The interface to the accounts of a room that the credentials need."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Holders(Protocol[H_co]):
         ...
 
     async def change_version(self, id: str) -> None:
-        """Note a change of the credentials: sign-ins that are under way open no session any more."""
+        """Note a change of the credentials. Sign-ins that have begun before it cannot open a session any more."""
         ...
 
 
 class Vault:
     """Seals secrets under a key that this process does not hold.
 
-    `prefix`: the beginning of each context. `seal(context, plaintext)` returns the sealed text, and
-    `unseal(context, sealed)` the plaintext.
+    `prefix`: the prefix of each context. `seal(context, plaintext)` returns the sealed text, and `unseal(context,
+    sealed)` returns the plaintext.
     """
 
     def __init__(

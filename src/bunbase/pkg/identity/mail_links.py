@@ -1,10 +1,10 @@
 """Links that are sent by mail. Each works once, and the database has only its hash.
 
-Concern: posting a mail locks the mailbox, and using a link locks the link. A person who uses a link may get a mail by
-    that, while a request for another link to the same mailbox is answered: the two must not wait for each other.
-Decision: every transaction locks in one order: the account, its links and codes, and at last the mailbox. So the links
-    that a mail replaces are locked before it is posted, and the new one is stored before. If the mail is dropped, the
-    new one is deleted again.
+Concern: posting a mail locks the mailbox, and using a link locks the link. When a person uses a link, a mail may be
+posted to the same mailbox while a request for another link is answered. These two transactions must not wait for each
+other. Decision: every transaction locks in one order: the account, its links and codes, and at last the mailbox. So
+before a mail is posted, the links that it replaces are locked and the new link is stored. If the mail is dropped, the
+new link is deleted again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 
 
 class MailLinks:
-    """The links of one pool. `prefix`: the beginning of the tokens. `kind`: a word of the room for what a link does."""
+    """The links of one pool. `prefix`: the prefix of the tokens. `kind`: a word of the room for the effect of a
+    link.
+    """
 
     def __init__(self, stores: IdentityStores, prefix: str, clock: Clock) -> None:
         self.stores = stores
@@ -39,7 +41,7 @@ class MailLinks:
         """Make a link and post its mail. Call this inside the transaction of the act. `letter(token)`: the mail.
 
         `user`: None if the link opens an account; `name` is then the name of the new account. `seconds`: its lifetime.
-        A link whose mail is dropped, because the address has had too many, is not stored.
+        If the mail is dropped because the address has had too many mails, the link is not stored.
         """
         token, until = self._new(seconds)
         new = NewMailToken(fingerprint(token), kind, user, email, until, name)
@@ -50,10 +52,9 @@ class MailLinks:
     async def post_only(
         self, kind: str, email: str, seconds: int, letter: Callable[[str], Letter], name: str = ""
     ) -> None:
-        """Post a link that opens an account, in place of the earlier ones of its kind to this address.
-
-        If the mail is dropped, the newest link is valid for longer instead: strangers who ask for many mails must not
-        shut the reader of the mailbox out. Otherwise as `post`.
+        """Post a link that opens an account, which replaces the earlier links of its kind to this address. If the mail
+        is dropped, the newest link is valid for longer instead, because a person who requests many mails must not lock
+        out the owner of the mailbox. Otherwise as `post`.
         """
         token, until = self._new(seconds)
         earlier = await self.stores.mail_tokens.of_address_locked(email, kind)
@@ -86,7 +87,7 @@ class MailLinks:
         return new_secret(self.prefix), self.clock.now() + timedelta(seconds=seconds)
 
     async def _add(self, new: NewMailToken) -> list[bytes]:
-        """Store a link. Return the links of its account that are too many now; they are locked."""
+        """Store a link. Return the links of the account that exceed the limit now. These links are locked."""
         tokens = self.stores.mail_tokens
         await tokens.add(new)
         return [] if new.user_id is None else await tokens.oldest_locked(new.user_id, new.kind, MAX_OPEN)

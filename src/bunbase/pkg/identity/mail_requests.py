@@ -1,8 +1,8 @@
 """Requests for a mail that anybody may make for any address.
 
 Concern: the answer to such a request must not show whether the address has an account, neither in words nor in time.
-Decision: the request stores one row, whatever the address is, and is answered. A job then looks the address up, makes
-the link and posts the mail in one transaction. So a request is not lost by a kill -9 either, and many requests for one
+Decision: the request stores one row for every address, and is then answered. A job then looks the address up, makes the
+link and posts the mail in one transaction. So a request is not lost by a kill -9 either, and many requests for one
 address make one mail.
 """
 
@@ -31,7 +31,7 @@ async def request_mail(
 ) -> bool:
     """Store a request. Return False for a text that is not an address; the caller gets the same answer.
 
-    `language`: which the person who asks reads; empty if it is not known.
+    `language`: the language of the person who asks; empty if it is not known.
     """
     normal = email_or_none(email)
     if normal is None:
@@ -45,7 +45,7 @@ async def answer_requests(
 ) -> None:
     """Answer the stored requests of all pools, but at most LIMIT. A job calls this.
 
-    `stores`: of any pool of the room. `answer` runs in the transaction that deletes the request.
+    `stores`: the stores of any pool of the room. `answer` runs in the transaction that deletes the request.
 
     A request that cannot be answered delays no other request: after a Problem, for example without the keys of its
     project, it waits for POSTPONED. After any other failure it is dropped, because it would fail again.

@@ -1,4 +1,4 @@
-"""The addresses to which a sign-in may send a browser with its result. Every other address is refused."""
+"""The URLs to which a sign-in may send a browser with its result. Every other URL is refused."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from bunbase.pkg.errors import InvalidInput
 
 MAX_URL_LENGTH: Final = 500
 UNSAFE: Final = frozenset(' \\"<>@#')
-UNSETTLED: Final = ("..", "%", "//")  # a server could read such a path as one outside of the folder
+UNSETTLED: Final = ("..", "%", "//")  # a server could read such a path as a path outside of the folder
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-OF_PROJECTS: Final = "/v1/"  # functions answer here: a developer would get the codes of other people's sign-ins
+OF_PROJECTS: Final = "/v1/"  # functions answer here, so a developer would get the codes of other people's sign-ins
 HERE: Final = re.compile(r"/(?:\./)+")  # browsers drop it from a path
-OF_FUNCTIONS: Final = "/v1/functions/"  # refused at every host, because nobody knows all names of an installation
+OF_FUNCTIONS: Final = "/v1/functions/"  # refused at every host, because not all names of an installation are known
 
 
 def checked_redirect(url: str, public_url: str) -> str:
-    """Return an address of this installation, or of a program on the same machine (RFC 8252 §7.3).
-
-    Raises: InvalidInput for every other address, and for those below `/v1`, which projects answer.
+    """Return a URL of this installation, or of a program on the same machine (RFC 8252 §7.3). Raises: InvalidInput for
+    every other URL, and for URLs below `/v1`, which projects answer.
     """
     parts = _parsed(url)
     ours = parts is not None and _origin(parts) == _origin(urlsplit(public_url))
@@ -32,10 +31,10 @@ def checked_redirect(url: str, public_url: str) -> str:
 
 
 def listed_redirect(url: str, allowed: Sequence[str], public_url: str) -> str:
-    """Return an address whose origin is that of an entry, and whose path is that of the entry or below it.
+    """Return a URL that has the origin of an entry, and the path of the entry or a path below it.
 
-    There are no wildcards. An entry http://127.0.0.1 allows every port of this machine. `public_url`: of this
-    installation. Raises: InvalidInput, also for an address that projects of this installation answer.
+    There are no wildcards. An entry http://127.0.0.1 allows every port of this machine. `public_url`: the URL of this
+    installation. Raises: InvalidInput, also for a URL that projects of this installation answer.
     """
     parts = _parsed(url)
     if (
@@ -48,7 +47,7 @@ def listed_redirect(url: str, allowed: Sequence[str], public_url: str) -> str:
 
 
 def fault_in_entry(entry: str, public_url: str) -> str | None:
-    """Return what is wrong with an entry of a list of allowed addresses, or None.
+    """Return the fault in an entry of a list of allowed URLs, or None.
 
     An app on a device has a scheme of its own, which contains a domain that its makers own (RFC 8252 §7.1). So no entry
     can have a scheme that runs code in a browser, such as `javascript`.
@@ -64,12 +63,12 @@ def fault_in_entry(entry: str, public_url: str) -> str | None:
 
 
 def with_parameters(url: str, **parameters: str) -> str:
-    """Return an address with more parameters."""
+    """Return a URL with more parameters."""
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(parameters)}"
 
 
 def _parsed(url: str) -> SplitResult | None:
-    """Return the parts of an address that browsers and this server read alike, or None."""
+    """Return the parts of a URL that browsers and this server read in the same way, or None."""
     if len(url) > MAX_URL_LENGTH or not url.isascii() or not url.isprintable() or UNSAFE & set(url):
         return None
     try:
@@ -91,10 +90,10 @@ def _is_of_no_project(parts: SplitResult) -> bool:
 
 
 def _is_of_a_project(parts: SplitResult, public_url: str) -> bool:
-    """True if projects answer this address: it is below `/v1` of this installation, or could be read so.
+    """True if projects answer this URL: it is below `/v1` of this installation, or could be read as such a URL.
 
-    On the machine of a developer, the installation answers at `localhost` and at every loopback address. Another name
-    of the installation is not known here, so the addresses of functions are refused at every host.
+    On the machine of a developer, the installation answers at `localhost` and at every loopback address. Other names of
+    the installation are not known here, so the URLs of functions are refused at every host.
     """
     ours = urlsplit(public_url)
     here = _is_this_machine(parts.hostname) and _is_this_machine(ours.hostname) and _port(parts) == _port(ours)
@@ -104,7 +103,7 @@ def _is_of_a_project(parts: SplitResult, public_url: str) -> bool:
 
 
 def _place(parts: SplitResult) -> tuple[str, int | None]:
-    """Return the host and the port that a browser asks."""
+    """Return the host and the port to which a browser connects."""
     return (parts.hostname or "").rstrip("."), _port(parts)
 
 

@@ -1,15 +1,15 @@
 """Count refused sign-ins in memory, and let a job store them.
 
 Concern: a refused sign-in is kept only if the account exists. A write before the answer would make the answers for
-    addresses with an account slower, and so tell strangers which these are.
-Decision: refused attempts are counted in memory, at the cost of one entry in a dictionary, and a job stores them
-    once a second. A process that is killed loses the attempts of this second.
-Decision: a person who reads an activity log waits only for the own attempts to be stored. If it were for those of all,
-    a stranger would try an address, read the own log at once, and see by the time whether there was something to store.
-Decision: the attempts of one group, such as a project, may fill only a part of the memory. A project's own server has
-    no limit of its address, so else it could hide the addresses of attempts in other projects, and fill the memory.
-Rejected: a row for each attempt, also for unknown addresses, which a job reads later: strangers could then write to the
-    database without limit, and the addresses that they try would be stored.
+addresses with an account slower, and so reveal which addresses have an account. Decision: refused attempts are counted
+in memory, at the cost of one entry in a dictionary, and a job stores them once a second. A process that is killed loses
+the attempts of this second. Decision: a person who reads an activity log waits only until the attempts at the own
+account are stored. If the person had to wait for all attempts, an attacker could try an address, read the own log at
+once, and learn from the duration whether an attempt was stored. Decision: the attempts of one group, such as a project,
+may fill only a part of the memory. A project's own server has no limit for its address. Without this decision, it could
+hide the addresses of attempts in other projects, and fill the memory. Rejected: a row for each attempt, also for
+unknown addresses, which a job reads later: anybody could then write to the database without limit, and all addresses
+that were tried would be stored.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import msgspec
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 
-MAX_WAITING: Final = 10_000  # different refused attempts that are not stored yet; more of them lose their address
+MAX_WAITING: Final = 10_000  # different refused attempts that are not stored yet; further attempts lose their address
 MAX_OF_GROUP: Final = 1_000
-FACTOR: Final = 2  # so many times these numbers may wait together with attempts without an address; more are not kept
+FACTOR: Final = 2  # twice these numbers may wait, including attempts without an address; further attempts are lost
 
 A = TypeVar("A", bound=Hashable)
 
@@ -41,8 +41,8 @@ class CountedAttempts(msgspec.Struct):
 class RefusedAttempts(Generic[A]):
     """Attempts that are equal are counted together.
 
-    `store(attempt, counted)` stores a row. `blurred(attempt)`: the attempt without what only this one has.
-    `group(attempt)`: of attempts that one attacker may cause, and that have a limit of their own.
+    `store(attempt, counted)` stores a row. `blurred(attempt)`: the attempt without the values that distinguish it from
+    similar attempts. `group(attempt)`: the group of attempts that one attacker may cause, which has its own limit.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class RefusedAttempts(Generic[A]):
         counted.count += 1
 
     async def store_all(self, wanted: Callable[[A], bool] = lambda _: True) -> None:
-        """Store the attempts that were counted. After an error, the rest of them waits for the next call.
+        """Store the attempts that were counted. After an error, the remaining attempts wait for the next call.
 
         `wanted(attempt)`: False leaves an attempt for another call.
         """
@@ -92,7 +92,7 @@ class RefusedAttempts(Generic[A]):
         try:
             yield
         finally:
-            with suppress(Problem):  # the database is away: these attempts are lost
+            with suppress(Problem):  # the database is unreachable, so these attempts are lost
                 await self.store_all()
 
     def _has_room(self, attempt: A, factor: int = 1) -> bool:

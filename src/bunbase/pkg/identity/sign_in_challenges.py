@@ -30,7 +30,7 @@ class SignInChallenges:
         self.clock = clock
 
     async def check(self, holder: Holder) -> None:
-        """Return if the first factor is enough. Raises: SecondFactorRequired, with a new challenge.
+        """Return without a result if the first factor is enough. Raises: SecondFactorRequired, with a new challenge.
 
         Do not call this inside a transaction: the exception would roll the challenge back.
         """
@@ -39,7 +39,7 @@ class SignInChallenges:
             raise asked
 
     async def asked(self, holder: Holder, note: str = "") -> SecondFactorRequired | None:
-        """Return the Problem that asks for the second factor, or None if the first factor is enough."""
+        """Return the Problem SecondFactorRequired, or None if the first factor is enough."""
         factors = await self.stores.factors.counts(holder.id)
         if not factors.totp:
             return None

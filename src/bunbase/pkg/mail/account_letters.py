@@ -25,8 +25,9 @@ SIGN_IN_SECONDS: Final = 10 * templates.MINUTE
 class AccountLetters:
     """`app`: the name that readers know. `project`: the project in whose name the mails are sent, or empty.
 
-    `texts`: templates by their kind, in place of the built-in ones. `language`: of the texts. `asked_in`: the language
-    that the person who asks for the letters reads; empty if it is not known. `accent`: the colour of buttons.
+    `texts`: templates by their kind, which replace the built-in templates. `language`: the language of the texts.
+    `asked_in`: the language of the person who asks for the letters; empty if it is not known. `accent`: the colour of
+    buttons.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class AccountLetters:
         return self.compose(templates.SIGN_IN_LINK, email, {"url": url, "valid_for": in_words(SIGN_IN_SECONDS)})
 
     def change_of_old(self, old: str, new: str, url: str) -> Letter:
-        """Return the letter to the present address, which must agree to a new one."""
+        """Return the letter to the present address, which must agree to the new address."""
         fields = {"email": old, "new_email": new, "url": url, "valid_for": VERIFY_FOR}
         return self.compose(templates.EMAIL_CHANGE_REQUESTED, old, fields)
 

@@ -1,8 +1,8 @@
 """Make a letter from a template: the plain text and the HTML from the same few fields.
 
-Fields may come from strangers: anybody can invite anybody and choose the name in the invitation. So a field never
-becomes a link or markup. All text is escaped in HTML, and `harmless` breaks up what mail programs would turn into a
-link by themselves, or decode. Only `url` is a link; the room makes it from the installation's own address.
+The values of fields may come from unknown people: anybody can invite anybody and choose the name in the invitation. So
+a field never becomes a link or markup. All text is escaped in HTML, and `harmless` breaks up texts that mail programs
+would turn into a link or decode. Only `url` is a link; the room makes it from the installation's own address.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ def compose(
     `fields`: `app`, the fields of the template, `url` if the template has a button, and `code` if the reader types one.
     `project`: the id of the project in whose name the mail is sent. Two fields are not texts of people: `url` is the
     link of the button, and `code` stands alone on its line.
-    `language`: of the texts of the template. `accent`: the colour of the button; empty: the usual one.
-    Raises: ValueError if a field is missing or `url` is not a complete address: the calling room has a bug.
+    `language`: the language of the texts of the template. `accent`: the colour of the button; empty for the default
+    colour.
+    Raises: ValueError if a field is missing or `url` is not a complete URL: the calling room has a bug.
     """
     fields = fields_in(language, fields)
     url, code = fields.get("url", ""), fields.get("code", "")
@@ -95,7 +96,7 @@ def in_words(seconds: int) -> str:
 
 
 def shown(name: str, value: str) -> str:
-    """Return the value of a field for display. An address is shown whole in the fields that are made for one.
+    """Return the value of a field for display. An address is shown whole in the fields for addresses.
 
     `at` is a time, which the room itself has written.
     """
@@ -107,9 +108,8 @@ def shown(name: str, value: str) -> str:
 
 
 def harmless(value: str, dots: re.Pattern[str] = DOT) -> str:
-    """Return a text that no mail program turns into a link, on one line and without invisible characters.
-
-    `dots`: those that get a blank behind them.
+    """Return a text that mail programs do not turn into a link, on one line and without invisible characters. `dots`:
+    the characters after which a space is inserted.
     """
     visible = "".join(
         " " if character.isspace() else character

@@ -1,8 +1,8 @@
 """Write the lines of a mail's header (RFC 5322), and read them again.
 
-Concern: the library decodes encoded words (RFC 2047) in the texts that it gets, and writes what it finds into the
+Concern: the library decodes encoded words (RFC 2047) in the texts that it gets, and writes the decoded text into the
 header: `=?utf-8?q?=0ABcc:_…?=` added a line. So the lines are written here. A text is either plain ASCII without the
-beginning of an encoded word, or all of it is encoded: no text is ever decoded on the way out.
+start of an encoded word, or it is encoded as a whole. Texts are never decoded when they are sent.
 """
 
 from __future__ import annotations
@@ -27,22 +27,21 @@ QUOTABLE: Final = re.compile(r"[ !#-\[\]-~]+")
 
 
 def one_line(text: str) -> str:
-    """Return a text without control characters, with single spaces in place of all white space.
-
-    The beginning of an encoded word is broken up, because programs behind us may decode it: a mail server, or the
-    function with which a project sends its mails.
+    """Return a text without control characters, in which single spaces replace all white space. The start of an encoded
+    word is broken up, because later programs may decode it, such as a mail server, or the function with which a project
+    sends its mails.
     """
     printable = "".join(character for character in " ".join(text.split()) if character.isprintable())
     return plain_words(printable)
 
 
 def plain_words(text: str) -> str:
-    """Return a text in which nothing begins an encoded word."""
+    """Return a text that does not contain the start of an encoded word."""
     return text.replace(BEGIN, "= ?")
 
 
 def text_line(name: str, text: str) -> str:
-    """Return the line of a header with a text. `text`: on one line."""
+    """Return the line of a header with a text. `text`: a text on one line."""
     simple = WORDS.fullmatch(text) is not None and BEGIN not in text
     if simple and max(len(word) for word in text.split(" ")) <= MAX_WORD:
         lines = textwrap.wrap(f"{name}: {text}", WIDTH, break_long_words=False, break_on_hyphens=False)
@@ -51,7 +50,9 @@ def text_line(name: str, text: str) -> str:
 
 
 def address_line(name: str, address: str, display: str = "") -> str:
-    """Return the line of a header with one address. `address`: in a form of `pkg/addresses.py`. `display`: a name."""
+    """Return the line of a header with one address. `address`: an address in a form of `pkg/addresses.py`. `display`: a
+    name.
+    """
     if not display:
         return f"{name}: {address}"
     short = len(display) <= MAX_WORD and BEGIN not in display
@@ -63,9 +64,8 @@ def address_line(name: str, address: str, display: str = "") -> str:
 
 
 def check_headers(content: bytes, names: Sequence[str], addresses: dict[str, str]) -> None:
-    """Read a written message again, as a mail server would. `names`: of all its headers, in their order.
-
-    `addresses`: the only address of each header with addresses. Raises: ValueError, if something else stands there.
+    """Read a written message again, as a mail server would. `names`: the names of all its headers, in their order.
+    `addresses`: the only address of each header with addresses. Raises: ValueError if such a header has another value.
     """
     block = content.partition(END + END)[0]
     lines = block.split(END)

@@ -92,7 +92,8 @@ USUAL: Final = Colours()
 class Content(msgspec.Struct, frozen=True):
     """The parts of a mail, as plain text. `button` labels the link `url`; `code`: a code to type. Both may be empty.
 
-    `fallback`: the sentence above the address of the button. `accent`: the colour of the button; empty: the usual one.
+    `fallback`: the sentence above the URL of the button. `accent`: the colour of the button; empty for the default
+    colour.
     """
 
     app: str
@@ -127,7 +128,7 @@ def html_of(content: Content) -> str:
 
 
 def colours_of(accent: str) -> Colours:
-    """Return the colours of a mail. A link keeps the usual colour where the accent could not be read."""
+    """Return the colours of a mail. A link keeps the default colour where the accent could not be read."""
     if not ACCENT.fullmatch(accent):
         return USUAL
     label = text_on(accent)

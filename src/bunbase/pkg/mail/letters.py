@@ -20,11 +20,11 @@ class Letter(msgspec.Struct, frozen=True):
     `to`: an address in the form of `pkg/addresses.py`. `html`: may be empty.
     `project`: the id of the project in whose name the mail is sent; empty for the installation.
     `kind`: the name of the template, such as `password_reset`. Limits count each kind, and logs show it.
-    `notice`: the mail tells the owner of the address that something has happened, and nobody but the owner can cause
-    it. Notices have their own limit: otherwise an attacker who asks for many codes could suppress them.
-    `useful_seconds`: the mail is not sent later than this, for example because its link has expired.
-    `fields`: what the letter was made of, so that it can be made again in the language of its reader. `language`: which
-    the person who asked for the letter reads; empty if this is not known.
+    `notice`: true if the mail tells the owner of the address about an event that only the owner can cause. Notices have
+    their own limit: otherwise an attacker who asks for many codes could suppress them.
+    `useful_seconds`: the time after which the mail is not sent any more, for example because its link has expired.
+    `fields`: the values from which the letter was made, so that it can be made again in the language of its reader.
+    `language`: the language of the person who asked for the letter; empty if this is not known.
     """
 
     to: str
@@ -46,10 +46,9 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class ClaimedMail(msgspec.Struct, frozen=True):
-    """A mail that this process may send until its claim ends. `attempts`: with the present one.
-
-    `project`: the project in whose name the mail is sent; empty for the installation. `sender`: what this project has
-    chosen in place of the installation's sender.
+    """A mail that this process may send until its claim ends. `attempts`: the number of attempts, including the present
+    attempt. `project`: the project in whose name the mail is sent; empty for the installation. `sender`: the sender
+    that this project has chosen instead of the installation's sender.
     """
 
     id: str
@@ -66,7 +65,7 @@ class ClaimedMail(msgspec.Struct, frozen=True):
 
 
 class DevMail(msgspec.Struct, frozen=True):
-    """A mail in the mailbox of dev mode. `project`: empty if the installation sent the mail."""
+    """A mail in the mailbox of dev mode. `project`: the project that sent the mail; empty for the installation."""
 
     id: str
     to: str

@@ -16,7 +16,9 @@ from bunbase.pkg.mail.senders import shown_sender
 
 
 class Message(msgspec.Struct, frozen=True):
-    """`sender`, `recipient`: of the envelope, which the mail server obeys. `content`: header and body, in bytes."""
+    """`sender`, `recipient`: the addresses of the envelope, which the mail server uses. `content`: the header and the
+    body, in bytes.
+    """
 
     sender: str
     recipient: str
@@ -24,7 +26,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def message_of(mail: ClaimedMail, sender: Address) -> Message:
-    """Return the message. `sender`: of the installation.
+    """Return the message. `sender`: the sender of the installation.
 
     The Message-ID is the same for every attempt, so that mailboxes can drop a second copy.
     Raises: ValueError, if the mail cannot be written so that every reader sees the same header.

@@ -49,14 +49,14 @@ from bunbase.pkg.mail.settings import MailSettings
 log = logger("mail")
 
 HOUR: Final = timedelta(hours=1)
-KEEP: Final = timedelta(days=1)  # sent mails and the mailbox of dev mode
+KEEP: Final = timedelta(days=1)  # for sent mails and for the mailbox of dev mode
 KEEP_DEAD: Final = timedelta(days=30)
 CLAIM_MARGIN: Final = timedelta(seconds=30)  # for storing the result after the deadline of an attempt
 RETRY_SECONDS: Final = (10, 60, 300, 1800, 3600)  # the last one repeats
 MAX_REASON: Final = 300
-KEPT_PART: Final = 5  # one mail of five of a project is kept for known addresses
-KEPT_OF_ADDRESS: Final = 3  # one mail of three to an address is kept for the projects that know it, in small shares
-SHARES: Final = 3  # so many projects use up what is kept
+KEPT_PART: Final = 5  # one of five mails of a project is reserved for known addresses
+KEPT_OF_ADDRESS: Final = 3  # one of three mails to an address is reserved for projects that know it, in small shares
+SHARES: Final = 3  # this number of projects together can use all reserved mails
 
 LOCK_MAILBOX = "SELECT pg_advisory_xact_lock(hashtextextended('mails ' || current_schema() || ' ' || $1, 0))"
 COUNT = """
@@ -129,8 +129,11 @@ IsKnown = Callable[[Letter], Awaitable[bool]]
 
 
 async def nobody_known(_letter: Letter) -> bool:
-    """No part of the mails of a project is kept for anybody. This is the default."""
+    """No part of the mails of a project is reserved. This is the default."""
     return False
+
+
+HasOwnWay = Callable[[str], Awaitable[bool]]
 
 
 async def no_own_way(_project: str) -> bool:
@@ -139,7 +142,9 @@ async def no_own_way(_project: str) -> bool:
 
 
 class RecentMails(msgspec.Struct, frozen=True):
-    """The mails to one address within the hour. `of_kind`, `of_project`: only those of the project that asks."""
+    """The mails to one address within the hour. `of_kind`, `of_project`: only the mails of the project that sends the
+    next mail.
+    """
 
     of_all: int
     of_kind: int
@@ -152,16 +157,10 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 class MailOutbox:
-    """The mails of one room. `dev`: dev mode keeps the bodies of all mails for its mailbox, also of dead letters.
-
-    `max_per_project`: how many mails a project may send in an hour, without notices; None for no limit. The table then
-    needs an index of (project, created_at). Mails that are posted at the same moment may exceed it by a few.
-    `for_reader(letter)`: the letter in the language of its reader. `sender_of(project)`: what a project has
-    chosen as the sender of its mails.
-    `is_known(letter)`: the address is one that a user of the project has confirmed. A part of `max_per_project` is kept
-    for such letters, so that strangers who ask for mails to other addresses cannot use up all of them; and a part of
-    `mail.max_per_address`, so that another project cannot use up all mails to the address.
-    `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
+    """The mails of one room. `dev`: true in dev mode, which keeps the bodies of all mails for its mailbox, also of dead
+    letters. `max_per_project`: the number of mails that a project may send in an hour, without notices; None for no
+    limit. The table then needs an index of (project, created_at). Mails that are posted at the same moment may exceed
+    the limit by a few. `connect` tells the outbox what projects have chosen. Without it, all projects are the same.
     """
 
     def __init__(
@@ -180,7 +179,23 @@ class MailOutbox:
         self.sender_of: SenderOf = installation_sends
         self.for_reader: ForReader = in_any_language
         self.is_known: IsKnown = nobody_known
-        self.has_own_way: Callable[[str], Awaitable[bool]] = no_own_way
+        self.has_own_way: HasOwnWay = no_own_way
+
+    def connect(self, sender_of: SenderOf, for_reader: ForReader, is_known: IsKnown, has_own_way: HasOwnWay) -> None:
+        """Connect the outbox to the projects of a room, whose stores need the outbox and are made after it.
+
+        `sender_of(project)`: the sender that a project has chosen for its mails.
+        `for_reader(letter)`: the letter in the language of its reader.
+        `is_known(letter)`: true if a user of the project has confirmed the address. A part of `max_per_project` is
+        reserved for such letters, so that requests for mails to other addresses cannot use all mails of the project. A
+        part of `mail.max_per_address` is reserved too, so that another project cannot use all mails to the address.
+        `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
+        Call this before the first mail is posted.
+        """
+        self.sender_of = sender_of
+        self.for_reader = for_reader
+        self.is_known = is_known
+        self.has_own_way = has_own_way
 
     async def post(self, *letters: Letter) -> bool:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
@@ -209,7 +224,7 @@ class MailOutbox:
     async def claim(self, of: str | None = None, besides: Sequence[str] = ()) -> ClaimedMail | None:
         """Claim the mail that is due first, or return None. The claim ends after the deadline of one attempt.
 
-        `of`: only mails of this project. `besides`: no mails of these projects.
+        `of`: claim only mails of this project. `besides`: claim no mails of these projects.
         """
         now = self.clock.now()
         until = now + timedelta(seconds=self.settings.timeout_seconds) + CLAIM_MARGIN
@@ -225,7 +240,7 @@ class MailOutbox:
         self._count("sent")
 
     async def failed(self, mail: ClaimedMail, reason: str, permanent: bool) -> None:
-        """Store a failed attempt. The mail waits for the next attempt, or is dead."""
+        """Store a failed attempt. Let the mail wait for the next attempt, or make it a dead letter."""
         self._count("failed")
         for spelling in (mail.recipient, deliverable(mail.recipient)):
             reason = reason.replace(spelling, masked(mail.recipient))
@@ -257,19 +272,18 @@ class MailOutbox:
         return dead
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> list[DevMail]:
-        """Return the mails of the last day, newest first; in production none. `to`, `project`, `before`: "" for any.
-
-        `before`: only mails with a smaller id, which are older.
+        """Return the mails of the last day, newest first; in production none. `to`, `project`, `before`: "" for all
+        mails. `before`: return only mails with a smaller id, which are older.
         """
         if not self.dev:
             return []
-        recipient = (known_email(to) or to) if to else ""  # a text message has a phone number in its place
+        recipient = (known_email(to) or to) if to else ""  # a text message has a phone number instead
         if "\0" in recipient + project + before:
             return []
         return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit, self.clock.now() - KEEP)
 
     async def keep_text(self, project: str, phone: str, subject: str, text: str) -> None:
-        """Keep a text message in the mailbox of dev mode, because the project has nothing that sends it."""
+        """Keep a text message in the mailbox of dev mode, because the project has no hook that sends it."""
         now = self.clock.now()
         values = (phone, phone, subject, text, "", "kept", now, now, now)
         await self.db.execute(POST, new_id("mail"), project, "text_message", False, *values)
@@ -327,7 +341,7 @@ class MailOutbox:
         return bool(letter.project) and await self._project_has_used_its_share(letter, had, most)
 
     async def _project_has_used_its_share(self, letter: Letter, had: RecentMails, most: int) -> bool:
-        """True if the rest of the mails that an address may get is for other projects (decision 0070).
+        """True if the remaining mails that an address may get are reserved for other projects (decision 0070).
 
         A notice goes only to users, so its project knows the address.
         """

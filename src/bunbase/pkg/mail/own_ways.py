@@ -1,8 +1,8 @@
-"""Mails of projects that have a way of their own to send them, in place of the mail server of the installation.
+"""Mails of projects that do not use the mail server of the installation, but their own way to send mails.
 
-Concern: such a way may be slow or hang, and there may be many. It must delay neither the mails that leave through the
-mail server nor, for long, the mails of other projects. So a job of its own sends these mails, several projects at once,
-and the turn of a project ends with its first failure, or after a few seconds.
+Concern: such a way may be slow or hang, and many projects may have one. It must not delay mails through the mail
+server, and must not delay mails of other projects for long. So a separate job sends these mails, for several projects
+at once. The turn of a project ends with its first failure, or after a few seconds.
 """
 
 from __future__ import annotations

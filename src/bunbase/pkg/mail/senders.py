@@ -1,4 +1,4 @@
-"""The sender of a project's mails: the name that readers see, and where their answers go.
+"""The sender of a project's mails: the name that readers see, and the address to which their answers go.
 
 A project may always choose the name. It may choose the address only if the operator allows its domain: other mail
 servers check that the server of this installation may send for the domain (SPF, DKIM, DMARC), and a project must not
@@ -19,7 +19,7 @@ from bunbase.pkg.mail.settings import FOR, read_sender
 
 
 class OwnSender(msgspec.Struct, frozen=True):
-    """Empty texts: those of the installation."""
+    """Empty texts mean the texts of the installation."""
 
     name: str = ""
     address: str = ""
@@ -32,7 +32,8 @@ OF_INSTALLATION: Final = OwnSender()
 def own_sender(sender: str, reply_to: str) -> OwnSender:
     """Return the sender that a project has set: `Bakery`, or `Bakery <hello@bakery.example>`.
 
-    Raises: ValueError, for a text with something like an address that is none, also in the name, and for two lines.
+    Raises: ValueError for a text with something like an address that is not an address, also in the name, and for two
+    lines.
     """
     looks = unicodedata.normalize("NFKC", sender)  # a wide ＠ is read as @
     if "@" not in looks and "<" not in looks and sender.isprintable():

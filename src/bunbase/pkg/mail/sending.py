@@ -24,9 +24,9 @@ class MailServer(Protocol):
 async def send_due(outbox: MailOutbox, server: MailServer, besides: Sequence[str] = ()) -> int:
     """Send every mail that is due, and return the number of sent mails. A failed mail is due again later.
 
-    `besides`: the projects whose mails are left alone, because they leave another way.
+    `besides`: the projects whose mails are skipped, because they are sent in another way.
 
-    A mail that is no longer useful is not claimed for sending again: `bury_outdated` gives it up.
+    A mail that is no longer useful is not claimed for sending again: `bury_outdated` makes it a dead letter.
     """
 
     async def send(mail: ClaimedMail) -> None:
@@ -43,8 +43,8 @@ async def send_due(outbox: MailOutbox, server: MailServer, besides: Sequence[str
 async def deliver(outbox: MailOutbox, mail: ClaimedMail, send: Callable[[ClaimedMail], Awaitable[None]]) -> bool:
     """Send one mail, store the outcome, and return True if the mail was sent.
 
-    A failure of any kind belongs to this mail: strangers write parts of mails, so one that a library cannot handle must
-    not stop the mails of others.
+    A failure of any kind concerns only this mail. Unknown people write parts of mails, so a mail that a library cannot
+    handle must not stop other mails.
     """
     try:
         if not is_sendable(mail.recipient):  # stored by an older version

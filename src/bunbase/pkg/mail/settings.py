@@ -44,15 +44,16 @@ class MailSettings(msgspec.Struct, frozen=True):
     TLS.
     `username`: the name for signing in to the SMTP server. If empty, BunBase does not sign in.
     `password`: the password for signing in to the SMTP server.
-    `ca_file`: a file with the certificates of the authorities that may sign the server's certificate; if empty, those
-    of the operating system.
-    `sender`: the address that mails come from, with a name: `BunBase <bunbase@example.com>`.
+    `ca_file`: a file with the certificates of the authorities that may sign the server's certificate; if empty, the
+    authorities of the operating system.
+    `sender`: the address from which mails are sent, with a name: `BunBase <bunbase@example.com>`.
     `sender_domains`: the domains from which projects may send mail to their users, such as `bakery.example`. With
     `bakery.example=prj_…`, only that project may: [mail](../mail.md#senders-of-projects).
     `timeout_seconds`: the deadline of one attempt to send a mail, from the connection to the server's last answer.
-    `max_per_address`: how many mails an address may get in an hour from one room; notices are counted separately. One
-    project sends at most half of them: [mail](../mail.md#limits).
-    `max_of_a_kind`: how many mails of one kind, such as sign-in codes, an address may get in an hour from one project.
+    `max_per_address`: the number of mails that an address may get in an hour from one room; notices are counted
+    separately. One project sends at most half of these mails: [mail](../mail.md#limits).
+    `max_of_a_kind`: the number of mails of one kind, such as sign-in codes, that an address may get in an hour from one
+    project.
     """
 
     host: str = ""
@@ -87,7 +88,7 @@ class MailSettings(msgspec.Struct, frozen=True):
 
 
 def check_mail(settings: MailSettings) -> None:
-    """Refuse settings with which no mail could be sent, or with which the password could be read by others.
+    """Refuse settings with which no mail could be sent, or with which other people could read the password.
 
     Raises: CannotStart.
     """

@@ -36,8 +36,8 @@ class SmtpServer:
     async def send(self, mail: ClaimedMail) -> None:
         """Send a mail. Raises: Undelivered.
 
-        Only a refusal of the recipient or of the message itself is permanent. A refusal of the sender, of the
-        password or of the connection is a matter of settings, which the operator can mend in time.
+        Only a refusal of the recipient or of the message itself is permanent. A refusal of the sender, of the password
+        or of the connection is caused by settings, which the operator can correct.
         """
         try:
             message = message_of(mail, self.sender)
@@ -73,7 +73,7 @@ class SmtpServer:
             port=settings.port_number,
             username=settings.username or None,
             password=settings.password or None,
-            local_hostname=self.sender.domain,  # the default would ask the DNS for this machine's name
+            local_hostname=self.sender.domain,  # the default would look up this machine's name in the DNS
             timeout=settings.timeout_seconds,
             use_tls=settings.security is Security.TLS,
             start_tls=settings.security is Security.STARTTLS,
@@ -82,7 +82,7 @@ class SmtpServer:
         try:
             await client.connect()
             yield client
-            with suppress(aiosmtplib.SMTPException, OSError):  # the mail is accepted, whatever QUIT answers
+            with suppress(aiosmtplib.SMTPException, OSError):  # the mail is accepted, independent of the answer to QUIT
                 await client.quit(timeout=QUIT_SECONDS)
         finally:
             client.close()

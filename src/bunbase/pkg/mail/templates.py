@@ -1,4 +1,5 @@
-"""The templates of mails about accounts, memberships and sign-in. They name no product: `$app` is its name.
+"""The templates of mails about accounts, memberships and sign-in. The templates do not name a product: `$app` is the
+name of the app.
 
 A template has a few texts, from which `composing.py` makes the plain text and the HTML of a mail. The texts contain
 placeholders such as `$app` (`string.Template`), which every template documents in its `fields`. A project may later
@@ -20,7 +21,7 @@ class Template(msgspec.Struct, frozen=True):
     `body`: paragraphs, separated by blank lines. `button`: the label of the link, if the mail has one.
     `footer`: the advice to a reader who does not expect the mail.
     `fields`: the placeholders that these texts need, in addition to `app`.
-    `notice`: see `letters.Letter`. `useful_seconds`: the mail is not sent later than this.
+    `notice`: the same as in `letters.Letter`. `useful_seconds`: the time after which the mail is not sent any more.
     """
 
     kind: str

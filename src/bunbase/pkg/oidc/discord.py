@@ -1,4 +1,4 @@
-"""A client of Discord. It is asked by OAuth 2.0: the person comes from a request to its API."""
+"""A client of Discord. Discord supports only OAuth 2.0, so the person comes from a request to its API."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ SCOPES: Final = ("identify", "email")
 
 
 class DiscordToken(msgspec.Struct, frozen=True):
-    access_token: str = ""
+    access_token: str | None = None
 
 
 class DiscordUser(msgspec.Struct, frozen=True):
-    """`verified`: the user has confirmed the address at Discord."""
+    """`verified`: true if the user has confirmed the address at Discord."""
 
     id: str
     username: str
     global_name: str | None = None
     email: str | None = None
-    verified: bool = False
+    verified: bool | None = False
 
 
 class Discord:
-    """`outgoing`: sends the requests; None: it trusts the hosts of the settings."""
+    """`outgoing`: the client for requests; None for a client that trusts the hosts of the settings."""
 
     def __init__(self, settings: ProviderSettings, outgoing: Outgoing | None = None) -> None:
         self.settings = settings
@@ -61,7 +61,10 @@ class Discord:
         if not 0 < len(user.id) <= MAX_SUBJECT_LENGTH or "\0" in user.id:
             raise ProviderFailed("Discord names no user")
         return Person(
-            user.id, user.email, user.verified and user.email is not None, printable(user.global_name or user.username)
+            user.id,
+            user.email,
+            user.verified is True and user.email is not None,
+            printable(user.global_name or user.username),
         )
 
     async def close(self) -> None:

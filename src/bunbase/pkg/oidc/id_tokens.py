@@ -30,12 +30,14 @@ SKEW_SECONDS: Final = 60.0  # allowed difference between the clocks of the provi
 MAX_AGE_SECONDS: Final = 600.0  # a token is issued during the sign-in
 
 
-TENANT: Final = "{tenantid}"  # in the issuer of Microsoft that signs in people of all tenants
+TENANT: Final = "{tenantid}"  # a part of Microsoft's issuer for people of all tenants
 TENANT_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """The values that an ID token must have. `now`: Unix seconds. `issuer`: its tenant may be left open (TENANT)."""
+    """The values that an ID token must have. `now`: Unix seconds. `issuer`: the issuer, whose tenant may be left open
+    (TENANT).
+    """
 
     issuer: str
     client_id: str
@@ -54,9 +56,9 @@ async def checked_claims(token: str, documents: Documents, expected: Expected) -
 async def _signed_claims(token: str, documents: Documents) -> dict[str, Any]:
     try:
         try:
-            return verified(token, await documents.keys(), ALGORITHMS, MAX_LENGTH)[1]
+            return verified(token, (await documents.keys()).key_of, ALGORITHMS, MAX_LENGTH)[1]
         except UnknownKey:  # the provider has changed its keys
-            return verified(token, await documents.keys(anew=True), ALGORITHMS, MAX_LENGTH)[1]
+            return verified(token, (await documents.keys(anew=True)).key_of, ALGORITHMS, MAX_LENGTH)[1]
     except BadToken as error:
         raise ProviderFailed(f"the ID token is not valid: {error}") from None
 
@@ -81,7 +83,9 @@ def _problems(claims: dict[str, Any], expected: Expected) -> list[str]:
 
 
 def _is_of(claims: dict[str, Any], issuer: str) -> bool:
-    """True if a token names the issuer, or that of the person's tenant if the settings leave the tenant open."""
+    """True if a token names the issuer. If the settings leave the tenant open, the token must name the issuer of the
+    person's tenant.
+    """
     if TENANT not in issuer:
         return claims.get("iss") == issuer
     tenant = claims.get("tid")

@@ -16,7 +16,7 @@ class ProviderFailed(Exception):
 
 
 class ProviderRefused(Exception):
-    """The provider has not signed the person in. `code`: its error code, such as "access_denied"."""
+    """The provider has not signed the person in. `code`: the error code of the provider, such as "access_denied"."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -33,7 +33,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """The values of one sign-in. `verifier`: of PKCE (RFC 7636), with 43 to 128 characters."""
+    """The values of one sign-in. `verifier`: the verifier of PKCE (RFC 7636), with 43 to 128 characters."""
 
     state: str
     nonce: str
@@ -54,7 +54,7 @@ class ProviderAnswer(msgspec.Struct, frozen=True):
 
 class Provider(Protocol):
     async def authorization_url(self, redirect_uri: str, secrets: Secrets) -> str:
-        """Return the address to which the browser goes. Raises: ProviderFailed."""
+        """Return the URL to which the browser goes. Raises: ProviderFailed."""
         ...
 
     async def person(self, answer: ProviderAnswer, redirect_uri: str, secrets: Secrets) -> Person:

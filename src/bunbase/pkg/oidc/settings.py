@@ -50,14 +50,14 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_provider(name: str, settings: ProviderSettings) -> None:
-    """Raises: CannotStart, if no sign-in with these settings could succeed."""
+    """Raises: CannotStart if sign-ins with these settings could never succeed."""
     fault = fault_of(settings)
     if fault is not None:
         raise CannotStart(f"{name}: {fault[0]} {fault[1]}")
 
 
 def fault_of(settings: ProviderSettings) -> tuple[str, str] | None:
-    """Return a field with which no sign-in could succeed, and what is wrong with it."""
+    """Return a field with which sign-ins could never succeed, and its fault."""
     if not settings.client_id:
         return "client_id", "is empty"
     if settings.kind == "oidc" and not settings.issuer:

@@ -14,7 +14,9 @@ class UnreadableCredentials(Exception): ...
 
 
 class ClientCredentials(msgspec.Struct, frozen=True):
-    """`secret`: empty for a public client. `basic`: sent by HTTP Basic, so a refusal names that scheme."""
+    """`secret`: empty for a public client. `basic`: true if they were sent with HTTP Basic, so that a refusal names
+    this scheme.
+    """
 
     id: str
     secret: str
@@ -22,7 +24,9 @@ class ClientCredentials(msgspec.Struct, frozen=True):
 
 
 def read_credentials(authorization: str, form: Mapping[str, str]) -> ClientCredentials:
-    """Return the credentials of the header or of the form. Raises: UnreadableCredentials, also if both have some."""
+    """Return the credentials of the header or of the form. Raises: UnreadableCredentials, also if both have
+    credentials.
+    """
     in_form = ClientCredentials(form.get("client_id", ""), form.get("client_secret", ""))
     if not authorization:
         return in_form

@@ -11,7 +11,7 @@ import msgspec
 
 
 class Authentication(msgspec.Struct, frozen=True):
-    """A sign-in of a person. `amr`: the methods that it used (RFC 8176)."""
+    """A sign-in of a person. `amr`: the methods that the sign-in used (RFC 8176)."""
 
     subject: str
     at: datetime

@@ -1,7 +1,7 @@
 """Redirect URIs of clients: which ones may be registered, and which one a request may name.
 
-A code is sent only to a registered address, compared character by character (RFC 9700 §2.1). The one exception is a
-program on the person's machine: its port is free, because the program cannot know it before (RFC 8252 §7.3).
+A code is sent only to a registered URI, compared character by character (RFC 9700 §2.1). The one exception is a program
+on the person's machine: its port may be any port, because the program cannot know its port before (RFC 8252 §7.3).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class UnsuitableUri(Exception):
 
 
 def check_redirect_uri(uri: str, own_schemes: bool) -> None:
-    """Check an address that somebody wants to register. `own_schemes`: it may be `com.example.app:/…` of an app.
+    """Check a URI that somebody wants to register. `own_schemes`: true if it may be `com.example.app:/…` of an app.
 
     Raises: UnsuitableUri.
     """
@@ -38,24 +38,24 @@ def check_redirect_uri(uri: str, own_schemes: bool) -> None:
 
 
 def is_registered(uri: str, registered: Iterable[str]) -> bool:
-    """True if a request may name this address."""
+    """True if a request may name this URI."""
     return any(uri == one or _is_same_program(uri, one) for one in registered)
 
 
 def is_local(uri: str) -> bool:
-    """True if a program on the person's machine receives the code. Nobody can tell which program this is."""
+    """True if a program on the person's machine receives the code. It is not known which program this is."""
     parts = _split(uri)
     return parts is None or parts.scheme != "https"
 
 
 def form_target(uri: str) -> str:
-    """Return the source expression for `form-action` of a page whose form leads to this address (CSP 3 §2.3.1)."""
+    """Return the source expression for `form-action` of a page whose form leads to this URI (CSP 3 §2.3.1)."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
 
 
 def with_parameters(uri: str, **parameters: str) -> str:
-    """Return the address with further parameters. Empty values are left out."""
+    """Return the URI with further parameters. Empty values are left out."""
     sent = urlencode({name: value for name, value in parameters.items() if value})
     return f"{uri}{'&' if urlsplit(uri).query else '?'}{sent}"
 
@@ -76,7 +76,7 @@ def _is_same_program(uri: str, registered: str) -> bool:
 
 
 def _split(uri: str) -> SplitResult | None:
-    """Return the parts of an absolute address, None for any other text."""
+    """Return the parts of an absolute URI, None for any other text."""
     if len(uri) > MAX_LENGTH or not PLAIN.fullmatch(uri):
         return None
     try:

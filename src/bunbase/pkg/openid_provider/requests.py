@@ -1,6 +1,6 @@
 """Read authorization requests (OpenID Connect Core 1.0 §3.1.2.1, RFC 7636).
 
-The client and its redirect URI are checked before, because every error of these functions is sent to that address.
+The client and its redirect URI are checked before, because every error of these functions is sent to that URI.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 MAX_AGE: Final = re.compile(r"[0-9]{1,9}")
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
 MAX_SUBJECT: Final = 255
-UNKNOWN: Final = "?"  # the subject of a hint that cannot be read: nobody has this id
+UNKNOWN: Final = "?"  # the subject of a hint that cannot be read: no person has this id
 LONGEST: Final = {"state": 2048, "nonce": 512, "login_hint": 254, "id_token_hint": 8192}
 
 
@@ -34,10 +34,12 @@ class RefusedRequest(Exception):
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True):
-    """`scopes`: those that the server knows, in its order. `prompts`: what the page must ask, whatever it knows.
+    """`scopes`: the scopes that the server knows, in its order. `prompts`: the questions that the page must ask in
+    every case.
 
     `max_age`: seconds; the person must have signed in within this time. None: at any time. `hinted_subject`: the person
-    whom an id_token of the client names; its signature is not checked, because a hint can only ask for one page more.
+    whom an id_token of the client names; its signature is not checked, because the only effect of a hint can be one
+    more page.
     """
 
     scopes: tuple[str, ...]

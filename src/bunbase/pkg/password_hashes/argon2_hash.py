@@ -52,12 +52,13 @@ def read_argon2(text: str) -> Argon2Hash:
     salt, hash = salt_of(found[5]), hash_of(found[6])
     if len(salt) < MIN_SALT:
         raise UnusableHash(f"A salt of argon2 has at least {MIN_SALT} bytes.")
-    # Written anew: the library refuses some spellings that other ones accept, such as m=019456.
+    # The text is written again, because the library refuses some spellings that other libraries accept, such as
+    # m=019456.
     return Argon2Hash(f"{found[1]}m={memory},t={rounds},p={lanes}${_bare(salt)}${_bare(hash)}")
 
 
 def work(memory: int, rounds: int, lanes: int) -> int:
-    """Return the KiB that a check fills, or the KiB that take as long as the threads that it starts."""
+    """Return the KiB that a check fills. If starting its threads takes longer, return the KiB that take as long."""
     return rounds * (memory if lanes == 1 else max(memory, MIN_ARGON2_LANE * lanes))
 
 

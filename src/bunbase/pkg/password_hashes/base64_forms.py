@@ -11,7 +11,7 @@ STANDARD = str.maketrans("-_.", "+/+")  # of the URL-safe alphabet, and of passl
 
 
 def decoded(name: str, text: str) -> bytes:
-    """Return the bytes of a text in base64. `name`: what the text is, for the error. Raises: UnusableHash."""
+    """Return the bytes of a text in base64. `name`: the name of the text, for the error. Raises: UnusableHash."""
     letters = text.translate(STANDARD).rstrip("=")
     try:
         return base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)

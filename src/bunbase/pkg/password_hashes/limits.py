@@ -1,15 +1,15 @@
 """The greatest cost of one check of a password, for hashes that other systems made.
 
-Somebody who may import users of one project chooses these costs, and everybody who can send a sign-in makes the server
-pay them. The comments have the processor time of one check, as measured on the machine of `bench/run auth`.
-Each limit counts everything that a check does: also the threads of argon2, and the PBKDF2 before the rounds of scrypt.
+A person who may import users of one project chooses these costs, and then every sign-in takes this time on the server.
+The comments have the processor time of one check, as measured on the machine of `bench/run auth`. Each limit counts
+everything that a check does: also the threads of argon2, and the PBKDF2 before the rounds of scrypt.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-MAX_TEXT: Final = 1024  # characters of a whole hash; the longest known one, of Firebase, has 250
+MAX_TEXT: Final = 1024  # characters of a whole hash; the longest known hash, from Firebase, has 250
 MAX_SALT: Final = 256  # bytes
 MIN_HASH: Final = 16  # bytes: a shorter hash has other passwords that match it
 MAX_HASH: Final = 64
@@ -21,9 +21,11 @@ MAX_SCRYPT_MEMORY: Final = (128 << 20) + (4 << 10)  # bytes; N = 2^17 with r = 8
 MAX_SCRYPT_WORK: Final = 1 << 20  # N·r·p: 1 s
 MAX_ARGON2_MEMORY: Final = 128 << 10  # KiB
 MAX_ARGON2_WORK: Final = 1 << 19  # KiB of memory times iterations: 1.6 s
-MIN_ARGON2_LANE: Final = 1 << 10  # KiB that each lane counts at least: every round starts four threads for each lane
+MIN_ARGON2_LANE: Final = 1 << 10  # the least that a lane counts, because every round starts four threads for each lane
 MAX_ARGON2_LANES: Final = 8
 
 
 class UnusableHash(ValueError):
-    """The text is no hash of a known scheme, or a check of it would cost too much. The message says what to do."""
+    """The text is not a hash of a known scheme, or a check of it would take too long. The message tells the reader what
+    to do.
+    """

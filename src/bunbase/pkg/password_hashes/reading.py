@@ -23,7 +23,7 @@ class PasswordHash(Protocol):
 
 
 def read_hash(text: str) -> PasswordHash:
-    """Return the hash that a text names, if a check of it costs no more than `limits.py` allows.
+    """Return the hash that a text names, if a check of it takes no longer than `limits.py` allows.
 
     Raises: UnusableHash.
     """

@@ -1,4 +1,4 @@
-"""The operating-system user that PostgreSQL runs as. This is never root."""
+"""The operating-system user of PostgreSQL. This is never root."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNPRIVILEGED: Final = ("postgres", "nobody")  # tried in this order if BunBase r
 
 @dataclass(frozen=True)
 class Account:
-    """The user that PostgreSQL runs as. `caller`: the user that BunBase runs as."""
+    """The user of PostgreSQL. `caller`: the user of BunBase."""
 
     name: str
     uid: int

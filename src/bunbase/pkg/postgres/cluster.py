@@ -3,7 +3,7 @@
 The life of one start:
 
     1. Choose the directory of the files (place.py) and the programs (binaries.py).
-    2. Wait for an earlier PostgreSQL on the same files, and end it if it does not end by itself (earlier.py).
+    2. Wait for an earlier PostgreSQL on the same files, and end it if it does not end without help (earlier.py).
     3. If there is no data yet, run initdb in a draft directory and rename this directory (initialise.py).
     4. Write the configuration and start the server (configuration.py, process.py).
     5. Wait until `postmaster.pid` reports that the server is ready. During a recovery, PostgreSQL writes a log line
@@ -71,7 +71,9 @@ class Cluster:
         return self.process.poll() is None
 
     def stop(self) -> None:
-        """Stop the server: by a fast shutdown, else an immediate one, else SIGKILL. No committed data is lost."""
+        """Stop the server with a fast shutdown. If this fails, use an immediate shutdown, and then SIGKILL. No
+        committed data is lost.
+        """
         for signal, seconds in ((FAST, STOP_SECONDS), (IMMEDIATE, KILL_SECONDS)):
             if self.running:
                 self.process.send_signal(signal)

@@ -6,4 +6,4 @@ from bunbase.pkg.errors import CannotStart
 
 
 class PostgresUnavailable(CannotStart):
-    """The embedded PostgreSQL cannot run here. The message describes the reason and what to do."""
+    """The embedded PostgreSQL cannot run here. The message describes the reason and the remedy."""

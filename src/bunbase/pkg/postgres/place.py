@@ -32,7 +32,7 @@ NOTE: Final = "moved.txt"
 OWNER: Final = "belongs-to.txt"
 SOCKET: Final = "socket"
 HOLDER: Final = "holder.lock"
-# The parent of temporary directories for sockets, and the beginning of their names. Both are short, because the kernel
+# The parent of temporary directories for sockets, and the prefix of their names. Both are short, because the kernel
 # limits the length of a socket's path.
 TEMPORARY: Final = (Path("/tmp"), "bunbase-")  # noqa: S108  mkdtemp makes them, with names that cannot be guessed
 MAX_SOCKET_DIRECTORY: Final = 85  # bytes; sockaddr_un holds 108, and `/.s.PGSQL.5432.lock` must fit too
@@ -159,7 +159,9 @@ def _moved(data_dir: Path, account: Account, shared: Path) -> Path:
 
 
 def _noted(data_dir: Path) -> Path:
-    """Return the home that the note contains, after a check that this data directory is not a copy of another one."""
+    """Return the home that the note contains, after a check that this data directory is not a copy of another data
+    directory.
+    """
     note, home = data_dir / NOTE, _noted_home(data_dir)
     if not home.is_dir():
         raise PostgresUnavailable(f"{note} says that the data is in {home}, but this directory is missing: restore it")
@@ -170,7 +172,7 @@ def _noted(data_dir: Path) -> Path:
             f"{note}"
         )
     if owner != data_dir:
-        os.close(hold_home(home, data_dir))  # this succeeds only if no server runs: so the data directory was renamed
+        os.close(hold_home(home, data_dir))  # this succeeds only if no server runs, so the data directory was renamed
         replace_secret_file(home / OWNER, f"{data_dir}\n")
     return home
 

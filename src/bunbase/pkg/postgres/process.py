@@ -65,7 +65,9 @@ def spawn(
 
 
 def _release(mask: set[int], process: subprocess.Popen[bytes] | None) -> None:
-    """Let signals arrive again. If one has waited, its handler raises here: then end the process, and raise."""
+    """Let signals arrive again. If a signal has waited, its handler raises here. Then end the process, and raise the
+    exception.
+    """
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     except BaseException:

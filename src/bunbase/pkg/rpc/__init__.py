@@ -1,1 +1,3 @@
-"""Calls between rooms. A contract is a Protocol: its methods run in this process, or in another one by JSON-RPC 2.0."""
+"""Calls between rooms. A contract is a Protocol. Its methods run in this process, or in another process through
+JSON-RPC 2.0.
+"""

@@ -222,7 +222,7 @@ def _refused(status: int, body: bytes) -> Problem:
         problem = problem_from_body(msgspec.json.decode(body, type=dict[str, Any]))
     except msgspec.MsgspecError:
         return Unreachable(f"The other side answered {status} without a problem document.")
-    if isinstance(problem, Unauthenticated):  # the user's own token is fine, so the user must not get this 401
+    if isinstance(problem, Unauthenticated):  # the user's own token is valid, so the user must not get this 401
         log.error("another process refuses this one's service token", reason=problem.detail)
         return Unreachable(f"Another process refuses this one's service token: {problem.detail}")
     return problem

@@ -86,7 +86,7 @@ class Dispatcher:
         return None if id is MISSING else id, method, request.get("params", {})
 
     def waits(self, request: Any) -> bool:
-        """True if `request` is one call, of a method that only waits for news."""
+        """True if `request` is one call of a method that only waits for changes."""
         method = self.methods.get(str(request.get("method"))) if isinstance(request, dict) else None
         return method is not None and method.call.waits
 
@@ -125,7 +125,7 @@ class Dispatcher:
 
 
 async def guarded(call: Awaitable[Any]) -> Any:
-    """Return the result of a call. Raises: CallFailed in place of every exception of the call.
+    """Return the result of a call. Raises: CallFailed instead of every exception of the call.
 
     An exception that is not a Problem is a bug: it is logged, and the caller sees only the request id.
     """

@@ -20,7 +20,7 @@ from joserfc.jwk import OKPKey
 
 KEY_BYTES: Final = 32
 PURPOSE: Final = b"bunbase room key v1/"
-ID_CHARACTERS: Final = 12  # enough to distinguish two keys of one room while they are changed
+ID_CHARACTERS: Final = 12  # enough to distinguish two keys of one room during a change of keys
 
 
 class BadKey(ValueError):
@@ -29,7 +29,9 @@ class BadKey(ValueError):
 
 @dataclass(frozen=True)
 class PublicKey:
-    """The public key of a room. `id`: the room and the beginning of the key's SHA-256; the `kid` of tokens."""
+    """The public key of a room. `id`: the room and the first characters of the key's SHA-256; this id is the `kid` of
+    tokens.
+    """
 
     room: str
     id: str

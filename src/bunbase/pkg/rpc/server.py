@@ -2,10 +2,11 @@
 
 The life of one call:
 
-    1. The service token is checked before the body is read, so a stranger cannot make the server read 32 MiB.
+    1. The service token is checked before the body is read, so a client without a token cannot make the server read 32
+      MiB.
     2. The body is decoded, and each call is checked against the table of allowed calls (`dispatch.py`, `admission.py`).
     3. The call runs until the deadline that the caller sent. If the caller disconnects, the call is cancelled.
-    4. When the server stops, calls that only wait for news (`wire.waits_for_news`) end at once.
+    4. When the server stops, calls that only wait for changes (`wire.waits_for_news`) end at once.
     5. A streaming method answers with one envelope per item. Any other method answers with one envelope.
 """
 
@@ -49,7 +50,7 @@ MAX_DEADLINE_MS = 1_000_000_000  # eleven days; no caller waits longer
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedCall:
     """A request that arrived. `packed`: True for MessagePack, False for JSON. `seconds`: time until its deadline."""
 
     by: Passport
@@ -97,7 +98,7 @@ class RpcApp:
             by = self._passport(scope, headers)
             seconds = _deadline_seconds(headers)
             packed = headers.get("content-type", wire.JSON) == wire.MSGPACK
-            await self._answer(Asked(by, packed, await _body(receive), seconds), incoming(scope), receive, send)
+            await self._answer(ReceivedCall(by, packed, await _body(receive), seconds), incoming(scope), receive, send)
         except Problem as problem:
             answer = msgspec.json.encode(problem.body(context.request_id.get()))
             allow = ((b"allow", b"POST"),) if isinstance(problem, MethodNotAllowed) else ()
@@ -115,7 +116,7 @@ class RpcApp:
         token = _token(headers)
         return self.tokens.check(token) if token else None
 
-    async def _answer(self, asked: Asked, sent: Incoming, receive: Receive, send: Send) -> None:
+    async def _answer(self, asked: ReceivedCall, sent: Incoming, receive: Receive, send: Send) -> None:
         by, packed = asked.by, asked.packed
         try:
             request = msgspec.msgpack.decode(asked.body) if packed else msgspec.json.decode(asked.body)
@@ -191,7 +192,9 @@ async def _reply(send: Send, packed: bool, answer: Any) -> None:
 async def _answer_in_parts(
     receive: Receive, send: Send, parts: Coroutine[Any, Any, None], packed: bool, ends: Incoming | None
 ) -> None:
-    """Send the answer of a streaming method. `ends`: None if the server waits for the end of this one when it stops."""
+    """Send the answer of a streaming method. `ends`: None if the server waits for the end of this stream when it
+    stops.
+    """
     content_type = wire.STREAM_MSGPACK if packed else wire.STREAM_JSON
     headers = [(b"content-type", content_type.encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

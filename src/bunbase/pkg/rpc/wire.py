@@ -43,7 +43,8 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
 @dataclass(frozen=True)
 class ContractMethod:
     """One method of a contract. `arguments`: a Struct of all arguments. `answer`: the type of the answer, or of each
-    item if the method streams. `waits`: see `waits_for_news`."""
+    item if the method streams. `waits`: true if the method is marked with `waits_for_news`.
+    """
 
     name: str
     arguments: type[msgspec.Struct]
@@ -53,7 +54,9 @@ class ContractMethod:
 
 
 def waits_for_news(method: T) -> T:
-    """Mark a method of a contract that only waits for news. When the server stops, it does not wait for such a call."""
+    """Mark a method of a contract that only waits for changes. When the server stops, it does not wait for such a
+    call.
+    """
     method.waits_for_news = True  # type: ignore[attr-defined]  # read by `_call`
     return method
 

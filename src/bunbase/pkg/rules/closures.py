@@ -223,7 +223,7 @@ def _unchanged(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
     """Return the closure of `next.field == doc.field`. A field that is missing in both equals itself.
 
     In CEL, a missing field is an error, which denies; then `next.plan == doc.plan` would refuse each update of a
-    document without a plan. A field that only one of the two has is a difference.
+    document without a plan. A field that only one of the two documents has is a difference.
     """
 
     def equal(inputs: Inputs) -> bool:

@@ -2,8 +2,8 @@
 
 Each function gets `spend`, which counts its steps. Each may raise Failed.
 
-Conversions and the parts of times are those of CEL (https://github.com/google/cel-spec). `diff` and its methods are
-those of the rules of Firestore.
+Conversions and the parts of times follow CEL (https://github.com/google/cel-spec). `diff` and its methods follow the
+rules of Firestore.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from bunbase.pkg.rules.zones import zone
 Spend = Callable[[int], None]
 
 STEPS_FOR_A_CONVERSION: Final = 10
-STEPS_FOR_A_PART: Final = 20  # of a time; a conversion to a zone takes 2 µs
-MAX_CHARACTERS: Final = 64  # of a text that is converted to a number
+STEPS_FOR_A_PART: Final = 20  # the steps for a part of a time; a conversion to a zone takes 2 µs
+MAX_CHARACTERS: Final = 64  # the most characters of a text that is converted to a number
 
 INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}")
 DOUBLE: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")

@@ -1,7 +1,7 @@
 """The limit of all patterns in new rules that belong together, such as those of a collection.
 
-RE2 compiles a pattern with 8,000 instructions in 3 ms, and a rule of 4 KiB may have 200 patterns. Compiled patterns are
-kept only as long as few others are used, so the rules for one document must not have more patterns than are kept.
+RE2 compiles a pattern with 8,000 instructions in 3 ms, and a rule of 4 KiB may have 200 patterns. The cache keeps a
+limited number of compiled patterns, so the rules for one document must not have more patterns than the cache keeps.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class PatternTotal:
         try:
             self.instructions += pattern(text).size
         except InvalidPattern:
-            return  # the check of the rule names the fault
+            return  # the check of the rule reports the fault
         self.found.add(text)
         if len(self.found) > MAX_PATTERNS:
             raise refused(source, node.start, f"All rules together may have {MAX_PATTERNS} different patterns.")

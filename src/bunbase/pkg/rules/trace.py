@@ -79,7 +79,7 @@ def _shown(value: Any) -> Any:
 
 
 def _beginning(value: Any, left: list[int]) -> Any:
-    """Return the beginning of a value, slightly longer than the trace shows.
+    """Return the first part of a value, slightly longer than the part that the trace shows.
 
     A value may be a whole document that appears in many steps. Encoding the whole document in each step would be slow.
     `left`: the number of characters and values that are still allowed.

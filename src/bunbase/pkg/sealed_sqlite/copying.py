@@ -1,7 +1,7 @@
 """Copy a project's database, page by page, to a file with another key. All functions here must run in a thread.
 
 SQLite's backup API copies between two encrypted connections, and encrypts each page again with the key of the target.
-The source has one read transaction. So the copy is the state of the database at one moment, and writes by others do not
+The source has one read transaction. So the copy is the state of the database at one moment, and other writes do not
 make the backup start again.
 """
 
@@ -25,7 +25,7 @@ OnProgress = Callable[[int, int], None]  # arguments: copied bytes, total bytes;
 
 
 def copy_snapshot(path: Path, key: bytes, target: Path, target_key: bytes, on_progress: OnProgress) -> None:
-    """Copy the current state of a database, while others read and write it."""
+    """Copy the current state of a database while it is read and written."""
     source = connect(path, key)
     try:
         source.execute("BEGIN")
@@ -67,7 +67,7 @@ def copy_closed(path: Path, target: Path, on_progress: OnProgress) -> None:
 
 
 def open_copy(path: Path, key: bytes) -> apsw.Connection:
-    """Return a read-only connection to a copy that nobody writes to. SQLite creates no other files for it."""
+    """Return a read-only connection to a copy that is not written any more. SQLite creates no other files for it."""
     address = f"{path.absolute().as_uri()}?immutable=1"
     return _open(address, key, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
 

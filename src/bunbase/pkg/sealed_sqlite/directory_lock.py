@@ -1,4 +1,6 @@
-"""The lock of a data directory. Only one process may use it: two writers would be slower, and two key caches unsafe."""
+"""The lock of a data directory. Only one process may use it, because two writers would be slower, and two caches of
+keys would be unsafe.
+"""
 
 from __future__ import annotations
 

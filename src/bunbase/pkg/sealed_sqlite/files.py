@@ -38,7 +38,7 @@ def is_missing(path: Path) -> bool:
 
 
 def modified_at(directory: Path) -> int | None:
-    """Return when the database was last written, in nanoseconds since 1970; None if there is no database."""
+    """Return the time of the last write to the database, in nanoseconds since 1970; None if there is no database."""
     try:
         latest = (directory / DATABASE).stat().st_mtime_ns
     except FileNotFoundError:
@@ -63,7 +63,7 @@ def delete_database(directory: Path) -> None:
 def delete_directory(directory: Path) -> None:
     """Delete all files of the project.
 
-    The key file is deleted after the database. If the server dies in between, a later request still asks BunKMS to
+    The key file is deleted after the database. If the server dies in between, a later request still needs BunKMS to
     unwrap the key, and BunKMS refuses, because the project's key is destroyed. Without the key file, the request would
     create a new empty project.
     """

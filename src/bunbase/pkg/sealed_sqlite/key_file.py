@@ -1,4 +1,4 @@
-"""Read and write `key.json`, the file beside a project's database that contains its wrapped data key."""
+"""Read and write `key.json`, the file in the directory of a project's database that contains its wrapped data key."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def read_key_file(directory: Path) -> KeyFile | None:
 def begin_key_file(directory: Path, wrapped: str) -> KeyFile:
     """Store the key of a new project, and sync it to disk.
 
-    Raises: FileUnreadable if there is a database already: then its key file is lost, and a new key cannot open it.
+    Raises: FileUnreadable if there is a database already, because its key file is then lost, and a new key cannot open
+    it.
     """
     if (directory / DATABASE).exists():
         raise FileUnreadable("The project's key file is missing: restore it from a backup.")

@@ -1,7 +1,7 @@
 """Copy a project's database to a file with its next data key, while reads and writes continue.
 
 SQLite's online backup runs on the connection that writes. If a page changes after it was copied, the same commit also
-copies it again, so even many writes do not delay the copy. The last pages are copied while nobody uses the file.
+copies it again, so even many writes do not delay the copy. The last pages are copied while the file is not in use.
 
 Rejected: a backup on a separate connection, because it would start again after every commit.
 """

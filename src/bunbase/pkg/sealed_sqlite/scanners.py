@@ -24,9 +24,9 @@ KEPT: Final = 1  # idle connections that a database keeps; opening a new connect
 class Scan:
     """One read for one caller.
 
-    `until`: the deadline, on the monotonic clock. `by_caller`: it is the deadline of the caller, which comes before the
-    end of the time that a scan may take. `unwanted`: True if the caller has left.
-    After the scan, `examined` is the number of rows that it read, and `index` is the name of the index that it used.
+    `until`: the deadline, on the monotonic clock. `by_caller`: true if this is the deadline of the caller, which comes
+    before the time limit of a scan. `unwanted`: True if the caller has left. After the scan, `examined` is the number
+    of rows that it read, and `index` is the name of the index that it used.
     """
 
     def __init__(self, until: float, by_caller: bool = False) -> None:

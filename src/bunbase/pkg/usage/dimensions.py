@@ -10,7 +10,7 @@ class Dimension(IntEnum):
     DOC_WRITES = 2
     DOC_BYTE_HOURS = 3
     FN_CALLS = 4
-    FN_MB_MS = 5  # for each call: its duration in milliseconds times the memory limit of its function in megabytes
+    FN_MB_MS = 5  # for each call: the duration in milliseconds times the memory limit of the function in megabytes
     FN_CPU_US = 6
     EGRESS_BYTES = 7
     RT_MESSAGES = 8  # delivered to live connections

@@ -48,8 +48,9 @@ Item = TypeVar("Item")
 
 
 class Writer(Generic[Row]):
-    """Sends usage to the store. Its name is new at each start. `rows`: returns the rows for the next batch and forgets
-    them."""
+    """Sends usage to the store. The name of the writer is new at each start. `rows`: returns the rows for the next
+    batch and forgets them.
+    """
 
     def __init__(self, deliver: Deliver[Row], clock: Clock, rows: Callable[[], Sequence[Row]] = tuple) -> None:
         self.deliver = deliver

@@ -89,7 +89,7 @@ def sqlite_records(file: Path, table: str) -> Iterator[Record]:
 
 
 def grouped(found: Iterator[Record], *names: str) -> Groups:
-    """Return records by the first of these fields that they have."""
+    """Return the records by the first of these fields that a record has."""
     groups: defaultdict[str, list[Record]] = defaultdict(list)
     for one in found:
         groups[next((str(one[name]) for name in names if one.get(name)), "")].append(one)

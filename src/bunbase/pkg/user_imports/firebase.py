@@ -1,7 +1,7 @@
 """Users of Firebase Authentication, as `firebase auth:export` writes them.
 
-Formats: https://firebase.google.com/docs/cli/auth#file_format. The command exports the identities of Google, Facebook,
-Twitter and GitHub only, and no second factors. A JSON file of the Admin SDK with more providers is read too.
+Formats: https://firebase.google.com/docs/cli/auth#file_format. The command exports only the identities of Google,
+Facebook, Twitter and GitHub, and no second factors. A JSON file of the Admin SDK with more providers is read too.
 """
 
 from __future__ import annotations
@@ -105,5 +105,5 @@ def _hash(hash: str | None, salt: str | None, config: HashConfig | None) -> Line
 
 
 def _normal(text: str) -> str:
-    """Return base64 with the usual alphabet; the API of Firebase, unlike its command, writes the one of URLs."""
+    """Return base64 with the usual alphabet. The API of Firebase, unlike its command, writes the URL-safe alphabet."""
     return text.replace("-", "+").replace("_", "/")

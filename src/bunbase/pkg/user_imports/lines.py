@@ -23,7 +23,7 @@ PROVIDERS: Final = {
 
 
 class CannotRead(ValueError):
-    """The record, or the file, is not what the system writes. The message says what is wrong."""
+    """The record or the file does not have the form that the system writes. The message describes the fault."""
 
 
 def line_of(**fields: Any) -> Line:
@@ -32,7 +32,9 @@ def line_of(**fields: Any) -> Line:
 
 
 def role_in(claims: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """Return the role that a developer kept among the claims, and the other claims: a role has its own field here."""
+    """Return the role that a developer stored in the claims, and the other claims, because a role has its own field in
+    BunBase.
+    """
     role = claims.get("role")
     if not isinstance(role, str):
         return None, claims

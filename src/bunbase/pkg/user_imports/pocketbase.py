@@ -14,7 +14,7 @@ from typing import Final
 
 from bunbase.pkg.user_imports.lines import CannotRead, Line, Record, identity, line_of, moment, truth
 
-# neither part of the line nor of the data: secrets, and what only PocketBase needs
+# part of neither the line nor the data: secrets, and fields that only PocketBase needs
 OWN: Final = frozenset(
     [
         "id",

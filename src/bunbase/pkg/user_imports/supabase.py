@@ -16,11 +16,11 @@ from bunbase.pkg.user_imports.lines import Line, Record, identity, line_of, mome
 
 OWN_NAMES: Final = ("full_name", "name", "user_name", "preferred_username")
 NO_SERVICE: Final = ("email", "phone", "anonymous")
-NO_CLAIMS: Final = ("provider", "providers")  # Supabase keeps the ways of the sign-in beside the developer's claims
+NO_CLAIMS: Final = ("provider", "providers")  # Supabase stores the sign-in methods together with the developer's claims
 
 
 def from_row(row: Record, identities: Sequence[Record] = ()) -> Line | None:
-    """Return the line of a user, or None for one that was deleted. Raises: CannotRead.
+    """Return the line of a user, or None for a deleted user. Raises: CannotRead.
 
     `identities`: the rows of this user in `auth.identities`. `raw_app_meta_data` becomes the claims,
     `raw_user_meta_data` the data.
@@ -55,7 +55,7 @@ def _is_service(row: Record) -> bool:
 
 
 def _identity(row: Record) -> Line:
-    """Older versions of Supabase have the subject in `id`, newer ones in `provider_id`."""
+    """Older versions of Supabase have the subject in `id`, newer versions in `provider_id`."""
     data: dict[str, Any] = object_in(row.get("identity_data"))
     subject = row.get("provider_id") or data.get("sub") or row.get("id")
     return identity(str(row["provider"]), subject, row.get("email") or data.get("email"))

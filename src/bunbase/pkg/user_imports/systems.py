@@ -21,7 +21,9 @@ class System(StrEnum):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """`hash_config`: of Firebase. `identities`: a second file of Supabase. `collection`: of PocketBase."""
+    """`hash_config`: the parameters of hashes of Firebase. `identities`: the second file of an export from Supabase.
+    `collection`: the collection of PocketBase.
+    """
 
     hash_config: firebase.HashConfig | None = None
     identities: Path | None = None

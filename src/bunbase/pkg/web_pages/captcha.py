@@ -1,7 +1,6 @@
-"""The widget of a captcha on a page, and the policy that lets it run. Only pages of apps that have one show it.
-
-The script of the widget is not ours: it can read the page that it is on. So it is on no page with a secret in its
-address, and the policy opens exactly the hosts that the documentation of the service names.
+"""The widget of a captcha on a page, and the policy that lets it run. Only pages of apps with a captcha show it. The
+script of the widget is not ours, and it can read the page that contains it. So it is never on a page with a secret in
+its URL, and the policy allows exactly the hosts that the documentation of the service names.
 
 - https://developers.cloudflare.com/turnstile/reference/content-security-policy/
 - https://docs.hcaptcha.com/#content-security-policy-settings
@@ -20,7 +19,8 @@ from bunbase.pkg.web_pages.layout import allow
 
 
 class Widget(msgspec.Struct, frozen=True):
-    """`script`: its address; `{language}` is the language of the page. `css`: the class of its place on the page.
+    """`script`: the URL of the script, in which `{language}` is the language of the page. `css`: the class of its place
+    on the page.
 
     `answer`: the field of the form that gets the token. `allowed`: directives of the policy and their sources.
     """
@@ -50,7 +50,7 @@ WIDGETS: Final = {
 
 
 def widget(provider: str, site_key: str, language: str, missing: str) -> str:
-    """Return the widget, for the end of a form. `missing`: the text that stands in its place until it appears, with
+    """Return the widget, for the end of a form. `missing`: the text that is shown until the widget appears, with
     `{host}` for the host of its script.
 
     The small size fits on a phone.

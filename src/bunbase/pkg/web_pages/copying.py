@@ -1,7 +1,7 @@
 """A list that people keep: a link that downloads it, and a button that copies it.
 
-The download needs no script, because its address has the text. The button stays hidden without its script, whose very
-text the policy of the page allows by its hash.
+The download needs no script, because its URL contains the text. The button stays hidden without its script. The policy
+of the page allows exactly the text of this script, by its hash.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SCRIPT_TAG: Final = f"<script>{SCRIPT}</script>"
 
 
 class KeepTexts(msgspec.Struct, frozen=True):
-    """`copied`, `failed`: are shown after a click on the button `copy`."""
+    """`copied`, `failed`: the texts that are shown after a click on the button `copy`."""
 
     download: str
     copy: str

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from bunbase.pkg.errors import Malformed, UnsupportedMedia
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
-ALERT: Final = "alert"  # the id of the text that says what was wrong
+ALERT: Final = "alert"  # the id of the text that describes the mistake
 MAX_FIELDS: Final = 20
 MAX_FORM_BYTES: Final = 16 << 10
 
@@ -33,8 +33,8 @@ def field(
 ) -> str:
     """Return a field with its label. `extra`: further attributes, such as `maxlength`.
 
-    `wrong`: the alert of the page is about this field, which gets the focus. `hint`: a text below the field. Screen
-    readers read both with the field.
+    `wrong`: true if the alert of the page is about this field, which then gets the focus. `hint`: a text below the
+    field. Screen readers read both with the field.
     """
     described = " ".join(id for id, used in ((ALERT, wrong), (f"{name}-hint", hint)) if used)
     attributes = {"id": name, "name": name, "type": kind, "autocomplete": autocomplete, "value": value, **extra}
@@ -50,7 +50,7 @@ def hidden(name: str, value: str) -> str:
 
 
 def button(label: str, name: str = "", value: str = "", second: bool = False) -> str:
-    """Return a button that sends the form. `second`: it is not the usual choice."""
+    """Return a button that sends the form. `second`: true if it is not the usual choice."""
     chosen = f' name="{escape(name)}" value="{escape(value)}"' if name else ""
     style = ' class="second"' if second else ""
     return f'<button type="submit"{chosen}{style}>{escape(label)}</button>'
@@ -64,7 +64,7 @@ def read_form(content_type: str, body: bytes) -> dict[str, str]:
 
 
 def read_query(query: bytes) -> dict[str, str]:
-    """Return the parameters of an address. Raises: Malformed if a parameter occurs twice."""
+    """Return the parameters of a URL. Raises: Malformed if a parameter occurs twice."""
     return _fields(query, "address", "parameter")
 
 

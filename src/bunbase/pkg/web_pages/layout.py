@@ -1,13 +1,13 @@
 """The HTML of all pages, and the headers with which they are sent.
 
-A page has no scripts except those in `passkeys.py` and `copying.py`, no images but drawn ones, and no addresses of
-other servers; the policy in `HEADERS` forbids them. So a text that was not escaped by mistake could not run as a
+A page has no scripts except those in `passkeys.py` and `copying.py`, no images except drawings in the page, and no URLs
+of other servers; the policy in `HEADERS` forbids them. So a text that was not escaped by mistake could not run as a
 script, and could not send a token or a password elsewhere. A page that needs more, such as the widget of a captcha,
 names it with `allow`.
 
-The addresses of pages contain tokens. `Referrer-Policy: same-origin` never sends an address to another site. The
-stricter `no-referrer` would make browsers send `Origin: null` with each form (Fetch §3.2.5), and then the server could
-not distinguish its own forms from those of other sites.
+The URLs of pages contain tokens. `Referrer-Policy: same-origin` never sends a URL to another site. The stricter
+`no-referrer` would make browsers send `Origin: null` with each form (Fetch §3.2.5), and then the server could not
+distinguish its own forms from forms of other sites.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ form p:empty { margin: 0; }
 dt { color: var(--small); font-size: 14px; }
 dd { margin: 0 0 8px; }
 """
-CARDS: Final = {"light": "#ffffff", "dark": "#1f2229"}  # the ground of links, as the style has it
+CARDS: Final = {"light": "#ffffff", "dark": "#1f2229"}  # the background of links, as in the style
 
 
 def script_hash(text: str) -> str:
@@ -117,7 +117,8 @@ PAGE: Final = """\
 def page(app: str, title: str, *parts: str, language: str = "en", accent: str = "") -> str:
     """Return a page. `app`: the name of the site. `title` is plain text; the parts are HTML from the functions below.
 
-    `language`: of the texts, as BCP 47 writes it. `accent`: the colour of buttons and links, such as `#1d4fd7`.
+    `language`: the language of the texts, as a tag of BCP 47. `accent`: the colour of buttons and links, such as
+    `#1d4fd7`.
     """
     body = "\n".join(part for part in parts if part)
     known = {"style": STYLE, "accent": _accent_style(accent) if ACCENT.fullmatch(accent) else ""}
@@ -142,7 +143,7 @@ def with_accent(policy: str, text: str) -> str:
 
 
 def _accent_style(accent: str) -> str:
-    """Return the style of buttons and links. Links keep the usual colour where this one could not be read."""
+    """Return the style of buttons and links. Links keep the default colour where this colour could not be read."""
     style = f":root {{ --button: {accent}; --on-button: {text_on(accent)}; }}"
     for scheme, card in CARDS.items():
         if readable(accent, card, ""):
@@ -159,7 +160,9 @@ def small(text: str) -> str:
 
 
 def alert(text: str, id: str = "") -> str:
-    """Return a text that screen readers read first; "" if there is no text. `id`: with which a field names it."""
+    """Return a text that screen readers read first; "" if there is no text. `id`: the id with which a field refers to
+    the text.
+    """
     named = f' id="{escape(id)}"' if id else ""
     return f'<p class="bad" role="alert"{named}>{escape(text)}</p>' if text else ""
 
@@ -169,7 +172,7 @@ def link(url: str, label: str) -> str:
 
 
 def button_link(url: str, label: str, main: bool = False) -> str:
-    """Return a link that looks like a button. `main`: it is the usual way to go on from the page."""
+    """Return a link that looks like a button. `main`: true if it is the usual way to continue from the page."""
     return f'<a class="{"button" if main else "button second"}" href="{escape(url)}">{escape(label)}</a>'
 
 
@@ -178,7 +181,7 @@ def divider(text: str) -> str:
 
 
 def ending(text: str, url: str, label: str) -> str:
-    """Return the last line of a page: another way to go on. `text`: stands before the link, or ""."""
+    """Return the last line of a page: another way to continue. `text`: the text before the link, or ""."""
     before = f"{escape(text)} " if text else ""
     return f'<p class="end">{before}<a href="{escape(url)}">{escape(label)}</a></p>'
 

@@ -1,7 +1,7 @@
 """The form that signs in with a passkey on a page, and its script.
 
-The policy of the page allows this very text by its hash. Without the script, the form stays hidden, and the rest of the
-page works as before.
+The policy of the page allows exactly the text of this script, by its hash. Without the script, the form stays hidden,
+and the rest of the page works as before.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def passkey_form(
 ) -> str:
     """Return the form with its script. Put it behind all other forms of the page.
 
-    `options`: the path that returns the options. `challenge`: of a sign-in that waits for its second factor. `label`:
-    of the button. `failed`: the text if the browser finds no passkey.
+    `options`: the path that returns the options. `challenge`: the challenge of a sign-in that waits for its second
+    factor. `label`: the label of the button. `failed`: the text if the browser finds no passkey.
     """
     parts = (
         *(hidden(name, value) for name, value in (*fields, ("challenge", challenge), ("credential", ""))),

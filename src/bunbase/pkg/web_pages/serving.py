@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
@@ -17,6 +16,7 @@ from litestar.response import Redirect
 from bunbase.pkg.errors import Forbidden, Problem
 from bunbase.pkg.modules import Site
 from bunbase.pkg.own_cookies import is_https, own_cookie
+from bunbase.pkg.own_pages import is_own_page
 from bunbase.pkg.web_pages import copying, passkeys
 from bunbase.pkg.web_pages.forms import MAX_FORM_BYTES, read_form
 from bunbase.pkg.web_pages.layout import HEADERS, with_accent
@@ -25,7 +25,7 @@ AnyRequest = Request[Any, Any, Any]
 Html = Response[str]
 Failed = Callable[[str, str, str], str]  # title, text and path of the request → the page of an error
 
-SAME_ORIGIN: Final = "same-origin"  # of Sec-Fetch-Site; browsers send it to https and to this machine
+SAME_ORIGIN: Final = "same-origin"  # the values of Sec-Fetch-Site, which browsers send to https and to this machine
 PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 UNREADABLE: Final = "This request could not be read"
 OPEN_AGAIN: Final = "Open the link of the mail once more, or ask for a new mail."
@@ -34,7 +34,7 @@ OPEN_AGAIN: Final = "Open the link of the mail once more, or ask for a new mail.
 class PageRoutes:
     """Makes the routes of the pages of a room. They are not part of the OpenAPI document.
 
-    `advice`: for a person whose request could not be read.
+    `advice`: the advice for a person whose request could not be read.
     """
 
     def __init__(self, failed: Failed, advice: str = OPEN_AGAIN) -> None:
@@ -69,7 +69,9 @@ def html(text: str, status: int = 200, headers: dict[str, str] | None = None) ->
 
 
 def redirect(url: str, cookies: Sequence[Cookie] = ()) -> Redirect:
-    """Send a browser on after a form. The address may have a secret, so it is not stored and goes to no other site."""
+    """Redirect a browser after a form. The URL may have a secret, so it is not stored and is not sent to another
+    site.
+    """
     return Redirect(url, status_code=303, headers=PRIVATE, cookies=list(cookies))
 
 
@@ -86,7 +88,7 @@ def check_same_origin(request: AnyRequest) -> None:
         ours = site == SAME_ORIGIN
     else:
         origin = request.headers.get("origin", "")
-        ours = not origin or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+        ours = not origin or is_own_page(origin, request.headers.get("host", ""))
     if not ours:
         raise Forbidden("Open the page itself, and send its form again.")
 
@@ -97,12 +99,12 @@ def sent_cookie(request: AnyRequest, name: str, site: Site) -> str:
 
 
 def new_cookie(name: str, value: str, seconds: int, site: Site) -> Cookie:
-    """Return a cookie that survives a redirect from another site (Lax), and that no script reads."""
+    """Return a cookie that is sent after a redirect from another site (Lax), and that scripts cannot read."""
     secure = is_https(site.public_url)
     full_name = own_cookie(name, site.public_url)
     return Cookie(full_name, "/", value, max_age=seconds, httponly=True, secure=secure, samesite="lax")
 
 
 def cookie_header(name: str, value: str, seconds: int, site: Site) -> str:
-    """Return the value of the Set-Cookie header of `new_cookie`, for answers that no route makes."""
+    """Return the value of the Set-Cookie header of `new_cookie`, for answers that are not made by a route."""
     return new_cookie(name, value, seconds, site).to_header(header="")

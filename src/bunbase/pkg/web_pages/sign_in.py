@@ -14,7 +14,7 @@ CODE_ASKED: Final = "This account has a second factor. Type a code of your authe
 
 
 def service_links(services: Sequence[tuple[str, str]]) -> str:
-    """Return the links that lead to other services. `services`: their names and addresses. "" if there are none."""
+    """Return the links that lead to other services. `services`: their names and URLs. "" if there are none."""
     return "\n".join(link(url, f"Sign in with {name}") for name, url in services)
 
 
@@ -30,9 +30,8 @@ ENGLISH: Final = CodeTexts()
 
 
 def code_form(path: str, fields: Sequence[tuple[str, str]], texts: CodeTexts = ENGLISH, wrong: bool = False) -> str:
-    """Return the form that asks for the second factor of a sign-in. `fields`: names and values of hidden fields.
-
-    `wrong`: the last code was refused, and the alert of the page says why.
+    """Return the form that asks for the second factor of a sign-in. `fields`: the names and values of hidden fields.
+    `wrong`: true if the last code was refused; the alert of the page describes the reason.
     """
     typed = field("code", texts.label, "one-time-code", wrong=wrong, spellcheck="false", maxlength="40")
     parts = (*(hidden(name, value) for name, value in fields), typed, button(texts.button))

@@ -19,6 +19,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol as Parser
 from websockets.protocol import Side, State
 
+from bunbase.pkg.http1.kernel_buffer import limit_kernel_buffer
 from bunbase.pkg.http1.switching import SwitchedProtocol
 from bunbase.pkg.http1.unacknowledged import limit_unacknowledged
 from bunbase.pkg.pieces import pieces_of
@@ -31,7 +32,7 @@ PIECE_BYTES: Final = 64 << 10
 
 
 class Receiver(Protocol):
-    """The owner of a WebSocket. `frames`: how many frames arrived together, control frames included."""
+    """The owner of a WebSocket. `frames`: the number of frames that arrived together, control frames included."""
 
     def on_text(self, message: bytes) -> None: ...
 
@@ -46,7 +47,7 @@ class Receiver(Protocol):
         """The server stops. The owner must close the WebSocket."""
 
     def on_lost(self) -> None:
-        """The connection has ended. Nothing else is called any more."""
+        """The connection has ended. No other method is called after that."""
 
 
 class Phase(IntEnum):
@@ -56,9 +57,10 @@ class Phase(IntEnum):
 
 
 class WebSocket(SwitchedProtocol):
-    """`max_bytes`: of a message. `opened`: returns the owner, when the handshake is done.
+    """`max_bytes`: the largest size of a message. `opened`: returns the owner, when the handshake is done.
 
-    `unacknowledged_seconds`: how long data may wait until the client's machine acknowledges it; 0 for no limit.
+    `unacknowledged_seconds`: the time for which data may wait until the client's machine acknowledges it; 0 for no
+    limit.
     """
 
     receiver: Receiver
@@ -73,7 +75,7 @@ class WebSocket(SwitchedProtocol):
         self.phase = Phase.OPEN
         self.reads_slowly = False
         self.full = False  # the transport has no room
-        self.backlog: deque[bytes] | None = None  # pieces for which it had no room; an empty deque takes 600 bytes
+        self.backlog: deque[bytes] | None = None  # pieces that wait; an empty deque would take 600 bytes
         self.backlog_bytes = 0
         self.ends = False  # the connection ends when the backlog is written
         self.fragments: list[bytes] = []
@@ -112,11 +114,12 @@ class WebSocket(SwitchedProtocol):
     # called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # that of uvloop is no subclass
+        self.transport = cast(asyncio.Transport, transport)  # the transport of uvloop is not a subclass
         self.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
+        limit_kernel_buffer(transport, MAX_WAITING_BYTES)
         self._limit_unacknowledged(self.unacknowledged_seconds)
         self.receiver = self.opened(self)
-        del self.opened  # a connection may wait for days: it holds no more than it needs
+        del self.opened  # a connection may wait for days, so it holds no more memory than it needs
         self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -231,7 +234,9 @@ class WebSocket(SwitchedProtocol):
             self.receiver.on_text(message)
 
     def _answer(self) -> None:
-        """Send what the parser answers: pongs, and the close frame after one of the client or after an error."""
+        """Send the answers of the parser: pongs, and the close frame after a close frame of the client or after an
+        error.
+        """
         for data in self.parser.data_to_send():
             if data and self.phase is Phase.OPEN:
                 self._write(data)

@@ -1,8 +1,9 @@
 """Copy the activity of accounts that administrators need into the audit log of the installation.
 
-The gateway has no entries for acts without credentials: a reset of the password by a link, the approval of a device on
-a page, the sign-in of an administrator. BunAuth stores them as activity, in the transaction of the act, and the job of
-this file copies them. An entry keeps its id, so a job that is killed between the two steps copies nothing twice.
+The gateway stores no entries for acts without credentials: a reset of the password with a link, the approval of a
+device on a page, the sign-in of an administrator. BunAuth stores them as activity, in the transaction of the act, and
+the job of this file copies them. An entry keeps its id, so a job that is killed between the two steps copies nothing
+twice.
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ def activity_job(store: AuditStore, bunauth: BunAuth, clock: Clock) -> Job:
 
 
 def _row(one: UnauditedActivity, clock: Clock, addresses: Mapping[str, str]) -> AuditRow:
-    """Return the entry. Nobody knows who made a refused attempt, so the account is its target and not its actor.
+    """Return the entry. It is not known who made a refused attempt, so the account is the target of the entry and not
+    its actor.
 
-    If the target is an account, the entry has its address too. `addresses`: of accounts that have invited, by their id.
+    If the target is an account, the entry has its address too. `addresses`: the addresses of accounts that have
+    invited, by their id.
 
-    Refused attempts have the time at which they are copied: they were counted for an hour, and a reader who follows the
-    log must not miss them.
+    Refused attempts get the time at which they are copied, because they were counted for an hour, and a reader who
+    follows the log must not miss them.
     """
     entry, done = one.entry, one.entry.outcome is ActivityOutcome.DONE
     target = entry.target if done else one.user

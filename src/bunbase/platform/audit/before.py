@@ -1,8 +1,8 @@
 """The values of a thing before an act changes it, for the acts on things that Platform itself stores, and on people.
 
 An entry keeps the address of the person whom an act is about, because the account may be deleted later. It has the
-address only if the person is a member of the place, or the caller administrates the installation: anybody could name
-the id of a stranger, and then read the address in the log of an own project.
+address only if the person is a member of the place, or if the caller administrates the installation. Otherwise, a
+caller could send the id of any person, and then read the address in the log of the caller's project.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from bunbase.platform.store.groups import Group, GroupKind
 
 Values = dict[str, Any]
 
-ADDRESS_SECONDS: Final = 1.0  # after it, the entry is stored without the address: the gateway waits for it
+ADDRESS_SECONDS: Final = 1.0  # then the entry is stored without the address, because the gateway waits
 
-# acts on a project that its organisation sees in its own log
+# acts on a project that are also in the log of its organisation
 SEEN_BY_ORG: Final = frozenset(
     act.value
     for act in (
@@ -62,7 +62,8 @@ class BeforeActs:
         )
 
     async def values(self, caller: Caller, org: str, act: AuditedAct) -> Values | None:
-        """Return the values of the target before the act, or None if there is no target or it has no such values.
+        """Return the values of the target before the act, or None if there is no target or the target has no such
+        values.
 
         `org`: the organisation whose log has the act, or "".
         """
@@ -75,7 +76,7 @@ class BeforeActs:
     async def org(self, caller: Caller, act: AuditedAct) -> str:
         """Return the id of the organisation whose log has the act, or "".
 
-        An organisation has no entries of people who are not members of it: for them, it does not exist.
+        An organisation has no entries of people who are not its members, because for these people it does not exist.
         """
         if caller.developer is None:
             return ""
@@ -106,7 +107,9 @@ class BeforeActs:
         return None if found is None else {"role": found.role, **await self._address(target)}
 
     async def _address(self, account: str) -> Values:
-        """Return the address of an account, or {} if there is none or BunAuth does not answer: the act goes on."""
+        """Return the address of an account, or {} if there is no account or BunAuth does not answer. The act continues
+        in both cases.
+        """
         try:
             async with asyncio.timeout(ADDRESS_SECONDS):
                 found = await self.bunauth.accounts((account,))

@@ -18,8 +18,8 @@ from bunbase.platform.audit.store import AuditRow, AuditStore, Log, Position
 from bunbase.platform.store.groups import Group, GroupKind
 
 PREFIX: Final = "aud"
-MAX_TEXT: Final = 256  # characters of a target, a request id or an address; longer ones are cut
-MAX_VALUES_BYTES: Final = 8 << 10  # of `after`; larger ones are left out
+MAX_TEXT: Final = 256  # characters of a target, a request id or an address; longer texts are cut
+MAX_VALUES_BYTES: Final = 8 << 10  # the size of `after`; larger values are left out
 TOO_LARGE: Final = {"omitted": "the values are too large for the audit log"}
 REFUSED: Final = 403
 FindGroup = Callable[[Caller, str | None, Act], Awaitable[Group]]  # Groups.find
@@ -75,7 +75,8 @@ class Audit:
     async def _log_read_by(self, caller: Caller, org: str | None) -> Log:
         """Return the log of the organisation or of the caller's project. Raises: OrganisationNotFound, Forbidden.
 
-        It has email and network addresses of all members. GitHub and Vercel show theirs to owners and admins only.
+        The log has email and network addresses of all members. GitHub and Vercel show such logs only to owners and
+        admins.
         """
         group = await self.find_group(caller, org, Act.AUDIT_READ)
         return Log(org=group.id) if group.kind is GroupKind.ORG else Log(project=group.id)

@@ -82,11 +82,11 @@ class AuditStore:
         await self.db.execute(ADD, *msgspec.structs.astuple(row))
 
     async def add_once(self, row: AuditRow) -> None:
-        """Add an entry, unless the log has an entry with its id."""
+        """Add an entry, unless the log already has an entry with its id."""
         await self.db.execute(ADD_ONCE, *msgspec.structs.astuple(row))
 
     async def end(self, id: str, end: ActEnd) -> None:
-        """Store the outcome of an entry. Change nothing if it has an outcome."""
+        """Store the outcome of an entry. Change nothing if the entry already has an outcome."""
         await self.db.execute(END, id, end.status, end.after, end.target, end.project, end.org)
 
     async def rows(self, log: Log, filter: AuditFilter, limit: int, after: Position) -> list[AuditRow]:
@@ -142,7 +142,9 @@ def page_statement(log: Log, filter: AuditFilter, limit: int, after: Position) -
 
 
 def outcome_of(status: int | None, actor: ActorKind) -> AuditOutcome:
-    """Return the outcome. A known caller who gets 401 is asked for a fresh proof; without one, a sign-in failed."""
+    """Return the outcome. If a known caller gets 401, a fresh proof is required; if an unknown caller gets 401, a
+    sign-in failed.
+    """
     if status is None:
         return AuditOutcome.UNKNOWN
     if status < 400:

@@ -38,7 +38,9 @@ def ask_for_link(error: str = "") -> str:
 
 
 def accept(token: str, invitation: OpenInvitation) -> str:
-    """Return the page that fits the person: it opens an account if the address has none, or else asks for a sign-in."""
+    """Return the page for this person: if the address has no account, the page opens one, otherwise it asks for a
+    sign-in.
+    """
     if invitation.ways.newcomer:
         return open_with_service(token, invitation)
     if invitation.opening is Opening.HERE and not (invitation.ways.email or invitation.ways.challenge):
@@ -179,5 +181,5 @@ def _sign_in_instead(token: str) -> str:
 
 
 def failed(title: str, detail: str, path: str) -> str:
-    """Return the page for an error after which the form is of no use."""
+    """Return the page for an error after which the form cannot be used."""
     return page(title, alert(detail) if detail != title else "")

@@ -135,12 +135,12 @@ async def _join_by_pass(
 
 
 async def _sign_in_again(platform: Platform, token: str, problem: Problem, email: str = "") -> Html:
-    """Return the form of the sign-in, with what is wrong."""
+    """Return the form of the sign-in, with an error message."""
     return html(invites.sign_in(token, await platform.invitation(token), email, problem.detail), problem.status)
 
 
 def _token_in(link: str) -> str:
-    """Return the token of a link, or of a typed token. Links of older mails have it after `#`."""
+    """Return the token of a link, or of a typed token. Links of older mails have the token after `#`."""
     return link.rpartition("#")[2].rpartition("token=")[2].strip()
 
 

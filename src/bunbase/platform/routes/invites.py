@@ -30,13 +30,13 @@ class CreateInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AcceptInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`token`: from the link (`binv_…`)."""
+    """`token`: the token in the link (`binv_…`)."""
 
     token: Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class RegisterByInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`token`: from the link (`binm_…` in the mail, `binv_…` if the link was passed on)."""
+    """`token`: the token in the link (`binm_…` in the mail, `binv_…` if the link was passed on)."""
 
     token: Annotated[str, msgspec.Meta(max_length=100)]
     password: str = ""
@@ -45,7 +45,8 @@ class RegisterByInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post(P, summary="Invite a person to a project", tags=TAGS, cache_control=NO_STORE)
 async def create_invite(member: Injected[Caller], platform: Injected[Platform], data: CreateInvite) -> Invite:
-    """Sends a mail with a link, and shows another link only in this answer. They work for 7 days, and once together.
+    """Sends a mail with a link, and shows another link only in this answer. The links work for 7 days. When one of them
+    was used, the other one ends too.
 
     The answer is the same whether or not an account has the address. The link in the mail may open an account for the
     invited address; `admits_newcomers` is false if this installation does not allow that. An earlier invitation of the
@@ -110,8 +111,8 @@ async def delete_org_invite(
 async def accept_invite(
     developer: Injected[Caller], platform: Injected[Platform], data: AcceptInvite
 ) -> AcceptedInvite:
-    """Makes the signed-in account a member. The token of the link is the proof, so the account may have another address
-    than the one invited. A stronger role that the account has already stays.
+    """Makes the signed-in account a member. The token of the link is the proof, so the address of the account may
+    differ from the invited address. If the account already has a stronger role, this role stays.
     """
     return await platform.accept_invite(developer, data.token)
 

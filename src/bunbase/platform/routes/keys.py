@@ -22,9 +22,9 @@ Grace = Annotated[int, msgspec.Meta(ge=0, le=30 * 86400)]
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`scopes`: what a secret key may do; without it, everything. `origins`: the web origins whose pages may use a
-    publishable key, such as `https://app.example.com` or `https://*.example.com`; without them, all pages may use it.
-    `allow_browser`: pages may use this secret key.
+    """`scopes`: the scopes of a secret key; without `scopes`, the key has full access. `origins`: the web origins whose
+    pages may use a publishable key, such as `https://app.example.com` or `https://*.example.com`; without `origins`,
+    all pages may use the key. `allow_browser`: true if web pages may use this secret key.
     """
 
     kind: Literal["publishable", "secret"]

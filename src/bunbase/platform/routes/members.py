@@ -38,14 +38,16 @@ class ChangeMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_members(
     member: Injected[Caller], platform: Injected[Platform], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Members:
-    """The list includes the members of the project's organisation. `through` tells where a role comes from; the
-    stronger role counts."""
+    """The list includes the members of the project's organisation. `through` shows the origin of a role; the stronger
+    role counts.
+    """
     return await platform.members(member, None, limit, cursor)
 
 
 @post(P, summary="Add a member of the organisation to the project", tags=TAGS)
 async def add_member(member: Injected[Caller], platform: Injected[Platform], data: AddMember) -> Member:
-    """Adds to the role that the person has through the organisation. Invite people who are not in the organisation.
+    """Adds a role to the role that the person has through the organisation. To add people who are not in the
+    organisation, invite them.
 
     Needs the role admin. Nobody can give a role above their own.
     """
@@ -81,7 +83,7 @@ async def list_org_members(
 async def change_org_member(
     developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, user: UserId, data: ChangeMember
 ) -> Member:
-    """The role counts in all its projects. An organisation keeps at least one owner.
+    """The role counts in all projects of the organisation. An organisation keeps at least one owner.
 
     Needs the role admin, and a role that is at least as strong as the old role and the new one.
     """
@@ -92,7 +94,7 @@ async def change_org_member(
 async def remove_org_member(
     developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, user: UserId
 ) -> None:
-    """The person also loses the roles in the organisation's projects. Everyone may leave, but one owner must stay."""
+    """The person also loses the roles in the organisation's projects. Everybody may leave, except the last owner."""
     await platform.remove_member(developer, org, user)
 
 

@@ -63,7 +63,9 @@ async def rename_org(
 
 @delete(ORG, summary="Delete an organisation", tags=TAGS)
 async def delete_org(developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, data: DeleteOrg) -> None:
-    """Transfer or destroy its projects first. A personal organisation cannot be deleted. Needs the role owner."""
+    """Transfer or destroy the projects of the organisation first. A personal organisation cannot be deleted. Needs the
+    role owner.
+    """
     await platform.delete_org(developer, org, data.confirm)
 
 

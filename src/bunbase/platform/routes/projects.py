@@ -20,7 +20,7 @@ OrgRef = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class CreateProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`org`: the id or slug of the organisation that owns the project; by default it belongs to you alone."""
+    """`org`: the id or slug of the organisation that owns the project; by default, the project belongs to you alone."""
 
     name: str
     org: OrgRef | None = None
@@ -68,24 +68,23 @@ async def get_project(member: Injected[Caller], platform: Injected[Platform]) ->
 
 @patch(P, summary="Change a project's settings", tags=TAGS)
 async def update_project(member: Injected[Caller], platform: Injected[Platform], data: ProjectChanges) -> Project:
-    """Changes the name. The slug does not change: existing addresses continue to work. Needs the role admin."""
+    """Changes the name. The slug does not change, so existing URLs continue to work. Needs the role admin."""
     return await platform.update_project(member, data)
 
 
 @delete(P, summary="Delete a project", tags=TAGS)
 async def delete_project(custodian: Injected[Caller], platform: Injected[Platform], data: DeleteProject) -> None:
-    """Stops the project at once: its keys and members are refused, and its functions do not run. It can be restored
-    for 7 days.
-
-    After that, or at once with `"now": true`, its encryption key is destroyed. Nobody can then read its data, not even
-    from backups. A deleted project can be sent here again with `"now": true`. Needs the role owner.
+    """Stops the project at once: its keys and members are refused, and its functions do not run. The project can be
+    restored for 7 days. After that, or at once with `"now": true`, its encryption key is destroyed. Then its data
+    cannot be read any more, not even from backups. For a project that is already deleted, the request can be repeated
+    with `"now": true`. Needs the role owner.
     """
     await platform.delete_project(custodian, data.confirm, data.now)
 
 
 @post(f"{P}/restore", summary="Restore a deleted project", tags=TAGS, status_code=200)
 async def restore_project(custodian: Injected[Caller], platform: Injected[Platform]) -> Project:
-    """Brings back a project within 7 days of its deletion, with data, keys and members. Needs the role owner."""
+    """Restores a project within 7 days of its deletion, with data, keys and members. Needs the role owner."""
     return await platform.restore_project(custodian)
 
 
@@ -93,7 +92,8 @@ async def restore_project(custodian: Injected[Caller], platform: Injected[Platfo
 async def transfer_project(member: Injected[Caller], platform: Injected[Platform], data: TransferProject) -> Project:
     """Needs the role owner in the project, and at least the role admin in the other organisation.
 
-    People who had access only through the old organisation lose it. Members of the project itself keep their roles.
+    People who had access only through the old organisation lose this access. Members of the project itself keep their
+    roles.
     """
     return await platform.transfer_project(member, data.org)
 

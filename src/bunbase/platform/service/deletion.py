@@ -2,9 +2,9 @@
 
 The life of a deleted project:
 
-    1. `delete` marks it. Every key and every member is refused within a second, because the gateways hear of it; an
-       event in the outbox stops its functions. Nothing is lost yet.
-    2. For UNDO (7 days), `restore` takes the mark away, and everything works as before.
+    1. `delete` marks it. Every key and every member is refused within a second, because the gateways are told of the
+      deletion; an event in the outbox stops its functions. Nothing is lost yet.
+    2. For UNDO (7 days), `restore` removes the mark, and everything works as before.
     3. `delete` with `now`, or the job that calls `destroy_overdue`, destroys the project. One transaction deletes its
        keys and members and posts an event. After the event, the other rooms have deleted its data, and BunKMS has
        destroyed its encryption key. A process that is killed in between changes nothing: the event is in the outbox.

@@ -1,4 +1,4 @@
-"""Find the project or organisation that a call about members or invitations is for."""
+"""Find the project or organisation of a call about members or invitations."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ class Groups:
         return found
 
     async def find(self, caller: Caller, org: str | None, act: Act) -> Group:
-        """Return the group if the caller may do the act in it. In an organisation, it needs the same role.
+        """Return the group if the caller may do the act in it. In an organisation, the act needs the same role.
 
-        `org`: None for the caller's project. Raises: OrganisationNotFound, Forbidden, InsufficientScope.
+        `org`: the organisation; None for the caller's project. Raises: OrganisationNotFound, Forbidden,
+        InsufficientScope.
         """
         if org is None:
             caller.check(act)

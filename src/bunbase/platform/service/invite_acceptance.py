@@ -59,7 +59,9 @@ class InviteAcceptance:
 
 
 def _end(joined: AcceptedInvite) -> ActEnd:
-    """Return the outcome. If nothing was changed, the place has no entry, and only the installation's log has it."""
+    """Return the outcome. If nothing was changed, only the installation's log has an entry, and not the log of the
+    project or organisation.
+    """
     if joined.already_member:
         return ActEnd(200, {"role": joined.role.value, "already_member": True})
     project, org = (place.id if place else "" for place in (joined.project, joined.org))

@@ -36,7 +36,8 @@ class InviteMail:
         url: str,
         lifetime: timedelta = LIFETIME,
     ) -> bool:
-        """Post the mail, in the transaction that stores the invitation. False: the address gets too many mails.
+        """Post the mail, in the transaction that stores the invitation. Return False if the address gets too many
+        mails.
 
         `target`: the name of the project or organisation. `inviter`: name and email. `url`: the link of the mail.
         """

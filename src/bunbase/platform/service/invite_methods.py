@@ -1,4 +1,4 @@
-"""The methods of the contract that are about invitations."""
+"""The methods of the contract about invitations."""
 
 from __future__ import annotations
 

@@ -2,19 +2,19 @@
 
 The life of an invitation:
 
-    1. An admin invites an address. The answer is the same whether or not an account has the address: nobody learns by
-       it who has an account.
+    1. An admin invites an address. The answer is the same whether or not an account has the address, so it does not
+      reveal who has an account.
     2. There are two links with a token each, of which only hashes are stored: the inviter gets one, and the mail has
-       the other one. Holding a token is the whole proof. The account that uses it may have another address than the one
-       invited, because many people have several. No account can find or accept an invitation by its address alone: an
-       account's address may be unconfirmed. The token of the mail also proves the mailbox, so its holder may open an
-       account for the invited address (`newcomers.py`).
-    3. `accept` makes the caller a member. The invitation is good only while the person who sent it may still give that
-       role: an admin who is removed cannot come back through an invitation of their own.
+       the other one. Holding a token is the whole proof. The address of the account that uses the token may differ from
+       the invited address, because many people have several addresses. No account can find or accept an invitation by
+       its address alone: an account's address may be unconfirmed. The token of the mail also proves the mailbox, so its
+       holder may open an account for the invited address (`newcomers.py`).
+    3. `accept` makes the caller a member. The invitation is valid only while the person who sent it may still give that
+      role: an admin who is removed cannot come back through an invitation of their own.
     4. The invitation remembers the account. A repeated request of this account gets the same answer, and every other
-       account gets the answer to an unknown token (410). It is deleted a day after its end.
-    5. A member who has the role already, or a stronger one, gets nothing by the invitation. So it stays open for the
-       person for whom it was meant: a member who tries the link first does not use it up.
+      account gets the answer for an unknown token (410). The invitation is deleted a day after its end.
+    5. For a member who already has the role or a stronger role, the invitation changes nothing. So it stays open for
+      the person for whom it was meant, even if a member tries the link first.
 
 Records: docs/decisions/0047-people-own-projects-through-organisations.md, and 0058 for people without an account.
 """
@@ -60,7 +60,7 @@ EXPIRED: Final = "It has expired. Ask the person who invited you for a new invit
 
 
 class Links:
-    """The two links of an invitation. `shown`: for the inviter. `mailed`: for the mail alone."""
+    """The two links of an invitation. `shown`: for the inviter. `mailed`: the link that is only in the mail."""
 
     def __init__(self, public_url: str) -> None:
         tokens = new_secret(SHOWN), new_secret(MAILED)
@@ -179,23 +179,24 @@ class Invitations:
         sent = await self._sent(hash)
         try:
             async with self.stores.changing(sent.group):
-                yield await self._sent(hash)  # as it is now that nobody else can change it
+                yield await self._sent(hash)  # read again, now that no other request can change it
         except (ProjectNotFound, OrganisationNotFound):
             raise LinkExpired(ASK_AGAIN) from None
 
     async def check(self, token: str) -> None:
-        """Raises: LinkExpired, unless the link belongs to an invitation, which may be accepted already."""
+        """Raises: LinkExpired if the link does not belong to an invitation. The invitation may be accepted already."""
         await self._sent(fingerprint(token))
 
     async def check_acceptable(self, sent: SentInvite) -> None:
-        """Raises: LinkExpired, unless the invitation can be accepted now."""
+        """Raises: LinkExpired if the invitation cannot be accepted now."""
         self.check_open(sent)
         inviter = await self.stores.members.role(sent.group, sent.invited_by)
         if inviter is None or RANK[inviter] < max(RANK[Role.ADMIN], RANK[sent.role]):
             raise LinkExpired(ASK_AGAIN)
 
     async def join_now(self, sent: SentInvite, developer: str) -> bool:
-        """Make an account a member. False if it has the role already, or a stronger one: then nothing is changed.
+        """Make an account a member. Return False and change nothing if the account already has the role or a stronger
+        role.
 
         Call this in the block of `locked`. Raises: LinkExpired, InvalidInput.
         """
@@ -222,14 +223,15 @@ class Invitations:
         raise LinkExpired(ASK_AGAIN)
 
     async def _with_inviters(self, group: Group, page: Sequence[Invite]) -> tuple[Invite, ...]:
-        """Return invitations with the addresses of their senders, as far as these are members: a person who has left
-        may have another address by now, which is no business of the others."""
+        """Return invitations with the addresses of their senders if these are still members. A person who has left may
+        have a new address, which the members must not see.
+        """
         senders = tuple(await self.stores.members.among(group, tuple({one.invited_by for one in page})))
         addresses = {one.id: one.email for one in await self.mail.bunauth.accounts(senders)} if senders else {}
         return tuple(msgspec.structs.replace(one, inviter=addresses.get(one.invited_by, "")) for one in page)
 
     async def _check_inviter(self, sent: SentInvite) -> None:
-        """Ask BunAuth, outside of a transaction. Raises: LinkExpired if the inviter is suspended or deleted."""
+        """Call BunAuth, outside of a transaction. Raises: LinkExpired if the inviter is suspended or deleted."""
         if not await self.mail.bunauth.acts(sent.invited_by):
             raise LinkExpired(ASK_AGAIN)
 
@@ -256,7 +258,8 @@ class Invitations:
             )
 
     async def _send(self, group: Group, inviter: Developer, name: str, invite: Invite, url: str) -> bool:
-        """Post the mail. False: the address gets too many mails, so the link of an earlier mail must stay valid.
+        """Post the mail. Return False if the address gets too many mails, so that the link of an earlier mail must stay
+        valid.
 
         Raises: RateLimited if the group or the inviter has sent too many in this hour.
         """

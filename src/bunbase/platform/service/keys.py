@@ -102,7 +102,7 @@ class ProjectKeys:
 
 
 def new_keys(now: datetime) -> tuple[list[NewKey], tuple[Key, ...]]:
-    """Return the first keys of a new project: what to store, and what its owner sees once."""
+    """Return the first keys of a new project: the rows to store, and the keys that its owner sees once."""
     made = [_new_key(kind, "default", None, now) for kind in PREFIX]
     return [row for row, _ in made], tuple(key for _, key in made)
 

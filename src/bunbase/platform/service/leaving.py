@@ -1,7 +1,8 @@
-"""Deletes accounts: first their memberships here, and then the account in BunAuth.
+"""Deletes accounts: first their memberships in Platform, then the account in BunAuth.
 
 Projects and organisations must never lose their last owner. An account is therefore refused while it is the only owner
-of a project, or of an organisation with other members. Organisations that have nobody and nothing else are deleted.
+of a project, or of an organisation with other members. Organisations without other members and without projects are
+deleted.
 
 While an account is being deleted, it cannot join anything (`store/departures.py`). If the process dies after the
 memberships are removed, the account still exists and can send the request again, or join again after JOINS_NOTHING.

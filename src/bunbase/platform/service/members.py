@@ -1,8 +1,8 @@
 """Lists, adds, changes and removes the members of projects and organisations.
 
-Nobody gives a role above their own, and nobody changes or removes a member whose role is stronger than their own.
-Every change locks the group and reads the caller's role again: two owners who leave an organisation at the same moment
-leave one after the other, and the second one stays.
+Nobody gives a role above their own, and nobody changes or removes a member whose role is stronger than their own. Every
+change locks the group and reads the caller's role again: two owners who leave an organisation at the same moment leave
+one after the other, and the second owner has to stay.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ class People:
         return found.own_role
 
     async def _keep_an_owner(self, group: Group, role: Role) -> None:
-        """Raise LastOwner if the only owner of an organisation would lose the role. Its projects always have it too."""
+        """Raise LastOwner if the only owner of an organisation would lose the role. This person is also the owner of
+        all projects of the organisation.
+        """
         if group.kind is GroupKind.ORG and role is Role.OWNER and await self.stores.members.count_owners(group.id) == 1:
             raise LastOwner("Make another member an owner first, or delete the organisation.")
 

@@ -1,18 +1,19 @@
-"""Open accounts for invited people who have none, and make them members.
+"""Open accounts for invited people without an account, and make them members.
 
 The life of one newcomer:
 
-    1. The person opens the link. If it came by mail, the person has proved to read the mailbox, and goes on. Otherwise
-       somebody passed the link on, which proves nothing: the page sends a mail to the invited address.
+    1. The person opens the link. If the link came by mail, the person has proved to read the mailbox, and continues.
+      Otherwise somebody passed the link on, which proves nothing, so the page sends a mail to the invited address.
     2. BunAuth opens the account, always for the invited address, and decides whether the installation admits newcomers
        of this inviter.
     3. The account becomes a member. Both happen while the invitation is locked, so nobody can withdraw or use it in
-       between, and of two requests at once one opens the account. If the server is killed between them, the account is
-       open and the invitation too: the person signs in with the same link.
+       between, and of two requests at once one opens the account. If the server is killed between these two steps, the
+       account exists and the invitation is still open. Then the person signs in with the same link.
 
 Hard place: an invitation is locked while BunAuth checks and hashes a password, which may take seconds. Symptom: forty
-requests with one link waited for the lock, each with a connection, and all other requests of the room failed. So one
-request at a time of each project or organisation gets a connection here, and AT_ONCE of all.
+requests with one link waited for the lock, each with a connection, and all other requests of the room failed. So only
+one request of each project or organisation gets a connection here at the same time, and at most AT_ONCE requests in
+total.
 
 Record: docs/decisions/0058-the-mail-of-an-invitation-opens-the-account.md.
 """
@@ -50,8 +51,8 @@ from bunbase.platform.service.invite_mail import shown_name
 from bunbase.platform.service.invites import ASK_AGAIN, HOUR_SECONDS, Invitations, link_with
 from bunbase.platform.store.invites import SentInvite
 
-MAX_MAILS: Final = 5  # in an hour, for one invitation, to people who have only the link that was passed on
-AT_ONCE: Final = 3  # accounts that this process opens at once; each needs a connection until BunAuth has answered
+MAX_MAILS: Final = 5  # the mails of one invitation in an hour to people who have only the link that was passed on
+AT_ONCE: Final = 3  # accounts opened at the same time; each needs a connection until BunAuth has answered
 NOT_ADMITTED: Final = (
     "This invitation opens no account here: ask an administrator of this server for an invitation, open the account "
     "with it, and then accept this invitation."
@@ -73,7 +74,9 @@ class NewcomerAcceptance:
         self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def opening(self, sent: SentInvite) -> Opening:
-        """Return how the holder of a link may open an account. Without the mail, it is the same for every address."""
+        """Return the way in which the holder of a link may open an account. For a link that was passed on, the way is
+        the same for every address.
+        """
         if not await self.bunauth.admits_newcomers(sent.invited_by):
             return Opening.CLOSED
         if sent.mailed:
@@ -155,7 +158,9 @@ class NewcomerAcceptance:
     async def _note(
         self, caller: Caller, account: Account, sent: SentInvite, joined: AcceptedInvite, inviter: str
     ) -> None:
-        """Store the entry of the audit log, in the transaction of the act. BunAuth has one for the account."""
+        """Store the entry of the audit log, in the transaction of the act. BunAuth stores its own entry for the
+        account.
+        """
         act = AuditedAct(Act.INVITE_ACCEPT.value, request_id=context.request_id.get())
         entry = await self.audit.begin_act(as_actor(caller, account), act)
         values = {"role": joined.role.value, "opened_account": True, "invited_by": sent.invited_by}

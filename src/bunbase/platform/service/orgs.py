@@ -86,6 +86,6 @@ class Orgs:
 
 
 def _slug_of(name: str) -> str:
-    """Return the slug for a name. No slug looks like an id, and none means the personal organisation."""
+    """Return the slug for a name. A slug never looks like an id, and never means the personal organisation."""
     slug = slug_of(name)
     return f"organisation-{slug}" if slug == PERSONAL_REF or slug.startswith("org-") else slug

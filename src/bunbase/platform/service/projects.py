@@ -122,7 +122,7 @@ class ProjectsOfPeople:
         return found
 
     async def _org(self, caller: Caller, ref: str | None) -> str:
-        """Return the id of an organisation that the caller may create projects in. Raises: OrganisationNotFound."""
+        """Return the id of an organisation in which the caller may create projects. Raises: OrganisationNotFound."""
         if ref is None or ref == PERSONAL_REF:
             return await self.stores.orgs.personal(caller.signed_in().id, self.clock.now())
         found = await self.groups.org(caller, ref)

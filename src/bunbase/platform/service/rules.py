@@ -1,4 +1,4 @@
-"""The rules that several parts share: names, roles, and how long caches may remember what was revoked."""
+"""The rules that several parts share: names, roles, and the time for which caches may keep revoked keys and roles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def checked_name(name: str, what: str) -> str:
 
 
 def need_role(mine: Role | None, role: Role) -> Role:
-    """Return the caller's role if it is `role` or a stronger one. Raises: Forbidden."""
+    """Return the caller's role if it is `role` or a stronger role. Raises: Forbidden."""
     if mine is None or RANK[mine] < RANK[role]:
         raise Forbidden(f"This needs the role {role.value}; ask an owner for this role.")
     return mine
@@ -36,5 +36,5 @@ def check_strength(mine: Role, *roles: Role) -> None:
 
 
 def forget_at(clock: Clock) -> float:
-    """Return the time until which caches may hold what is revoked now (Unix seconds)."""
+    """Return the time until which caches may keep a key or role that is revoked now (Unix seconds)."""
     return clock.now().timestamp() + REMEMBER_SECONDS

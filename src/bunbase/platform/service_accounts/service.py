@@ -1,8 +1,8 @@
-"""Make, list and delete service accounts, and give them tokens.
+"""Make, list and delete service accounts, and issue their tokens.
 
-The life of a token: a client proves who it is (secret, assertion, or a secret key of the project), asks for scopes that
-it has, and gets a token for ten minutes. The gateway checks the token's signature, and asks `holder` once whether the
-client still exists. It keeps that answer until the feed of revocations names the client.
+The life of a token: a client proves its identity (with a secret, an assertion, or a secret key of the project),
+requests scopes that it has, and gets a token for ten minutes. The gateway checks the token's signature, and asks
+`holder` once whether the client still exists. It keeps that answer until the feed of revocations names the client.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _as_holder(client: Client) -> KeyHolder:
 
 
 def _granted(asked: str, scopes: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the scopes of the token: those that were asked for, or all scopes of the client. Raises: TokenRefused."""
+    """Return the scopes of the token: the requested scopes, or all scopes of the client. Raises: TokenRefused."""
     if not asked.split():
         if scopes is None:
             _refuse(

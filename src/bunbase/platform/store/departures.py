@@ -1,8 +1,8 @@
 """SQL of an account that leaves the installation: its organisations, projects and memberships.
 
-An account could join something while it is being deleted: its organisation or project would then have nobody. So the
+If an account joined something while it is being deleted, its organisation or project would then have no members. So the
 account is marked first (`begin`), and every statement that adds a member calls `check_stays` in its transaction. The
-lock makes `begin` wait for transactions that have passed this check; all later ones see the mark.
+lock makes `begin` wait for transactions that have passed this check; all later transactions see the mark.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def check_stays(db: Database, developer: str, now: datetime) -> None:
 
 
 class OwnedAlone(msgspec.Struct, frozen=True):
-    """An organisation with only one owner. `others`: how many other members it has."""
+    """An organisation with only one owner. `others`: the number of its other members."""
 
     id: str
     slug: str
@@ -67,7 +67,7 @@ class DepartureStore:
         self.feed = feed
 
     async def begin(self, developer: str, until: datetime) -> None:
-        """Let the developer join nothing until a time."""
+        """Do not let the developer join anything until a time."""
         async with self.db.transaction():
             await self.db.value(LOCK, developer)
             await self.db.execute(MARK, developer, until)
@@ -85,7 +85,9 @@ class DepartureStore:
         return await self.db.all(OwnedAlone, OWNED_ALONE, developer)
 
     async def slugs_of(self, orgs: list[str], limit: int) -> list[str]:
-        """Return the slugs of projects of these organisations, including those that can still be restored."""
+        """Return the slugs of projects of these organisations, including deleted projects that can still be
+        restored.
+        """
         found: list[str] = await self.db.value(SLUGS, orgs, limit)
         return found
 

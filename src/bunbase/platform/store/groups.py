@@ -38,7 +38,7 @@ LOCK_ORG: Final = "SELECT id FROM orgs WHERE id = $1 AND deleted_at IS NULL FOR 
 
 
 async def lock_group(db: Database, group: Group) -> None:
-    """Until the transaction ends, let no other transaction change the members of this group or delete it.
+    """Until the transaction ends, do not let other transactions change the members of this group or delete it.
 
     A role in a project may come from its organisation, so this also keeps the roles in the organisation as they are.
     Raises: ProjectNotFound, OrganisationNotFound.
@@ -53,7 +53,7 @@ async def lock_group(db: Database, group: Group) -> None:
 
 
 async def lock_transfer(db: Database, project: str, target: str) -> None:
-    """Lock a project, the organisation that has it, and the organisation that gets it, as `lock_group` does.
+    """Lock a project, its organisation and its new organisation, as `lock_group` does.
 
     Two opposite transfers lock the organisations in the same order, so neither waits for the other for ever.
     Raises: ProjectNotFound, OrganisationNotFound.

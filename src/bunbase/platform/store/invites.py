@@ -42,14 +42,18 @@ DELETE FROM invites_sent WHERE (sender, hour) IN (SELECT sender, hour FROM invit
 
 
 class Hashes(NamedTuple):
-    """SHA-256 of the tokens of an invitation: of the link that the inviter passes on, and of the link in the mail."""
+    """The SHA-256 of the two tokens of an invitation: the token in the link that the inviter passes on, and the token
+    in the link of the mail.
+    """
 
     shown: bytes
     mailed: bytes
 
 
 class EarlierInvite(msgspec.Struct, frozen=True):
-    """The open invitation of an address that a new one ends. `mail_hash`: of the link in its mail."""
+    """The open invitation of an address, which a new invitation ends. `mail_hash`: the hash of the token in its
+    mail.
+    """
 
     role: Role
     mail_hash: bytes | None
@@ -68,8 +72,8 @@ class NewInvite(msgspec.Struct, frozen=True):
 
 
 class SentInvite(msgspec.Struct, frozen=True):
-    """The invitation of a token. `accepted_by`: the account that used it, or None. `mailed`: the token is of the link
-    in the mail, so its holder reads the mailbox.
+    """The invitation of a token. `accepted_by`: the account that used it, or None. `mailed`: true if the token is from
+    the link in the mail, so that its holder reads the mailbox.
     """
 
     id: str

@@ -69,14 +69,14 @@ class MemberStore:
         self.feed = feed
 
     async def of(self, group: Group, limit: int, after: str) -> list[MemberRow]:
-        """Return members, those of the project's organisation too."""
+        """Return the members, including the members of the project's organisation."""
         return await self.db.all(MemberRow, LIST[group.kind], group.id, after, limit)
 
     async def find(self, group: Group, developer: str) -> MemberRow | None:
         return await self.db.one(MemberRow, ONE[group.kind], group.id, developer)
 
     async def among(self, group: Group, developers: Sequence[str]) -> list[str]:
-        """Return those of the developers who are members, in any order."""
+        """Return the developers among these who are members, in any order."""
         return await self.db.value(AMONG[group.kind], group.id, list(developers)) or []
 
     async def role(self, group: Group, developer: str) -> Role | None:

@@ -10,9 +10,9 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.ids import new_id
 from bunbase.platform.store.departures import check_stays
 
-PERSONAL_REF: Final = "personal"  # in place of an organisation's id: the personal organisation of the caller
+PERSONAL_REF: Final = "personal"  # instead of an organisation's id: the personal organisation of the caller
 PERSONAL_NAME: Final = "Personal"
-RANDOM_CHARACTERS: Final = 12  # of the id of an organisation, at its end
+RANDOM_CHARACTERS: Final = 12  # at the end of the id of an organisation
 
 ADD = """
 INSERT INTO orgs (id, name, slug, created_at, personal_of) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"""
@@ -49,7 +49,9 @@ class OrgStore:
             return True
 
     async def personal(self, developer: str, now: datetime) -> str:
-        """Return the id of the developer's personal organisation, and create it if there is none. Raises: Forbidden."""
+        """Return the id of the developer's personal organisation, and create the organisation if it does not exist.
+        Raises: Forbidden.
+        """
         found: str | None = await self.db.value(PERSONAL, developer)
         if found is not None:
             return found
@@ -63,9 +65,8 @@ class OrgStore:
         return made
 
     async def find(self, ref: str, developer: str) -> Organisation | None:
-        """Return the organisation with this id or slug, or "personal" for the developer's own.
-
-        Return None if the developer is not a member of it.
+        """Return the organisation with this id or slug; "personal" means the developer's personal organisation. Return
+        None if the developer is not a member of it.
         """
         return await self.db.one(Organisation, ORG, ref, developer)
 
@@ -73,7 +74,9 @@ class OrgStore:
         return await self.db.all(Organisation, ORGS, developer, after, limit)
 
     async def count_owned(self, developer: str) -> int:
-        """Return how many organisations a developer owns. Until the transaction ends, another call of this waits."""
+        """Return the number of organisations that a developer owns. Until the transaction ends, another call of this
+        method waits.
+        """
         await self.db.value(LOCK_DEVELOPER, developer)
         found: int = await self.db.value(COUNT_OWNED, developer)
         return found

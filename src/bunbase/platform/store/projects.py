@@ -100,7 +100,7 @@ class ProjectStore:
         return bool(await self.db.execute(ADD, id, name, slug, now, org))
 
     async def count(self, org: str) -> int:
-        """Return the number of the organisation's projects, including those that can still be restored."""
+        """Return the number of the organisation's projects, including deleted projects that can still be restored."""
         found: int = await self.db.value(COUNT, org)
         return found
 
@@ -143,14 +143,14 @@ class ProjectStore:
             await self.feed.publish(RevokedKind.MEMBERSHIP, f"{project}:", forget_at)
 
     async def stop(self, project: str, now: datetime, forget_at: float) -> None:
-        """Mark a project as deleted. Change nothing if it is deleted already."""
+        """Mark a project as deleted. Change nothing if the project is deleted already."""
         async with self.db.transaction():
             if await self.db.execute(STOP, project, now):
                 await self.feed.publish(RevokedKind.PROJECT, project, forget_at)
                 await self.outbox.post(PROJECT_STOPPED_OR_RESUMED, {"project": project})
 
     async def resume(self, project: str) -> bool:
-        """Bring back a deleted project. Return False if it is not deleted, or destroyed."""
+        """Restore a deleted project. Return False if the project is not deleted, or if it is destroyed."""
         async with self.db.transaction():
             if not await self.db.execute(RESUME, project):
                 return False
@@ -159,7 +159,8 @@ class ProjectStore:
 
     async def destroy(self, project: str, now: datetime, forget_at: float) -> None:
         """Mark a project as destroyed, and delete its keys and members. In the same transaction, post an event that
-        lets the other rooms delete its data. Change nothing if it is destroyed already."""
+        lets the other rooms delete its data. Change nothing if the project is destroyed already.
+        """
         async with self.db.transaction():
             if await self.db.execute(DESTROY, project, now):
                 for statement in FORGET:
@@ -179,7 +180,7 @@ class ProjectStore:
             return overdue
 
     async def is_stopped(self, project: str) -> bool | None:
-        """Return whether a project is deleted or suspended, or None if it is destroyed.
+        """Return True if a project is deleted or suspended, None if it is destroyed, otherwise False.
 
         Until the transaction ends, another process that calls this waits: the process that tells the other rooms last
         has read the latest state.

@@ -12,7 +12,7 @@ from bunbase.pkg.password_rules import WeakReason
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
-    """`problems`: texts by the stable code of a Problem. The pages show them in place of its detail.
+    """`problems`: texts by the stable code of a Problem. The pages show these texts instead of its detail.
 
     `weak_passwords`: texts by the reason why a new password is refused."""
 

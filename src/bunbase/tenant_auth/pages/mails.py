@@ -33,7 +33,7 @@ def email_verified(look: Look, back: str) -> str:
 
 
 def link_over(look: Look, detail: str, path: str, project: str) -> str:
-    """Return the page for a link that was used before or has expired. `path`: of its page."""
+    """Return the page for a link that was used before or has expired. `path`: the path of its page."""
     said = look.texts
     if path not in SENT_AGAIN or not project:
         return look.page(said.problem_title, alert(detail), back_to_app(look, said.ask_again))
@@ -41,7 +41,7 @@ def link_over(look: Look, detail: str, path: str, project: str) -> str:
 
 
 def new_mail(look: Look, project: str, path: str, email: str = "", error: str = "") -> str:
-    """Return the page that asks for a new mail. `path`: of the page that its link opens."""
+    """Return the page that asks for a new mail. `path`: the path of the page that its link opens."""
     said = look.texts
     title = said.reset_title if path == RESET else said.verify_title
     address = field("email", said.email, "username", "email", email, maxlength=MAX_EMAIL)

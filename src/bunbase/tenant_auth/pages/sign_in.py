@@ -46,7 +46,7 @@ RECOVERY_FILE: Final = "recovery-codes.txt"
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """A request for a page. `key`: of the project. `lang`: the language that the app asks for, or "".
+    """A request for a page. `key`: the key of the project. `lang`: the language that the app asks for, or "".
 
     `error`: what was wrong with the last form; `wrong`: its field, if one is to blame; `email` or `phone`: the address
     or the number in it.

@@ -24,7 +24,7 @@ UserId = Annotated[str, PathParameter(pattern=USER_ID)]
 
 
 class EnrolmentChallenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`challenge`: of a sign-in that was answered with `mfa_enrolment_required`."""
+    """`challenge`: the challenge of a sign-in that was answered with `mfa_enrolment_required`."""
 
     challenge: str
 

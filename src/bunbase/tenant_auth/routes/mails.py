@@ -35,7 +35,7 @@ class NewUserAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserMailToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`token`: of the link in the mail."""
+    """`token`: the token of the link in the mail."""
 
     token: str
 

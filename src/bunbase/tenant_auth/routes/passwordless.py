@@ -24,7 +24,7 @@ class CodeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CodeLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`code`: of the newest mail."""
+    """`code`: the code in the newest mail."""
 
     email: str
     code: str

@@ -16,7 +16,7 @@ TAGS = ["End users"]
 
 
 class NewUserPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`token`: of the link in the mail."""
+    """`token`: the token of the link in the mail."""
 
     token: str
     password: str

@@ -23,8 +23,9 @@ Phone = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 7})]
 
 
 class PhoneNumberRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`phone`: with + and the code of the country. `language`: of the message, such as `de`; empty: what the browser
-    asks for (`Accept-Language`)."""
+    """`phone`: the number with + and the code of the country. `language`: the language of the message, such as `de`;
+    empty for the language that the browser prefers (`Accept-Language`).
+    """
 
     phone: Phone
     language: str = ""
@@ -37,7 +38,7 @@ class PhoneCodeRequest(PhoneNumberRequest, frozen=True, forbid_unknown_fields=Tr
 
 
 class PhoneCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`code`: of the newest message."""
+    """`code`: the code in the newest message."""
 
     phone: str
     code: str

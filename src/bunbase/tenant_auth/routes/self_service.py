@@ -35,8 +35,9 @@ ProjectId = Annotated[str, QueryParameter(pattern=ID)]
 class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`data`: any JSON object of at most 16 KiB; the user may change it later. `language`: which the user reads, such
     as `de`; empty: what the browser asks for (`Accept-Language`). `captcha`: the token of the widget, if the project
-    has a captcha. `name`: of the person. `redirect_to`: the address of the app to which the page behind the link of the
-    mail leads back; it must be below one of the project's `redirect_urls`."""
+    has a captcha. `name`: the name of the person. `redirect_to`: the address of the app to which the page behind the
+    link of the mail leads back; it must be below one of the project's `redirect_urls`.
+    """
 
     email: Email
     password: str
@@ -48,21 +49,21 @@ class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`, `captcha`: as for a sign-up."""
+    """`data`, `captcha`: the same as for a sign-up."""
 
     data: dict[str, Any] = {}
     captcha: CaptchaToken = ""
 
 
 class SignupConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`token`: of the link in the mail."""
+    """`token`: the token of the link in the mail."""
 
     token: str
     password: str
 
 
 class UserLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`phone`: in place of `email`, for a user who has a phone number."""
+    """`phone`: the phone number of a user, instead of `email`."""
 
     password: str
     email: str = ""
@@ -74,14 +75,15 @@ class CustomTokenLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`refresh_token`: with `?cookies=1`, it may be left out: the cookie has it."""
+    """`refresh_token`: the refresh token; with `?cookies=1`, it may be left out, because the cookie has it."""
 
     refresh_token: str = ""
 
 
 class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: replaced as a whole. `language`: of the user's mails and text messages, such as `de`; empty for none.
-    `name`: of the person; at most 200 characters. Members that are left out stay as they are."""
+    """`data`: replaced as a whole. `language`: the language of the user's mails and text messages, such as `de`; empty
+    for none.
+    `name`: the name of the person, at most 200 characters. Members that are left out stay as they are."""
 
     data: dict[str, Any] | None = None
     language: str | None = None

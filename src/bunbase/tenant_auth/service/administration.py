@@ -204,5 +204,5 @@ def _sent_phone(text: str) -> str | None:
 
 
 def _normal_beginning(q: str | None) -> str | None:
-    """Return the beginning of an address in the normal form in which addresses are stored."""
+    """Return the prefix of an address in the normal form in which addresses are stored."""
     return None if q is None else unicodedata.normalize("NFC", q.strip().lower())

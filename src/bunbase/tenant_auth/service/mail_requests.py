@@ -42,7 +42,7 @@ class MailRequests:
             self.nudge()
 
     async def request_text(self, pool: Pool, phone: str, language: str) -> None:
-        """Store a request for a text message with a code. `phone`: in its normal form."""
+        """Store a request for a text message with a code. `phone`: the number in its normal form."""
         await pool.stores.mail_tokens.request(MailKind.PHONE_CODE, phone, pool.clock.now(), "", language)
         self.nudge()
 

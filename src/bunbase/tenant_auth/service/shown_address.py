@@ -67,7 +67,7 @@ class Shown(Protocol):
     async def release(self, owner: Person, note: Note) -> None:
         """Take the address from its owner, if it is still not confirmed. Call this in a transaction.
 
-        `note`: as of `claim`.
+        `note`: the same as for `claim`.
         """
         ...
 

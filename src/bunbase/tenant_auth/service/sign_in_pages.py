@@ -70,7 +70,7 @@ MAX_BACK: Final = 3000
 class PageEnding:
     """The end of one request: keeps the tokens of its session under a code. `code`: the latest one; "" for no session.
 
-    `seconds`: how long the code is valid.
+    `seconds`: the time for which the code is valid.
     """
 
     def __init__(self, request: PageRequest, seconds: int = SECONDS) -> None:

@@ -153,7 +153,9 @@ class ActivityStore:
         await self.db.execute(FORGET_USERS, list(projects), list(users))
 
     async def delete_old(self, now: datetime, days: int) -> None:
-        """Delete what is kept no longer. `days`: of the installation; a project may choose fewer."""
+        """Delete the entries that are too old. `days`: the days in the settings of the installation; a project may
+        choose fewer.
+        """
         await self.db.delete_in_batches(DELETE_OLD, now - timedelta(days=days))
         for kept in await self.db.all(_KeptDays, SHORTER, days):
             await self.db.delete_in_batches(DELETE_OLD_OF, kept.project, now - timedelta(days=kept.days))

@@ -53,7 +53,9 @@ class NewCode(msgspec.Struct, frozen=True):
 
 
 class MostGuesses(msgspec.Struct, frozen=True):
-    """How often a code may be compared. `network`: of the caller. `of_all`: from all networks, None for no limit."""
+    """The number of times that a code may be compared. `network`: the network of the caller. `of_all`: the limit for
+    all networks together, None for no limit.
+    """
 
     network: str
     of_network: int
@@ -65,7 +67,7 @@ class CodeStore:
         self.db = db
 
     async def replace(self, project: str, new: NewCode) -> bool:
-        """Store a code in place of an older one. Return False if too many codes were made for the address."""
+        """Store a code, which replaces an older code. Return False if too many codes were made for the address."""
         times = (new.made_at, new.expires_at, new.count_from)
         return bool(await self.db.execute(REPLACE, project, new.kind, new.address, new.sealed, *times, new.most))
 

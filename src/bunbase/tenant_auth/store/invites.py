@@ -89,5 +89,5 @@ class UserInviteStore:
 
 
 def invite_id(hash: bytes) -> str:
-    """Return the id of an invitation: the beginning of the hash of its link."""
+    """Return the id of an invitation: the first characters of the hash of its link."""
     return PREFIX + hash[:ID_BYTES].hex()

@@ -130,8 +130,9 @@ DELETE FROM used_custom_tokens WHERE (project, id) IN
 class NewSession(msgspec.Struct, frozen=True):
     """A session to store.
 
-    `version`: the user's version in its tokens. `claims`: claims besides the user's own. `method`: how the user signed
-    in. `proved`: the user has just proved to own the account. `act`: who uses the session in the user's place.
+    `version`: the user's version in its tokens. `claims`: claims besides the user's own. `method`: the way in which the
+    user signed in. `proved`: the user has just proved to own the account. `act`: who uses the session in the user's
+    place.
     """
 
     session: Session

@@ -56,7 +56,9 @@ class Most(msgspec.Struct, frozen=True):
 
 
 class ClaimedMessage(msgspec.Struct, frozen=True):
-    """A message that this process may send until its claim ends. `attempts`: with the present one."""
+    """A message that this process may send until its claim ends. `attempts`: the number of attempts, including the
+    present attempt.
+    """
 
     id: str
     project: str

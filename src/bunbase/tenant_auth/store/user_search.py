@@ -8,7 +8,7 @@ from typing import Any, Final
 from bunbase.contracts.tenant_auth.users import UserFilter, UserOrder
 
 LAST: Final = "\U0010ffff"  # sorts after every character of an address
-PASSWORD: Final = "password"  # in place of a provider: users with a password
+PASSWORD: Final = "password"  # instead of a provider: users with a password
 
 BANNED: Final = "banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > {})"
 NOT_BANNED: Final = "(banned_at IS NULL OR banned_until <= {})"

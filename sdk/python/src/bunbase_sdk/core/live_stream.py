@@ -33,7 +33,8 @@ def emitted(
     taken: Callable[[Mapping[str, Any]], Sequence[T] | None],
     stop_after: float | None,
 ) -> Items[T]:
-    """Emit what `taken` makes of each message, also over lost connections. `body`: of the request for a stream.
+    """Emit what `taken` makes of each message, also over lost connections. `body`: the body of the request for a
+    stream.
 
     `taken` returns None for a message that shows nothing of the progress of the caller. It may raise `Reconnect`.
     Raises: Problem, if the server refuses.

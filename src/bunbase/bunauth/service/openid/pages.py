@@ -309,7 +309,7 @@ def _must_sign_in(request: StoredRequest, person: PagePerson) -> bool:
 
 
 def _could_be_another(request: StoredRequest, client: StoredClient) -> bool:
-    """True if any program on the person's machine could receive the code in place of the client (RFC 8252 §8.6)."""
+    """True if any program on the person's machine could receive the code instead of the client (RFC 8252 §8.6)."""
     return client.kind is ClientKind.PUBLIC and is_local(request.redirect_uri)
 
 

@@ -17,8 +17,9 @@ from bunbase.pkg.identity.store import (
 )
 from bunbase.pkg.mail.outbox import MailOutbox
 
-# Challenges, tickets and links of a kind that one account has open: the oldest ones give way. A person who is signed
-# in, has the password or knows the address can ask for more. With a lower limit, this person could end the owner's.
+# The maximum number of open challenges, tickets and links of a kind for one account. Beyond it, the oldest ones are
+# deleted. A person who is signed in, has the password or knows the address can ask for more. With a lower limit, this
+# person could end the challenges and links of the owner.
 MAX_OPEN: Final = 100
 INSTALLATION: Final = ""  # the project of the accounts of the installation
 
@@ -44,7 +45,7 @@ class IdentityStores:
 async def delete_expired(db: Database, before: datetime, now: datetime) -> None:
     """Delete the rows of all pools that expired before a time.
 
-    Challenges that have expired `now` are not kept, because strangers make them.
+    Challenges that have expired at `now` are not kept, because anybody can make them.
     """
     links = (mail_tokens.DELETE_EXPIRED, email_changes.DELETE_EXPIRED, *external_logins.ALL_EXPIRED)
     for statement in (factors.DELETE_PENDING, *links):

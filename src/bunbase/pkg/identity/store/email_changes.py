@@ -42,7 +42,7 @@ class EmailChangeStore:
         self.project = project
 
     async def replace(self, user: str, new_email: str, old_confirmed: bool, expires_at: datetime) -> None:
-        """Store a change in place of an earlier one that is not confirmed."""
+        """Store a change, which replaces an earlier change that is not confirmed."""
         await self.db.execute(REPLACE, self.project, user, new_email, old_confirmed, expires_at)
 
     async def confirm(self, user: str, by_old: bool, now: datetime) -> EmailChange | None:

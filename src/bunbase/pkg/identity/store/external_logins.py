@@ -101,7 +101,7 @@ class ExternalLoginStore:
         return await self.db.one(ExternalCode, TAKE_CODE, self.project, hash, now)
 
     async def add_ticket(self, hash: bytes, provider: str, session: str, expires_at: datetime, keep: int) -> None:
-        """Add a ticket, and delete the oldest ones of the session but `keep`."""
+        """Add a ticket, and delete the oldest tickets of the session, except `keep` tickets."""
         async with self.db.transaction():
             await self.db.execute(ADD_TICKET, self.project, hash, provider, session, expires_at)
             await self.db.execute(DELETE_OLDEST_TICKETS, self.project, session, keep)

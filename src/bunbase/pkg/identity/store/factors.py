@@ -1,7 +1,7 @@
 """Authenticator apps and recovery codes of one pool, in PostgreSQL.
 
-Every change begins with `Holders.locked`, so that all requests about the factors of one account come one by one, and
-none of them can deadlock with another.
+Every change begins with `Holders.locked`, so that all requests about the factors of one account run one after the
+other, and cannot deadlock.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ALL_FACTORS: Final = "the authenticator app, the recovery codes and all passkeys
 
 
 class FactorCounts(msgspec.Struct, frozen=True):
-    """`totp`: the account has a confirmed authenticator app, so a sign-in needs a second factor."""
+    """`totp`: true if the account has a confirmed authenticator app, so that a sign-in needs a second factor."""
 
     totp: bool
     recovery_codes: int
@@ -59,14 +59,16 @@ class FactorCounts(msgspec.Struct, frozen=True):
 
     @property
     def in_words(self) -> str:
-        """Return what was removed, for a mail and a page: no reader should look for a passkey that never was."""
+        """Return the removed factors in words, for a mail and a page, so that a reader does not look for a passkey that
+        never existed.
+        """
         if not self.totp:
             return ALL_PASSKEYS
         return ALL_FACTORS if self.passkeys else APP_AND_CODES
 
 
 class TotpRow(msgspec.Struct, frozen=True):
-    """`sealed`, `pending`: the secret in use, and the one that waits for its first code.
+    """`sealed`: the secret in use. `pending`: the secret that waits for its first code.
 
     `failed`: the number of wrong codes in a row.
     """
@@ -101,7 +103,7 @@ class FactorStore:
         await self.db.execute(FAIL_PENDING, self.project, user)
 
     async def confirm_totp(self, user: str, now: datetime, step: int) -> None:
-        """Put the pending secret in the place of the present one."""
+        """Replace the present secret by the pending secret."""
         await self.db.execute(CONFIRM_TOTP, self.project, user, now, step)
 
     async def use_step(self, user: str, step: int) -> None:

@@ -58,12 +58,14 @@ class IdentityStore:
         self.project = project
 
     async def add(self, user: str, new: NewIdentity, now: datetime, limit: int) -> bool:
-        """Add an identity. Return False if an account has it already, or if this account has `limit` identities."""
+        """Add an identity. Return False if an account already has the identity, or if this account has `limit`
+        identities.
+        """
         args = (new.id, user, new.provider, new.subject, new.email, now, limit)
         return bool(await self.db.execute(ADD, self.project, *args))
 
     async def owner(self, provider: str, subject: str) -> str | None:
-        """Return the account that a person may sign in to."""
+        """Return the account to which a person may sign in."""
         found: str | None = await self.db.value(OWNER, self.project, provider, subject)
         return found
 
@@ -74,7 +76,7 @@ class IdentityStore:
         return await self.db.all(Identity, OF_ACCOUNT, self.project, user)
 
     async def add_many(self, new: Sequence[tuple[str, NewIdentity]], now: datetime) -> bool:
-        """Add identities to accounts. Return False if some account had one of them already.
+        """Add identities to accounts. Return False if some account already had one of the identities.
 
         The caller checks how many identities each account gets.
         """

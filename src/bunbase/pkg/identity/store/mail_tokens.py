@@ -56,7 +56,7 @@ class NewMailToken(msgspec.Struct, frozen=True):
 
 
 class MailToken(msgspec.Struct, frozen=True):
-    """`user_id`: None if the link opens an account. `email`: the address that the mail was sent to."""
+    """`user_id`: None if the link opens an account. `email`: the address to which the mail was sent."""
 
     kind: str
     user_id: str | None
@@ -65,8 +65,9 @@ class MailToken(msgspec.Struct, frozen=True):
 
 
 class MailRequest(msgspec.Struct, frozen=True):
-    """`project`: of the pool; empty for the accounts of the installation. `language`: which the person who asked reads;
-    empty if it is not known."""
+    """`project`: the project of the pool; empty for the accounts of the installation. `language`: the language of the
+    person who asked; empty if it is not known.
+    """
 
     project: str
     kind: str
@@ -85,7 +86,7 @@ class MailTokenStore:
         await self.db.execute(ADD, self.project, *args)
 
     async def oldest_locked(self, user: str, kind: str, keep: int) -> list[bytes]:
-        """Lock the links of an account and kind. Return the hashes of the oldest ones, all but `keep`."""
+        """Lock the links of an account and kind. Return the hashes of the oldest links, without the newest `keep`."""
         return await self.db.value(LOCK_OLDEST, self.project, user, kind, keep) or []
 
     async def of_address_locked(self, email: str, kind: str) -> list[bytes]:
@@ -99,7 +100,7 @@ class MailTokenStore:
         return await self.db.one(MailToken, FIND, self.project, hash, list(kinds), now)
 
     async def take(self, hash: bytes, kinds: Sequence[str], now: datetime) -> MailToken | None:
-        """Return a valid token and delete it, so that of two requests at once only one gets it."""
+        """Return a valid token and delete it, so that only one of two simultaneous requests gets it."""
         return await self.db.one(MailToken, TAKE, self.project, hash, list(kinds), now)
 
     async def forget_of_account(self, user: str, *kinds: str) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.identity.factors import Passkey
-from bunbase.pkg.passkeys import NewPasskey, PublicPasskey
+from bunbase.pkg.passkeys import NewPasskey, PublicPasskey, UsedPasskey
 
 ADD: Final = """
 INSERT INTO passkeys (project, id, user_id, credential_id, public_key, sign_count, name, synced, created_at)
@@ -19,7 +19,7 @@ WHERE project = $1 AND user_id = $2 ORDER BY id DESC LIMIT $3"""
 CREDENTIAL_IDS: Final = "SELECT array_agg(credential_id) FROM passkeys WHERE project = $1 AND user_id = $2"
 BY_CREDENTIAL: Final = """
 SELECT id, user_id, credential_id, public_key, sign_count FROM passkeys WHERE project = $1 AND credential_id = $2"""
-USE: Final = "UPDATE passkeys SET sign_count = $3, last_used_at = $4 WHERE project = $1 AND id = $2"
+USE: Final = "UPDATE passkeys SET sign_count = $3, synced = $4, last_used_at = $5 WHERE project = $1 AND id = $2"
 RENAME: Final = "UPDATE passkeys SET name = $4 WHERE project = $1 AND user_id = $2 AND id = $3"
 DELETE: Final = "DELETE FROM passkeys WHERE project = $1 AND user_id = $2 AND id = $3 RETURNING name"
 
@@ -39,10 +39,10 @@ DELETE FROM passkey_challenges WHERE (project, hash) IN (
 
 
 class PasskeyAct(StrEnum):
-    """The act that a passkey signs a challenge for. A challenge of one act is not valid for another."""
+    """The act for which a passkey signs a challenge. A challenge for one act is not valid for another act."""
 
     REGISTER = "register"
-    SIGN_IN = "sign_in"  # of an account that the passkey itself names
+    SIGN_IN = "sign_in"  # for a sign-in in which the passkey itself names the account
     SECOND_FACTOR = "second_factor"
     PROOF = "proof"
 
@@ -72,8 +72,8 @@ class PasskeyStore:
     async def by_credential(self, credential_id: bytes) -> StoredPasskey | None:
         return await self.db.one(StoredPasskey, BY_CREDENTIAL, self.project, credential_id)
 
-    async def use(self, id: str, sign_count: int, now: datetime) -> None:
-        await self.db.execute(USE, self.project, id, sign_count, now)
+    async def use(self, id: str, used: UsedPasskey, now: datetime) -> None:
+        await self.db.execute(USE, self.project, id, used.sign_count, used.synced, now)
 
     async def rename(self, user: str, id: str, name: str) -> bool:
         return bool(await self.db.execute(RENAME, self.project, user, id, name))
@@ -86,7 +86,7 @@ class PasskeyStore:
     async def add_challenge(
         self, hash: bytes, act: PasskeyAct, user: str | None, expires_at: datetime, keep: int
     ) -> None:
-        """Add a challenge, and delete the oldest ones of this account and act but `keep`."""
+        """Add a challenge, and delete the oldest challenges of this account and act, except `keep` challenges."""
         async with self.db.transaction():
             await self.db.execute(ADD_CHALLENGE, self.project, hash, act, user, expires_at)
             if user is not None:
@@ -97,5 +97,5 @@ class PasskeyStore:
         return bool(await self.db.execute(TAKE_CHALLENGE, self.project, hash, act, user, now))
 
     async def forget_challenges(self, user: str) -> None:
-        """Delete the challenges of an account: a registration that is under way adds no passkey."""
+        """Delete the challenges of an account, so that a registration that has begun cannot add a passkey."""
         await self.db.execute(FORGET_CHALLENGES, self.project, user)

@@ -24,7 +24,9 @@ DELETE FROM sign_in_challenges WHERE (project, hash) IN (
 
 
 class SignInChallenge(msgspec.Struct, frozen=True):
-    """`version`: of the account when its first factor was checked. `failed`: wrong answers so far."""
+    """`version`: the version of the account when its first factor was checked. `failed`: the number of wrong answers so
+    far.
+    """
 
     user_id: str
     version: int
@@ -37,7 +39,7 @@ class SignInChallengeStore:
         self.project = project
 
     async def add(self, hash: bytes, user: str, version: int, expires_at: datetime, keep: int) -> None:
-        """Add a challenge, and delete the oldest of the account but `keep`."""
+        """Add a challenge, and delete the oldest challenges of the account, except `keep` challenges."""
         async with self.db.transaction():
             await self.db.execute(ADD, self.project, hash, user, version, expires_at)
             await self.db.execute(DELETE_OLDEST, self.project, user, keep)

@@ -26,7 +26,7 @@ PASSKEY: Final = re.compile(r"the passkey “(.*)”")
 
 
 def texts_in(language: str) -> dict[str, Template]:
-    """Return the templates in a language. A mail that the language does not have is in English."""
+    """Return the templates in a language. A mail that is missing in the language is in English."""
     known = _language(language)
     if known is None:
         return dict(TEMPLATES)
@@ -40,7 +40,7 @@ def fields_in(language: str, fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def fallback_in(language: str) -> str:
-    """Return the sentence above the address of a button in a language; "" for English."""
+    """Return the sentence above the URL of a button in a language; "" for English."""
     known = _language(language)
     return known.fallback if known else ""
 

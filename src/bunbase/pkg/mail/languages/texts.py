@@ -18,8 +18,10 @@ class Texts(msgspec.Struct, frozen=True):
 
 
 class Language(msgspec.Struct, frozen=True):
-    """`units`: one and many. `factors`: by the English name. `passkey`: with `{name}`. `fallback`: the sentence above
-    the address of a button."""
+    """`units`: one and many. `factors`: the words for factors, by the English name. `passkey`: the words for a passkey,
+    with `{name}`.
+    `fallback`: the sentence above the URL of a button.
+    """
 
     texts: Mapping[str, Texts]
     units: Mapping[str, tuple[str, str]]

@@ -1,0 +1,72 @@
+"""Apply the changes of a round to the groups that they concern, in the event loop and without queries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from typing import Final
+
+from bunbase.bundoc.changes import DocumentChange
+from bunbase.bundoc.live.evaluation import check_size
+from bunbase.bundoc.live.group import Group, Why
+from bunbase.bundoc.live.incremental import Image, apply_change, touches
+from bunbase.bundoc.live.registry import Registry
+from bunbase.bundoc.live.slices import Slices
+from bunbase.bundoc.live.telling import Telling
+from bunbase.contracts.bundoc.live import LiveQueryTooLarge
+from bunbase.pkg import metrics
+from bunbase.pkg.rules.inputs import Postponed
+
+FOLLOW_SECONDS: Final = 0.1  # of processor time, in which the changes of a round are applied to the results of one user
+
+
+class Follower:
+    """`spent`: the seconds that changes to the groups of each user have taken in this round."""
+
+    def __init__(self, groups: Registry, telling: Telling, slices: Slices) -> None:
+        self.groups = groups
+        self.telling = telling
+        self.slices = slices
+        self.spent: defaultdict[str, float] = defaultdict(float)
+
+    async def apply(self, change: DocumentChange) -> None:
+        """Apply a change to all groups that it concerns. A group for which a query must decide becomes stale."""
+        before, after = Image(change.before), Image(change.after)
+        document = change.after or change.before
+        assert document is not None
+        self.groups.mark(
+            [one for one in self.groups.index.looking_up((change.collection, document.id)) if one.seq < change.seq],
+            Why.LOOKUP,
+        )
+        if before.large or after.large:
+            await asyncio.to_thread(lambda: (before.fields, after.fields))
+        followed, at = 0, time.thread_time()
+        for group in self.groups.index.concerned(change.collection, before.fields, after.fields):
+            if group.gone or group.stale or group.seq >= change.seq:
+                continue
+            if not group.result.follows or before.large or after.large:
+                self.groups.mark([group] if touches(group.asked, before, after) else [], Why.CHANGE)
+            elif self.spent[group.user] > FOLLOW_SECONDS:
+                self.groups.mark([group], Why.CHANGE)  # one query may cost less than many changes
+            else:
+                self._follow(group, before, after)
+                followed += 1
+                now = time.thread_time()
+                self.spent[group.user] += now - at
+                at = now
+            if await self.slices.turn():
+                at = time.thread_time()
+        metrics.bundoc_live_evaluations.inc(followed)
+
+    def _follow(self, group: Group, before: Image, after: Image) -> None:
+        window = group.result.window
+        try:
+            if apply_change(group.asked, group.result, before, after):
+                self.telling.note(group)
+                self.groups.weigh(group)
+                if window.lacks_rows:
+                    self.groups.mark([group], Why.REFILL)
+                check_size(window, group.asked.bounded)
+        except (Postponed, LiveQueryTooLarge):
+            self.groups.mark([group], Why.CHANGE)  # the query decides

@@ -1,0 +1,89 @@
+"""The results of late live queries: those that are too dear for a round, in which all others would wait for them.
+
+A connection with such a query is late as a whole. Its edge asks for all its results at one change, again and again.
+Nothing about it is kept here: a call opens a snapshot, and runs its queries in it. One call of a project runs at a
+time, and the users who wait take turns, so late queries use at most one thread of the project.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from bunbase.bundoc.engine import Engine, Moment
+from bunbase.bundoc.live import frames
+from bunbase.bundoc.live.asked import ParsedLive
+from bunbase.bundoc.live.rounds import first_outcome
+from bunbase.contracts.bundoc.live import QueryResult, Results, TooManyLiveQueries
+from bunbase.contracts.caller import Caller
+from bunbase.pkg import metrics
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.shares import Turns
+
+AT_ONCE: Final = 1  # of one project
+CALL_SECONDS: Final = 10.0  # of all queries of a connection, since others wait for their turn
+MAX_BYTES: Final = 32 << 20  # of all results of a connection
+SPENT: Final = (
+    f"The live queries of this connection together need more than {CALL_SECONDS:g} s: watch less, add an index, or "
+    "simplify their rules."
+)
+TOO_LARGE: Final = (
+    f"Some live queries of this connection take much time, so all its results come together, which may have "
+    f"{MAX_BYTES >> 20} MiB: watch less, or open another connection."
+)
+
+
+class LateResults:
+    """`turns`: the order of the calls of each project. `user_seconds`: what the queries of one user may take in a
+    round.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.dev = dev
+        self.user_seconds = user_seconds
+        self.turns: dict[str, Turns] = {}
+
+    async def results(self, caller: Caller, asked: Sequence[ParsedLive | Problem]) -> Results:
+        """Run the queries in one snapshot. Raises: as `Live.results`."""
+        project = caller.project
+        turns = self.turns.setdefault(project, Turns(AT_ONCE))
+        try:
+            async with turns.turn(caller.counted_as):
+                now = self.clock.now()
+                return await self.engine.moment(project, lambda moment: self._run(moment, caller, asked, now))
+        finally:
+            if turns.idle:
+                self.turns.pop(project, None)
+
+    def _run(self, moment: Moment, caller: Caller, asked: Sequence[ParsedLive | Problem], now: datetime) -> Results:
+        began, until = time.thread_time(), time.monotonic() + CALL_SECONDS
+        found: list[QueryResult] = []
+        left = MAX_BYTES
+        for one in asked:
+            try:
+                body = self._body(moment, caller, one, now, until)
+                if (left := left - len(body)) < 0:
+                    raise TooManyLiveQueries(TOO_LARGE)
+            except Problem as problem:
+                found.append(QueryResult(problem=problem.body()))
+            else:
+                found.append(QueryResult(body))
+        dear = time.thread_time() - began > self.user_seconds
+        return Results(moment.epoch, moment.seq, dear, tuple(found))
+
+    def _body(self, moment: Moment, caller: Caller, asked: ParsedLive | Problem, now: datetime, until: float) -> bytes:
+        """Return the body of a result. Raises: the Problems of a query."""
+        if isinstance(asked, Problem):
+            raise asked
+        if time.monotonic() > until:
+            raise TooManyLiveQueries(SPENT)
+        _, outcome = first_outcome(moment, asked, caller, now, self.dev)
+        if isinstance(outcome, Problem):
+            raise outcome
+        metrics.bundoc_live_queries.labels("late").inc()
+        return frames.snapshot(outcome.window.shown, outcome.window.count)

@@ -1,0 +1,16 @@
+"""Why nothing may be delivered to a live connection now."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class Blocked:
+    """The reasons against a delivery, as bits. They are plain numbers, because each delivery looks at them."""
+
+    READER: Final = 1  # the client reads too slowly
+    CHECK: Final = 2  # the sign-in is being checked
+    ENDED: Final = 4  # the sign-in has expired, or was revoked
+    FEED: Final = 8  # this process may not know of revocations
+    CLOSED: Final = 16
+    UNPROVEN: Final = CHECK | ENDED | FEED  # nobody knows that the sign-in counts

@@ -1,0 +1,216 @@
+"""Late connections: those with a query for whose time all others of the project would have to wait.
+
+A client is told `at` only for a state that all its results have reached, so a connection with a late watch is late as
+a whole:
+
+1. Bundoc tells which watches are behind. The connection forgets all its watches there, and gets no differences.
+2. Its results come *apart*: all of them from one snapshot, whole, and then `at` with the state of this snapshot. So the
+   client always holds exactly its results at one state, only later and less often than others do. There is no queue.
+3. When the queries are cheap again, or nothing changes any more, all are watched again. If they fall behind
+   soon after, the connection stays apart for longer, each time twice as long.
+
+If Bundoc only had too many queries for one round, the watches that are behind are watched again at once. Calls for
+late results take turns, which are fair between the users of a project. A connection that gets none for `late_seconds`
+loses its watches with `too_many_live_queries`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from bunbase.contracts.bundoc.live import Live, Results, TooManyLiveQueries
+from bunbase.gateway.live import messages
+from bunbase.gateway.live.asking import Asking
+from bunbase.gateway.live.registrations import Registrations
+from bunbase.gateway.live.session import Session, Watch
+from bunbase.gateway.live.settings import LiveSettings
+from bunbase.gateway.live.usage import ConnectionUsage
+from bunbase.gateway.live.watching import answer_syncs
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import Problem, Unreachable
+
+AT_ONCE: Final = 4  # calls of one project
+LEAST_PAUSE_SECONDS: Final = 1.0  # between two results
+MOST_PAUSE_SECONDS: Final = 5.0  # less than a `sync` waits
+PAUSE_SHARE: Final = 3.0  # a call that took a second is followed by a pause of three
+CALM_SECONDS: Final = 30.0  # without falling behind, until earlier times count no more
+MOST_DOUBLINGS: Final = 5
+GROUP: Final = b"late"  # the name of no group, so no difference follows
+
+
+class Late:
+    """How a connection is late. `apart`: its results come apart; otherwise, its queries are watched again.
+
+    `times`: the number of times that it has fallen behind. `fell_at`: when it did so last. `more`: the number of
+    results that must come apart before its queries are watched again. `told_at`: when its results last reached one
+    state, or when it began to wait.
+    `epoch`, `seq`: the state that it was told. `bodies`: a hash of its results then.
+    """
+
+    __slots__ = ("apart", "bodies", "epoch", "fell_at", "more", "seq", "task", "times", "told_at")
+
+    def __init__(self) -> None:
+        self.apart = False
+        self.times = 0
+        self.fell_at = self.told_at = 0.0
+        self.more = 0
+        self.epoch, self.seq = "", -1
+        self.bodies = 0
+        self.task: asyncio.Task[None] | None = None
+
+
+class LateSessions:
+    """`seconds`: the setting `late_seconds`."""
+
+    def __init__(self, watches: Registrations, bundoc: Live, usage: ConnectionUsage, settings: LiveSettings) -> None:
+        self.watches = watches
+        self.bundoc = bundoc
+        self.usage = usage
+        self.seconds = settings.late_seconds
+        self.asking = Asking(settings.max_asking, AT_ONCE)
+
+    def fall_behind(self, session: Session, dear: bool) -> None:
+        """Note that watches of a session are behind, which have been missed. `dear`: the same as in Behind."""
+        late = late_of(session) or Late()
+        session.late = late
+        if not late.apart:
+            late.times += 1
+            late.fell_at = time.monotonic()
+            if dear or late.times > 1:
+                late.apart = True
+                late.more = (1 << min(late.times - 1, MOST_DOUBLINGS)) - 1
+                metrics.live_late.inc()
+                for watch in list(session.watches.values()):
+                    self.watches.miss(watch)
+        self.go_on(session)
+
+    def go_on(self, session: Session) -> None:
+        """Watch again what was missed, or go on with the results of a late session. Idempotent."""
+        late = late_of(session)
+        if late is None or not late.apart:
+            self.watches.begin_missed(session)
+        elif late.task is None and self._may_ask(session):
+            late.told_at = time.monotonic()
+            late.task = self.watches.spawner.spawn(self._follow(session, late))
+
+    def forget(self, session: Session) -> None:
+        """Forget how a session is late: it has no watches any more. Idempotent."""
+        late = late_of(session)
+        if late is not None:
+            self._come_back(late)
+            session.late = None
+            if late.task is not None:
+                late.task.cancel()
+
+    def may_tell(self, session: Session, epoch: str, seq: int) -> bool:
+        """True unless the client was told a later state than this barrier, when its results came apart."""
+        late = late_of(session)
+        return late is None or late.epoch != epoch or late.seq <= seq
+
+    def told(self, session: Session) -> None:
+        """Note that the session was told a barrier together with all others."""
+        late = late_of(session)
+        if late is not None and time.monotonic() - late.fell_at > CALM_SECONDS:
+            session.late = None
+
+    def _may_ask(self, session: Session) -> bool:
+        return bool(session.watches) and not session.closed and not session.blocked and self.watches.open.is_set()
+
+    def _come_back(self, late: Late) -> None:
+        if late.apart:
+            late.apart = False
+            metrics.live_late.dec()
+
+    async def _follow(self, session: Session, late: Late) -> None:
+        """Send the results of a session again and again, until its queries are watched again or something blocks it."""
+        try:
+            while self._may_ask(session):
+                began = time.monotonic()
+                found = await self._next(session, late)
+                if found is not None and not self._stays_apart(late, found):
+                    self._come_back(late)
+                    break
+                pause = PAUSE_SHARE * (time.monotonic() - began)
+                await asyncio.sleep(min(MOST_PAUSE_SECONDS, max(LEAST_PAUSE_SECONDS, pause)))
+        finally:
+            late.task = None
+        if not session.watches:
+            self.forget(session)
+        elif not late.apart:
+            self.watches.begin_missed(session)
+
+    async def _next(self, session: Session, late: Late) -> Results | None:
+        """Send the present results. Return them, None if not all of them could be sent."""
+        watches, caller = tuple(session.watches.values()), session.caller
+        for watch in watches:
+            watch.forget_resume()
+        try:
+            async with asyncio.timeout_at(_loop_time(late.told_at + self.seconds)), self.asking.turn(caller):
+                found = await self.bundoc.results(caller, tuple([watch.query for watch in watches]))
+        except TimeoutError:
+            self._end_all(session, TooManyLiveQueries(self._overdue))
+            return None
+        except Unreachable:
+            late.told_at = time.monotonic()
+            return None
+        except Problem as problem:
+            if problem.status < 500 and problem.status != 429:
+                self._end_all(session, problem)
+            return None
+        if session.caller != caller or not self._sent(session, watches, found):
+            return None
+        late.told_at = time.monotonic()
+        late.epoch, late.seq = found.epoch, found.seq
+        session.put(messages.at(found.epoch, found.seq))
+        answer_syncs(session, found.epoch, found.seq)
+        return found
+
+    @property
+    def _overdue(self) -> str:
+        return (
+            f"The results of this connection were not found for {self.seconds:g} s, because its queries, or those of "
+            "others, take too much time: watch less, add an index, or simplify the rules."
+        )
+
+    def _sent(self, session: Session, watches: Sequence[Watch], found: Results) -> bool:
+        """Send the results. Return True if all results of the session are at their state now."""
+        for watch, one in zip(watches, found.results, strict=True):
+            if not session.may_get(time.time()):
+                return False
+            if session.watches.get(watch.id) is not watch:
+                continue
+            if one.problem is not None:
+                self.watches.end(watch, one.problem)
+                continue
+            watch.shown = True
+            at = b"%b.%d" % (found.epoch.encode(), found.seq)
+            session.put(b'{"t":"now","id":%d,"g":"%b","turn":0,"at":"%b",%b}' % (watch.id, GROUP, at, one.body))
+            self.usage.count_delivered(session.caller.project, 1)
+        asked = set(watches)
+        return session.may_get(time.time()) and all(watch in asked for watch in session.watches.values())
+
+    def _stays_apart(self, late: Late, found: Results) -> bool:
+        bodies = hash(tuple([one.body for one in found.results]))
+        same, late.bodies = bodies == late.bodies, bodies
+        if late.more:
+            late.more -= 1
+            return True
+        return found.dear and not same
+
+    def _end_all(self, session: Session, problem: Problem) -> None:
+        for watch in list(session.watches.values()):
+            self.watches.end(watch, problem)
+
+
+def late_of(session: Session) -> Late | None:
+    late = session.late
+    assert late is None or isinstance(late, Late)
+    return late
+
+
+def _loop_time(monotonic: float) -> float:
+    """Return the time of the event loop at this time of the clock `time.monotonic`."""
+    return asyncio.get_running_loop().time() + monotonic - time.monotonic()

@@ -1,0 +1,16 @@
+"""The check whether a page was served by the host that its request was sent to."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def is_own_page(origin: str, host: str) -> bool:
+    """True if `origin`, the Origin header of a request, names the same host and port as its Host header.
+
+    Any program can send any text as an Origin. A text that is no URL is the origin of no page of ours.
+    """
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False
