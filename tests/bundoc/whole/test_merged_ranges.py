@@ -57,7 +57,7 @@ async def filled(engine: SqliteEngine, *indexes: IndexSpec) -> BundocService:
 
 
 async def walked(service: BundocService, caller: Caller, again: int = 0, **query: Any) -> list[str]:
-    """Return the ids on all pages. `again`: how many documents of the page before are read again."""
+    """Return the ids on all pages. `again`: the number of documents of the previous page that are read again."""
     ids: list[str] = []
     page: dict[str, Any] = {"next": None}
     for number in itertools.count():
