@@ -14,11 +14,13 @@ import httpx
 import pytest
 
 from tests.e2e.instance import Instance
+from tests.e2e.live.wire import listed
 from tests.e2e.topologies.test_live import Project, project
 
 __all__ = ("project",)
 WATCH: dict[str, Any] = {"t": "watch", "id": 1, "query": {"collection": "posts", "where": {"topic": "http"}}}
 EVENTS = {"Accept": "text/event-stream"}
+SEPARATORS = "a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg\x1dh\x1ei\rj\nk\r\nl"
 
 
 class Stream:
@@ -106,6 +108,37 @@ def test_events_carry_results_and_changes(project: Project) -> None:
     assert stream.answer.headers["x-accel-buffering"] == "no"
     assert stream.said[0].startswith("retry: ")
     assert f"id: {at}" in stream.said
+
+
+def test_a_stream_has_no_line_that_a_text_has_made(project: Project) -> None:
+    """The HTML standard ends the lines of a stream at CR and LF alone; JSON texts may have all other separators."""
+    project.put("posts", "h9", topic="separators", text=SEPARATORS)
+    watch = {"t": "watch", "id": 1, "query": {"collection": "posts", "where": {"topic": "separators"}}}
+    read = b""
+
+    with project.instance.http.stream(
+        "POST", "/v1/live", json={"send": [watch]}, headers=project.headers | EVENTS, timeout=30
+    ) as answer:
+        parts = answer.iter_bytes()
+        while b'"t":"at"' not in read:
+            read += next(parts)
+    events = [line[6:] for line in read.split(b"\n") if line.startswith(b"data: ")]
+    assert b"\r" not in read
+    found = [message for event in events for message in listed(event.decode())]
+
+    assert [doc["text"] for message in found if message["t"] == "now" for doc in message["docs"]] == [SEPARATORS]
+    _, polled = opened_poll(project, watch)
+    assert [message["t"] for message in polled][0] == "hello"
+
+
+def test_head_of_a_stream_opens_no_connection(project: Project) -> None:
+    ticket = post(project, "/v1/live/ticket", {}).json()["ticket"]
+    for path in (f"/v1/live?key={project.publishable}", f"/v1/live?ticket={ticket}"):
+        answer = project.instance.http.head(path, headers=EVENTS, timeout=10)
+
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"].startswith("text/event-stream")
+    assert project.instance.http.get("/api/health", timeout=10).status_code == 200
 
 
 def test_more_messages_are_sent_beside_the_stream(project: Project) -> None:
