@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -208,6 +209,24 @@ async def test_a_user_can_open_only_so_many_connections() -> None:
         assert second.outlet.closed == (4429, "quota")
         assert second.outlet.all("bye")[0]["problem"]["code"] == "too_many_live_connections"
         assert second.outlet.all("bye")[0]["after_ms"] >= 1000
+
+
+async def test_the_queries_of_a_connection_have_a_bound_in_bytes() -> None:
+    async with hall() as opened:
+        client = await opened.client()
+        for id in range(1, 19):
+            where = {"text": f"{id:02}" * 30_000}
+            client.session.receive(
+                json.dumps({"t": "watch", "id": id, "query": {"collection": "a", "where": where}}).encode()
+            )
+        await until(lambda: client.outlet.all("error"))
+        refused = client.outlet.all("error")
+
+        assert [one["id"] for one in refused] == [18]
+        assert refused[0]["problem"]["code"] == "too_many_watches"
+        client.send(t="unwatch", id=1)
+        client.send(t="watch", id=19, query={"collection": "a", "where": {"text": "x" * 30_000}})
+        await until(lambda: any(one["id"] == 19 for one in client.outlet.all("now")))
 
 
 async def test_a_visitor_can_sign_in_although_the_project_has_no_room_for_another_connection() -> None:
