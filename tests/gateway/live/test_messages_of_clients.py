@@ -20,7 +20,10 @@ UNREADABLE = {
     "half a character in an unknown member": (rb'{"t":"pong","id":7,"more":1,"other":"\ud83d"}', 7),
     "half a character in a name": (rb'{"t":"pong","\ud83d":1}', None),
     "a number without an end": (b'{"t":"publish","id":8,"channel":"a","data":{"n":1e999,"x":"\\ud83d"}}', 8),
-    "a whole number of thousands of digits": (b'{"t":"publish","id":8,"channel":"a\\ud83d","data":%b}' % (b"9" * 5000), 8),
+    "a whole number of thousands of digits": (
+        b'{"t":"publish","id":8,"channel":"a\\ud83d","data":%b}' % (b"9" * 5000),
+        8,
+    ),
     "an id of thousands of digits": (b'{"t":"unwatch","id":%b}' % (b"9" * 5000), None),
     "too many levels": (b'{"t":"publish","id":9,"channel":"a","data":%b1%b}' % (b"[" * 3000, b"]" * 3000), None),
 }
@@ -48,6 +51,19 @@ async def test_a_text_that_is_no_object_closes_the_connection(sent: bytes) -> No
         client.session.receive(sent)
 
         assert client.outlet.closed == (1008, "fault")
+
+
+async def test_the_end_of_something_that_has_ended_already_is_confirmed() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+
+        client.send(t="unwatch", id=1)
+        client.send(t="unwatch", id=1)
+        client.send(t="leave", id=2)
+        await until(lambda: len(client.outlet.all("ok")) == 3)
+
+        assert [one["id"] for one in client.outlet.all("ok")] == [1, 1, 2]
+        assert (client.outlet.all("error"), client.outlet.closed) == ([], None)
 
 
 async def test_a_message_after_a_revocation_waits_for_the_next_sign_in_or_is_never_done() -> None:

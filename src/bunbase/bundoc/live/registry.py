@@ -79,8 +79,10 @@ class Registry:
 
     def _check_total(self, user: str, more: int) -> None:
         if not self.total.allows(user, more):
-            message = f"The results and filters of a project's live queries can have {MAX_TOTAL_BYTES >> 20} MiB together. {SHARED}"
-            raise TooManyLiveQueries(message)
+            raise TooManyLiveQueries(
+                f"The results and filters of a project's live queries can have {MAX_TOTAL_BYTES >> 20} MiB together. "
+                f"{SHARED}"
+            )
 
     def add(self, group: Group) -> None:
         self.by_name[group.name] = group
