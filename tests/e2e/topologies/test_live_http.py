@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.instance import Instance
+from tests.e2e.instance import Instance, poll
 from tests.e2e.live.wire import listed
 from tests.e2e.topologies.test_live import Project, project
 
@@ -308,6 +308,7 @@ def test_a_ticket_of_a_user_who_has_signed_out_opens_nothing(project: Project) -
     mine = public(project, ada["access_token"])
     ticket = post(project, "/v1/live/ticket", None, mine).json()["ticket"]
     post(project, "/v1/auth/logout", {"refresh_token": ada["refresh_token"]}, mine).raise_for_status()
+    poll(lambda: post(project, "/v1/live/ticket", None, mine).status_code == 401)  # the gateway has heard of it
 
     answer = project.instance.http.get(f"/v1/live?ticket={ticket}", headers=EVENTS)
 
