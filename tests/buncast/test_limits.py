@@ -24,6 +24,7 @@ from tests.rooms import publishable_caller
 
 OPEN = {"open/{x}": ChannelSpec(ChannelRules("true", "true", "true"), presence=True)}
 RESULT = (Published("a", "e", 1),)
+LARGE = b'"' + b"x" * 2000 + b'"'
 
 
 def test_a_bucket_allows_its_rate_and_a_burst_of_one_second() -> None:
@@ -141,4 +142,55 @@ async def test_one_caller_cannot_fill_the_members_of_all(first: Caller, same: Ca
         assert size.count == entered + 1
         await service.leave("edge", tuple(range(1002)))
         assert (size.bytes, size.count, dict(size.by_caller)) == (0, 0, {})
+        await edge.stop()
+
+
+def full(service: BuncastService) -> bool:
+    return service.projects[PROJECT].project.members_size.bytes > (1 << 20) - 2302
+
+
+async def fill_members(service: BuncastService, caller: Caller) -> int:
+    """Enter members with 2 KB of data until the caller has no room for another one. Return their number."""
+    entered = 0
+    while not entered or not full(service):
+        await service.join(caller, "edge", entered, Join(f"open/{entered}", None, LARGE, f"c{entered}"))
+        entered += 1
+    return entered
+
+
+@pytest.mark.parametrize("limits", [{"caller_members_mib": 1}, {"caller_members_mib": 2, "members_mib": 1}])
+async def test_a_caller_without_room_can_still_change_its_members_and_continue_them(limits: dict[str, int]) -> None:
+    ada = user("ada")
+    async with opened_buncast(OPEN, **limits) as service:
+        edge = ModelEdge(service, "edge")
+        await edge.opened.wait()
+        entered = await fill_members(service, ada)
+        size = service.projects[PROJECT].project.members_size
+        before = size.bytes, size.count
+
+        await service.set_presence(ada, "edge", 0, LARGE.replace(b"x", b"y"))
+        await service.leave("edge", (1,), closed=True)
+        await service.join(ada, "edge", 1001, Join("open/1", None, LARGE, "again", resumes="c1"))
+        assert (size.bytes, size.count) == before
+
+        with pytest.raises(TooManyMembers):
+            await service.join(ada, "edge", 1002, Join("open/2", None, LARGE, "another"))
+        await service.set_presence(ada, "edge", 0, b'"short"')
+        await service.leave("edge", (*range(entered), 1001))
+        await edge.stop()
+
+
+async def test_a_message_is_repeated_with_its_key_although_the_caller_has_no_room_for_more_keys() -> None:
+    ada, first = user("ada"), (NewMessage("open/0", b"1", "of-a-call-000000"),)
+    async with opened_buncast(OPEN, caller_message_keys=2) as service:
+        edge = ModelEdge(service, "edge")
+        await edge.opened.wait()
+        await service.join(ada, "edge", 1, Join("open/0"))
+        published = await service.publish(ada, first)
+        assert await publish(service, ada, 1, "another")
+        assert not await publish(service, ada, 1, "one-too-many")
+
+        assert (await service.publish(ada, first)).items == published.items
+        with pytest.raises(PublishLimited):  # the key of the call is new
+            await service.publish(ada, first, "whole")
         await edge.stop()

@@ -3,6 +3,9 @@
 import type { Call } from "./call.js";
 import { Problem } from "./problem.js";
 
+/** A longer timer ends at once, because its time is a whole number of 32 bits. @internal */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Runs `work` with the time and the signal of a call. @internal */
 export async function within<T>(call: Call, timeoutMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
   const deadline = new Deadline(call, timeoutMs);
@@ -24,7 +27,7 @@ export class Deadline {
     const own = new AbortController();
     const detail = `No answer within ${timeoutMs} ms. Try again, or set a longer timeoutMs.`;
     const end = () => own.abort(signal?.aborted ? signal.reason : new Problem({ code: "timeout", detail }));
-    const timer = timeoutMs < 2 ** 31 ? setTimeout(end, timeoutMs) : undefined;
+    const timer = timeoutMs <= LONGEST_TIMER_MS ? setTimeout(end, timeoutMs) : undefined;
     // Safari before 17.4 and React Native have no `any`, so the signal is followed by a listener there
     const followed = (AbortSignal.any as unknown) ? undefined : signal;
     this.signal = signal && !followed ? AbortSignal.any([signal, own.signal]) : own.signal;
@@ -45,7 +48,7 @@ export class Deadline {
   /** Resolves after `ms`, or rejects when the call ends. */
   pause(ms: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    return this.race(new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))).finally(() => clearTimeout(timer));
+    return this.race(new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS))))).finally(() => clearTimeout(timer));
   }
 
   /** Returns the value of `work`, or rejects when the call ends. The work itself goes on. */

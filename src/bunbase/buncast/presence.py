@@ -88,7 +88,10 @@ class Presence:
         self, owner: Any, uid: str | None, connection: str, resumes: str, data: bytes, caller: str = ""
     ) -> Member:
         """Return the member of a subscription: a new one, or that of the connection that it resumes."""
-        member = self._resumed(uid, connection, resumes)
+        own = self._by_connection.get(connection)
+        if own is not None and own.uid != uid:
+            self.leave(own)  # the same connection has another user now
+        member = self.resumed(uid, connection, resumes)
         if member is None:
             self._last += 1
             member = Member(self._last, uid, connection, data, owner, caller=caller)
@@ -103,6 +106,11 @@ class Presence:
         self._lingering.pop(member.number, None)
         self.update(member, data)
         return member
+
+    def resumed(self, uid: str | None, connection: str, resumes: str) -> Member | None:
+        """Return the member that `enter` would continue, None if it would make a new one."""
+        known = [self._by_connection.get(name) for name in (connection, resumes)]
+        return next((member for member in known if member is not None and member.uid == uid), None)
 
     def update(self, member: Member, data: bytes) -> None:
         if data != member.data:
@@ -147,15 +155,6 @@ class Presence:
         if self.large:
             return count
         return b'"members":[' + b",".join([_shown(member) for member in self.members.values()]) + b"]," + count
-
-    def _resumed(self, uid: str | None, connection: str, resumes: str) -> Member | None:
-        for name in (connection, resumes):
-            member = self._by_connection.get(name)
-            if member is not None and member.uid == uid:
-                return member
-            if member is not None and name == connection:
-                self.leave(member)  # the same connection has another user now
-        return None
 
     def _difference(self, changed: dict[int, Word]) -> bytes:
         parts: dict[Word, list[bytes]] = {"enter": [], "update": [], "leave": []}

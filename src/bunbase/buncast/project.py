@@ -12,7 +12,7 @@ from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.channel import Channel
 from bunbase.buncast.definitions import Definitions
 from bunbase.buncast.edge import Subscription
-from bunbase.buncast.presence import MEMBER_BYTES, MembersSize, Presence
+from bunbase.buncast.presence import MEMBER_BYTES, Member, MembersSize, Presence
 from bunbase.buncast.ring import Ring, Shelf
 from bunbase.buncast.sent_keys import SentKeys
 from bunbase.buncast.settings import BuncastSettings
@@ -76,14 +76,22 @@ class Project:
             bucket = self.callers[caller] = Bucket(self.settings.caller_messages_per_second, now)
         return bucket
 
-    def check_members_room(self, caller: str, data: bytes) -> None:
-        """Check the room for a member of a caller. `caller`: its name for limits. Raises: TooManyMembers."""
+    def check_members_room(self, caller: str, data: bytes, present: Member | None) -> None:
+        """Check the room for the data of a member. `caller`: its name for limits. `present`: the member as it is, None
+        for a new one. A member that does not grow needs no room.
+
+        Raises: TooManyMembers.
+        """
         most = self.settings.caller_members_mib
-        if caller and self.members_size.by_caller[caller] + len(data) + MEMBER_BYTES > most << 20:
+        caller = caller if present is None else present.caller
+        more = len(data) + MEMBER_BYTES - (0 if present is None else present.size)
+        if more <= 0:
+            return
+        if caller and self.members_size.by_caller[caller] + more > most << 20:
             raise TooManyMembers(
                 f"The data of the members of one user or address can have {most} MiB together.", limit=most << 20
             )
-        if self.members_size.bytes + len(data) > self.settings.members_mib << 20:
+        if self.members_size.bytes + more > self.settings.members_mib << 20:
             raise TooManyMembers(
                 f"The data of a project's members can have {self.settings.members_mib} MiB together.",
                 limit=self.settings.members_mib << 20,

@@ -126,7 +126,8 @@ class Publishing:
         project.used_at = now
         before = [project.keys.find(attempt, now) if attempt else None for attempt in self.attempts]
         new = [message for message, found in zip(self.messages, before, strict=True) if found is None]
-        keyed = sum([attempt is not None for attempt in self.attempts]) + (self.whole is not None)
+        kept = sum([found is not None for found in before])  # repeated messages, whose keys need no more room
+        keyed = sum([attempt is not None for attempt in self.attempts]) - kept + (self.whole is not None)
         project.keys.check_room(self.limited, keyed, now)
         _take(project, new, self.limited, now)
         at = rfc3339(clock.now())

@@ -164,8 +164,10 @@ class BuncastService:
         if not await deciding.may_enter(caller, one, data):
             raise await deciding.explained(caller, denied("presence", channel.name), data)
         one, deciding, channel = self._joined(edge, number)
-        deciding.project.check_members_room(limited_name(caller), data)
-        if (member := _member_of(one, caller, channel)) is not None:
+        member = _member_of(one, caller, channel)
+        present = member or channel.presence.resumed(_uid(caller), one.connection, "")
+        deciding.project.check_members_room(limited_name(caller), data, present)
+        if member is not None:
             channel.presence.update(member, data)
         else:
             one.member = channel.presence.enter(one, _uid(caller), one.connection, "", data, limited_name(caller))
@@ -276,7 +278,10 @@ class BuncastService:
                 raise NoPresence(f"The channels of this pattern have no list of members: {join.channel}.")
             if not verdict.enters:
                 raise denied("presence", join.channel)
-            project.check_members_room(limited_name(one.caller), presence)
+            earlier = project.channels.get(join.channel)
+            uid = _uid(one.caller)
+            present = earlier.presence.resumed(uid, one.connection, join.resumes) if earlier is not None else None
+            project.check_members_room(limited_name(one.caller), presence, present)
         now = self.monotonic()
         channel = project.opened(join.channel)
         one.sees = verdict.sees

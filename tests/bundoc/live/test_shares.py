@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -100,6 +101,29 @@ async def test_the_memory_of_results_is_shared_and_counted_before_it_is_held(
     await following.live.unwatch("gateway", tuple(range(1, 200)))
     assert "prj_a" not in following.live.hubs
     assert (groups.total.used, groups.count.used, dict(groups.unfiled)) == (0, 0, {})
+
+
+async def test_the_memory_of_filters_is_shared_although_their_results_are_empty(
+    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ruled(service, ALL)
+    monkeypatch.setattr(registry, "MAX_TOTAL_BYTES", 2 << 20)
+
+    def long(number: int) -> LiveQuery:
+        return LiveQuery("posts", where=json.dumps({"text": f"{number:05}" * 10_000}).encode())
+
+    for number in range(1, 4):
+        await following.watch(ada("greedy"), number, long(number))
+    calls = [following.live.watch(ada("greedy"), "gateway", number, long(number)) for number in range(4, 20)]
+    refused = [one for one in await asyncio.gather(*calls, return_exceptions=True) if one is not None]
+
+    assert {type(one) for one in refused} == {TooManyLiveQueries}
+
+    await following.watch(ada("bob"), 100, LiveQuery("posts", where=b'{"n":1}'))
+    groups = following.live.hubs["prj_a"].groups
+    assert groups.total.used <= registry.MAX_TOTAL_BYTES
+    await following.live.unwatch("gateway", tuple(range(1, 200)))
+    assert groups.total.used == 0
 
 
 async def test_a_group_counts_for_another_when_the_first_one_leaves(

@@ -283,6 +283,25 @@ def test_complaints_27_and_28_members_update_resume_and_leave(project: Project, 
     watcher.got(lambda: watcher.members[1] == {}, 8)
 
 
+def test_a_channel_that_is_left_and_joined_in_one_breath_has_the_client_once(
+    project: Project, connected: Connect
+) -> None:
+    ada = project.user("ada-c9")
+    watcher, one = connected(), connected(ada["access_token"])
+    watcher.join(1, "open/9")
+    one.join(1, "open/9", presence={"n": 0})
+
+    for id in range(2, 12):
+        one.client.send({"t": "leave", "id": id - 1})
+        one.client.send({"t": "join", "id": id, "channel": "open/9", "presence": {"n": id}})
+    last = one.joined(11)
+    project.publish("open/9", "after")
+
+    watcher.got(lambda: [member["data"] for member in watcher.members[1].values()] == [{"n": 11}])
+    assert list(watcher.members[1]) == [last["m"]]
+    one.got(lambda: one.data[11] == ["after"])
+
+
 def test_another_user_on_the_connection_ends_its_channels(project: Project, connected: Connect) -> None:
     ada, eve = project.user("ada-c6"), project.user("eve-c6")
     one, watcher = connected(ada["access_token"]), connected()

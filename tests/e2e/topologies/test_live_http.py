@@ -13,12 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.instance import Instance
+from tests.e2e.instance import Instance, poll
+from tests.e2e.live.wire import listed
 from tests.e2e.topologies.test_live import Project, project
 
 __all__ = ("project",)
 WATCH: dict[str, Any] = {"t": "watch", "id": 1, "query": {"collection": "posts", "where": {"topic": "http"}}}
 EVENTS = {"Accept": "text/event-stream"}
+SEPARATORS = "a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg\x1dh\x1ei\rj\nk\r\nl"
 
 
 class Stream:
@@ -106,6 +108,35 @@ def test_events_carry_results_and_changes(project: Project) -> None:
     assert stream.answer.headers["x-accel-buffering"] == "no"
     assert stream.said[0].startswith("retry: ")
     assert f"id: {at}" in stream.said
+
+
+def test_a_stream_has_no_line_that_a_text_has_made(project: Project) -> None:
+    """The HTML standard ends the lines of a stream at CR and LF alone; JSON texts may have all other separators."""
+    project.put("posts", "h9", topic="separators", text=SEPARATORS)
+    watch = {"t": "watch", "id": 1, "query": {"collection": "posts", "where": {"topic": "separators"}}}
+    read = b""
+
+    with project.instance.http.stream(
+        "POST", "/v1/live", json={"send": [watch]}, headers=project.headers | EVENTS, timeout=30
+    ) as answer:
+        parts = answer.iter_bytes()
+        while b'"t":"at"' not in read:
+            read += next(parts)
+    events = [line[6:] for line in read.split(b"\n") if line.startswith(b"data: ")]
+    assert b"\r" not in read
+    found = [message for event in events for message in listed(event.decode())]
+
+    assert [doc["text"] for message in found if message["t"] == "now" for doc in message["docs"]] == [SEPARATORS]
+
+
+def test_head_of_a_stream_opens_no_connection(project: Project) -> None:
+    ticket = post(project, "/v1/live/ticket", {}).json()["ticket"]
+    for path in (f"/v1/live?key={project.publishable}", f"/v1/live?ticket={ticket}"):
+        answer = project.instance.http.head(path, headers=EVENTS, timeout=10)
+
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"].startswith("text/event-stream")
+    assert project.instance.http.get("/api/health", timeout=10).status_code == 200
 
 
 def test_more_messages_are_sent_beside_the_stream(project: Project) -> None:
@@ -270,6 +301,18 @@ def test_a_ticket_signs_a_user_in_once(project: Project) -> None:
 
     again = project.instance.http.get(url, headers=EVENTS)
     assert (again.status_code, again.json()["code"]) == (401, "live_ticket_invalid")
+
+
+def test_a_ticket_of_a_user_who_has_signed_out_opens_nothing(project: Project) -> None:
+    ada = project.user("ada-ticket-out")
+    mine = public(project, ada["access_token"])
+    ticket = post(project, "/v1/live/ticket", None, mine).json()["ticket"]
+    post(project, "/v1/auth/logout", {"refresh_token": ada["refresh_token"]}, mine).raise_for_status()
+    poll(lambda: post(project, "/v1/live/ticket", None, mine).status_code == 401)  # the gateway has heard of it
+
+    answer = project.instance.http.get(f"/v1/live?ticket={ticket}", headers=EVENTS)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 
 def test_polls_carry_results_and_changes(project: Project) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import time
 
 import pytest
 
 from bunbase.contracts.bunauth.problems import InvalidToken
+from bunbase.gateway.live.waiting import MAX_WAITING_BYTES
 from tests.gateway.live.others import hall, until
 
 UNREADABLE = {
@@ -18,6 +20,11 @@ UNREADABLE = {
     "half a character in an unknown member": (rb'{"t":"pong","id":7,"more":1,"other":"\ud83d"}', 7),
     "half a character in a name": (rb'{"t":"pong","\ud83d":1}', None),
     "a number without an end": (b'{"t":"publish","id":8,"channel":"a","data":{"n":1e999,"x":"\\ud83d"}}', 8),
+    "a whole number of thousands of digits": (
+        b'{"t":"publish","id":8,"channel":"a\\ud83d","data":%b}' % (b"9" * 5000),
+        8,
+    ),
+    "an id of thousands of digits": (b'{"t":"unwatch","id":%b}' % (b"9" * 5000), None),
     "too many levels": (b'{"t":"publish","id":9,"channel":"a","data":%b1%b}' % (b"[" * 3000, b"]" * 3000), None),
 }
 
@@ -46,6 +53,19 @@ async def test_a_text_that_is_no_object_closes_the_connection(sent: bytes) -> No
         assert client.outlet.closed == (1008, "fault")
 
 
+async def test_the_end_of_something_that_has_ended_already_is_confirmed() -> None:
+    async with hall() as opened:
+        client = await (await opened.client()).watching()
+
+        client.send(t="unwatch", id=1)
+        client.send(t="unwatch", id=1)
+        client.send(t="leave", id=2)
+        await until(lambda: len(client.outlet.all("ok")) == 3)
+
+        assert [one["id"] for one in client.outlet.all("ok")] == [1, 1, 2]
+        assert (client.outlet.all("error"), client.outlet.closed) == ([], None)
+
+
 async def test_a_message_after_a_revocation_waits_for_the_next_sign_in_or_is_never_done() -> None:
     async with hall() as opened:
         ada, eve = await opened.client(), await opened.client("eve")
@@ -69,6 +89,38 @@ async def test_a_message_after_a_revocation_waits_for_the_next_sign_in_or_is_nev
 
         assert opened.buncast.published == [("ada", "1"), ("ada", "2")]
         assert ada.outlet.all("error") == eve.outlet.all("ok") == []
+
+
+async def test_the_messages_that_wait_for_a_sign_in_have_a_bound_in_bytes() -> None:
+    long = json.dumps({"t": "publish", "id": 1, "channel": "a", "data": "x" * 60_000}).encode()
+    async with hall() as opened:
+        client = await opened.client()
+        opened.signing.refused.add("ada")
+        opened.identity.revoke("ses_ada")
+        await until(lambda: client.outlet.all("auth"))
+
+        for _ in range(MAX_WAITING_BYTES // len(long)):
+            client.session.receive(long)
+        assert client.outlet.closed is None
+        client.session.receive(long)
+
+        assert client.outlet.closed == (4429, "quota")
+        assert (len(client.session.waiting), client.session.waiting.bytes) == (0, 0)
+
+
+async def test_messages_that_were_done_make_room_for_others_that_wait() -> None:
+    long = json.dumps({"t": "sync", "id": 1, "at": "e1.1"}).encode()
+    async with hall() as opened:
+        client = await opened.client()
+        for _ in range(3):
+            opened.signing.go_on.clear()
+            client.send(t="auth", key="pk_x", token="ada")
+            client.session.receive(long)
+            assert client.session.waiting.bytes == len(long)
+            opened.signing.go_on.set()
+            await until(lambda: not client.session.waiting)
+
+            assert client.session.waiting.bytes == 0
 
 
 async def test_a_message_after_the_expiry_of_a_token_waits_for_the_next_token() -> None:

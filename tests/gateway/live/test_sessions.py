@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -208,6 +209,49 @@ async def test_a_user_can_open_only_so_many_connections() -> None:
         assert second.outlet.closed == (4429, "quota")
         assert second.outlet.all("bye")[0]["problem"]["code"] == "too_many_live_connections"
         assert second.outlet.all("bye")[0]["after_ms"] >= 1000
+
+
+async def test_the_queries_of_a_connection_have_a_bound_in_bytes() -> None:
+    async with hall() as opened:
+        client = await opened.client()
+        for id in range(1, 19):
+            where = {"text": f"{id:02}" * 30_000}
+            client.session.receive(
+                json.dumps({"t": "watch", "id": id, "query": {"collection": "a", "where": where}}).encode()
+            )
+        await until(lambda: client.outlet.all("error"))
+        refused = client.outlet.all("error")
+
+        assert [one["id"] for one in refused] == [18]
+        assert refused[0]["problem"]["code"] == "too_many_watches"
+        client.send(t="unwatch", id=1)
+        client.send(t="watch", id=19, query={"collection": "a", "where": {"text": "x" * 30_000}})
+        await until(lambda: any(one["id"] == 19 for one in client.outlet.all("now")))
+
+
+async def test_a_visitor_can_sign_in_although_the_project_has_no_room_for_another_connection() -> None:
+    async with hall(max_connections_per_project=1, max_connections_per_user=1) as opened:
+        client = await opened.client("ada")
+
+        await client.signed_in("bob")
+        await client.signed_in("ada")
+
+        assert client.outlet.all("error") == []
+        assert opened.server.admission.users.counts == {("prj_a", "ada"): 1}
+        assert opened.server.admission.projects.counts == {"prj_a": 1}
+
+
+async def test_a_sign_in_that_is_refused_for_a_limit_keeps_the_place_of_the_one_before() -> None:
+    async with hall(max_connections_per_user=1) as opened:
+        await opened.client("ada")
+        other = await opened.client("bob")
+
+        other.send(t="auth", key="pk_x", token="ada")
+        await until(lambda: other.outlet.all("error"))
+
+        assert other.outlet.all("error")[0]["problem"]["code"] == "too_many_live_connections"
+        assert opened.server.admission.users.counts == {("prj_a", "ada"): 1, ("prj_a", "bob"): 1}
+        assert opened.server.admission.projects.counts == {"prj_a": 2}
 
 
 async def test_complaint_26_connections_that_begin_too_fast_come_back_later() -> None:

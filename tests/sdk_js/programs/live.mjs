@@ -357,6 +357,18 @@ export async function add(claim, { load }) {
     live.close();
   });
 
+  claim("a wait that is longer than a timer can be does not end at once", async () => {
+    const { server, live, see, sent } = made();
+    see("posts", inOrder);
+    await until(() => live.state === "live", "live");
+    server.say({ t: "bye", code: "quota", after_ms: 2 ** 31 + 1 });
+    await settled();
+    server.cut(4429);
+    await settled(300);
+    equal(sent("auth").length, 1);
+    live.close();
+  });
+
   claim("30: queries that begin and end while there is no connection leave nothing behind", async () => {
     const { server, live, see, sent } = made();
     server.faults.down = true;

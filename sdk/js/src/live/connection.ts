@@ -8,6 +8,7 @@
  * of life, and has it within three seconds, or connects again.
  */
 
+import { LONGEST_TIMER_MS } from "../deadline.js";
 import type { Credentials } from "../transport.js";
 import { ALONE, type Link, type LinkEvents, OPENERS, type Opener, type Target, type TransportName, UNAUTHENTICATED, UNREACHABLE } from "./links.js";
 import { paced } from "./pacing.js";
@@ -285,7 +286,7 @@ export class Connection {
 
   #wait(ms: number): void {
     clearTimeout(this.#again);
-    this.#again = setTimeout(() => void this.#connect(), ms);
+    this.#again = setTimeout(() => void this.#connect(), Math.min(ms, LONGEST_TIMER_MS));
   }
 
   #drop(): void {

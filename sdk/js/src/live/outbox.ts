@@ -11,6 +11,7 @@
 import type { Collection } from "../data/collection.js";
 import type { CollectionTypes } from "../data/types.js";
 import type { Why } from "../auth/types.js";
+import { LONGEST_TIMER_MS } from "../deadline.js";
 import { readJson, writeJson } from "../json.js";
 import { isObject } from "../local.js";
 import { Problem } from "../problem.js";
@@ -343,7 +344,7 @@ export class Outbox {
         this.#pause = undefined;
         resolve();
       };
-      this.#pause = { timer: setTimeout(end, afterMs), end };
+      this.#pause = { timer: setTimeout(end, Math.min(afterMs, LONGEST_TIMER_MS)), end };
     });
   }
 }

@@ -198,7 +198,7 @@ class Hub:
         """
         if (there := self.groups.by_name.get(found.view)) is not None:
             return there
-        self.groups.check_result(first.user, result.window)
+        self.groups.check_result(first.user, first.asked, result.window)
         group = Group(first.asked, first.caller, result, found.epoch, found.seq)
         if not self.epoch:
             self.epoch, self.seq = found.epoch, found.seq

@@ -28,7 +28,8 @@ SHARED: Final = "All users share this limit, and one user can have at most as mu
 class Weight(msgspec.Struct, frozen=True):
     """The use of limits by a group, and the user for whom it is counted.
 
-    `held`: the bytes of the bodies that it holds now. `total`: the bytes of its whole result, without `slim`.
+    `held`: the bytes of the bodies that it holds now. `total`: the bytes of its query and of its whole result, without
+    `slim`.
     `unfiled`: its collection, "" if it is filed under a value.
     """
 
@@ -70,16 +71,18 @@ class Registry:
                 f"A collection can have {MAX_UNFILED} live queries that demand no value of a field. {SHARED} A query "
                 'that demands one, as in {"status":"open"}, is not counted here.'
             )
-        self._check_total(user, 0)
+        self._check_total(user, asked.memory)
 
-    def check_result(self, user: str, window: Window) -> None:
+    def check_result(self, user: str, asked: ParsedLive, window: Window) -> None:
         """Check that the user may have a group with this result. Raises: TooManyLiveQueries."""
-        self._check_total(user, window.total_bytes)
+        self._check_total(user, asked.memory + window.total_bytes)
 
     def _check_total(self, user: str, more: int) -> None:
         if not self.total.allows(user, more):
-            message = f"The results of a project's live queries can have {MAX_TOTAL_BYTES >> 20} MiB together. {SHARED}"
-            raise TooManyLiveQueries(message)
+            raise TooManyLiveQueries(
+                f"The results and filters of a project's live queries can have {MAX_TOTAL_BYTES >> 20} MiB together. "
+                f"{SHARED}"
+            )
 
     def add(self, group: Group) -> None:
         self.by_name[group.name] = group
@@ -102,7 +105,7 @@ class Registry:
         """Note how large the present result of a group is."""
         window, before = group.result.window, self._weights.get(group)
         self._forget_weight(group)
-        total = before.total if before is not None and group.slim else window.total_bytes
+        total = before.total if before is not None and group.slim else window.total_bytes + group.asked.memory
         unfiled = group.asked.collection if self.index.filed[group] is None else ""
         weight = self._weights[group] = Weight(group.user, window.bytes, total, unfiled)
         self.held_bytes += weight.held

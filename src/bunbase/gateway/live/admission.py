@@ -153,6 +153,18 @@ class Admission:
             self.users.enter((project, user))
         self.projects.enter(project)
 
+    def change(self, before: tuple[str, str], after: tuple[str, str]) -> None:
+        """Count a connection for another project and user: it gives up its place first.
+
+        Raises: TooManyLiveConnections; then it keeps the place that it had.
+        """
+        self.leave(*before)
+        try:
+            self.enter(*after)
+        except TooManyLiveConnections:
+            self.enter(*before)
+            raise
+
     def leave(self, project: str, user: str) -> None:
         self.projects.leave(project)
         if user:

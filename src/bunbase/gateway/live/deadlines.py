@@ -1,4 +1,9 @@
-"""Acts of sessions at a later time, in one heap: a timer of the event loop for each would cost more memory."""
+"""Acts of sessions at a later time, in one heap: a timer of the event loop for each would cost more memory.
+
+A token may expire in an hour, or a key in a year. Symptom of a heap that kept each act until then: connections that had
+ended long ago stayed in memory, and a client that sent `auth` again and again filled it. So acts that do not count any
+more are dropped whenever the heap has doubled.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,9 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
+
+MIN_LOOK: Final = 1000  # a smaller heap is not searched for acts that do not count any more
 
 Act = Callable[[], None]
 
@@ -18,19 +25,34 @@ class Timed(Protocol):
     generation: int
 
 
+Entry = tuple[float, int, Timed, int, Act]
+
+
 class Deadlines:
+    """`look_at`: the size of the heap at which it is searched again."""
+
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.counter = itertools.count()
-        self.heap: list[tuple[float, int, Timed, int, Act]] = []
+        self.heap: list[Entry] = []
+        self.look_at = MIN_LOOK
 
     def add(self, seconds: float, session: Timed, generation: int, act: Act) -> None:
         """Act after this time, if the session is still open and has still this generation."""
         heapq.heappush(self.heap, (self.clock() + seconds, next(self.counter), session, generation, act))
+        if len(self.heap) > self.look_at:
+            self.heap = [entry for entry in self.heap if _counts(entry)]
+            heapq.heapify(self.heap)
+            self.look_at = max(MIN_LOOK, 2 * len(self.heap))
 
     def run_due(self) -> None:
         now = self.clock()
         while self.heap and self.heap[0][0] <= now:
-            _, _, session, generation, act = heapq.heappop(self.heap)
-            if not session.closed and session.generation == generation:
-                act()
+            entry = heapq.heappop(self.heap)
+            if _counts(entry):
+                entry[-1]()
+
+
+def _counts(entry: Entry) -> bool:
+    _, _, session, generation, _ = entry
+    return not session.closed and session.generation == generation

@@ -2,11 +2,13 @@
 
 Symptom without this: an application cut a text in the middle of an emoji. The message was taken for no message at all,
 so the whole connection was closed, with all live queries of the client; and closed again when the client sent it again.
+A whole number with more than 4,300 digits had the same effect, because Python refuses to convert it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Final, NoReturn
 
 COMPACT: Final = (",", ":")
@@ -14,7 +16,7 @@ COMPACT: Final = (",", ":")
 
 def loosely_read(text: bytes) -> Any:
     """Return the value of JSON, whose strings may have unpaired surrogates. Raises: ValueError, RecursionError."""
-    return json.loads(text.decode(), parse_constant=_refuse)
+    return json.loads(text.decode(), parse_constant=_refuse, parse_int=_whole)
 
 
 def loose_object(text: bytes) -> dict[str, Any] | None:
@@ -31,6 +33,14 @@ def loose_object(text: bytes) -> dict[str, Any] | None:
 def loose_texts(values: list[Any]) -> list[bytes]:
     """Return the JSON text of each value. Raises: ValueError for numbers that JSON does not have."""
     return [_text(value) for value in values]
+
+
+def _whole(digits: str) -> float:
+    """Return a whole number, or infinity, as for 1e999, if it has more digits than Python converts."""
+    try:
+        return int(digits)
+    except ValueError:
+        return math.inf
 
 
 def _text(value: Any) -> bytes:

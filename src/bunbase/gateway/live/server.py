@@ -138,7 +138,7 @@ class LiveServer:
         signed = session.signed
         if signed is not None:
             self._forget_credentials(session, signed)
-            self.admission.leave(signed.caller.project, signed.user)
+            self.admission.leave(*signed.counted_as)
             self.usage.time.leave(signed.caller.project)
         self.admission.end(session.sender.ip, session.stranger)
         metrics.live_connections.labels(session.outlet.transport).dec()

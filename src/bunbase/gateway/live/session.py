@@ -36,6 +36,7 @@ from bunbase.gateway.live.problems import NoLiveSignIn
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import SignedIn, SignIn
 from bunbase.gateway.live.syncs import WaitingSync
+from bunbase.gateway.live.waiting import Waiting
 from bunbase.gateway.live.writer import Writer
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Stopping
@@ -45,7 +46,6 @@ AUTH_ENDED: Final = 4401
 SLOW: Final = 4408
 QUOTA: Final = 4429
 MAX_FIRST_BYTES: Final = 8 << 10
-MAX_WAITING: Final = 200  # messages that wait until the sign-in counts
 FLUSH_BYTES: Final = 64 << 10  # more than this is sent at once: it must not add up during a tick
 
 
@@ -163,8 +163,7 @@ class Session:
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
     `missed`: the watches whose result at the client is old. `late`: it has queries that take much time (`Late`).
     `generation`: grows with each sign-in and each doubt.
-    `waiting`: messages that wait until the sign-in counts. `older`: the number of them that were sent before the
-    `auth` that is being checked.
+    `waiting`: messages that wait until the sign-in counts.
     """
 
     __slots__ = (
@@ -181,7 +180,6 @@ class Session:
         "large",
         "late",
         "missed",
-        "older",
         "orders",
         "origin",
         "outbox",
@@ -223,8 +221,7 @@ class Session:
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
         self.large = False
-        self.waiting: list[Message] = []  # a deque would take 600 bytes more
-        self.older = 0
+        self.waiting = Waiting()
         self.bucket = TokenBucket(home.settings.messages_per_second, home.settings.message_burst, now)
         self.heard_at = now
         self.slow_since = self.read_at = 0.0
@@ -258,14 +255,14 @@ class Session:
         except Unreadable as unreadable:
             self.refuse(unreadable.id, unreadable.problem)
         else:
-            self._take(message)
+            self._take(message, len(sent))
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message, size: int) -> None:
         if not self.signing and isinstance(message, Auth):
-            self.older = len(self.waiting)
+            self.waiting.older = len(self.waiting)
             self._act(message)
         elif self.signing or self.waiting or (self.signed is not None and not self.may_act()):
-            self._wait(message)
+            self._wait(message, size)
         elif self.signed is None:
             self.bye("auth", AUTH_ENDED, problem=NoLiveSignIn("Send the message auth first."))
         else:
@@ -274,11 +271,8 @@ class Session:
     def _act(self, message: Message) -> None:
         self.home.handlers[type(message)](self, message)
 
-    def _wait(self, message: Message) -> None:
-        if isinstance(message, Pong):
-            return
-        self.waiting.append(message)
-        if len(self.waiting) > MAX_WAITING:
+    def _wait(self, message: Message, size: int) -> None:
+        if not isinstance(message, Pong) and not self.waiting.add(message, size):
             self.bye("quota", QUOTA, 1)
 
     def take_waiting(self) -> None:
@@ -286,19 +280,14 @@ class Session:
         if self.orders is not None and self.may_act():
             self.orders.go_on()
         while self.waiting and not self.signing and not self.closed:
-            place = 0 if self.may_act() else self._place_of_auth()
+            place = 0 if self.may_act() else self.waiting.place_of_auth()
             if place is None:
                 return
-            self.older = place
-            self._act(self.waiting.pop(place))
-
-    def _place_of_auth(self) -> int | None:
-        return next((place for place, message in enumerate(self.waiting) if isinstance(message, Auth)), None)
+            self._act(self.waiting.take(place))
 
     def refuse_older(self, problem: Problem) -> None:
         """Refuse the messages of the user before. They must not be done in the name of the next one."""
-        older, self.waiting = self.waiting[: self.older], self.waiting[self.older :]
-        for message in older:
+        for message in self.waiting.take_older():
             self.refuse(getattr(message, "id", None), problem)
         if self.orders is not None:
             self.orders.drop(problem)

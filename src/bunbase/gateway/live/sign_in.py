@@ -56,6 +56,11 @@ class SignedIn(msgspec.Struct, frozen=True):
         caller = self.caller
         return caller.user.uid if caller.user else caller.developer.id if caller.developer else ""
 
+    @property
+    def counted_as(self) -> tuple[str, str]:
+        """The project and the user for which the connection counts."""
+        return self.caller.project, self.user
+
 
 class SignIn:
     def __init__(self, identity: Identity, clients: Clients) -> None:

@@ -107,14 +107,13 @@ async def _admit(session: Session, signed: SignedIn) -> None:
     if session.closed:
         return
     before, home = session.signed, session.home
-    if before is None or (before.caller.project, before.user) != (signed.caller.project, signed.user):
-        home.admission.enter(signed.caller.project, signed.user)
-        if before is None:
-            session.stranger = False
-            home.admission.introduce()
-        else:
-            home.admission.leave(before.caller.project, before.user)
-            _end_all(session)
+    if before is None:
+        home.admission.enter(*signed.counted_as)
+        session.stranger = False
+        home.admission.introduce()
+    elif before.counted_as != signed.counted_as:
+        home.admission.change(before.counted_as, signed.counted_as)
+        _end_all(session)
     session.generation += 1
     session.signed, session.expires_at = signed, signed.expires_at
     home.signed_in(session, before)

@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import Final
 
+from bunbase.contracts.bundoc.live import LiveQuery
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.messages import Sync, Unwatch, WatchMessage
 from bunbase.gateway.live.problems import LiveIdTaken, StateNotReached, TooManyWatches
@@ -17,6 +18,7 @@ from bunbase.pkg.errors import InvalidInput, Problem
 STATE: Final = re.compile(r"([0-9a-f]{1,32})\.([0-9]{1,18})")
 SYNC_SECONDS: Final = 10.0
 MAX_SYNCS: Final = 32
+MAX_QUERY_BYTES: Final = 1 << 20  # of the filters of one connection; a hundred of 64 KiB would take 6 MiB
 
 
 def on_watch(session: Session, message: WatchMessage) -> None:
@@ -30,6 +32,7 @@ def on_watch(session: Session, message: WatchMessage) -> None:
                 "into one query (such as $in), or watch the others on another connection."
             )
         query = messages.live_query(message)
+        _check_bytes(session, query)
     except Problem as problem:
         session.refuse(message.id, problem)
         return
@@ -37,6 +40,14 @@ def on_watch(session: Session, message: WatchMessage) -> None:
         metrics.live_repairs.labels(message.why).inc()
     watch = session.watches[message.id] = Watch(session, message.id, query)
     session.home.queries.begin(watch)
+
+
+def _check_bytes(session: Session, query: LiveQuery) -> None:
+    """Raises: TooManyWatches."""
+    held = sum([len(watch.query.where or b"") for watch in session.watches.values()])
+    if held + len(query.where or b"") > MAX_QUERY_BYTES:
+        message = f"The filters of a connection can have {MAX_QUERY_BYTES >> 20} MiB together: unwatch a query first."
+        raise TooManyWatches(message)
 
 
 def on_unwatch(session: Session, message: Unwatch) -> None:
