@@ -1,0 +1,1 @@
+"""Public reports about like products, and the tests that hold what they are about."""
