@@ -1,4 +1,4 @@
-"""Public reports about clients and commands of like products: number → the report, what went wrong there, and the tests.
+"""Public reports about clients and commands of like products: number → the report, what went wrong, and the tests.
 
 A test is named as `<file>::<function>`, and a claim of a program for bunbase-js as `<file>::<begin of the claim>`. All
 paths are below tests/. `test_clients.py` checks that each of them exists.
