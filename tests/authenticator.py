@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from webauthn.helpers import encode_cbor
 
-PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
+PRESENT, VERIFIED, BACKUP_ELIGIBLE, BACKED_UP, ATTESTED, EXTENDED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
 ES256, EDDSA, RS256 = -7, -8, -257
 
 
@@ -54,6 +54,8 @@ class Authenticator:
     """One passkey on one device. A test changes the fields to misbehave.
 
     `rp_id`: None for the one that the options name. `counter`: grows by `counts` with each signature.
+    `client_data`: further members of the client data. `flags`: further flags of the authenticator data. `extensions`:
+    the extensions in CBOR. `attestation`: the format of the attestation and its statement.
     """
 
     origin: str
@@ -64,21 +66,26 @@ class Authenticator:
     counts: int = 1
     id: bytes = field(default_factory=lambda: os.urandom(32))
     user: str = ""
+    client_data: dict[str, Any] = field(default_factory=dict)
+    flags: int = 0
+    extensions: bytes = b""
+    attestation: tuple[str, dict[str, Any]] = ("none", {})
 
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
         """Answer the options of a registration."""
         self.user = options["user"]["id"]
         rp_id, data = self.rp_id or options["rp"]["id"], self._client_data("webauthn.create", options)
         attested = bytes(16) + struct.pack(">H", len(self.id)) + self.id + encode_cbor(self.pair.cose)
-        authenticator_data = self._data(rp_id, ATTESTED) + attested
-        made = encode_cbor({"fmt": "none", "attStmt": {}, "authData": authenticator_data})
+        authenticator_data = self._data(rp_id, ATTESTED) + attested + self.extensions
+        format, statement = self.attestation
+        made = encode_cbor({"fmt": format, "attStmt": statement, "authData": authenticator_data})
         return self._credential(clientDataJSON=text(data), attestationObject=text(made))
 
     def get(self, options: dict[str, Any], user: str | None = None) -> dict[str, Any]:
         """Answer the options of a sign-in. `user`: replaces the user that was stored at the registration."""
         self.counter += self.counts
         rp_id, data = self.rp_id or options["rpId"], self._client_data("webauthn.get", options)
-        authenticator_data = self._data(rp_id, 0)
+        authenticator_data = self._data(rp_id, 0) + self.extensions
         signature = self.pair.sign(authenticator_data + hashlib.sha256(data).digest())
         return self._credential(
             clientDataJSON=text(data),
@@ -91,10 +98,11 @@ class Authenticator:
         return replace(self)
 
     def _client_data(self, type: str, options: dict[str, Any]) -> bytes:
-        return json.dumps({"type": type, "challenge": options["challenge"], "origin": self.origin}).encode()
+        sent = {"type": type, "challenge": options["challenge"], "origin": self.origin}
+        return json.dumps(sent | self.client_data).encode()
 
     def _data(self, rp_id: str, flags: int) -> bytes:
-        flags |= PRESENT | (VERIFIED if self.verifies_user else 0)
+        flags |= self.flags | PRESENT | (VERIFIED if self.verifies_user else 0) | (EXTENDED if self.extensions else 0)
         return hashlib.sha256(rp_id.encode()).digest() + struct.pack(">BI", flags, self.counter)
 
     def _credential(self, **response: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bunbase.bundoc.documents import (
     check_id,
     document_at,
     new_document,
-    seen,
+    with_system_fields,
 )
 from bunbase.contracts.bundoc.problems import DocumentTooLarge, InvalidDocument
 from bunbase.pkg.errors import InvalidInput, Malformed
@@ -121,14 +121,14 @@ def test_a_document_of_one_mebibyte_is_accepted_and_one_byte_more_is_refused() -
 
 def test_system_fields_do_not_count_against_the_size() -> None:
     fits = b'{"a":"%b"}' % (b"x" * (MAX_BYTES - 8))
-    whole = seen(StoredDocument("d1", 3, "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z", fits))
+    whole = with_system_fields(StoredDocument("d1", 3, "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z", fits))
 
     assert document_at("d1", whole) == fits
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"a":1}'])
 def test_a_document_that_was_read_can_be_sent_back(body: bytes) -> None:
-    whole = seen(StoredDocument("d1", 3, "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z", body))
+    whole = with_system_fields(StoredDocument("d1", 3, "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z", body))
 
     assert msgspec.json.decode(whole) == {
         "_id": "d1",

@@ -107,6 +107,18 @@ async def test_a_write_with_an_idempotency_key_is_done_once(bundoc: Bundoc) -> N
         await bundoc.create(CALLER, "posts", b'{"a":1}', "other")
 
 
+async def test_a_visitor_needs_a_key_that_no_other_visitor_has_by_chance(bundoc: Bundoc) -> None:
+    visitor, user = (publishable_caller("prj_a", one) for one in (None, EndUser("eve", None, "user", {}, "s")))
+    await bundoc.put_collection(CALLER, "notes", CollectionSpec(rules=Rules(create="true")))
+
+    with pytest.raises(InvalidInput):
+        await bundoc.create(visitor, "notes", b"{}", "1")
+    made = [await bundoc.create(visitor, "notes", b"{}", f"a-random-key-of-16-{number}") for number in (1, 2, 2)]
+
+    assert len({one.id for one in made}) == 2
+    assert (await bundoc.create(user, "notes", b"{}", "1")).id not in {one.id for one in made}
+
+
 async def test_a_read_has_the_state_of_an_earlier_write(bundoc: Bundoc) -> None:
     written = (await bundoc.put(CALLER, "posts", "d1", b'{"n":0}', NO_PRECONDITION)).written
     assert written is not None

@@ -63,14 +63,17 @@ async def test_a_log_line_of_a_request_names_route_caller_and_project(door: Door
         await door.http.get("/nothing/here?key=pk_x")
         await door.http.get("/api/health")
 
-    lines = [(line["event"], line["status"], line.get("caller"), line.get("project")) for line in logs]
+    of_requests = [
+        line for line in logs if "status" in line
+    ]  # the fake rooms have no live queries, which is logged too
+    lines = [(line["event"], line["status"], line.get("caller"), line.get("project")) for line in of_requests]
     assert lines == [
         ("GET /v1/data/{collection}", 200, "secret", BAKERY),
         ("GET /api/auth/me", 200, f"developer {ADA}", None),
         ("GET /v1/data/{collection}", 200, "publishable usr_eve", BAKERY),
         ("GET unmatched", 404, None, None),
     ]
-    assert all(line["duration_ms"] >= 0 for line in logs)
+    assert all(line["duration_ms"] >= 0 for line in of_requests)
 
 
 async def test_a_client_that_disconnects_before_the_answer_is_logged_with_status_499() -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 import pytest
 
 from bunbase.contracts.acts import OF_SESSIONS, Act
+from bunbase.gateway.cookie_answers import CHANGES, REFRESH
+from bunbase.gateway.cookie_mode import SIGN_INS
 from bunbase.gateway.examples import EXAMPLES
 from bunbase.gateway.hot_routes import HotRoutes, mounted
+from bunbase.gateway.login_guard import DEVICE_CODES, GUARDED
+from bunbase.gateway.parameters import OPEN
+from bunbase.gateway.record import QUIET
 from bunbase.gateway.route_acts import act_of
+from bunbase.gateway.routes import DEV_ROUTES, ROUTES
 from bunbase.house.modules import MODULES
 from tests.e2e import permissions as who
 from tests.e2e.hostile_sizes import BODY_BYTES
@@ -59,6 +66,23 @@ def test_every_route_has_a_row_in_the_table_of_permissions(operations: dict[tupl
     rows = {(row.method, row.route) for row in (*PERMISSIONS, *SIGN_OUTS)}
 
     assert rows ^ set(operations) == set(), "add it to tests/e2e/permissions.py"
+
+
+def test_every_path_in_a_table_of_the_gateway_is_the_path_of_a_route() -> None:
+    """A renamed route would silently lose its login guard, its cookies or its place among the quiet ones."""
+    routes = [route for module in MODULES for route in module.routes]
+    known = {
+        (method, re.sub(r":\w+\}", "}", path))
+        for route in (*ROUTES, *DEV_ROUTES, *routes)
+        for path in route.paths
+        for method in route.http_methods
+    }
+    paths = {path for _, path in known}
+
+    assert {path for path, one in GUARDED.items() if not one.any_method} - {
+        path for by, path in known if by == "POST"
+    } == set()
+    assert {*GUARDED, *DEVICE_CODES, *SIGN_INS, *CHANGES, REFRESH, *OPEN, *QUIET} - paths == set()
 
 
 def test_every_route_has_a_row_in_the_table_of_hostile_sizes(operations: dict[tuple[str, str], Any]) -> None:

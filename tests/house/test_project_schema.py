@@ -74,6 +74,7 @@ def schema() -> jsonschema_rs.Validator:
         (resources.files("bunbase.cli") / "templates" / "bunbase.toml").read_text("utf-8"),
         (REPOSITORY / "examples/todo/bunbase.toml").read_text("utf-8"),
         (REPOSITORY / "examples/household/bunbase.toml").read_text("utf-8"),
+        (REPOSITORY / "examples/chat/bunbase.toml").read_text("utf-8"),
     ],
 )
 def test_a_file_without_mistakes_is_accepted(schema: jsonschema_rs.Validator, text: str) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from webauthn.helpers import base64url_to_bytes, encode_cbor, parse_cbor
 
 from bunbase.pkg.passkeys import (
     BadPasskey,
@@ -23,7 +25,7 @@ from bunbase.pkg.passkeys import (
     user_handle,
     user_in,
 )
-from tests.authenticator import KINDS, Authenticator, text
+from tests.authenticator import BACKED_UP, BACKUP_ELIGIBLE, KINDS, RS256, Authenticator, SigningPair, text
 
 ORIGIN = "https://api.example.com"
 PARTY = RelyingParty("api.example.com", "BunBase", (ORIGIN,))
@@ -48,7 +50,7 @@ def test_a_passkey_of_each_algorithm_registers_and_signs_in(kind: str) -> None:
 
     credential = authenticator.get(sign_in_options(PARTY, challenge))
 
-    assert checked(PARTY, credential, challenge_in(credential), stored(new)) == 1
+    assert checked(PARTY, credential, challenge_in(credential), stored(new)).sign_count == 1
     assert (challenge_in(credential), credential_id_in(credential)) == (challenge, authenticator.id)
     assert user_in(credential) == USER.id
 
@@ -114,7 +116,7 @@ def test_a_counter_that_does_not_grow_is_noticed(before: int, sent: int, fine: b
     credential = authenticator.get(sign_in_options(PARTY, challenge))
 
     if fine:
-        assert checked(PARTY, credential, challenge, stored(new, before)) == sent
+        assert checked(PARTY, credential, challenge, stored(new, before)).sign_count == sent
     else:
         with pytest.raises(CounterWentBack):
             checked(PARTY, credential, challenge, stored(new, before))
@@ -135,7 +137,111 @@ def test_a_synced_passkey_that_never_counts_is_accepted() -> None:
     authenticator = Authenticator(ORIGIN, counts=0)
     new, challenge = made(authenticator), new_challenge()
 
-    assert checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new)) == 0
+    assert checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new)).sign_count == 0
+
+
+@pytest.mark.parametrize(
+    "client_data", [{"crossOrigin": True}, {"crossOrigin": "yes"}, {"topOrigin": "https://evil.example"}]
+)
+def test_a_passkey_that_a_frame_of_another_site_has_asked_for_is_refused(client_data: dict[str, Any]) -> None:
+    framed = Authenticator(ORIGIN, client_data=client_data)
+    authenticator = Authenticator(ORIGIN)
+    new, challenge = made(authenticator), new_challenge()
+    authenticator.client_data = client_data
+
+    with pytest.raises(BadPasskey):
+        made(framed)
+    with pytest.raises(BadPasskey):
+        checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new))
+
+
+def test_a_browser_may_say_that_no_other_site_has_asked() -> None:
+    authenticator = Authenticator(ORIGIN, client_data={"crossOrigin": False})
+    new, challenge = made(authenticator), new_challenge()
+
+    assert checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new)).sign_count == 1
+
+
+def test_a_sign_in_tells_whether_the_passkey_is_synced_by_now() -> None:
+    authenticator = Authenticator(ORIGIN, flags=BACKUP_ELIGIBLE)
+    new, challenge = made(authenticator), new_challenge()
+    authenticator.flags |= BACKED_UP
+
+    used = checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new))
+
+    assert (new.synced, used.synced) == (False, True)
+
+
+def test_a_passkey_that_cannot_be_backed_up_is_not_backed_up() -> None:
+    """WebAuthn Level 3 §6.1.3."""
+    authenticator = Authenticator(ORIGIN)
+    new, challenge = made(authenticator), new_challenge()
+    authenticator.flags = BACKED_UP
+
+    with pytest.raises(BadPasskey):
+        made(Authenticator(ORIGIN, flags=BACKED_UP))
+    with pytest.raises(BadPasskey):
+        checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new))
+
+
+PLAIN = encode_cbor({"credProtect": 2})
+DECIMAL = b"\xa1\x61x\xc4\x82\x01\xc2\x42\xff\xff"  # {"x": a decimal fraction}: cbor2 computes its value
+ENDLESS = b"\xbf\x61x\x01\xff"  # a map of unknown length
+
+
+@pytest.mark.parametrize(("extensions", "fine"), [(PLAIN, True), (DECIMAL, False), (ENDLESS, False)])
+def test_extensions_of_an_authenticator_are_plain_cbor(extensions: bytes, fine: bool) -> None:
+    """A number of 200 kB in a decimal fraction kept the whole process busy for 12 seconds."""
+    authenticator, challenge = Authenticator(ORIGIN), new_challenge()
+    new = made(authenticator)
+    for one in (authenticator, registering := Authenticator(ORIGIN)):
+        one.extensions = extensions
+
+    if fine:
+        assert made(registering).credential_id == registering.id
+        assert checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new)).sign_count
+    else:
+        with pytest.raises(BadPasskey):
+            made(registering)
+        with pytest.raises(BadPasskey):
+            checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new))
+
+
+def test_an_attestation_object_with_a_tag_is_refused() -> None:
+    credential = Authenticator(ORIGIN).create(registration_options(PARTY, USER, challenge := new_challenge(), ()))
+    made = parse_cbor(base64url_to_bytes(credential["response"]["attestationObject"]))
+    credential["response"]["attestationObject"] = text(encode_cbor(made | {"more": Decimal("1.5")}))
+
+    with pytest.raises(BadPasskey):
+        registered(PARTY, credential, challenge)
+
+
+@pytest.mark.parametrize(
+    "attestation", [("packed", {"alg": -7, "sig": b"x", "x5c": [b"x"]}), ("of-tomorrow", {"a": 1})]
+)
+def test_an_attestation_that_nobody_has_asked_for_does_not_matter(attestation: tuple[str, dict[str, Any]]) -> None:
+    authenticator = Authenticator(ORIGIN, attestation=attestation)
+
+    assert made(authenticator).credential_id == authenticator.id
+
+
+def rsa_pair(bits: int, exponent: int) -> SigningPair:
+    """Return a key that signs nothing."""
+    n = (1 << (bits - 1)) | 1
+    cose = {1: 3, 3: RS256, -1: n.to_bytes(bits // 8), -2: exponent.to_bytes((exponent.bit_length() + 7) // 8)}
+    return SigningPair(cose, lambda data: bytes(bits // 8))
+
+
+@pytest.mark.parametrize(("bits", "exponent"), [(1024, 65537), (16384, 65537), (3072, (1 << 3000) + 1), (2048, 1)])
+def test_an_rsa_key_whose_checks_are_weak_or_expensive_is_refused(bits: int, exponent: int) -> None:
+    pair = rsa_pair(bits, exponent)
+    kept, challenge = Authenticator(ORIGIN, pair), new_challenge()
+
+    with pytest.raises(BadPasskey):
+        made(Authenticator(ORIGIN, pair))
+    known = PublicPasskey(kept.id, encode_cbor(pair.cose), 0)
+    with pytest.raises(BadPasskey, match="RSA key"):
+        checked(PARTY, kept.get(sign_in_options(PARTY, challenge), user=""), challenge, known)
 
 
 HOSTILE: tuple[Any, ...] = (

@@ -63,5 +63,13 @@ def test_a_secret_has_160_bits_and_its_address_names_issuer_and_account() -> Non
     )
 
 
+def test_only_one_colon_separates_the_names_of_issuer_and_account() -> None:
+    """https://github.com/google/google-authenticator/wiki/Key-Uri-Format"""
+    uri = totp_uri(new_totp_secret(), "Eve: at work", "Bakery: Berlin")
+
+    assert uri.startswith("otpauth://totp/Bakery%20Berlin:Eve%20at%20work?secret=")
+    assert uri.endswith("&issuer=Bakery%20Berlin")
+
+
 def test_wrong_codes_in_a_row_cost_more_and_more_time_up_to_an_hour() -> None:
     assert [wait_seconds(failed) for failed in (0, 4, 5, 6, 7, 10, 11, 1000)] == [0, 0, 60, 120, 240, 1920, 3600, 3600]

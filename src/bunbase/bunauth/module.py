@@ -11,7 +11,7 @@ from typing import Final
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.jobs import activity_jobs, mail_request_job, signing_key_jobs, upkeep_jobs
 from bunbase.bunauth.routes import ROUTES
-from bunbase.bunauth.service import BunAuthService, Helpers
+from bunbase.bunauth.service import BunAuthService, ServiceParts
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.setup import prepare_setup
 from bunbase.bunauth.signing_keys import SigningKeys
@@ -49,8 +49,8 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         await keys.open()
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds)
-        helpers = Helpers(passwords, access, rooms[Kms], breached, providers)
-        service = BunAuthService(stores, helpers, settings, site)
+        parts = ServiceParts(passwords, access, rooms[Kms], breached, providers)
+        service = BunAuthService(stores, parts, settings, site)
         requests = mail_request_job(service.mail_requests)
         upkeep = (*upkeep_jobs(stores, settings, site.clock), *signing_key_jobs(stores, keys))
         activity = service.account_activity

@@ -11,7 +11,7 @@ import msgspec
 
 from bunbase.buncast.documents import Documents, Reading
 from bunbase.buncast.edge import Subscription
-from bunbase.buncast.permissions import bound_by_rules, denied, limited_name
+from bunbase.buncast.permissions import check_access, denied, limited_name
 from bunbase.buncast.project import Project
 from bunbase.buncast.rules import Address, Budget, Decision, Subject
 from bunbase.buncast.turns import Turns
@@ -105,7 +105,7 @@ class Deciding:
         `shares`: the decision shares its reads of documents with others.
         Raises: Forbidden, InsufficientScope, WriteContended, Unreachable, BundocBusy.
         """
-        bound = bound_by_rules(caller, Act.CHANNEL_SUBSCRIBE)
+        bound = check_access(caller, Act.CHANNEL_SUBSCRIBE)
         for _ in range(ATTEMPTS):
             reading = Reading(shares)
             definitions = self.project.definitions
@@ -127,7 +127,7 @@ class Deciding:
 
     async def may_enter(self, caller: Caller, one: Subscription, data: bytes) -> bool:
         """Decide about new data of a member. Raises: as `verdict`."""
-        if not bound_by_rules(caller, Act.CHANNEL_SUBSCRIBE):
+        if not check_access(caller, Act.CHANNEL_SUBSCRIBE):
             return True
         found = await self.verdict(caller, one.channel, data, one)
         if not found.subscribes or one not in self.project.subscriptions:

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from bunbase.contracts import ruled_access
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Act, Caller, CallerKind
 
 DENIED: Final = "The rules of this channel do not allow this."
 
 
-def bound_by_rules(caller: Caller, act: Act) -> bool:
-    """True if rules decide for this caller. The secret key may do everything that its scopes allow, and members of the
-    project what their roles allow.
+def check_access(caller: Caller, act: Act) -> bool:
+    """Check the scopes or the role of a caller. Return True if rules then decide about this caller.
 
     Raises: RuleDenied for callers without a key, Forbidden, InsufficientScope.
     """
-    match caller.kind:
-        case CallerKind.SECRET:
-            if caller.scopes is not None or caller.developer is not None:
-                caller.check_scope(act)
-            return False
-        case CallerKind.PUBLISHABLE:
-            if caller.scopes is not None:
-                caller.check_scope(act)
-            return True
-        case CallerKind.DEVELOPER:
-            caller.check(act)
-            return False
-        case _:
-            raise RuleDenied(DENIED)
+    return ruled_access.check_access(caller, act, DENIED)
 
 
 def limited_name(caller: Caller) -> str:

@@ -11,7 +11,7 @@ from bunbase.buncast.buckets import Bucket
 from bunbase.buncast.channel import ReadyMessage
 from bunbase.buncast.deciding import Deciding
 from bunbase.buncast.patterns import BadName, check_name
-from bunbase.buncast.permissions import bound_by_rules, denied, limited_name
+from bunbase.buncast.permissions import check_access, denied, limited_name
 from bunbase.buncast.project import Project
 from bunbase.buncast.rules import Budget
 from bunbase.buncast.turns import Turns
@@ -24,8 +24,8 @@ from bunbase.contracts.buncast import (
     Published,
     PublishLimited,
 )
-from bunbase.contracts.caller import Act, Caller, CallerKind
-from bunbase.contracts.idempotency import scope_of
+from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.idempotency import check_visitor_key, scope_of
 from bunbase.pkg import effort, metrics
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.control_characters import holds_control
@@ -34,11 +34,6 @@ from bunbase.pkg.idempotency import Attempt, hash_of
 
 WHOLE, ONE = "publish", "message"  # keys of calls and keys of messages have nothing in common
 NOT_JSON: Final = "The data of a message must be JSON."
-MIN_VISITOR_KEY: Final = 16  # characters
-SHORT_KEY: Final = (
-    f"Without a user who is signed in, a key has at least {MIN_VISITOR_KEY} characters: all visitors share their keys, "
-    "so keys must be random."
-)
 TWICE: Final = "An object in this JSON has the same member twice. Send each member once."
 
 
@@ -98,24 +93,16 @@ class Publishing:
         self.attempts = [_attempt(scope, message) for message in self.messages]
         self.whole: Attempt | None = None
         self.new = 0
-        self._check_keys([message.key for message in messages])
+        for number, message in enumerate(messages):
+            check_visitor_key(caller, message.key, f"/messages/{number}/key")
+        check_visitor_key(caller, idempotency_key)
         if idempotency_key:
             request = [part for message in self.messages for part in (message.channel, message.key, message.data)]
             self.whole = Attempt(hash_of((*scope, WHOLE, idempotency_key)), hash_of(request))
 
-    def _check_keys(self, keys: list[str]) -> None:
-        """Refuse the keys of a visitor that another visitor may have too: one of their messages would be dropped.
-
-        Raises: InvalidInput.
-        """
-        shares = self.caller.kind is CallerKind.PUBLISHABLE and self.caller.user is None
-        for number, key in enumerate(keys if shares else ()):
-            if 0 < len(key) < MIN_VISITOR_KEY:
-                raise InvalidInput.at(f"/messages/{number}/key", SHORT_KEY)
-
     async def check_rules(self, deciding: Deciding) -> None:
         """Ask the rules about each message. Raises: RuleDenied with the position of the message, and other Problems."""
-        if not bound_by_rules(self.caller, Act.CHANNEL_PUBLISH):
+        if not check_access(self.caller, Act.CHANNEL_PUBLISH):
             return
         while True:
             definitions, budget = deciding.project.definitions, Budget()

@@ -16,8 +16,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bunbase.bundoc.documents import fields_at, read_fields, seen, stored_form
-from bunbase.bundoc.questions import Asked, Question, check_askable, failed
+from bunbase.bundoc.documents import fields_at, read_fields, stored_form, with_system_fields
+from bunbase.bundoc.questions import Question, Unanswered, check_askable, failed
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import has_operators
 from bunbase.bundoc.writes import CommitStep, Committed, Verdict
@@ -85,7 +85,7 @@ class BeforeWrites:
         self.waiting_bytes: Counter[str] = Counter()
 
     async def committed(
-        self, caller: Caller, steps: tuple[CommitStep, ...], asked: Asked, commit: CommitAgain
+        self, caller: Caller, steps: tuple[CommitStep, ...], asked: Unanswered, commit: CommitAgain
     ) -> Committed:
         """Ask the functions, and commit the writes that they allow. If a document changes meanwhile, ask again.
 
@@ -101,11 +101,11 @@ class BeforeWrites:
             decided = await self._decided(caller, steps, asked.questions)
             try:
                 return await commit(decided)
-            except Asked:
+            except Unanswered:
                 pass
             try:
                 return await commit(steps)  # sends all writes again: the function decides about whole commits
-            except Asked as again:
+            except Unanswered as again:
                 asked = again
         raise WriteContended(
             f"The function was asked {ROUNDS} times, and each time another write was faster. Nothing was written. "
@@ -276,8 +276,8 @@ def _event(caller: Caller, about: list[Question]) -> bytes:
             one.op.encode(),
             one.step.collection.encode(),
             one.step.write.id.encode(),
-            b"null" if one.before is None else seen(one.before),
-            b"null" if one.after is None else seen(one.after),
+            b"null" if one.before is None else with_system_fields(one.before),
+            b"null" if one.after is None else with_system_fields(one.after),
         )
         for one in about
     ]

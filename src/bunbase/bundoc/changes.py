@@ -27,25 +27,24 @@ class CommittedBatch(msgspec.Struct, frozen=True):
     """Whole commits that are on disk. `since` and `seq`: the newest change before and after them.
 
     `changes`: None if they were not collected, because nobody followed the project when the batch began, or because
-    their documents were too large. `altered`: the collections that were created or dropped, or whose rules, schema or
-    indexes have changed.
+    their documents were too large. `redefined`: the collections that were created or dropped, or whose rules or schema
+    have changed. Changed indexes do not count: they change no result.
     """
 
     epoch: str
     since: int
     seq: int
     changes: tuple[DocumentChange, ...] | None
-    altered: frozenset[str] = frozenset()
+    redefined: frozenset[str] = frozenset()
 
 
 Follower = Callable[[CommittedBatch | None], None]  # None: anything may have changed, for example by a restore
 
 
-class Waiters:
-    """The calls that wait. At most `most` calls may wait at once, because each of them keeps a request open.
+class News:
+    """Tells of commits: to the calls that wait for one, and to the followers of projects.
 
-    `followers`: the followers by project, at most one for each. It is called in the event loop, in the order of the
-    commits.
+    At most `most` calls may wait at once, because each of them keeps a request open.
     """
 
     def __init__(self, most: int) -> None:
@@ -73,7 +72,20 @@ class Waiters:
         if not waiting:
             del self.waiting[project]
 
-    def wake(self, project: str, batch: CommittedBatch | None = None) -> None:
+    def follow(self, project: str, follower: Follower) -> None:
+        """Hand each later batch of the project to `follower`, in the event loop, in the order of the commits.
+
+        A project has at most one follower.
+        """
+        self.followers[project] = follower
+
+    def unfollow(self, project: str) -> None:
+        self.followers.pop(project, None)
+
+    def is_followed(self, project: str) -> bool:
+        return project in self.followers
+
+    def tell(self, project: str, batch: CommittedBatch | None = None) -> None:
         """Wake all calls that wait for this project, and hand the batch to its follower."""
         if (follower := self.followers.get(project)) is not None:
             follower(batch)

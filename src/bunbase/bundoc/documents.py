@@ -1,7 +1,7 @@
-"""Documents: the checks of their names and limits, and their two forms, stored and seen.
+"""Documents: the checks of their names and limits, and their two forms, stored and with system fields.
 
 The stored form is the compact JSON of the client. Numbers and strings keep the text that was sent. If a name is
-repeated, the last value counts. The seen form is the stored form with the system fields in front; it is made without
+repeated, the last value counts. The other form is the stored one with the system fields in front; it is made without
 parsing.
 """
 
@@ -62,14 +62,14 @@ class StoredDocument(msgspec.Struct, frozen=True):
 Lookup = Callable[[str, str], StoredDocument | None]  # (collection, id) → the document, None if there is none
 
 
-def seen(stored: StoredDocument) -> bytes:
-    """Return the seen form: the JSON of the whole document, system fields first."""
+def with_system_fields(stored: StoredDocument) -> bytes:
+    """Return the JSON of the whole document, system fields first."""
     head = f'{{"_id":"{stored.id}","_rev":{stored.rev},"_created":"{stored.created}","_updated":"{stored.updated}"'
     return head.encode() + (b"," + stored.body[1:] if len(stored.body) > 2 else b"}")
 
 
 def document(stored: StoredDocument, created: bool = False, written: Written | None = None) -> Document:
-    return Document(stored.id, stored.rev, seen(stored), created, stored.view, written)
+    return Document(stored.id, stored.rev, with_system_fields(stored), created, stored.view, written)
 
 
 def check_collection(collection: str) -> None:

@@ -38,7 +38,7 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
     async with open_sqlite_engine(documents, rooms[Kms], site.clock, settings) as engine:
         bind = partial(rooms[Kms].bind_directory, "bundoc")
         await check_directory(documents, bind, settings.replaces_directory, contents="documents", setting=REPLACES)
-        copies = SqliteCopies(engine.files, engine.waiters)
+        copies = SqliteCopies(engine.files, engine.news)
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
         archive = DirectoryArchive(directory, Proofs(rooms[Kms]))
         parts = BackupParts(copies, archive, BackedUpUsers(rooms[Kms], rooms.later(TenantAuth)))

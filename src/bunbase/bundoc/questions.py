@@ -3,10 +3,11 @@
 The life of one write to a collection with `before_write`:
 
 1. The writer does the whole commit: rules, schema, indexes and references. Where it meets such a collection without a
-   verdict, it notes a Question. At the end it raises Asked, so everything is rolled back (`sqlite_engine/steps.py`).
+   verdict, it notes a Question. At the end it raises Unanswered, so everything is rolled back
+   (`sqlite_engine/steps.py`).
 2. No transaction is open while the function decides (`before_writes.py`).
 3. The writer does the commit again, with a Verdict in each step. It stores exactly the body that the function has
-   allowed, if the document still has the revision that the function saw. Otherwise it raises Asked again.
+   allowed, if the document still has the revision that the function saw. Otherwise it raises Unanswered again.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Question(msgspec.Struct, frozen=True):
     after: StoredDocument | None
 
 
-class Asked(Exception):
-    """Nothing was written: a function must be asked first."""
+class Unanswered(Exception):
+    """Nothing was written: a function must answer `questions` first."""
 
     def __init__(self, questions: tuple[Question, ...]) -> None:
         super().__init__("a function must be asked before this write")

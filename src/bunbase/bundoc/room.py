@@ -1,4 +1,4 @@
-"""The implementation of Bundoc's contract, which passes each call to one of three services."""
+"""The implementation of Bundoc's contract, which passes each call to one of four services."""
 
 from __future__ import annotations
 

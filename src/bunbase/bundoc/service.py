@@ -15,7 +15,15 @@ from bunbase.bundoc.before_writes import BeforeWrites, CommitAgain
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import ABSENT, Terms, altered, check_spec, check_terms
-from bunbase.bundoc.documents import STATE, Lookup, StoredDocument, check_collection, check_id, document, seen
+from bunbase.bundoc.documents import (
+    STATE,
+    Lookup,
+    StoredDocument,
+    check_collection,
+    check_id,
+    document,
+    with_system_fields,
+)
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import (
     CALL_STEPS,
@@ -25,7 +33,7 @@ from bunbase.bundoc.permissions.access import (
     Budget,
     LoopBudget,
     bare,
-    bound_by_rules,
+    check_access,
 )
 from bunbase.bundoc.permissions.callers import allow, as_user, check_steps, discreet, guard_of
 from bunbase.bundoc.permissions.list_warnings import warnings_for
@@ -33,7 +41,7 @@ from bunbase.bundoc.permissions.reading import answered, missing, read_document
 from bunbase.bundoc.permissions.rule_tests import Batch, Trial, only_decision, read_batch
 from bunbase.bundoc.query.budgets import BOUND, UNBOUND, Budgets
 from bunbase.bundoc.query.index_specs import named_indexes
-from bunbase.bundoc.questions import Asked
+from bunbase.bundoc.questions import Unanswered
 from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.reading.first_queries import FirstQueries
 from bunbase.bundoc.reading.misfits import misfits_of
@@ -63,7 +71,7 @@ from bunbase.contracts.bundoc.problems import (
 )
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.functions.service import Functions
-from bunbase.contracts.idempotency import scope_of
+from bunbase.contracts.idempotency import check_visitor_key, scope_of
 from bunbase.contracts.scopes import SOME_COLLECTION
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
@@ -116,7 +124,7 @@ class BundocService:
         self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
     ) -> Document:
         with counted("get"):
-            bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            bound = check_access(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             check_id(id)
             if at_least:
@@ -133,7 +141,7 @@ class BundocService:
 
     async def create(self, caller: Caller, collection: str, body: bytes, idempotency_key: str = "") -> Document:
         with counted("create"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             await self._check_created(caller, collection)
             once = await _attempt(caller, idempotency_key, "create", collection, body) if idempotency_key else None
@@ -143,14 +151,14 @@ class BundocService:
     async def create_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes) -> str:
         """Create a document whose body is already in the stored form. Return the `seq` of the write."""
         with counted("create"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             await self._check_created(caller, collection)
             return _seq(await self._written(caller, collection, Create(id, stored_body)))
 
     async def put_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes, when: Precondition) -> str:
         """Put a document whose body is already in the stored form. Return the `seq` of the write."""
         with counted("put"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             await self._check_created(caller, collection)
             return _seq(await self._written(caller, collection, Put(id, stored_body, when)))
 
@@ -158,7 +166,7 @@ class BundocService:
         """Do the writes of a server, whose bodies are already in the stored form. Return the `seq` of the commit."""
         with counted("commit"):
             for collection in {step.collection for step in steps}:
-                bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+                check_access(caller, Act.DOCUMENT_WRITE, collection)
                 await self._check_created(caller, collection)
             return _receipt(await self._committed(caller, steps, None)).seq
 
@@ -166,7 +174,7 @@ class BundocService:
         self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition, idempotency_key: str = ""
     ) -> Document:
         with counted("put"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             check_id(id)
             await self._check_created(caller, collection)
@@ -180,7 +188,7 @@ class BundocService:
         self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition, idempotency_key: str = ""
     ) -> Document:
         with counted("patch"):
-            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
+            check_access(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             check_id(id)
             once = (
@@ -222,7 +230,7 @@ class BundocService:
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
-            if bound_by_rules(caller, Act.CHANGE_READ, ""):
+            if check_access(caller, Act.CHANGE_READ, ""):
                 raise RuleDenied(FOR_SERVERS)
             _check_changes(since, wait_seconds)
             _check_limit(limit)
@@ -231,7 +239,7 @@ class BundocService:
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None, at_least: str = "") -> Page:
         with counted("list"):
-            bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            bound = check_access(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             _check_limit(limit)
             if at_least:
@@ -243,12 +251,12 @@ class BundocService:
             after = decode_cursor(query, cursor, str) if cursor is not None else ""
             chunk = await self.engine.page(caller.project, collection, after, limit)
             next = encode_cursor(query, chunk.items[-1].id) if chunk.more else None
-            items = b",".join([seen(stored) for stored in chunk.items])
+            items = b",".join([with_system_fields(stored) for stored in chunk.items])
             return Page(b'{"items":[' + items + b'],"next":' + msgspec.json.encode(next) + b"}")
 
     async def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Page:
         with counted("query"):
-            bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            check_access(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             _check_limit(query.limit)
             if at_least:
@@ -258,7 +266,7 @@ class BundocService:
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
-            bound_by_rules(caller, Act.DOCUMENT_READ, collection)  # the scopes belong to the caller itself
+            check_access(caller, Act.DOCUMENT_READ, collection)  # the scopes belong to the caller itself
             asker = as_user(caller, aggregation)
             if at_least:
                 await self._reach(caller.project, at_least)
@@ -383,13 +391,9 @@ class BundocService:
         access = Access(caller, collection, terms.rules, now, Budget(CALL_STEPS))
         return await self.engine.snapshot(caller.project, lambda lookup: work(access, lookup))
 
-    async def _access(self, caller: Caller, collection: str, steps: int = CALL_STEPS) -> Access:
-        terms = await self._terms(caller, collection)
-        return Access(caller, collection, terms.rules, self.clock.now(), Budget(steps))
-
     async def _limits(self, caller: Caller, collection: str) -> tuple[Access | None, Budgets]:
         """Return the access of a caller bound by rules, None for any other caller, and the budgets of a query."""
-        if not bound_by_rules(caller, Act.DOCUMENT_READ, collection):
+        if not check_access(caller, Act.DOCUMENT_READ, collection):
             return None, self.unbound
         terms = await self._terms(caller, collection)
         access = Access(caller, collection, terms.rules, self.clock.now(), Budget(SCAN_STEPS))
@@ -414,13 +418,13 @@ class BundocService:
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]
     ) -> Document:
         wanted = await expansions(self.engine, caller.project, collection, paths)
-        whole = seen(stored)
+        whole = with_system_fields(stored)
         (beside,) = await expanded(self.engine, caller.project, [whole], wanted, self._visible_to(caller))
         return Document(stored.id, stored.rev, with_expanded(whole, beside))
 
     def _visible_to(self, caller: Caller) -> Visible:
         """Return a function that applies the rules of its collection to an expanded document, for this caller."""
-        if not bound_by_rules(caller, Act.DOCUMENT_READ, SOME_COLLECTION):
+        if not check_access(caller, Act.DOCUMENT_READ, SOME_COLLECTION):
             return as_stored if caller.limits is None else _visible_in_scope(caller)
         now, budget = self.clock.now(), Budget(SCAN_STEPS)
 
@@ -428,7 +432,7 @@ class BundocService:
             access = Access(caller, collection, terms.rules, now, budget)
             scoped = caller.has_scope(Act.DOCUMENT_READ, collection)
             allowed = scoped and access.may("get", stored.id, lookup, stored)
-            return seen(access.shown("get", lookup, stored)) if allowed else None
+            return with_system_fields(access.shown("get", lookup, stored)) if allowed else None
 
         return visible
 
@@ -467,7 +471,7 @@ class BundocService:
             try:
                 try:
                     return await self.engine.commit(caller.project, (step,), caller.depth, once)
-                except Asked as asked:
+                except Unanswered as asked:
                     return await self.before_writes.committed(caller, (step,), asked, self._commit_of(caller, once))
             except Problem as problem:
                 problem.extra.pop("write", None)  # the index of the write; there is only one
@@ -478,7 +482,7 @@ class BundocService:
         commit = self._commit_of(caller, once, with_bodies=False)
         try:
             return await commit(steps)
-        except Asked as asked:
+        except Unanswered as asked:
             return await self.before_writes.committed(caller, steps, asked, commit)
 
     def _commit_of(self, caller: Caller, once: Attempt | None, with_bodies: bool = True) -> CommitAgain:
@@ -556,7 +560,8 @@ async def _attempt(
     id: str = "",
     when: Precondition = NO_PRECONDITION,
 ) -> Attempt:
-    """Return the attempt of a write that has an idempotency key."""
+    """Return the attempt of a write that has an idempotency key. Raises: InvalidInput."""
+    check_visitor_key(caller, key)
     condition = f"{when.rev},{when.absent}"
     return await attempt(("documents", *scope_of(caller)), key, verb, collection, id, condition, body)
 

@@ -76,13 +76,8 @@ def read_private_key(private: bytes) -> object:
     return load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True)
 
 
-def sign(private: bytes, message: bytes) -> bytes:
-    """Return the signature in the form of a JWS (RFC 7515)."""
-    return signed(read_private_key(private), message)
-
-
 def signed(key: object, message: bytes) -> bytes:
-    """Sign with a private key. The kind of the key decides the algorithm."""
+    """Return the signature in the form of a JWS (RFC 7515). The kind of the private key decides the algorithm."""
     match key:
         case rsa.RSAPrivateKey():
             return key.sign(message, padding.PKCS1v15(), hashes.SHA256())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -10,7 +9,7 @@ from cyclopts import Parameter
 
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.deployed_hooks import warning
-from bunbase.cli.deploying import BundledFunction, Outcome, Result, put_into_service, rehearse
+from bunbase.cli.deploying import Outcome, PlannedFunction, Result, put_into_service
 from bunbase.cli.errors import OK
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.migrations import Migrated, after_deployment
@@ -22,7 +21,6 @@ from bunbase.cli.plans.pushing import AllowLosing
 from bunbase.cli.plans.showing import in_order, show_changes, show_place
 from bunbase.cli.plans.steps import Progress, Work
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.functions.deployments import Version
 from bunbase.contracts.functions.walks import Walk
 
 SOME_FAILED = 1
@@ -75,13 +73,13 @@ def deploy(
         plan = make_plan(session, project, folder, out, force=force, applying=not dry_run)
         show_place(plan.place, out)
         if dry_run:
-            _rehearse(plan, project, force, out)
+            _rehearse(plan, project, out)
             check_losing(plan.changes, allow_losing)
             return OK
         if not out.json and any(change.name not in _names(plan) for change in plan.changes):
             show_changes(plan.changes, out)
         check_losing(plan.changes, allow_losing)
-        work, results = _apply(plan, session, project, force, out)
+        work, results = _apply(plan, session, project, out)
         refused = any(result.outcome is Outcome.FAILED for result in results)
         migrated = Migrated()
         if work.failure is None and not refused and not names:
@@ -99,11 +97,11 @@ def deploy(
 
 def _names(plan: Plan) -> set[str]:
     """Return the names of the changes of functions, which have a table of their own."""
-    return {f"functions.{one.entry.name}" for one in plan.functions}
+    return {f"functions.{one.result.name}" for one in plan.functions}
 
 
-def _rehearse(plan: Plan, project: str, force: bool, out: Output) -> None:
-    results = tuple(rehearse(one, plan.active, force) for one in plan.functions)
+def _rehearse(plan: Plan, project: str, out: Output) -> None:
+    results = tuple(one.result for one in plan.functions)
     if out.json:
         out.document(Deployed(plan.place.server, project, results, tuple(in_order(plan.changes))))
     else:
@@ -111,14 +109,14 @@ def _rehearse(plan: Plan, project: str, force: bool, out: Output) -> None:
         _show_functions(results, out)
 
 
-def _apply(plan: Plan, session: Session, project: str, force: bool, out: Output) -> tuple[Work, tuple[Result, ...]]:
+def _apply(plan: Plan, session: Session, project: str, out: Output) -> tuple[Work, tuple[Result, ...]]:
     """Do the steps of the plan in their order. A failure before the functions keeps them as they are."""
     work = Work(out)
     work.do(plan.before)
     if work.failure is None:
-        results = tuple(_put(session, project, one, plan.active, force, out) for one in plan.functions)
+        results = tuple(_put(session, project, one, out) for one in plan.functions)
     else:
-        results = tuple(rehearse(one, plan.active, force) for one in plan.functions)
+        results = tuple(one.result for one in plan.functions)
     refused = any(result.outcome is Outcome.FAILED for result in results)
     work.do(plan.after, skip=refused)
     if not out.json:
@@ -128,11 +126,9 @@ def _apply(plan: Plan, session: Session, project: str, force: bool, out: Output)
     return work, results
 
 
-def _put(
-    session: Session, project: str, made: BundledFunction, active: Mapping[str, Version], force: bool, out: Output
-) -> Result:
-    with out.busy(f"uploading {made.entry.name}"):
-        result = put_into_service(session, project, made, active, force)
+def _put(session: Session, project: str, function: PlannedFunction, out: Output) -> Result:
+    with out.busy(f"uploading {function.result.name}"):
+        result = put_into_service(session, project, function)
     show_result(result, out)
     return result
 

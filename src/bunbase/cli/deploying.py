@@ -46,14 +46,28 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class BundledFunction(msgspec.Struct, frozen=True):
-    """A function and its bundle."""
+    """A function and its bundle. `sha256`: the hash of the code."""
 
     entry: Entry
     bundle: Bundled
+    sha256: str
+
+
+class PlannedFunction(msgspec.Struct, frozen=True):
+    """A function, and the result that `put_into_service` would return for it without a refusal."""
+
+    made: BundledFunction
+    result: Result
 
     @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.bundle.code).hexdigest()
+    def unchanged(self) -> bool:
+        return self.result.outcome is Outcome.UNCHANGED
+
+
+def bundle_function(entry: Entry) -> BundledFunction:
+    """Bundle one function. Raises: Failure with the errors of Bun."""
+    made = bundle(entry.path)
+    return BundledFunction(entry, made, hashlib.sha256(made.code).hexdigest())
 
 
 def bundle_all(entries: Iterable[Entry]) -> list[BundledFunction]:
@@ -61,7 +75,7 @@ def bundle_all(entries: Iterable[Entry]) -> list[BundledFunction]:
     made, failures = [], list[Failure]()
     for entry in entries:
         try:
-            made.append(BundledFunction(entry, bundle(entry.path)))
+            made.append(bundle_function(entry))
         except Failure as failure:
             failures.append(failure)
     if failures:
@@ -74,30 +88,31 @@ def active_versions(session: Session, project: str) -> dict[str, Version]:
     return {one.name: one for one in session.ask_all(Versions, Call("GET", at("projects", project, "functions"))).items}
 
 
-def put_into_service(
-    session: Session, project: str, made: BundledFunction, active: Mapping[str, Version], force: bool = False
-) -> Result:
-    """Upload a function unless its active version is the same. If the server refuses it, return the refusal."""
+def planned(made: BundledFunction, active: Mapping[str, Version], force: bool = False) -> PlannedFunction:
+    """Compare a function with its active version. `force`: upload it even if they are the same."""
     current = active.get(made.entry.name)
-    if current is not None and same(made, current) and not force:
-        return _result(made, Outcome.UNCHANGED, current.version)
+    unchanged = current is not None and same(made, current) and not force
+    outcome = Outcome.UNCHANGED if unchanged else Outcome.TO_DEPLOY
+    result = Result(made.entry.name, outcome, len(made.bundle.code), made.sha256, current.version if current else None)
+    return PlannedFunction(made, result)
+
+
+def put_into_service(session: Session, project: str, function: PlannedFunction) -> Result:
+    """Upload a function unless its active version is the same. If the server refuses it, return the refusal."""
+    made, result = function.made, function.result
+    if function.unchanged:
+        return result
     try:
-        done = _result(made, Outcome.DEPLOYED, upload(session, project, made).version)
+        version = upload(session, project, made).version
     except Refused as refused:
-        return _result(made, Outcome.FAILED, current.version if current else None, refused.document())
+        return msgspec.structs.replace(result, outcome=Outcome.FAILED, problem=refused.document())
     name, code = made.entry.name, made.bundle.code
     config = msgspec.convert(made.entry.config, FunctionConfig)
     invocable = answers_requests(code) and config.schedule is None and not config.on
     missing = missing_hooks(session, project, name, code)
-    return msgspec.structs.replace(done, missing_hooks=missing, invocable=invocable)
-
-
-def rehearse(made: BundledFunction, active: Mapping[str, Version], force: bool = False) -> Result:
-    """Return the result that `put_into_service` would return, without an upload."""
-    current = active.get(made.entry.name)
-    unchanged = current is not None and same(made, current) and not force
-    outcome = Outcome.UNCHANGED if unchanged else Outcome.TO_DEPLOY
-    return _result(made, outcome, current.version if current else None)
+    return msgspec.structs.replace(
+        result, outcome=Outcome.DEPLOYED, version=version, missing_hooks=missing, invocable=invocable
+    )
 
 
 def same(made: BundledFunction, version: Version) -> bool:
@@ -123,9 +138,3 @@ def result_of_failure(name: str, active: Mapping[str, Version], failure: Failure
     """Return the result of a function that could not be deployed. `version`: the version that stays in service."""
     current = active.get(name)
     return Result(name, Outcome.FAILED, 0, "", current.version if current else None, failure.document())
-
-
-def _result(
-    made: BundledFunction, outcome: Outcome, version: int | None, problem: dict[str, Any] | None = None
-) -> Result:
-    return Result(made.entry.name, outcome, len(made.bundle.code), made.sha256, version, problem)

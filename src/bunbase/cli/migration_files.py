@@ -9,8 +9,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.cli.bundle import bundle
-from bunbase.cli.deploying import BundledFunction, active_versions, same, upload
+from bunbase.cli.deploying import active_versions, bundle_function, same, upload
 from bunbase.cli.entries import Entry
 from bunbase.cli.errors import Usage
 from bunbase.cli.http import Call, at
@@ -74,7 +73,7 @@ def pending(files: list[MigrationFile], walks: dict[str, Walk]) -> list[Migratio
 
 def deploy_migration(session: Session, project: str, file: MigrationFile) -> None:
     """Upload the code of a migration unless the server has it. Raises: Failure of Bun, and every error of a call."""
-    made = BundledFunction(Entry(file.function, file.path, CONFIG), bundle(file.path))
+    made = bundle_function(Entry(file.function, file.path, CONFIG))
     active = active_versions(session, project).get(file.function)
     if active is None or not same(made, active):
         upload(session, project, made)

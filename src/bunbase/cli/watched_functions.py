@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from bunbase.cli.bundle import bundle
-from bunbase.cli.deploying import BundledFunction, Result, put_into_service, result_of_failure
+from bunbase.cli.deploying import Result, bundle_function, planned, put_into_service, result_of_failure
 from bunbase.cli.entries import Entry, entries, passed_over
 from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
 from bunbase.cli.project_file import NAME, read_project_file
@@ -66,9 +65,9 @@ class WatchedFunctions:
         self.sources.setdefault(entry.name, {Path(os.path.abspath(entry.path))})
         self.broken.add(entry.name)
         try:
-            made = BundledFunction(entry, bundle(entry.path))
+            made = bundle_function(entry)
             self.sources[entry.name] = {Path(os.path.abspath(path)) for path in (*made.bundle.sources, entry.path)}
-            result = put_into_service(self.session, self.project, made, active)
+            result = put_into_service(self.session, self.project, planned(made, active))
         except (Unreachable, NotSignedIn):
             raise
         except Failure as failure:

@@ -1,6 +1,7 @@
 """The routes that a room offers to the gateway's fast lane. Each route is one function from request to answer.
 
-The room's ordinary route calls the same function, so both lanes return the same answer.
+The room's ordinary route of documents calls the same function, so both lanes return the same answer. Calls of functions
+are an exception: their ordinary route streams bodies of any size, and shares only the parts that make the answer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from bunbase.contracts.caller import Caller
 
 
-class Asked(msgspec.Struct, frozen=True):
+class FastRequest(msgspec.Struct, frozen=True):
     """A request. `names`: the values of the path's placeholders, in order. `headers`: the headers by lower-case name.
     The fast lane passes on only `content-type`, `idempotency-key`, `if-match`, `if-none-match`, `origin` and
     `x-bunbase-at-least`.
@@ -43,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True):
     rest: AsyncGenerator[bytes, None] | None = None
 
 
-Answering = Callable[[Any, Caller, Asked], Awaitable[Answer]]
+Answering = Callable[[Any, Caller, FastRequest], Awaitable[Answer]]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.caller import Caller
-from bunbase.pkg.errors import Problem
+from typing import Final
+
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.pkg.errors import InvalidInput, Problem
+
+MIN_VISITOR_KEY: Final = 16  # characters
 
 
 class IdempotencyMismatch(Problem):
@@ -25,7 +29,8 @@ def scope_of(caller: Caller) -> tuple[str, ...]:
 
     New tokens and new project keys do not change the keys of a user. An administrator who acts as a user has other keys
     than the user, and an administrator who acts as a visitor has other keys than visitors. Callers who are not signed
-    in share the keys of their project key, so keys must be random.
+    in share the keys of their project key, so their keys must be random: see
+    `check_visitor_key`.
     """
     if caller.user is not None:
         return caller.project, "user", caller.user.uid, caller.user.act
@@ -34,6 +39,21 @@ def scope_of(caller: Caller) -> tuple[str, ...]:
     if caller.act:
         return caller.project, "visitor", caller.act
     return caller.project, caller.kind.value, caller.key
+
+
+def check_visitor_key(caller: Caller, key: str, place: str = "Idempotency-Key") -> None:
+    """Refuse a key that another visitor may have too. `key`: empty for none. `place`: where the request has the key.
+
+    One of two visitors with the key `1` would get the answer to the other one, and its own act would not be done.
+    Raises: InvalidInput.
+    """
+    shares = caller.kind in (CallerKind.PUBLISHABLE, CallerKind.ANONYMOUS) and caller.user is None and not caller.act
+    if shares and 0 < len(key) < MIN_VISITOR_KEY:
+        raise InvalidInput.at(
+            place,
+            f"Without a user who is signed in, a key has at least {MIN_VISITOR_KEY} characters: all visitors share "
+            "their keys, so keys must be random.",
+        )
 
 
 def another_request() -> IdempotencyMismatch:

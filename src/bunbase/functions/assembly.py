@@ -52,6 +52,7 @@ from bunbase.functions.walks.walker import Walker
 from bunbase.functions.workers.pool import Pool
 from bunbase.functions.workers.starter import Starter
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.ids import new_id
 from bunbase.pkg.modules import Rooms
 
 
@@ -65,6 +66,7 @@ def assemble(
     the runner waits for it.
     """
     bundoc, job_added = rooms[Bundoc], asyncio.Event()
+    holder = new_id("process")  # this process, in the leases of jobs, feeds and walks
 
     active = ActiveVersions(stores.functions.deployment)
     loadable = Loadable(stores.functions.loaded)
@@ -82,14 +84,14 @@ def assemble(
     pool = Pool(starter, load, log_lines.say, settings, meter.count_call, meter.count_death)
     rollout = Rollout(stores.functions, stores.notifications, active, loadable, pool)
 
-    records = RunRecords(stores, clock, settings.retry_seconds)
+    records = RunRecords(stores, clock, settings.retry_seconds, holder)
     batches = Batches(stores.batches, records, active.find, settings.max_put_off_seconds)
     attempts = Attempts(records, batches, bundoc, active.find, pool.start)
     feeds = Feeds(stores.subscriptions, queue, bundoc, records, warn, settings.max_followed_projects)
-    activation = TriggerActivation(bundoc, feeds, stores.subscriptions)
+    activation = TriggerActivation(bundoc, feeds)
 
     transforming = Transforming(active, pool.start, clock)
-    migrating = Migrating(stores.walks, bundoc, transforming, clock, records.runner)
+    migrating = Migrating(stores.walks, bundoc, transforming, clock, holder)
     backfilling = Backfilling(stores.walks, bundoc, queue, active)
     rehearsing = Rehearsing(bundoc, transforming)
 
@@ -120,6 +122,6 @@ def assemble(
         runner=Runner(records, batches, attempts, settings, job_added),
         scheduler=Scheduler(stores.schedules, queue, records),
         feeds=feeds,
-        walker=Walker(stores.walks, migrating, backfilling),
+        walker=Walker(stores.walks, migrating, backfilling, holder),
         run_retention=RunRetention(stores, feeds, clock, settings),
     )

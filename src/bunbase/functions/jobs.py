@@ -20,8 +20,8 @@ FOLLOW_SECONDS = 1.0  # a new trigger misses no change, but sees its first chang
 
 def jobs_of(service: FunctionsService) -> tuple[Job, ...]:
     return (
-        Job("functions.hear_changes", service.rollout.follow_changes, LISTEN_AGAIN_SECONDS),
-        Job("functions.hear_lines", service.followers.follow_lines, LISTEN_AGAIN_SECONDS),
+        Job("functions.follow_versions", service.rollout.follow_versions, LISTEN_AGAIN_SECONDS),
+        Job("functions.follow_lines", service.followers.follow_lines, LISTEN_AGAIN_SECONDS),
         Job("functions.watch_workers", service.watch_workers, WATCH_SECONDS),
         Job("functions.write_logs", service.log_lines.flush, WRITE_LOGS_SECONDS),
         Job("functions.keep_log_days", service.log_retention.keep_days, LOG_DAYS_SECONDS),
@@ -29,7 +29,7 @@ def jobs_of(service: FunctionsService) -> tuple[Job, ...]:
         Job("functions.run_jobs", service.runner.work, RUN_AGAIN_SECONDS),
         Job("functions.keep_jobs", service.runner.extend, EXTEND_SECONDS),
         Job("functions.tick_schedules", service.scheduler.tick, TICK_SECONDS),
-        Job("functions.follow_changes", service.feeds.keep, FOLLOW_SECONDS),
+        Job("functions.keep_feeds", service.feeds.keep, FOLLOW_SECONDS),
         Job("functions.walk", service.walker.keep, WALK_SECONDS),
         Job("functions.delete_old_runs", service.run_retention.delete_old, THIN_OUT_SECONDS),
         Job("functions.write_counts", service.meter.flush, FREEZE_SECONDS),

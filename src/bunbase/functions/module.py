@@ -18,7 +18,6 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.assembly import assemble
 from bunbase.functions.egress.opening import open_fetcher
-from bunbase.functions.egress.resolver import Resolver
 from bunbase.functions.jobs import jobs_of
 from bunbase.functions.routes import ROUTES
 from bunbase.functions.routes.fast_routes import FAST_ROUTES
@@ -33,6 +32,7 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.jobs import running
 from bunbase.pkg.logger import logger
 from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.resolver import Resolver
 
 log = logger("functions")
 

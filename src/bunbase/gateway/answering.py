@@ -18,7 +18,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.fast_routes import Answer, Asked
+from bunbase.contracts.fast_routes import Answer, FastRequest
 from bunbase.gateway.by_hand import Suspended, begin
 from bunbase.gateway.caching import not_stored
 from bunbase.gateway.hot_routes import HotRequest
@@ -31,7 +31,7 @@ from bunbase.gateway.sharing import shares_by_itself
 from bunbase.gateway.turn import Turn
 from bunbase.gateway.wire import answer_bytes, header_lines
 from bunbase.pkg import context
-from bunbase.pkg.errors import Problem, Stopping
+from bunbase.pkg.errors import ClientGone, Problem, Stopping
 from bunbase.pkg.http1.connections import Connections
 from bunbase.pkg.http1.exchange import RETRY_SECONDS
 from bunbase.pkg.http1.protocol import Http1Protocol
@@ -39,7 +39,6 @@ from bunbase.pkg.logger import logger
 
 log = logger("gateway")
 
-CLIENT_GONE: Final = 499
 PASSED_ON: Final = {
     name.encode(): name
     for name in ("content-type", "idempotency-key", "if-match", "if-none-match", "origin", "x-bunbase-at-least")
@@ -52,13 +51,13 @@ class AnsweringProtocol(Http1Protocol):
     def __init__(
         self,
         lane: Lane,
-        door: Connections,
+        open_connections: Connections,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(door, config, server_state, app_state, _loop)
+        super().__init__(open_connections, config, server_state, app_state, _loop)
         self.lane = lane
         self.recent = RecentCaller(lane)
         self.own = contextvars.copy_context()  # the context of turns without a task; see _answer_in_task
@@ -108,7 +107,7 @@ class AnsweringProtocol(Http1Protocol):
             answer = await answering
         except asyncio.CancelledError:  # either Turn.set cancelled the task, or the server stops
             if turn.disconnected:
-                self._record(turn, CLIENT_GONE)
+                self._record(turn, ClientGone.status)
                 raise
             turn.keep_alive = False
             problem = Stopping("The server stopped before the answer was ready.", retry_after_seconds=RETRY_SECONDS)
@@ -126,7 +125,7 @@ class AnsweringProtocol(Http1Protocol):
         If the room fails in the middle of the body, close the connection without the last chunk. The status was sent
         before, so HTTP/1.1 has no other way to tell the client that the body is incomplete (RFC 9112 §8).
         """
-        status = CLIENT_GONE
+        status = ClientGone.status
         try:
             async with aclosing(rest):
                 self._write(turn, answer)
@@ -202,7 +201,7 @@ def _ask(turn: Turn, caller: Caller) -> Coroutine[Any, Any, Answer]:
     if caller.scopes is not None:
         check_scopes(caller, mounted.route.method, mounted.route.path)
     headers = {name: str(sent[key], "latin-1") for key, name in PASSED_ON.items() if key in sent}
-    asked = Asked(request.names, headers, request.query, b"".join(turn.parts), request.sent, request.search)
+    asked = FastRequest(request.names, headers, request.query, b"".join(turn.parts), request.sent, request.search)
     return cast(Coroutine[Any, Any, Answer], mounted.route.answer(mounted.service, caller, asked))
 
 

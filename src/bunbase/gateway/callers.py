@@ -39,6 +39,7 @@ from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.contracts.tenant_auth.cookies import CookieMode
 from bunbase.gateway.acting import acting_as, check_takes
 from bunbase.gateway.audit.policy import refined
+from bunbase.gateway.clients import caller_of
 from bunbase.gateway.cookie_answers import NOTE, PARAMETER, REFRESH, WANTED, Noted
 from bunbase.gateway.cookie_mode import SIGN_INS
 from bunbase.gateway.cookie_requests import CSRF_HEADER, SentCookies
@@ -175,8 +176,7 @@ class Callers:
         holder = await self.clients.holder(key, client_ip(request, self.trusted_proxies))
         if not (holder.kind is CallerKind.PUBLISHABLE and is_form_of_page(request.scope)):
             check_origin(holder, request.headers.get("origin"))
-        known = {"project": holder.project, "key": holder.key_id, "scopes": holder.limits.scopes}
-        return self._caller(request, holder.kind, **known)
+        return self._noted(request, caller_of(sender_of(request, self.trusted_proxies), holder))
 
     async def operator(self, request: AnyRequest) -> Caller:
         if project_key(request.headers, request.query_params) or _service_token(request):
@@ -198,8 +198,7 @@ class Callers:
             user = await self._user_by_cookie(request, caller)
         if user is None and not explain:
             return caller
-        known = {"project": caller.project, "key": caller.key, "scopes": caller.scopes}
-        return self._caller(request, caller.kind, user=user, explain=explain, **known)
+        return self._noted(request, msgspec.structs.replace(caller, user=user, explain=explain))
 
     async def accessor(self, request: AnyRequest) -> Caller:
         if project_key(request.headers, request.query_params) or _service_token(request):
@@ -329,10 +328,13 @@ class Callers:
         return found
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
+        return self._noted(request, sender_of(request, self.trusted_proxies).caller(kind, **known))
+
+    def _noted(self, request: AnyRequest, caller: Caller) -> Caller:
         """Return the Caller, and store it in the request's state, where the log line and the handler find it."""
         if request.scope["path"].startswith(END_USERS):
-            known["accept_language"] = request.headers.get("accept-language", "")[:MAX_LANGUAGE]
-        caller = sender_of(request, self.trusted_proxies).caller(kind, **known)
+            language = request.headers.get("accept-language", "")[:MAX_LANGUAGE]
+            caller = msgspec.structs.replace(caller, accept_language=language)
         request.scope["state"][CALLER] = caller
         return caller
 

@@ -15,8 +15,7 @@ reads the keys again and asks once more; then it answers 503, and the browser ke
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -34,6 +33,7 @@ from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import Problem, Unauthenticated, Unreachable
 from bunbase.pkg.modules import Site
 from bunbase.pkg.opaque import fingerprint
+from bunbase.pkg.shared_calls import SharedCalls
 from bunbase.pkg.web_pages.serving import cookie_header
 
 ENDED: Final = (InvalidToken, TokenExpired, TokenReused, Unauthenticated)
@@ -102,7 +102,7 @@ class CookieUsers:
         self.modes: Cache[str, CookieMode] = Cache(size, MODES_SECONDS)
         self.origins: Cache[str, bool] = Cache(size, ORIGINS_SECONDS)
         self.held: Cache[Key, CookieAccess] = Cache(size, MAX_SECONDS)
-        self.asking: dict[Key, asyncio.Task[CookieAccess]] = {}
+        self.asking: SharedCalls[Key, CookieAccess] = SharedCalls()
         identity.on_settings.append(self._forget_mode)
 
     def known_mode(self, project: str) -> CookieMode | None:
@@ -215,7 +215,9 @@ class CookieUsers:
             except (InvalidToken, TokenExpired):  # a change of the user has ended this token, or the session has ended
                 self.held.drop(key)
         for _ in range(ATTEMPTS):
-            held = await self.limits.look_up(ip, value, lambda: self._ask(key, value))
+            held = await self.limits.look_up(
+                ip, value, partial(self.asking.result, key, partial(self._ask, key, value))
+            )
             try:
                 return held, await self.identity.end_user(project, held.access_token)
             except (InvalidToken, TokenExpired):
@@ -224,26 +226,9 @@ class CookieUsers:
         raise Unreachable("The keys of this project are being replaced.")
 
     async def _ask(self, key: Key, value: str) -> CookieAccess:
-        """Ask tenant-auth, once for all requests that wait for the same cookie. A client that leaves stops nobody."""
-        task = self.asking.get(key)
-        if task is None:
-            task = asyncio.create_task(self._asked(key, value))
-            self.asking[key] = task
-            task.add_done_callback(self._done(key))
-        return await asyncio.shield(task)
-
-    async def _asked(self, key: Key, value: str) -> CookieAccess:
         access = await in_time(self.tenant_auth.cookie_access(key[0], value, False))
         self.held.put(key, access, access.seconds)
         return access
-
-    def _done(self, key: Key) -> Callable[[asyncio.Task[CookieAccess]], None]:
-        def done(task: asyncio.Task[CookieAccess]) -> None:
-            del self.asking[key]
-            if not task.cancelled():
-                task.exception()  # those who wait get it; without them, asyncio would log it as lost
-
-        return done
 
     def _forget_mode(self, project: str) -> None:
         self.modes.drop(project)

@@ -32,14 +32,14 @@ import time
 from functools import partial
 from typing import Final
 
-from bunbase.gateway.answering import CLIENT_GONE, AnsweringProtocol, problem_answer
+from bunbase.gateway.answering import AnsweringProtocol, problem_answer
 from bunbase.gateway.hot_routes import HotRequest
 from bunbase.gateway.live.openings import METHOD, PATH, Opening
 from bunbase.gateway.record import record
 from bunbase.gateway.request_ids import request_id_from
 from bunbase.gateway.turn import Turn
 from bunbase.pkg import context
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import ClientGone, Problem
 from bunbase.pkg.http1.switching import SWITCHING, switching_head
 
 TURN_SECONDS: Final = 0.01  # requests of one slice of data that begin later than this go to the ordinary lane
@@ -57,7 +57,7 @@ class FastLane(AnsweringProtocol):
         turn, self.turn = self.turn, None
         if turn is not None:  # the client left before it had sent the whole body
             turn.response_complete = True
-            self._record(turn, CLIENT_GONE)
+            self._record(turn, ClientGone.status)
 
     def _parse(self, data: bytes) -> None:
         self.turn_ends = 0.0

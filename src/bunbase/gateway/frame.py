@@ -11,7 +11,7 @@ from bunbase.gateway.caching import caching
 from bunbase.gateway.record import record
 from bunbase.gateway.request_ids import request_id_from
 from bunbase.pkg import context
-from bunbase.pkg.errors import Stopping
+from bunbase.pkg.errors import ClientGone, Stopping
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -20,7 +20,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 UNMATCHED: Final = "unmatched"  # one label for all unknown paths: otherwise any caller could invent new labels
-CLIENT_GONE: Final = 499
 CALLER: Final = "caller"  # the key in the scope's state under which `callers.py` stores the Caller
 ACTOR: Final = "actor"  # the key for the Caller in a user's place, as it sent the request; CALLER has the user's rights
 
@@ -37,7 +36,7 @@ class Frame:
             return
         request_id = request_id_from(value for name, value in scope["headers"] if name == b"x-request-id")
         context.request_id.set(request_id)
-        started, status = time.perf_counter(), CLIENT_GONE
+        started, status = time.perf_counter(), ClientGone.status
 
         async def framed(message: Message) -> None:
             nonlocal status
@@ -55,7 +54,7 @@ class Frame:
         try:
             await self.app(scope, receive, framed)
         except asyncio.CancelledError:  # only a stopping server cancels a request here
-            status = Stopping.status if status == CLIENT_GONE else status
+            status = Stopping.status if status == ClientGone.status else status
             raise
         finally:
             route, caller = scope.get("path_template") or UNMATCHED, scope.get("state", {}).get(CALLER)

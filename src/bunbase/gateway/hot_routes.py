@@ -45,7 +45,7 @@ class Mounted(msgspec.Struct, frozen=True):
 
 class HotRequest(msgspec.Struct, frozen=True):
     """The head of a request for the fast lane. `length`: bytes of the body that follows. `sent` and `search`: all
-    headers and the query string, as in `Asked`; only set if the route is `whole`."""
+    headers and the query string, as in `FastRequest`; only set if the route is `whole`."""
 
     mounted: Mounted
     names: tuple[str, ...]

@@ -58,7 +58,7 @@ class Identity:
         self.active: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.key_use = KeyUse(platform)
         self.services: Cache[bytes, dict[str, Any]] = Cache(size, TTL_SECONDS)
-        self.clients: Cache[tuple[str, str], KeyHolder] = Cache(size, TTL_SECONDS)
+        self.service_holders: Cache[tuple[str, str], KeyHolder] = Cache(size, TTL_SECONDS)
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.user_first_uses = FirstUses(tenant_auth.note_first_uses)
@@ -173,7 +173,7 @@ class Identity:
         project, client, scopes = claims["aud"], claims["sub"], tuple(claims["scope"].split())
         try:
             holder = await self._cached(
-                self.clients, (project, client), lambda: self.platform.service_holder(project, client)
+                self.service_holders, (project, client), lambda: self.platform.service_holder(project, client)
             )
         except InvalidKey:
             raise InvalidToken("The service account or key of this token was deleted.") from None
@@ -278,10 +278,10 @@ class Identity:
                 self.developers.drop_where(lambda claims: claims["sub"] == news.id)
             case RevokedKind.KEY:
                 self.holders.drop_where(lambda holder: holder.key_id == news.id)
-                self.clients.drop_where(lambda holder: holder.key_id == news.id)
+                self.service_holders.drop_where(lambda holder: holder.key_id == news.id)
             case RevokedKind.PROJECT:
                 self.holders.drop_where(lambda holder: holder.project == news.id)
-                self.clients.drop_where(lambda holder: holder.project == news.id)
+                self.service_holders.drop_where(lambda holder: holder.project == news.id)
                 self.memberships.drop_where(lambda membership: membership.project == news.id)
                 self.active.drop(news.id)
                 self.slugs.drop_where(lambda project: project == news.id)
@@ -303,7 +303,7 @@ class Identity:
         for tell in self.on_revoked:
             tell(news)
 
-    def follows_users(self) -> bool:
+    def hears_revocations(self) -> bool:
         """True if this process receives the revocations of end users, of members and of keys."""
         feeds = (self.ended_sessions, self.ended_user_sessions, self.changed_projects)
         return all(feed.live() for feed in feeds)

@@ -30,7 +30,8 @@ EMPTY: Final = re.compile(rb"//|/$")
 NULL: Final = "null"
 MAX_NAME: Final = 100
 OF_THE_GATEWAY: Final = frozenset({KEY_PARAMETER, PROJECT_PARAMETER, COOKIES_PARAMETER})
-STRICT: Final = ("/api/", "/v1/auth/")
+# documents and collections refuse unknown parameters themselves (`bundoc/routes`), as `invalid_query`
+STRICT: Final = ("/api/", "/v1/auth/", "/v1/channels", "/v1/jobs")
 # other services send browsers and probes to these, with parameters that they choose
 OPEN: Final = frozenset(
     {"/api/auth/oauth/{provider}/callback", "/api/health", "/api/ready", "/v1/auth/oauth/{provider}/callback"}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from bunbase.pkg.jwt import BadToken, unverified_claims, verified
+from bunbase.pkg.public_keys import is_private, read_public_jwk, read_public_pem
+from bunbase.pkg.rsa_limits import MAX_BITS, MIN_BITS
 
-MIN_RSA_BITS: Final = 2048
-MAX_RSA_BITS: Final = 8192
 CURVE: Final = "P-256"
 LONGEST_SECONDS: Final = 600  # an assertion must expire within this time
 LEEWAY_SECONDS: Final = 60  # the allowed difference between the clocks of client and server
@@ -33,9 +32,9 @@ class Assertion(msgspec.Struct, frozen=True):
 
 def public_jwk(sent: dict[str, Any] | str) -> dict[str, Any]:
     """Return a public key as a JWK. `sent`: a JWK or a PEM text. Raises: UnsuitableKey."""
-    key = _key_of(sent)
-    if key.is_private:
+    if is_private(sent):
         raise UnsuitableKey("This is a private key. Send the public key, and keep the private key where it is used.")
+    key = _key_of(sent)
     public = key.as_dict(private=False)
     names = ("kty", "n", "e") if isinstance(key, RSAKey) else ("kty", "crv", "x", "y")
     return {name: public[name] for name in names}
@@ -88,15 +87,10 @@ def _expiry(claims: dict[str, Any], now: float) -> float:
 
 def _key_of(sent: dict[str, Any] | str) -> RSAKey | ECKey:
     """Return the key. Raises: UnsuitableKey."""
-    for kind in (RSAKey, ECKey):
-        try:
-            key = kind.import_key(sent)
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
-            continue
-        if isinstance(key, RSAKey) and MIN_RSA_BITS <= key.raw_value.key_size <= MAX_RSA_BITS:
-            return key
-        if isinstance(key, ECKey) and key.curve_name == CURVE:
-            return key
+    key = read_public_pem(sent) if isinstance(sent, str) else read_public_jwk(sent)
+    if isinstance(key, RSAKey) or (isinstance(key, ECKey) and key.curve_name == CURVE):
+        return key
     raise UnsuitableKey(
-        f"Send an RSA key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits or an EC key on {CURVE}, as JWK or PEM."
+        f"Send an RSA key of {MIN_BITS} to {MAX_BITS} bits with the exponent 65537, or an EC key on {CURVE}. "
+        "Send it as JWK or PEM."
     )

@@ -10,7 +10,7 @@ later fails.
 from __future__ import annotations
 
 import asyncio
-import socket
+import functools
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
@@ -19,7 +19,10 @@ from urllib.parse import urlsplit
 import httpcore
 import msgspec
 
+from bunbase.pkg.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver, SystemResolver
+
 MAX_ANSWER_BYTES: Final = 1 << 20
+LOOK_UP_SECONDS: Final = 10.0
 COMPATIBLE: Final = IPv6Network("::/96")  # IPv4 addresses in an outdated form (RFC 4291 §2.5.5.1)
 NAT64: Final = IPv6Network("64:ff9b::/96")
 
@@ -37,16 +40,23 @@ class Outgoing:
     """`trusted`: the hosts that the operator has named. They may have private addresses, and plain http.
 
     `keep`: the number of idle connections that stay open. With 0, `close` is not necessary at the end.
+    `turns`: the bound of concurrent look-ups of names, which several objects may share.
     """
 
-    def __init__(self, trusted: Iterable[str], deadline_seconds: float, keep: int = 20) -> None:
+    def __init__(
+        self,
+        trusted: Iterable[str],
+        deadline_seconds: float,
+        keep: int = 20,
+        turns: asyncio.Semaphore | None = None,
+    ) -> None:
         self.trusted = frozenset(trusted)
         self.deadline_seconds = deadline_seconds
         self.pool = httpcore.AsyncConnectionPool(
             max_connections=20,
             max_keepalive_connections=keep,
             keepalive_expiry=20.0,
-            network_backend=CheckedAddresses(self.trusted),
+            network_backend=CheckedAddresses(self.trusted, turns or new_turns()),
         )
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
@@ -91,8 +101,9 @@ class Outgoing:
 class CheckedAddresses(httpcore.AsyncNetworkBackend):
     """Connects to trusted hosts, and to the public addresses of all other hosts."""
 
-    def __init__(self, trusted: frozenset[str]) -> None:
+    def __init__(self, trusted: frozenset[str], turns: asyncio.Semaphore) -> None:
         self.trusted = trusted
+        self.turns = turns
         self.below = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -103,7 +114,7 @@ class CheckedAddresses(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        address = host if host in self.trusted else await _public_address(host, port)
+        address = host if host in self.trusted else _public(host, await self._addresses(host, port))
         return await self.below.connect_tcp(address, port, timeout, local_address, socket_options)
 
     async def connect_unix_socket(
@@ -114,13 +125,30 @@ class CheckedAddresses(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         await self.below.sleep(seconds)
 
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        """Raises: httpcore.ConnectError."""
+        try:
+            return await resolver().addresses(host, port, self.turns)
+        except NameNotFound as error:
+            raise httpcore.ConnectError(str(error)) from None
 
-async def _public_address(host: str, port: int) -> str:
+
+@functools.cache
+def resolver() -> Resolver:
+    """Return the resolver of this process, whose threads begin with the first look-up."""
+    return SystemResolver(LOOK_UP_SECONDS, "outgoing-dns")
+
+
+def new_turns() -> asyncio.Semaphore:
+    """Return the turns of one project to look names up."""
+    return asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
+
+
+def _public(host: str, found: Iterable[str]) -> str:
     """Return the first public address of a host. Raises: httpcore.ConnectError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for *_, address in found:
-        if is_public(str(address[0])):
-            return str(address[0])
+    for address in found:
+        if is_public(address):
+            return address
     raise httpcore.ConnectError(f"{host} has no public address, and the settings do not name this host")
 
 

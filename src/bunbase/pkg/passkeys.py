@@ -31,6 +31,8 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from bunbase.pkg.authenticator_answers import MAX_BYTES, check_public_key, check_sign_in_answer, prepared_registration
+
 CHALLENGE_BYTES: Final = 32
 TIMEOUT_MS: Final = 300_000
 MAX_HANDLE_BYTES: Final = 64
@@ -79,6 +81,13 @@ class PublicPasskey(msgspec.Struct, frozen=True):
     credential_id: bytes
     public_key: bytes
     sign_count: int
+
+
+class UsedPasskey(msgspec.Struct, frozen=True):
+    """The state of a passkey after a sign-in, for the caller to store. `synced`: the passkey is backed up now."""
+
+    sign_count: int
+    synced: bool
 
 
 def relying_party(name: str, public_url: str) -> RelyingParty | None:
@@ -134,13 +143,14 @@ def registered(party: RelyingParty, credential: dict[str, Any], challenge: bytes
     """Return the passkey that an authenticator has made for this challenge. Raises: BadPasskey."""
     made = _parsed(
         lambda: webauthn.verify_registration_response(
-            credential=credential,
+            credential=prepared_registration(credential),
             expected_challenge=challenge,
             expected_rp_id=party.id,
             expected_origin=list(party.origins),
             require_user_verification=True,
         )
     )
+    _parsed(lambda: check_public_key(made.credential_public_key))
     if len(made.credential_id) > MAX_CREDENTIAL_ID_BYTES:
         raise BadPasskey("the id of the credential is too long")
     return NewPasskey(made.credential_id, made.credential_public_key, made.sign_count, made.credential_backed_up)
@@ -158,12 +168,14 @@ def sign_in_options(party: RelyingParty, challenge: bytes, allowed: Sequence[byt
     return options_to_json_dict(options)
 
 
-def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, stored: PublicPasskey) -> int:
-    """Check a signature, and return its counter, which the caller stores. Raises: CounterWentBack, BadPasskey.
+def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, stored: PublicPasskey) -> UsedPasskey:
+    """Check a signature, and return the present state of the passkey. Raises: CounterWentBack, BadPasskey.
 
     The library would compare the counters before it checks the signature. It gets 0 instead of the stored counter, so
     that only a right signature can raise CounterWentBack. Synced passkeys always count 0.
     """
+    _parsed(lambda: check_sign_in_answer(credential))
+    _parsed(lambda: check_public_key(stored.public_key))
     verified = _parsed(
         lambda: webauthn.verify_authentication_response(
             credential=credential,
@@ -178,28 +190,32 @@ def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, s
     count = verified.new_sign_count
     if (count or stored.sign_count) and count <= stored.sign_count:
         raise CounterWentBack(f"the counter is {count}, but it was {stored.sign_count} before")
-    return count
+    return UsedPasskey(count, verified.credential_backed_up)
 
 
 def challenge_in(credential: dict[str, Any]) -> bytes:
     """Return the challenge that the answer names. Raises: BadPasskey."""
-    return _parsed(
-        lambda: parse_client_data_json(base64url_to_bytes(credential["response"]["clientDataJSON"])).challenge
-    )
+    return _parsed(lambda: parse_client_data_json(_bytes_in(credential["response"]["clientDataJSON"])).challenge)
 
 
 def credential_id_in(credential: dict[str, Any]) -> bytes:
     """Raises: BadPasskey."""
-    return _parsed(lambda: base64url_to_bytes(credential["rawId"]))
+    return _parsed(lambda: _bytes_in(credential["rawId"]))
 
 
 def user_in(credential: dict[str, Any]) -> str:
     """Return the `user_handle` that the authenticator has stored, or an empty text. Raises: BadPasskey."""
-    return _parsed(lambda: base64url_to_bytes(credential["response"].get("userHandle") or "").decode())
+    return _parsed(lambda: _bytes_in(credential["response"].get("userHandle") or "").decode())
 
 
 def _described(ids: Sequence[bytes]) -> list[PublicKeyCredentialDescriptor]:
     return [PublicKeyCredentialDescriptor(id=id) for id in ids]
+
+
+def _bytes_in(text: str) -> bytes:
+    if len(text) > 2 * MAX_BYTES:
+        raise BadPasskey("a member of the answer is too long")
+    return base64url_to_bytes(text)
 
 
 def _parsed(parse: Callable[[], T]) -> T:

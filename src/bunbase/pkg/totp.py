@@ -24,8 +24,11 @@ def new_totp_secret() -> str:
 
 
 def totp_uri(secret: str, account: str, issuer: str) -> str:
-    """Return the `otpauth://` URI that a QR code contains. `issuer`: the name that the app shows."""
-    return pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
+    """Return the `otpauth://` URI that a QR code contains. `issuer`: the name that the app shows.
+
+    A colon separates both names, so neither may have another one: some apps refuse such a URI.
+    """
+    return pyotp.TOTP(secret).provisioning_uri(name=_without_colon(account), issuer_name=_without_colon(issuer))
 
 
 def is_totp_code(code: str) -> bool:
@@ -60,6 +63,10 @@ def wait_seconds(failed: int) -> int:
 FREE: Final = 5  # wrong codes
 FIRST_WAIT_SECONDS: Final = 60
 LONGEST_WAIT_SECONDS: Final = 3600
+
+
+def _without_colon(name: str) -> str:
+    return " ".join(name.replace(":", " ").split())
 
 
 def _digits(code: str) -> str:

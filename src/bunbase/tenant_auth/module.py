@@ -27,7 +27,7 @@ from bunbase.tenant_auth.jobs import (
     text_message_jobs,
     upkeep_jobs,
 )
-from bunbase.tenant_auth.pool import Helpers, Pools
+from bunbase.tenant_auth.pool import Pools, SharedParts
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.settings import TenantAuthSettings, check_settings
@@ -45,10 +45,10 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         mails = MailOutbox(db, site.clock, site.mail, site.dev, settings.max_mails_per_hour)
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.settings.note_lifetimes()
-        pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
+        pools = Pools(stores, rooms[Kms], SharedParts(passwords, breached), settings, site)
         access = UserTokens(rooms[Kms], site.public_url)
         service = TenantAuthService(pools, access, rooms.later(Functions), rooms.later(Bundoc))
-        mails.has_own_way = service.hooks.sends_mail
+        mails.connect(pools.sender_of, pools.for_reader, pools.is_known, service.hooks.sends_mail)
         asked = (mail_request_job(service.mail_requests), *text_message_jobs(service.texts))
         kept = (settings_job(stores, pools, access), *upkeep_jobs(stores, settings, site.clock))
         async with (

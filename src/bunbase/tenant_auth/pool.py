@@ -1,7 +1,7 @@
 """The pool of one project: its users' credentials, its settings, and everything that is made from them.
 
     pool = await pools.of(project)
-    await pool.challenges.check(person)
+    await pool.new_passwords.check(password, email)
 
 A pool is cheap: it is made from cached settings, and its parts are made when they are first used.
 """
@@ -334,7 +334,7 @@ class PoolPasswords:
         return person.password_hash if person else None
 
 
-class Helpers(msgspec.Struct, frozen=True):
+class SharedParts(msgspec.Struct, frozen=True):
     """The parts that all pools share. `breached`: the list of breached passwords, None without one."""
 
     passwords: Passwords
@@ -344,17 +344,14 @@ class Helpers(msgspec.Struct, frozen=True):
 class Pools:
     """The pools of all projects. `await pools.of(project)` reads no row if the settings are in memory."""
 
-    def __init__(self, stores: Stores, kms: Kms, helpers: Helpers, settings: TenantAuthSettings, site: Site) -> None:
+    def __init__(self, stores: Stores, kms: Kms, shared: SharedParts, settings: TenantAuthSettings, site: Site) -> None:
         self.stores = stores
         self.kms = kms
-        self.passwords = helpers.passwords
-        self.breached = helpers.breached
+        self.passwords = shared.passwords
+        self.breached = shared.breached
         self.settings = settings
         self.site = site
         self.journal = Journal(stores.activity, site.clock)
-        stores.mails.sender_of = self.sender_of
-        stores.mails.for_reader = self.for_reader
-        stores.mails.is_known = self.is_known
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)
 

@@ -6,6 +6,7 @@ addresses only, but for hosts that the operator has named (`tenant_auth.provider
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, get_args
@@ -20,7 +21,7 @@ from bunbase.pkg.oidc.person import Person, Provider, ProviderAnswer, ProviderFa
 from bunbase.pkg.oidc.presets import AppleSecret
 from bunbase.pkg.oidc.providers import open_provider
 from bunbase.pkg.oidc.settings import Kind, ProviderSettings, fault_of
-from bunbase.pkg.outgoing import Outgoing
+from bunbase.pkg.outgoing import Outgoing, new_turns
 
 CLIENTS: Final = 1000
 CLIENT_SECONDS: Final = 3600.0
@@ -103,6 +104,7 @@ class ProviderClients:
         self.hosts = tuple(hosts)
         self.now = now
         self.known: Cache[tuple[str, str], tuple[UserProvider, str, Provider]] = Cache(CLIENTS, CLIENT_SECONDS)
+        self.turns: Cache[str, asyncio.Semaphore] = Cache(CLIENTS, CLIENT_SECONDS)
 
     async def of(self, project: str, name: str, chosen: UserProvider, sealed: str, unsealed: Unsealed) -> Provider:
         """Return the client of a provider. `sealed`: its secret, with which a client is recognised."""
@@ -110,8 +112,10 @@ class ProviderClients:
         if found is not None and found[:2] == (chosen, sealed):
             return found[2]
         settings = settings_of(name, chosen, await unsealed())
+        turns = self.turns.get(project) or new_turns()  # a slow name server delays only this project
+        self.turns.put(project, turns)
         # it keeps no connections, so a client that is dropped from memory needs no closing
-        client = open_provider(settings, self.now, Outgoing(self.hosts, DEADLINE_SECONDS, keep=0))
+        client = open_provider(settings, self.now, Outgoing(self.hosts, DEADLINE_SECONDS, keep=0, turns=turns))
         self.known.put((project, name), (chosen, sealed, client))
         return client
 

@@ -82,6 +82,20 @@ async def test_a_device_that_asks_too_often_must_ask_more_seldom(
     assert answers == [AuthorizationPending, SlowDown, SlowDown, AuthorizationPending]
 
 
+async def test_a_device_that_never_waits_still_gets_its_tokens_after_the_approval(
+    bunauth: BunAuthService, ada: Caller, clock: ManualClock
+) -> None:
+    login = await bunauth.start_device_login(LAPTOP, "")
+    for _ in range(20):
+        with pytest.raises((AuthorizationPending, SlowDown)):
+            await bunauth.poll_device_login(LAPTOP, login.device_code)
+        clock.advance(1)
+
+    await bunauth.decide_device_login(ada, login.user_code, approve=True)
+
+    assert (await bunauth.poll_device_login(LAPTOP, login.device_code)).user.email == ADA
+
+
 async def test_a_denied_device_learns_it_once_and_an_old_code_is_worth_nothing(
     bunauth: BunAuthService, ada: Caller, clock: ManualClock
 ) -> None:

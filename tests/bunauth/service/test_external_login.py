@@ -88,6 +88,20 @@ async def test_a_person_with_a_verified_address_gets_an_account_and_signs_in_to_
         await bunauth.login(ANYONE, EVE, "")
 
 
+async def test_a_new_person_who_signs_in_twice_at_once_gets_one_account(
+    bunauth: BunAuthService, provider: FakeProvider, ada: SignedIn
+) -> None:
+    provider.person_there = Person("sub-eve", EVE, True, "Eve")
+    codes = [await code_of(bunauth) for _ in range(3)]
+
+    signed_in = await asyncio.gather(
+        *(bunauth.exchange_code(ANYONE, CodeExchange(code, VERIFIER, "")) for code in codes)
+    )
+
+    assert len({one.user.id for one in signed_in}) == 1
+    assert signed_in[0].user.email == EVE
+
+
 async def test_an_account_is_joined_by_its_address_if_both_sides_have_verified_it(
     bunauth: BunAuthService, ada: SignedIn
 ) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from bunbase.bunauth.access_tokens import AccessTokens
-from bunbase.bunauth.service import BunAuthService, Helpers
+from bunbase.bunauth.service import BunAuthService, ServiceParts
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.signing_keys import SigningKeys
 from bunbase.bunauth.store import Stores
@@ -73,7 +73,7 @@ async def opened_without_jobs(site: Site) -> AsyncIterator[BunAuthService]:
         keys = SigningKeys(stores, FakeKms(), timedelta(days=options.signing_key_days), site.clock)
         await keys.open()
         access = AccessTokens(keys, site.public_url, options.access_ttl_seconds)
-        yield BunAuthService(stores, Helpers(passwords, access, FakeKms()), options, site)
+        yield BunAuthService(stores, ServiceParts(passwords, access, FakeKms()), options, site)
 
 
 class Histories(SessionHistories):

@@ -342,11 +342,11 @@ async def test_nothing_is_kept_when_nobody_watches_any_more(
     engine: SqliteEngine, service: BundocService, following: Following
 ) -> None:
     await following.watch(SERVER, 1, LiveQuery("posts"))
-    assert "prj_a" in engine.waiters.followers
+    assert "prj_a" in engine.news.followers
 
     await following.live.unwatch("gateway", (1, 2))
 
-    assert (engine.waiters.followers, following.live.hubs) == ({}, {})
+    assert (engine.news.followers, following.live.hubs) == ({}, {})
 
 
 async def test_a_watch_needs_an_open_stream_and_a_free_number(following: Following) -> None:

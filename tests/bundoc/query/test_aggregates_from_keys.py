@@ -18,7 +18,7 @@ from bunbase.bundoc.query.groups import grouped
 from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.rows import UNREADABLE, canonical, value_in_key
 from bunbase.bundoc.query.sort import SortField
-from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.bundoc.sqlite_engine.tables import Table, create_format
 from bunbase.contracts.bundoc.collections import IndexSpec
@@ -64,7 +64,7 @@ def sqlite() -> Iterator[apsw.Connection]:
 
 
 def items(connection: apsw.Connection, table: Table, source: str, where: Any, asked: Aggregate) -> list[Any]:
-    search = ruled(compile_rule(source, "list"), where, reads=asked.reads)
+    search = ruled(CompiledRule(source, "list"), where, reads=asked.reads)
     one = searching(connection, table, search)
     return [msgspec.json.decode(item) for item in grouped(one.rows(), asked).items]
 
@@ -164,7 +164,7 @@ def test_a_refused_aggregate_names_the_index_that_answers_it(
     asked = parse_aggregate(b'{"s":{"$sum":"b"}}', ("a",), (), None)
 
     def refused(indexes: tuple[IndexSpec, ...]) -> QueryNeedsIndex | None:
-        search = ruled(compile_rule(source, "list"), where, reads=asked.reads, max_scan=0)
+        search = ruled(CompiledRule(source, "list"), where, reads=asked.reads, max_scan=0)
         try:
             list(searching(sqlite, kept(sqlite, stored, indexes), search).rows())
         except QueryNeedsIndex as problem:
@@ -186,7 +186,7 @@ def test_an_index_with_arrays_is_not_proposed_again(sqlite: apsw.Connection) -> 
     table = kept(sqlite, all_of([{"a": [1]}]), (IndexSpec(("a", "b"), "a_b"),))
 
     with pytest.raises(QueryNeedsIndex) as refused:
-        list(searching(sqlite, table, ruled(compile_rule("true", "list"), {}, reads=asked.reads, max_scan=0)).rows())
+        list(searching(sqlite, table, ruled(CompiledRule("true", "list"), {}, reads=asked.reads, max_scan=0)).rows())
 
     assert refused.value.extra["index"] is None
 

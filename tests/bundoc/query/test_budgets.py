@@ -9,7 +9,7 @@ import pytest
 
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.query.budgets import Budgets, EntryBudget, ScanBudget
-from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.documents import Aggregation, Query
@@ -20,9 +20,9 @@ from tests.bundoc.query.test_counts import INDEXES, all_of, kept, ruled, searchi
 
 __all__ = ["sqlite"]
 
-TRUE = compile_rule("true", "list")
-MINE = compile_rule("doc.a == auth.uid", "list")
-PARTLY = compile_rule("doc.a == auth.uid && size(doc.c) < 2", "list")
+TRUE = CompiledRule("true", "list")
+MINE = CompiledRule("doc.a == auth.uid", "list")
+PARTLY = CompiledRule("doc.a == auth.uid && size(doc.c) < 2", "list")
 BODY_BYTES = 1000
 ADA_EXPLAINING = msgspec.structs.replace(ADA, explain=True)
 

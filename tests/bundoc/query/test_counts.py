@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.budgets import Limits
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.query.rows import Reads
 from bunbase.bundoc.query.search import Search
-from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.sqlite_engine.index_tables import create_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.searching import Searching
@@ -93,13 +93,13 @@ def kept(connection: apsw.Connection, stored: list[StoredDocument], specs: tuple
 
 def ruled(rule: CompiledRule, where: Any, **more: Any) -> Search:
     inputs = Inputs(auth=ADA)
-    filter = rule.filter(inputs)
+    narrowing = rule.narrowing(inputs)
     return Search(
         where=parse_where(msgspec.json.encode(where)),
-        also=None if filter.condition is None else Condition(filter.condition.sql, filter.condition.params),
+        also=None if narrowing.condition is None else Condition(narrowing.condition.sql, narrowing.condition.params),
         implied=rule.implied(inputs),
         all_implied=rule.is_all_implied(inputs),
-        residual=(lambda stored, _: allowed(rule, stored)) if filter.residual else None,
+        residual=(lambda stored, _: allowed(rule, stored)) if narrowing.residual else None,
         **more,
     )
 
@@ -132,10 +132,12 @@ def all_of(fields: list[dict[str, Any]]) -> list[StoredDocument]:
 def test_counts_pages_and_folds_agree_with_the_predicate(
     sqlite: apsw.Connection, fields: list[dict[str, Any]], where: Any, source: str, specs: tuple[IndexSpec, ...]
 ) -> None:
-    rule, stored = compile_rule(source, "list"), all_of(fields)
+    rule, stored = CompiledRule(source, "list"), all_of(fields)
     table = kept(sqlite, stored, specs)
     tree = parse_where(msgspec.json.encode(where))
-    expected = {one.id for one in stored if matches(tree, msgspec.json.decode(seen(one))) and allowed(rule, one)}
+    expected = {
+        one.id for one in stored if matches(tree, msgspec.json.decode(with_system_fields(one))) and allowed(rule, one)
+    }
 
     found = searching(sqlite, table, ruled(rule, where, count=True)).found()
     counted = searching(sqlite, table, ruled(rule, where, count=True, limit=0)).found()
@@ -166,7 +168,7 @@ def test_a_count_has_the_same_budget_as_reading_documents(
     max_scan: int,
 ) -> None:
     assume(where or source != "true")  # the number of all documents has no budget
-    rule = compile_rule(source, "list")
+    rule = CompiledRule(source, "list")
     table = kept(sqlite, all_of(fields), specs)
     search = ruled(rule, where, count=True, limit=0, max_scan=max_scan, max_entries=max_scan, reads=Reads())
 
@@ -221,14 +223,14 @@ def test_a_count_from_index_keys_alone_reads_no_document(
     sqlite: apsw.Connection, source: str, where: Any, specs: tuple[IndexSpec, ...]
 ) -> None:
     table = kept(sqlite, all_of([{"a": "a", "b": 1}, {"a": 1, "b": "a"}, {"a": True}]), specs)
-    search = ruled(compile_rule(source, "list"), where, count=True, limit=0)
+    search = ruled(CompiledRule(source, "list"), where, count=True, limit=0)
 
     assert not [sql for sql in statements(sqlite, table, search) if table.name in sql]
 
 
 def test_a_count_in_sql_takes_one_statement_per_range(sqlite: apsw.Connection) -> None:
     table = kept(sqlite, all_of([{"a": "a", "b": number} for number in range(9)]), INDEXES[:1])
-    search = ruled(compile_rule("doc.a == auth.uid", "list"), {"b": {"$gt": 3}}, count=True, limit=0)
+    search = ruled(CompiledRule("doc.a == auth.uid", "list"), {"b": {"$gt": 3}}, count=True, limit=0)
 
     everybody = Search(where=search.where, count=True, limit=0)
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import MAX_BYTES, Lookup, StoredDocument, seen
+from bunbase.bundoc.documents import MAX_BYTES, Lookup, StoredDocument, with_system_fields
 from bunbase.bundoc.reading.expanding import MAX_EXPANDED, expanded, expansions
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
@@ -91,7 +91,7 @@ async def test_missing_and_hidden_documents_are_not_expanded(posts: BundocServic
 
     def visible(collection: str, terms: Terms, stored: StoredDocument, lookup: Lookup) -> bytes | None:
         assert (collection, lookup(collection, stored.id), len(terms.references)) == ("users", stored, 1)
-        return seen(stored) if stored.id == "ada" else None
+        return with_system_fields(stored) if stored.id == "ada" else None
 
     (beside,) = await expanded(engine, "prj_a", [document], wanted, visible)
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import StoredDocument
-from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.sqlite_engine.sql_functions import prepare
 from bunbase.pkg.rules.inputs import Inputs
@@ -101,7 +101,7 @@ RULES = st.recursive(
 
 def is_valid(source: str) -> bool:
     try:
-        compile_rule(source, "list")
+        CompiledRule(source, "list")
     except InvalidRule:
         return False
     return True
@@ -113,8 +113,8 @@ VALID_RULES = RULES.filter(is_valid)
 
 def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tuple[bool, bool]:
     """Run the rule's SQL condition on a real row. Return if the row was selected and if the rule must still decide."""
-    filter = rule.filter(inputs)
-    condition = filter.condition
+    narrowing = rule.narrowing(inputs)
+    condition = narrowing.condition
     connection = apsw.Connection(":memory:")
     prepare(connection)
     connection.execute("CREATE TABLE docs (id TEXT, rev INT, created TEXT, updated TEXT, body TEXT)")
@@ -123,7 +123,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tupl
     where, parameters = (condition.sql, condition.params) if condition else ("1", ())
     found = connection.execute(f"SELECT count(*) FROM docs AS d WHERE {where}", parameters).get
     connection.close()
-    return found == 1, filter.residual
+    return found == 1, narrowing.residual
 
 
 @settings(
@@ -140,7 +140,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tupl
 def test_the_closure_the_sql_condition_and_the_naive_evaluator_agree(
     source: str, fields: dict[str, Any], auth: dict[str, Any] | None
 ):
-    rule = compile_rule(source, "list")
+    rule = CompiledRule(source, "list")
     stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
     request = {"op": "list", "collection": "posts"}
     doc = seen_fields(stored)
@@ -169,7 +169,7 @@ def test_the_empty_string_is_treated_like_other_strings(test: str, place: str, v
     for sought in ("''", "'a'", "'draft'"):
         for source in (said := test.format(place, sought), f"!({said})", f"({said}) ? false : true"):
             try:
-                rule = compile_rule(source, "list")
+                rule = CompiledRule(source, "list")
             except InvalidRule:
                 continue  # a system field has a known type
 
@@ -201,10 +201,10 @@ def test_the_empty_string_is_treated_like_other_strings(test: str, place: str, v
 def test_parts_of_a_rule_without_the_document_are_evaluated_before_the_query(source, sql, parameters):
     auth: dict[str, Any] = {"uid": "ada", "email": None, "role": "user", "claims": {}}
 
-    filter = compile_rule(source, "list").filter(Inputs(auth=auth))
+    narrowing = CompiledRule(source, "list").narrowing(Inputs(auth=auth))
 
-    assert filter.condition is not None
-    assert (filter.condition.sql, filter.condition.params, filter.residual) == (sql, parameters, False)
+    assert narrowing.condition is not None
+    assert (narrowing.condition.sql, narrowing.condition.params, narrowing.residual) == (sql, parameters, False)
 
 
 @pytest.mark.parametrize(
@@ -221,19 +221,19 @@ def test_parts_of_a_rule_without_the_document_are_evaluated_before_the_query(sou
     ],
 )
 def test_a_rule_that_ignores_the_document_becomes_a_constant(source, everything, nothing, residual):
-    filter = compile_rule(source, "list").filter(Inputs(auth=None))
+    narrowing = CompiledRule(source, "list").narrowing(Inputs(auth=None))
 
-    assert (filter.condition is None, filter.nothing, filter.residual) == (everything, nothing, residual)
+    assert (narrowing.condition is None, narrowing.nothing, narrowing.residual) == (everything, nothing, residual)
 
 
 def test_the_rest_of_a_rule_stays_in_sql_if_one_part_cannot():
-    rule = compile_rule("doc.owner == 'ada' && size(doc.tags) > 1", "list")
+    rule = CompiledRule("doc.owner == 'ada' && size(doc.tags) > 1", "list")
 
-    filter = rule.filter(Inputs())
+    narrowing = rule.narrowing(Inputs())
 
-    assert filter.residual
-    assert filter.condition is not None
-    assert filter.condition.params == ("ada",)
+    assert narrowing.residual
+    assert narrowing.condition is not None
+    assert narrowing.condition.params == ("ada",)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_the_rest_of_a_rule_stays_in_sql_if_one_part_cannot():
     ],
 )
 def test_sqlite_accepts_the_conditions_of_the_longest_and_deepest_rules(source: str) -> None:
-    rule = compile_rule(source, "list")
+    rule = CompiledRule(source, "list")
     auth = {"uid": "ada", "email": None, "role": "", "claims": {"many": [False] * 400 + [1], "more": [True] * 5000}}
     stored = StoredDocument("d1", 1, CREATED, CREATED, b'{"b":true,"n":1}')
 
@@ -259,16 +259,16 @@ def test_sqlite_accepts_the_conditions_of_the_longest_and_deepest_rules(source: 
 
 
 def test_an_index_on_the_owner_serves_the_rule() -> None:
-    filter = compile_rule("auth != null && auth.uid == doc.owner && has(doc.title)", "list").filter(
+    narrowing = CompiledRule("auth != null && auth.uid == doc.owner && has(doc.title)", "list").narrowing(
         Inputs(auth={"uid": "ada", "email": None, "role": "", "claims": {}})
     )
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE docs (id TEXT, rev INT, created TEXT, updated TEXT, body TEXT)")
     connection.execute("CREATE INDEX by_owner ON docs (json_extract(body, '$.owner'))")
 
-    assert filter.condition is not None
+    assert narrowing.condition is not None
     plan = connection.execute(
-        f"EXPLAIN QUERY PLAN SELECT id FROM docs AS d WHERE {filter.condition.sql}", filter.condition.params
+        f"EXPLAIN QUERY PLAN SELECT id FROM docs AS d WHERE {narrowing.condition.sql}", narrowing.condition.params
     ).fetchall()
     connection.close()
 

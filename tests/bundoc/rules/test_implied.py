@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, And, Compare, Exists, Filter, Or, StartsWith
 from bunbase.bundoc.query.parse import parse_where
@@ -17,7 +17,7 @@ from bunbase.bundoc.query.plan import Bound, Index, choose, wanted
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
@@ -43,13 +43,13 @@ ADA: dict[str, Any] = {"uid": "ada", "email": None, "role": "user", "claims": {"
 def test_every_allowed_document_matches_the_implied_filter(
     source: str, fields: dict[str, Any], auth: dict[str, Any] | None
 ) -> None:
-    rule = compile_rule(source, "list")
+    rule = CompiledRule(source, "list")
     stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
 
     filter = rule.implied(Inputs(auth=auth, now=NOW, request=REQUEST))
 
     if rule.allows(Inputs(auth=auth, doc=seen_fields(stored), now=NOW, request=REQUEST)):
-        assert matches(filter, msgspec.json.decode(seen(stored)))
+        assert matches(filter, msgspec.json.decode(with_system_fields(stored)))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_every_allowed_document_matches_the_implied_filter(
     ],
 )
 def test_conditions_on_single_fields_are_found_in_a_rule(source: str, filter: Filter) -> None:
-    assert compile_rule(source, "list").implied(Inputs(auth=ADA)) == filter
+    assert CompiledRule(source, "list").implied(Inputs(auth=ADA)) == filter
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_conditions_on_single_fields_are_found_in_a_rule(source: str, filter: Fi
 def test_the_advised_index_can_serve_the_query(
     rule: str, where: Any, order: list[str], fields: tuple[str, ...]
 ) -> None:
-    compiled_rule, inputs, sort = compile_rule(rule, "list"), Inputs(auth=ADA), parse_sort(order)
+    compiled_rule, inputs, sort = CompiledRule(rule, "list"), Inputs(auth=ADA), parse_sort(order)
     bound = Bound(compiled_rule.implied(inputs), compiled_rule.is_all_implied(inputs))
     asked = parse_where(msgspec.json.encode(where))
 
@@ -115,8 +115,8 @@ async def test_an_index_may_serve_a_search_because_of_the_rule_alone(engine: Sql
         body = msgspec.json.encode({"owner": "ada" if number % 10 == 0 else f"u{number}", "n": number})
         await service.put(caller, "posts", f"d{number:02}", body, NO_PRECONDITION)
     inputs = Inputs(auth=ADA)
-    rule = compile_rule("auth.uid == doc.owner", "list")
-    condition = rule.filter(inputs).condition
+    rule = CompiledRule("auth.uid == doc.owner", "list")
+    condition = rule.narrowing(inputs).condition
     assert condition is not None
     also = Condition(condition.sql, condition.params)
     search = Search(also=also, implied=rule.implied(inputs), count=True, max_scan=6)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bunbase.bundoc.rules.masks import masked
-from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.pkg.rules.inputs import MAX_LOOKUPS, Inputs, json_value
 from bunbase.pkg.rules.values import Failed
 
@@ -179,7 +179,7 @@ DOC = {
 def test_rules_have_the_meaning_in_the_table(source: str, means: bool | None) -> None:
     teams = {"red": {"lead": "ada"}}
     request = {"op": "update", "collection": "posts", "id": "d1"}
-    rule = compile_rule(source, "update")
+    rule = CompiledRule(source, "update")
     given = Inputs(AUTH, DOC, {"owner": "ada"}, datetime(2026, 1, 3, tzinfo=UTC), request, lambda _, id: teams.get(id))
 
     try:
@@ -192,7 +192,7 @@ def test_rules_have_the_meaning_in_the_table(source: str, means: bool | None) ->
 
 
 def test_the_system_fields_of_two_documents_are_no_difference() -> None:
-    rule = compile_rule("next.diff(doc).affectedKeys().hasOnly(['n'])", "update")
+    rule = CompiledRule("next.diff(doc).affectedKeys().hasOnly(['n'])", "update")
     after = {**DOC, "_rev": 4, "_updated": "2026-01-03T00:00:00.000Z", "n": 8}
 
     assert rule.allows(Inputs(doc=DOC, next=after))
@@ -204,7 +204,7 @@ def test_the_system_fields_of_two_documents_are_no_difference() -> None:
 
 
 def test_auth_is_null_without_a_signed_in_user() -> None:
-    rule = compile_rule("auth.uid == doc.owner", "get")
+    rule = CompiledRule("auth.uid == doc.owner", "get")
 
     assert not rule.allows(Inputs(auth=None, doc={"owner": None}))
 
@@ -215,14 +215,14 @@ def test_the_number_of_lookups_of_a_rule_is_limited() -> None:
     def lookup(collection: str, id: str) -> None:
         asked.append(id)
 
-    rule = compile_rule("[1,2,3,4,5,6,7,8,9,10,11].all(n, !exists('teams', 'x'))", "get")
+    rule = CompiledRule("[1,2,3,4,5,6,7,8,9,10,11].all(n, !exists('teams', 'x'))", "get")
 
     assert not rule.allows(Inputs(lookup=lookup))
     assert len(asked) == MAX_LOOKUPS
 
 
 def test_a_rule_that_loops_too_long_denies() -> None:
-    rule = compile_rule("doc.l.all(a, doc.l.all(b, doc.l.all(c, true)))", "get")
+    rule = CompiledRule("doc.l.all(a, doc.l.all(b, doc.l.all(c, true)))", "get")
 
     assert not rule.allows(Inputs(doc={"l": [0] * 1000}))
     assert rule.allows(Inputs(doc={"l": [0] * 20}))
@@ -231,11 +231,11 @@ def test_a_rule_that_loops_too_long_denies() -> None:
 def test_an_integer_of_more_than_64_bits_is_a_double() -> None:
     doc = json_value(b'{"n":123456789012345678901,"l":[-18446744073709551616,true]}')
 
-    assert compile_rule("doc.n == 123456789012345678901.0 && doc.l[0] < 0 && doc.l[1]", "get").allows(Inputs(doc=doc))
+    assert CompiledRule("doc.n == 123456789012345678901.0 && doc.l[0] < 0 && doc.l[1]", "get").allows(Inputs(doc=doc))
 
 
 def test_a_trace_shows_the_value_of_each_part() -> None:
-    rule = compile_rule("doc.gone == 1 || (auth.uid == doc.owner && now > timestamp(doc._created))", "get")
+    rule = CompiledRule("doc.gone == 1 || (auth.uid == doc.owner && now > timestamp(doc._created))", "get")
 
     allowed, steps = rule.trace(Inputs(auth=AUTH, doc={**DOC, "owner": "eve"}, now=datetime(2026, 1, 3, tzinfo=UTC)))
 
@@ -249,7 +249,7 @@ def test_a_trace_shows_the_value_of_each_part() -> None:
 
 
 def test_the_size_of_a_trace_is_limited() -> None:
-    rule = compile_rule("doc.l.all(t, t == doc.s)", "get")
+    rule = CompiledRule("doc.l.all(t, t == doc.s)", "get")
 
     _, steps = rule.trace(Inputs(doc={"l": ["x" * 1000] * 1000, "s": "x" * 1000}))
 
@@ -306,7 +306,7 @@ def test_a_long_integer_is_a_double_in_every_position(before: int) -> None:
 def test_a_field_that_is_missing_before_and_after_a_write_is_unchanged(source: str, means: bool | None) -> None:
     after = {**{name: value for name, value in DOC.items() if name != "half"}, "n": 8, "new": 1}
     inputs = Inputs(auth=AUTH, doc=DOC, next=after)
-    rule = compile_rule(source, "update")
+    rule = CompiledRule(source, "update")
 
     try:
         found: object = rule.evaluate(inputs)

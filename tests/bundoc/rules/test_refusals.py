@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.pkg.rules.refusal import InvalidRule
 from tests.seeds import examples
 
@@ -92,7 +92,7 @@ ALL_OPERATIONS = ("list", "get", "create", "update", "delete")
 )
 def test_an_invalid_rule_is_refused_with_its_place(source: str, operation: str, column: int, says: str) -> None:
     with pytest.raises(InvalidRule) as caught:
-        compile_rule(source, operation)
+        CompiledRule(source, operation)
 
     assert says in caught.value.detail
     assert (caught.value.extra["line"], caught.value.extra["column"]) == (1, column)
@@ -100,13 +100,13 @@ def test_an_invalid_rule_is_refused_with_its_place(source: str, operation: str, 
 
 def test_the_refusal_of_a_rule_names_the_line() -> None:
     with pytest.raises(InvalidRule) as caught:
-        compile_rule("// who may read\nauth != null &&\n  dog.public", "get")
+        CompiledRule("// who may read\nauth != null &&\n  dog.public", "get")
 
     assert (caught.value.extra["line"], caught.value.extra["column"]) == (3, 3)
 
 
 def test_many_alternatives_do_not_count_as_nesting() -> None:
-    rule = compile_rule(" || ".join(["doc.a == 1"] * 250), "get")
+    rule = CompiledRule(" || ".join(["doc.a == 1"] * 250), "get")
 
     assert len(rule.source) > 3000
 
@@ -132,7 +132,7 @@ def test_every_text_is_a_valid_rule_or_is_refused_with_its_place(source: str, op
 
 def refusal(source: str, operation: str) -> dict[str, Any] | None:
     try:
-        compile_rule(source, operation)
+        CompiledRule(source, operation)
     except InvalidRule as refused:
         return refused.extra
     return None

@@ -110,7 +110,7 @@ async def test_a_wait_for_changes_times_out_and_the_number_of_waits_is_limited(t
         assert not isinstance(first, BaseException)
         assert (first.items, first.next) == ((), 1)
         assert isinstance(second, BundocBusy)
-        assert engine.waiters.count == 0
+        assert engine.news.count == 0
 
 
 async def test_old_changes_are_pruned_and_sequence_numbers_continue(

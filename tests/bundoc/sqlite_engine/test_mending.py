@@ -124,7 +124,7 @@ async def test_a_restored_backup_of_an_old_format_gets_revisions_above_the_repla
         service = BundocService(engine)
         for number in range(7):
             replaced = await service.put(CALLER, "revs", "back", b'{"v":"%d"}' % number, NO_PRECONDITION)
-        copies = SqliteCopies(engine.files, engine.waiters)
+        copies = SqliteCopies(engine.files, engine.news)
         (tmp_path / "safety").mkdir()
 
         await copies.replace(PROJECT, PROJECT, FILE, Safety(tmp_path / "safety", kept), Progress())

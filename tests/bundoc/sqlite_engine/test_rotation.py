@@ -136,7 +136,7 @@ class Overtaken(Progress):
 
 async def test_a_backup_begins_anew_when_a_rotation_replaces_the_file(engine: SqliteEngine, tmp_path: Path) -> None:
     await filled(engine, 100)
-    copies, folder = SqliteCopies(engine.files, engine.waiters), tmp_path / "copy"
+    copies, folder = SqliteCopies(engine.files, engine.news), tmp_path / "copy"
     folder.mkdir()
 
     copying = asyncio.create_task(copies.copy(P, folder, Overtaken()))
@@ -154,7 +154,7 @@ async def test_a_backup_whose_copy_is_complete_outlives_the_file_that_it_copied(
 ) -> None:
     """The rest of its work, such as the digests of its files, does not need the project's file."""
     await filled(engine, 10)
-    copies, folder, progress = SqliteCopies(engine.files, engine.waiters), tmp_path / "copy", Progress()
+    copies, folder, progress = SqliteCopies(engine.files, engine.news), tmp_path / "copy", Progress()
     folder.mkdir()
 
     await copies.copy(P, folder, progress)

@@ -31,7 +31,7 @@ from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Misf
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Highlight, Query
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.fast_routes import Asked
+from bunbase.contracts.fast_routes import FastRequest
 from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger
 from bunbase.functions.triggers.filters import matching
 from bunbase.pkg.clock import SystemClock
@@ -166,7 +166,7 @@ async def asks_for_the_first_time(service: BundocService) -> None:
 
 async def sends_a_query(service: BundocService) -> None:
     body = encoded({"where": {}, "select": ["x"] * 400_000})
-    await fast.query(cast(Bundoc, service), ADA, Asked(("large",), {}, {}, body))
+    await fast.query(cast(Bundoc, service), ADA, FastRequest(("large",), {}, {}, body))
 
 
 async def imports(service: BundocService) -> None:

@@ -14,7 +14,7 @@ from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
@@ -176,7 +176,7 @@ def _drawn(random: Random) -> Search:
         listed = {"$in": random.sample(LISTED, random.choice([1, 2, 4]))}
         where[name] = random.choice([listed, listed, random.choice(LISTED), {"$gte": "a"}])
     sort = signed(random, random.sample([*FIELDS, "_created"], random.choice([0, 1, 1, 2])))
-    rule = compile_rule(random.choice([*SOURCES, *SOURCES_LEFT]), "list")
+    rule = CompiledRule(random.choice([*SOURCES, *SOURCES_LEFT]), "list")
     return msgspec.structs.replace(ruled(rule, where, limit=random.choice([1, 3, 30])), order=parse_sort(sort))
 
 

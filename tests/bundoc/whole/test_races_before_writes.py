@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.before_writes import ROUNDS
-from bunbase.bundoc.questions import Asked
+from bunbase.bundoc.questions import Unanswered
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import CommitStep, Put, Verdict
@@ -161,7 +161,7 @@ async def unasked(engine: SqliteEngine, id: str, n: int) -> None:
     """Write a document below the service, as a race that the function has not seen."""
     try:
         await engine.commit(P, (CommitStep("posts", Put(id, b'{"n":%d}' % n, NO_PRECONDITION)),))
-    except Asked as asked:
+    except Unanswered as asked:
         [one] = asked.questions
         assert one.after is not None
         verdict = Verdict(one.hook, one.op, one.before.rev if one.before else 0, one.after.body)

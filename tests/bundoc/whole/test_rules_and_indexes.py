@@ -14,7 +14,7 @@ import apsw
 import msgspec
 import pytest
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query.budgets import Limits
@@ -54,7 +54,7 @@ def shown_by_get(
 
 
 def fulfils(where: dict[str, Any], one: StoredDocument) -> bool:
-    return matches(parse_where(msgspec.json.encode(where)), msgspec.json.decode(seen(one)))
+    return matches(parse_where(msgspec.json.encode(where)), msgspec.json.decode(with_system_fields(one)))
 
 
 def pages(connection: apsw.Connection, table: Table, search: Search, limit: int) -> list[str]:
@@ -74,7 +74,7 @@ def compare(
     connection: apsw.Connection, table: Table, search: Search, expected: list[StoredDocument], limit: int
 ) -> None:
     """Assert that each way to run the search finds the `expected` documents, which may be in any order."""
-    in_order = sorted(expected, key=lambda one: position(search.order, msgspec.json.decode(seen(one))))
+    in_order = sorted(expected, key=lambda one: position(search.order, msgspec.json.decode(with_system_fields(one))))
     ids = [one.id for one in in_order]
 
     found = searching(connection, table, msgspec.structs.replace(search, limit=100, count=True)).found()
@@ -113,7 +113,7 @@ def compare_words(
 
 
 def drawn_text(one: StoredDocument, fields: tuple[str, ...]) -> str:
-    return " ".join(text_at(msgspec.json.decode(seen(one)), tuple(field.split("."))) for field in fields)
+    return " ".join(text_at(msgspec.json.decode(with_system_fields(one)), tuple(field.split("."))) for field in fields)
 
 
 @pytest.mark.explore

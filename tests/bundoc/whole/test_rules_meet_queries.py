@@ -11,7 +11,7 @@ from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.plan import Bound, Index, choose
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
@@ -114,7 +114,7 @@ async def test_a_filter_that_repeats_the_rule_uses_an_index(service: BundocServi
         return [item["n"] for item in page["items"]]
 
     def index_for(caller: Caller, where: dict[str, Any]) -> str:
-        compiled, about = compile_rule(rule, "list"), Inputs(auth=auth_of(caller.user))
+        compiled, about = CompiledRule(rule, "list"), Inputs(auth=auth_of(caller.user))
         bound = Bound(compiled.implied(about), compiled.is_all_implied(about), compiled.words(about))
         kept = [Index(str(spec.fields[0]), parse_sort(spec.fields), many=True) for spec in indexes]
         plan = choose(parse_where(msgspec.json.encode(where)), parse_sort(()), kept, bound)

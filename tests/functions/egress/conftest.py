@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bunbase.functions.egress.resolver import FixedResolver, Resolver
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms
+from bunbase.pkg.resolver import FixedResolver, Resolver
 from tests.functions.egress.site import Site, make_authority, site_on_loopback
 from tests.functions.neighbours import neighbours
 

@@ -16,8 +16,8 @@ from bunbase.functions.egress.addresses import networks
 from bunbase.functions.egress.allowed import Reach, check_allowed
 from bunbase.functions.egress.network import CheckedNetwork
 from bunbase.functions.egress.own_addresses import OwnAddresses
-from bunbase.functions.egress.resolver import FixedResolver
 from bunbase.functions.service import FunctionsService
+from bunbase.pkg.resolver import FixedResolver
 from tests.functions.calls import MEMBER, deploy
 from tests.functions.egress.site import Site
 from tests.functions.egress.test_fetch import FETCH, at, fetch, redirect

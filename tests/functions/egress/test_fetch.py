@@ -12,8 +12,8 @@ from urllib.parse import quote, unquote
 import msgspec
 import pytest
 
-from bunbase.functions.egress.resolver import FixedResolver
 from bunbase.functions.service import FunctionsService
+from bunbase.pkg.resolver import FixedResolver
 from tests.functions.calls import MEMBER, Answer, call, deploy, invoke, log_of, request, until
 from tests.functions.egress.site import BIG, Site
 

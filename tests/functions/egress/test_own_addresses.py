@@ -14,7 +14,7 @@ from bunbase.functions.egress import own_addresses
 from bunbase.functions.egress.addresses import Address, meant_by, networks
 from bunbase.functions.egress.network import CheckedNetwork
 from bunbase.functions.egress.own_addresses import OwnAddresses, is_local, own_names
-from bunbase.functions.egress.resolver import FixedResolver
+from bunbase.pkg.resolver import FixedResolver
 
 PUBLIC = "93.184.215.14"
 

@@ -11,8 +11,8 @@ from bunbase.functions.egress import fetcher as fetcher_module
 from bunbase.functions.egress.allowed import Reach
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.egress.opening import open_fetcher
-from bunbase.functions.egress.resolver import FixedResolver
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.pkg.resolver import FixedResolver
 
 
 @pytest.fixture

@@ -70,9 +70,14 @@ async def kept(db: Database, clock: ManualClock) -> AsyncIterator[KeptCalls]:
 
 
 async def ask(
-    kept: KeptCalls, begin: Callable[[], Parts], what: Invocation = POST, caller: Caller = SERVER, name: str = "f"
+    kept: KeptCalls,
+    begin: Callable[[], Parts],
+    what: Invocation = POST,
+    caller: Caller = SERVER,
+    name: str = "f",
+    key: str = KEY,
 ) -> Answer:
-    async with aclosing(kept.invoke(caller, name, what, KEY, 10_000, begin)) as parts:
+    async with aclosing(kept.invoke(caller, name, what, key, 10_000, begin)) as parts:
         head = await anext(parts)
         assert isinstance(head, Head)
         return Answer(
@@ -105,10 +110,22 @@ async def test_a_key_belongs_to_one_request_of_one_caller(kept: KeptCalls) -> No
         await ask(kept, function.run, name="g")
     assert function.runs == 1
 
-    visitor = Caller(CallerKind.ANONYMOUS, project=PROJECT)
-    await ask(kept, function.run, caller=visitor)
-    await ask(kept, function.run, caller=Caller(CallerKind.ANONYMOUS, project="prj_two"))
+    visitor, random = Caller(CallerKind.ANONYMOUS, project=PROJECT), "a-random-key-of-16"
+    await ask(kept, function.run, caller=visitor, key=random)
+    await ask(kept, function.run, caller=Caller(CallerKind.ANONYMOUS, project="prj_two"), key=random)
     assert function.runs == 3
+
+
+@pytest.mark.parametrize("kind", [CallerKind.ANONYMOUS, CallerKind.PUBLISHABLE])
+async def test_a_visitor_needs_a_key_that_no_other_visitor_has_by_chance(kept: KeptCalls, kind: CallerKind) -> None:
+    function = FakeFunction(HEAD)
+
+    with pytest.raises(InvalidInput):
+        await ask(kept, function.run, caller=Caller(kind, project=PROJECT), key="1")
+    with pytest.raises(InvalidInput):
+        await kept.enqueue(Caller(kind, project=PROJECT), "1", b"{}", lambda: pytest.fail("it was enqueued"))
+
+    assert function.runs == 0
 
 
 async def test_an_answer_on_the_projects_own_host_is_not_replayed_on_the_host_that_projects_share(

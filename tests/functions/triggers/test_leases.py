@@ -170,7 +170,7 @@ async def test_a_project_followed_by_a_dead_server_is_followed_by_another(
 ) -> None:
     subscriptions, now = functions.stores.subscriptions, clock.now()
     await deploy(functions, "f", SAY, on=[{"collection": "posts"}])
-    await subscriptions.let_go(functions.runner.id)
+    await subscriptions.let_go(functions.runner.holder)
     dead = await subscriptions.hold("run_dead", now, now + timedelta(seconds=15), 10)
     await functions.feeds.keep()
     followed_before = list(functions.feeds.followed)

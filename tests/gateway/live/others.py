@@ -157,7 +157,7 @@ class FakeIdentity:
         self.hears = True
         self.revoked_at = 0.0
 
-    def follows_users(self) -> bool:
+    def hears_revocations(self) -> bool:
         return self.hears
 
     def revoke(self, id: str) -> None:

@@ -50,9 +50,9 @@ async def test_a_client_that_disconnects_stops_waiting_for_changes(tmp_path: Pat
         await door.warm()
         async with door.connected() as connection:
             connection.send(request("GET /v1/changes?since=1&wait_seconds=30", KEY))
-            await eventually(lambda: door.service.documents.engine.waiters.count == 1)
+            await eventually(lambda: door.service.documents.engine.news.count == 1)
 
-        await eventually(lambda: door.service.documents.engine.waiters.count == 0, SOON)
+        await eventually(lambda: door.service.documents.engine.news.count == 0, SOON)
 
 
 async def test_a_stopping_server_answers_a_client_that_waits_for_changes_with_an_empty_page(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_a_stopping_server_answers_a_client_that_waits_for_changes_with_an
         await door.warm()
         reader, writer = await asyncio.open_connection(*door.address)
         writer.write(request("GET /v1/changes?since=1&wait_seconds=30", KEY))
-        await eventually(lambda: door.service.documents.engine.waiters.count == 1)
+        await eventually(lambda: door.service.documents.engine.news.count == 1)
 
     answer = await reader.read()
     writer.close()

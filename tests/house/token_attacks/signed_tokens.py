@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from bunbase.contracts.bunauth.problems import (
     InvalidToken,
@@ -21,6 +21,7 @@ from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.oidc.documents import Documents
 from bunbase.pkg.oidc.id_tokens import Expected, checked_claims
 from bunbase.pkg.oidc.person import ProviderFailed
+from bunbase.pkg.oidc.provider_keys import ProviderKeys
 from bunbase.pkg.rpc.admission import admission
 from bunbase.pkg.rpc.room_keys import derived_keys
 from tests.house.token_attacks.rows import Opened, Verifier, at, dates, refuses, service_account
@@ -255,13 +256,13 @@ def _room_verifier() -> Verifier:
 
 
 def _provider_verifier(key: RSAKey) -> Verifier:
-    public = KeySet.import_key_set({"keys": [key.as_dict(private=False) | {"kid": "theirs", "use": "sig"}]})
+    public = ProviderKeys({"keys": [key.as_dict(private=False) | {"kid": "theirs", "use": "sig"}]})
 
     class FetchedKeys(Documents):
         def __init__(self) -> None:
             pass
 
-        async def keys(self, anew: bool = False) -> KeySet:
+        async def keys(self, anew: bool = False) -> ProviderKeys:
             return public
 
     def claims() -> dict[str, Any]:

@@ -41,6 +41,7 @@ class FakeProvider:
         self.user: dict[str, Any] = {"id": 7, "login": "ada", "name": None}
         self.emails: list[dict[str, Any]] = [{"email": "ada@example.com", "primary": True, "verified": True}]
         self.seen: list[str] = []
+        self.page = 30  # how many addresses GitHub shows
         self.form: dict[str, list[str]] = {}
 
     def rotate_key(self) -> None:
@@ -73,6 +74,7 @@ class FakeProvider:
             return
         path, body = scope["path"], b""
         self.seen.append(path)
+        self.page = int(parse_qs(scope["query_string"].decode()).get("per_page", ["30"])[0])
         while scope["method"] == "POST":
             message = await receive()
             body += message.get("body", b"")
@@ -104,7 +106,7 @@ class FakeProvider:
             case "/api/v3/user" if authorized:
                 found = self.user
             case "/api/v3/user/emails" if authorized:
-                return 200, msgspec.json.encode(self.emails)
+                return 200, msgspec.json.encode(self.emails[: self.page])
             case _:
                 return 404, b""
         return 200, msgspec.json.encode(found)

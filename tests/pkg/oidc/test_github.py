@@ -58,6 +58,22 @@ async def test_only_a_verified_primary_address_counts(
     assert (person.email, person.email_verified) == (email, False)
 
 
+async def test_the_primary_address_of_somebody_with_many_addresses_is_found(github: GitHub, fake: FakeProvider) -> None:
+    others = [{"email": f"{place}@example.com", "primary": False, "verified": True} for place in range(40)]
+    fake.emails = [*others, *fake.emails]
+
+    assert (await sign_in(github, fake)).email == "ada@example.com"
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_an_app_that_may_not_read_addresses_still_gets_the_person(
+    github: GitHub, fake: FakeProvider, status: int
+) -> None:
+    fake.answers["/api/v3/user/emails"] = (status, b'{"message": "Resource not accessible by integration"}')
+
+    assert await sign_in(github, fake) == Person("7", None, False, "ada")
+
+
 async def test_a_used_code_is_refused_and_other_errors_are_failures(github: GitHub, fake: FakeProvider) -> None:
     path = "/login/oauth/access_token"
     fake.answers[path] = (200, b'{"error": "bad_verification_code"}')

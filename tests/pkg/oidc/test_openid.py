@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 from joserfc.jwk import RSAKey
 
@@ -11,7 +13,7 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.oidc.openid import OpenIdProvider
 from bunbase.pkg.oidc.person import Person, ProviderAnswer, ProviderFailed, ProviderRefused, Secrets
 from bunbase.pkg.oidc.settings import ProviderSettings
-from bunbase.pkg.outgoing import MAX_ANSWER_BYTES
+from bunbase.pkg.outgoing import MAX_ANSWER_BYTES, Outgoing, Reply, RequestFailed
 from tests.pkg.oidc.fake_provider import CLIENT, SECRET, FakeProvider, fake_provider
 
 REDIRECT = "https://app.example.com/callback"
@@ -180,6 +182,62 @@ async def test_tokens_with_invented_keys_do_not_make_us_fetch_the_keys_each_time
     assert flow.fake.seen.count("/jwks_uri") == 2
 
 
+async def test_keys_are_fetched_again_after_the_clock_was_set_back(flow: Flow) -> None:
+    flow.clock.advance(86_400)
+    await flow.sign_in()
+    flow.clock.advance(-86_400)
+    flow.fake.rotate_key()
+
+    assert await flow.sign_in() == ADA
+
+
+async def test_all_who_wait_for_a_silent_provider_wait_for_one_request() -> None:
+    begun, answer = list[str](), asyncio.Event()
+
+    class Silent(Outgoing):
+        async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
+            begun.append(url)
+            await answer.wait()
+            raise RequestFailed("silent")
+
+    client = OpenIdProvider(ProviderSettings(CLIENT, issuer="https://silent.example"), lambda: 0.0, Silent((), 1.0))
+    waiting = [asyncio.create_task(client.authorization_url(REDIRECT, SECRETS)) for _ in range(5)]
+    while not begun:
+        await asyncio.sleep(0)
+    waiting[0].cancel()  # a person who goes away stops nobody else
+    answer.set()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [type(one) for one in ended] == [asyncio.CancelledError, *[ProviderFailed] * 4]
+    assert len(begun) == 1
+    with pytest.raises(ProviderFailed):
+        await client.authorization_url(REDIRECT, SECRETS)
+    assert len(begun) == 2
+    await client.close()
+
+
+NULLS = {
+    "userinfo_endpoint": None,
+    "token_endpoint_auth_methods_supported": None,
+    "authorization_response_iss_parameter_supported": None,
+}
+
+
+async def test_a_provider_may_send_null_for_what_it_lacks(flow: Flow) -> None:
+    flow.fake.metadata = NULLS
+    usual = flow.fake.answer
+
+    def answer(path: str, form: dict[str, list[str]], headers: dict[str, str]) -> tuple[int, bytes]:
+        status, body = usual(path, form, headers)
+        if path != "/token_endpoint":
+            return status, body
+        return status, msgspec.json.encode(msgspec.json.decode(body) | {"access_token": None, "refresh_token": None})
+
+    flow.fake.answer = answer  # type: ignore[method-assign]
+
+    assert await flow.sign_in() == ADA
+
+
 @pytest.mark.parametrize(
     ("claims", "person"),
     [
@@ -207,6 +265,15 @@ async def test_a_missing_address_comes_from_the_userinfo_of_the_same_person(flow
     flow.fake.userinfo["sub"] = "eve"
     with pytest.raises(ProviderFailed, match="another person"):
         await flow.sign_in()
+
+
+@pytest.mark.parametrize("answer", [(403, b""), (200, b"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"), (200, b"[]")])
+async def test_a_userinfo_that_cannot_be_read_keeps_nobody_out(flow: Flow, answer: tuple[int, bytes]) -> None:
+    """A person who has signed in before is known by the subject alone."""
+    flow.fake.claims = {"email": None, "email_verified": None}
+    flow.fake.answers["/userinfo_endpoint"] = answer
+
+    assert await flow.sign_in() == Person("ada", None, False, "Ada")
 
 
 def test_the_settings_of_a_provider_do_not_show_its_secret() -> None:

@@ -143,8 +143,13 @@ async def test_apple_gets_a_short_lived_secret_and_answers_with_a_form(fake: Fak
 
 @pytest.mark.parametrize(
     "secret",
-    ["", "no key", ECKey.generate_key("P-384").as_pem(private=True).decode()],
-    ids=["empty", "no key", "another curve"],
+    [
+        "",
+        "no key",
+        ECKey.generate_key("P-384").as_pem(private=True).decode(),
+        ECKey.generate_key("P-256").as_pem(private=True).decode() + "\n" * 1000,
+    ],
+    ids=["empty", "no key", "another curve", "too long"],
 )
 def test_a_client_secret_of_apple_that_is_no_private_key_is_named(secret: str) -> None:
     settings = ProviderSettings(CLIENT, secret, "apple", options=APPLE)

@@ -13,6 +13,8 @@ def basic(text: str) -> str:
 
 def test_the_credentials_of_a_header_are_form_decoded() -> None:
     assert read_credentials(basic("oac_1:a%3Ab+c"), {}) == ClientCredentials("oac_1", "a:b c", basic=True)
+    assert read_credentials(basic("oac_1:a:b"), {}).secret == "a:b"
+    assert read_credentials(basic("oac_1:100%25"), {}).secret == read_credentials(basic("oac_1:100%"), {}).secret
     assert read_credentials(basic("oac_1:x"), {"client_id": "oac_1"}).secret == "x"
     assert read_credentials("", {"client_id": "oac_1", "client_secret": "x"}) == ClientCredentials("oac_1", "x")
     assert read_credentials("", {}) == ClientCredentials("", "")

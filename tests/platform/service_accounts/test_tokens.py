@@ -286,8 +286,9 @@ async def test_a_signed_token_with_other_claims_is_refused(door: FrontDoor, chan
         NewServiceAccount("x", ("data:read",), {"kty": "oct", "k": "c2VjcmV0"}),
         NewServiceAccount("x", ("data:read",), RSA.as_dict(private=True)),
         NewServiceAccount("x", ("data:read",), ECKey.generate_key("P-384").as_dict(private=False)),
+        NewServiceAccount("x", ("data:read",), {"kty": "RSA", "n": "_" * 512, "e": "_" * 500}),
     ],
-    ids=["name", "no scopes", "scope", "no key", "oct", "private", "curve"],
+    ids=["name", "no scopes", "scope", "no key", "oct", "private", "curve", "exponent"],
 )
 async def test_a_wrong_account_is_refused(door: FrontDoor, new: NewServiceAccount) -> None:
     with pytest.raises(InvalidInput):

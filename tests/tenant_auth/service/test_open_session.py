@@ -5,15 +5,17 @@ from typing import Any
 import pytest
 
 from bunbase.contracts.bunauth.problems import SecondFactorRequired
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import UserChanges
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Forbidden
 from bunbase.tenant_auth.access_tokens import Subject
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.service.open_session import Also, nothing
 from bunbase.tenant_auth.sign_in_methods import PASSWORD as BY_PASSWORD
 from tests.rooms import secret_caller
-from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, claims_of, signed_up
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, change_settings, claims_of, signed_up
 
 SERVER = secret_caller(BAKERY)
 
@@ -59,6 +61,29 @@ async def test_claims_of_the_hook_are_in_the_tokens_of_the_session_and_no_transa
     for answer in (signed_in, refreshed):
         claims = await claims_of(tenant_auth, BAKERY, answer.access_token, clock.now().timestamp)
         assert (claims["role"], claims["claims"]) == ("editor", {"plan": "pro"})
+
+
+async def test_a_sign_up_uses_one_version_of_the_settings_even_if_they_change_meanwhile(
+    tenant_auth: TenantAuthService,
+) -> None:
+    used: list[Pool] = []
+
+    async def hook(pool: Pool, *_: Any) -> dict[str, Any]:
+        used.append(pool)
+        await change_settings(tenant_auth, sessions={"max_per_user": 9})
+        return {}
+
+    async def keep(pool: Pool, _signed_in: UserSignedIn, _session: str) -> Also:
+        used.append(pool)
+        return nothing
+
+    tenant_auth.tokens.before_token = hook
+    tenant_auth.opening.keep = keep
+
+    await signed_up(tenant_auth)
+
+    of_tokens, of_session = used
+    assert of_tokens is of_session
 
 
 async def test_a_refusal_of_the_hook_opens_no_session_and_stores_no_user(tenant_auth: TenantAuthService) -> None:

@@ -17,7 +17,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.factors import Proof, SecondFactor
 from bunbase.pkg.ndjson import ImportLine
 from bunbase.tenant_auth.service import TenantAuthService
-from tests.authenticator import Authenticator
+from tests.authenticator import BACKED_UP, BACKUP_ELIGIBLE, Authenticator
 from tests.rooms import secret_caller
 from tests.tenant_auth.factors import (
     EVE,
@@ -59,6 +59,23 @@ async def test_a_passkey_of_the_app_signs_in_without_an_email_as_two_factors(
     options = (await tenant_auth.passkey_login_options(AT_BAKERY, None)).public_key
     with pytest.raises(UserBanned):
         await tenant_auth.login_with_passkey(AT_BAKERY, authenticator.get(options))
+
+
+async def test_the_list_shows_whether_a_passkey_is_synced_by_now_and_other_sessions_stay(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await choose(tenant_auth, app_name="Bakery", **SITE)
+    eve = await user_of(tenant_auth, await signed_up(tenant_auth), clock)
+    authenticator, _ = await with_passkey(tenant_auth, eve)
+    authenticator.flags = BACKUP_ELIGIBLE | BACKED_UP
+
+    for _ in range(2):
+        options = (await tenant_auth.passkey_login_options(AT_BAKERY, None)).public_key
+        await tenant_auth.login_with_passkey(AT_BAKERY, authenticator.get(options))
+
+    (listed,) = (await tenant_auth.passkeys(eve)).items
+    assert listed.synced
+    assert len((await tenant_auth.own_sessions(eve, 10, None)).items) == 3
 
 
 async def test_a_passkey_of_another_site_is_refused(tenant_auth: TenantAuthService, clock: ManualClock) -> None:

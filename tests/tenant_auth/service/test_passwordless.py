@@ -67,6 +67,19 @@ async def test_a_code_signs_in_once_also_for_two_requests_at_once(tenant_auth: T
         await tenant_auth.login_with_code(AT_BAKERY, EVE, sent)
 
 
+async def test_a_wrong_code_does_not_show_whether_an_address_has_a_user(tenant_auth: TenantAuthService) -> None:
+    await verified(tenant_auth)
+    await code(tenant_auth)
+
+    refused = []
+    for email in (EVE, "nobody@example.com", "no address"):
+        with pytest.raises(InvalidCode) as wrong:
+            await tenant_auth.login_with_code(AT_BAKERY, email, "000000")
+        refused.append(wrong.value.body())
+
+    assert refused[0] == refused[1] == refused[2]
+
+
 async def test_of_a_thousand_guesses_from_fifty_networks_fifty_are_compared_and_the_owner_gets_in(
     tenant_auth: TenantAuthService, kms: FakeKms, monkeypatch: pytest.MonkeyPatch
 ) -> None:

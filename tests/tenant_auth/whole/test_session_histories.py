@@ -34,7 +34,7 @@ from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.people import Person
-from bunbase.tenant_auth.pool import Helpers, Pools
+from bunbase.tenant_auth.pool import Pools, SharedParts
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
@@ -70,7 +70,7 @@ async def opened_without_jobs(site: Site) -> AsyncIterator[TenantAuthService]:
         await stores.settings.note_lifetimes()
         on = ProjectAuth(anonymous=AnonymousSettings(enabled=True))
         await stores.settings.replace(BAKERY, StoredSettings(on), site.clock.now())
-        pools = Pools(stores, kms, Helpers(passwords), options, site)
+        pools = Pools(stores, kms, SharedParts(passwords), options, site)
         yield TenantAuthService(
             pools, UserTokens(kms, site.public_url), Rooms().later(Functions), Rooms().later(Bundoc)
         )

@@ -61,13 +61,15 @@ class ClientTokenForm(msgspec.Struct, frozen=True, omit_defaults=True):
     client_secret: str = ""
 
 
-def on_problem(_request: AnyRequest, problem: Problem) -> Response[Any]:
+def on_problem(request: AnyRequest, problem: Problem) -> Response[Any]:
     error, status, headers = "invalid_request", 400, dict(NO_STORE_HEADERS)
     if isinstance(problem, OAuthRefused):
         error = str(problem.extra["error"])
     elif isinstance(problem, InvalidToken):
         error, status = "invalid_token", 401
-        headers["www-authenticate"] = 'Bearer error="invalid_token"'
+        # a client that has sent nothing gets no error code (RFC 6750 §3.1)
+        sent = "authorization" in request.headers
+        headers["www-authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
     if error == "invalid_client" and problem.extra.get("basic"):
         status, headers["www-authenticate"] = 401, 'Basic realm="BunBase"'
     return Response(OAuthFailure(error, problem.detail), status_code=status, headers=headers)

@@ -85,7 +85,7 @@ from bunbase.pkg.passwords import Passwords
 
 
 @dataclass(frozen=True)
-class Helpers:
+class ServiceParts:
     """The objects that the service uses besides its stores.
 
     `breached`: None if the settings name no list of breached passwords.
@@ -114,11 +114,11 @@ class BunAuthService(
     def __init__(
         self,
         stores: Stores,
-        helpers: Helpers,
+        parts: ServiceParts,
         settings: BunAuthSettings,
         site: Site,
     ) -> None:
-        passwords, access = helpers.passwords, helpers.access
+        passwords, access = parts.passwords, parts.access
         self.stores = stores
         self.access = access
         self.site = site
@@ -126,7 +126,7 @@ class BunAuthService(
         devices = NewDevices(stores, letters, site.clock, settings.sign_in_notices)
         tokens = SessionTokens(stores, access, settings, site.clock, devices)
         self.account_activity = tokens.activity
-        new_passwords = NewPasswords(passwords, PasswordRules(APP, helpers.breached), POOL)
+        new_passwords = NewPasswords(passwords, PasswordRules(APP, parts.breached), POOL)
         self.mail_requests = MailRequests(stores, letters, site.clock)
         self.invitations = InviteService(stores, letters, site.clock)
         admitted = admissions(self.invitations, settings, site)
@@ -134,7 +134,7 @@ class BunAuthService(
         self.sign_in = SignIn(stores, passwords, tokens)
         self.account_sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.accounts)
-        checks = factor_checks(stores, helpers.kms, letters.account, site)
+        checks = factor_checks(stores, parts.kms, letters.account, site)
         self.proofs = Proofs(stores, passwords, checks, tokens)
         self.second_factor = SecondFactorSignIn(checks, tokens)
         self.page_passes = PagePasses(stores, tokens)
@@ -146,7 +146,7 @@ class BunAuthService(
         self.factor_removal = FactorRemoval(self.totp, self.proofs)
         self.password = Password(stores, new_passwords, self.proofs, tokens, self.mail_requests)
         self.email = Email(stores, self.mail_requests, self.proofs)
-        self.external_logins = external_logins(stores, helpers.providers, site)
+        self.external_logins = external_logins(stores, parts.providers, site)
         self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
         self.newcomers = NewcomerService(self.external_accounts)
         ways = (self.page_passes, self.newcomers, self.second_factor)

@@ -20,9 +20,11 @@ from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.activity import ActivityMethod
 from bunbase.contracts.bunauth.identities import CodeExchange, Identities, LinkTicket
+from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.external_login import ExternalLogins
-from bunbase.pkg.identity.external_people import ExternalPeople
+from bunbase.pkg.identity.external_people import ExternalPeople, not_overtaken
+from bunbase.pkg.identity.problems import IdentityTaken
 from bunbase.pkg.identity.redirects import checked_redirect
 from bunbase.pkg.identity.store.external_logins import ExternalCode
 from bunbase.pkg.modules import Site
@@ -96,7 +98,8 @@ class ExternalAccounts:
 
     async def _account(self, caller: Caller, person: ExternalCode, invite: str) -> tuple[Credentials, Happened]:
         note = noted(self.tokens.activity, caller)
-        account = await self.people.account(person, partial(self._opened, caller, invite), note)
+        attempt = partial(self.people.account, person, partial(self._opened, caller, invite), note)
+        account = await not_overtaken(person, (EmailTaken, IdentityTaken), attempt)
         return account, signed_in_by(ActivityMethod.EXTERNAL, person.provider)
 
     async def _opened(self, caller: Caller, invite: str, person: ExternalCode) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from bunbase.bundoc.documents import Lookup, StoredDocument, seen
+from bunbase.bundoc.documents import Lookup, StoredDocument, with_system_fields
 from bunbase.bundoc.engine import Moment
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.visibility import View, view_of
@@ -88,11 +88,11 @@ def check_size(window: Window, bounded: bool) -> None:
 
 def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
     """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
-    return row_from(asked, stored, decode(seen(stored)), None)
+    return row_from(asked, stored, decode(with_system_fields(stored)), None)
 
 
 def row_from(asked: ParsedLive, stored: StoredDocument, fields: Any, whole: bytes | None) -> HeldRow:
-    """Return the row of a document. `fields`: may have hidden ones. `whole`: the seen form, if nothing is hidden."""
+    """Return the row of a document. `fields`: may have hidden ones. `whole`: the document, if nothing is hidden."""
     body = whole if whole is not None and asked.paths is None else selected(stored, asked.paths)
     return HeldRow(position(asked.order, fields), stored.id, body, stored.rev if asked.shows_rev else 0)
 

@@ -2,7 +2,7 @@
 
 The life of a change:
 
-1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.Waiters.followers`).
+1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.News`).
 2. The hub begins a round. It applies the batches that wait to the groups that they concern (`following`). Groups
    whose rules look documents up, and groups whose rules were altered, become stale instead.
 3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
@@ -298,8 +298,8 @@ class Hub:
                 continue
             self.seq = max(self.seq, batch.seq)  # a group that begins meanwhile, from an older snapshot, is stale
             if until is not None:
-                self.doubtful |= batch.altered
-            self.groups.mark_altered(batch.altered)
+                self.doubtful |= batch.redefined
+            self.groups.mark_altered(batch.redefined)
             if batch.changes is None and batch.seq > batch.since:
                 self.groups.mark_all()
             for change in batch.changes or ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.evaluation import Result, decode, row_from
 from bunbase.bundoc.live.window import HeldRow
@@ -27,10 +27,10 @@ class Image:
 
     @property
     def whole(self) -> bytes:
-        """The seen form of the document."""
+        """The document with its system fields."""
         assert self.stored is not None
         if self._whole is None:
-            self._whole = seen(self.stored)
+            self._whole = with_system_fields(self.stored)
         return self._whole
 
     @property

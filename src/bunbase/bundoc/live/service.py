@@ -12,7 +12,7 @@ from bunbase.bundoc.live.edge import MAX_BYTES, Edge, Member
 from bunbase.bundoc.live.group import MINUTE
 from bunbase.bundoc.live.hub import Hub
 from bunbase.bundoc.live.late import LateResults
-from bunbase.bundoc.permissions.access import bound_by_rules
+from bunbase.bundoc.permissions.access import check_access
 from bunbase.bundoc.query.budgets import Budgets
 from bunbase.contracts.bundoc.live import (
     LiveEvent,
@@ -93,7 +93,7 @@ class LiveService:
         return await self.late.results(caller, asked)
 
     async def _parsed(self, caller: Caller, query: LiveQuery) -> ParsedLive:
-        budgets = self.bound if bound_by_rules(caller, Act.DOCUMENT_READ, query.collection) else self.unbound
+        budgets = self.bound if check_access(caller, Act.DOCUMENT_READ, query.collection) else self.unbound
         return await parse_live(query, budgets, self.unbound.documents)
 
     async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:

@@ -47,8 +47,8 @@ class Tail:
         """Take a batch, in the event loop; None if anything may have changed."""
         if batch is None:
             self.forget()
-        elif batch.altered or batch.seq > batch.since:
-            self.altered += bool(batch.altered)
+        elif batch.redefined or batch.seq > batch.since:
+            self.altered += bool(batch.redefined)
             self._add(Arrived(batch, _size(batch), time.monotonic()))
             if self.bytes > MAX_BYTES:
                 metrics.bundoc_live_gaps.labels("tail").inc()

@@ -17,7 +17,7 @@ import msgspec
 
 from bunbase.bundoc.definition import ABSENT, Terms
 from bunbase.bundoc.live.asked import ParsedLive
-from bunbase.bundoc.permissions.access import SCAN_STEPS, Access, Budget, bound_by_rules
+from bunbase.bundoc.permissions.access import SCAN_STEPS, Access, Budget, check_access
 from bunbase.bundoc.permissions.listing import LOOP_NODES, narrow
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.search import Search
@@ -80,7 +80,7 @@ def view_of(
 
     Raises: RuleDenied, InvalidQuery if the query uses hidden fields, CollectionNotFound, InsufficientScope.
     """
-    if not bound_by_rules(caller, Act.DOCUMENT_READ, asked.collection):
+    if not check_access(caller, Act.DOCUMENT_READ, asked.collection):
         if terms is None and not dev and asked.id is None:
             raise CollectionNotFound(f"There is no collection {asked.collection}.")
         return View(_named(asked, caller, "all", ()), None, asked.search)
@@ -134,10 +134,10 @@ def _class(
         return "nothing", (encode(hidden),)
     if op == "get" and _reads(rule.tree, "request"):
         return each
-    filter = rule.filter(about)
-    if filter.residual:
+    narrowing = rule.narrowing(about)
+    if narrowing.residual:
         return each
-    condition = filter.condition
+    condition = narrowing.condition
     sql, params = ("", "") if condition is None else (condition.sql, repr(condition.params))
     return "condition", (sql.encode(), params.encode(), encode(hidden))
 

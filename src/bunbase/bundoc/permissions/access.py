@@ -13,13 +13,13 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.seen import seen_fields
+from bunbase.contracts import ruled_access
 from bunbase.contracts.bundoc.problems import RuleDenied
-from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
 
@@ -236,27 +236,12 @@ class Access:
         return denies
 
 
-def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
-    """True if rules decide for this caller. The secret key may do everything that its scopes allow. A member of the
-    project may do everything that the role allows. A key that acts as a user may do only what both its scopes and the
-    rules allow.
+def check_access(caller: Caller, act: Act, collection: str) -> bool:
+    """Check the scopes or the role of a caller. Return True if rules then decide about this caller.
 
     Raises: RuleDenied for callers who have no access to documents, Forbidden, InsufficientScope.
     """
-    match caller.kind:
-        case CallerKind.SECRET:
-            if caller.scopes is not None or caller.developer is not None:
-                caller.check_scope(act, collection)
-            return False
-        case CallerKind.PUBLISHABLE:
-            if caller.scopes is not None:
-                caller.check_scope(act, collection)
-            return True
-        case CallerKind.DEVELOPER:
-            caller.check(act, collection)
-            return False
-        case _:
-            raise RuleDenied(DENIED)
+    return ruled_access.check_access(caller, act, DENIED, collection)
 
 
 def without(stored: StoredDocument, hidden: list[str]) -> StoredDocument:
@@ -268,14 +253,3 @@ def without(stored: StoredDocument, hidden: list[str]) -> StoredDocument:
 def bare(stored: StoredDocument) -> StoredDocument:
     """Return only the system fields, as the answer to a writer who may not read the document."""
     return StoredDocument(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
-
-
-def as_sql(access: Access, about: Inputs) -> tuple[Condition | None, bool, bool]:
-    """Return the `condition`, `residual` and `nothing` of the list rule for this caller, as in `rules.rule.Filter`.
-
-    Raises: RuleDenied if there is no list rule.
-    """
-    filter = access.rules.filter(about)
-    if filter is None:
-        raise RuleDenied(DENIED, **access.why("list", "", lambda _collection, _id: None))
-    return filter.condition, filter.residual, filter.nothing

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import UNSET
 
-from bunbase.bundoc.permissions.access import FOR_SERVERS, bound_by_rules
+from bunbase.bundoc.permissions.access import FOR_SERVERS, check_access
 from bunbase.bundoc.permissions.write_guard import WriteGuard
 from bunbase.bundoc.writes import Check, CommitStep
 from bunbase.contracts.bundoc.documents import Aggregation, Query
@@ -26,7 +26,7 @@ def allow(caller: Caller, act: Act, collection: str = "") -> None:
 
 def guard_of(caller: Caller, collection: str) -> WriteGuard | None:
     """Return the guard of a caller bound by rules, None for the secret key. Raises: RuleDenied, InsufficientScope."""
-    return WriteGuard(caller) if bound_by_rules(caller, Act.DOCUMENT_WRITE, collection) else None
+    return WriteGuard(caller) if check_access(caller, Act.DOCUMENT_WRITE, collection) else None
 
 
 def check_steps(caller: Caller, steps: Iterable[CommitStep]) -> None:

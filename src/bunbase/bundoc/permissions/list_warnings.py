@@ -68,15 +68,15 @@ def unserved(rules: RuleSet, indexes: Iterable[IndexState]) -> Unserved | None:
     inputs = None if rule is None else rule.ordinary()
     if rule is None or inputs is None:
         return None
-    condition = rule.filter(inputs)
+    narrowing = rule.narrowing(inputs)
     implied = rule.implied(inputs)
-    if condition.nothing or NOTHING in conjuncts(implied) or not (condition.condition or condition.residual):
+    if narrowing.nothing or NOTHING in conjuncts(implied) or not (narrowing.condition or narrowing.residual):
         return None
     bound = Bound(implied, rule.is_all_implied(inputs), rule.words(inputs))
     plan = choose(EVERYTHING, Order(), [_index(one) for one in indexes if one.type == "keys"], bound)
     if plan.index is not None or plan.ranges != (Range(),):
         return None
-    return Unserved(rule, bound, condition.residual)
+    return Unserved(rule, bound, narrowing.residual)
 
 
 def _most_documents(found: Unserved, read_seconds: float) -> int:

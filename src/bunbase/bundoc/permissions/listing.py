@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.permissions.access import Access, as_sql
+from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.query.filters import NOTHING, Path
 from bunbase.bundoc.query.implies import conjuncts, contradicts
 from bunbase.bundoc.query.predicate import paths_of
@@ -43,20 +43,22 @@ async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[
 def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[Path, str]] = ()) -> Search:
     """Return the search with the rules added. `about`: the result of `access.about("list")`. Raises: as `narrowed`."""
     effort.note(access.rules.nodes * BYTES_FOR_A_NODE)
-    also, residual, nothing = as_sql(access, about)
-    rule = access.rules.rules["list"]
+    rule = access.rules.rules.get("list")
+    if rule is None:
+        raise access.denied("list", "", lambda _collection, _id: None)
+    narrowing = rule.narrowing(about)
     hidden = access.undecided_about(about)
     _check_hidden(hidden, search, named)
     implied = rule.implied(about)
     return msgspec.structs.replace(
         search,
-        also=also,
+        also=narrowing.condition,
         implied=implied,
         all_implied=rule.is_all_implied(about),
         words=rule.words(about),
         # NOTHING implies the filter of every index, so it must not choose an index
-        nothing=nothing or NOTHING in conjuncts(implied) or contradicts(implied, search.where),
-        residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
+        nothing=narrowing.nothing or NOTHING in conjuncts(implied) or contradicts(implied, search.where),
+        residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if narrowing.residual else None,
         shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
     )
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Fields, StoredDocument, read_fields, read_items, seen, write
+from bunbase.bundoc.documents import Fields, StoredDocument, read_fields, read_items, with_system_fields, write
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.pkg import effort
@@ -28,7 +28,7 @@ def parse_select(select: tuple[str, ...] | None) -> tuple[Path, ...] | None:
 
 
 def selected(stored: StoredDocument, paths: tuple[Path, ...] | None) -> bytes:
-    whole = seen(stored)
+    whole = with_system_fields(stored)
     if paths is None:
         return whole
     effort.note(len(whole) * effort.AT_EVERY_LEVEL)

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from bunbase.bundoc.definition import NO_TERMS, Terms
-from bunbase.bundoc.documents import Lookup, StoredDocument, read_all, seen
+from bunbase.bundoc.documents import Lookup, StoredDocument, read_all, with_system_fields
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES
 from bunbase.bundoc.schema.references import Reference, named
@@ -40,7 +40,7 @@ class Expansion(msgspec.Struct, frozen=True):
 
 def as_stored(_collection: str, _terms: Terms, document: StoredDocument, _lookup: Lookup) -> bytes | None:
     """Return the whole document, as the secret key sees it."""
-    return seen(document)
+    return with_system_fields(document)
 
 
 async def expansions(engine: Engine, project: str, collection: str, paths: tuple[str, ...]) -> tuple[Expansion, ...]:

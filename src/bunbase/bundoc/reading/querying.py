@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.permissions.listing import narrowed
@@ -103,7 +103,9 @@ async def queried(
     if text is not None:
         items = await with_added(items, found, query)
     if wanted:
-        beside = await expanded(engine, project, [seen(stored) for stored in found.items], wanted, visible)
+        beside = await expanded(
+            engine, project, [with_system_fields(stored) for stored in found.items], wanted, visible
+        )
         items = [with_expanded(one, more) for one, more in zip(items, beside, strict=True)]
     next = encode_cursor(await names.name(), found.last) if found.more else None
     body = b'{"items":[' + b",".join(items) + b'],"next":' + msgspec.json.encode(next)
@@ -186,7 +188,7 @@ async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
 async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] | None) -> list[bytes]:
     """Return the documents with the selected fields. A thread does the work if the documents are large."""
     if paths is None:
-        return [seen(stored) for stored in found]
+        return [with_system_fields(stored) for stored in found]
     size = sum([len(stored.body) for stored in found])
     if size <= LOOP_SELECT_BYTES:
         return [selected(stored, paths) for stored in found]

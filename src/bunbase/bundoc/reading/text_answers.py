@@ -13,7 +13,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import seen
+from bunbase.bundoc.documents import with_system_fields
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.bundoc.query.search import Found, Words
@@ -68,7 +68,7 @@ async def with_added(items: list[bytes], found: Found, query: Query) -> list[byt
 
 def _highlighted(found: Found, words: Words, wanted: Highlight) -> list[dict[str, str]]:
     effort.note(sum([len(stored.body) for stored in found.items]))
-    return highlights(words, wanted, [msgspec.json.decode(seen(stored)) for stored in found.items])
+    return highlights(words, wanted, [msgspec.json.decode(with_system_fields(stored)) for stored in found.items])
 
 
 def highlights(words: Words, wanted: Highlight, documents: list[Any]) -> list[dict[str, str]]:

@@ -16,11 +16,11 @@ from bunbase.bundoc.routes.preconditions import REVISION
 from bunbase.bundoc.routes.preconditions import TAGS as ETAGS
 from bunbase.bundoc.routes.sent_queries import QUERYING, named
 from bunbase.bundoc.routes.shapes import DocumentPatch, DocumentWrites, NewDocument, ShownChanges
-from bunbase.contracts.bundoc.documents import ChangeEntry, Changes, Commit, Query
+from bunbase.contracts.bundoc.documents import ChangeEntry, Changes, Commit
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.fast_routes import Answer, Asked
+from bunbase.contracts.fast_routes import Answer, FastRequest
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import Stopping
@@ -126,7 +126,7 @@ async def create_document(
     If a name appears twice in an object, the last value counts. All digits of numbers are kept.
     """
     check_query(request, ())
-    return _response(await fast.create(bundoc, accessor, _asked(request, (collection,), body)))
+    return response_of(await fast.create(bundoc, accessor, asked_of(request, (collection,), body)))
 
 
 @get(
@@ -160,22 +160,20 @@ async def list_documents(
     A page may have fewer documents than `limit` if they are large: continue while `next` is not null.
     """
     check_query(request, ("limit", "cursor", *QUERYING))
-    if not QUERYING & request.query_params.keys():
-        page = await while_connected(request.receive, bundoc.list(accessor, collection, limit, cursor, at_least or ""))
-        return Response(page.body, media_type=JSON)
-    query = Query(
-        where=None if where is None else where.encode(),
-        sort=named(sort) or (),
-        limit=limit,
-        cursor=cursor,
-        select=named(select),
-        count=count,
-        explain=explain,
-        score=score,
-        expand=named(expand) or (),
-    )
-    page = await while_connected(request.receive, bundoc.query(accessor, collection, query, at_least or ""))
-    return Response(page.body, media_type=JSON)
+    parsed = {
+        "limit": limit,
+        "cursor": cursor,
+        "where": where,
+        "sort": sort,
+        "select": select,
+        "count": count,
+        "explain": explain,
+        "score": score,
+        "expand": expand,
+    }
+    sent = {name: spelt(value) for name in request.query_params if (value := parsed.get(name)) is not None}
+    asked = FastRequest((collection,), request.headers, sent)
+    return response_of(await while_connected(request.receive, fast.list_page(bundoc, accessor, asked)))
 
 
 @get(
@@ -202,7 +200,7 @@ async def get_document(
     if expand is not None:
         found = await bundoc.get(accessor, collection, id, named(expand) or (), at_least or "")
         return Response(found.body, media_type=JSON)  # no ETag, since the expanded documents have their own revisions
-    return _response(await fast.get(bundoc, accessor, _asked(request, (collection, id))))
+    return response_of(await fast.get(bundoc, accessor, asked_of(request, (collection, id))))
 
 
 @put(
@@ -229,7 +227,7 @@ async def put_document(
 ) -> Response[bytes]:
     """The body may contain the system fields of an earlier read; they have no effect."""
     check_query(request, ())
-    return _response(await fast.put(bundoc, accessor, _asked(request, (collection, id), body)))
+    return response_of(await fast.put(bundoc, accessor, asked_of(request, (collection, id), body)))
 
 
 @patch(
@@ -263,7 +261,7 @@ async def patch_document(
     clients write at once.
     """
     check_query(request, ())
-    return _response(await fast.patch(bundoc, accessor, _asked(request, (collection, id), body)))
+    return response_of(await fast.patch(bundoc, accessor, asked_of(request, (collection, id), body)))
 
 
 @delete(
@@ -283,7 +281,7 @@ async def delete_document(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[None]:
     check_query(request, ())
-    done = await fast.delete(bundoc, accessor, _asked(request, (collection, id)))
+    done = await fast.delete(bundoc, accessor, asked_of(request, (collection, id)))
     return Response(None, status_code=done.status, headers=dict(done.headers))
 
 
@@ -362,14 +360,23 @@ def _with_image(change: ChangeEntry, before: bytes) -> dict[str, Any]:
 
 def check_media(request: AnyRequest, *accepted: str) -> None:
     """Check the content type of a request. Raises: UnsupportedMedia."""
-    fast.check_media(_asked(request), *accepted)
+    fast.check_media(asked_of(request), *accepted)
 
 
-def _asked(request: AnyRequest, names: tuple[str, ...] = (), body: bytes = b"") -> Asked:
-    return Asked(names, request.headers, body=body)
+def spelt(value: str | int | bool) -> str:
+    """Return a parsed parameter in the only spelling that the fast lane accepts: Litestar also takes `1` for `true`."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value)
 
 
-def _response(answer: Answer) -> Response[bytes]:
+def asked_of(request: AnyRequest, names: tuple[str, ...] = (), body: bytes = b"") -> FastRequest:
+    return FastRequest(names, request.headers, body=body)
+
+
+def response_of(answer: Answer) -> Response[bytes]:
     return Response(
         answer.body, status_code=answer.status, headers=dict(answer.headers), media_type=answer.media or None
     )

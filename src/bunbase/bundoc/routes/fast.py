@@ -1,4 +1,7 @@
-"""The document routes that are called most often. Both lanes of the gateway call these functions."""
+"""The document routes that are called most often. Both lanes of the gateway call these functions.
+
+The ordinary lane stops a list and a query when the client disconnects (`while_connected`), as `reads` does here.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from bunbase.bundoc.routes.sent_queries import QUERYING, named, read_query
 from bunbase.contracts.bundoc.documents import Document, Precondition, Query, Written
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
+from bunbase.contracts.fast_routes import Answer, FastRequest, FastRoute
 from bunbase.pkg.cursors import DEFAULT_LIMIT, MAX_CURSOR
 from bunbase.pkg.idempotency import REPLAYED, sent_key
 from bunbase.pkg.media import JSON, check_json
@@ -37,14 +40,14 @@ LIST_QUERY: Final = {
 }
 
 
-async def create(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+async def create(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
     check_media(asked, JSON)
     (collection,) = asked.names
     made = await bundoc.create(caller, collection, asked.body, sent_key(asked.headers))
     return _whole(made, ("location", f"/v1/data/{collection}/{made.id}"))
 
 
-async def list_page(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+async def list_page(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
     (collection,) = asked.names
     sent = asked.query
     limit, cursor = int(sent.get("limit", DEFAULT_LIMIT)), sent.get("cursor")
@@ -55,14 +58,14 @@ async def list_page(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     return Answer(200, (), page.body, JSON)
 
 
-async def query(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+async def query(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
     check_media(asked, JSON)
     (collection,) = asked.names
     page = await bundoc.query(caller, collection, read_query(asked.body), _at_least(asked))
     return Answer(200, (), page.body, JSON)
 
 
-async def get(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+async def get(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
     collection, id = asked.names
     found = await bundoc.get(caller, collection, id, (), _at_least(asked))
     tag = etag(found)
@@ -71,20 +74,20 @@ async def get(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     return _whole(found)
 
 
-async def put(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+async def put(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
     check_media(asked, JSON)
     collection, id = asked.names
     written = await bundoc.put(caller, collection, id, asked.body, _when(asked), sent_key(asked.headers))
     return _whole(written, ("location", f"/v1/data/{collection}/{id}")) if written.created else _whole(written)
 
 
-async def patch(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+async def patch(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
     check_media(asked, JSON, MERGE_PATCH)
     collection, id = asked.names
     return _whole(await bundoc.patch(caller, collection, id, asked.body, _when(asked), sent_key(asked.headers)))
 
 
-async def delete(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+async def delete(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
     collection, id = asked.names
     written = await bundoc.delete(caller, collection, id, _when(asked), sent_key(asked.headers))
     return Answer(204, receipt(written))
@@ -117,15 +120,15 @@ def receipt(written: Written) -> tuple[tuple[str, str], ...]:
     return ((SEQ, written.seq), (REPLAYED, "true")) if written.replayed else ((SEQ, written.seq),)
 
 
-def _at_least(asked: Asked) -> str:
+def _at_least(asked: FastRequest) -> str:
     return asked.headers.get(AT_LEAST, "")
 
 
-def _when(asked: Asked) -> Precondition:
+def _when(asked: FastRequest) -> Precondition:
     return precondition(asked.headers.get("if-match"), asked.headers.get("if-none-match"))
 
 
-def check_media(asked: Asked, *accepted: str) -> None:
+def check_media(asked: FastRequest, *accepted: str) -> None:
     """Check the content type of a request. Raises: UnsupportedMedia."""
     check_json(asked.headers.get("content-type", ""), "origin" in asked.headers, accepted)
 

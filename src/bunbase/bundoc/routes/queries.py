@@ -9,9 +9,18 @@ from litestar import Response, post
 from msgspec import UNSET, UnsetType
 
 from bunbase.bundoc.permissions.rule_tests import Who
-from bunbase.bundoc.routes.documents import AnyRequest, AtLeast, CollectionName, check_media, check_query
+from bunbase.bundoc.routes import fast
+from bunbase.bundoc.routes.documents import (
+    AnyRequest,
+    AtLeast,
+    CollectionName,
+    asked_of,
+    check_media,
+    check_query,
+    response_of,
+)
 from bunbase.bundoc.routes.openapi import page_response, problems
-from bunbase.bundoc.routes.sent_queries import read_body, read_query, sent_user
+from bunbase.bundoc.routes.sent_queries import read_body, sent_user
 from bunbase.bundoc.routes.shapes import AggregatedGroups, DocumentAggregation, DocumentQuery
 from bunbase.contracts.bundoc.documents import Aggregation
 from bunbase.contracts.bundoc.service import Bundoc
@@ -62,9 +71,8 @@ async def query_documents(
     `highlight:{fields:["title"],before:"<mark>",after:"</mark>",length:120}`, which adds `_highlights`.
     """
     check_query(request, ())
-    check_media(request, JSON)
-    page = await while_connected(request.receive, bundoc.query(accessor, collection, read_query(body), at_least or ""))
-    return Response(page.body, media_type=JSON)
+    asked = asked_of(request, (collection,), body)
+    return response_of(await while_connected(request.receive, fast.query(bundoc, accessor, asked)))
 
 
 @post(

@@ -18,8 +18,8 @@ from bunbase.pkg.rules.trace import Step, traced
 from bunbase.pkg.rules.values import Failed
 
 
-class Filter(msgspec.Struct, frozen=True):
-    """A rule for one caller as a condition on the rows of a collection.
+class Narrowing(msgspec.Struct, frozen=True):
+    """The verdict of a rule for one caller about all rows of a collection; it narrows the search of a list.
 
     `condition`: selects at least the rows that the rule allows; None selects all rows.
     `residual`: True if the condition may select more rows than the rule, so the rule must still decide about each row.
@@ -32,9 +32,13 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """A rule that `compile_rule` made. It holds no data of callers, so it is kept until the rule changes."""
+    """A compiled rule. It holds no data of callers, so it is kept until the rule changes."""
 
     def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
+        """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: those of new rules.
+
+        Raises: InvalidRule, with the line and column of the error.
+        """
         self.source = source
         self.operation = operation
         self.tree = parse(source)
@@ -70,12 +74,12 @@ class CompiledRule:
         """True if the rule is false for the caller of `inputs` for every possible document."""
         return self.conditions.never(inputs)
 
-    def filter(self, inputs: Inputs) -> Filter:
+    def narrowing(self, inputs: Inputs) -> Narrowing:
         """Return the rule as a condition for the caller of `inputs`; `inputs.doc` is not used."""
         pushed = self.conditions.pushed(inputs)
         if pushed.condition == FALSE:
-            return Filter(FALSE, residual=False, nothing=True)
-        return Filter(None if pushed.condition == TRUE else pushed.condition, residual=not pushed.exact)
+            return Narrowing(FALSE, residual=False, nothing=True)
+        return Narrowing(None if pushed.condition == TRUE else pushed.condition, residual=not pushed.exact)
 
     def implied(self, inputs: Inputs) -> filters.Filter:
         """Return a filter that helps to choose an index, in addition to the filter of the query (`Search.implied`)."""
@@ -107,11 +111,3 @@ class CompiledRule:
         """Return the decision of `allows`, and the values of the rule's parts."""
         inputs.begin(self.nodes)
         return traced(self.source, self.tree, inputs)
-
-
-def compile_rule(source: str, operation: str, patterns: PatternTotal | None = None) -> CompiledRule:
-    """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: the patterns of all new rules.
-
-    Raises: InvalidRule, with the line and column of the error.
-    """
-    return CompiledRule(source, operation, patterns)

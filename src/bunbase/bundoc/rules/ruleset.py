@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from bunbase.bundoc.rules.rule import CompiledRule, Filter, compile_rule
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.contracts.bundoc.collections import Rules
-from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.pattern_total import PatternTotal
 from bunbase.pkg.rules.refusal import InvalidRule
 
@@ -40,14 +39,9 @@ class RuleSet:
             rule.nodes for rule in ([self.rules["list"]] if "list" in self.rules else []) + [*self.hidden.values()]
         )
 
-    def filter(self, inputs: Inputs) -> Filter | None:
-        """Return the list rule as a condition for this caller; None if there is no list rule, which means deny."""
-        rule = self.rules.get("list")
-        return None if rule is None else rule.filter(inputs)
-
 
 def _compiled(name: str, source: str, operation: str, patterns: PatternTotal | None) -> CompiledRule:
     try:
-        return compile_rule(source, operation, patterns)
+        return CompiledRule(source, operation, patterns)
     except InvalidRule as refused:
         raise InvalidRule(f"{name}: {refused.detail}", rule=name, **refused.extra) from None

@@ -14,7 +14,7 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.backups.engine import Contents, Progress, Safety, disk_problem
-from bunbase.bundoc.changes import Waiters
+from bunbase.bundoc.changes import News
 from bunbase.bundoc.sqlite_engine.change_log import ends
 from bunbase.bundoc.sqlite_engine.copy_contents import (
     IssuedNumbers,
@@ -62,9 +62,9 @@ class TargetKey(msgspec.Struct, frozen=True):
 class SqliteCopies:
     """One thread does all of this work, one call at a time. `__init__` deletes the drafts that a crash left."""
 
-    def __init__(self, files: OpenFiles, waiters: Waiters) -> None:
+    def __init__(self, files: OpenFiles, news: News) -> None:
         self.files = files
-        self.waiters = waiters
+        self.news = news
         self.drafts = files.directory / DRAFTS
         shutil.rmtree(self.drafts, ignore_errors=True)
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="bundoc-backup")
@@ -116,7 +116,7 @@ class SqliteCopies:
                 await self._in_thread(_swap, directory, path, own)
         finally:
             await self._in_thread(shutil.rmtree, draft)
-        self.waiters.wake(project)
+        self.news.tell(project)
         return contents(found, own.wrapped, 0)
 
     def close(self) -> None:

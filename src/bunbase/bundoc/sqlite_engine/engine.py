@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from bunbase.bundoc.changes import Follower, Waiters
+from bunbase.bundoc.changes import Follower, News
 from bunbase.bundoc.definition import Terms, schema_of
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.engine import Chunk, Moment
@@ -65,7 +65,7 @@ class SqliteEngine:
         self.turns = ScanTurns(files.settings)
         self.rotations = Rotations(files, self._writer, clock)
         self.upkeep = Upkeep(files, self._writer, clock, self._tend)
-        self.waiters = Waiters(files.settings.waiting_for_changes)
+        self.news = News(files.settings.waiting_for_changes)
         self.builds = Builds(self._task)
         files.on_open = self.builds.resume
 
@@ -115,13 +115,13 @@ class SqliteEngine:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
         while there == epoch and last < seq and (left := deadline - loop.time()) > 0:
-            news = self.waiters.enter(project)
+            told = self.news.enter(project)
             try:
                 there, last = await self._position(project)  # a change may have been made before `enter`
                 if there == epoch and last < seq:
-                    await asyncio.wait([news], timeout=left)  # `asyncio.timeout` needs a task; the fast lane has none
+                    await asyncio.wait([told], timeout=left)  # `asyncio.timeout` needs a task; the fast lane has none
             finally:
-                self.waiters.leave(project, news)
+                self.news.leave(project, told)
             there, last = await self._position(project)
         return f"{there}.{last}"
 
@@ -129,23 +129,23 @@ class SqliteEngine:
         found = await self._changes(project, since, limit)
         if found.items or wait_seconds <= 0:
             return found
-        news = self.waiters.enter(project)
+        told = self.news.enter(project)
         try:
             found = await self._changes(project, since, limit)  # a change may have been made before `enter`
             if not found.items:
                 async with asyncio.timeout(wait_seconds):
-                    await news
+                    await told
         except TimeoutError:
             return found
         finally:
-            self.waiters.leave(project, news)
+            self.news.leave(project, told)
         return found if found.items else await self._changes(project, since, limit)
 
     def follow(self, project: str, follower: Follower) -> None:
-        self.waiters.followers[project] = follower
+        self.news.follow(project, follower)
 
     def unfollow(self, project: str) -> None:
-        self.waiters.followers.pop(project, None)
+        self.news.unfollow(project)
 
     async def moment(self, project: str, work: Callable[[Moment], T]) -> T:
         return await self._scan(project, lambda file: file.moment(work))
@@ -297,8 +297,8 @@ class SqliteEngine:
         return file.write_with(
             self.writers,
             self.clock,
-            lambda batch: self.waiters.wake(project, batch),
-            lambda: project in self.waiters.followers,
+            lambda batch: self.news.tell(project, batch),
+            lambda: self.news.is_followed(project),
         )
 
     async def _task(self, project: str, task: Task) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.predicate import paths_of
@@ -98,7 +98,7 @@ class IndexTable(KeptIndex):
 
     def in_the_way(self, connection: apsw.Connection, document: StoredDocument) -> list[str]:
         """Return the ids of other documents with the same values, which the unique index does not allow."""
-        value = value_of(seen(document))
+        value = value_of(with_system_fields(document))
         if not self.index.unique or not self._knows(value):
             return []
         return list(self._taken(connection, entries(self.index.order, value, unique=True).own, document.id))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
@@ -63,19 +63,19 @@ class KeptIndex(ABC):
 
     def add(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Add a document. Idempotent. Raises: UniqueViolation, InvalidDocument."""
-        value = value_of(seen(document))
+        value = value_of(with_system_fields(document))
         if self._knows(value):
             self.put(connection, document.id, value)
 
     def add_again(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Add a document again when the index is rebuilt. This refuses no document."""
-        value = value_of(seen(document))
+        value = value_of(with_system_fields(document))
         if self._knows(value):
             self.put_again(connection, document.id, value)
 
     def remove(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Remove a document. Idempotent."""
-        value = value_of(seen(document))
+        value = value_of(with_system_fields(document))
         if self._knows(value):
             self.take(connection, document.id, value)
 

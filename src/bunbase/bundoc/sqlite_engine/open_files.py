@@ -63,9 +63,9 @@ class OpenFiles:
     """The open files of all projects.
 
     `now`: returns seconds on a clock that never goes back. `most_open`: the number of files that may be open at once.
-    `on_open`: called with each newly opened file. `damaged`: projects whose file must not be opened again before a
-    restore. `held`: projects that are being restored. `reserved`: the number of files that are being opened and are not
-    in `files` yet.
+    `on_open`: called with each newly opened file; the engine sets it, because the builds of indexes that it resumes
+    need the files. `damaged`: projects whose file must not be opened again before a restore. `held`: projects that are
+    being restored. `reserved`: the number of files that are being opened and are not in `files` yet.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import Lookup, StoredDocument, seen
+from bunbase.bundoc.documents import Lookup, StoredDocument, with_system_fields
 from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES, NO_LIMITS, EntryBudget, Limits, ScanBudget, advice, growing
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.covering import covered
@@ -155,7 +155,7 @@ class Searching:
             return
         for document in self._documents(None):
             effort.note(len(document.body))
-            for row in reads.rows(decode(seen(document)), document.id):
+            for row in reads.rows(decode(with_system_fields(document)), document.id):
                 yield row
                 if reads.each is not None and self.watch.over():
                     raise apsw.InterruptError("between two parts of an array")
@@ -168,7 +168,7 @@ class Searching:
     def _rows_of_keys(self, plan: Plan, reads: Reads, most: int | None = None) -> Iterator[Row]:
         assert plan.index is not None
         self.budget = budget = EntryBudget(self.search, plan, most)
-        rows = KeyRows(plan, self.search.where, reads, lambda id: decode(seen(self._document(id))))
+        rows = KeyRows(plan, self.search.where, reads, lambda id: decode(with_system_fields(self._document(id))))
         select = f"SELECT k, id FROM {self.by_name[plan.index.name].name} WHERE k >= ? AND k < ? ORDER BY k"
         for range in plan.ranges:
             yield from rows.of(self._rows((select, (range.low, range.high))), budget, self._look)
@@ -352,7 +352,7 @@ class Searching:
         return tuple([self.search.shown(stored, self.lookup) for stored in items])
 
     def _position(self, document: StoredDocument) -> bytes:
-        return position(self.search.order, decode(seen(document)))
+        return position(self.search.order, decode(with_system_fields(document)))
 
     def _document(self, id: str) -> StoredDocument:
         stored = self.table.stored(self.connection, id)  # even if it has expired since the test

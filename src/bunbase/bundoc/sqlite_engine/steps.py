@@ -9,7 +9,7 @@ import msgspec
 from bunbase.bundoc import writes
 from bunbase.bundoc.definition import ABSENT
 from bunbase.bundoc.documents import StoredDocument
-from bunbase.bundoc.questions import Asked, Questions, decided, failed
+from bunbase.bundoc.questions import Questions, Unanswered, decided, failed
 from bunbase.bundoc.sqlite_engine import kept_answers
 from bunbase.bundoc.sqlite_engine.expiry import EXPIRED_ROWS_AT_ONCE
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
@@ -35,8 +35,8 @@ def do_steps(
 
     `with_bodies`: the same as in Engine.commit. Small patches may change 500 MB of documents, and the results of a
     whole batch of commits wait in memory for its fsync.
-    Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Asked if all steps
-    may be done, but a function must first decide about some of them.
+    Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Unanswered if all
+    steps may be done, but a function must first decide about some of them.
     """
     results: list[StoredDocument | None] = []
     created: list[bool] = []
@@ -55,7 +55,7 @@ def do_steps(
         transaction.worked += transaction.work.done
         transaction.depth = 0
     if questions.asked:
-        raise Asked(tuple(questions.asked))
+        raise Unanswered(tuple(questions.asked))
     return Committed(transaction.seq, tuple(results), tuple(created), transaction.epoch)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import apsw
 
 from bunbase.bundoc.changes import DocumentChange
-from bunbase.bundoc.documents import StoredDocument, seen
+from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.sqlite_engine import before_images, change_log
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
@@ -143,7 +143,7 @@ class Transaction:
         assert document is not None
         self.entries.append((self.seq, op, collection, document.id, document.rev, self.now, self.depth))
         if before is not None and table.keeps_images:
-            self.images.append(self.connection, self.seq, seen(before))
+            self.images.append(self.connection, self.seq, with_system_fields(before))
         if self.changes is not None:
             self._follow(self.changes, DocumentChange(self.seq, collection, before, after))
 

@@ -256,12 +256,12 @@ class Writer:
         except Exception as error:
             self._roll_back()
             return [error] * len(batch), None
-        altered = self._redefined(transaction)
+        redefined = self._redefined(transaction)
         self._show(transaction)
         metrics.bundoc_commit_writes.observe(len(results))
         metrics.bundoc_commit_bytes.observe(sum(waiting.size for waiting in batch[: len(results)]))
         changes = None if transaction.changes is None else tuple(transaction.changes)
-        return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, altered)
+        return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, redefined)
 
     def _redefined(self, transaction: Transaction) -> frozenset[str]:
         """Return the collections that are new or dropped, or whose terms have changed, but not collections of which

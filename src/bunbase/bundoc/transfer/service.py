@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.documents import check_collection, check_id, seen
+from bunbase.bundoc.documents import check_collection, check_id, with_system_fields
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.schema.references import REF
 from bunbase.bundoc.service import BundocService
@@ -127,7 +127,7 @@ class TransferService:
             lines: list[bytes] = []
             size = 0
             for stored in chunk.items:
-                lines.append(head + seen(stored) + tail)
+                lines.append(head + with_system_fields(stored) + tail)
                 size += len(lines[-1])
                 if size >= PART_BYTES:
                     yield ExportPart(b"".join(lines))

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from bunbase.cli.deployed_hooks import warning
-from bunbase.cli.deploying import Outcome, Result, active_versions, bundle_all, put_into_service, rehearse
+from bunbase.cli.deploying import Outcome, Result, active_versions, bundle_all, planned, put_into_service
 from bunbase.cli.entries import entries
 from bunbase.cli.mcp.operation import FunctionName
 from bunbase.cli.mcp.project_api import ProjectApi, data_path
@@ -103,10 +103,11 @@ def deploy_functions(project: ProjectApi, asked: DeployArguments) -> DeployedFun
     """Deploy functions of the current folder, always to the project of the command line. Raises: Failure."""
     made = bundle_all(entries(read_project_file(), asked.functions))
     active = active_versions(project.session, project.project)
+    functions = [planned(one, active) for one in made]
     if asked.dry_run:
-        results = [rehearse(one, active) for one in made]
+        results = [one.result for one in functions]
     else:
-        results = [put_into_service(project.session, project.project, one, active) for one in made]
+        results = [put_into_service(project.session, project.project, one) for one in functions]
     return DeployedFunctions(project.project, [_shown(one) for one in results])
 
 

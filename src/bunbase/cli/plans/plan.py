@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from bunbase.cli.address import normal_url
 from bunbase.cli.auth_file import checked
-from bunbase.cli.deploying import BundledFunction, Outcome, Result, active_versions, bundle_all, rehearse
+from bunbase.cli.deploying import PlannedFunction, Result, active_versions, bundle_all, planned
 from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
@@ -22,7 +20,6 @@ from bunbase.cli.plans.steps import PlannedStep
 from bunbase.cli.plans.wanted import wanted_collections
 from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.collections import BeforeWrite
-from bunbase.contracts.functions.deployments import Version
 from bunbase.contracts.platform import Project
 
 FORBIDDEN = 403
@@ -51,8 +48,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     place: Place
     changes: tuple[Change, ...]
-    functions: tuple[BundledFunction, ...] = ()
-    active: dict[str, Version] = {}
+    functions: tuple[PlannedFunction, ...] = ()
     before: tuple[PlannedStep, ...] = ()
     after: tuple[PlannedStep, ...] = ()
 
@@ -94,7 +90,9 @@ def make_plan(
         asks = any(isinstance(one.before_write, BeforeWrite) for one in wanted.values())
         active = active_versions(session, project) if entries or asks else {}
         manages = bool(wanted) or file.deploy.drop_collections
-        coming = [one.entry.name for one in made if rehearse(one, active, force).outcome is not Outcome.UNCHANGED]
+        all_planned = tuple(planned(one, active, force) for one in made)
+        changing = [one.result for one in all_planned if not one.unchanged]
+        coming = [one.name for one in changing]
         functions = AskedFunctions({one.entry.name: one.bundle.code for one in made}, coming, active, known=True)
         drops = file.deploy.drop_collections
         collections = plan_collections(session, project, wanted, drops, functions) if manages else NOTHING
@@ -107,22 +105,13 @@ def make_plan(
         (
             *collections.changes,
             *channels.changes,
-            *function_changes(made, active, force),
+            *(_function_change(one) for one in changing),
             *(auth_changes(auth, shown) if auth else ()),
         ),
-        tuple(made),
-        active,
+        all_planned,
         (*collections.steps, *channels.steps),
         (*collections.after, *(auth_steps(session, project, auth, shown) if auth and applying else ())),
     )
-
-
-def function_changes(made: Sequence[BundledFunction], active: dict[str, Version], force: bool) -> list[Change]:
-    return [
-        _function_change(result)
-        for one in made
-        if (result := rehearse(one, active, force)).outcome is not Outcome.UNCHANGED
-    ]
 
 
 def _function_change(result: Result) -> Change:

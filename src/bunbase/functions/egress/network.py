@@ -16,8 +16,8 @@ from bunbase.contracts.functions.host_calls import AddressNotAllowed
 from bunbase.functions.egress.addresses import Network, meant_by, reachable
 from bunbase.functions.egress.allowed import Reach
 from bunbase.functions.egress.own_addresses import OwnAddresses, is_loopback, named_alone
-from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 from bunbase.functions.egress.streams import PlainStream
+from bunbase.pkg.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 
 MAX_TRIES: Final = 3  # addresses of one name
 

@@ -10,9 +10,9 @@ from bunbase.functions.egress.addresses import networks
 from bunbase.functions.egress.fetcher import Fetcher, FetchLimits
 from bunbase.functions.egress.network import CheckedNetwork
 from bunbase.functions.egress.own_addresses import OwnAddresses, own_names
-from bunbase.functions.egress.resolver import Resolver, SystemResolver
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.resolver import Resolver, SystemResolver
 
 
 def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, public_url: str = "") -> Fetcher:
@@ -31,7 +31,7 @@ def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, 
         settings.max_fetches,
         settings.max_fetches_per_project,
     )
-    resolver = resolver or SystemResolver(settings.fetch_connect_seconds)
+    resolver = resolver or SystemResolver(settings.fetch_connect_seconds, "functions-dns")
     own = OwnAddresses(resolver, own_names(public_url, settings.host))
     network = CheckedNetwork(resolver, also, own)
     return Fetcher(network, _tls(settings.ca_file), limits)

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bunbase.functions.egress.addresses import Address, Network, meant_by
-from bunbase.functions.egress.resolver import NameNotFound, Resolver
+from bunbase.pkg.resolver import NameNotFound, Resolver
 
 TTL_SECONDS: Final = 60.0
 HTTPS: Final = 443

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
+from bunbase.contracts.fast_routes import Answer, FastRequest, FastRoute
 from bunbase.contracts.functions.invocations import MAX_BEGINNING_BYTES, Chunk, Invocation
 from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.answer import WITHOUT_BODY, headers_of
@@ -18,7 +18,7 @@ PATHS: Final = ("/v1/functions/{name}", "/v1/functions/{name}/{path}")
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-async def call(method: str, functions: Functions, caller: Caller, asked: Asked) -> Answer:
+async def call(method: str, functions: Functions, caller: Caller, asked: FastRequest) -> Answer:
     """Return the whole answer if all of it arrives at once; otherwise return its head, and a stream of the rest."""
     began = time.perf_counter()
     name, *below = asked.names

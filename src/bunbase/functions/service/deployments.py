@@ -40,17 +40,17 @@ class Deployments:
 
     async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:
         caller.check(Act.FUNCTION_DEPLOY)
+        check_function_name(name)
         project = caller.project
         await self.triggers.check(project, bundle.config)
         change = await self.triggers.newest_change(project, bundle.config)
-        check_function_name(name)
-        new = await self.bundles.prepare(project, name, bundle, caller.signed_in().id)
+        prepared = await self.bundles.prepare(project, name, bundle, caller.signed_in().id)
+        new = msgspec.structs.replace(prepared, change=change)
         limit = self.settings.max_functions_per_project
         version = await self.store.add_version(project, name, new, limit, self.settings.kept_versions)
         if version is None:
             raise InvalidInput(f"The project has {limit} functions, which is the limit. Delete a function first.")
         await self.rollout.begin(project, version, ProgramCode(new.bundle, new.bytecode))
-        await self.triggers.begin(project, name, change)
         return version
 
     async def functions(self, caller: Caller, limit: int, cursor: str | None) -> Versions:
@@ -84,11 +84,13 @@ class Deployments:
     async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
         caller.check(Act.FUNCTION_ROLLBACK)
         await self.function(caller, name)
-        found = await self.store.activate(caller.project, name, version)
-        if found is None:
+        target = await self.store.version(caller.project, name, version)
+        if target is None:
             which = "version before the active one" if version is None else f"version {version}"
             raise VersionNotFound(f"{name} has no {which}; see its list of versions.")
+        change = await self.triggers.newest_change(caller.project, target.config)
+        active = await self.store.activate(caller.project, name, target.version, change)
+        if active is None:
+            raise VersionNotFound(f"{name} no longer has version {target.version}; see its list of versions.")
         await self.rollout.replace_outdated(caller.project, name)
-        change = await self.triggers.newest_change(caller.project, found.config)
-        await self.triggers.begin(caller.project, name, change)
-        return found
+        return active

@@ -30,7 +30,13 @@ from bunbase.contracts.functions.problems import (
     FunctionTimeout,
 )
 from bunbase.contracts.functions.triggers import Job
-from bunbase.contracts.idempotency import IdempotencyBusy, IdempotencyTooLarge, another_request, scope_of
+from bunbase.contracts.idempotency import (
+    IdempotencyBusy,
+    IdempotencyTooLarge,
+    another_request,
+    check_visitor_key,
+    scope_of,
+)
 from bunbase.functions.store.kept_calls import Claim, KeptCallStore, KeptRow
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import CODES, Problem, TooLarge, Unreachable
@@ -95,6 +101,7 @@ class KeptCalls:
                 f"With an Idempotency-Key, a body has at most {MAX_BEGINNING_BYTES >> 10} KiB. Send a larger one "
                 "without the key."
             )
+        check_visitor_key(caller, key)
         what = (name, invocation.method, invocation.path, invocation.body)
         # an answer on the project's own host has cookies and no sandbox, so it must not be replayed on the shared host
         host = "functions of a project host" if invocation.own_host else "functions"
@@ -117,6 +124,7 @@ class KeptCalls:
         self, caller: Caller, key: str, request: bytes, add: Callable[[], Awaitable[Job]]
     ) -> tuple[Job, bool]:
         """Add a job in the transaction of its key. Return the job, and True if an earlier attempt has added it."""
+        check_visitor_key(caller, key)
         this = await attempt(("jobs", *scope_of(caller)), key, request)
         async with self.store.transaction():
             claim = await self._claimed(caller.project, this, MARGIN)

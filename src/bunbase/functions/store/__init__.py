@@ -10,7 +10,8 @@ from bunbase.functions.store.kept_calls import KeptCallStore
 from bunbase.functions.store.logs import LogStore
 from bunbase.functions.store.notifications import Notifications
 from bunbase.functions.store.runs import RunStore
-from bunbase.functions.store.schedules import ScheduleStore, SubscriptionStore
+from bunbase.functions.store.schedules import ScheduleStore
+from bunbase.functions.store.subscriptions import SubscriptionStore
 from bunbase.functions.store.variables import VariableStore
 from bunbase.functions.store.walks import WalkStore
 from bunbase.pkg.db.database import Database

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.functions.deployments import Bundle, FunctionConfig, Version
-from bunbase.functions.store.schedules import sync_triggers
+from bunbase.functions.store.triggers import sync_triggers
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.db.database import Database
 
@@ -84,6 +84,8 @@ class MemorySize(msgspec.Struct, frozen=True):
 
 
 class NewVersion(msgspec.Struct, frozen=True):
+    """A version to add. `change`: if its data triggers are new, they see each change after this one."""
+
     bundle: bytes
     source_map: bytes | None
     config: FunctionConfig
@@ -91,6 +93,7 @@ class NewVersion(msgspec.Struct, frozen=True):
     created_at: datetime
     created_by: str
     bytecode: bytes = b""
+    change: int | None = None
 
 
 class FunctionStore:
@@ -103,7 +106,7 @@ class FunctionStore:
         self, project: str, name: str, new: NewVersion, max_functions: int, keep: int
     ) -> Version | None:
         """Add a version and make it active. Return None if the project would have too many functions."""
-        async with self._change(project, name):
+        async with self._change(project, name, new.change):
             new_function = not await self.db.value(EXISTS, project, name)
             if new_function and await self.db.value(COUNT, project) >= max_functions:
                 return None
@@ -118,19 +121,20 @@ class FunctionStore:
             await self.db.execute(FORGET_OLD, project, name, keep)
         return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
 
-    async def activate(self, project: str, name: str, version: int | None) -> Version | None:
-        """Make a version active, by default the version before the active one. Return None if the version does not
-        exist.
-        """
-        async with self._change(project, name):
-            if version is None:
-                found = await self.db.one(Version, VERSION_BEFORE, project, name)
-            else:
-                found = await self.db.one(Version, VERSION, project, name, version)
+    async def activate(self, project: str, name: str, version: int, change: int | None) -> Version | None:
+        """Make a version active. Return None if it does not exist. `change`: the number that NewVersion describes."""
+        async with self._change(project, name, change):
+            found = await self.version(project, name, version)
             if found is None:
                 return None
-            await self.db.execute(ACTIVATE, project, name, found.version)
+            await self.db.execute(ACTIVATE, project, name, version)
         return msgspec.structs.replace(found, active=True)
+
+    async def version(self, project: str, name: str, version: int | None) -> Version | None:
+        """Return a version. `version`: None for the version before the active one."""
+        if version is None:
+            return await self.db.one(Version, VERSION_BEFORE, project, name)
+        return await self.db.one(Version, VERSION, project, name, version)
 
     async def active_versions(self, project: str, limit: int, after: str) -> list[Version]:
         return await self.db.all(Version, ACTIVE_VERSIONS, project, after, limit)
@@ -176,9 +180,9 @@ class FunctionStore:
             await self.db.execute(PAUSE if paused else RESUME, project)
 
     @asynccontextmanager
-    async def _change(self, project: str, name: str) -> AsyncIterator[None]:
+    async def _change(self, project: str, name: str, change: int | None = None) -> AsyncIterator[None]:
         async with self.db.transaction():
             await self.db.execute(LOCK_PROJECT, project)
             yield
-            await sync_triggers(self.db, project, name)
+            await sync_triggers(self.db, project, name, change)
             await self.db.execute(TELL, CHANNEL, f"{project} {name}")

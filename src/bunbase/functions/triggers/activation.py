@@ -1,4 +1,4 @@
-"""Checks the triggers of a version before the version becomes active, and starts them with it."""
+"""Checks the triggers of a version before the version becomes active, and finds the first change that they see."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.functions.deployments import FunctionConfig
 from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger
-from bunbase.functions.store.schedules import SubscriptionStore
 from bunbase.functions.triggers.cron import as_schedule, check_schedule
 from bunbase.functions.triggers.feeds import Feeds
 from bunbase.functions.triggers.filters import try_out
@@ -15,10 +14,9 @@ from bunbase.pkg.errors import InvalidInput
 
 
 class TriggerActivation:
-    def __init__(self, bundoc: Bundoc, feeds: Feeds, subscriptions: SubscriptionStore) -> None:
+    def __init__(self, bundoc: Bundoc, feeds: Feeds) -> None:
         self.bundoc = bundoc
         self.feeds = feeds
-        self.subscriptions = subscriptions
 
     async def check(self, project: str, config: FunctionConfig) -> None:
         """Check a version's schedule and the filters of its data triggers. Raises: InvalidInput."""
@@ -32,16 +30,11 @@ class TriggerActivation:
                 await self._check_where(project, at, trigger)
 
     async def newest_change(self, project: str, config: FunctionConfig) -> int | None:
-        """Return the number of the newest change, after which data triggers begin; None without data triggers."""
-        return await self.feeds.newest(project) if config.on else None
+        """Return the number of the newest change, after which data triggers begin; None without data triggers.
 
-    async def begin(self, project: str, name: str, change: int | None) -> None:
-        """Start the function's data triggers: they see each change after `change`. Running triggers are not affected.
-
-        `change`: None if the version has no data triggers.
+        It is read before the activation. Otherwise triggers would miss the changes between the activation and the read.
         """
-        if change is not None:
-            await self.subscriptions.begin(project, name, change)
+        return await self.feeds.newest(project) if config.on else None
 
     async def _check_where(self, project: str, at: int, trigger: DataTrigger) -> None:
         path = f"/config/on/{at}"

@@ -27,7 +27,7 @@ from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.triggers.requests import KeptChange, change_event, kept_change, request_of
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request, Trigger
-from bunbase.functions.workers.whole_answer import FAILED_STATUS
+from bunbase.functions.workers.whole_answer import FAILED_STATUS, read_to_end
 from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
@@ -77,7 +77,7 @@ class Attempts:
             version, invocation = deployment.version, request.invocation
             call = await self.start(deployment, request)
             job = msgspec.structs.replace(job, put_off_since=None)  # the run has begun
-            result = await self._result(call)
+            result = result_of(await read_to_end(call, drop))
         except PASSING as problem:
             if batch.size > 1 or not self.batches.is_put_off_too_long(job):
                 await self.records.postpone(batch, problem.code)
@@ -132,17 +132,15 @@ class Attempts:
         is_same = found and (found[0].id, found[0].rev, found[0].at) == (changed.id, changed.rev, changed.at)
         return found[0].before if is_same else None  # after a restore, the number may name another change
 
-    async def _result(self, call: Call) -> AttemptResult:
-        """Read all of the answer: only its end shows that the function succeeded."""
-        try:
-            head = await call.head()
-            while await call.read():
-                pass
-        finally:
-            call.abandon()
-        if head.status >= FAILED_STATUS:
-            return AttemptResult(RunOutcome.ERROR, f"http_{head.status}")
-        return AttemptResult(RunOutcome.OK)
+
+def drop(_data: bytes) -> None:
+    """Drop data of the answer: nobody waits for it."""
+
+
+def result_of(status: int) -> AttemptResult:
+    if status >= FAILED_STATUS:
+        return AttemptResult(RunOutcome.ERROR, f"http_{status}")
+    return AttemptResult(RunOutcome.OK)
 
 
 def outcome_of(problem: Problem) -> RunOutcome:

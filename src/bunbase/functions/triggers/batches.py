@@ -42,7 +42,7 @@ class Batches:
         max_put_off_seconds: float,
     ) -> None:
         self.store = store
-        self.runner = records.runner
+        self.holder = records.holder
         self.clock = records.clock
         self.find = find
         self.max_put_off = timedelta(seconds=max_put_off_seconds)
@@ -61,7 +61,7 @@ class Batches:
     async def _filled(self, first: ClaimedJob, lease: timedelta, running: Sequence[int], most: int) -> Batch:
         now = self.clock.now()
         more = await self.store.claim_more(
-            first, self.runner, now, now + lease, now - self.max_put_off, running, most - 1
+            first, self.holder, now, now + lease, now - self.max_put_off, running, most - 1
         )
         heads = (first, *more)
         if len(heads) == most:
@@ -71,7 +71,7 @@ class Batches:
     async def put_back(self, batch: Batch, kept: Batch) -> None:
         """Release the jobs of `batch` that are not in `kept`."""
         if heads := [head for head in batch.heads if head not in kept.heads]:
-            await self.store.put_back(heads, self.runner, self.clock.now())
+            await self.store.put_back(heads, self.holder, self.clock.now())
 
     def is_put_off_too_long(self, job: ClaimedJob) -> bool:
         """True if the job has been postponed for longer than `max_put_off_seconds`."""

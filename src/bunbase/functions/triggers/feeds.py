@@ -41,7 +41,7 @@ from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.functions.triggers import ChainTooLong, DataTrigger, QueueFull, Run, RunOutcome, TriggerKind
 from bunbase.functions.logs.warnings import Warn
 from bunbase.functions.store.jobs import ChangeJob
-from bunbase.functions.store.schedules import Subscription, SubscriptionStore
+from bunbase.functions.store.subscriptions import Subscription, SubscriptionStore
 from bunbase.functions.triggers.filters import matching
 from bunbase.functions.triggers.queue import MAX_DEPTH, Queue
 from bunbase.functions.triggers.records import RunRecords
@@ -60,9 +60,8 @@ BATCH: Final = 100
 LONG_POLL_SECONDS: Final = 20.0
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
-ORPHANED: Final = timedelta(seconds=60)  # a subscription still without a cursor: its deployment was interrupted
+ORPHANED: Final = timedelta(seconds=60)  # a subscription still without a cursor: an earlier build was interrupted
 NEWEST: Final = 2**62  # higher than the number of any change; a request for later changes returns the newest number
-ATTEMPTS: Final = 5
 
 
 class Feeds:
@@ -86,7 +85,7 @@ class Feeds:
         self.warn = warn
         self.max_followed = max_followed
         self.clock = records.clock
-        self.holder = records.runner
+        self.holder = records.holder
         self.turns = asyncio.Semaphore(max_followed)
         self.followed: dict[str, asyncio.Task[None]] = {}
         self.full: set[str] = set()  # projects with a full queue whose functions were warned already
@@ -178,7 +177,7 @@ class Feeds:
             await self.warn(project, function, f"Changes of documents wait because the queue is full: {full.detail}")
 
     async def _subscriptions(self, project: str) -> list[Subscription]:
-        """Return the subscriptions with a cursor. Set the cursor of subscriptions whose deployment never set one."""
+        """Return the subscriptions with a cursor. Set the cursor of those that an earlier build left without one."""
         found = await self.subscriptions.of(project, self.clock.now() - ORPHANED)
         for orphan in found.orphans:
             await self.subscriptions.begin(project, orphan, await self.newest(project))
@@ -198,19 +197,13 @@ class Feeds:
             if not await self.subscriptions.advance(project, to.function, to.cursor, changes.next):
                 return
             if jobs:
-                await self.queue.store.add_changes(project, to.function, jobs, self.clock.now(), ATTEMPTS)
+                await self.queue.add_changes(project, to.function, jobs)
             if endless:
-                await self._bury(project, to.function, endless)
+                await self.queue.bury_changes(project, to.function, [_job(one) for one in endless])
         if jobs:
             self.queue.on_added()
         if endless:
             await self._warn_of_circle(project, to.function, endless)
-
-    async def _bury(self, project: str, function: str, endless: Sequence[ChangeEntry]) -> None:
-        """Add changes as dead letters, up to the project's limit, because one run can cause thousands of changes."""
-        room = self.queue.max_jobs - await self.queue.store.dead(project, self.queue.max_jobs)
-        jobs = [_job(one) for one in endless[:room]]
-        await self.queue.store.add_dead(project, function, jobs, self.clock.now(), ATTEMPTS, ChainTooLong.code)
 
     async def _warn_of_circle(self, project: str, function: str, endless: Sequence[ChangeEntry]) -> None:
         which = f"{endless[0].collection}/{endless[0].id}"

@@ -1,8 +1,8 @@
-"""Adds the jobs that functions enqueue with `ctx.enqueue`, and that servers and developers enqueue over HTTP."""
+"""Adds jobs: those that functions enqueue with `ctx.enqueue`, or callers over HTTP, and those of changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import msgspec
 
 from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.contracts.functions.triggers import ChainTooLong, Job, JobStatus, NewJob, QueueFull, TriggerKind
-from bunbase.functions.store.jobs import JobRow, JobStore, StoredJob
+from bunbase.functions.store.jobs import ChangeJob, JobRow, JobStore, StoredJob
 from bunbase.functions.versions.names import could_be_function
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, TooLarge
@@ -23,6 +23,7 @@ MAX_DEPTH: Final = 8
 # A job with a longer delay begins a new chain. Such a slow chain does no harm, and a daily job may enqueue itself.
 NEW_CHAIN: Final = timedelta(seconds=60)
 RETRY_AFTER_SECONDS: Final = 5
+CHANGE_ATTEMPTS: Final = 5  # of the job of a change
 
 
 class Queue:
@@ -60,6 +61,19 @@ class Queue:
         """
         new = NewJob(function, msgspec.Raw(event), key=key)
         return await self.enqueue(project, new, kind=TriggerKind.HOOK)
+
+    async def add_changes(self, project: str, function: str, changes: Sequence[ChangeJob]) -> None:
+        """Add the jobs of changes, as part of the caller's transaction. Call `on_added` after its commit."""
+        await self.store.add_changes(project, function, changes, self.clock.now(), CHANGE_ATTEMPTS)
+
+    async def bury_changes(self, project: str, function: str, changes: Sequence[ChangeJob]) -> None:
+        """Add changes as dead letters, as part of the caller's transaction.
+
+        Changes above the project's limit are dropped, because one run can cause thousands of changes.
+        """
+        room = self.max_jobs - await self.store.dead(project, self.max_jobs)
+        buried = changes[:room]
+        await self.store.add_dead(project, function, buried, self.clock.now(), CHANGE_ATTEMPTS, ChainTooLong.code)
 
     async def check_room(self, project: str) -> None:
         """Check that the project may have one more job. Raises: QueueFull."""

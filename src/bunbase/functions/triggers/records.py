@@ -30,10 +30,10 @@ SETTLE_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0, 6.0)  # in total less than a lease
 
 
 class RunRecords:
-    """Records runs. `runner`: the id under which this process leases jobs."""
+    """Records runs. `holder`: the id under which this process holds leases."""
 
-    def __init__(self, stores: Stores, clock: Clock, first_retry_seconds: float) -> None:
-        self.runner = new_id("run")
+    def __init__(self, stores: Stores, clock: Clock, first_retry_seconds: float, holder: str) -> None:
+        self.holder = holder
         self.runs = stores.runs
         self.jobs = stores.jobs
         self.batches = stores.batches
@@ -55,15 +55,15 @@ class RunRecords:
 
     async def bury_lost(self, job: ClaimedJob) -> None:
         """Make a dead letter of a job whose servers died too often."""
-        await self.jobs.bury(job, self.runner, self.clock.now(), LOST)
+        await self.jobs.bury(job, self.holder, self.clock.now(), LOST)
 
     async def postpone(self, batch: Batch, code: str) -> None:
         """Run the jobs again a little later, without counting an attempt."""
         now = self.clock.now()
         if batch.size > 1:
-            await self.batches.postpone(batch, self.runner, now, now + POSTPONE, code)
+            await self.batches.postpone(batch, self.holder, now, now + POSTPONE, code)
         else:
-            await self.jobs.postpone(batch.first, self.runner, now, now + POSTPONE, code)
+            await self.jobs.postpone(batch.first, self.holder, now, now + POSTPONE, code)
 
     async def settle(self, batch: Batch, run: Run) -> None:
         """Record how the attempt ended, and release the jobs.
@@ -101,19 +101,19 @@ class RunRecords:
         now = self.clock.now()
         if run.outcome is RunOutcome.OK or (job.attempt >= job.attempts and job.kind is TriggerKind.CRON):
             # a failed run of a schedule leaves no dead letter, because the schedule runs again anyway
-            return await self.jobs.done(job, self.runner, now)
+            return await self.jobs.done(job, self.holder, now)
         if job.attempt >= job.attempts:
-            return await self.jobs.bury(job, self.runner, now, run.code or run.outcome)
-        return await self.jobs.retry(job, self.runner, now + self._wait(job), run.code or run.outcome)
+            return await self.jobs.bury(job, self.holder, now, run.code or run.outcome)
+        return await self.jobs.retry(job, self.holder, now + self._wait(job), run.code or run.outcome)
 
     async def _let_go_of_all(self, batch: Batch, run: Run) -> bool:
         now = self.clock.now()
         if run.outcome is RunOutcome.OK:
-            return await self.batches.done(batch, self.runner, now)
+            return await self.batches.done(batch, self.holder, now)
         if batch.first.attempt == 1 and batch.first.together is None:
             # the cause is often out of reach for a moment, and smaller batches would be more calls that fail
-            return await self.batches.retry(batch, self.runner, now + self._wait(batch.first), run.code or run.outcome)
-        return await self.batches.split(batch, self.runner, now, run.code or run.outcome)
+            return await self.batches.retry(batch, self.holder, now + self._wait(batch.first), run.code or run.outcome)
+        return await self.batches.split(batch, self.holder, now, run.code or run.outcome)
 
     def _wait(self, job: ClaimedJob) -> timedelta:
         return timedelta(seconds=retry_seconds(self.first_retry_seconds, job.attempt))

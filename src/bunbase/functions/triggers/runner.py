@@ -60,7 +60,7 @@ class Runner:
         settings: FunctionsSettings,
         due: asyncio.Event,
     ) -> None:
-        self.id = records.runner
+        self.holder = records.holder
         self.records = records
         self.jobs = records.jobs
         self.clock = records.clock
@@ -110,7 +110,7 @@ class Runner:
         """Extend the leases of all jobs that run here. One failure does no harm: the next try is early enough."""
         try:
             if self.tasks:
-                await self.jobs.extend(self.id, self._leased(), self.clock.now() + LEASE)
+                await self.jobs.extend(self.holder, self._leased(), self.clock.now() + LEASE)
         except Problem as problem:
             log.warning("leases of running jobs could not be extended", jobs=len(self.tasks), error=problem.detail)
 
@@ -120,7 +120,7 @@ class Runner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.jobs.release(self.id, self.clock.now())
+        await self.jobs.release(self.holder, self.clock.now())
 
     async def _begin_scheduled(self) -> None:
         """Begin due runs of schedules in the places that only schedules have, at most one of each project.
@@ -133,7 +133,7 @@ class Runner:
         self.scheduled_at = time.monotonic()
         while len(self.scheduled) < self.settings.max_scheduled_runs:
             now = self.clock.now()
-            job = await self.jobs.claim_scheduled(self.id, now, now + LEASE, list(self.scheduled), self._leased())
+            job = await self.jobs.claim_scheduled(self.holder, now, now + LEASE, list(self.scheduled), self._leased())
             if job is None:
                 return
             self.scheduled[job.project] = job.seq
@@ -165,7 +165,7 @@ class Runner:
         most = self.settings.max_triggered_runs_per_project
         busy = {project for project, count in self.running.items() if count >= most}
         now = self.clock.now()
-        return await self.jobs.claim(self.id, now, now + LEASE, list(busy | besides), self._leased())
+        return await self.jobs.claim(self.holder, now, now + LEASE, list(busy | besides), self._leased())
 
     def _leased(self) -> list[int]:
         """Return the seqs of all jobs that run here under a lease."""

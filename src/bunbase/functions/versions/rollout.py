@@ -59,8 +59,8 @@ class Rollout:
         for deployment in self.pool.deployments(project):
             self.pool.drop(deployment, "its project was deleted")
 
-    async def follow_changes(self) -> None:
-        """Apply the changes of other processes, until the connection to PostgreSQL is lost."""
+    async def follow_versions(self) -> None:
+        """Apply the deployments and rollbacks of other processes, until the connection to PostgreSQL is lost."""
         try:
             async for payload in self.notifications.follow(CHANNEL, self.active.begin_remembering):
                 project, _, name = payload.partition(" ")

@@ -29,7 +29,7 @@ SERVER_FAULT, TOO_MANY = 500, 429
 
 
 class Migrating:
-    """`holder`: the name of this process in leases."""
+    """`holder`: the id under which this process holds leases."""
 
     def __init__(self, store: WalkStore, bundoc: Bundoc, transforming: Transforming, clock: Clock, holder: str) -> None:
         self.store = store

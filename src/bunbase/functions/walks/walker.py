@@ -30,12 +30,14 @@ SERVER_FAULT, TOO_MANY = 500, 429
 
 
 class Walker:
-    def __init__(self, store: WalkStore, migrating: Migrating, backfilling: Backfilling) -> None:
+    """`holder`: the id under which this process holds leases."""
+
+    def __init__(self, store: WalkStore, migrating: Migrating, backfilling: Backfilling, holder: str) -> None:
         self.store = store
         self.migrating = migrating
         self.backfilling = backfilling
         self.clock = migrating.clock
-        self.holder = migrating.holder
+        self.holder = holder
         self.tasks: dict[str, asyncio.Task[None]] = {}  # by walk
         self.projects: dict[str, str] = {}  # by walk
 

@@ -30,7 +30,7 @@ from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment, LogRecord, Request, WriteLog
 from bunbase.functions.workers.group import Group
-from bunbase.functions.workers.program import Fetch
+from bunbase.functions.workers.program import Load
 from bunbase.functions.workers.shares import idle_longest, who_gives_way
 from bunbase.functions.workers.start import LoadFailed, WorkerDied
 from bunbase.functions.workers.starter import Starter
@@ -49,7 +49,7 @@ CountCall = Callable[[Worker, Call, Outcome, float], None]
 
 
 class Pool(WorkerListener):
-    """`fetch(deployment)` loads the code and the variables for a new worker.
+    """`load(deployment)` returns the code and the variables for a new worker.
 
     `write_log(record)` takes the log lines of functions. `count_call` is called for each call that has ended, with its
     duration in seconds; `count_death` for each worker that has ended.
@@ -58,14 +58,14 @@ class Pool(WorkerListener):
     def __init__(
         self,
         starter: Starter,
-        fetch: Fetch,
+        load: Load,
         write_log: WriteLog,
         settings: FunctionsSettings,
         count_call: CountCall = lambda *_: None,
         count_death: Callable[[Worker], None] = lambda _: None,
     ) -> None:
         self.starter = starter
-        self.fetch = fetch
+        self.load = load
         self.write_log = write_log
         self.count_call = count_call
         self.count_death = count_death
@@ -231,7 +231,7 @@ class Pool(WorkerListener):
         problem: Problem | None = None
         worker: Worker | None = None
         try:
-            program = await self.fetch(deployment)
+            program = await self.load(deployment)
             worker = await self.starter.start(deployment, program, self)
         except LoadFailed as failure:
             self.write_log(LogRecord(deployment, "", LogLevel.ERROR, f"The function could not be loaded. {failure}"))

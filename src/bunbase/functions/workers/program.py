@@ -23,4 +23,4 @@ class Program(msgspec.Struct, frozen=True):
     bytecode: bytes = b""
 
 
-Fetch = Callable[[Deployment], Awaitable[Program]]
+Load = Callable[[Deployment], Awaitable[Program]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from bunbase.contracts.functions.problems import FunctionError
@@ -17,14 +18,28 @@ async def whole_answer(call: Call, most: int, who: str, too_large: str) -> bytes
     the error text that names a status.
     Raises: FunctionError.
     """
+    body = bytearray()
+
+    def keep(data: bytes) -> None:
+        body.extend(data)
+        if len(body) > most:
+            raise FunctionError(too_large)
+
+    status = await read_to_end(call, keep)
+    if status >= FAILED_STATUS:
+        raise FunctionError(f"{who} answered with status {status}.")
+    return bytes(body)
+
+
+async def read_to_end(call: Call, on_data: Callable[[bytes], None]) -> int:
+    """Read all of an answer and return its status. Only the end shows that the function succeeded.
+
+    If `on_data` raises, the call is abandoned.
+    """
     try:
-        head, body = await call.head(), bytearray()
+        head = await call.head()
         while data := await call.read():
-            body += data
-            if len(body) > most:
-                raise FunctionError(too_large)
+            on_data(data)
     finally:
         call.abandon()
-    if head.status >= FAILED_STATUS:
-        raise FunctionError(f"{who} answered with status {head.status}.")
-    return bytes(body)
+    return head.status

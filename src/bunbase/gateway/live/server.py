@@ -185,7 +185,7 @@ class LiveServer:
 
     def check_feed(self) -> None:
         """Stop the delivery to callers bound by rules while a feed of revocations is silent."""
-        hears = self.identity.follows_users()
+        hears = self.identity.hears_revocations()
         if hears != self.hears:
             self.hears = hears
             for session in list(self.sessions):

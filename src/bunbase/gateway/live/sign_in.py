@@ -11,7 +11,7 @@ import msgspec
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.scopes import InsufficientScope
 from bunbase.contracts.service_accounts import TOKEN_TYPE
-from bunbase.gateway.clients import Clients
+from bunbase.gateway.clients import Clients, caller_of
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
     MAX_LENGTH,
@@ -96,14 +96,7 @@ class SignIn:
             ids |= {user.session, known.user_version, known.older_version, known.key}
             expires_at = min(expires_at, known.expires_at)
         explains = await self.clients.explaining.check(sender.ip, offered.explain, holder.project)
-        caller = sender.caller(
-            holder.kind,
-            project=holder.project,
-            key=holder.key_id,
-            user=user,
-            scopes=holder.limits.scopes,
-            explain=explains.allowed,
-        )
+        caller = msgspec.structs.replace(caller_of(sender, holder, user), explain=explains.allowed)
         ids |= set(explains.credentials)
         return SignedIn(offered, caller, tuple(ids - {""}), min(expires_at, explains.expires_at))
 

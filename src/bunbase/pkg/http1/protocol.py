@@ -60,15 +60,15 @@ class Ended(Exception):
 class Http1Protocol(SlicedProtocol):
     def __init__(
         self,
-        door: Connections,
+        open_connections: Connections,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(door.limits, config, server_state, app_state, _loop)
-        self.door = door
-        self.counted = False  # in `door`
+        super().__init__(open_connections.limits, config, server_state, app_state, _loop)
+        self.open_connections = open_connections
+        self.counted = False  # in `open_connections`
         self.refused = False
         self.problem: Problem | None = None  # the reason for which the head that is being parsed is invalid
         self.piece_bytes = 0  # size of the data that is being parsed
@@ -82,7 +82,7 @@ class Http1Protocol(SlicedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self.guarded = GuardedTransport(self)
-        self.admitted = self.counted = self.door.admit(self._peer())
+        self.admitted = self.counted = self.open_connections.admit(self._peer())
         if not self.admitted:
             self._turn_away()
         self._watch_again()
@@ -90,7 +90,7 @@ class Http1Protocol(SlicedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.leave_count()
         if self.refused:
-            self.door.forget()
+            self.open_connections.forget()
         self.ended = True
         self._forget_unparsed()
         super().connection_lost(exc)
@@ -169,7 +169,7 @@ class Http1Protocol(SlicedProtocol):
         """Stop counting the connection, because it ends or because another limit counts it. Idempotent."""
         if self.counted:
             self.counted = False
-            self.door.leave(self._peer())
+            self.open_connections.leave(self._peer())
 
     def shutdown(self) -> None:
         """Finish the current request, then close: the server stops. The rest of a body has `stop_seconds` to arrive."""
@@ -386,7 +386,7 @@ class Http1Protocol(SlicedProtocol):
 
     def _turn_away(self) -> None:
         """Refuse the connection with 503 because there are too many connections, and close it."""
-        self.refused = self.door.refuse()
+        self.refused = self.open_connections.refuse()
         metrics.http_refused.labels(TooManyConnections.code).inc()
         self.ended = True
         problem = TooManyConnections("Use fewer connections, or try again later.", retry_after_seconds=1)

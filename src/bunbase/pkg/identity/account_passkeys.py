@@ -94,18 +94,20 @@ class AccountPasskeys(Generic[H]):
         return PasskeyOptions(sign_in_options(party, await self.checks.new_challenge(None, PasskeyAct.SIGN_IN)))
 
     async def sign_in(
-        self, credential: dict[str, Any], open: Callable[[H], Awaitable[T]], refused: Refused = no_refusal
+        self, credential: dict[str, Any], on_right: Callable[[H], Awaitable[T]], refused: Refused = no_refusal
     ) -> T:
-        """Return what `open(account)` returns, if the passkey is right. `open` runs in the transaction of the check.
+        """Return what `on_right(account)` returns, if the passkey is right.
 
-        The passkey has verified its user, so it counts as two factors. Raises: WrongPasskey, PasskeysUnavailable.
+        `on_right` runs in the transaction of the check. bunauth stores the session in it; tenant_auth opens the session
+        afterwards (see `SecondStep.finish`). The passkey has verified its user, so it counts as two factors.
+        Raises: WrongPasskey, PasskeysUnavailable.
         """
         named = await self.checks.named_passkey(credential)
         async with self.stores.db.transaction():
             holder = await self.holders.locked(named.user_id) if named else None
             wrong = await self._check(credential, holder.id if holder else "")
             if wrong is None and holder is not None:
-                return await open(holder)
+                return await on_right(holder)
         if holder is not None:
             refused(holder.id)
         raise wrong or wrong_passkey()

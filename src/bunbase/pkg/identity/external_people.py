@@ -10,10 +10,11 @@ Concern: an attacker registers with the address of somebody else, and waits unti
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Generic, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
 from bunbase.pkg.identity.external import Identities
 from bunbase.pkg.identity.external_login import ExternalLogins
@@ -30,6 +31,9 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.mail.account_letters import AccountLetters
 
 MAX_IDENTITIES: Final = 20
+ATTEMPTS: Final = 3
+
+T = TypeVar("T")
 
 Open = Callable[[ExternalCode], Awaitable[str]]  # opens an account for a person, and returns its id
 NeedWayIn = Callable[[str], Awaitable[None]]
@@ -64,6 +68,24 @@ class People(Protocol[H_co]):
         identities and factors. Store that the address is verified.
         """
         ...
+
+
+async def not_overtaken(
+    person: ExternalCode, taken: tuple[type[Problem], ...], attempt: Callable[[], Awaitable[T]]
+) -> T:
+    """Return what `attempt` returns. It is one sign-in of a person, and raises one of `taken` if another was faster.
+
+    A new person may sign in twice at once: in two tabs, or by two services. The second sign-in begins again, and finds
+    the account that the first one has opened. A link belongs to the account that has asked for it, so it is not tried
+    again.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except taken:
+            if person.link_session:
+                raise
+    return await attempt()
 
 
 class ExternalPeople(Generic[H]):

@@ -159,17 +159,17 @@ class FactorChecks(Generic[H]):
             return None
 
     async def signature(self, credential: dict[str, Any], challenge: bytes, stored: StoredPasskey) -> Problem | None:
-        """Check the signature of a passkey, and store its counter."""
+        """Check the signature of a passkey, and store its counter and whether it is synced now."""
         try:
             if user_in(credential) not in ("", user_handle(stored.user_id).decode()):
                 return wrong_passkey()
-            count = checked(self.party, credential, challenge, stored)
+            used = checked(self.party, credential, challenge, stored)
         except CounterWentBack as back:
             log.warning("a passkey may have been copied", account=stored.user_id, passkey=stored.id, reason=str(back))
             return WrongPasskey("This passkey may have been copied: sign in another way, and delete it.")
         except BadPasskey:
             return wrong_passkey()
-        await self.stores.passkeys.use(stored.id, count, self.clock.now())
+        await self.stores.passkeys.use(stored.id, used, self.clock.now())
         return None
 
     async def _fail(self, user: str, failed: int) -> None:

@@ -34,14 +34,16 @@ class SecondStep(Generic[H]):
         self,
         challenge: str,
         answer: SecondFactor,
-        open: Callable[[H], Awaitable[T]],
+        on_right: Callable[[H], Awaitable[T]],
         refused: Refused = no_refusal,
     ) -> T:
-        """Return what `open(account)` returns, if the answer to the challenge is right.
+        """Return what `on_right(account)` returns, if the answer to the challenge is right.
 
-        The session that `open` stores, the end of the challenge and the use of the code are one transaction. So if
-        there are two requests at once, only one opens a session, and after a crash the code can still be used. Raises:
-        ChallengeExpired, WrongCode, WrongPasskey, RateLimited.
+        `on_right`, the end of the challenge and the use of the code are one transaction. So if there are two requests
+        at once, only one finishes. bunauth stores the session in `on_right`, so after a crash the code can still be
+        used. tenant_auth only gets the account from it and opens the session afterwards, because its hooks call
+        functions: after a crash in between, the user signs in again. Raises: ChallengeExpired, WrongCode, WrongPasskey,
+        RateLimited.
         """
         hash = fingerprint(challenge)
         user = (await self._open(hash)).user_id
@@ -53,7 +55,7 @@ class SecondStep(Generic[H]):
             wrong = await self._check(user, secret, answer)
             if wrong is None:
                 await self.stores.sign_in_challenges.delete(hash)
-                return await open(holder)
+                return await on_right(holder)
             if not isinstance(wrong, RateLimited):
                 await self.stores.sign_in_challenges.fail(hash)
         refused(user)

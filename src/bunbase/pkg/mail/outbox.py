@@ -133,6 +133,9 @@ async def nobody_known(_letter: Letter) -> bool:
     return False
 
 
+HasOwnWay = Callable[[str], Awaitable[bool]]
+
+
 async def no_own_way(_project: str) -> bool:
     """All mails leave through the mail server. This is the default."""
     return False
@@ -157,13 +160,7 @@ class MailOutbox:
     """The mails of one room. `dev`: true in dev mode, which keeps the bodies of all mails for its mailbox, also of dead
     letters. `max_per_project`: the number of mails that a project may send in an hour, without notices; None for no
     limit. The table then needs an index of (project, created_at). Mails that are posted at the same moment may exceed
-    the limit by a few.
-    `for_reader(letter)`: the letter in the language of its reader. `sender_of(project)`: the sender that a project has
-    chosen for its mails. `is_known(letter)`: true if a user of the project has confirmed the address. A part of
-    `max_per_project` is reserved for such letters, so that requests for mails to other addresses cannot use all mails
-    of the project. A part of `mail.max_per_address` is reserved too, so that another project cannot use all mails to
-    the address.
-    `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
+    the limit by a few. `connect` tells the outbox what projects have chosen. Without it, all projects are the same.
     """
 
     def __init__(
@@ -182,7 +179,23 @@ class MailOutbox:
         self.sender_of: SenderOf = installation_sends
         self.for_reader: ForReader = in_any_language
         self.is_known: IsKnown = nobody_known
-        self.has_own_way: Callable[[str], Awaitable[bool]] = no_own_way
+        self.has_own_way: HasOwnWay = no_own_way
+
+    def connect(self, sender_of: SenderOf, for_reader: ForReader, is_known: IsKnown, has_own_way: HasOwnWay) -> None:
+        """Connect the outbox to the projects of a room, whose stores need the outbox and are made after it.
+
+        `sender_of(project)`: the sender that a project has chosen for its mails.
+        `for_reader(letter)`: the letter in the language of its reader.
+        `is_known(letter)`: true if a user of the project has confirmed the address. A part of `max_per_project` is
+        reserved for such letters, so that requests for mails to other addresses cannot use all mails of the project. A
+        part of `mail.max_per_address` is reserved too, so that another project cannot use all mails to the address.
+        `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
+        Call this before the first mail is posted.
+        """
+        self.sender_of = sender_of
+        self.for_reader = for_reader
+        self.is_known = is_known
+        self.has_own_way = has_own_way
 
     async def post(self, *letters: Letter) -> bool:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.

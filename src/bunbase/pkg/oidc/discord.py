@@ -17,7 +17,7 @@ SCOPES: Final = ("identify", "email")
 
 
 class DiscordToken(msgspec.Struct, frozen=True):
-    access_token: str = ""
+    access_token: str | None = None
 
 
 class DiscordUser(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class DiscordUser(msgspec.Struct, frozen=True):
     username: str
     global_name: str | None = None
     email: str | None = None
-    verified: bool = False
+    verified: bool | None = False
 
 
 class Discord:
@@ -61,7 +61,10 @@ class Discord:
         if not 0 < len(user.id) <= MAX_SUBJECT_LENGTH or "\0" in user.id:
             raise ProviderFailed("Discord names no user")
         return Person(
-            user.id, user.email, user.verified and user.email is not None, printable(user.global_name or user.username)
+            user.id,
+            user.email,
+            user.verified is True and user.email is not None,
+            printable(user.global_name or user.username),
         )
 
     async def close(self) -> None:

@@ -1,40 +1,53 @@
-"""Fetch the documents of a provider: its metadata and its keys (OpenID Connect Discovery 1.0). Both are cached."""
+"""Fetch the documents of a provider: its metadata and its keys (OpenID Connect Discovery 1.0). Both are cached.
+
+A document is fetched once for all who wait for it. If the provider is silent, nobody waits longer than one request.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
-from joserfc.jwk import KeySet
 
+from bunbase.pkg.logger import logger
 from bunbase.pkg.oidc.person import ProviderFailed
+from bunbase.pkg.oidc.provider_keys import ProviderKeys
 from bunbase.pkg.outgoing import Outgoing, RequestFailed
+from bunbase.pkg.shared_calls import SharedCalls
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 KEPT_SECONDS: Final = 3600.0
 ANEW_SECONDS: Final = 30.0  # an unknown key makes BunBase fetch the keys again, but not more often than this
-MAX_KEYS: Final = 100
 
 T = TypeVar("T")
 
+log = logger("identity")
+
 
 class Metadata(msgspec.Struct, frozen=True):
-    """The parts of a provider's metadata that are needed here."""
+    """The parts of a provider's metadata that are needed here. Some providers send null for those that they lack."""
 
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
-    userinfo_endpoint: str = ""
-    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
-    authorization_response_iss_parameter_supported: bool = False
+    userinfo_endpoint: str | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
+    authorization_response_iss_parameter_supported: bool | None = None
+
+    @property
+    def has_basic_authentication(self) -> bool:
+        """True if the token endpoint takes the secret of a client by HTTP Basic, which is the default (RFC 8414 §2)."""
+        methods = self.token_endpoint_auth_methods_supported
+        return methods is None or "client_secret_basic" in methods
 
 
 class Documents:
-    """`issuer`: the URL below which the metadata are. `named`: the issuer in the metadata, if it differs. `now`:
-    returns seconds that only increase.
+    """`issuer`: the URL below which the metadata are. `named`: the issuer in the metadata, if it differs.
+
+    `now`: returns Unix seconds. After the clock was set back, a document with a later time counts as old.
     """
 
     def __init__(self, issuer: str, outgoing: Outgoing, now: Callable[[], float], named: str = "") -> None:
@@ -42,31 +55,52 @@ class Documents:
         self.named = named or issuer
         self.outgoing = outgoing
         self.now = now
-        self.lock = asyncio.Lock()
+        self.fetching: SharedCalls[str, None] = SharedCalls()
         self.known: tuple[float, Metadata] | None = None
-        self.fetched_keys: tuple[float, KeySet] | None = None
+        self.fetched_keys: tuple[float, ProviderKeys] | None = None
 
     async def metadata(self) -> Metadata:
         """Raises: ProviderFailed."""
-        async with self.lock:
-            if self.known is None or self.now() - self.known[0] >= KEPT_SECONDS:
-                found = await fetch_json(self.outgoing, self.issuer.rstrip("/") + DISCOVERY, Metadata)
-                if found.issuer != self.named:
-                    raise ProviderFailed(f"the metadata of {self.issuer} name another issuer: {found.issuer[:200]!r}")
-                self.known = (self.now(), found)
-            return self.known[1]
+        if self.known is None or self._is_old(self.known[0], KEPT_SECONDS):
+            await self.fetching.result("metadata", self._fetch_metadata)
+        assert self.known is not None, "the fetch has stored it, or has failed"
+        return self.known[1]
 
-    async def keys(self, anew: bool = False) -> KeySet:
+    async def keys(self, anew: bool = False) -> ProviderKeys:
         """Return the provider's keys. `anew`: true if a token names a key that is not among the known keys. Raises:
         ProviderFailed.
         """
         metadata = await self.metadata()
-        async with self.lock:
-            age = None if self.fetched_keys is None else self.now() - self.fetched_keys[0]
-            if self.fetched_keys is None or age is None or age >= (ANEW_SECONDS if anew else KEPT_SECONDS):
-                found = await fetch_json(self.outgoing, metadata.jwks_uri, dict[str, Any])
-                self.fetched_keys = (self.now(), _key_set(found))
-            return self.fetched_keys[1]
+        kept = ANEW_SECONDS if anew else KEPT_SECONDS
+        if self.fetched_keys is None or self._is_old(self.fetched_keys[0], kept):
+            await self.fetching.result("keys", partial(self._fetch_keys, metadata.jwks_uri))
+        assert self.fetched_keys is not None, "the fetch has stored them, or has failed"
+        return self.fetched_keys[1]
+
+    def _is_old(self, fetched_at: float, seconds: float) -> bool:
+        return not 0 <= self.now() - fetched_at < seconds
+
+    async def _fetch_metadata(self) -> None:
+        found = await fetch_json(self.outgoing, self.issuer.rstrip("/") + DISCOVERY, Metadata)
+        if found.issuer != self.named:
+            raise ProviderFailed(f"the metadata of {self.issuer} name another issuer: {found.issuer[:200]!r}")
+        self.known = (self.now(), found)
+
+    async def _fetch_keys(self, jwks_uri: str) -> None:
+        found = await fetch_json(self.outgoing, jwks_uri, dict[str, Any])
+        try:
+            self.fetched_keys = (self.now(), ProviderKeys(found))
+        except ValueError as error:
+            raise ProviderFailed(f"the keys of the provider cannot be read: {error}") from None
+
+
+async def fetch_more(outgoing: Outgoing, url: str, kind: type[T], headers: dict[str, str] | None = None) -> T | None:
+    """Return a document that a sign-in can do without, None if the provider does not give it. The reason is logged."""
+    try:
+        return await fetch_json(outgoing, url, kind, headers)
+    except ProviderFailed as failed:
+        log.warning("a provider does not give all it knows about a person", reason=str(failed)[:500])
+        return None
 
 
 async def fetch_json(outgoing: Outgoing, url: str, kind: type[T], headers: dict[str, str] | None = None) -> T:
@@ -86,15 +120,3 @@ def decode_json(url: str, status: int, body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProviderFailed(f"{url}: {error}") from None
-
-
-def _key_set(document: dict[str, Any]) -> KeySet:
-    """Return the keys for signatures whose kinds are known here. Raises: ProviderFailed."""
-    keys = document.get("keys")
-    if not isinstance(keys, list) or len(keys) > MAX_KEYS:
-        raise ProviderFailed("the keys of the provider are not a JWK set")
-    usable = [one for one in keys if isinstance(one, dict) and one.get("kty") in ("RSA", "EC", "OKP")]
-    try:
-        return KeySet.import_key_set({"keys": [one for one in usable if one.get("use", "sig") == "sig"]})
-    except Exception as error:  # joserfc raises many kinds of errors for damaged keys
-        raise ProviderFailed(f"the keys of the provider cannot be read: {error}") from None

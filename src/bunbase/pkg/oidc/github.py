@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bunbase.pkg.oidc.documents import decode_json, fetch_json
+from bunbase.pkg.oidc.documents import decode_json, fetch_json, fetch_more
 from bunbase.pkg.oidc.openid import DEADLINE_SECONDS, FORM, post_form, printable, with_query
 from bunbase.pkg.oidc.person import Person, ProviderAnswer, ProviderFailed, ProviderRefused, Secrets
 from bunbase.pkg.oidc.settings import GITHUB_API_URL, GITHUB_URL, ProviderSettings
@@ -21,8 +21,8 @@ SCOPES: Final = ("read:user", "user:email")
 class GitHubToken(msgspec.Struct, frozen=True):
     """GitHub answers errors with the status 200."""
 
-    access_token: str = ""
-    error: str = ""
+    access_token: str | None = None
+    error: str | None = None
 
 
 class User(msgspec.Struct, frozen=True):
@@ -65,8 +65,10 @@ class GitHub:
         token = await self._access_token(answer.code, redirect_uri, secrets)
         headers = {"authorization": f"Bearer {token}"}
         user = await fetch_json(self.outgoing, f"{self.api_url}/user", User, headers)
-        addresses = await fetch_json(self.outgoing, f"{self.api_url}/user/emails", tuple[Address, ...], headers)
-        primary = next((one for one in addresses if one.primary), None)
+        # the usual page has 30 addresses, and the primary one may be on the next; an app may lack this permission
+        url = f"{self.api_url}/user/emails?per_page=100"
+        addresses = await fetch_more(self.outgoing, url, tuple[Address, ...], headers)
+        primary = next((one for one in addresses or () if one.primary), None)
         email, verified = (primary.email, primary.verified) if primary else (None, False)
         return Person(str(user.id), email, verified, printable(user.name or user.login))
 
@@ -86,5 +88,5 @@ class GitHub:
         if found.error == "bad_verification_code":
             raise ProviderRefused("invalid_grant")
         if not found.access_token:
-            raise ProviderFailed(f"{url} gave no token: {found.error[:100]!r}")
+            raise ProviderFailed(f"{url} gave no token: {str(found.error)[:100]!r}")
         return found.access_token

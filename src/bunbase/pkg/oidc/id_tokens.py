@@ -56,9 +56,9 @@ async def checked_claims(token: str, documents: Documents, expected: Expected) -
 async def _signed_claims(token: str, documents: Documents) -> dict[str, Any]:
     try:
         try:
-            return verified(token, await documents.keys(), ALGORITHMS, MAX_LENGTH)[1]
+            return verified(token, (await documents.keys()).key_of, ALGORITHMS, MAX_LENGTH)[1]
         except UnknownKey:  # the provider has changed its keys
-            return verified(token, await documents.keys(anew=True), ALGORITHMS, MAX_LENGTH)[1]
+            return verified(token, (await documents.keys(anew=True)).key_of, ALGORITHMS, MAX_LENGTH)[1]
     except BadToken as error:
         raise ProviderFailed(f"the ID token is not valid: {error}") from None
 

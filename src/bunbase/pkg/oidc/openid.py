@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from bunbase.pkg.oidc.documents import Documents, Metadata, decode_json, fetch_json
+from bunbase.pkg.oidc.documents import Documents, Metadata, decode_json, fetch_more
 from bunbase.pkg.oidc.id_tokens import Expected, checked_claims
 from bunbase.pkg.oidc.person import Person, ProviderAnswer, ProviderFailed, ProviderRefused, Secrets
 from bunbase.pkg.oidc.settings import ProviderSettings
@@ -21,11 +21,14 @@ SCOPES: Final = ("openid", "email", "profile")
 FORM: Final = "application/x-www-form-urlencoded"
 MAX_EMAIL_LENGTH: Final = 320
 MAX_NAME_LENGTH: Final = 100
+MAX_READ: Final = 1000  # characters of a name that are looked at
 
 
 class TokenAnswer(msgspec.Struct, frozen=True):
-    id_token: str = ""
-    access_token: str = ""
+    """Some providers send null for what they lack."""
+
+    id_token: str | None = None
+    access_token: str | None = None
 
 
 class TokenError(msgspec.Struct, frozen=True):
@@ -93,9 +96,9 @@ class OpenIdProvider:
             raise ProviderRefused(answer.error or "no code")
         tokens = await self._tokens(answer.code, redirect_uri, secrets, metadata)
         expected = Expected(metadata.issuer, self.settings.client_id, secrets.nonce, self.now())
-        claims = await checked_claims(tokens.id_token, self.documents, expected)
+        claims = await checked_claims(tokens.id_token or "", self.documents, expected)
         if "email" not in claims and metadata.userinfo_endpoint and tokens.access_token:
-            claims = await self._with_userinfo(claims, metadata, tokens.access_token)
+            claims = await self._with_userinfo(claims, metadata.userinfo_endpoint, tokens.access_token)
         return (self.dialect.person or person_of)(claims)
 
     async def close(self) -> None:
@@ -117,18 +120,22 @@ class OpenIdProvider:
         }
         headers = {"accept": "application/json", "content-type": FORM}
         secret = self.dialect.secret() if self.dialect.secret else self.settings.client_secret
-        methods = metadata.token_endpoint_auth_methods_supported
-        if secret and "client_secret_basic" in methods:
+        if secret and metadata.has_basic_authentication:
             headers["authorization"] = _basic(self.settings.client_id, secret)
         elif secret:
             form["client_secret"] = secret
         url = metadata.token_endpoint
         return decode_json(url, *await post_form(self.outgoing, url, form, headers), TokenAnswer)
 
-    async def _with_userinfo(self, claims: dict[str, Any], metadata: Metadata, access_token: str) -> dict[str, Any]:
-        """Return the claims with the claims of the userinfo endpoint, which must be about the same person (§5.3.2)."""
+    async def _with_userinfo(self, claims: dict[str, Any], url: str, access_token: str) -> dict[str, Any]:
+        """Return the claims with the claims of the userinfo endpoint, which must be about the same person (§5.3.2).
+
+        A person who has signed in before needs no address, so an endpoint that fails keeps nobody out.
+        """
         bearer = {"authorization": f"Bearer {access_token}"}
-        info = await fetch_json(self.outgoing, metadata.userinfo_endpoint, dict[str, Any], bearer)
+        info = await fetch_more(self.outgoing, url, dict[str, Any], bearer)
+        if info is None:
+            return claims
         if info.get("sub") != claims["sub"]:
             raise ProviderFailed("the userinfo is about another person than the ID token")
         return info | claims
@@ -149,7 +156,8 @@ def person_of(claims: dict[str, Any]) -> Person:
 
 def printable(text: Any) -> str:
     """Return the text as a name that can be shown, or an empty text."""
-    kept = "".join(one for one in text if one.isprintable()) if isinstance(text, str) else ""
+    sent = text[:MAX_READ] if isinstance(text, str) else ""
+    kept = "".join(one for one in sent if one.isprintable())
     return kept.strip()[:MAX_NAME_LENGTH]
 
 

@@ -19,6 +19,7 @@ from bunbase.pkg.oidc.openid import STANDARD, Dialect, person_of
 from bunbase.pkg.oidc.person import Person, ProviderFailed
 from bunbase.pkg.oidc.settings import APPLE_URL, GOOGLE_URL, MICROSOFT_URL, ProviderSettings
 
+MAX_SECRET: Final = 1000  # characters; the file of Apple has 260. The import of a larger key would take long
 SECRET_SECONDS: Final = 300  # Apple allows six months
 PERSONAL_ACCOUNTS: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the tenant of accounts without a company
 MANY_TENANTS: Final = ("common", "organizations")
@@ -59,6 +60,8 @@ class AppleSecret:
             "sub": self.settings.client_id,
         }
         try:
+            if len(self.settings.client_secret) > MAX_SECRET:
+                raise ValueError("it is too long")
             key = ECKey.import_key(self.settings.client_secret)
             return encoded(claims, key, options.get("key_id", ""), "ES256")
         except (JoseError, ValueError, TypeError):

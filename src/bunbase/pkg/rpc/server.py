@@ -50,7 +50,7 @@ MAX_DEADLINE_MS = 1_000_000_000  # eleven days; no caller waits longer
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedCall:
     """A request that arrived. `packed`: True for MessagePack, False for JSON. `seconds`: time until its deadline."""
 
     by: Passport
@@ -98,7 +98,7 @@ class RpcApp:
             by = self._passport(scope, headers)
             seconds = _deadline_seconds(headers)
             packed = headers.get("content-type", wire.JSON) == wire.MSGPACK
-            await self._answer(Asked(by, packed, await _body(receive), seconds), incoming(scope), receive, send)
+            await self._answer(ReceivedCall(by, packed, await _body(receive), seconds), incoming(scope), receive, send)
         except Problem as problem:
             answer = msgspec.json.encode(problem.body(context.request_id.get()))
             allow = ((b"allow", b"POST"),) if isinstance(problem, MethodNotAllowed) else ()
@@ -116,7 +116,7 @@ class RpcApp:
         token = _token(headers)
         return self.tokens.check(token) if token else None
 
-    async def _answer(self, asked: Asked, sent: Incoming, receive: Receive, send: Send) -> None:
+    async def _answer(self, asked: ReceivedCall, sent: Incoming, receive: Receive, send: Send) -> None:
         by, packed = asked.by, asked.packed
         try:
             request = msgspec.msgpack.decode(asked.body) if packed else msgspec.json.decode(asked.body)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import msgspec
 
+from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
@@ -19,8 +21,8 @@ from bunbase.pkg.identity.external import (
     LinkTicket,
     LoginProviders,
 )
-from bunbase.pkg.identity.external_people import ExternalPeople
-from bunbase.pkg.identity.problems import ExternalLoginExpired
+from bunbase.pkg.identity.external_people import ExternalPeople, not_overtaken
+from bunbase.pkg.identity.problems import ExternalLoginExpired, IdentityTaken
 from bunbase.pkg.identity.store.external_logins import ExternalCode, project_of_login
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint
@@ -35,6 +37,8 @@ from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.pool_people import PoolPeople
 from bunbase.tenant_auth.service.proofs import Proofs
 from bunbase.tenant_auth.sign_in_methods import SignInMethod, external
+
+TAKEN: Final = (EmailTaken, IdentityTaken)
 
 
 class NotAdmitted(Exception):
@@ -100,7 +104,8 @@ class ExternalAccounts:
         person = await self._upgrading(caller, person)
         method = external(person.provider, await self._consented(pool, person))
         while True:
-            user = await self._admitted_user(caller, Entry(pool, person, method))
+            entry = Entry(pool, person, method)
+            user = await not_overtaken(person, TAKEN, partial(self._admitted_user, caller, entry))
             person = msgspec.structs.replace(person, link_session="")  # the identity is the user's now
             signed_in = await self.opening.open_session(caller, user, method)
             if signed_in is not None:

@@ -82,7 +82,7 @@ class OpenSession:
         if await needs_more(pool, person, method):
             await self._ask_for_more(caller, pool, person, method, also)
             return None
-        new, most = await self._new(caller, person, method, claims), pool.auth.sessions.max_per_user
+        new, most = await self._new(caller, pool, person, method, claims), pool.auth.sessions.max_per_user
         until = 0.0 if most is None else await self.pools.revoked_until()
         kept = await self._kept(pool, person, new)
         async with self.stores.db.transaction():
@@ -113,11 +113,12 @@ class OpenSession:
         Raises: EmailTaken, SignupsClosed, EmailDomainNotAllowed, SignupRefused, HookFailed, MfaEnrolmentRequired (then
         the user is stored, and signs in next), KeyNotFound, KeyDestroyed.
         """
+        pool = await self.pools.of(caller.project)
         if not invited:
-            check_admission((await self.pools.of(caller.project)).auth, person.email)
+            check_admission(pool.auth, person.email)
         person = await self.hooks.before_signup(caller, person, method, invited)
         # sign before storing the user: a project whose key was destroyed must not get another user
-        new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
+        new = await self._new(caller, pool, person, method)
         needed, kept = None, await self._kept(pool, person, new)
         async with self.stores.db.transaction():
             await first()
@@ -168,7 +169,8 @@ class OpenSession:
         next), KeyNotFound, KeyDestroyed, and what `store` raises.
         """
         refuse_banned(person, self.tokens.clock.now())
-        new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
+        pool = await self.pools.of(caller.project)
+        new = await self._new(caller, pool, person, method)
         needed, kept = None, await self._kept(pool, person, new)
         async with self.stores.db.transaction():
             if not await store():
@@ -231,8 +233,9 @@ class OpenSession:
         for id in ended:
             await self.journal.add(pool.project, person.id, Event(UserAct.SESSION_END, "too_many_sessions", id), SYSTEM)
 
-    async def _new(self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None) -> NewSession:
-        pool = await self.pools.of(caller.project)
+    async def _new(
+        self, caller: Caller, pool: Pool, person: Person, method: SignInMethod, claims: Claims | None = None
+    ) -> NewSession:
         return await self.tokens.new_session(caller, pool, person, method, claims or {})
 
     async def _kept(self, pool: Pool, person: Person, new: NewSession) -> Also:

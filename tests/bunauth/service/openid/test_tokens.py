@@ -204,6 +204,11 @@ async def test_a_client_may_ask_for_a_new_sign_in(
     stranger = await visitor.to(shop, prompt="none", id_token_hint=hint_of("usr_somebody"))
     tokens = await exchanged(bunauth, shop, answer_in(await visitor.sign_in(steps["prompt=login"]))["code"])
 
+    clock.advance(5)
+    at_once = await visitor.to(shop, max_age="0")
+    clock.advance(5)
+
+    assert (await visitor.sign_in(at_once)).kind is PageKind.REDIRECT, "a fresh sign-in is fresh enough"
     assert answer_in(nobody)["error"] == answer_in(silent)["error"] == answer_in(stranger)["error"] == "login_required"
     assert {asked: step.kind for asked, step in steps.items()} == ASKED
     assert unverified_claims(tokens.id_token)["auth_time"] == signed_in_at + 100

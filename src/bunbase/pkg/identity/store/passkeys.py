@@ -8,7 +8,7 @@ from typing import Final
 
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.identity.factors import Passkey
-from bunbase.pkg.passkeys import NewPasskey, PublicPasskey
+from bunbase.pkg.passkeys import NewPasskey, PublicPasskey, UsedPasskey
 
 ADD: Final = """
 INSERT INTO passkeys (project, id, user_id, credential_id, public_key, sign_count, name, synced, created_at)
@@ -19,7 +19,7 @@ WHERE project = $1 AND user_id = $2 ORDER BY id DESC LIMIT $3"""
 CREDENTIAL_IDS: Final = "SELECT array_agg(credential_id) FROM passkeys WHERE project = $1 AND user_id = $2"
 BY_CREDENTIAL: Final = """
 SELECT id, user_id, credential_id, public_key, sign_count FROM passkeys WHERE project = $1 AND credential_id = $2"""
-USE: Final = "UPDATE passkeys SET sign_count = $3, last_used_at = $4 WHERE project = $1 AND id = $2"
+USE: Final = "UPDATE passkeys SET sign_count = $3, synced = $4, last_used_at = $5 WHERE project = $1 AND id = $2"
 RENAME: Final = "UPDATE passkeys SET name = $4 WHERE project = $1 AND user_id = $2 AND id = $3"
 DELETE: Final = "DELETE FROM passkeys WHERE project = $1 AND user_id = $2 AND id = $3 RETURNING name"
 
@@ -72,8 +72,8 @@ class PasskeyStore:
     async def by_credential(self, credential_id: bytes) -> StoredPasskey | None:
         return await self.db.one(StoredPasskey, BY_CREDENTIAL, self.project, credential_id)
 
-    async def use(self, id: str, sign_count: int, now: datetime) -> None:
-        await self.db.execute(USE, self.project, id, sign_count, now)
+    async def use(self, id: str, used: UsedPasskey, now: datetime) -> None:
+        await self.db.execute(USE, self.project, id, used.sign_count, used.synced, now)
 
     async def rename(self, user: str, id: str, name: str) -> bool:
         return bool(await self.db.execute(RENAME, self.project, user, id, name))

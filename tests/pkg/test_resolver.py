@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from bunbase.functions.egress import resolver as resolver_module
-from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, SystemResolver
-from tests.functions.calls import until
+from bunbase.pkg import resolver as resolver_module
+from bunbase.pkg.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, SystemResolver
+from tests.pkg.waiting import eventually
 
 
 async def test_a_project_whose_name_servers_never_answer_does_not_delay_another(
@@ -35,5 +35,5 @@ async def test_a_project_whose_name_servers_never_answer_does_not_delay_another(
         assert hostile.locked()  # no caller waits any more, but the threads are still busy
     finally:
         answer.set()
-    await until(lambda: not hostile.locked())
+    await eventually(lambda: not hostile.locked())
     resolver.close()

@@ -1,4 +1,8 @@
-"""Looks up host names in separate threads, so that a slow name server does not delay other work that needs threads."""
+"""Looks up host names in separate threads, so that a slow name server does not delay other work that needs threads.
+
+Whoever chooses a host chooses its name server too. asyncio's own `getaddrinfo` uses the few threads of `to_thread`, in
+which the documents of all projects are read.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +31,14 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """Looks up names like other programs of this machine: in /etc/hosts and with the system's name servers."""
+    """Looks up names like other programs of this machine: in /etc/hosts and with the system's name servers.
 
-    def __init__(self, seconds: float) -> None:
+    `name`: the name of the threads.
+    """
+
+    def __init__(self, seconds: float, name: str = "dns") -> None:
         self.seconds = seconds
-        self.threads = ThreadPoolExecutor(MAX_LOOK_UPS, "functions-dns")
+        self.threads = ThreadPoolExecutor(MAX_LOOK_UPS, name)
 
     async def addresses(self, host: str, port: int, turns: asyncio.Semaphore) -> list[str]:
         try:

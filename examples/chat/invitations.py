@@ -1,0 +1,35 @@
+"""The worker: sends invitations. Newcomers get a mail, and people who have signed up before are in the room at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bunbase_sdk import Client, NotFound, Problem
+
+
+def send(client: Client, invite: dict[str, Any]) -> None:
+    """Invite one person. If the worker dies in between, the next start does it again, and nobody is added twice."""
+    try:
+        user = client.users.get_by_email(invite["email"])
+    except NotFound:
+        client.users.invites.create(invite["email"])
+    else:
+        client.functions.invoke("rooms", {"act": "join", "room": invite["room"], "uid": user["id"]})
+    client.data.collection("invites").patch(invite["_id"], {"sent": True})
+
+
+def main() -> None:
+    """Wait for invitations that were not sent, for ever."""
+    with Client.from_env() as client:
+        for result in client.data.collection("invites").live({"sent": {"$ne": True}}, limit=50):
+            for invite in result.items:
+                try:
+                    send(client, invite)
+                except Problem as problem:
+                    if problem.code != "invalid_input":  # such as an address that no mail server takes
+                        raise
+                    client.data.collection("invites").delete(invite["_id"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Prepare the answers of authenticators for the library that checks them (WebAuthn Level 3 §6.1, §7).
+
+The bytes come from a stranger. So their size and form are checked first, and what the library checks at a high price or
+not at all is settled here:
+
+    CBOR         has no tags (`plain_cbor.py`).
+    attestation  is not asked for, so it proves nothing here, and is dropped. Some authenticators send it nevertheless.
+                 Its certificates would cost the checks of foreign keys.
+    client data  must not come from a frame of another site (`crossOrigin`, §7.1 steps 10 and 11, §7.2 steps 13 and 14).
+    RSA keys     have limits (`rsa_limits.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from webauthn.helpers import (
+    base64url_to_bytes,
+    bytes_to_base64url,
+    decode_credential_public_key,
+    encode_cbor,
+    parse_cbor,
+)
+from webauthn.helpers.decode_credential_public_key import DecodedRSAPublicKey
+
+from bunbase.pkg.plain_cbor import check_plain
+from bunbase.pkg.rsa_limits import is_usable_rsa
+
+MAX_BYTES: Final = 32 << 10  # of one member of an answer; the longest certificates of attestations have 6 kB
+FIXED_BYTES: Final = 37  # of the authenticator data: the hash of the relying party, the flags, the counter
+FLAGS: Final = 32  # the place of the flags
+HAS_KEY: Final = 0x40
+KEY_HEAD_BYTES: Final = 18  # the model of the authenticator, and the length of the credential's id
+
+
+class UnsuitableAnswer(ValueError): ...
+
+
+class ClientData(msgspec.Struct, frozen=True, rename="camel"):
+    cross_origin: Any = False
+    top_origin: Any = None
+
+
+def prepared_registration(credential: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a registration without its attestation. Raises: ValueError, TypeError, LookupError."""
+    response = credential["response"]
+    _check_client_data(response)
+    made = _bytes_of(response, "attestationObject")
+    check_plain(made)
+    data = parse_cbor(made)["authData"]
+    _check_authenticator_data(data)
+    plain = encode_cbor({"fmt": "none", "attStmt": {}, "authData": data})
+    return {**credential, "response": {**response, "attestationObject": bytes_to_base64url(plain)}}
+
+
+def check_sign_in_answer(credential: dict[str, Any]) -> None:
+    """Check the answer to a sign-in. Raises: ValueError, TypeError, LookupError."""
+    response = credential["response"]
+    _check_client_data(response)
+    _bytes_of(response, "signature")
+    _check_authenticator_data(_bytes_of(response, "authenticatorData"))
+
+
+def check_public_key(cose: bytes) -> None:
+    """Raises: UnsuitableAnswer for an RSA key whose checks are weak or expensive."""
+    key = decode_credential_public_key(cose)
+    if isinstance(key, DecodedRSAPublicKey) and not is_usable_rsa(int.from_bytes(key.n), int.from_bytes(key.e)):
+        raise UnsuitableAnswer("the RSA key is too short or too long")
+
+
+def _check_client_data(response: dict[str, Any]) -> None:
+    client_data = msgspec.json.decode(_bytes_of(response, "clientDataJSON"), type=ClientData)
+    if client_data.cross_origin not in (False, None) or client_data.top_origin is not None:
+        raise UnsuitableAnswer("a frame of another site has asked for it")
+
+
+def _check_authenticator_data(data: bytes) -> None:
+    """Check that everything after the fixed part is plain CBOR: the key of a registration, then extensions."""
+    if not FIXED_BYTES <= len(data) <= MAX_BYTES:
+        raise UnsuitableAnswer("the authenticator data are too short or too long")
+    place = FIXED_BYTES
+    if data[FLAGS] & HAS_KEY:
+        place += KEY_HEAD_BYTES
+        place += int.from_bytes(data[place - 2 : place])
+    check_plain(data[place:])
+
+
+def _bytes_of(response: dict[str, Any], member: str) -> bytes:
+    sent = response[member]
+    if not isinstance(sent, str) or len(sent) > MAX_BYTES * 4 // 3 + 4:
+        raise UnsuitableAnswer(f"{member} is no text, or it is too long")
+    return base64url_to_bytes(sent)

@@ -1,0 +1,66 @@
+"""Read public keys that strangers send, as JWK (RFC 7517) or PEM.
+
+Concern: whoever sends a key chooses what its import costs. A private key is checked when it is read: the library tests
+    whether the numbers of an RSA key are prime. It took 16 seconds for a JWK of 5 kB, in which the process was stopped.
+Decision: only public numbers of a bounded size reach the library, and RSA keys are measured first (`rsa_limits.py`).
+Rejected: reading in a thread, because the library would compute for just as long, once for each request.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from bunbase.pkg.rsa_limits import is_usable_rsa
+
+PublicKey = RSAKey | ECKey | OKPKey
+
+KINDS: Final[dict[str, type[PublicKey]]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
+NAMES: Final = ("kty", "crv", "n", "e", "x", "y")
+PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518 §6
+MAX_NUMBER: Final = 1400  # characters; a modulus of 8,192 bits has 1,366
+MAX_PEM: Final = 4000  # characters; a key of 8,192 bits has 1,500
+
+
+def is_private(sent: Mapping[str, Any] | str) -> bool:
+    """True if a JWK or PEM text is, or contains, a private or secret key."""
+    return "PRIVATE KEY" in sent if isinstance(sent, str) else not PRIVATE.isdisjoint(sent)
+
+
+def read_public_jwk(jwk: Mapping[str, Any]) -> PublicKey | None:
+    """Return the public part of a JWK, or None if it cannot be used. All other members are left out."""
+    public: dict[str, Any] = {name: jwk[name] for name in NAMES if name in jwk}
+    if any(not isinstance(value, str) or len(value) > MAX_NUMBER for value in public.values()):
+        return None
+    try:
+        if public["kty"] == "RSA" and not is_usable_rsa(_number(public["n"]), _number(public["e"])):
+            return None
+        return KINDS[public["kty"]].import_key(public)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
+
+
+def read_public_pem(text: str) -> RSAKey | ECKey | None:
+    """Return the public key of a PEM text, or None if it cannot be used."""
+    if len(text) > MAX_PEM or not text.isascii():
+        return None
+    try:
+        key = load_pem_public_key(text.encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    if isinstance(key, RSAPublicKey):
+        numbers = key.public_numbers()
+        return RSAKey.import_key(key) if is_usable_rsa(numbers.n, numbers.e) else None
+    return ECKey.import_key(key) if isinstance(key, EllipticCurvePublicKey) else None
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4)))

@@ -1,0 +1,28 @@
+"""Each report of the list has tests, and no two reports are the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.reports.identity import REPORTS
+
+TESTS = Path(__file__).parents[2]
+SOURCE = re.compile(r"[\w.-]+/[\w.-]+#[0-9]+")
+
+
+def test_the_reports_are_numbered_and_differ() -> None:
+    assert list(REPORTS) == list(range(1, len(REPORTS) + 1))
+    for values in ([one.source for one in REPORTS.values()], [one.claim for one in REPORTS.values()]):
+        assert len(set(values)) == len(REPORTS)
+    assert all(SOURCE.fullmatch(one.source) for one in REPORTS.values())
+
+
+@pytest.mark.parametrize("number", REPORTS)
+def test_each_test_of_a_report_exists(number: int) -> None:
+    assert REPORTS[number].tests
+    for name in REPORTS[number].tests:
+        path, _, wanted = name.partition("::")
+        assert re.search(rf"^(async )?def {wanted}\(", (TESTS / path).read_text(), re.MULTILINE), name
