@@ -1,4 +1,4 @@
-"""What the environment of a command says: proxies, tokens, addresses, the home folder and the size of the terminal."""
+"""The environment of a command: proxies, tokens, addresses, the home folder and the size of the terminal."""
 
 from __future__ import annotations
 

@@ -6,7 +6,9 @@ paths are below tests/. `test_clients.py` checks that each of them exists.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from tests.e2e.reports.identity import Report
 
 FILES: Final = "cli/test_credentials_file.py::test_"
 TABS: Final = "sdk_js/test_sessions.py::test_"
@@ -27,12 +29,6 @@ LINE_ENDS: Final = "cli/test_project_folder.py::test_a_changed_bunbase_toml_keep
 DIGITS: Final = "sdk_js/test_json.py::test_every_value_comes_back_with_all_its_digits"
 CLOCKS: Final = f"{SESSIONS}a clock that is wrong by an hour or a day, or jumps, costs one renewal"
 CALLBACK: Final = f"{SESSIONS}a callback may await the client, also one that was registered during a start"
-
-
-class Report(NamedTuple):
-    source: str
-    claim: str
-    tests: tuple[str, ...]
 
 
 REPORTS: Final = {
