@@ -41,6 +41,7 @@ class DecidingFunctions:
         self.callers: list[Caller] = []
         self.problem: Exception | None = None
         self.answer: bytes | None = None
+        self.refused: list[tuple[str, str]] = []  # run and reason
         self.state, self.unreachable = HookState.READY, False
 
     @property
@@ -60,13 +61,16 @@ class DecidingFunctions:
         if self.problem is not None:
             raise self.problem
         if self.answer is not None:
-            return HookAnswer(self.answer)
+            return HookAnswer(self.answer, f"run_{len(self.calls)}")
         event, answers = msgspec.json.decode(call.json), []
         for write in event["writes"]:
             answers.append(self.decide({**write, "caller": event["caller"]}))
             if isinstance(answers[-1], dict) and "refuse" in answers[-1]:
                 break
-        return HookAnswer(msgspec.json.encode({"answers": answers}))
+        return HookAnswer(msgspec.json.encode({"answers": answers}), f"run_{len(self.calls)}")
+
+    async def refuse_hook_answer(self, caller: Caller, run: str, reason: str) -> None:
+        self.refused.append((run, reason))
 
 
 async def asking_service(engine: Engine, functions: DecidingFunctions) -> BundocService:

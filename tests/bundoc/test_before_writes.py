@@ -206,10 +206,11 @@ NO_DECISIONS: tuple[Any, ...] = (
 async def test_an_answer_that_is_no_decision_refuses(service: BundocService, functions: DecidingFunctions) -> None:
     await service.put_collection(SERVER, "posts", CollectionSpec(schema={"properties": {"n": {"type": "number"}}}))
 
-    for answer in NO_DECISIONS:
+    for number, answer in enumerate(NO_DECISIONS, 1):
         functions.decide = lambda _write, answer=answer: answer  # type: ignore[misc]  # the default binds it
         with pytest.raises(BeforeWriteFailed):
             await service.create(SERVER, "posts", b'{"_id":"p1"}')
+        assert [run for run, _ in functions.refused] == [f"run_{one}" for one in range(1, number + 1)]
 
     assert await stored(service, "p1") is None
 
@@ -222,7 +223,23 @@ async def test_an_answer_about_another_number_of_writes_refuses(
         with pytest.raises(BeforeWriteFailed):
             await service.create(SERVER, "posts", b'{"_id":"p1"}')
 
+    assert len(functions.refused) == 5
     assert await stored(service, "p1") is None
+
+
+async def test_the_log_of_the_function_names_the_field_that_the_schema_refuses(
+    service: BundocService, functions: DecidingFunctions
+) -> None:
+    await service.put_collection(SERVER, "posts", CollectionSpec(schema={"properties": {"n": {"type": "number"}}}))
+    functions.decide = lambda _write: {"patch": {"n": "a text"}}
+
+    with pytest.raises(BeforeWriteFailed) as failed:
+        await service.create(SERVER, "posts", b'{"_id":"p1"}')
+
+    assert failed.value.extra["cause"] == InvalidDocument.code
+    [(run, reason)] = functions.refused
+    assert run == "run_1"
+    assert "/n: " in reason
 
 
 async def test_a_repeated_write_is_answered_without_a_second_question(

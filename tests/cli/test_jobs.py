@@ -68,9 +68,10 @@ def test_schedules_and_runs_are_shown(in_project: FakeApi, bunbase: Bunbase) -> 
             Run("run_1", "report", 3, TriggerKind.CRON, "job_1", 1, NOW, 12.5, outcome, "http_500", "inv_1")
         )
 
-    shown = bunbase("schedules").out
+    shown = bunbase("schedules", "list").out
     failed = bunbase("jobs", "runs", "report", "--outcome", "error").out
 
+    assert bunbase("schedules").out == shown
     assert "Europe/Berlin" in shown
     assert "0 9 * * *" in shown
     assert (failed.count("http_500"), "v3" in failed) == (1, True)

@@ -23,7 +23,7 @@ from bunbase.contracts.functions.problems import (
     VersionNotFound,
 )
 from bunbase.contracts.functions.service import Functions
-from bunbase.contracts.functions.triggers import TriggerKind
+from bunbase.contracts.functions.triggers import RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge, Unauthenticated
@@ -304,7 +304,11 @@ async def test_hooks_run_and_their_problems_keep_their_class(functions: Function
     answer = await functions.run_hook(SERVER, asked)
     job = await functions.enqueue_hook(SERVER, HookCall("gate", HookName.BEFORE_SIGNUP, {}), "usr_1")
 
+    await functions.refuse_hook_answer(SERVER, answer.run, "Not so.")
+
     assert answer.value == {"role": "baker", "claims": {"big": 2**53}}
+    runs = (await functions.runs(MEMBER, "gate", TriggerKind.HOOK, RunOutcome.ERROR, 10, None)).items
+    assert [run.id for run in runs if run.code == "invalid_answer"] == [answer.run]
     assert (job.kind, job.function, job.key) == (TriggerKind.HOOK, "gate", "usr_1")
     states = [await functions.hook_state(SERVER, name, HookName.BEFORE_SIGNUP) for name in ("gate", "nobody")]
     assert [*states, await functions.hook_state(SERVER, "gate", HookName.BEFORE_WRITE)] == [

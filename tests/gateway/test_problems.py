@@ -305,3 +305,39 @@ async def test_random_requests_never_cause_a_server_error(door: Door, **sent: An
         assert answer.status_code < 500, answer.text
         if answer.status_code >= 400:
             problem(answer)
+
+
+async def test_a_client_that_leaves_amid_its_body_is_no_error_of_the_server(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    coming: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b'{"email":', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Any] = []
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": LOGIN,
+        "raw_path": LOGIN.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"test"), (b"content-type", b"application/json"), (b"content-length", b"60")],
+        "client": ("127.0.0.1", 50000),
+        "server": ("test", 80),
+    }
+
+    async def receive() -> dict[str, Any]:
+        return coming.pop(0) if len(coming) > 1 else coming[0]
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app: Any = door.http._transport
+    await app.app(scope, receive, send)
+
+    assert [message["status"] for message in sent if message["type"] == "http.response.start"] == [499]
+    assert "unforeseen" not in caplog.text

@@ -23,7 +23,7 @@ from tests.sdk_js.strict_server import StrictServer
 from tests.sdk_js.test_runtimes import COMMANDS, IN_A_PAGE, README
 
 PAGES: Final = Path(__file__).parent / "pages"
-PROGRAM_NAMES: Final = ("live", "live_writes", "changes_of_user")
+PROGRAM_NAMES: Final = ("live", "live_writes", "live_refusals", "live_states", "changes_of_user")
 GUIDE: Final = ROOT / "docs/live-queries.md"
 PROTOCOL: Final = ROOT / "docs/live-protocol.md"
 
@@ -98,7 +98,7 @@ def test_live_queries_survive_all_that_happens_in_a_page(program: str, browser: 
 
 def test_the_hook_of_react_follows_its_query_in_strict_mode_and_ends_with_its_component(page: Page) -> None:
     page.evaluate("() => server.commit([['posts', 'put', 'a', { n: 1 }], ['posts', 'put', 'b', { n: 2 }]])")
-    assert page.evaluate("() => onServer()") == "<p>1: loading offline</p>"
+    assert page.evaluate("() => onServer()") == "<p>1: loading behind</p>"
 
     page.evaluate("() => render(1)")
     page.get_by_text("1: a live").wait_for()
@@ -107,7 +107,7 @@ def test_the_hook_of_react_follows_its_query_in_strict_mode_and_ends_with_its_co
     page.evaluate("() => render(2)")
     page.get_by_text("2: b live").wait_for()
     page.evaluate("() => render(null)")
-    page.get_by_text("null: offline").wait_for()
+    page.get_by_text("null: behind").wait_for()
     page.evaluate("() => render(1)")
     page.get_by_text("1: a,c live").wait_for()
 
@@ -142,8 +142,31 @@ def test_a_page_that_loses_its_network_notices_that_its_connection_is_dead(page:
     page.evaluate(
         "() => { Object.assign(server.faults, { mute: true, down: true }); dispatchEvent(new Event('offline')); }"
     )
+    assert page.evaluate("() => live.state") == "offline"  # before the probe has failed
 
     page.get_by_text("1: offline").wait_for()
+
+
+def test_a_page_without_a_network_stays_live_with_a_server_of_its_own_machine(page: Page) -> None:
+    page.evaluate("() => render(1)")
+    page.get_by_text("1: live").wait_for()
+
+    page.evaluate("() => { dispatchEvent(new Event('offline')); window.opened = server.heard.length; }")
+    page.get_by_text("1: live").wait_for()
+
+    assert page.evaluate("() => server.heard.slice(opened).some(({ message }) => message.t === 'auth')") is False
+
+
+def test_a_page_without_a_network_does_not_try_each_transport(page: Page) -> None:
+    page.evaluate("""() => {
+        Object.defineProperty(navigator, "onLine", { get: () => false, configurable: true });
+        Object.assign(server.faults, { down: true });
+        server.requests.length = 0;
+        render(1);
+    }""")
+    page.get_by_text("1: loading offline").wait_for()
+
+    assert page.evaluate("() => server.requests.filter((line) => line.includes('/v1/live'))") == []
 
 
 def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connection(page: Page) -> None:
@@ -256,6 +279,45 @@ def test_the_recipe_of_a_group_of_members_runs_as_the_guide_shows_it(site: Site,
     ran = subprocess.run([BUN, "recipe.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
 
     assert ran.returncode == 0, ran.stderr
+
+
+def test_the_recipe_of_scrolling_back_loses_nothing_and_shows_nothing_twice(site: Site, folder: Path) -> None:
+    """Documents of one commit have the same time, and the border of the first page is amid 60 of them."""
+    section = GUIDE.read_text().partition("## Scroll back")[2].partition("\n## ")[0]
+    (lines,) = re.findall("```js\n(.*?)```", section, re.DOTALL)
+    given = f"const [url, key, secret] = {json.dumps([site.url, site.key, site.secret])};"
+    before = BEFORE_RECIPE.replace("GIVEN", given).replace("group@", "history@")
+    (folder / "history.mjs").write_text(f"{before}\n{lines}\n{AFTER_HISTORY}")
+
+    ran = subprocess.run([BUN, "history.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    assert ran.returncode == 0, ran.stderr
+
+
+AFTER_HISTORY: Final = """
+const put = (id) => ({ op: "put", collection: "posts", id, data: { topic: "history" } });
+const all = (name, most) => Array.from({ length: most }, (_, n) => put(`${name}${n}`));
+const add = (name, most) => server("POST", "commit", { writes: all(name, most) });
+await add("a", 60);
+await add("b", 60);
+await add("c", 20);
+let [ids, left] = [[], true];
+const { more, stop } = await history({ topic: "history" }, (items, hasMore) => {
+  ids = items.map(({ _id }) => _id);
+  left = hasMore;
+});
+await until(() => ids.length >= 50, "the first page");
+await more();
+await add("d", 55);
+await until(() => ids.includes("d0"), "new documents");
+while (left) await more();
+await until(() => ids.length === 195, "all documents");
+if (new Set(ids).size !== 195) throw new Error("a document is there twice");
+const times = ids.map((id) => "dcba".indexOf(id[0]));
+if (times.some((time, n) => n && time < times[n - 1])) throw new Error(`a wrong order: ${ids}`);
+stop();
+live.close();
+"""
 
 
 def test_the_curl_line_of_the_protocol_follows_a_query(rooms: Site) -> None:

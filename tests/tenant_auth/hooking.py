@@ -26,6 +26,7 @@ class FakeFunctions:
         self.deployed: dict[tuple[str, str], dict[HookName, Hook]] = {}
         self.asked: list[HookCall] = []
         self.jobs: list[tuple[str, HookCall, str]] = []
+        self.refused: list[tuple[str, str, str]] = []  # project, run and reason
 
     def deploy(self, project: str, name: str, **hooks: Hook) -> None:
         self.deployed[project, name] = {HookName(hook): answer for hook, answer in hooks.items()}
@@ -40,7 +41,10 @@ class FakeFunctions:
         hooks = self._found(caller, call.function)
         self.asked.append(call)
         answer = hooks[call.hook](call.event)
-        return HookAnswer(await answer if inspect.isawaitable(answer) else answer)
+        return HookAnswer(await answer if inspect.isawaitable(answer) else answer, f"run_{len(self.asked)}")
+
+    async def refuse_hook_answer(self, caller: Caller, run: str, reason: str) -> None:
+        self.refused.append((caller.project, run, reason))
 
     async def enqueue_hook(self, caller: Caller, call: HookCall, key: str) -> Job:
         self._found(caller, call.function)

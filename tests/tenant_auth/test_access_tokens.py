@@ -8,10 +8,14 @@ import pytest
 from bunbase.contracts.bunkms import PublicKey, Signature, SigningAlgorithm
 from bunbase.contracts.tenant_auth.settings import ProjectAuth, TokenSettings
 from bunbase.contracts.tenant_auth.users import User
+from bunbase.gateway.credentials import MAX_LENGTH as LONGEST_CREDENTIAL
+from bunbase.gateway.live.session import MAX_FIRST_BYTES
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.jwt import Verifier, unverified_header
+from bunbase.pkg.jwt import MAX_LENGTH, Verifier, unverified_header
 from bunbase.tenant_auth.access_tokens import Life, Subject, UserTokens
+from bunbase.tenant_auth.profiles import MAX_TOKEN_CLAIMS_BYTES, check_added_claims
 from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.sign_in_methods import SignInMethod
 from bunbase.tenant_auth.store.settings import StoredSettings
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller
@@ -46,6 +50,20 @@ async def test_an_access_token_has_exactly_the_claims_that_the_gateway_reads(
         "provider": "password",
         "claims": {},
     }
+
+
+async def test_the_longest_token_is_no_longer_than_all_parts_of_bunbase_and_a_line_of_a_head_allow() -> None:
+    now, host = ManualClock().now(), "h" * 63 + "." + "o" * 63 + "." + "s" * 63 + ".example:65535"
+    user = User("usr_" + "e" * 36, "e" * 242 + "@example.com", True, "r" * 64, {}, {}, now)
+    claims = {"rooms": "x" * (MAX_TOKEN_CLAIMS_BYTES - len('{"rooms":""}'))}
+    method = SignInMethod(tuple(f"method_{n}" for n in range(8)), "p" * 64, 2)
+    act = {"sub": "usr_" + "a" * 36, "email": "a" * 242 + "@example.com"}
+    check_added_claims({}, claims)
+    subject = Subject(user, 10**9, "ses_" + "s" * 36, {}, 10**9, method, act, claims)
+
+    token, _ = await UserTokens(FakeKms(), f"https://{host}").sign(BAKERY, subject, Life(now, 900, now))
+
+    assert len(f"Authorization: Bearer {token}") < MAX_LENGTH <= min(MAX_FIRST_BYTES, LONGEST_CREDENTIAL)
 
 
 class ReplacedKey(FakeKms):

@@ -33,6 +33,8 @@ export interface UserChanges extends UserFields {
   banned?: boolean;
   /** The end of the ban, RFC 3339. null makes a ban without end. */
   banned_until?: Date | string | null;
+  /** true ends the access tokens of the user within a second, and no session: clients fetch new ones by themselves. */
+  renew_tokens?: boolean;
 }
 
 /** Conditions of a search. `q`: the beginning of the address or of the name, or a whole phone number. */
@@ -138,6 +140,12 @@ export interface NewInvite {
   role?: string;
   language?: string;
   data?: Readonly<Record<string, unknown>>;
+  /** The address of your app to which the page behind the link leads back: one of the project's `redirect_urls`. */
+  redirect_to?: string;
+  /** The name of the person who invites, for the texts of the mail. At most 100 characters, as in `target`. */
+  inviter?: string;
+  /** The thing that the invitation is for, such as the name of a room, for the texts of the mail. */
+  target?: string;
 }
 
 /** `url`: the link of the mail. It is shown once. */

@@ -110,215 +110,220 @@ export async function example14({ client, auth }: Names) {
 
 // src/auth/auth.ts
 export async function example15({ client, auth }: Names) {
-  await client.auth.ready;
+  console.log(client.auth.claims.rooms ?? "no rooms");
 }
 
 // src/auth/auth.ts
 export async function example16({ client, auth }: Names) {
-  const stop = client.auth.onChange((user, why) => console.log(user?.email, why));
+  await client.auth.ready;
 }
 
 // src/auth/auth.ts
 export async function example17({ client, auth }: Names) {
-  const token = await client.auth.token();
+  const stop = client.auth.onChange((user, why) => console.log(user?.email, why));
 }
 
 // src/auth/auth.ts
 export async function example18({ client, auth }: Names) {
-  const user = await client.auth.signUp({ email: "eve@example.com", password: "apples and pears" });
+  const token = await client.auth.token();
 }
 
 // src/auth/auth.ts
 export async function example19({ client, auth }: Names) {
+  const user = await client.auth.signUp({ email: "eve@example.com", password: "apples and pears" });
+}
+
+// src/auth/auth.ts
+export async function example20({ client, auth }: Names) {
   await client.auth.signIn({ email: "eve@example.com", password: "apples and pears" });
 }
 
 // src/auth/auth.ts
-export async function example20({ client, auth, error, challenge }: Names) {
+export async function example21({ client, auth, error, challenge }: Names) {
   if (Problem.is(error, "second_factor_required")) {
     await client.auth.secondFactor(String(error.body.challenge), { code: "123456" });
   }
 }
 
 // src/auth/auth.ts
-export async function example21({ client, auth }: Names) {
+export async function example22({ client, auth }: Names) {
   for (const { name, title } of await client.auth.providers()) console.log(name, title);
 }
 
 // src/auth/auth.ts
-export async function example22({ client, auth }: Names) {
+export async function example23({ client, auth }: Names) {
   await client.auth.signInWith("google", { redirectTo: location.origin + "/signed-in" });
   const { email } = await client.auth.signInWith("google", { popup: true, redirectTo: location.origin + "/signed-in" });
 }
 
 // src/auth/auth.ts
-export async function example23({ client, auth }: Names) {
+export async function example24({ client, auth }: Names) {
   await client.auth.linkWith("github", { redirectTo: location.origin + "/account" });
 }
 
 // src/auth/auth.ts
-export async function example24({ client, auth }: Names) {
+export async function example25({ client, auth }: Names) {
   await client.auth.openSignInPage({ redirectTo: location.origin + "/signed-in" });
 }
 
 // src/auth/auth.ts
-export async function example25({ client, auth }: Names) {
+export async function example26({ client, auth }: Names) {
   const user = await client.auth.finishRedirect();
 }
 
 // src/auth/auth.ts
-export async function example26({ client, auth }: Names) {
+export async function example27({ client, auth }: Names) {
   await client.auth.sendCode({ email: "eve@example.com" });
 }
 
 // src/auth/auth.ts
-export async function example27({ client, auth }: Names) {
+export async function example28({ client, auth }: Names) {
   await client.auth.sendLink("eve@example.com", { redirectTo: location.origin + "/signed-in" });
 }
 
 // src/auth/auth.ts
-export async function example28({ client, auth }: Names) {
+export async function example29({ client, auth }: Names) {
   await client.auth.sendPasswordReset("eve@example.com");
 }
 
 // src/auth/auth.ts
-export async function example29({ client, auth }: Names) {
+export async function example30({ client, auth }: Names) {
   await client.auth.reauthenticate({ password: "apples and pears" });
 }
 
 // src/auth/auth.ts
-export async function example30({ client, auth }: Names) {
+export async function example31({ client, auth }: Names) {
   await client.auth.signOut({ everywhere: true });
 }
 
 // src/auth/auth.ts
-export async function example31({ client, auth }: Names) {
+export async function example32({ client, auth }: Names) {
   await client.auth.update({ data: { theme: "dark" } });
 }
 
 // src/auth/auth.ts
-export async function example32({ client, auth, reload }: Names) {
+export async function example33({ client, auth, reload }: Names) {
   const user = await client.auth.reload();
 }
 
 // src/auth/factors.ts
-export async function example33({ client, auth }: Names) {
+export async function example34({ client, auth }: Names) {
   const { enabled, recovery_codes_left } = await client.auth.totp.state();
 }
 
 // src/auth/factors.ts
-export async function example34({ client, auth }: Names) {
+export async function example35({ client, auth }: Names) {
   const { uri } = await client.auth.totp.begin();
 }
 
 // src/auth/factors.ts
-export async function example35({ client, auth }: Names) {
+export async function example36({ client, auth }: Names) {
   const recoveryCodes = await client.auth.totp.confirm("123456");
 }
 
 // src/auth/factors.ts
-export async function example36({ client, auth }: Names) {
+export async function example37({ client, auth }: Names) {
   await client.auth.totp.remove();
 }
 
 // src/auth/factors.ts
-export async function example37({ client, auth }: Names) {
+export async function example38({ client, auth }: Names) {
   const recoveryCodes = await client.auth.totp.newRecoveryCodes();
-}
-
-// src/auth/index.ts
-export async function example38({  }: Names) {
-  const auth = createAuth("https://api.example.com", "pk_…");
-  await auth.signIn({ email: "eve@example.com", password: "apples and pears" });
 }
 
 // src/auth/index.ts
 export async function example39({  }: Names) {
   const auth = createAuth("https://api.example.com", "pk_…");
+  await auth.signIn({ email: "eve@example.com", password: "apples and pears" });
+}
+
+// src/auth/index.ts
+export async function example40({  }: Names) {
+  const auth = createAuth("https://api.example.com", "pk_…");
 }
 
 // src/auth/lists.ts
-export async function example40({ client, auth }: Names) {
+export async function example41({ client, auth }: Names) {
   for (const { agent, current } of (await client.auth.sessions.list()).items) console.log(agent, current);
 }
 
 // src/auth/lists.ts
-export async function example41({ client, auth, session }: Names) {
+export async function example42({ client, auth, session }: Names) {
   await client.auth.sessions.end(session.id);
 }
 
 // src/auth/lists.ts
-export async function example42({ client, auth }: Names) {
+export async function example43({ client, auth }: Names) {
   await client.auth.sessions.endOthers();
 }
 
 // src/auth/lists.ts
-export async function example43({ client, auth, identity }: Names) {
+export async function example44({ client, auth, identity }: Names) {
   const providers = (await client.auth.identities.list()).map((identity) => identity.provider);
 }
 
 // src/auth/lists.ts
-export async function example44({ client, auth, identity }: Names) {
+export async function example45({ client, auth, identity }: Names) {
   await client.auth.identities.unlink(identity.id);
 }
 
 // src/auth/passkeys.ts
-export async function example45({ client, auth }: Names) {
+export async function example46({ client, auth }: Names) {
   const passkey = await client.auth.passkeys.register("laptop");
 }
 
 // src/auth/passkeys.ts
-export async function example46({ client, auth, passkey }: Names) {
+export async function example47({ client, auth, passkey }: Names) {
   for (const passkey of await client.auth.passkeys.list()) console.log(passkey.name, passkey.last_used_at);
 }
 
 // src/auth/passkeys.ts
-export async function example47({ client, auth, passkey }: Names) {
+export async function example48({ client, auth, passkey }: Names) {
   await client.auth.passkeys.rename(passkey.id, "old laptop");
 }
 
 // src/auth/passkeys.ts
-export async function example48({ client, auth, passkey }: Names) {
+export async function example49({ client, auth, passkey }: Names) {
   await client.auth.passkeys.remove(passkey.id);
 }
 
 // src/data/collection.ts
-export async function example49({ client }: Names) {
+export async function example50({ client }: Names) {
   const post = await client.data.collection("posts").get("first");
 }
 
 // src/data/collection.ts
-export async function example50({ client }: Names) {
+export async function example51({ client }: Names) {
   const post = (await client.data.collection("posts").find("first")) ?? { title: "new" };
 }
 
 // src/data/collection.ts
-export async function example51({ client }: Names) {
+export async function example52({ client }: Names) {
   const { items, next } = await client.data.collection("posts").query({ where: { likes: { $gt: 10 } }, sort: ["-likes"] });
 }
 
 // src/data/collection.ts
-export async function example52({ client }: Names) {
+export async function example53({ client }: Names) {
   for await (const page of client.data.collection("posts").pages({ limit: 100 })) console.log(page.items.length);
 }
 
 // src/data/collection.ts
-export async function example53({ client }: Names) {
+export async function example54({ client }: Names) {
   for await (const post of client.data.collection("posts").all({ where: { draft: true } })) console.log(post.title);
 }
 
 // src/data/collection.ts
-export async function example54({ client }: Names) {
+export async function example55({ client }: Names) {
   const newest = await client.data.collection("posts").first({ sort: ["-_created"] });
 }
 
 // src/data/collection.ts
-export async function example55({ client }: Names) {
+export async function example56({ client }: Names) {
   const drafts = await client.data.collection("posts").count({ draft: true });
 }
 
 // src/data/collection.ts
-export async function example56({ client }: Names) {
+export async function example57({ client }: Names) {
   const totals = await client.data.collection("orders").aggregate<{ status: string; total: number }>({
     group: ["status"],
     values: { total: { $sum: "price" } },
@@ -326,37 +331,37 @@ export async function example56({ client }: Names) {
 }
 
 // src/data/collection.ts
-export async function example57({ client }: Names) {
+export async function example58({ client }: Names) {
   const post = await client.data.collection("posts").create({ title: "Hello" });
 }
 
 // src/data/collection.ts
-export async function example58({ client }: Names) {
+export async function example59({ client }: Names) {
   await client.data.collection("posts").put("first", { title: "Hello" }, { ifAbsent: true });
 }
 
 // src/data/collection.ts
-export async function example59({ client }: Names) {
+export async function example60({ client }: Names) {
   await client.data.collection("posts").patch("first", { $inc: { likes: 1 } });
 }
 
 // src/data/collection.ts
-export async function example60({ client }: Names) {
+export async function example61({ client }: Names) {
   await client.data.collection("posts").update("first", (post) => ({ likes: post.likes + 1 }));
 }
 
 // src/data/collection.ts
-export async function example61({ client }: Names) {
+export async function example62({ client }: Names) {
   await client.data.collection("posts").delete("first");
 }
 
 // src/data/data.ts
-export async function example62({ client }: Names) {
+export async function example63({ client }: Names) {
   const posts = client.data.collection("posts");
 }
 
 // src/data/data.ts
-export async function example63({ client }: Names) {
+export async function example64({ client }: Names) {
   await client.data.commit([
     { op: "patch", collection: "accounts", id: "ada", data: { $inc: { balance: -10 } } },
     { op: "patch", collection: "accounts", id: "eve", data: { $inc: { balance: 10 } } },
@@ -364,7 +369,7 @@ export async function example63({ client }: Names) {
 }
 
 // src/data/data.ts
-export async function example64({ client, tx }: Names) {
+export async function example65({ client, tx }: Names) {
   await client.data.transaction(async (tx) => {
     const account = await tx.collection("accounts").get("ada");
     if (account.balance < 10) throw new Error("too little");
@@ -373,184 +378,199 @@ export async function example64({ client, tx }: Names) {
 }
 
 // src/data/index.ts
-export async function example65({  }: Names) {
+export async function example66({  }: Names) {
   const data = createData("https://api.example.com", "pk_…");
   const { items } = await data.collection("posts").query({ limit: 10 });
 }
 
 // src/data/index.ts
-export async function example66({ auth }: Names) {
+export async function example67({ auth }: Names) {
   const data = createData<Database>("https://api.example.com", "pk_…", { auth });
 }
 
 // src/data/transaction.ts
-export async function example67({ tx }: Names) {
+export async function example68({ tx }: Names) {
   const account = await tx.collection("accounts").get("ada");
 }
 
 // src/data/transaction.ts
-export async function example68({ tx, owner }: Names) {
+export async function example69({ tx, owner }: Names) {
   if (!(await tx.collection("names").find("ada"))) tx.collection("names").put("ada", { owner });
 }
 
 // src/data/transaction.ts
-export async function example69({ tx }: Names) {
+export async function example70({ tx }: Names) {
   const { items } = await tx.collection("seats").query({ where: { taken: false }, limit: 1 });
 }
 
 // src/data/transaction.ts
-export async function example70({ tx }: Names) {
+export async function example71({ tx }: Names) {
   tx.collection("entries").create({ amount: -10 });
 }
 
 // src/data/transaction.ts
-export async function example71({ tx, owner }: Names) {
+export async function example72({ tx, owner }: Names) {
   tx.collection("names").put("ada", { owner: "usr_1" });
 }
 
 // src/data/transaction.ts
-export async function example72({ tx }: Names) {
+export async function example73({ tx }: Names) {
   tx.collection("accounts").patch("ada", { $inc: { balance: -10 } });
 }
 
 // src/data/transaction.ts
-export async function example73({ tx }: Names) {
+export async function example74({ tx }: Names) {
   tx.collection("names").delete("ada");
 }
 
 // src/data/transaction.ts
-export async function example74({ tx }: Names) {
+export async function example75({ tx }: Names) {
   const accounts = tx.collection("accounts");
 }
 
 // src/functions/functions.ts
-export async function example75({ client }: Names) {
+export async function example76({ client }: Names) {
   const { total } = await client.functions.invoke<{ total: number }>("checkout", { basket: "b1" });
 }
 
 // src/functions/functions.ts
-export async function example76({ client }: Names) {
+export async function example77({ client }: Names) {
   const response = await client.functions.fetch("report", { method: "GET", path: "/2026.pdf" });
 }
 
 // src/functions/index.ts
-export async function example77({  }: Names) {
+export async function example78({  }: Names) {
   const functions = createFunctions("https://api.example.com", "pk_…");
   await functions.invoke("hello", { name: "Ada" });
 }
 
 // src/functions/index.ts
-export async function example78({ auth }: Names) {
+export async function example79({ auth }: Names) {
   const functions = createFunctions("https://api.example.com", "pk_…", { auth });
 }
 
 // src/index.ts
-export async function example79({ auth }: Names) {
+export async function example80({ auth }: Names) {
   const client = createClient("https://api.example.com", "pk_…");
   await client.auth.signIn({ email: "eve@example.com", password: "apples and pears" });
   const post = await client.data.collection("posts").create({ title: "Hello" });
 }
 
 // src/index.ts
-export async function example80({  }: Names) {
+export async function example81({  }: Names) {
   const client = createClient<Database>("https://api.example.com", "pk_…");
 }
 
 // src/live/cache.ts
-export async function example81({ client }: Names) {
+export async function example82({ client }: Names) {
   const live = createLive(client, { cache: indexedDBCache() });
 }
 
 // src/live/channel.ts
-export async function example82({ live }: Names) {
+export async function example83({ live }: Names) {
   const leave = live.channel("rooms/7").join({ message: ({ data }) => console.log(data) }, { presence: { name: "Ada" } });
 }
 
 // src/live/channel.ts
-export async function example83({ live }: Names) {
+export async function example84({ live }: Names) {
   await live.channel("rooms/7").publish({ text: "Hello" });
 }
 
 // src/live/channel.ts
-export async function example84({ live }: Names) {
+export async function example85({ live }: Names) {
   await live.channel("rooms/7").setPresence({ name: "Ada", typing: true });
 }
 
 // src/live/collection.ts
-export async function example85({ live }: Names) {
+export async function example86({ live }: Names) {
   const stop = live.collection("posts").watch({ where: { draft: false }, sort: ["-_created"], limit: 50 }, (result) => {
     console.log(result.items.length, result.added, result.removed);
   });
 }
 
 // src/live/collection.ts
-export async function example86({ live }: Names) {
+export async function example87({ live }: Names) {
   const stop = live.collection("posts").watchOne("first", ({ document }) => console.log(document?.title));
 }
 
 // src/live/collection.ts
-export async function example87({ live }: Names) {
+export async function example88({ live }: Names) {
   const post = await live.collection("posts").create({ title: "Hello" });
 }
 
 // src/live/collection.ts
-export async function example88({ live }: Names) {
+export async function example89({ live }: Names) {
   await live.collection("posts").put("first", { title: "Hello" });
 }
 
 // src/live/collection.ts
-export async function example89({ live }: Names) {
+export async function example90({ live }: Names) {
   await live.collection("posts").patch("first", { $inc: { likes: 1 } });
 }
 
 // src/live/collection.ts
-export async function example90({ live }: Names) {
+export async function example91({ live }: Names) {
   await live.collection("posts").delete("first");
-}
-
-// src/live/index.ts
-export async function example91({ client }: Names) {
-  const live = createLive(client);
-  const stop = live.collection("posts").watch({ sort: ["-_created"], limit: 50 }, ({ items }) => console.log(items.length));
 }
 
 // src/live/index.ts
 export async function example92({ client }: Names) {
   const live = createLive(client);
+  const stop = live.collection("posts").watch({ sort: ["-_created"], limit: 50 }, ({ items }) => console.log(items.length));
 }
 
-// src/live/live.ts
-export async function example93({ live }: Names) {
-  const posts = live.collection("posts");
+// src/live/index.ts
+export async function example93({ client }: Names) {
+  const live = createLive(client);
 }
 
 // src/live/live.ts
 export async function example94({ live }: Names) {
-  const room = live.channel("rooms/7");
+  const posts = live.collection("posts");
 }
 
 // src/live/live.ts
 export async function example95({ live }: Names) {
-  console.log(live.state === "offline" ? "You are offline." : "");
+  const room = live.channel("rooms/7");
 }
 
 // src/live/live.ts
 export async function example96({ live }: Names) {
-  const stop = live.onState((state) => console.log(state));
+  console.log(live.state === "offline" ? "You are offline." : "");
 }
 
 // src/live/live.ts
 export async function example97({ live }: Names) {
-  if (live.waiting) console.log("Saving …");
+  if (live.problem) console.log(`You cannot connect: ${live.problem.message}`);
 }
 
 // src/live/live.ts
 export async function example98({ live }: Names) {
+  const stop = live.onState((state, problem) => console.log(state, problem?.code ?? ""));
+}
+
+// src/live/live.ts
+export async function example99({ live }: Names) {
+  if (live.waiting) console.log("Saving …");
+}
+
+// src/live/live.ts
+export async function example100({ live }: Names) {
+  if (live.stuck) console.log(`Not saved yet: ${live.stuck.problem.message}`);
+}
+
+// src/live/live.ts
+export async function example101({ live }: Names) {
+  const stop = live.onStuck((stuck) => console.log(stuck ? `Not saved yet: ${stuck.problem.message}` : "Saved."));
+}
+
+// src/live/live.ts
+export async function example102({ live }: Names) {
   live.close();
 }
 
 // src/problem.ts
-export async function example99({ client, error }: Names) {
+export async function example103({ client, error }: Names) {
   try {
     await client.data.collection("posts").get("first");
   } catch (error) {
@@ -560,27 +580,27 @@ export async function example99({ client, error }: Names) {
 }
 
 // src/problem.ts
-export async function example100({ error, reload }: Names) {
+export async function example104({ error, reload }: Names) {
   if (Problem.is(error, "stale_revision", "document_exists")) await reload();
 }
 
 // src/react/index.ts
-export async function example101({ client }: Names) {
+export async function example105({ client }: Names) {
   const { page, problem, loading } = useQuery(client.data.collection("posts"), { where: { draft: false }, limit: 10 });
 }
 
 // src/react/index.ts
-export async function example102({ live }: Names) {
+export async function example106({ live }: Names) {
   const { items, loading, state } = useLive(live.collection("posts"), { where: { draft: false }, limit: 10 });
 }
 
 // src/react/index.ts
-export async function example103({ live }: Names) {
+export async function example107({ live }: Names) {
   const { members } = useChannel<{ name: string }>(live.channel("rooms/7"), { presence: { name: "Ada" } });
 }
 
 // src/server/cookies.ts
-export async function example104({ request, response }: Names) {
+export async function example108({ request, response }: Names) {
   const client = createRequestClient<Database>("https://api.example.com", "pk_…", {
     cookie: request.headers.get("Cookie"),
     origin: "https://app.example.com",
@@ -590,30 +610,30 @@ export async function example104({ request, response }: Names) {
 }
 
 // src/server/verify.ts
-export async function example105({ verifier, token }: Names) {
+export async function example109({ verifier, token }: Names) {
   const { sub, role } = await verifier.verify(token);
 }
 
 // src/server/verify.ts
-export async function example106({ request }: Names) {
+export async function example110({ request }: Names) {
   const verifier = createVerifier("https://api.example.com", "prj_…");
   const claims = await verifier.verify(request.headers.get("Authorization")?.slice(7) ?? "");
 }
 
 // src/testing/index.ts
-export async function example107({  }: Names) {
+export async function example111({  }: Names) {
   const { client, server } = createTestClient({ functions: { hello: () => ({ hello: "world" }) } });
   await client.data.collection("posts").create({ title: "Hello" });
   console.log(server.documents("posts").length); // 1
 }
 
 // src/testing/index.ts
-export async function example108({  }: Names) {
+export async function example112({  }: Names) {
   const { client, server } = createTestClient<Database>();
 }
 
 // src/testing/index.ts
-export async function example109({  }: Names) {
+export async function example113({  }: Names) {
   const server = createTestServer({ hello: () => "world" });
   const eve = createClient("http://bunbase.test", "pk_test", { storage: null, fetch: server.fetch });
 }

@@ -24,7 +24,17 @@ from bunbase.bundoc.writes import CommitStep, Committed, Verdict
 from bunbase.contracts.bundoc.collections import Collection, HookWarning
 from bunbase.contracts.bundoc.problems import BeforeWriteBusy, BeforeWriteFailed, WriteContended, WriteRefused
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions.hooks import EXPORTS, HookCall, HookLoop, HookName, HookState
+from bunbase.contracts.functions.hooks import (
+    EXPORTS,
+    MAX_REASON,
+    HookAnswer,
+    HookCall,
+    HookLoop,
+    HookName,
+    HookState,
+    UnusableAnswer,
+    recorded,
+)
 from bunbase.contracts.functions.problems import (
     FunctionCpuExceeded,
     FunctionCrashed,
@@ -42,6 +52,11 @@ log = logger("bundoc")
 
 ROUNDS: Final = 3  # how often the function is asked about one write, because the document changes meanwhile
 MAX_MESSAGE: Final = 200  # characters
+NO_DECISION: Final = "beforeWrite returns nothing, { refuse, code } or { patch }."
+UNCLEAR: Final = (
+    "An answer cannot have `refuse` and `patch` together; `code` needs `refuse`, and begins with a small "
+    "letter and has at most 64 small letters, digits and _."
+)
 NO_MESSAGE: Final = "This app does not allow this write."
 REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LARGE_BYTES: Final = 16 << 10  # the same limit as in service.py: a thread reads larger documents
@@ -98,11 +113,14 @@ class BeforeWrites:
                 "(before_write). Return a patch instead, or write from a job or from a trigger on the collection."
             )
         for _ in range(ROUNDS):
-            decided = await self._decided(caller, steps, asked.questions)
+            runs: dict[str, str] = {}
             try:
-                return await commit(decided)
+                return await commit(await self._decided(caller, steps, asked.questions, runs))
             except Unanswered:
                 pass
+            except UnusableAnswer as unusable:
+                await self._refuse(caller.project, unusable, runs)
+                raise failed(unusable.function, unusable.code) from unusable
             try:
                 return await commit(steps)  # sends all writes again: the function decides about whole commits
             except Unanswered as again:
@@ -141,16 +159,21 @@ class BeforeWrites:
         return (HookWarning(collection.name, function, detail),)
 
     async def _decided(
-        self, caller: Caller, steps: tuple[CommitStep, ...], questions: tuple[Question, ...]
+        self, caller: Caller, steps: tuple[CommitStep, ...], questions: tuple[Question, ...], runs: dict[str, str]
     ) -> tuple[CommitStep, ...]:
-        """Return the steps with the verdicts of the functions. All functions together share the longest timeout."""
+        """Return the steps with the verdicts of the functions. All functions together share the longest timeout.
+
+        `runs`: gets the run of each function. Raises: UnusableAnswer, WriteRefused, and what `_ask` raises.
+        """
         verdicts: dict[int, Verdict] = {}
         until = asyncio.get_running_loop().time() + max(one.hook.timeout_ms for one in questions) / 1000
         for function in dict.fromkeys(one.hook.function for one in questions):
             about = [one for one in questions if one.hook.function == function]
             with metrics.counted(metrics.before_writes):
                 answer = await self._ask(caller, function, about, until)
-                found = await _off_loop(about, answer, function, {id(one): n for n, one in enumerate(steps)})
+                runs[function] = answer.run
+                body = answer.value if isinstance(answer.value, bytes) else None
+                found = await _off_loop(about, body, function, {id(one): n for n, one in enumerate(steps)})
             verdicts.update(found)
         return tuple(
             [
@@ -159,7 +182,7 @@ class BeforeWrites:
             ]
         )
 
-    async def _ask(self, caller: Caller, function: str, about: list[Question], until: float) -> bytes | None:
+    async def _ask(self, caller: Caller, function: str, about: list[Question], until: float) -> HookAnswer:
         """Return the answer of the function. Raises: BeforeWriteFailed, BeforeWriteBusy, TooLarge."""
         event = _event(caller, about)
         check_askable(len(event))
@@ -169,7 +192,7 @@ class BeforeWrites:
             with self._within_share(caller.project, function, len(event)):
                 if seconds <= 0:
                     raise FunctionTimeout("The functions before this one have used all of the time.")
-                answer = await self.functions.run_hook(
+                return await self.functions.run_hook(
                     server, HookCall(function, HookName.BEFORE_WRITE, {}, seconds, event)
                 )
         except PASSING as problem:
@@ -180,8 +203,17 @@ class BeforeWrites:
                 "a function failed before a write", function=function, project=caller.project, code=problem.code
             )
             raise failed(function, problem.code) from problem
-        value = answer.value
-        return value if isinstance(value, bytes) else None
+
+    async def _refuse(self, project: str, unusable: UnusableAnswer, runs: dict[str, str]) -> None:
+        log.warning(
+            "a function returned something else than a decision",
+            function=unusable.function,
+            project=project,
+            reason=unusable.reason[:MAX_REASON],
+        )
+        run, server = runs[unusable.function], Caller(CallerKind.SECRET, project=project)
+        refusal = self.functions.refuse_hook_answer(server, run, unusable.reason)
+        await recorded(refusal, project, run, unusable.reason)
 
     @contextmanager
     def _within_share(self, project: str, function: str, size: int) -> Iterator[None]:
@@ -208,7 +240,7 @@ async def _off_loop(
 
 
 def _verdicts(about: list[Question], answer: bytes | None, function: str, places: dict[int, int]) -> dict[int, Verdict]:
-    """Return the verdict of each write, by its place in the commit. Raises: WriteRefused, BeforeWriteFailed."""
+    """Return the verdict of each write, by its place in the commit. Raises: WriteRefused, UnusableAnswer."""
     decisions = _decisions(answer, len(about), function)
     verdicts = {}
     for question, decision in zip(about, decisions, strict=False):
@@ -225,18 +257,19 @@ def _verdicts(about: list[Question], answer: bytes | None, function: str, places
 
 
 def _decisions(answer: bytes | None, number: int, function: str) -> list[WriteDecision | None]:
-    """Raises: BeforeWriteFailed if the answer has another form."""
+    """Raises: UnusableAnswer if the answer has another form."""
     if answer is None:
-        raise failed(function, "invalid_answer")
+        raise UnusableAnswer(function, NO_DECISION)
     try:
         decisions = msgspec.json.decode(answer, type=WriteDecisions).answers
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        log.warning("a function returned something else than a decision", function=function, reason=str(error)[:200])
-        raise failed(function, "invalid_answer") from None
+        raise UnusableAnswer(function, f"{NO_DECISION} {error}") from None
     last = decisions[-1] if decisions else None
     complete = len(decisions) == number or (last is not None and last.refuse is not UNSET)
-    if not complete or len(decisions) > number or not all(map(_is_clear, decisions)):
-        raise failed(function, "invalid_answer")
+    if not complete or len(decisions) > number:
+        raise UnusableAnswer(function, f"There are {len(decisions)} answers about {number} writes.")
+    if not all(map(_is_clear, decisions)):
+        raise UnusableAnswer(function, UNCLEAR)
     return decisions
 
 
@@ -255,17 +288,17 @@ def _refused(decision: WriteDecision, place: int) -> WriteRefused:
 
 
 def _patched(question: Question, patch: bytes, function: str) -> bytes:
-    """Return the body with the changes of the function. Raises: BeforeWriteFailed."""
+    """Return the body with the changes of the function. Raises: UnusableAnswer."""
     after = question.after
     if after is None:
-        raise failed(function, "patch_of_a_deletion")
+        raise UnusableAnswer(function, "A deletion has no document to patch.", "patch_of_a_deletion")
     try:
         changes = fields_at(after.id, patch)
         if has_operators(changes):
-            raise failed(function, "operators_in_patch")
+            raise UnusableAnswer(function, "A patch has values only, and no operators.", "operators_in_patch")
         return stored_form(merged_fields(read_fields(after.body), changes))
     except Problem as problem:
-        raise failed(function, problem.code) from problem
+        raise UnusableAnswer(function, f"The patch is refused. {problem.detail}", problem.code) from problem
 
 
 def _event(caller: Caller, about: list[Question]) -> bytes:

@@ -111,7 +111,7 @@ def _size(question: Question) -> int:
 def failed(function: str, cause: str) -> BeforeWriteFailed:
     return BeforeWriteFailed(
         f"The function {function}, which this app asks before it writes here, failed. Nothing was written. Its "
-        "developers find the cause in the runs and the log of the function.",
+        "developers find the reason in the runs and the log of the function.",
         function=function,
         cause=cause,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from bunbase.bundoc.backups.service import BackupsService
 from bunbase.bundoc.backups.work import BackupParts
 from bunbase.bundoc.before_writes import BeforeWrites
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.live.service import LiveService
-from bunbase.bundoc.query.budgets import Budgets
+from bunbase.bundoc.query.budgets import SERVER_SETTING, Budgets
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.transfer.service import TransferService
@@ -58,7 +60,9 @@ class BundocRoom:
             engine,
             dev=dev,
             bound=_budgets(settings, settings.max_scan, settings.max_scan_mib),
-            unbound=_budgets(settings, settings.server_scan, settings.server_scan_mib),
+            unbound=msgspec.structs.replace(
+                _budgets(settings, settings.server_scan, settings.server_scan_mib), setting=SERVER_SETTING
+            ),
             clock=clock,
             read_seconds=settings.read_seconds,
             before_writes=BeforeWrites(functions),

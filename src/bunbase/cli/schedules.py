@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cyclopts import App
+
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
@@ -12,10 +14,15 @@ from bunbase.contracts.functions.triggers import Schedules
 MOST = 500  # the largest page; by default a project cannot have more functions than this
 
 
-def schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+schedules = App(name="schedules", help="Show the functions that run on a schedule.")
+
+
+@schedules.command(name="list")
+@schedules.default
+def list_schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Show the functions that run on a schedule, and when each runs next.
 
-    Example: bunbase schedules
+    Example: bunbase schedules list
     """
     out = Output(flags.json)
     with open_session(flags) as session:

@@ -152,6 +152,11 @@ def invite(
     language: Annotated[
         str, Parameter(show_default=False, help="The language of the mail and of the user, such as de.")
     ] = "",
+    redirect_to: Annotated[
+        str, Parameter(show_default=False, help="The address of the app to which the page behind the link leads back.")
+    ] = "",
+    inviter: Annotated[str, Parameter(show_default=False, help="The name of the person who invites.")] = "",
+    target: Annotated[str, Parameter(show_default=False, help="The thing that the person is invited to.")] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Invite a person by mail, and show the link once. The link creates the user; it works once, for 7 days.
@@ -160,7 +165,8 @@ def invite(
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        body = {"email": email, **_given(role, None)} | ({"language": language} if language else {})
+        more = {"language": language, "redirect_to": redirect_to, "inviter": inviter, "target": target}
+        body = {"email": email, **_given(role, None)} | {name: value for name, value in more.items() if value}
         made = ProjectUsers(session, flags.project).ask(UserInvite, "POST", "/v1/auth/invites", body)
     if flags.json:
         out.document(made)

@@ -102,7 +102,7 @@ def assemble(
     return FunctionsService(
         deployments=Deployments(stores.functions, bundles, activation, rollout, settings),
         invocations=Invocations(active, pool, meter, settings, kept_calls),
-        hooks=Hooks(stores.functions, active, pool, meter, records, queue),
+        hooks=Hooks(stores.functions, active, pool, meter, records, queue, log_lines),
         log_reading=Logs(stores, log_lines, followers),
         statistics=Statistics(stores, meter, clock, settings, UsageOfOthers(rooms[TenantAuth], rooms.later(Buncast))),
         environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),

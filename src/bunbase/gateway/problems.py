@@ -14,6 +14,7 @@ from litestar.enums import ParamType
 from litestar.exceptions import (
     ClientException,
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotAuthorizedException,
     NotFoundException,
@@ -25,6 +26,7 @@ from bunbase.gateway.methods import allowed
 from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.pkg import context
 from bunbase.pkg.errors import (
+    ClientGone,
     Internal,
     InvalidInput,
     Malformed,
@@ -43,6 +45,7 @@ log = logger("gateway")
 
 RETRY_SECONDS: Final = 2  # a process waits this long for a connection to another process
 NO_BODY: Final = "'data'"  # the message of Litestar for a missing body
+LEFT: Final = "client disconnected prematurely"  # the message of Litestar when a client leaves before its body ends
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -117,6 +120,8 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
             return UnsupportedMedia(refusal.detail)
         case ClientException():
             return Malformed(refusal.detail or "The request could not be read.")
+        case InternalServerException(detail=detail) if detail == LEFT:
+            return ClientGone("The client closed the connection before it had sent the whole request.")
         case _:
             log.error("an unforeseen refusal", status=refusal.status_code, exc_info=refusal)
             return Internal(f"Report this error with the request id {context.request_id.get()}.")

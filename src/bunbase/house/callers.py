@@ -66,8 +66,8 @@ MAY_CALL: Final = {
                     withdraw_user_invite""",
         "platform": "active_users_of_installation drop_project",
         "bundoc": "copied_users restore_users",
-        "functions": """create_user custom_token delete_user end_user_sessions hooks_of_function me monthly_active_users
-                        update_me update_user user users""",
+        "functions": """create_user custom_token delete_user end_user_sessions hooks_of_function invite_user me
+                        monthly_active_users update_me update_user user users""",
     },
     "bundoc": {
         GATEWAY: """aggregate backup backup_job backup_schedule backups changes collection collections commit create
@@ -89,8 +89,8 @@ MAY_CALL: Final = {
                     follow_logs function functions invoke job jobs logs rehearse_walk replay_job rollback runs
                     sandbox_layers schedules set_variable stats usage variables versions walk walks""",
         "platform": "drop_project pause_project",
-        "bundoc": "hook_state run_hook",
-        "tenant_auth": "enqueue enqueue_hook hook_state run_hook",
+        "bundoc": "hook_state refuse_hook_answer run_hook",
+        "tenant_auth": "enqueue enqueue_hook hook_state refuse_hook_answer run_hook",
     },
     "platform": {
         GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_pass accept_invite_by_password add_member audit

@@ -7,11 +7,12 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bunbase.contracts.tenant_auth.problems import HookFailed, SignupRefused
+from bunbase.contracts.functions.hooks import EXPORTS, HookName, UnusableAnswer
+from bunbase.contracts.tenant_auth.problems import SignupRefused
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.readable import readable
 from bunbase.tenant_auth.people import Person
-from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
+from bunbase.tenant_auth.profiles import check_added_claims, check_claims, check_data, check_role
 
 MAX_MESSAGE: Final = 200  # characters
 NO_MESSAGE: Final = "Ask the people who run this app."
@@ -37,9 +38,9 @@ class TokenDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     claims: dict[str, Any] = {}
 
 
-def admitted(person: Person, answer: Any) -> Person:
-    """Return the new user with the fields that the hook has chosen. Raises: SignupRefused, HookFailed."""
-    decision = _read("before_signup", answer, SignupDecision)
+def admitted(function: str, person: Person, answer: Any) -> Person:
+    """Return the new user with the fields that the hook has chosen. Raises: SignupRefused, UnusableAnswer."""
+    decision = _read(function, HookName.BEFORE_SIGNUP, answer, SignupDecision)
     if decision.refuse is not UNSET:
         raise SignupRefused(readable(decision.refuse, MAX_MESSAGE) or NO_MESSAGE)
     chosen = {name: value for name, value in msgspec.structs.asdict(decision).items() if value is not UNSET}
@@ -49,30 +50,29 @@ def admitted(person: Person, answer: Any) -> Person:
         check_claims(user.claims)
         check_data(user.data)
     except InvalidInput as fault:
-        raise failed("before_signup") from fault
+        raise _unusable(function, HookName.BEFORE_SIGNUP, fault) from fault
     return msgspec.structs.replace(person, user=user)
 
 
-def added_claims(answer: Any) -> dict[str, Any]:
-    """Return the claims that the hook adds to a token. Raises: HookFailed."""
-    claims = _read("before_token", answer, TokenDecision).claims
+def added_claims(function: str, present: dict[str, Any], answer: Any) -> dict[str, Any]:
+    """Return the claims that the hook adds to a token. `present`: the claims that the token has without the hook.
+
+    Raises: UnusableAnswer.
+    """
+    claims = _read(function, HookName.BEFORE_TOKEN, answer, TokenDecision).claims
     try:
-        check_claims(claims)
+        check_added_claims(present, claims)
     except InvalidInput as fault:
-        raise failed("before_token") from fault
+        raise _unusable(function, HookName.BEFORE_TOKEN, fault) from fault
     return claims
 
 
-def failed(hook: str) -> HookFailed:
-    return HookFailed(
-        f"The hook {hook} of this app failed. Try again later. Its developers find the cause in the runs and the log "
-        "of the function.",
-        hook=hook,
-    )
-
-
-def _read(hook: str, answer: Any, kind: type[T]) -> T:
+def _read(function: str, hook: HookName, answer: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert({} if answer is None else answer, kind)
     except msgspec.ValidationError as fault:
-        raise failed(hook) from fault
+        raise _unusable(function, hook, fault) from fault
+
+
+def _unusable(function: str, hook: HookName, fault: Exception) -> UnusableAnswer:
+    return UnusableAnswer(function, f"{EXPORTS[hook]} returned an invalid object. {fault}")

@@ -72,7 +72,7 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
     if other_phone or named.get("phone", person.user.phone) is None:
         named["phone_verified"] = bool(named.get("phone")) and named.get("phone_verified") is True
     was_banned, (banned, until) = person.is_banned(now), _ban_after(person, changes, now)
-    for field in ("banned", "banned_until", "password"):
+    for field in ("banned", "banned_until", "password", "renew_tokens"):
         named.pop(field, None)
     after = msgspec.structs.replace(
         person,
@@ -87,7 +87,8 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
     ends = password_hash is not None or (banned and not was_banned)
     if ends:
         return signed_out(after)
-    return next_version(after) if other_phone else changed(person, after)  # as `with_phone`
+    renews = other_phone or changes.renew_tokens is True
+    return next_version(after) if renews else changed(person, after)  # as `with_phone`
 
 
 def verified_if_said(before: User, after: User, said: Container[str]) -> User:

@@ -13,6 +13,9 @@ from bunbase.pkg.languages import is_language
 
 MAX_DATA_BYTES: Final = 16 << 10
 MAX_CLAIMS_BYTES: Final = 1 << 10  # every request carries them; twice this and an address still fit into a token
+# A token of 4 KiB of claims has at most 7,700 characters; Bearer and such a token fit into the 8 KiB that nginx and
+# others allow a line of a head, and that BunBase allows a token. `test_access_tokens.py` makes the longest token.
+MAX_TOKEN_CLAIMS_BYTES: Final = 4 << 10
 MAX_CLAIMS: Final = 32
 MAX_NAME: Final = 200
 MAX_LEVELS: Final = 32  # the same limit as for a document
@@ -50,15 +53,24 @@ def check_claims(claims: dict[str, Any]) -> None:
 
     Raises: InvalidInput.
     """
-    if len(claims) > MAX_CLAIMS:
-        raise _invalid("claims", f"A user can have at most {MAX_CLAIMS} claims.")
-    if taken := sorted(RESERVED & claims.keys()):
-        raise _invalid("claims", f"Tokens use the name {', '.join(taken)} already; choose another name.")
+    _check_claim_names(claims)
     _check_size(
         "claims",
         claims,
         MAX_CLAIMS_BYTES,
         "every token carries the claims; store more data in `data` or in a collection",
+    )
+
+
+def check_added_claims(present: dict[str, Any], added: dict[str, Any]) -> None:
+    """Check the claims that a hook adds to the claims of a token. Raises: InvalidInput."""
+    _check_claim_names(added)
+    _check_size(
+        "claims",
+        present | added,
+        MAX_TOKEN_CLAIMS_BYTES,
+        "this counts all claims of the token, and every request carries it; keep more data in a collection, and look "
+        "it up in the rule",
     )
 
 
@@ -92,13 +104,21 @@ def check_role(role: str) -> None:
         )
 
 
+def _check_claim_names(claims: dict[str, Any]) -> None:
+    if len(claims) > MAX_CLAIMS:
+        raise _invalid("claims", f"A user can have at most {MAX_CLAIMS} claims.")
+    if taken := sorted(RESERVED & claims.keys()):
+        raise _invalid("claims", f"Tokens use the name {', '.join(taken)} already; choose another name.")
+
+
 def _check_size(name: str, value: dict[str, Any], max_bytes: int, instead: str) -> None:
     if _deeper_than(MAX_LEVELS, value):
         raise _invalid(name, f"`{name}` can have at most {MAX_LEVELS} levels.")
     if _cannot_travel(value):
         raise _invalid(name, f"Whole numbers in `{name}` can have at most 64 bits.")
-    if len(msgspec.json.encode(value)) > max_bytes:
-        raise _invalid(name, f"`{name}` can have at most {max_bytes} bytes of JSON; {instead}.")
+    size = len(msgspec.json.encode(value))
+    if size > max_bytes:
+        raise _invalid(name, f"`{name}` can have at most {max_bytes} bytes of JSON, and this has {size}; {instead}.")
 
 
 def _deeper_than(levels: int, value: Any) -> bool:

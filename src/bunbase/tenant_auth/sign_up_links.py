@@ -34,12 +34,13 @@ class _KeptInvite(msgspec.Struct, frozen=True):
     role: str
     data: dict[str, Any]
     language: str = ""
+    redirect_to: str = ""  # older versions did not write it
 
 
 def kept_of(link: MailToken) -> KeptSignUp:
     if link.kind == MailKind.INVITE:
         invite = msgspec.json.decode(link.name, type=_KeptInvite)
-        return KeptSignUp(invite.data, language=invite.language, role=invite.role)
+        return KeptSignUp(invite.data, language=invite.language, redirect_to=invite.redirect_to, role=invite.role)
     if not link.name.startswith("["):  # of a version that kept only the data
         return KeptSignUp(msgspec.json.decode(link.name) if link.name else {})
     return msgspec.json.decode(link.name, type=KeptSignUp)

@@ -285,9 +285,11 @@ async def test_an_answer_counts_once_and_only_in_the_browser_that_began(bunauth:
     state, browser = await started(bunauth)
     _, another = await started(bunauth)
 
-    for wrong in (ExternalAnswer(state, another), ExternalAnswer(state, ""), ExternalAnswer("bst_x", browser)):
-        with pytest.raises(ExternalLoginExpired):
-            await bunauth.finish_external_login(NAME, wrong)
+    for wrong in (ExternalAnswer(state, another, "code"), ExternalAnswer(state, "", "code")):
+        back = await bunauth.finish_external_login(NAME, wrong)
+        assert parameters(back.url) == {"error": "external_login_expired"}
+    with pytest.raises(ExternalLoginExpired):
+        await bunauth.finish_external_login(NAME, ExternalAnswer("bst_x", browser))
     good = ExternalAnswer(state, browser, "code")
     await bunauth.finish_external_login(NAME, good)
     with pytest.raises(ExternalLoginExpired):

@@ -140,7 +140,9 @@ async def test_the_answer_of_another_browser_or_another_sign_in_begins_nothing(
     stranger = Browser(bunauth, here, "ada")
     theirs, own = await stranger.to_callback(), await browser.to_callback()
 
-    for url in (theirs, own.replace("state=bst_", "state=bst_x"), own.split("?")[0]):  # CSRF login, wrong state, none
+    forged = await browser.open(theirs)  # CSRF login
+    assert forged.headers["location"] == f"{PAGE}?error=external_login_expired"
+    for url in (own.replace("state=bst_", "state=bst_x"), own.split("?")[0]):  # wrong state, none
         assert (await browser.open(url)).json()["code"] == "external_login_expired"
     code = parameters(theirs)["code"]
     mixed = str(httpx.URL(own).copy_set_param("code", code))

@@ -170,9 +170,11 @@ async def test_a_function_manages_the_users_of_its_project(functions: FunctionsS
             const page = await users.list({ limit: 1 });
             const editors = await users.list({ role: "editor" });
             const token = await auth.customToken(eve.id, { tv: true });
+            const invited = await users.invite({ email: "fred@example.com", role: "guest", target: "Room" });
+            const renewed = await users.renewTokens(eve.id);
             const gone = [await users.delete(ada.id), await users.signOut(eve.id)];
             return {
-                eve, changed, token, gone,
+                eve, changed, token, gone, invited, renewed,
                 same: [await users.get(eve.id), await users.getByEmail("EVE@example.com")],
                 page: [page.items.map(user => user.email), typeof page.next],
                 editors: editors.items.map(user => user.email),
@@ -186,6 +188,10 @@ async def test_a_function_manages_the_users_of_its_project(functions: FunctionsS
     assert (eve["email"], eve["role"], eve["data"], eve["banned"]) == ("eve@example.com", "user", {"n": 1}, False)
     assert told["changed"] == eve | {"role": "editor", "claims": {"team": 1}}
     assert told["same"] == [told["changed"]] * 2
+    assert told["renewed"] == told["changed"]
+    assert (told["invited"]["email"], told["invited"]["role"]) == ("fred@example.com", "guest")
+    open = (await rooms[TenantAuth].user_invites(SERVER, 10, None)).items
+    assert [one.id for one in open] == [told["invited"]["id"]]
     assert (told["page"], told["editors"]) == ([["ada@example.com"], "string"], ["eve@example.com"])
     assert told["gone"] == [None, None]
     signed_in = await rooms[TenantAuth].login_with_custom_token(publishable_caller(PROJECT), told["token"])
@@ -208,6 +214,7 @@ async def test_a_refused_change_of_a_user_throws_an_error_with_its_code(function
                 await outcome(users.create({})),
                 await outcome(users.update(eve.id, { id: "usr_other" })),
                 await outcome(users.update(eve.id, { claims: { sub: "usr_other" } })),
+                await outcome(users.invite({ email: "x@example.com", target: "x".repeat(101) })),
                 await outcome(users.list({ limit: 501 })),
                 await outcome(users.list({ limit: 1, cursor: "forged" })),
                 await outcome(users.update(eve.id, { data: { text: "x".repeat(100_000) } })),
@@ -220,7 +227,7 @@ async def test_a_refused_change_of_a_user_throws_an_error_with_its_code(function
     assert [(code, status) for code, status, _ in told] == [
         *[("user_not_found", 404)] * 3,
         ("email_taken", 409),
-        *[("invalid_input", 422)] * 4,
+        *[("invalid_input", 422)] * 5,
         ("invalid_cursor", 400),
         ("payload_too_large", 413),
     ]

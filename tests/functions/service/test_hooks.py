@@ -6,7 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.functions.hooks import MAX_EVENT_BYTES, HookCall, HookLoop, HookName, HookState
+from bunbase.contracts.functions.hooks import (
+    INVALID_ANSWER,
+    MAX_EVENT_BYTES,
+    MAX_REASON,
+    HookCall,
+    HookLoop,
+    HookName,
+    HookState,
+)
+from bunbase.contracts.functions.logs import LogLevel
 from bunbase.contracts.functions.problems import (
     FunctionCrashed,
     FunctionError,
@@ -82,6 +91,29 @@ async def test_a_hook_that_fails_is_a_problem_and_a_failed_run(
 
     [run] = await runs_of(functions, "gate", 1)
     assert (run.kind, run.outcome) == (TriggerKind.HOOK, outcome)
+    lines = [line.text for line in await log_of(functions, "gate") if line.level is LogLevel.ERROR]
+    assert bool(lines) == (outcome is not RunOutcome.TIMEOUT), "the log has the reason for an answer that is refused"
+
+
+async def test_an_answer_that_a_room_cannot_use_is_a_failed_run_with_the_reason_in_the_log(
+    functions: FunctionsService,
+) -> None:
+    await deploy(functions, "gate", HOOKS)
+    one, other = [(await functions.run_hook(SERVER, asked())).run for _ in range(2)]
+
+    await functions.refuse_hook_answer(secret_caller("prj_other"), one, "Not yours.")
+    await functions.refuse_hook_answer(SERVER, "run_of_nobody", "There is none.")
+    for reason in ("\x00The claims\u202e are too large. " + "x" * 3 * MAX_REASON, "A second reason is not told."):
+        await functions.refuse_hook_answer(SERVER, one, reason)
+
+    found = {run.id: (run.outcome, run.code) for run in await runs_of(functions, "gate", 2)}
+    assert found == {one: (RunOutcome.ERROR, INVALID_ANSWER), other: (RunOutcome.OK, None)}
+    [line] = [line for line in await log_of(functions, "gate") if line.level is LogLevel.ERROR]
+    assert line.text.startswith("BunBase cannot use the answer of this hook: The claims are too large. xxx")
+    assert len(line.text) <= MAX_REASON
+    assert line.invocation == (await runs_of(functions, "gate", 2))[0].invocation
+    with pytest.raises(Forbidden):
+        await functions.refuse_hook_answer(MEMBER, other, "A member is not BunBase.")
 
 
 async def test_a_function_without_the_hook_fails_and_its_log_says_what_to_write(functions: FunctionsService) -> None:

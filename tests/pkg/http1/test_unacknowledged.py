@@ -14,6 +14,7 @@ import pytest
 from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.http1.switching import switching
 from bunbase.pkg.http1.unacknowledged import TCP_USER_TIMEOUT, limit_unacknowledged
+from bunbase.pkg.http1.unsent import Unsent
 from bunbase.pkg.websocket.connection import WebSocket
 from bunbase.pkg.websocket.frames import text_frame
 from tests.pkg.http1.door import App, Port, port, until
@@ -122,3 +123,34 @@ async def test_the_kernel_ends_a_connection_whose_data_stays_unacknowledged() ->
             app.socket.send(text_frame(LARGE))
 
             await until(lambda: app.told == ["lost"])
+
+
+class Closed:
+    """The socket of a closed connection, as uvloop has it."""
+
+    def setsockopt(self, *_given: object) -> None:
+        raise ValueError("negative file descriptor")
+
+    getsockopt = setsockopt
+
+
+class ClosedTransport(asyncio.Transport):
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return Closed() if name == "socket" else default
+
+    def get_write_buffer_size(self) -> int:
+        return 10
+
+    def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+async def test_a_connection_that_has_ended_has_no_limits_and_no_errors() -> None:
+    transport = ClosedTransport()
+
+    limit_unacknowledged(transport, 7)
+
+    assert Unsent(transport, 7, 100).too_slow(1.0, whole=True) is False

@@ -11,7 +11,7 @@ export class LiveServer {
   /** Messages of clients, in order, with the transport and the connection: `{ by, conn, message }`. */
   heard = [];
   sessions = new Set();
-  /** Faults: `down` (no network), `socketsBlocked`, `streamsHeld` (no bytes get through), `mute` (it never answers), `noTail`, `noResume`, `slowResults` (a promise). */
+  /** Faults: `down` (no network), `socketsBlocked`, `streamsHeld` (no bytes get through), `mute` (it never answers), `noTail`, `noResume`, `slowResults` (a promise), `failing` (returns the problem of a write, or nothing). */
   faults = {};
   /** The problem of the next watches, by collection. */
   problems = {};
@@ -66,6 +66,11 @@ export class LiveServer {
     const key = new Headers(init.headers).get("Idempotency-Key");
     const isWrite = (key && init.method !== "GET") || pathname === "/v1/commit";
     if (!isWrite) return this.http.fetch(url, init);
+    const failure = this.faults.failing?.(`${init.method} ${pathname} ${init.body ?? ""}`);
+    if (failure) {
+      const headers = { "Content-Type": "application/problem+json", "Retry-After": "0" };
+      return new Response(JSON.stringify(failure), { status: failure.status, headers });
+    }
     if (this.faults.loseRequests > 0 && this.faults.loseRequests--) throw new TypeError("fetch failed");
     if (!this.#answers.has(key)) {
       const response = await this.http.fetch(url, init);

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 import pytest
 import pytest_asyncio
 
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.tenant_auth.sign_in_page import SIGN_IN
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Rooms
@@ -93,6 +94,31 @@ async def test_a_browser_goes_through_the_routes_and_gets_tokens(room: TenantAut
     assert (replayed.status_code, replayed.json()["code"]) == (400, "external_login_expired")
     assert listed.json()["items"] == [{"name": "corp", "title": "corp", "kind": "oidc"}]
     assert [one.name for one in cookie] == ["bb_oauth"]
+
+
+async def test_a_sign_in_that_begins_at_another_name_of_this_machine_goes_on_at_the_public_url(
+    room: TenantAuthService, fake: FakeProvider
+) -> None:
+    async with client_of(ROUTES, tenant_auth=room, client=AT_BAKERY) as http:
+        moved = [await http.get(START, headers={"host": host}) for host in ("localhost:7070", "[::1]:7070")]
+        stays = (
+            "127.0.0.1:7070",
+            "localhost:8080",
+            "evil.example:7070",
+            "localhost:x",
+            "[localhost:7070",
+            "api.example.com",
+        )
+        kept = [await http.get(START, headers={"host": host}) for host in stays]
+        page = await http.get(SIGN_IN + "?key=bb_pk_x&a=%0d%0a", headers={"host": "localhost:7070"})
+
+    for answer in moved:
+        assert answer.status_code == 302
+        assert unquote(answer.headers["location"]) == unquote(f"http://127.0.0.1:7070{START}")
+        assert "set-cookie" not in answer.headers
+    for answer in kept:
+        assert answer.headers["location"].startswith(fake.issuer)
+    assert page.headers["location"] == "http://127.0.0.1:7070" + SIGN_IN + "?key=bb_pk_x&a=%0d%0a"
 
 
 async def test_the_answer_of_a_provider_that_lies_signs_nobody_in(room: TenantAuthService, fake: FakeProvider) -> None:

@@ -92,6 +92,25 @@ async def test_users_are_filtered_by_email_role_and_ban(tenant_auth: TenantAuthS
     assert await found(banned=False, q="a") == {"ada"}
 
 
+async def test_renewed_tokens_end_the_access_tokens_and_no_session_and_change_nothing_else(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    new = await signed_up(tenant_auth)
+    before = await tenant_auth.user(SERVER, new.user.id)
+    session = (await _claims(tenant_auth, clock, new.access_token))["sid"]
+
+    await tenant_auth.update_user(SERVER, new.user.id, UserChanges(renew_tokens=False))
+    still = await tenant_auth.session_alive(BAKERY, session, 0)
+    after = await tenant_auth.update_user(SERVER, new.user.id, UserChanges(renew_tokens=True))
+
+    assert still
+    assert after == before
+    assert not await tenant_auth.session_alive(BAKERY, session, 0)
+    refreshed = await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
+    claims = await _claims(tenant_auth, clock, refreshed.access_token)
+    assert (claims["sid"], claims["ver"]) == (session, 1)
+
+
 async def test_a_new_role_revokes_access_tokens_and_the_next_refresh_has_it(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:

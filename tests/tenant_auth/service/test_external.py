@@ -234,9 +234,11 @@ async def test_an_answer_counts_once_only_in_the_browser_that_began_and_only_for
     state, browser = await started(room)
     _, another = await started(room)
 
-    for wrong in (ExternalAnswer(state, another), ExternalAnswer(state, ""), ExternalAnswer("bst_x", browser)):
-        with pytest.raises(ExternalLoginExpired):
-            await room.finish_user_login("google", wrong)
+    for wrong in (ExternalAnswer(state, another, "code"), ExternalAnswer(state, "", "code")):
+        back = await room.finish_user_login("google", wrong)
+        assert back.url == f"{APP}?error=external_login_expired", "the app hears of it, and the sign-in goes on"
+    with pytest.raises(ExternalLoginExpired, match=r"localhost and 127\.0\.0\.1 are two hosts"):
+        await room.finish_user_login("google", ExternalAnswer("bst_x", browser))
     good = ExternalAnswer(state, browser, "code")
     with pytest.raises(ExternalLoginExpired):
         await room.finish_user_login("second", good)

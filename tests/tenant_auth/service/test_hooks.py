@@ -71,11 +71,15 @@ async def test_nobody_is_signed_up_if_the_hook_fails_or_answers_nonsense(
 
     await hooked(tenant_auth, functions, before_signup=hook)
 
+    causes = set()
     while answers:
         with pytest.raises(HookFailed) as failed:
             await signed_up(tenant_auth)
         assert (failed.value.status, failed.value.extra["hook"]) == (502, "before_signup")
+        causes.add(failed.value.extra["cause"])
         assert "secret cause" not in failed.value.detail
+    assert causes == {"function_timeout", "function_crashed", "function_error", "unreachable", "invalid_answer"}
+    assert len(functions.refused) == 7, "each answer that was refused is recorded"
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM users") == 0
 
 
@@ -167,6 +171,27 @@ async def test_claims_are_those_of_today_at_each_refresh_and_never_standard_ones
 
     assert [claims["claims"] for claims in found] == [{"plan": "free"}, {"plan": "pro"}, {}]
     assert again.user == signed_in.user, "the refresh token was not used up by the failure"
+
+
+async def test_a_token_may_have_four_kib_of_claims_and_more_is_a_failure_that_developers_find(
+    tenant_auth: TenantAuthService, functions: FakeFunctions, clock: ManualClock
+) -> None:
+    claims = [{"rooms": ["x" * 10] * 78}, {"rooms": ["x" * 2000]}, {"rooms": ["x" * 3100]}]
+    await hooked(tenant_auth, functions, before_token=lambda _: {"claims": claims.pop(0)})
+    signed_in = await signed_up(tenant_auth)
+    await tenant_auth.update_user(SERVER, signed_in.user.id, UserChanges(claims={"own": "y" * 1000}))
+
+    second = await tenant_auth.refresh(AT_BAKERY, signed_in.refresh_token)
+    with pytest.raises(HookFailed) as failed:
+        await tenant_auth.refresh(AT_BAKERY, second.refresh_token)
+
+    read = await claims_of(tenant_auth, BAKERY, second.access_token, clock.now().timestamp)
+    assert (len(read["claims"]["own"]), len(read["claims"]["rooms"][0])) == (1000, 2000)
+    assert failed.value.extra == {"hook": "before_token", "cause": "invalid_answer"}
+    [(project, run, reason)] = functions.refused
+    assert (project, run) == (BAKERY, "run_3")
+    assert "can have at most 4096 bytes of JSON, and this has 4123" in reason
+    assert "yyy" not in reason
 
 
 async def test_a_hook_in_a_hook_is_refused(tenant_auth: TenantAuthService, functions: FakeFunctions) -> None:

@@ -140,6 +140,33 @@ async def test_an_invited_person_becomes_a_user_with_a_role_where_nobody_may_sig
         await tenant_auth.confirm_user_signup(AT_BAKERY, unquote(late.url.rpartition("=")[2]), CHOSEN)
 
 
+async def test_an_invitation_names_its_inviter_and_its_target_and_leads_to_the_app(
+    tenant_auth: TenantAuthService,
+) -> None:
+    room = "https://app.example/rooms/7"
+    texts = {"subject": "$inviter: $target", "body": "$inviter invites you to $target at $app."}
+    await change(tenant_auth, redirect_urls=["https://app.example"], mail={"templates": {"user_invite": texts}})
+    new = NewUserInvite(EVE, redirect_to=room, inviter="Ada\r\nBcc: x@y.example", target="<b>evil.example</b>")
+    await tenant_auth.invite_user(SERVER, new)
+    token = await link(tenant_auth, EVE, "sign-up")
+
+    back = await tenant_auth.open_confirmed_user(AT_BAKERY, token, CHOSEN)
+    await tenant_auth.invite_user(SERVER, NewUserInvite("fred@example.com"))
+
+    assert back.url == room
+    [invited], [plain] = [await mails(tenant_auth, to) for to in (EVE, "fred@example.com")]
+    assert "\n" not in invited.subject
+    assert "\r" not in invited.subject
+    assert "Ada" in invited.subject
+    assert "<b>" not in invited.html
+    assert "evil.example" not in invited.text, "mail programs would make a link of it"
+    app = plain.subject.partition(": ")[0]
+    assert app, "without names, the app invites"
+    assert plain.subject == f"{app}: {app}"
+    with pytest.raises(InvalidInput):
+        await tenant_auth.invite_user(SERVER, NewUserInvite("x@example.com", redirect_to="https://evil.example"))
+
+
 @pytest.mark.parametrize("end", ["used", "withdrawn"])
 async def test_the_link_of_an_earlier_mail_stays_valid_while_its_address_gets_too_many_mails(
     tenant_auth: TenantAuthService, clock: ManualClock, end: str

@@ -81,6 +81,19 @@ export class Auth {
   }
 
   /**
+   * The claims of the present access token, as rules see them in `auth.claims`: those of the user, and those that the
+   * app's function adds with `before_token`. `onChange` tells when they may have changed. They are for the page only:
+   * the client does not check the signature.
+   *
+   * ```ts
+   * console.log(client.auth.claims.rooms ?? "no rooms");
+   * ```
+   */
+  get claims(): Readonly<Record<string, unknown>> {
+    return this.#keeper.claims;
+  }
+
+  /**
    * Resolves when the storage was read. It never waits for the network.
    *
    * ```ts

@@ -81,9 +81,12 @@ export async function handOver(requests: AuthRequests, name: string, answer: Ans
   return null;
 }
 
+const ELSEWHERE = "It began in another browser, or at another host: make the client with the public URL of the server.";
+
 /** Returns the problem of a service that has refused. @internal */
 export function refused({ Problem }: AuthRequests, code: string): Problem {
-  return new Problem({ code: code as ProblemCode, detail: `The sign-in failed (${code}). Try again.` });
+  const advice = code === "external_login_expired" ? ELSEWHERE : "Try again.";
+  return new Problem({ code: code as ProblemCode, detail: `The sign-in failed (${code}). ${advice}` });
 }
 
 /** Calls `onClosed` when a window is closed, and the person is back on this page. */

@@ -9,6 +9,7 @@
  */
 
 import { readJson, writeJson } from "../json.js";
+import { isObject } from "../local.js";
 import { Problem } from "../problem.js";
 import type { ProblemCode } from "../problem_codes.js";
 import type { Transport } from "../transport.js";
@@ -79,6 +80,10 @@ export class SessionKeeper {
 
   get user(): User | null {
     return this.#kept?.user ?? null;
+  }
+
+  get claims(): Readonly<Record<string, unknown>> {
+    return this.#kept ? claimsOf(this.#kept.access) : {};
   }
 
   get userId(): string | undefined {
@@ -282,6 +287,17 @@ function sleep(ms: number): Promise<void> {
 export function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
   const age = Date.now() - at; // below zero if the clock of the device was set back: the age is then unknown
   return age > -CLOCK_PATIENCE_MS && age < ttl - leewayMs;
+}
+
+/** Returns the claims of a token, or none if it has another form. Only the server checks its signature. */
+function claimsOf(token: string): Record<string, unknown> {
+  try {
+    const bytes = atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"));
+    const { claims } = readJson(new TextDecoder().decode(Uint8Array.from(bytes, (one) => one.charCodeAt(0)))) as { claims?: unknown };
+    return isObject(claims) ? claims : {};
+  } catch {
+    return {};
+  }
 }
 
 function withTokens(answer: SignedIn | undefined): SignedIn {

@@ -2,7 +2,8 @@
 
 import type { Call, Json } from "../call.js";
 
-/** A signed-in user. Rules read `role` and `claims` as `auth.role` and `auth.claims`; the user may change `data`. */
+/** A signed-in user. Rules read `role` and `claims` as `auth.role` and `auth.claims`; the user may change `data`.
+ * `claims` are those of the account; `client.auth.claims` are those of the token. */
 export interface User {
   id: string;
   email: string | null;

@@ -35,6 +35,8 @@ export interface Host {
   received(messages: Received[]): void;
   /** The connection was lost. */
   lost(): void;
+  /** There is no connection, or the browser knows of no network: until the next message, nothing is known. */
+  away(): void;
   failed(error: unknown): void;
 }
 
@@ -216,7 +218,7 @@ export class Connection {
     this.#link = link;
     if (!link) return this.#closed(UNREACHABLE);
     // a tab that follows waits as long as the leader has no connection
-    if (!follows) this.#watchdog = setTimeout(() => this.#closed(UNREACHABLE, undefined, true), HELLO_MS);
+    this.#watchdog = setTimeout(() => (follows ? this.host.away() : this.#closed(UNREACHABLE, undefined, true)), HELLO_MS);
   }
 
   #received(messages: Received[]): void {
@@ -263,7 +265,7 @@ export class Connection {
   #tryNext(transport: Connection["transport"], held: boolean): boolean {
     const isSocket = transport === "socket";
     // a socket that worked before is not blocked: rather the server is away
-    const away = isSocket ? this.#socketWorked && this.#failures < 2 && !held : !held;
+    const away = !hasNetwork() || (isSocket ? this.#socketWorked && this.#failures < 2 && !held : !held);
     const last = this.#place + 1 >= this.transports.length;
     if (away || last) {
       if (!isSocket) this.#place = 0;
@@ -275,7 +277,8 @@ export class Connection {
 
   #later(afterMs?: number): void {
     const longest = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS);
-    const pause = afterMs ?? Math.random() * longest;
+    const pause = afterMs ?? (hasNetwork() ? Math.random() * longest : LONGEST_PAUSE_MS);
+    this.host.away();
     if (afterMs === undefined) this.#dueAt = Date.now() + pause;
     this.#wait(pause);
   }
@@ -305,7 +308,12 @@ export class Connection {
     };
     const { document } = globalThis as { document?: Document };
     globalThis.addEventListener?.("online", online, { signal });
-    globalThis.addEventListener?.("offline", check, { signal }); // a socket without a network stays open for a long time
+    // a socket without a network stays open for a long time; one to this machine may still work
+    const offline = () => {
+      this.host.away();
+      check();
+    };
+    globalThis.addEventListener?.("offline", offline, { signal });
     if (!document) return;
     // a page in the cache of the browser must not have a connection
     globalThis.addEventListener("pagehide", ({ persisted }) => persisted && (this.#drop(), this.#part()), { signal });
@@ -313,6 +321,11 @@ export class Connection {
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check(), { signal });
     document.addEventListener("resume", check, { signal });
   }
+}
+
+/** False if the browser knows that this machine has no network. Its own server may still be there. */
+function hasNetwork(): boolean {
+  return (globalThis.navigator as { onLine?: boolean } | undefined)?.onLine !== false;
 }
 
 type Timer = ReturnType<typeof setTimeout> | undefined;

@@ -10,10 +10,13 @@ import { type Effect, type Join, Machine, type Watch } from "./machine.js";
 import type { ChannelMessage, Received, Sent, Since, Watched } from "./protocol.js";
 
 /**
- * `live`: the result is the present one. `behind`: it is on its way. `offline`: there is no connection, and the client
- * tries again; results stay as they were.
+ * `live`: the result is the present one. `behind`: it is on its way, also before the first connection. `offline`: the
+ * connection was lost or cannot be made, and the client tries again; results stay as they were.
  */
 export type LiveState = "live" | "behind" | "offline";
+
+/** `problem`: the last reason why there is no connection, if the server has told one. */
+export type StateListener = (state: LiveState, problem: Problem | undefined) => unknown;
 
 /** Hears of one watch. `shown`: at a barrier, or after the end. */
 export interface WatchListener {
@@ -42,11 +45,14 @@ export class Feed implements Host {
   readonly connection: Connection;
   readonly #listeners = new Map<Watch | Join, WatchListener | JoinListener>();
   readonly #replies = new Map<number, (problem: Problem | undefined, offset: number | undefined) => void>();
-  readonly #stateListeners = new Set<(state: LiveState) => void>();
+  readonly #stateListeners = new Set<StateListener>();
   readonly #barriers = new Set<(at: string) => void>();
   readonly #followers = new Set<(why: Why, changed: boolean) => void>();
   readonly #retries = new Map<Watch | Join, { timer: ReturnType<typeof setTimeout>; ms: number }>();
-  #state: LiveState = "offline";
+  #state: LiveState = "behind";
+  /** True since a connection was lost or could not be made, until the next one works. */
+  #away = false;
+  #problem: Problem | undefined;
   #userId: string | undefined;
   #lingering: ReturnType<typeof setTimeout> | undefined;
   #running = false;
@@ -74,6 +80,11 @@ export class Feed implements Host {
     return this.#state;
   }
 
+  /** The last reason why there is no connection, if the server has told one. */
+  get problem(): Problem | undefined {
+    return this.#problem;
+  }
+
   get userId(): string | undefined {
     return this.credentials?.userId;
   }
@@ -89,10 +100,10 @@ export class Feed implements Host {
 
   /** The state of one result. */
   stateOf({ fresh, at }: Watch): LiveState {
-    return !this.machine.open ? "offline" : fresh && at !== undefined && at === this.machine.at ? "live" : "behind";
+    return this.#away ? "offline" : this.machine.open && fresh && at !== undefined && at === this.machine.at ? "live" : "behind";
   }
 
-  onState(listener: (state: LiveState) => void): () => void {
+  onState(listener: StateListener): () => void {
     this.#stateListeners.add(listener);
     return () => void this.#stateListeners.delete(listener);
   }
@@ -120,7 +131,11 @@ export class Feed implements Host {
 
   unwatch(watch: Watch): void {
     this.#forget(watch);
+    const counted = !watch.problem;
     this.#perform(this.machine.unwatch(watch));
+    // its place on the connection is free
+    const refused = counted && [...this.machine.watches].find(({ problem }) => problem?.code === "too_many_watches");
+    if (refused) this.#perform(this.machine.again(refused));
     this.#linger();
   }
 
@@ -183,16 +198,27 @@ export class Feed implements Host {
   }
 
   received(messages: Received[]): void {
-    this.#perform(messages.flatMap((message) => this.machine.receive(message)));
+    const effects = messages.flatMap((message) => this.machine.receive(message));
+    if (this.machine.open) this.#near();
+    this.#perform(effects);
   }
 
   lost(): void {
+    if (!this.machine.open) return; // the client has left it: for another user, or because nobody needs it
     this.machine.closed();
+    this.away();
+  }
+
+  away(): void {
+    this.#away = true;
     this.#tellState();
   }
 
   failed(error: unknown): void {
-    if (Problem.is(error) && error.code !== "network" && error.code !== "timeout") this.transport.report(error);
+    if (!Problem.is(error) || error.code === "network" || error.code === "timeout") return;
+    this.#problem = error;
+    this.transport.report(error);
+    this.#tellState(true);
   }
 
   get closed(): boolean {
@@ -223,6 +249,7 @@ export class Feed implements Host {
     // a new connection, so that no message of the user before can arrive among those of the new one
     const shown = this.machine.reset(this.userId);
     this.connection.restart();
+    this.#near();
     this.#perform(shown);
   }
 
@@ -312,18 +339,27 @@ export class Feed implements Host {
   #stop(): void {
     clearTimeout(this.#lingering);
     this.#running = false;
-    this.connection.stop();
     this.machine.closed();
+    this.connection.stop();
+    this.#near();
+    this.#away = this.#closed;
     this.#tellState();
   }
 
-  #tellState(): void {
+  /** Nothing is known to be wrong: there is a connection, or the first attempt is still to come. */
+  #near(): void {
+    this.#away = false;
+    this.#problem = undefined;
+  }
+
+  /** `again`: there is another problem, also if the state is the same. */
+  #tellState(again = false): void {
     const states = [...this.machine.watches].filter(({ problem }) => !problem).map((watch) => this.stateOf(watch));
-    const state = !this.machine.open ? "offline" : states.includes("behind") ? "behind" : "live";
+    const state = this.#away ? "offline" : !this.machine.open || states.includes("behind") ? "behind" : "live";
     for (const listener of this.#listeners.values()) if ("stateChanged" in listener) listener.stateChanged();
-    if (state === this.#state) return;
+    if (state === this.#state && !again) return;
     this.#state = state;
-    for (const listener of [...this.#stateListeners]) guarded(() => listener(state));
+    for (const listener of [...this.#stateListeners]) guarded(() => listener(state, this.#problem));
   }
 }
 

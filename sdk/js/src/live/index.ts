@@ -18,11 +18,12 @@ export type { ProblemCode } from "../problem_codes.js";
 export { indexedDBCache, type LiveCache } from "./cache.js";
 export type { Channel, ChannelListener, JoinOptions, PublishOptions } from "./channel.js";
 export type { LiveCollection, LiveOne, LiveQuery, LocalWriteOptions, WatchOptions } from "./collection.js";
-export type { LiveState } from "./feed.js";
+export type { LiveState, StateListener } from "./feed.js";
 export type { TransportName } from "./links.js";
 export type { Live, LiveOptions } from "./live.js";
 export type { RefusedListener } from "./outbox.js";
 export type { ChannelMessage, Changes, LiveDocument, Member, Since } from "./protocol.js";
+export type { Stuck } from "./refusals.js";
 export type { LiveResult } from "./views.js";
 
 /**

@@ -3,13 +3,14 @@
 import type { Collection } from "../data/collection.js";
 import type { Data } from "../data/data.js";
 import type { AnyDatabase, CollectionTypes, Schema } from "../data/types.js";
-import { invalidValue } from "../problem.js";
+import { invalidValue, type Problem } from "../problem.js";
 import type { LiveCache } from "./cache.js";
 import { Channel } from "./channel.js";
 import { LiveCollection } from "./collection.js";
-import { Feed, guarded, type LiveState, needFunction, noOthers } from "./feed.js";
+import { Feed, type LiveState, needFunction, noOthers, type StateListener } from "./feed.js";
 import type { TransportName } from "./links.js";
 import { Outbox, type RefusedListener } from "./outbox.js";
+import type { Stuck } from "./refusals.js";
 import { Rooms } from "./rooms.js";
 import { Views } from "./views.js";
 
@@ -78,8 +79,8 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * `live`: all results are the present ones. `behind`: newer ones are on their way. `offline`: there is no connection;
-   * the client connects again by itself.
+   * `live`: all results are the present ones. `behind`: newer ones are on their way, also before the first connection.
+   * `offline`: the connection was lost, or cannot be made; the client connects again by itself.
    *
    * ```ts
    * console.log(live.state === "offline" ? "You are offline." : "");
@@ -90,15 +91,27 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Calls `listener` whenever the state changes. Returns a function that ends this.
+   * The last reason why the client cannot connect, if the server has told one. It is `hook_failed` if the app's function of
+   * tokens fails. It is undefined if there is a connection, or no network.
    *
    * ```ts
-   * const stop = live.onState((state) => console.log(state));
+   * if (live.problem) console.log(`You cannot connect: ${live.problem.message}`);
    * ```
    */
-  onState(listener: (state: LiveState) => unknown): () => void {
+  get problem(): Problem | undefined {
+    return this.#feed.problem;
+  }
+
+  /**
+   * Calls `listener` whenever the state changes, and with each further `problem`. Returns a function that ends this.
+   *
+   * ```ts
+   * const stop = live.onState((state, problem) => console.log(state, problem?.code ?? ""));
+   * ```
+   */
+  onState(listener: StateListener): () => void {
     needFunction("listener", listener);
-    return this.#feed.onState((state) => guarded(() => listener(state)));
+    return this.#feed.onState(listener);
   }
 
   /**
@@ -110,6 +123,31 @@ export class Live<D extends Schema<D> = AnyDatabase> {
    */
   get waiting(): number {
     return this.#outbox.waiting;
+  }
+
+  /**
+   * The first waiting write and its problem, if the server has answered it with an error at least twice and has not refused it;
+   * or undefined. All later writes wait for it. It is sent again by itself, and refused if it is the cause.
+   *
+   * ```ts
+   * if (live.stuck) console.log(`Not saved yet: ${live.stuck.problem.message}`);
+   * ```
+   */
+  get stuck(): Stuck | undefined {
+    return this.#outbox.stuck;
+  }
+
+  /**
+   * Calls `listener` with each failed try of a stuck write, and with undefined when it has been taken or refused. Returns
+   * a function that ends this.
+   *
+   * ```ts
+   * const stop = live.onStuck((stuck) => console.log(stuck ? `Not saved yet: ${stuck.problem.message}` : "Saved."));
+   * ```
+   */
+  onStuck(listener: (stuck: Stuck | undefined) => unknown): () => void {
+    needFunction("listener", listener);
+    return this.#outbox.onStuck(listener);
   }
 
   /**

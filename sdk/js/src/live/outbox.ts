@@ -1,6 +1,6 @@
 /**
  * The queue of writes. One after the other is sent, each with its idempotency key, so that it may be sent again after a
- * lost answer or a restart of the app. A write leaves when it was refused, or when all results contain it; with a cache,
+ * lost answer or a restart of the app. `refusals.ts` decides which problems end a write. A write leaves when it was refused, or when all results contain it; with a cache,
  * when at least one does, and was kept. Until then the next visit shows the write with the results that it finds there.
  *
  * Each write is of one user. When this user signs out, or another one signs in, it ends: its promise is rejected with
@@ -19,6 +19,7 @@ import { keyOf, type LiveCache, reported, valueOf } from "./cache.js";
 import { type Feed, guarded, queueFull } from "./feed.js";
 import type { Watch } from "./machine.js";
 import type { LocalWrite } from "./overlay.js";
+import { areFailures, failedAgain, fateOf, type Stuck } from "./refusals.js";
 
 const MOST_WRITES = 1000;
 const MOST_BYTES = 4 << 20;
@@ -27,8 +28,8 @@ const LONGEST_PAUSE_MS = 10_000;
 const SYNC_MS = 10_000;
 /** The server remembers idempotency keys for 24 hours. */
 const REPEATABLE_MS = 23 * 3_600_000;
-const PASSING: readonly number[] = [429, 500, 502, 503, 504];
-const PASSING_CODES: readonly string[] = ["network", "timeout", "idempotency_busy", "aborted"];
+/** From this failure of the first waiting write on, the page is told. */
+const STUCK_FAILURES = 2;
 const OPS: readonly unknown[] = ["create", "put", "patch", "delete"];
 const ENDED = "The user has signed out or changed.";
 const UNKNOWN = "It is not known whether this write took effect, because its answer was lost.";
@@ -49,6 +50,8 @@ export class Outbox {
   #working: object | undefined;
   #pause: { timer: ReturnType<typeof setTimeout>; end(): void } | undefined;
   #failures = 0;
+  #stuck: Stuck | undefined;
+  readonly #stuckListeners = new Set<(stuck: Stuck | undefined) => unknown>();
   #loaded: Promise<void>;
   /** True since the storage has told the user. */
   #known: boolean;
@@ -66,7 +69,11 @@ export class Outbox {
     readonly kept: (collection: string) => Promise<unknown>,
   ) {
     feed.onBarrier(() => this.#settle());
-    feed.onState((state) => state === "offline" || this.#pause?.end());
+    let connected = false;
+    feed.onState((state) => {
+      if (!connected && state !== "offline") this.#pause?.end();
+      connected = state !== "offline";
+    });
     feed.onUser((why, changed) => changed && this.#follow(why));
     this.#known = !feed.credentials || feed.userId !== undefined;
     this.#loaded = this.#load();
@@ -75,6 +82,17 @@ export class Outbox {
   /** The number of writes that the server has not accepted yet. */
   get waiting(): number {
     return this.writes.filter(({ mark }) => mark === undefined).length;
+  }
+
+  /** The first waiting write, if the server did not take it, although it answered. */
+  get stuck(): Stuck | undefined {
+    return this.#stuck;
+  }
+
+  onStuck(listener: (stuck: Stuck | undefined) => unknown): () => void {
+    const own = (stuck: Stuck | undefined) => guarded(() => listener(stuck));
+    this.#stuckListeners.add(own);
+    return () => void this.#stuckListeners.delete(own);
   }
 
   /** Queues a write, and shows its effect. Resolves with the stored document, or rejects if the server refuses it. */
@@ -119,7 +137,19 @@ export class Outbox {
   #halt(): void {
     this.#working = undefined;
     this.#pause?.end();
+    this.#moved();
+  }
+
+  /** The first waiting write has left the queue, or the queue has. */
+  #moved(): void {
     this.#failures = 0;
+    this.#tellStuck(undefined);
+  }
+
+  #tellStuck(stuck: Stuck | undefined): void {
+    if (stuck === this.#stuck) return;
+    this.#stuck = stuck;
+    for (const tell of [...this.#stuckListeners]) tell(stuck);
   }
 
   /** Ends a write with its user. */
@@ -205,11 +235,20 @@ export class Outbox {
     this.#flying.add(write);
     try {
       this.#answered(write, await this.#send(write).finally(() => this.#flying.delete(write)));
-      if (working === this.#working) this.#failures = 0;
+      if (working === this.#working) this.#moved();
     } catch (problem) {
       if (!Problem.is(problem)) throw problem;
-      const passes = PASSING.includes(problem.status) || PASSING_CODES.includes(problem.code);
-      if (working === this.#working) return passes ? await this.#later(problem.retryAfterMs) : this.#refuse(write, problem);
+      const fate = fateOf(problem, write.failed);
+      const passes = fate !== "refused";
+      if (fate === "blamed") {
+        write.failed = failedAgain(write.failed);
+        if (this.writes.includes(write) || this.#aside.includes(write)) void this.#store(write);
+      }
+      if (working === this.#working) {
+        if (passes) return await this.#later(write, problem);
+        this.#refuse(write, problem);
+        return this.#moved();
+      }
       // its user is back, or may come back: it is sent again
       if (this.writes.includes(write) || this.#aside.includes(write)) return;
       if (!passes) return this.#refuse(write, problem);
@@ -292,7 +331,12 @@ export class Outbox {
     if (this.onRefused && problem.code !== "aborted") guarded(() => this.onRefused!({ op, collection, id, data }, problem));
   }
 
-  #later(afterMs = Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS)): Promise<void> {
+  /** Waits before the next try of the first waiting write. */
+  #later({ op, collection, id, data }: LocalWrite, problem: Problem): Promise<void> {
+    const afterMs = problem.retryAfterMs ?? Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
+    // without a network, `state` tells it
+    const isAnswered = problem.code !== "network";
+    if (++this.#failures >= STUCK_FAILURES || !isAnswered) this.#tellStuck(isAnswered ? { write: { op, collection, id, data }, problem } : undefined);
     return new Promise((resolve) => {
       const end = () => {
         clearTimeout(this.#pause?.timer);
@@ -307,9 +351,9 @@ export class Outbox {
 /** True if a value of the cache is a write. */
 function isWrite(value: unknown): value is LocalWrite {
   if (!isObject(value)) return false;
-  const { key, op, collection, id, data, conditions, at, sent, mark } = value;
+  const { key, op, collection, id, data, conditions, at, sent, mark, failed } = value;
   const isNamed = [key, collection, id].every((one) => typeof one === "string") && !Number.isNaN(Date.parse(String(at)));
-  return (mark === undefined || typeof mark === "string") && isNamed && OPS.includes(op) && (data === undefined || isObject(data)) && isObject(conditions) && typeof sent === "boolean";
+  return (mark === undefined || typeof mark === "string") && areFailures(failed) && isNamed && OPS.includes(op) && (data === undefined || isObject(data)) && isObject(conditions) && typeof sent === "boolean";
 }
 
 function placeOf({ collection, id }: LocalWrite): string {

@@ -9,6 +9,7 @@
 
 import { compared, isObject, matches, merged, updated } from "../local.js";
 import type { LiveDocument } from "./protocol.js";
+import type { Failures } from "./refusals.js";
 
 export interface LocalWrite {
   /** The idempotency key. */
@@ -24,6 +25,8 @@ export interface LocalWrite {
   userId?: string | undefined;
   /** True since the first attempt to send it. */
   sent: boolean;
+  /** The failures that may be the write's own. */
+  failed?: Failures | undefined;
   /** `X-Bunbase-Seq` of the answer. */
   mark?: string | undefined;
 }

@@ -30,7 +30,7 @@ export interface LiveResult<T> extends Changes<T> {
 type Result = LiveResult<LiveDocument>;
 
 const NONE: Changes<never> = { added: [], changed: [], removed: [], moved: [] };
-const LOADING: LiveResult<never> = { ...NONE, items: [], count: undefined, problem: undefined, loading: true, state: "offline", pending: false };
+const LOADING: LiveResult<never> = { ...NONE, items: [], count: undefined, problem: undefined, loading: true, state: "behind", pending: false };
 const LINGER_MS = 1000;
 const SAVE_MS = 500;
 const MOST_SAVED_BYTES = 1 << 20;
@@ -194,7 +194,7 @@ class View implements WatchListener {
   }
 
   #state(): LiveState {
-    return this.#watch ? this.views.feed.stateOf(this.#watch) : "offline";
+    return this.#watch ? this.views.feed.stateOf(this.#watch) : "behind";
   }
 
   #tell(shown: boolean): void {

@@ -78,7 +78,7 @@ export function useQuery<C extends CollectionTypes, const S extends string = nev
 const NONE: never[] = [];
 const NOTHING: LiveResult<never> = {
   ...{ items: NONE, added: NONE, changed: NONE, removed: NONE, moved: NONE },
-  ...{ count: undefined, problem: undefined, loading: false, state: "offline", pending: false },
+  ...{ count: undefined, problem: undefined, loading: false, state: "behind", pending: false },
 };
 const WAITING: LiveResult<never> = { ...NOTHING, loading: true };
 

@@ -783,7 +783,8 @@ class UserChanges(TypedDict):
 
     `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans the user
     until then; null makes a present ban permanent. `phone`: null removes the number. Another number is not
-    confirmed, unless `phone_verified` is true.
+    confirmed, unless `phone_verified` is true. `renew_tokens`: true ends the user's access tokens, but no
+    session. The next refresh calls the hook `before_token` again.
     """
 
     banned: NotRequired[bool]
@@ -797,6 +798,7 @@ class UserChanges(TypedDict):
     password: NotRequired[str]
     phone: NotRequired[str | None]
     phone_verified: NotRequired[bool]
+    renew_tokens: NotRequired[bool]
     role: NotRequired[str]
 
 

@@ -23,7 +23,7 @@ from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.identity.form_posts import repeated_answer
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
-from bunbase.pkg.web_pages.serving import new_cookie, sent_cookie
+from bunbase.pkg.web_pages.serving import at_public_host, new_cookie, sent_cookie
 
 TAGS = ["Developers"]
 COOKIE: Final = "account_oauth"
@@ -65,8 +65,11 @@ async def start_login(
     link: Link = "",
 ) -> Redirect:
     """Open this address in a browser. In the end, the browser goes to `redirect_to` with `code`, which you exchange
-    together with the PKCE verifier, or with `error`: `access_denied` or `provider_error`. `redirect_to` is an address
-    of this installation that is not below `/v1`, or `http://127.0.0.1:<port>/…` of a program."""
+    together with the PKCE verifier, or with `error`: `access_denied`, `provider_error` or
+    `external_login_expired`. `redirect_to` is an address of this installation that is not below `/v1`, or
+    `http://127.0.0.1:<port>/…` of a program."""
+    if (moved := at_public_host(request, site)) is not None:
+        return moved
     browser = sent_cookie(request, COOKIE, site)
     redirect = await bunauth.start_external_login(provider, ExternalStart(redirect_to, code_challenge, link, browser))
     cookie = new_cookie(COOKIE, redirect.browser, COOKIE_SECONDS, site)

@@ -85,6 +85,7 @@ async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> Pars
         limit=limit + SPARES,
         count=query.count,
         max_scan=budgets.documents,
+        scan_setting=budgets.setting,
         max_bytes=budgets.bytes,
         max_entries=budgets.entries,
     )

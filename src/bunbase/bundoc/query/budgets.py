@@ -6,22 +6,20 @@ has ended it before.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.query.implies import conjuncts
-from bunbase.bundoc.query.plan import Plan, Range, admits, may_be_proved, narrowing, narrows, wanted
-from bunbase.bundoc.query.predicate import paths_of
-from bunbase.bundoc.query.rows import ID, is_told_by_keys
+from bunbase.bundoc.query.advice import NO_INDEXES, Indexes, advice
+from bunbase.bundoc.query.plan import Plan, Range, admits, narrows
 from bunbase.bundoc.query.search import Advice, Search
-from bunbase.bundoc.query.sort import MAX_FIELDS, Order
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 
 MAX_PAGE_BYTES: Final = 8 << 20
 # Documents of 170 bytes, on a busy 2-core machine: 100,000 were read under `doc.household == auth.uid` in 0.37 s.
 READ_PER_SECOND: Final = 200_000
+SERVER_SETTING: Final = "bundoc.server_scan"
+MANY_TIES: Final = 1000  # a field such as `done` has ever more equal values; times have few, even after an import
 MOST_KEPT: Final = 200_000  # ids that a search keeps in memory, about 25 MB
 
 
@@ -30,13 +28,14 @@ class Budgets(msgspec.Struct, frozen=True):
 
     `documents`, `bytes`: the number of documents that a query may examine, and their size. `entries`: the number of
     entries of an index that a query may examine without reading their documents. `seconds`: the time that a query may
-    take.
+    take. `setting`: the name of the setting of `documents`.
     """
 
     documents: int = 10_000
     bytes: int = 64 << 20
     entries: int = 5_000_000
     seconds: float = 5.0
+    setting: str = "max_scan of the collection"
 
     @property
     def growing(self) -> int:
@@ -51,7 +50,7 @@ class Budgets(msgspec.Struct, frozen=True):
 
 
 BOUND: Final = Budgets()
-UNBOUND: Final = Budgets(5_000_000, 1 << 30)  # for callers that no rule binds
+UNBOUND: Final = Budgets(5_000_000, 1 << 30, setting=SERVER_SETTING)  # for callers that no rule binds
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -75,7 +74,8 @@ class ScanBudget:
     A document that the rule denies, or that has expired, is read but not counted. Otherwise, a refusal would show the
     caller that the document exists. `looks`: the limit on all reads of documents; None if there is no limit here.
     `counted`: the limit of documents for a count that is returned with a page. Beyond this limit, the count becomes an
-    estimate, so that time is left for the page.
+    estimate, so that time is left for the page. `ties`: the largest number of documents with the same place in the
+    order of the result that the search has met.
     """
 
     counted = 100_000
@@ -83,7 +83,8 @@ class ScanBudget:
     def __init__(self, search: Search, plan: Plan, most: int | None = None, looks: int | None = None) -> None:
         self.search = search
         self.plan = plan
-        self.existing: Collection[tuple[str, ...]] = ()
+        self.existing = NO_INDEXES
+        self.ties = 0
         self.left = search.max_scan if most is None else min(most, search.max_scan)
         self.bytes_left = search.max_bytes
         self.kept = 0
@@ -123,7 +124,7 @@ class ScanBudget:
         documents.
         """
         most = {"documents": self.search.max_scan, "bytes": self.search.max_bytes}.get(of, MOST_KEPT)
-        return needs_index(self.search, self.plan, of, most, self.existing)
+        return needs_index(self.search, self.plan, of, most, self.existing, 2 * self.ties > self.search.max_scan)
 
 
 class EntryBudget(ScanBudget):
@@ -145,10 +146,10 @@ class EntryBudget(ScanBudget):
 
 
 def needs_index(
-    search: Search, plan: Plan, of: str, most: int, existing: Collection[tuple[str, ...]] = ()
+    search: Search, plan: Plan, of: str, most: int, existing: Indexes = NO_INDEXES, many_ties: bool = False
 ) -> QueryNeedsIndex:
-    """Return the error that names the index to add. `existing`: the fields of the indexes of the collection."""
-    found = advice(search, plan, existing)
+    """Return the error that names the index to add. `existing`: the indexes of the collection."""
+    found = advice(search, plan, existing, many_ties)
     if search.text is not None:
         too_many = f"More than {most} {of} contain these words."
         if of == "bytes":
@@ -159,62 +160,17 @@ def needs_index(
             examined += " of documents"
         too_many = f"This query {examined.format(most)}."
     index = None if found.index is None else {"fields": list(found.index)}
-    return QueryNeedsIndex(f"{too_many} {found.text}", index=index, budget={"of": of, "most": most})
+    limit = f" {search.scan_setting} sets the limit." if of == "documents" and search.scan_setting else ""
+    return QueryNeedsIndex(f"{too_many} {found.text}{limit}", index=index, budget={"of": of, "most": most})
 
 
-def advice(search: Search, plan: Plan, existing: Collection[tuple[str, ...]] = ()) -> Advice:
-    """Return how to make the search cheaper."""
-    if search.text is not None:
-        return _narrowing_advice(search, plan)
-    used = tuple(str(field) for field in plan.index.order.fields) if plan.index else ()
-    usual = wanted(search.where, search.order, search.bound)
-    useful = [one for one in (_covering_fields(search), usual) if one and one != used and one not in existing]
-    if not useful:
-        return Advice(_other(search))
-    return Advice(f"Add an index on [{', '.join(useful[0])}] to the collection.", useful[0])
-
-
-def _covering_fields(search: Search) -> tuple[str, ...]:
-    """Return the fields of an index that answers the aggregate without documents; () if no index can."""
-    reads, bound = search.reads, search.bound
-    if reads is None or reads.each is not None or search.residual is not None:
-        return ()
-    if not all(is_told_by_keys(test) for test in conjuncts(search.where)):
-        return ()
-    if bound is not None and not may_be_proved(search.where, bound):
-        return ()
-    fields = [*wanted(search.where, Order(), bound), *(".".join(path) for path in paths_of(search.where))]
-    fields += [".".join(path) for path in reads.paths]
-    needed = tuple(dict.fromkeys(field for field in fields if field != ".".join(ID)))
-    return needed if len(needed) <= MAX_FIELDS else ()
-
-
-def _other(search: Search) -> str:
-    """Return advice for a query that no index can help."""
-    if search.bound is not None:
-        return (
-            "No index can help here, because the list rule applies as well: add the comparisons of the rule to the "
-            "filter, or compare _id or _created."
-        )
-    counts = " or leave out count" if search.count and search.limit else ""
-    return f"No index can help: use a narrower filter{counts}."
-
-
-def _narrowing_advice(search: Search, plan: Plan) -> Advice:
-    """Return the index that would narrow a search by words to fewer documents."""
-    fields = narrowing(search.where, search.bound)
-    if not fields or (plan.index is not None and len(plan.said) >= len(fields)):
-        return Advice("Add words to the search, or a field that must equal a value.")
-    return Advice(
-        f"Add an index on [{', '.join(fields)}] to the collection, to search only within these fields.", fields
-    )
-
-
-def growing(search: Search, plan: Plan, covered: bool, existing: Collection[tuple[str, ...]]) -> Advice | None:
+def growing(search: Search, plan: Plan, covered: bool, existing: Indexes, ties: int = 0) -> Advice | None:
     """Return advice if the work for a page grows with the collection: the search may examine documents that do not
-    match, or all that match. `covered`: all documents in the ranges of the plan match.
+    match, or all that match. `covered`: all documents in the ranges of the plan match. `ties`: the most documents with
+    the same place in the order that the page has met.
     """
-    return advice(search, plan, existing) if _grows(search, plan, covered) else None
+    many_ties = ties > MANY_TIES
+    return advice(search, plan, existing, many_ties) if many_ties or _grows(search, plan, covered) else None
 
 
 def _grows(search: Search, plan: Plan, covered: bool) -> bool:

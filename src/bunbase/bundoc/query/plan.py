@@ -6,7 +6,8 @@ How an index is chosen:
 1. If the filter sets `_id` equal to one or more values, these documents are read directly, without an index.
 2. Otherwise, the best index has the most "pins": first fields that the filter sets equal to a value. Between indexes
    with equally many pins, an index wins that has a range on its next field; then a partial index, whose own filter the
-   query must imply; then an index that has the order of the result.
+   query must imply; then an index that has the order of the result; then an index that has this order in its next
+   fields, and further fields after them. There, documents that tie in the order of the result are sorted by `_id`.
 3. A field may also be one of several listed values (`$in`, or `doc.f in list` of a rule). Then there is one range for
    each value, and an engine merges the ranges if each of them has the order of the result. `[household, -date]` serves
    a list of some households, newest first, and reads little more than the page.
@@ -42,7 +43,8 @@ TOLD: Final = frozenset({("_id",), ("_created",)})
 MOST_PINS: Final = 8  # the fields of an index
 MOST_RANGES: Final = 200  # the most values in a list of a filter; each combination of lists is a range
 
-Rank = tuple[int, int, int, int]  # pins; lists and ranges; 1 for a partial index; 1 for the result's order
+# pins; lists and ranges; 1 for a partial index; 2 for the result's order, 1 for this order without that of ties
+Rank = tuple[int, int, int, int]
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -93,6 +95,8 @@ class Plan(msgspec.Struct, frozen=True):
     to first; then the last range comes first. `merged`: the keys have this order only within one range, without their
     `base`, so the ranges must be merged. `said`: tests that every document in the ranges passes, unless the index has
     arrays (`many`).
+    `lead`: the common prefix of all positions in the result, from the first fields of the order that the filter sets
+    equal. `tied`: the other fields of the order, if documents with equal values in them are not sorted by their ids.
     `by_id`: documents must be read in the order of their ids, not of the keys. Otherwise, the point at which a search
     stops would reveal the order of documents that the caller may not see.
     """
@@ -105,6 +109,8 @@ class Plan(msgspec.Struct, frozen=True):
     merged: bool = False
     said: tuple[Filter, ...] = ()
     by_id: bool = False
+    lead: bytes = b""
+    tied: tuple[SortField, ...] = ()
 
     def base(self, range: Range) -> bytes:
         """Return the prefix that stands in the keys of the range before the position of a document in the result."""
@@ -152,7 +158,7 @@ def _ranked(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound 
     best = _primary(known, order)
     if best.ranges != (Range(),):
         return best, (len(best.ranges) + MOST_PINS, 0, 0, 0)
-    best_rank = (0, 0, 0, int(best.ordered))
+    best_rank = (0, 0, 0, 2 * int(best.ordered))
     for index in sorted(indexes, key=lambda index: index.name):
         found = _with(index, tests, order) if bound is None else _bound_with(index, tests, known, order, bound)
         if found is not None and found[1] > best_rank:
@@ -191,9 +197,14 @@ def narrows(plan: Plan, where: Filter) -> bool:
         return plan.ranges != (Range(),) or where == EVERYTHING
     said = [*plan.said, *conjuncts(index.where)]
     left = [test for test in conjuncts(where) if not implies(said, test)]
-    rest = _rest(index, plan.said)
-    ranged = rest[0].path if rest else None
+    ranged = ranged_path(plan)
     return all(isinstance(test, Compare | StartsWith) and test.path == ranged for test in left)
+
+
+def ranged_path(plan: Plan) -> Path | None:
+    """Return the path of the field that may have a range: the next one after those that the filter sets or lists."""
+    rest = _rest(plan.index, plan.said) if plan.index else ()
+    return rest[0].path if rest else None
 
 
 def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
@@ -316,7 +327,8 @@ def _bound_with(
         return None
     plan, (pinned, ranged, partial, ordered) = found
     if not _is_told(_rest(index, plan.said)):
-        plan, ordered = msgspec.structs.replace(plan, ordered=False, backwards=False, merged=False, by_id=True), 0
+        unordered = {"ordered": False, "backwards": False, "merged": False, "tied": (), "lead": b""}
+        plan, ordered = msgspec.structs.replace(plan, **unordered, by_id=True), 0
     return plan, (pinned, ranged, partial, ordered)
 
 
@@ -329,15 +341,16 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
     if not implies(tests, index.where):
         return None
     fields, id_descending = index.order.fields, index.order.id_descending
-    pinned = b"".join(_points(field, [pin])[0] for field, pin in zip(fields, pinning(index, tests), strict=False))
+    pins = pinning(index, tests)
+    pinned = b"".join(_points(field, [pin])[0] for field, pin in zip(fields, pins, strict=False))
     prefixes = _prefixes(index, tests)
     used = prefixes.pins + prefixes.lists
     ranged = _bounded(fields[used], tests, index.many) if used < len(fields) else None
     ranges = tuple(_range(base, ranged) for base in prefixes.bases)
-    whole = Order(fields[len(pinning(index, tests)) :], id_descending)
+    whole = Order(fields[len(pins) :], id_descending)
     each = Order(fields[used:], id_descending)
-    orders = [whole, _reversed(whole), each, _reversed(each)]
-    at = orders.index(order) if order in orders and not index.many else None
+    lead, rest = _without_pins(order, pins)
+    at, tied = (None, False) if index.many else _order_among([whole, _reversed(whole), each, _reversed(each)], rest)
     backwards = at in (1, 3)
     plan = Plan(
         index,
@@ -347,14 +360,37 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
         backwards=backwards,
         merged=at in (2, 3),
         said=prefixes.said,
+        lead=b"" if at is None else lead,
+        tied=rest.fields if tied else (),
     )
     rank = (
         prefixes.pins,
         prefixes.lists + int(ranged is not None),
         int(index.where != EVERYTHING),
-        int(at is not None),
+        0 if at is None else 2 - int(tied),
     )
     return plan, rank
+
+
+def _without_pins(order: Order, pins: Sequence[Compare]) -> tuple[bytes, Order]:
+    """Return the order without its first fields that have one value, and the beginning of all positions in it."""
+    values = {pin.path: pin for pin in pins}
+    lead = b""
+    for at, field in enumerate(order.fields):
+        if field.path not in values:
+            return lead, Order(order.fields[at:], order.id_descending)
+        lead += _points(field, [values[field.path]])[0]
+    return lead, Order((), order.id_descending)
+
+
+def _order_among(orders: Sequence[Order], order: Order) -> tuple[int | None, bool]:
+    """Return which of the orders of keys is the order of the result, and whether it is so only but for ties."""
+    if order in orders:
+        return orders.index(order), False
+    number = len(order.fields)
+    begins = (at for at, one in enumerate(orders) if number and one.fields[:number] == order.fields)
+    at = next(begins, None)
+    return at, at is not None
 
 
 def _prefixes(index: Index, tests: list[Filter]) -> KeyPrefixes:

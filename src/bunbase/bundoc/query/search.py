@@ -22,6 +22,7 @@ class Search(msgspec.Struct, frozen=True):
     `after`: the position at which the previous page ended.
     `limit`: the size of the page; 0 if only the count is wanted.
     `max_scan`: the number of documents that the search may examine for the page, and again for the count.
+    `scan_setting`: the name of the setting of `max_scan`, for errors.
     `max_bytes`: the number of bytes that these documents may have.
     `max_entries`: the number of index entries that it may examine if the entries are enough and no document is read.
     `reads`: the values that an aggregate needs of each document; None for a search that needs whole documents.
@@ -43,6 +44,7 @@ class Search(msgspec.Struct, frozen=True):
     limit: int = 20
     count: bool = False
     max_scan: int = 10_000
+    scan_setting: str = ""
     max_bytes: int = 64 << 20
     max_entries: int = 5_000_000
     reads: Reads | None = None

@@ -15,7 +15,8 @@ import apsw
 
 from bunbase.bundoc.query.condition import TRUE, Condition
 from bunbase.bundoc.query.order import inverted
-from bunbase.bundoc.query.plan import Plan, Range
+from bunbase.bundoc.query.plan import ALL_ABOVE, Plan, Range
+from bunbase.bundoc.query.rows import UNREADABLE, value_in_key
 from bunbase.bundoc.query.sort import Order, id_of
 from bunbase.bundoc.sqlite_engine.tables import Table
 
@@ -150,11 +151,36 @@ class Candidates:
 
     def _between(self, range: Range, after: bytes | None) -> tuple[str, tuple[bytes, bytes], str]:
         low, high, sign, base = range.low, range.high, ">=", self.plan.base(range)
-        if after is not None and self.plan.backwards:
-            high = min(high, base + inverted(after))
-        elif after is not None and base + after >= low:
-            low, sign = base + after, ">"
+        if after is not None:
+            begun = after.startswith(self.plan.lead)
+            if not begun and after > self.plan.lead:
+                high = low  # a position after all documents in the ranges, from a time when a field had an array
+            elif begun:
+                low, high, sign = self._remaining(base, after.removeprefix(self.plan.lead), low, high)
         return f"WHERE k {sign} ? AND k < ?", (low, high), "DESC" if self.plan.backwards else "ASC"
+
+    def _remaining(self, base: bytes, after: bytes, low: bytes, high: bytes) -> tuple[bytes, bytes, str]:
+        """Return the range that is left after a position, and the sign of its lower bound.
+
+        If the plan is `tied`, all documents that tie with the position are left, before it or after it.
+        """
+        if self.plan.tied:
+            after = self._fields_of(after)
+            if self.plan.backwards:
+                return low, min(high, base + inverted(after) + ALL_ABOVE), ">="
+            return max(low, base + after), high, ">="
+        if self.plan.backwards:
+            return low, min(high, base + inverted(after)), ">="
+        return (base + after, high, ">") if base + after >= low else (low, high, ">=")
+
+    def _fields_of(self, after: bytes) -> bytes:
+        """Return the part of a position before the id, or less of it if a value does not show its length."""
+        at = 0
+        for field in self.plan.tied:
+            value, at = value_in_key(after, at, field)
+            if value is UNREADABLE:
+                break
+        return after[:at]
 
 
 def _verdict(guard: Condition | None, test: Condition | None) -> Condition:

@@ -15,7 +15,8 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument, with_system_fields
-from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES, NO_LIMITS, EntryBudget, Limits, ScanBudget, advice, growing
+from bunbase.bundoc.query.advice import Indexes, advice
+from bunbase.bundoc.query.budgets import MAX_PAGE_BYTES, NO_LIMITS, EntryBudget, Limits, ScanBudget, growing
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
@@ -69,12 +70,14 @@ class Searching:
         self.counted: int | None = None
         self.matched = 0
         self.sorted = 0
+        self.ties = 0
         self.most_entries: int | None = None
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
         self.plan = choose(search.where, search.order, [one.index for one in tables], search.bound)
         self.counted_in = self.plan
-        self.existing = {tuple(one.definition.fields) for one in kept}
+        building = frozenset(tuple(one.definition.fields) for one in kept if not one.ready)
+        self.existing = Indexes(tuple([one.index for one in tables]), building, not table.alive)
         self.covered = self._is_covered()
         self.budget = self._new_budget()
         self.guard = None if self.covered else self._guard()
@@ -118,7 +121,7 @@ class Searching:
             ordered=ordered,
             merged=len(self.plan.ranges) if ordered and self.plan.merged else 0,
             examined=examined,
-            grows=growing(self.search, self.plan, self.covered, self.existing),
+            grows=growing(self.search, self.plan, self.covered, self.existing, self.ties),
         )
 
     def found_inline(self, limits: Limits) -> Found | None:
@@ -283,7 +286,9 @@ class Searching:
     def _page(self, ordered: bool, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         if not self.search.limit:
             return [], False, b""
-        return self._walk(max_bytes) if ordered else self._sort()
+        if not ordered:
+            return self._sort()
+        return self._walk_ties(max_bytes) if self.plan.tied else self._walk(max_bytes)
 
     def _walk(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         """Read the page in the plan's order, which is the order of the result, until the page is full."""
@@ -298,6 +303,33 @@ class Searching:
             items.append(document)
             size += len(document.body)
         return items, more, self._position(items[-1]) if more else b""
+
+    def _walk_ties(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
+        """Read the page in the plan's order, and sort documents that tie in the order of the result by their ids.
+
+        A page needs all documents that tie with its last one. Only the positions of a page are kept in memory.
+        """
+        most, after = self.search.limit + 1, self.search.after
+        first: list[tuple[bytes, str]] = []
+        tied: list[tuple[bytes, str]] = []
+        fields: bytes | None = None
+        number = 0
+        for id in self._ids(after):
+            place = self._place(id)
+            if after is not None and place <= after:
+                continue
+            beginning = place.removesuffix(id_key(self.search.order, id))
+            if beginning != fields:
+                first += sorted(tied)
+                tied, fields, number = [], beginning, 0
+            tied.append((place, id))
+            number += 1
+            self.ties = self.budget.ties = max(self.ties, number)
+            if len(first) >= self.search.limit:
+                break
+            if len(tied) > 2 * most:
+                tied = heapq.nsmallest(most, tied)
+        return self._read([*first, *sorted(tied)][:most], max_bytes)
 
     def _read_covered(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         """Read the page like `_walk`, but without tests, because all documents belong to the result."""
@@ -318,11 +350,14 @@ class Searching:
         positions = self._positions()
         after = self.search.after
         rest = (one for one in positions if after is None or one[0] > after)
-        first = heapq.nsmallest(self.search.limit + 1, rest)
+        return self._read(heapq.nsmallest(self.search.limit + 1, rest), MAX_PAGE_BYTES)
+
+    def _read(self, first: list[tuple[bytes, str]], max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
+        """Read the page. `first`: the positions and ids of its documents, and of one more if there is one."""
         items: list[StoredDocument] = []
         size = 0
         for _, id in first[: self.search.limit]:
-            if size >= MAX_PAGE_BYTES:
+            if size >= max_bytes:
                 break
             items.append(self._document(id))
             size += len(items[-1].body)

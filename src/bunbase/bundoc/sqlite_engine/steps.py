@@ -9,7 +9,7 @@ import msgspec
 from bunbase.bundoc import writes
 from bunbase.bundoc.definition import ABSENT
 from bunbase.bundoc.documents import StoredDocument
-from bunbase.bundoc.questions import Questions, Unanswered, decided, failed
+from bunbase.bundoc.questions import Questions, Unanswered, decided
 from bunbase.bundoc.sqlite_engine import kept_answers
 from bunbase.bundoc.sqlite_engine.expiry import EXPIRED_ROWS_AT_ONCE
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
@@ -19,6 +19,7 @@ from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.update.costs import CommitWork
 from bunbase.bundoc.writes import CommitStep, Committed, Create, Met, Put
 from bunbase.contracts.bundoc.problems import BundocBusy, InvalidDocument
+from bunbase.contracts.functions.hooks import UnusableAnswer
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.idempotency import Attempt
 from bunbase.pkg.logger import logger
@@ -140,15 +141,15 @@ def _check_fits(
 ) -> None:
     """Check the document against its schema.
 
-    Raises: InvalidDocument, or another Problem from `Guard.refused`. BeforeWriteFailed if the document does not match
+    Raises: InvalidDocument, or another Problem from `Guard.refused`. UnusableAnswer if the document does not match
     because of the changes of a function.
     """
     try:
         check_fits(transaction, PendingWrite(step.collection, table, before, after, step.guard))
     except InvalidDocument as problem:
         if step.verdict is not None and step.verdict.patched:
-            log.warning("a function has changed a document, and the schema refuses it", reason=problem.detail)
-            raise failed(step.verdict.hook.function, problem.code) from None
+            reason = f"The schema refuses the document with this patch. {problem.detail}"
+            raise UnusableAnswer(step.verdict.hook.function, reason, problem.code) from None
         if step.guard is None:
             raise
         step.guard.refused(

@@ -11,6 +11,8 @@ its path, its headers and its key are.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from enum import StrEnum
 from typing import Annotated, Any, Final, Protocol
 
@@ -19,6 +21,9 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.triggers import Job
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
 
 MAX_EVENT_BYTES: Final = 512 << 10  # a mail has two bodies of at most 256 Ki characters; an event of a user is smaller
 MAX_ANSWER_BYTES: Final = 64 << 10
@@ -26,6 +31,9 @@ MAX_ANSWER_BYTES: Final = 64 << 10
 MAX_WRITES_BYTES: Final = 4 << 20
 MAX_PATCHES_BYTES: Final = 4 << 20
 MAX_DEADLINE_SECONDS: Final = 10.0
+REFUSAL_SECONDS: Final = 2.0  # how long a failed caller waits until its failure is recorded
+MAX_REASON: Final = 1000  # characters
+INVALID_ANSWER: Final = "invalid_answer"  # the `cause` of a failure, and the `code` of its run
 
 
 class HookLoop(Problem):
@@ -81,10 +89,35 @@ class HookCall(msgspec.Struct, frozen=True):
 class HookAnswer(msgspec.Struct, frozen=True):
     """`value`: the JSON value that the hook returned; None if the hook returned nothing.
 
-    If the event was sent as `json`, `value` is the JSON as bytes, or None.
+    If the event was sent as `json`, `value` is the JSON as bytes, or None. `run`: the id of the run, for
+    `refuse_hook_answer`.
     """
 
     value: Any = None
+    run: str = ""
+
+
+class UnusableAnswer(Exception):
+    """A hook has answered something that BunBase cannot use. `function`, `reason`: for the developers of the project.
+
+    `code`: the cause that a caller may read.
+    """
+
+    def __init__(self, function: str, reason: str, code: str = INVALID_ANSWER) -> None:
+        super().__init__(reason)
+        self.function, self.reason, self.code = function, reason, code
+
+
+async def recorded(refusal: Awaitable[None], project: str, run: str, reason: str) -> None:
+    """Wait for a call of `refuse_hook_answer`. If it fails, log the reason: the caller has its own Problem.
+
+    Do not call this inside a transaction.
+    """
+    try:
+        async with asyncio.timeout(REFUSAL_SECONDS):
+            await refusal
+    except (Problem, TimeoutError) as problem:
+        log.warning("a refused answer was not recorded", project=project, run=run, reason=reason, error=str(problem))
 
 
 class HookRuns(Protocol):
@@ -99,6 +132,13 @@ class HookRuns(Protocol):
 
         Raises: FunctionNotFound, FunctionError (also for an answer that is not JSON, or too large), FunctionTimeout,
         FunctionCpuExceeded, FunctionCrashed, FunctionOverloaded, FunctionsUnavailable, HookLoop, TooLarge, Forbidden.
+        """
+        ...
+
+    async def refuse_hook_answer(self, caller: Caller, run: str, reason: str) -> None:
+        """Record that the answer of a run cannot be used: the run failed, and the log of the function has the reason.
+
+        `reason`: for developers; it is cut after MAX_REASON characters. Idempotent. Raises: Forbidden.
         """
         ...
 

@@ -108,6 +108,9 @@ class SignupRefused(Problem):
 
 
 class HookFailed(Problem):
-    """The cause is only in the runs and the log of the function, never in the answer. `hook`: such as `send_sms`."""
+    """The runs and the log of the function have the reason. `hook`: such as `send_sms`.
+
+    `cause`: the code of the failure, such as `function_timeout`; `invalid_answer` if BunBase cannot use the answer.
+    """
 
     status, code, title = 502, "hook_failed", "A hook of this app failed"

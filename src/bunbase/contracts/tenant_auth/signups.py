@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -11,18 +11,26 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import Email
 
+InvitationText = Annotated[str, msgspec.Meta(max_length=100)]
+
 
 class NewUserInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`role`, `data`, `language`: the values for the user that the invitation creates; `data` has at most 16 KiB of
     JSON.
 
-    The mail is in this language too; without a language, it is in the first language of the project.
+    The mail is in this language too; without a language, it is in the first language of the project. `redirect_to`: the
+    address of the app to which the page behind the link leads back; one of the project's `redirect_urls`, or below it.
+    `inviter`: the name of the person who invites, and `target`: the thing that the invitation is for, such as the name
+    of a room. The texts of the mail may contain both; without them, both are the name of the app.
     """
 
     email: Email
     role: str = "user"
     data: dict[str, Any] = {}
     language: str = ""
+    redirect_to: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    inviter: InvitationText = ""
+    target: InvitationText = ""
 
 
 class UserInvite(msgspec.Struct, frozen=True):

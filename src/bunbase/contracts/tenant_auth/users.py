@@ -89,7 +89,8 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans the user until then;
     null makes a present ban permanent. `phone`: null removes the number. Another number is not confirmed, unless
-    `phone_verified` is true.
+    `phone_verified` is true. `renew_tokens`: true ends the user's access tokens, but no session. The next refresh calls
+    the hook `before_token` again.
     """
 
     email: Email | UnsetType = UNSET
@@ -104,6 +105,7 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: Phone | UnsetType | None = UNSET
     phone_verified: bool | UnsetType = UNSET
     language: str | UnsetType = UNSET
+    renew_tokens: bool | UnsetType = UNSET
 
 
 class UserFilter(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import msgspec
 
 from bunbase.contracts.tenant_auth.problems import UserNotFound
 from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.signups import NewUserInvite
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges, UserFilter
 from bunbase.functions.host_calls.arguments import read
 from bunbase.functions.host_calls.power import caller_of
@@ -95,6 +96,15 @@ async def delete(users: TenantAuth, ask: Ask) -> bytes:
     return b""
 
 
+async def invite(users: TenantAuth, ask: Ask) -> bytes:
+    return api_json(await users.invite_user(caller_of(ask, "project"), await _sent(ask, NewUserInvite)))
+
+
+async def renew_tokens(users: TenantAuth, ask: Ask) -> bytes:
+    renewed = UserChanges(renew_tokens=True)
+    return api_json(await users.update_user(caller_of(ask, "project"), (await _sent(ask, UserId)).id, renewed))
+
+
 async def sign_out(users: TenantAuth, ask: Ask) -> bytes:
     await users.end_user_sessions(caller_of(ask, "project"), (await _sent(ask, UserId)).id)
     return b""
@@ -118,6 +128,8 @@ METHODS: Final[dict[str, Callable[[TenantAuth, Ask], Awaitable[bytes]]]] = {
     "auth.users.create": create,
     "auth.users.update": update,
     "auth.users.delete": delete,
+    "auth.users.invite": invite,
+    "auth.users.renewTokens": renew_tokens,
     "auth.users.signOut": sign_out,
     "auth.customToken": custom_token,
 }

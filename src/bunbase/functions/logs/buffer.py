@@ -53,19 +53,24 @@ class LogBuffer:
     def say(self, record: LogRecord) -> None:
         """Add a line, or count it as lost if there is no room."""
         of = record.deployment
-        if not self._has_room(of.project, len(record.text)):
+        self.add(
+            NewLine(
+                of.project,
+                of.name,
+                of.version,
+                record.invocation,
+                self.clock.now(),
+                record.level,
+                record.text,
+                record.truncated,
+            )
+        )
+
+    def add(self, line: NewLine) -> None:
+        """Add a line, or count it as lost if there is no room."""
+        if not self._has_room(line.project, len(line.text)):
             self.lost += 1
             return
-        line = NewLine(
-            of.project,
-            of.name,
-            of.version,
-            record.invocation,
-            self.clock.now(),
-            record.level,
-            record.text,
-            record.truncated,
-        )
         self.lines.append(line)
         self._count(line, 1)
 

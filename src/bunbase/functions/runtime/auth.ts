@@ -16,6 +16,8 @@ export function authOf(ask: AskBytes): Auth {
     create: (user: object) => asked("users.create", user),
     update: (id: string, changes: object) => asked("users.update", { id, changes }),
     delete: (id: string) => asked("users.delete", { id }),
+    invite: (invitation: object) => asked("users.invite", invitation),
+    renewTokens: (id: string) => asked("users.renewTokens", { id }),
     signOut: (id: string) => asked("users.signOut", { id }),
   });
   return Object.freeze({

@@ -147,6 +147,9 @@ class FunctionsService:
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
         return await self.hooks.run(caller, call)
 
+    async def refuse_hook_answer(self, caller: Caller, run: str, reason: str) -> None:
+        await self.hooks.refuse_answer(caller, run, reason)
+
     async def enqueue_hook(self, caller: Caller, call: HookCall, key: str) -> Job:
         return await self.hooks.enqueue(caller, call, key)
 

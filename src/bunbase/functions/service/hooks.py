@@ -7,6 +7,8 @@ The life of one hook:
     2. A worker gets the call. Its frame names the hook, which no request can do. The deadline includes the time that
        the call waits for a worker; when it has passed, the worker is told to stop.
     3. The answer is read to its end, and must be JSON. The run is recorded, as are its log lines and its usage.
+    4. If the room cannot use the answer, it calls `refuse_answer`: the run becomes a failed one, and the log of the
+       function tells the reason. Developers find every failure of a hook there, and nowhere else.
 
 A function that decides about writes is different in two ways: its caller may be a run of a job, and events and answers
 are larger.
@@ -22,17 +24,21 @@ import msgspec
 
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.functions.hooks import (
+    INVALID_ANSWER,
     MAX_ANSWER_BYTES,
     MAX_EVENT_BYTES,
     MAX_PATCHES_BYTES,
+    MAX_REASON,
     MAX_WRITES_BYTES,
     HookAnswer,
     HookCall,
     HookLoop,
     HookName,
     HookState,
+    UnusableAnswer,
     names_hook,
 )
+from bunbase.contracts.functions.logs import LogLevel
 from bunbase.contracts.functions.problems import (
     FunctionError,
     FunctionNotFound,
@@ -40,7 +46,9 @@ from bunbase.contracts.functions.problems import (
     FunctionTimeout,
 )
 from bunbase.contracts.functions.triggers import Job, Run, RunOutcome, TriggerKind
+from bunbase.functions.logs.buffer import LogBuffer
 from bunbase.functions.store.functions import FunctionStore
+from bunbase.functions.store.logs import NewLine
 from bunbase.functions.triggers.attempts import AttemptResult, outcome_of
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.records import RunRecords
@@ -54,6 +62,7 @@ from bunbase.functions.workers.whole_answer import whole_answer
 from bunbase.pkg.errors import Forbidden, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
+from bunbase.pkg.readable import readable
 
 log = logger("functions")
 
@@ -70,6 +79,7 @@ class Hooks:
         meter: Meter,
         records: RunRecords,
         queue: Queue,
+        log_lines: LogBuffer,
     ) -> None:
         self.store = store
         self.active = active
@@ -77,6 +87,7 @@ class Hooks:
         self.meter = meter
         self.records = records
         self.queue = queue
+        self.log_lines = log_lines
         self.clock = records.clock
 
     async def state(self, caller: Caller, name: str, hook: HookName) -> HookState:
@@ -93,29 +104,46 @@ class Hooks:
         began_at, began = self.clock.now(), time.perf_counter()
         trigger = Trigger(TriggerKind.HOOK, "", 1, began_at, caller.depth)
         request, version = request_of(trigger, event), 0
-        result = AttemptResult(RunOutcome.ERROR, CANCELLED)
+        result, id = AttemptResult(RunOutcome.ERROR, CANCELLED), new_id("run")
         try:
             async with asyncio.timeout(call.deadline_seconds):
                 deployment, started = await self._start(caller.project, call.function, request)
                 version = deployment.version
-                too_large = f"A hook may return at most {most >> 10} KiB of JSON."
+                too_large = UnusableAnswer(call.function, f"A hook may return at most {most >> 10} KiB of JSON.")
                 body = await whole_answer(started, most, "The hook", too_large)
-                answer = HookAnswer(body or None if call.json else _value(body))
+                answer = HookAnswer(body or None if call.json else _value(call.function, body), id)
             result = AttemptResult(RunOutcome.OK)
             return answer
         except TimeoutError:
             result = AttemptResult(RunOutcome.TIMEOUT, FunctionTimeout.code)
             raise FunctionTimeout(f"The hook did not answer within {call.deadline_seconds:g} s.") from None
+        except UnusableAnswer as unusable:
+            result = AttemptResult(RunOutcome.ERROR, FunctionError.code)
+            self._explain(caller.project, call.function, version, request.invocation, unusable.reason)
+            raise FunctionError(unusable.reason) from None
         except Problem as problem:
             result = AttemptResult(outcome_of(problem), problem.code)
             raise
         finally:
             run = Run(
-                new_id("run"), call.function, version, TriggerKind.HOOK, None, 1, began_at,
+                id, call.function, version, TriggerKind.HOOK, None, 1, began_at,
                 round((time.perf_counter() - began) * 1000, 3), result.outcome, result.code,
                 request.invocation if version else "",
             )  # fmt: skip
             await self._record(caller.project, run)
+
+    async def refuse_answer(self, caller: Caller, id: str, reason: str) -> None:
+        _check_caller(caller)
+        run = await self.records.refuse(caller.project, id, INVALID_ANSWER)
+        if run is not None:
+            self._explain(caller.project, run.function, run.version, run.invocation, reason)
+
+    def _explain(self, project: str, function: str, version: int, invocation: str, reason: str) -> None:
+        """Tell the developers in the log of the function why its answer was refused."""
+        text = readable(f"BunBase cannot use the answer of this hook: {reason}", MAX_REASON)
+        self.log_lines.add(
+            NewLine(project, function, version, invocation, self.clock.now(), LogLevel.ERROR, text, False)
+        )
 
     async def enqueue(self, caller: Caller, call: HookCall, key: str) -> Job:
         return await self.queue.enqueue_hook(caller.project, call.function, _checked(caller, call), key)
@@ -172,9 +200,9 @@ def _check_caller(caller: Caller) -> None:
     caller.check(Act.FUNCTION_INVOKE)
 
 
-def _value(body: bytes) -> Any:
-    """Return the JSON value of an answer; None for an empty answer. Raises: FunctionError."""
+def _value(function: str, body: bytes) -> Any:
+    """Return the JSON value of an answer; None for an empty answer. Raises: UnusableAnswer."""
     try:
         return msgspec.json.decode(body) if body else None
     except msgspec.DecodeError:
-        raise FunctionError("The hook returned no JSON.") from None
+        raise UnusableAnswer(function, "The hook returned no JSON.") from None

@@ -45,6 +45,13 @@ class RunRecords:
         metrics.trigger_runs.labels(run.kind, run.outcome).inc()
         await self.runs.add(project, run)
 
+    async def refuse(self, project: str, id: str, code: str) -> Run | None:
+        """Turn the successful run of a hook into a failed one. Return it; None if there is no such run."""
+        run = await self.runs.refuse(project, id, code)
+        if run is not None:
+            metrics.trigger_runs.labels(run.kind, run.outcome).inc()
+        return run
+
     async def record_lost(self, job: ClaimedJob, began_at: datetime) -> None:
         """Record the run that another server had begun before it died."""
         log.warning("a job is run again: its server died", job=job.id, project=job.project, function=job.function)

@@ -100,7 +100,7 @@ class Transforming:
         body = b'{"documents":[' + b",".join([one.body for one in documents]) + b"]}"
         request = request_of(Trigger(TriggerKind.JOB, "", 1, self.clock.now()), body)
         call = await self._start(project, function, msgspec.structs.replace(request, hook=MIGRATE))
-        answer = await whole_answer(call, MAX_ANSWER_BYTES, "The migration", TOO_LARGE)
+        answer = await whole_answer(call, MAX_ANSWER_BYTES, "The migration", FunctionError(TOO_LARGE))
         try:
             return msgspec.json.decode(answer, type=_Answer)
         except msgspec.DecodeError as error:

@@ -11,19 +11,19 @@ from bunbase.functions.workers.call import Call
 FAILED_STATUS: Final = 400  # the first status of an answer that counts as a failure
 
 
-async def whole_answer(call: Call, most: int, who: str, too_large: str) -> bytes:
+async def whole_answer(call: Call, most: int, who: str, too_large: Exception) -> bytes:
     """Return the whole answer.
 
-    `most`: the number of bytes that the answer may have; `too_large`: the error if it has more. `who`: the subject of
-    the error text that names a status.
-    Raises: FunctionError.
+    `most`: the number of bytes that the answer may have; `too_large`: raised if it has more. `who`: the subject of the
+    error text that names a status.
+    Raises: FunctionError, `too_large`.
     """
     body = bytearray()
 
     def keep(data: bytes) -> None:
         body.extend(data)
         if len(body) > most:
-            raise FunctionError(too_large)
+            raise too_large
 
     status = await read_to_end(call, keep)
     if status >= FAILED_STATUS:

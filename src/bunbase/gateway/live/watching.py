@@ -25,7 +25,10 @@ def on_watch(session: Session, message: WatchMessage) -> None:
         if message.id in session.watches or message.id in session.joins:
             raise LiveIdTaken(f"The id {message.id} is in use: unwatch it first, or choose another number.")
         if len(session.watches) >= most:
-            raise TooManyWatches(f"A connection can watch {most} queries at once.")
+            raise TooManyWatches(
+                f"A connection can watch {most} queries at once. End watches that nobody sees, put several "
+                "into one query (such as $in), or watch the others on another connection."
+            )
         query = messages.live_query(message)
     except Problem as problem:
         session.refuse(message.id, problem)

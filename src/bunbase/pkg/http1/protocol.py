@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -45,6 +46,7 @@ from bunbase.pkg.http1.incoming import EXTENSION
 from bunbase.pkg.http1.server_wide import server_wide
 from bunbase.pkg.http1.slices import SlicedProtocol
 from bunbase.pkg.http1.switching import SwitchedProtocol, asks_for_websocket
+from bunbase.pkg.http1.unacknowledged import ENDED
 from bunbase.pkg.http1.upgrade import brings_a_body, head_without_upgrade
 
 VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # messages of the parser llhttp
@@ -407,7 +409,8 @@ class Http1Protocol(SlicedProtocol):
         self.close()
         found = self.transport.get_extra_info("socket")
         if found is not None:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            with suppress(*ENDED):
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         self.transport.abort()
 
     def _peer(self) -> str:

@@ -15,6 +15,9 @@ from typing import Final
 
 TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", None)  # not on every platform
 
+ENDED: Final = (OSError, ValueError)
+"""The errors of a socket whose connection has ended. uvloop raises ValueError, because its number is then -1."""
+
 
 def limit_unacknowledged(transport: asyncio.BaseTransport, seconds: float) -> None:
     """Set the limit of a connection; 0 for the limit of the system. It has no effect if the platform has no such
@@ -22,5 +25,5 @@ def limit_unacknowledged(transport: asyncio.BaseTransport, seconds: float) -> No
     """
     found = transport.get_extra_info("socket")
     if found is not None and TCP_USER_TIMEOUT is not None:
-        with suppress(OSError):  # the connection has ended
+        with suppress(*ENDED):
             found.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, round(seconds * 1000))

@@ -7,6 +7,8 @@ import socket
 import struct
 from typing import Final
 
+from bunbase.pkg.http1.unacknowledged import ENDED
+
 BYTES_ACKED: Final = struct.Struct("=Q")  # tcpi_bytes_acked in Linux's struct tcp_info
 OFFSET: Final = 120
 TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
@@ -48,6 +50,6 @@ def _acknowledged(transport: asyncio.Transport, waiting: int) -> int:
         return -waiting
     try:
         info = found.getsockopt(socket.IPPROTO_TCP, TCP_INFO, OFFSET + BYTES_ACKED.size)
-    except OSError:
+    except ENDED:
         return -waiting
     return int(BYTES_ACKED.unpack_from(info, OFFSET)[0]) if len(info) >= OFFSET + BYTES_ACKED.size else -waiting

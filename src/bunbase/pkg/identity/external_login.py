@@ -22,6 +22,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.clock import Clock
@@ -50,6 +51,11 @@ TICKET_SECONDS: Final = 300
 MAX_VERIFIER_LENGTH: Final = 128
 CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 BROWSER: Final = re.compile(BROWSER_PREFIX + r"_[A-Za-z0-9]{43}")
+
+EXPIRED: Final = (
+    "Start the sign-in again, and finish it in the same browser within ten minutes. Begin at the host to which the "
+    "other service sends the browser: localhost and 127.0.0.1 are two hosts, and have separate cookies."
+)
 
 log = logger("identity")
 
@@ -122,13 +128,20 @@ class ExternalLogins:
     async def finish(self, name: str, answer: ExternalAnswer) -> ExternalRedirect:
         """Handle the answer of a provider, and return the URL to which the browser goes, with a code or an error.
 
-        Raises: ProviderNotFound; ExternalLoginExpired, if the state is not known or belongs to another browser.
+        If the state belongs to another browser, that sign-in goes on, and this browser gets an error: with the code,
+        a stranger could sign somebody in as the stranger.
+        Raises: ProviderNotFound; ExternalLoginExpired, if the state is not known, and so is the app.
         """
         provider, now = self.provider(name), self.clock.now()
         state, browser = fingerprint(answer.state), fingerprint(answer.browser)
         login = await self.stores.external_logins.take(state, browser, name, now)
         if login is None:
-            raise ExternalLoginExpired("Start the sign-in again, and finish it in the same browser within ten minutes.")
+            redirect_to = await self.stores.external_logins.redirect_of(state, name, now)
+            if redirect_to is None:
+                raise ExternalLoginExpired(EXPIRED)
+            host, cookie = urlsplit(self.callback(name)).netloc, "another" if answer.browser else "none"
+            log.warning("a sign-in ended in another browser, or began at another host", here=host, cookie=cookie)
+            return ExternalRedirect(with_parameters(redirect_to, error=ExternalLoginExpired.code))
         try:
             received = ProviderAnswer(answer.code, answer.iss, answer.error)
             person = await provider.person(received, self.callback(name), _secrets(answer.state, answer.browser))

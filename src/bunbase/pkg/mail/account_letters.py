@@ -61,8 +61,10 @@ class AccountLetters:
     def already_a_user(self, email: str) -> Letter:
         return self.compose(templates.ALREADY_A_USER, email, {"email": email})
 
-    def user_invite(self, email: str, url: str) -> Letter:
-        fields = {"email": email, "url": url, "valid_for": in_words(INVITE_SECONDS)}
+    def user_invite(self, email: str, url: str, inviter: str = "", target: str = "") -> Letter:
+        """Return an invitation. Without `inviter` or `target`, the app invites, and to the app."""
+        named = {"inviter": inviter.strip() or self.app, "target": target.strip() or self.app}
+        fields = {"email": email, "url": url, "valid_for": in_words(INVITE_SECONDS), **named}
         return self.compose(templates.USER_INVITE, email, fields)
 
     def password_reset(self, email: str, url: str) -> Letter:

@@ -291,12 +291,12 @@ MEMBER_INVITE: Final = Template(
 )
 USER_INVITE: Final = Template(
     "user_invite",
-    subject="You are invited to $app",
-    heading="You are invited to $app",
-    body="You can open an account at $app with $email. The invitation is valid for $valid_for.",
+    subject="You are invited to $target",
+    heading="You are invited to $target",
+    body="$inviter invites you. You can open an account at $app with $email. The invitation is valid for $valid_for.",
     button="Accept the invitation",
     footer="If you do not know $app, you can ignore this mail.",
-    fields=frozenset({"email", "valid_for"}),
+    fields=frozenset({"email", "inviter", "target", "valid_for"}),
     useful_seconds=DAY,
 )
 SIGN_IN_CODE: Final = Template(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
@@ -25,6 +26,7 @@ AnyRequest = Request[Any, Any, Any]
 Html = Response[str]
 Failed = Callable[[str, str, str], str]  # title, text and path of the request → the page of an error
 
+THIS_MACHINE: Final = frozenset(["localhost", "127.0.0.1", "::1"])
 SAME_ORIGIN: Final = "same-origin"  # the values of Sec-Fetch-Site, which browsers send to https and to this machine
 PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 UNREADABLE: Final = "This request could not be read"
@@ -91,6 +93,25 @@ def check_same_origin(request: AnyRequest) -> None:
         ours = not origin or is_own_page(origin, request.headers.get("host", ""))
     if not ours:
         raise Forbidden("Open the page itself, and send its form again.")
+
+
+def at_public_host(request: AnyRequest, site: Site) -> Redirect | None:
+    """Return a redirect to the same address at the public URL, if the browser came by another name of this machine.
+
+    `localhost` and `127.0.0.1` have separate cookies, and another service sends the browser back to the public URL: a
+    sign-in that began at the other name would end without its cookie. Other hosts stay: a proxy may have chosen them.
+    """
+    public = urlsplit(site.public_url)
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}")
+        same = (host.hostname, host.port or 80) == (public.hostname, public.port or 80)
+        known = {host.hostname, public.hostname} <= THIS_MACHINE and (host.port or 80) == (public.port or 80)
+    except ValueError:  # no host, or the port is not a number
+        return None
+    if same or not known or public.scheme != "http":
+        return None
+    query = request.scope["query_string"].decode("latin-1")
+    return Redirect(f"{site.public_url}{request.url.path}?{query}", status_code=302, headers=PRIVATE)
 
 
 def sent_cookie(request: AnyRequest, name: str, site: Site) -> str:

@@ -18,7 +18,7 @@ from bunbase.pkg.identity.form_posts import repeated_answer
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
 from bunbase.pkg.openapi import SIGNED_IN_USER
-from bunbase.pkg.web_pages.serving import new_cookie, sent_cookie
+from bunbase.pkg.web_pages.serving import at_public_host, new_cookie, sent_cookie
 
 TAGS = ["End users"]
 # All projects share the cookie: it holds a secret of the browser, and a sign-in belongs to the project of its state.
@@ -61,8 +61,10 @@ async def start_user_login(
     link: Link = "",
 ) -> Redirect:
     """Send the browser of the user to this address, with the publishable key as `key`. In the end, the browser comes to
-    `redirect_to` with `code`, which you exchange together with the PKCE verifier, or with `error`: `access_denied` or
-    `provider_error`. The project's settings must allow `redirect_to`: `redirect_urls`."""
+    `redirect_to` with `code`, which you exchange together with the PKCE verifier, or with `error`: `access_denied`,
+    `provider_error` or `external_login_expired`. The project's settings must allow `redirect_to`: `redirect_urls`."""
+    if (moved := at_public_host(request, site)) is not None:
+        return moved
     start = ExternalStart(redirect_to, code_challenge, link, sent_cookie(request, COOKIE, site))
     redirect = await tenant_auth.start_user_login(keyed, provider, start)
     cookie = new_cookie(COOKIE, redirect.browser, COOKIE_SECONDS, site)

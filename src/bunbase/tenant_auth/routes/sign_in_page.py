@@ -36,6 +36,7 @@ from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.captcha import token_in
 from bunbase.pkg.web_pages.serving import (
     AnyRequest,
+    at_public_host,
     check_same_origin,
     new_cookie,
     redirect,
@@ -58,7 +59,11 @@ from bunbase.tenant_auth.routes.sign_in_steps import (
 
 
 @PAGES.shows(SIGN_IN)
-async def show_user_sign_in(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
+async def show_user_sign_in(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], site: Injected[Site], request: AnyRequest
+) -> Next:
+    if (moved := at_public_host(request, site)) is not None:
+        return moved
     return show(pages.sign_in, await visit_of(request, keyed, tenant_auth))
 
 

@@ -21,6 +21,7 @@ from bunbase.pkg.identity.external import (
     LinkTicket,
     LoginProviders,
 )
+from bunbase.pkg.identity.external_login import EXPIRED
 from bunbase.pkg.identity.external_people import ExternalPeople, not_overtaken
 from bunbase.pkg.identity.problems import ExternalLoginExpired, IdentityTaken
 from bunbase.pkg.identity.store.external_logins import ExternalCode, project_of_login
@@ -86,7 +87,7 @@ class ExternalAccounts:
         now = self.pools.site.clock.now()
         project = await project_of_login(self.stores.db, fingerprint(answer.state), now)
         if project is None:
-            raise ExternalLoginExpired("Start the sign-in again, and finish it in the same browser within ten minutes.")
+            raise ExternalLoginExpired(EXPIRED)
         return await (await self.pools.of(project)).external.finish(provider, answer)
 
     async def exchange(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:

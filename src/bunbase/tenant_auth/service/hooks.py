@@ -16,14 +16,26 @@ Only Functions can run a function, and it takes the project from the Caller that
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions.hooks import OF_USERS, HookCall, HookLoop, HookName, HookState
+from bunbase.contracts.functions.hooks import (
+    OF_USERS,
+    HookAnswer,
+    HookCall,
+    HookLoop,
+    HookName,
+    HookState,
+    UnusableAnswer,
+    recorded,
+)
 from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.tenant_auth.problems import HookFailed
 from bunbase.contracts.tenant_auth.settings import Hooks as HookSettings
 from bunbase.pkg.api_json import api_builtins
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
@@ -32,7 +44,7 @@ from bunbase.pkg.mail.headers import one_line
 from bunbase.pkg.mail.letters import ClaimedMail
 from bunbase.pkg.mail.smtp import Undelivered
 from bunbase.tenant_auth.access_tokens import Subject
-from bunbase.tenant_auth.hook_answers import added_claims, admitted, failed
+from bunbase.tenant_auth.hook_answers import added_claims, admitted
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
@@ -43,6 +55,7 @@ log = logger("tenant_auth")
 SIGNED_UP: Final = "signed_up"  # the topic of the events in the outbox
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 class SignedUp(msgspec.Struct, frozen=True):
@@ -68,7 +81,8 @@ class Hooks:
         if not pool.auth.hooks.before_signup:
             return person
         event = {"user": person.user, "method": _shown(method), "invited": invited, "ip": caller.ip}
-        return admitted(person, await self._run(pool, HookName.BEFORE_SIGNUP, event, caller.depth))
+        read = partial(admitted, pool.auth.hooks.before_signup, person)
+        return await self._decided(pool, HookName.BEFORE_SIGNUP, event, read, caller.depth)
 
     async def before_token(self, pool: Pool, subject: Subject, reason: str) -> Json:
         """Return the claims that the hook adds to an access token. Do not call this inside a transaction.
@@ -83,7 +97,8 @@ class Hooks:
             "session": subject.session,
             "reason": reason,
         }
-        return added_claims(await self._run(pool, HookName.BEFORE_TOKEN, event))
+        read = partial(added_claims, pool.auth.hooks.before_token, subject.claims | subject.user.claims)
+        return await self._decided(pool, HookName.BEFORE_TOKEN, event, read)
 
     async def note_signup(self, project: str, person: Person, method: SignInMethod) -> None:
         """Write down that a user has signed up. Call this in the transaction that stores the user."""
@@ -111,7 +126,7 @@ class Hooks:
         pool = await self.pools.of(project)
         if not pool.auth.hooks.send_sms:
             log.warning("a text message was not sent: the project has no hook send_sms", project=project)
-            raise failed(HookName.SEND_SMS)
+            raise failed(HookName.SEND_SMS, FunctionNotFound.code)
         await self._run(pool, HookName.SEND_SMS, {"message": message})
 
     async def sends_mail(self, project: str) -> bool:
@@ -161,17 +176,40 @@ class Hooks:
                 advice = f"The project has no function {name}. Deploy it first: bunbase deploy {name}"
                 raise InvalidInput.at(f"/hooks/{hook}", advice)
 
-    async def _run(self, pool: Pool, hook: HookName, event: Json, depth: int = 0) -> Any:
+    async def _decided(self, pool: Pool, hook: HookName, event: Json, read: Callable[[Any], T], depth: int = 0) -> T:
+        """Return the decision that `read` makes of the answer. Raises: HookFailed, HookLoop, what `read` raises.
+
+        If the answer cannot be used, its developers find the reason in the runs and the log of the function.
+        """
+        answer = await self._run(pool, hook, event, depth)
+        try:
+            return read(answer.value)
+        except UnusableAnswer as unusable:
+            log.warning("an answer of a hook was refused", hook=hook.value, project=pool.project, error=unusable.reason)
+            refusal = self.functions.refuse_hook_answer(_project(pool), answer.run, unusable.reason)
+            await recorded(refusal, pool.project, answer.run, unusable.reason)
+            raise failed(hook, unusable.code) from unusable
+
+    async def _run(self, pool: Pool, hook: HookName, event: Json, depth: int = 0) -> HookAnswer:
         """Return the answer of a hook. Raises: HookFailed, HookLoop."""
         hooks = pool.auth.hooks
         call = HookCall(getattr(hooks, hook), hook, _event(event), hooks.deadline_seconds)
         try:
-            return (await self.functions.run_hook(_project(pool, depth), call)).value
+            return await self.functions.run_hook(_project(pool, depth), call)
         except HookLoop:
             raise
         except Problem as problem:
             log.warning("a hook failed", hook=hook.value, project=pool.project, code=problem.code)
-            raise failed(hook) from problem
+            raise failed(hook, problem.code) from problem
+
+
+def failed(hook: HookName, cause: str) -> HookFailed:
+    return HookFailed(
+        f"The hook {hook} of this app failed. Try again later. Its developers find the reason in the runs and the log "
+        "of the function.",
+        hook=hook.value,
+        cause=cause,
+    )
 
 
 def _event(event: Json) -> Json:

@@ -14,6 +14,7 @@ from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvite,
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.mail.account_letters import INVITE_SECONDS
+from bunbase.pkg.mail.headers import one_line
 from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.opaque import fingerprint
 from bunbase.tenant_auth.mail_kinds import MailKind
@@ -54,12 +55,16 @@ class UserInvites:
         check_data(new.data)
         check_language(new.language)
         pool, tokens = await self.pools.of(project), list[str]()
+        redirect_to = pool.checked_redirect(new.redirect_to)
 
         def letter(token: str) -> Letter:
             tokens.append(token)
-            return pool.letters_asked_in(new.language).user_invite(email, pool.page("sign-up", token))
+            return pool.letters_asked_in(new.language).user_invite(
+                email, pool.page("sign-up", token), one_line(new.inviter), one_line(new.target)
+            )
 
-        kept = msgspec.json.encode({"role": new.role, "data": new.data, "language": new.language}).decode()
+        note = {"role": new.role, "data": new.data, "language": new.language, "redirect_to": redirect_to}
+        kept = msgspec.json.encode(note).decode()
         async with self.stores.db.transaction():
             if await self.stores.users.by_email(project, email) is not None:
                 raise EmailTaken("This address has a user already.")

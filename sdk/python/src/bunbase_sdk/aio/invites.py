@@ -36,16 +36,31 @@ class AsyncInvites:
         role: str | None = None,
         data: Mapping[str, object] | None = None,
         language: str | None = None,
+        redirect_to: str | None = None,
+        inviter: str | None = None,
+        target: str | None = None,
         timeout: float | None = None,
     ) -> UserInvite:
         """Invite a person by mail. The result has the link of the mail.
+
+        `redirect_to`: the address of the app to which the page behind the link leads back. `inviter` and `target`: the
+        name of the person who invites and what for, for the texts of the mail; at most 100 characters each.
 
         ```python
         invite = await client.users.invites.create("fred@example.com", role="editor")
         ```
         """
         return await self._driver.run(
-            self._calls.create(email, role=role, data=data, language=language, timeout=timeout)
+            self._calls.create(
+                email,
+                role=role,
+                data=data,
+                language=language,
+                redirect_to=redirect_to,
+                inviter=inviter,
+                target=target,
+                timeout=timeout,
+            )
         )
 
     async def withdraw(self, invite: str, *, timeout: float | None = None) -> None:

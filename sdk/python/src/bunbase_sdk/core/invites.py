@@ -37,15 +37,22 @@ class InvitesCalls:
         role: str | None = None,
         data: Mapping[str, object] | None = None,
         language: str | None = None,
+        redirect_to: str | None = None,
+        inviter: str | None = None,
+        target: str | None = None,
         timeout: float | None = None,
     ) -> Flow[UserInvite]:
         """Invite a person by mail. The result has the link of the mail.
+
+        `redirect_to`: the address of the app to which the page behind the link leads back. `inviter` and `target`: the
+        name of the person who invites and what for, for the texts of the mail; at most 100 characters each.
 
         ```python
         invite = client.users.invites.create("fred@example.com", role="editor")
         ```
         """
-        body = {"email": email, **without_none(role=role, data=data, language=language)}
+        texts = without_none(redirect_to=redirect_to, inviter=inviter, target=target)
+        body = {"email": email, **without_none(role=role, data=data, language=language), **texts}
         wanted = Wanted("POST", INVITES, body)
         return cast("UserInvite", (yield from self._transport.json(wanted, self._transport.deadline(timeout))))
 

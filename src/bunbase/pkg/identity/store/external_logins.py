@@ -20,6 +20,8 @@ TAKE_LOGIN: Final = """
 DELETE FROM external_logins
 WHERE project = $1 AND state_hash = $2 AND browser_hash = $3 AND provider = $4 AND expires_at > $5
 RETURNING redirect_to, code_challenge, link_session"""
+BEGUN_LOGIN: Final = """
+SELECT redirect_to FROM external_logins WHERE project = $1 AND state_hash = $2 AND provider = $3 AND expires_at > $4"""
 ADD_CODE: Final = """
 INSERT INTO external_codes
     (project, hash, provider, code_challenge, link_session, subject, email, email_verified, name, expires_at)
@@ -89,6 +91,11 @@ class ExternalLoginStore:
 
     async def take(self, state_hash: bytes, browser_hash: bytes, provider: str, now: datetime) -> ExternalLogin | None:
         return await self.db.one(ExternalLogin, TAKE_LOGIN, self.project, state_hash, browser_hash, provider, now)
+
+    async def redirect_of(self, state_hash: bytes, provider: str, now: datetime) -> str | None:
+        """Return the address of the app that began a sign-in, which goes on; None if there is no such sign-in."""
+        found: str | None = await self.db.value(BEGUN_LOGIN, self.project, state_hash, provider, now)
+        return found
 
     async def add_code(self, hash: bytes, code: ExternalCode, expires_at: datetime) -> None:
         await self.db.execute(ADD_CODE, self.project, hash, *msgspec.structs.astuple(code), expires_at)

@@ -161,9 +161,9 @@ LANGUAGE: Final = Language(
             "Die Sperre des Kontos von $email bei $app wurde beendet. Du kannst dich wieder anmelden.",
         ),
         "user_invite": Texts(
-            "Einladung zu $app",
-            "Du bist zu $app eingeladen",
-            "Du kannst bei $app mit $email ein Konto eröffnen. Die Einladung gilt $valid_for.",
+            "Einladung zu $target",
+            "Du bist zu $target eingeladen",
+            "$inviter lädt dich ein. Du kannst bei $app mit $email ein Konto eröffnen. Die Einladung gilt $valid_for.",
             "Einladung annehmen",
             "Wenn du $app nicht kennst, kannst du diese Mail ignorieren.",
         ),

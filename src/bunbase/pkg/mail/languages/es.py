@@ -156,9 +156,9 @@ LANGUAGE: Final = Language(
             "La suspensión de la cuenta de $email en $app ha terminado. Puedes volver a entrar.",
         ),
         "user_invite": Texts(
-            "Tienes una invitación a $app",
-            "Tienes una invitación a $app",
-            "Puedes abrir una cuenta en $app con $email. La invitación vale $valid_for.",
+            "Tienes una invitación a $target",
+            "Tienes una invitación a $target",
+            "$inviter te invita. Puedes abrir una cuenta en $app con $email. La invitación vale $valid_for.",
             "Aceptar la invitación",
             "Si no conoces $app, puedes ignorar este mensaje.",
         ),

@@ -158,9 +158,10 @@ LANGUAGE: Final = Language(
             "La suspension du compte de $email chez $app est terminée. Vous pouvez de nouveau vous connecter.",
         ),
         "user_invite": Texts(
-            "Vous êtes invité à $app",
-            "Vous êtes invité à $app",
-            "Vous pouvez ouvrir un compte chez $app avec $email. L'invitation est valable $valid_for.",
+            "Vous êtes invité à $target",
+            "Vous êtes invité à $target",
+            "$inviter vous invite. Vous pouvez ouvrir un compte chez $app avec $email. L'invitation est valable "
+            "$valid_for.",
             "Accepter l'invitation",
             "Si vous ne connaissez pas $app, ignorez ce message.",
         ),

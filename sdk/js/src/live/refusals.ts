@@ -1,0 +1,58 @@
+/**
+ * The decision whether a write that failed is sent again. The first waiting write holds up all later ones, because they
+ * may need it. So one that can never be taken must end, and one that fails for another reason must not.
+ * docs/decisions/0108 has the reasons.
+ */
+
+import type { Problem } from "../problem.js";
+import type { LocalWrite } from "./overlay.js";
+
+/** The failures whose cause may be the write itself. `since`: the time of the first one, as RFC 3339. It is kept in the cache. */
+export interface Failures {
+  readonly tries: number;
+  readonly since: string;
+}
+
+/** The first waiting write, if the server does not take it, and the reason. */
+export interface Stuck {
+  readonly write: Pick<LocalWrite, "op" | "collection" | "id" | "data">;
+  readonly problem: Problem;
+}
+
+const COME_AGAIN: readonly number[] = [408, 425, 429];
+const UNANSWERED: readonly string[] = ["network", "timeout", "aborted", "idempotency_busy"];
+const PASSING: readonly number[] = [500, 502, 503, 504];
+/** The function answered, so the next answers are mostly the same. A service that it asks may have failed. */
+const TRIES_OF_FUNCTION = 3;
+const TRIES_OF_SERVER = 5;
+const SERVER_MS = 60_000;
+/** Causes of `before_write_busy` that one document can have at each try: a loop without an end, or too much memory. */
+const OF_CALL: readonly unknown[] = ["function_timeout", "function_cpu_exceeded", "function_crashed"];
+
+/**
+ * Returns `refused` if the write ends with this problem. `blamed`: the write itself may be the cause, so it counts as a
+ * failure of it. `waits`: it is sent again, however often. @internal
+ */
+export function fateOf(problem: Problem, before: Failures | undefined, now = Date.now()): "refused" | "blamed" | "waits" {
+  const { code, status } = problem;
+  if (UNANSWERED.includes(code) || COME_AGAIN.includes(status)) return "waits";
+  if (!PASSING.includes(status)) return "refused";
+  const { tries, since } = failedAgain(before, now);
+  if (code === "before_write_failed") return tries >= TRIES_OF_FUNCTION ? "refused" : "blamed";
+  const isBlamed = status === 500 ? code !== "data_unreadable" : code === "deadline_exceeded" || (code === "before_write_busy" && OF_CALL.includes(problem.body.cause));
+  if (!isBlamed) return "waits";
+  const passed = now - Date.parse(since);
+  return tries >= TRIES_OF_SERVER && passed >= SERVER_MS ? "refused" : "blamed";
+}
+
+/** Returns the failures with one more. @internal */
+export function failedAgain(before: Failures | undefined, now = Date.now()): Failures {
+  return { tries: (before?.tries ?? 0) + 1, since: before?.since ?? new Date(now).toISOString() };
+}
+
+/** True if a value of the cache has the form of failures. Earlier versions have kept none. @internal */
+export function areFailures(value: unknown): boolean {
+  if (value === undefined) return true;
+  const { tries, since } = Object(value) as Record<string, unknown>;
+  return Number.isSafeInteger(tries) && !Number.isNaN(Date.parse(String(since)));
+}

@@ -1,0 +1,196 @@
+"""The advice of a refusal is true: the index that it names serves the query, or it says what the index leaves to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations, permutations
+from random import Random
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.query import budgets
+from bunbase.bundoc.query.budgets import UNBOUND, Budgets
+from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
+from bunbase.contracts.caller import Caller
+from tests.bundoc.permissions.asking import ADA, SERVER, C, asked
+from tests.seeds import seeds
+
+MOST: Final = 8  # documents that a query may examine
+LIMIT: Final = 3
+ROOMS: Final = ["red", "blue"]
+FIELDS: Final = ("room", "n", "kind", "_created")
+RULES: Final = ("true", "doc.room in auth.claims.rooms", "doc.room == 'red' || doc.kind == 'a'", "size(doc.kind) < 9")
+WHERE: Final[list[dict[str, Any]]] = [
+    {"room": "red"},
+    {"room": {"$in": ROOMS}},
+    {"n": {"$gt": 4}},
+    {"n": {"$gte": 0, "$lt": 90}},
+    {"n": 5},
+    {"_created": {"$gt": "1970-01-01T00:00:00.000Z"}},
+    {"kind": {"$ne": "z"}},
+    {"kind": {"$ne": "a"}},
+    {"kind": {"$startsWith": "a"}},
+    {"kind": "a", "n": {"$gt": 30}},
+]
+SORTS: Final = ("n", "-n", "-_created", "kind", "room", "-room")
+
+
+def in_rooms() -> Caller:
+    assert ADA.user is not None
+    user = msgspec.structs.replace(ADA.user, claims={"rooms": ROOMS})
+    return msgspec.structs.replace(ADA, explain=True, user=user)
+
+
+async def filled(engine: SqliteEngine, rule: str, indexes: tuple[IndexSpec, ...]) -> BundocService:
+    service = BundocService(engine, bound=Budgets(MOST), unbound=Budgets(MOST))
+    await service.put_collection(SERVER, C, CollectionSpec(indexes, rules=Rules(list=rule, get=rule)))
+    data = [
+        {"_id": f"d{number * 37 % 80:02}", "room": ROOMS[number % 2], "n": number, "kind": "ab"[number // 2 % 2]}
+        for number in range(80)
+    ]
+    writes = [{"op": "create", "collection": C, "data": one} for one in data]
+    await service.commit(SERVER, msgspec.json.encode({"writes": writes}))
+    return service
+
+
+async def refusal(service: BundocService, caller: Caller, query: dict[str, Any]) -> QueryNeedsIndex | None:
+    try:
+        await asked(service, caller, limit=LIMIT, **query)
+    except QueryNeedsIndex as refused:
+        return refused
+    return None
+
+
+async def build(service: BundocService, specs: list[tuple[str, ...]], rule: str) -> None:
+    indexes = tuple([IndexSpec(fields, f"i{number}") for number, fields in enumerate(specs)])
+    await service.put_collection(SERVER, C, CollectionSpec(indexes, rules=Rules(list=rule, get=rule)))
+
+
+def drawn(random: Random) -> dict[str, Any]:
+    parts = random.sample(WHERE, random.choice([0, 1, 1, 2, 2, 3]))
+    sort = tuple(random.sample(SORTS, random.choice([0, 1, 1, 2])))
+    if len({name.lstrip("-") for name in sort}) < len(sort):
+        sort = sort[:1]
+    return {"where": msgspec.json.encode({"$and": parts}) if parts else None, "sort": sort}
+
+
+@pytest.mark.explore
+@pytest.mark.parametrize("seed", seeds(3))
+async def test_the_advised_index_serves_the_query(engine: SqliteEngine, seed: int) -> None:
+    random, met = Random(seed), Counter[str]()
+    rule = RULES[seed % len(RULES)]
+    service = await filled(engine, rule, ())
+    for _ in range(30):
+        specs = [tuple(random.sample(FIELDS, random.choice([1, 2]))) for _ in range(random.choice([0, 1, 2]))]
+        await build(service, specs, rule)
+        caller, query = random.choice([SERVER, in_rooms()]), drawn(random)
+        refused = await refusal(service, caller, query)
+        if refused is None:
+            continue
+        detail = refused.detail
+        named = refused.extra["index"]
+
+        if "Send " in detail:  # another order
+            met["sort"] += 1
+            name = detail.partition('"sort":["')[2].partition('"')[0]
+            if "add an index on [" in detail:
+                fields = detail.partition("add an index on [")[2].partition("]")[0]
+                specs.append(tuple(fields.split(", ")))
+                await build(service, specs, rule)
+            assert named is None
+            assert await refusal(service, caller, {**query, "sort": (name,)}) is None, (query, specs, detail)
+        elif named is not None:
+            met["index"] += 1
+            specs.append(tuple(named["fields"]))
+            await build(service, specs, rule)
+            again = await refusal(service, caller, query)
+            if "cheaper, but" not in detail:
+                assert again is None, (query, specs, detail)
+            elif again is not None:
+                assert again.extra["index"] != named, (query, specs, again.detail)
+        else:
+            met["none"] += 1
+            assert "No index" in detail
+            if met["none"] <= 2 and not query["sort"]:
+                for more in possible(query):
+                    await build(service, [*specs, more], rule)
+                    assert await refusal(service, caller, query) is not None, (query, specs, more, detail)
+    assert met["index"] >= 1
+
+
+IN_ROOM: Final = {"room": "red", "_created": {"$gt": "1970-01-01T00:00:00.000Z"}}
+
+
+def sent(**where: Any) -> dict[str, Any]:
+    return {"where": msgspec.json.encode(where), "sort": ()}
+
+
+async def test_a_range_without_a_sort_is_refused_with_the_sort_that_is_served(engine: SqliteEngine) -> None:
+    service = await filled(engine, RULES[1], (IndexSpec(("room", "-_created"), "room_time"),))
+
+    refused = await refusal(service, in_rooms(), sent(**IN_ROOM))
+
+    assert refused is not None
+    assert "No index has the order by _id and leaves out what the condition on _created excludes." in refused.detail
+    assert 'Send "sort":["_created"]: the index room_time then serves the query.' in refused.detail
+    assert refused.detail.endswith("max_scan of the collection sets the limit.")
+    assert refused.extra["index"] is None
+    assert await refusal(service, in_rooms(), {**sent(**IN_ROOM), "sort": ("_created",)}) is None
+
+
+async def test_a_warning_names_the_conditions_that_no_index_serves(engine: SqliteEngine) -> None:
+    service = await filled(engine, RULES[1], (IndexSpec(("room", "-_created", "kind"), "long"),))
+    service.bound = Budgets(80)  # one commit wrote all documents, so they have the same time
+    query = {**sent(**IN_ROOM, kind={"$ne": "a"}), "sort": ("-_created",), "count": True, "explain": True}
+
+    page = await asked(service, in_rooms(), limit=LIMIT, **query)
+
+    (warning,) = page["explain"]["warnings"]
+    assert warning["detail"].endswith(
+        "No index can help: the query examines documents that do not match the conditions on kind, until its page is "
+        "full. Use a narrower filter or leave out count."
+    )
+
+
+@pytest.mark.parametrize(("caller", "setting"), [(SERVER, "bundoc.server_scan"), (ADA, "max_scan of the collection")])
+async def test_a_search_for_a_frequent_word_names_the_setting_of_its_limit(
+    engine: SqliteEngine, caller: Caller, setting: str
+) -> None:
+    service = await filled(engine, RULES[0], ())
+    service.unbound = msgspec.structs.replace(service.unbound, setting=UNBOUND.setting)
+    specs = (IndexSpec(("kind",), "words", type="text"), IndexSpec(("room",), "room"))
+    await service.put_collection(SERVER, C, CollectionSpec(specs))
+
+    refused = await refusal(service, caller, sent(**{"$search": "a", "room": "red"}))
+
+    assert refused is not None
+    assert refused.detail == (
+        "More than 8 documents contain these words. Add words to the search: it is within [room] already. "
+        f"{setting} sets the limit."
+    )
+
+
+async def test_many_documents_that_tie_in_the_order_are_warned_of(
+    engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "MANY_TIES", 10)
+    service = await filled(engine, RULES[0], (IndexSpec(("room", "kind", "n"), "long"),))
+    service.unbound = Budgets(30)
+    query = {"where": b'{"room":"red"}', "limit": LIMIT, "explain": True}
+
+    few = await asked(service, SERVER, **query, sort=("kind", "n"))
+    many = await asked(service, SERVER, **query, sort=("kind",))
+
+    assert "warnings" not in few["explain"]
+    assert many["explain"]["warnings"][0]["index"] == {"fields": ["room", "kind"]}
+
+
+def possible(query: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return the fields of all indexes with up to two fields that the query names."""
+    names = [name for name in FIELDS if name.encode() in (query["where"] or b"") or name in str(query["sort"])]
+    return [fields for count in (1, 2) for some in combinations(names, count) for fields in permutations(some)]
