@@ -58,7 +58,7 @@ BYTES: Final = {
     "react/index": 1_890,
     "testing/index": 12_620,
 }
-LATER_BYTES: Final = 2_950  # of the module that is loaded when a page needs it first: windows, passkeys, the account
+LATER_BYTES: Final = 3_020  # of the module that is loaded when a page needs it first: windows, passkeys, the account
 
 
 def operations(below: Callable[[str], bool] = lambda path: path.startswith("/v1/")) -> Iterator[tuple[str, str, str]]:
