@@ -241,3 +241,16 @@ def test_a_watched_file_in_another_folder_is_reported_when_it_changes(home: Path
     write(home / "lib/a.ts", "longer")
 
     assert files.changed() == {home / "lib/a.ts"}
+
+
+def test_files_in_linked_folders_are_watched_and_a_link_to_a_folder_above_is_no_circle(home: Path) -> None:
+    write(home / "packages/hello/index.ts", "a")
+    write(home / "functions/other.ts", "a")
+    files = SavedFiles([Path("functions")], [])
+    (home / "functions/hello").symlink_to("../packages/hello")
+    (home / "functions/round").symlink_to("..")
+    assert home / "functions/hello/index.ts" in files.changed()
+
+    write(home / "packages/hello/index.ts", "longer")
+
+    assert home / "functions/hello/index.ts" in files.changed()

@@ -151,7 +151,20 @@ def test_a_key_of_no_use_is_refused_at_once(key: str, project: str | None, told:
     assert refused.value.code == "invalid_value"
 
 
-@pytest.mark.parametrize("url", ["", "localhost:7070", "ftp://a", "http://", "http://a?b=c"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:7070",
+        "ftp://a",
+        "http://",
+        "http://a?b=c",
+        "http://a..b",
+        f"http://{'a' * 64}",
+        "http://[::1",
+        "http://a/\x01",
+    ],
+)
 def test_an_address_of_no_use_is_refused_at_once(url: str) -> None:
     with pytest.raises(Problem, match="no address"):
         Client(url, "sk_1")

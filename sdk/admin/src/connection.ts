@@ -67,7 +67,7 @@ export class Connection {
 
   /** Returns an answer that is read later, as a stream. `timeoutMs` is the time until it begins. Throws a Problem. */
   stream(address: string, call: Call): Promise<Response> {
-    return this.sender.sent({ method: "GET", path: address }, call, async (response, text) => {
+    return this.sender.sent({ method: "GET", path: address, streams: true }, call, async (response, text) => {
       if (!response.ok) throw answerOf(response, await text());
       return response;
     });

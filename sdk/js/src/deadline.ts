@@ -6,9 +6,14 @@ import { Problem } from "./problem.js";
 /** A longer timer ends at once, because its time is a whole number of 32 bits. @internal */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Runs `work` with the time and the signal of a call. @internal */
-export async function within<T>(call: Call, timeoutMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
-  const deadline = new Deadline(call, timeoutMs);
+/** Runs `work` with the time and the signal of a call. `streams`: the signal counts after the end, too. @internal */
+export async function within<T>(
+  call: Call,
+  timeoutMs: number,
+  work: (deadline: Deadline) => Promise<T>,
+  streams?: boolean,
+): Promise<T> {
+  const deadline = new Deadline(call, timeoutMs, streams);
   try {
     return await work(deadline);
   } finally {
@@ -19,17 +24,18 @@ export async function within<T>(call: Call, timeoutMs: number, work: (deadline: 
 /** @internal */
 export class Deadline {
   readonly signal: AbortSignal;
-  /** Ends the timer. The signal of the caller still counts, so that an answer may stream for as long as it likes. */
+  /** Ends the timer. If the answer streams, the signal of the caller still counts. */
   readonly done: () => void;
 
-  constructor({ signal }: Call, timeoutMs: number) {
+  constructor({ signal }: Call, timeoutMs: number, streams?: boolean) {
     if (signal?.aborted) throw endedBy(signal.reason);
     const own = new AbortController();
     const detail = `No answer within ${timeoutMs} ms. Try again, or set a longer timeoutMs.`;
     const end = () => own.abort(signal?.aborted ? signal.reason : new Problem({ code: "timeout", detail }));
     const timer = timeoutMs <= LONGEST_TIMER_MS ? setTimeout(end, timeoutMs) : undefined;
-    // Safari before 17.4 and React Native have no `any`, so the signal is followed by a listener there
-    const followed = (AbortSignal.any as unknown) ? undefined : signal;
+    // Node 20 and Deno keep something of each signal that `any` makes for as long as the signal of the caller lives;
+    // Safari before 17.4 and React Native have no `any`
+    const followed = streams && (AbortSignal.any as unknown) ? undefined : signal;
     this.signal = signal && !followed ? AbortSignal.any([signal, own.signal]) : own.signal;
     followed?.addEventListener("abort", end);
     this.done = () => {

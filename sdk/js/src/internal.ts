@@ -20,6 +20,8 @@ export interface ApiRequest {
   headers?: Record<string, string> | undefined;
   token?: string | null | undefined;
   repeatable?: boolean;
+  /** True if the answer is read after the call. */
+  streams?: boolean;
 }
 
 export interface Sender {

@@ -42,6 +42,8 @@ export interface Wanted {
   token?: string | null | undefined;
   /** True if the request may be sent twice. */
   repeatable?: boolean;
+  /** True if the answer is read after the call. */
+  streams?: boolean;
   /** True if the body has a filter as `where`, in which `undefined` is refused. */
   filters?: boolean;
   /** Requests with the same sender are of one user. All attempts of a request have one. */
@@ -113,12 +115,12 @@ export class Transport {
           await deadline.pause(pause);
         }
       }
-    });
+    }, wanted.streams);
   }
 
   /** Runs `work` within the time of one call. @internal */
-  within<T>(call: Call, work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    return within(call, call.timeoutMs ?? this.options.timeoutMs ?? TIMEOUT_MS, work);
+  within<T>(call: Call, work: (deadline: Deadline) => Promise<T>, streams?: boolean): Promise<T> {
+    return within(call, call.timeoutMs ?? this.options.timeoutMs ?? TIMEOUT_MS, work, streams);
   }
 
   /** Reports a problem that no call can throw. @internal */

@@ -33,12 +33,20 @@ def normal_url(url: str) -> str:
     """Return `url` in the form used in the credentials file: host in lower case, no slash at the end. Raises: Usage."""
     try:
         parts = urlsplit(url.strip())
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("http", "https") and is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
         good = False
-    if not good or parts.query or parts.fragment or parts.username:
+    if not good or not url.strip().isprintable() or parts.query or parts.fragment or parts.username:
         raise Usage(f"{url!r} is not the address of a server. An address looks like {DEFAULT_URL}.")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def is_host(host: str) -> bool:
+    """True for an IP address, and for a name that can be in the DNS: labels of 1 to 63 bytes (RFC 1035 §2.3.4)."""
+    try:
+        return bool(host if ":" in host else host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def is_loopback(url: str) -> bool:

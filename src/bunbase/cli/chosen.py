@@ -27,7 +27,7 @@ def chosen_project(flag: str, session: Session) -> str:
 def _named_project(flag: str, session: Session) -> tuple[str, NamedProject | None]:
     if flag:
         return flag, NamedProject(flag, PROJECT_FLAG)
-    if named := os.environ.get(VARIABLE, ""):
+    if named := os.environ.get(VARIABLE, "").strip():
         return named, NamedProject(named, VARIABLE)
     if target := session.target.project:
         return target.value, NamedProject(target.value, target.origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from pathlib import Path
 import msgspec
 
 from bunbase.cli.errors import Failure
+from bunbase.cli.replaced_files import linked_file
 from bunbase.contracts.caller import CallerKind
 from bunbase.pkg.secret_files import OWNER_ONLY, replace_secret_file
 
 VARIABLE = "BUNBASE_CREDENTIALS"
+LOCK_SECONDS = 90.0  # longer than a command holds the lock: the renewal of a token may take 60 seconds
 
 
 class ChosenProject(msgspec.Struct, frozen=True):
@@ -137,12 +140,22 @@ class CredentialsFile:
 
         The lock is on a second file, since every write replaces the credentials file itself.
         """
-        from filelock import FileLock  # only commands that write need it, and its import takes 20 ms
+        from filelock import FileLock, Timeout  # only commands that write need it, and its import takes 20 ms
 
         lock = FileLock(f"{self.path}.lock", mode=OWNER_ONLY)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock.acquire()
+            lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout:
+            raise Failure(
+                "credentials_busy",
+                f"Another command has held {self.path}.lock for {LOCK_SECONDS:.0f} seconds: end it, and try again.",
+            ) from None
+        except NotImplementedError:
+            raise Failure(
+                "credentials_unwritable",
+                f"The file system of {self.path} has no locks: set {VARIABLE} to a path on another one.",
+            ) from None
         except OSError as error:
             raise self._unwritable(error) from error
         try:
@@ -151,9 +164,13 @@ class CredentialsFile:
             lock.release()
 
     def _write(self, credentials: Credentials) -> None:
+        text = msgspec.json.format(msgspec.json.encode(credentials), indent=2).decode()
         try:
-            replace_secret_file(self.path, msgspec.json.format(msgspec.json.encode(credentials), indent=2).decode())
+            replace_secret_file(linked_file(self.path), text)
         except OSError as error:
+            if error.errno == errno.EBUSY:  # the file is mounted by itself, as into a container
+                self.path.write_text(text, "utf-8")
+                return
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> Failure:
@@ -163,9 +180,23 @@ class CredentialsFile:
         )
 
 
+class NoCredentialsFile(CredentialsFile):
+    """The file of a user without a home folder, such as an unnamed user of a container. Nothing is stored there."""
+
+    def _read(self) -> Credentials:
+        return Credentials()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        raise Failure("no_home", f"{self.path} is in no home folder: set {VARIABLE} to the path of a file.")
+        yield
+
+
 def credentials_file(profile: str = "") -> CredentialsFile:
     """Return the file named by BUNBASE_CREDENTIALS, else `bunbase/credentials.json` in XDG_CONFIG_HOME or ~/.config."""
-    if named := os.environ.get(VARIABLE, ""):
-        return CredentialsFile(Path(named).expanduser(), profile)
     base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"
-    return CredentialsFile(Path(base).expanduser() / "bunbase" / "credentials.json", profile)
+    path = Path(os.environ.get(VARIABLE, "") or Path(base, "bunbase", "credentials.json"))
+    try:
+        return CredentialsFile(path.expanduser(), profile)
+    except RuntimeError:
+        return NoCredentialsFile(path, profile)

@@ -17,6 +17,7 @@ from bunbase import __version__
 from bunbase.cli.address import is_loopback
 from bunbase.cli.certificates import refused_certificate, tls_context
 from bunbase.cli.errors import Failure, Refused, Unreachable, Usage
+from bunbase.cli.proxies import client_for
 
 T = TypeVar("T")
 
@@ -46,12 +47,8 @@ class Http:
 
     def __init__(self, url: str, ca_file: str = "") -> None:
         self.url = url
-        self.client = httpx.Client(
-            base_url=url,
-            headers={"user-agent": user_agent()},
-            verify=tls_context(ca_file) if url.startswith("https:") else True,
-            trust_env=not is_loopback(url),  # a proxy cannot reach a server on this machine
-        )
+        tls = tls_context(ca_file) if url.startswith("https:") else True
+        self.client = client_for(url, headers={"user-agent": user_agent()}, verify=tls)
 
     def send(self, call: Call, token: str = "", stream: bool = False) -> httpx.Response:
         """Return the answer with any status. A GET is sent a second time if the connection breaks.
@@ -90,6 +87,8 @@ class Http:
 
     def _request(self, call: Call, token: str) -> httpx.Request:
         headers = dict(call.headers)
+        if not (token.isascii() and token.isprintable()):  # the error of httpx would show the token
+            raise Usage("The token has a character that no token has, such as a line end: copy it again.", "bad_token")
         if token:
             headers["authorization"] = f"Bearer {token}"
         return self.client.build_request(

@@ -113,10 +113,11 @@ def _run(words: Sequence[str]) -> int:
     from cyclopts import CycloptsError
 
     from bunbase.cli.output import report
-    from bunbase.cli.streams import accept_every_text, drop_output, open_missing
+    from bunbase.cli.streams import accept_every_text, drop_empty_size, drop_output, open_missing
 
     open_missing()
     accept_every_text()
+    drop_empty_size()
     json = "--json" in words
     try:
         "".join(words).encode()  # raises before a message could contain such a word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -11,8 +12,10 @@ def replace_file(path: Path, text: str, mode: int | None = None) -> None:
     """Write the file under another name, and rename it. `mode`: its permissions; None keeps those that it has.
 
     A symbolic link stays, and the file that it leads to is replaced. If there is no such file, the link is replaced:
-    in a folder from elsewhere, it could make a file anywhere.
+    in a folder from elsewhere, it could make a file anywhere. A file that is mounted by itself, as into a container,
+    cannot be renamed, so it is written in place.
     """
+    path = linked_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if mode is None:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
@@ -21,10 +24,17 @@ def replace_file(path: Path, text: str, mode: int | None = None) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode())
         os.chmod(name, mode)
-        os.replace(name, path.resolve() if path.is_symlink() and path.exists() else path)
-    except BaseException:
+        os.replace(name, path)
+    except BaseException as error:
         os.unlink(name)
-        raise
+        if not isinstance(error, OSError) or error.errno != errno.EBUSY:
+            raise
+        path.write_bytes(text.encode())
+
+
+def linked_file(path: Path) -> Path:
+    """Return the file that a symbolic link leads to, or the path itself. The file may be on another file system."""
+    return path.resolve() if path.is_symlink() and path.exists() else path
 
 
 def _umask() -> int:

@@ -48,7 +48,11 @@ class SavedFiles:
     def _in_folders(self) -> Iterator[Path]:
         count = 0
         for folder in self.folders:
-            for place, folders, files in os.walk(folder):
+            seen = set[tuple[int, int]]()  # a link may lead to a folder above, or to one that has been looked at
+            for place, folders, files in os.walk(folder, followlinks=True):
+                if not _is_new(place, seen):
+                    folders.clear()
+                    continue
                 folders[:] = sorted(name for name in folders if name not in NEVER and not name.startswith("."))
                 for name in files:
                     count += 1
@@ -62,3 +66,14 @@ class SavedFiles:
         except OSError:
             return
         states[path] = (state.st_mtime_ns, state.st_size, state.st_ino)
+
+
+def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
+    try:
+        state = os.stat(folder)
+    except OSError:
+        return False
+    key = (state.st_dev, state.st_ino)
+    is_new = key not in seen
+    seen.add(key)
+    return is_new

@@ -239,7 +239,7 @@ def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     `link`: the link in a mail. It names its server, unless a flag or the environment does. A token in the environment
     is sent to no server that only a link names, because anybody can send a link.
     """
-    token = os.environ.get(TOKEN, "")
+    token = os.environ.get(TOKEN, "").strip()  # secrets of CI and files often end with a line end
     chosen = where(flags, "" if token else server_of_link(link))
     session = Session(chosen.server.value, chosen.file, token, flags.ca_file, attended=not flags.json and is_attended())
     session.target, session.named_by, session.place_shown = chosen.target, chosen.server.origin, flags.json

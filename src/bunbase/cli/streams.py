@@ -42,6 +42,13 @@ def accept_every_text() -> None:
             stream.reconfigure(errors=HANDLER)
 
 
+def drop_empty_size() -> None:
+    """Forget a terminal of no columns or lines, of which consoles without a window tell. Idempotent."""
+    for name in ("COLUMNS", "LINES"):
+        if not os.environ.get(name, "1").strip("0"):
+            del os.environ[name]
+
+
 def json_for(stream: TextIO, text: str) -> str:
     """Return JSON text without loss for this stream: `\\u` escapes replace the characters that it cannot write."""
     try:

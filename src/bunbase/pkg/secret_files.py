@@ -30,8 +30,12 @@ def create_secret_file(path: Path, text: str) -> bool:
 def replace_secret_file(path: Path, text: str) -> None:
     """Replace the content of a file. After a crash, the file has either the old content or the new content."""
     draft = path.with_name(f".{path.name}.{new_id()}")
-    write_synced(draft, text)
-    draft.replace(path)
+    try:
+        write_synced(draft, text)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)  # nothing else would ever delete this copy of the secret
+        raise
     sync_directory(path.parent)
 
 

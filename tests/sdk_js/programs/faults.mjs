@@ -179,6 +179,18 @@ export async function add(claim, { load, url, proxy, key }) {
     equal(sent, ["", "a.5", "a.5", "a.5", "b.1"]);
   });
 
+  claim("a call leaves no signal behind that depends on that of its caller", async () => {
+    const { any } = AbortSignal;
+    let made = 0;
+    AbortSignal.any = (signals) => (made++, any.call(AbortSignal, signals));
+    try {
+      await posts.query({ limit: 1 }, { signal: new AbortController().signal });
+      equal(made, 0);
+    } finally {
+      AbortSignal.any = any;
+    }
+  });
+
   claim("an engine without AbortSignal.any ends calls by signal and by time too, and leaves no listener", async () => {
     const { any } = AbortSignal;
     AbortSignal.any = undefined;

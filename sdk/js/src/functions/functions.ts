@@ -55,7 +55,8 @@ export class Functions {
     const { method = "GET", body, signal, headers, duplex: __, ...rest } = init as FetchOptions & { duplex?: string };
     const [unknown] = Object.keys(rest);
     if (unknown) throw invalidValue(unknown, "This option of fetch is not sent.");
-    const wanted: Wanted = { method, path: address(name, below), raw: body, headers: Object.fromEntries(new Headers(headers)) };
+    const own = Object.fromEntries(new Headers(headers));
+    const wanted: Wanted = { method, path: address(name, below), raw: body, headers: own, streams: true };
     return this.#transport.sent(wanted, { signal: signal ?? undefined, timeoutMs }, async (response) => response);
   }
 }

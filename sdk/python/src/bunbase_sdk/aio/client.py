@@ -44,7 +44,7 @@ class AsyncClient(AsyncProject):
         credential = credential_of(key, project)
         self._transport = Transport(url, credential, timeout=timeout, retries=retries, headers=headers)
         self._keys = Keys()
-        super().__init__(ProjectCalls(self._transport, self._keys), AsyncDriver(http))
+        super().__init__(ProjectCalls(self._transport, self._keys), AsyncDriver(url, http))
 
     @classmethod
     def from_env(cls, *, timeout: float = TIMEOUT_SECONDS, retries: int = RETRIES) -> Self:

@@ -13,16 +13,20 @@ import httpx
 
 from bunbase_sdk.connections import LIMITS, Ended, advanced, broken, check_is_open, headers_of, lines, request_of
 from bunbase_sdk.core.flow import Alone, Answer, Ask, Broken, Emit, Flow, Items, Read, Send, Sleep, Step, Upload
+from bunbase_sdk.proxies import async_client
 
 T = TypeVar("T")
 
 
 class AsyncDriver:
-    """Tasks of one event loop may share it. `http`: a client of the caller, who then closes it."""
+    """Tasks of one event loop may share it.
 
-    def __init__(self, http: httpx.AsyncClient | None = None) -> None:
+    `url`: the address of the server. `http`: a client of the caller, who then closes it.
+    """
+
+    def __init__(self, url: str, http: httpx.AsyncClient | None = None) -> None:
         self._given = http
-        self._http = http or httpx.AsyncClient(limits=LIMITS)
+        self._http = http or async_client(url, limits=LIMITS)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def close(self) -> None:

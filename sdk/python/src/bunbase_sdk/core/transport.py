@@ -61,10 +61,14 @@ class Transport:
         retries: int = RETRIES,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # as for half an IPv6 address
+            parts = urlsplit("")
         if (
             parts.scheme not in ("http", "https")
-            or not parts.hostname
+            or not _is_host(parts.hostname or "")
+            or not url.isprintable()
             or parts.query
             or parts.fragment
             or "@" in parts.netloc
@@ -152,6 +156,14 @@ class Transport:
             problem = Unreachable("network", detail)
         problem.__cause__ = broken
         return problem
+
+
+def _is_host(host: str) -> bool:
+    """True for an IP address, and for a name that can be in the DNS: labels of 1 to 63 bytes (RFC 1035 §2.3.4)."""
+    try:
+        return bool(host if ":" in host else host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def path(*parts: str) -> str:

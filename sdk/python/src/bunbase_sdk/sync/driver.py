@@ -14,6 +14,7 @@ import httpx
 
 from bunbase_sdk.connections import LIMITS, Ended, advanced, broken, check_is_open, headers_of, lines, request_of
 from bunbase_sdk.core.flow import Alone, Answer, Ask, Broken, Emit, Flow, Items, Read, Send, Sleep, Step, Upload
+from bunbase_sdk.proxies import sync_client
 
 T = TypeVar("T")
 
@@ -21,17 +22,18 @@ T = TypeVar("T")
 class Driver:
     """Threads may share it. After a fork, the child opens its own connections: two processes cannot share one.
 
-    `http`: a client of the caller, who then closes it.
+    `url`: the address of the server. `http`: a client of the caller, who then closes it.
     """
 
-    def __init__(self, http: httpx.Client | None = None) -> None:
+    def __init__(self, url: str, http: httpx.Client | None = None) -> None:
+        self._url = url
         self._given = http
         self._guard = threading.Lock()
         self._begin()
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._http = self._given or httpx.Client(limits=LIMITS)
+        self._http = self._given or sync_client(self._url, limits=LIMITS)
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
 
