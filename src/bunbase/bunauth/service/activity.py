@@ -31,11 +31,11 @@ from bunbase.pkg.ids import new_id
 
 PREFIX: Final = "acv"
 BATCH: Final = 500
-LATE: Final = timedelta(minutes=1)  # until all processes have stored the refused attempts of an hour
+LATE: Final = timedelta(minutes=1)  # the wait after an hour, until all processes have stored its refused attempts
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """An action. `target`: the id or name of the changed thing, or of the service that signed in."""
+    """An action. `target`: the id or name of the changed thing, or of the service through which the person signed in."""
 
     action: Activity
     method: ActivityMethod | None = None
@@ -103,7 +103,9 @@ def _blurred(attempt: Attempt) -> Attempt:
 
 
 def _attempt(caller: Caller, user: str, happened: Happened) -> Attempt:
-    """`unseen`: the gateway has no entry for it, because it does not know the account, or does not see the act."""
+    """`unseen`: the gateway writes no entry for this attempt, because it does not know the account, or does not see the
+    act.
+    """
     if caller.rpc and happened.method in (None, ActivityMethod.PASSWORD):
         happened = msgspec.structs.replace(happened, method=ActivityMethod.JSON_RPC)
     happened = msgspec.structs.replace(happened, target=cut(happened.target))

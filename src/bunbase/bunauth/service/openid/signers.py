@@ -20,7 +20,7 @@ OAUTH_TYPE: Final = "oauth"
 
 
 class Signers:
-    """`userinfo`: the address of the userinfo endpoint, for which the tokens of other people's clients are made."""
+    """`userinfo`: the URL of the userinfo endpoint, which is the audience of the tokens of other people's clients."""
 
     def __init__(self, tokens: SessionTokens, userinfo: str) -> None:
         self.tokens = tokens
