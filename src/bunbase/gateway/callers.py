@@ -14,9 +14,8 @@ accessor    The same as client, or a member's token and the project, as for oper
 listener    The same credentials as accessor, for a live connection: it checks scopes with each message, and the
             credentials again whenever they may have changed. Cookies do not count.
 person      The request needs the cookie of the sign-in page (`/oauth`). It is the caller of this page's forms alone.
-visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
-            access. On a project's own host, the host names the project: a request without a key is anonymous.
-            X-Bunbase-As as for accessor.
+visitor     The same as client, or an anonymous request with `?project=<id>`: functions themselves decide about access.
+On a project's own host, the host names the project: a request without a key is anonymous. X-Bunbase-As as for accessor.
 
 The credentials are checked before the body is read. Therefore the body of an unknown caller is never parsed, and a
 request with missing credentials and an invalid body gets 401, not 400.

@@ -6,7 +6,8 @@ if the request shows that a page of the app has sent it (`check_page`):
 - Requests that change something need the header `X-Bunbase-Csrf: 1`, which no form and no page of another origin can
   send without a preflight, and an Origin that the project allows. A server with the project's secret key has no Origin.
 - Other requests may come without an Origin: browsers leave it out when they open a page. If there is one, it must be
-  allowed. Pictures, scripts and frames of other pages have none either: `Sec-Fetch-Site` tells them apart.
+  allowed. Requests for pictures, scripts and frames of other pages have no Origin either, and `Sec-Fetch-Site` tells
+  them apart.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class SentCookies(msgspec.Struct, frozen=True):
     def value(self, project: str, public_url: str) -> str:
         """Return the value of the project's cookie, "" if there is none. Raises: Malformed for two of them.
 
-        Another host of the same domain can add a cookie with the same name: nobody knows then which one is ours.
+        Another host of the same domain can add a cookie with the same name. Then the gateway cannot know which cookie
+        is its own.
         """
         name = own_cookie(project, public_url)
         if name not in self.cookie:
@@ -74,7 +76,7 @@ class SentCookies(msgspec.Struct, frozen=True):
             self.check_origin(allowed)
 
     def check_origin(self, allowed: Container[str]) -> None:
-        """Raises: CsrfRefused, unless the page that has sent the request is one of the app."""
+        """Check that the page that has sent the request belongs to the app. Raises: CsrfRefused."""
         if self.origin not in allowed:
             if not self.origin:
                 raise CsrfRefused(
@@ -86,5 +88,5 @@ class SentCookies(msgspec.Struct, frozen=True):
 
 
 def is_plausible(value: str) -> bool:
-    """True if a value can be a cookie of BunBase. Others are not looked up."""
+    """True if a value can be a cookie of BunBase. Other values are not looked up."""
     return len(value) <= MAX_COOKIE and value.isascii() and value.replace("_", "").isalnum()

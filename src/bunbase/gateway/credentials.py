@@ -27,7 +27,7 @@ SECRET_PREFIX: Final = "sk_"
 KEY_PREFIXES: Final = ("pk_", SECRET_PREFIX)
 KNOWN_PEERS: Final = 4096
 MAX_AGENT: Final = 200
-MAX_LENGTH: Final = 8192  # no token of BunBase is longer; longer ones would only fill caches
+MAX_LENGTH: Final = 8192  # the limit of characters of a token; longer texts would only fill caches
 
 
 class Sender(msgspec.Struct, frozen=True):

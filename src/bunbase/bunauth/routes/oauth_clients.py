@@ -61,7 +61,7 @@ async def list_authorizations(developer: Injected[Caller], bunauth: Injected[Bun
 async def delete_authorization(
     developer: Injected[Caller], bunauth: Injected[BunAuth], authorization_id: AuthorizationId
 ) -> None:
-    """All sessions of the client at your account end within a second. The client must ask you for your consent again."""
+    """All sessions of the client at your account end within a second. The client must ask you for consent again."""
     await bunauth.delete_authorization(developer, authorization_id)
 
 

@@ -126,7 +126,7 @@ async def revoke_oauth_token(
 async def introspect_oauth_token(
     anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest
 ) -> Response[Introspection]:
-    """Describes a token (RFC 7662), for confidential clients only. A token of another client is reported as not active."""
+    """Describes a token (RFC 7662), for confidential clients only. Tokens of other clients are shown as not active."""
     sent = await _form(request)
     answer = await bunauth.oauth_introspect(_credentials(request, sent), _token(sent))
     return Response(answer, headers=NO_STORE_HEADERS)

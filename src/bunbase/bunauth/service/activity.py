@@ -35,7 +35,7 @@ LATE: Final = timedelta(minutes=1)  # the wait after an hour, until all processe
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """An action. `target`: the id or name of the changed thing, or of the service through which the person signed in."""
+    """An action. `target`: the id or name of the changed thing, or of the service that was used to sign in."""
 
     action: Activity
     method: ActivityMethod | None = None

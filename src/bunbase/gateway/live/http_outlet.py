@@ -10,7 +10,7 @@ from typing import Final
 from bunbase.gateway.live.outlet import Packed
 from bunbase.gateway.live.session import Session
 
-END_SECONDS: Final = 5.0  # how long a client has to read the last messages
+END_SECONDS: Final = 5.0  # the time that a client has to read the last messages
 
 
 class HttpOutlet(ABC):

@@ -32,7 +32,7 @@ READ: Final = frozenset(
 UNUSUAL: Final = frozenset(b"content-length transfer-encoding expect".split())
 OURS: Final = b"x-bunbase-"  # such a header asks for something that the ordinary lane decides
 EVENTS: Final = MEDIA_TYPE.encode()
-AT_ONCE: Final = 32  # openings in one iteration of the loop: about 5 ms
+AT_ONCE: Final = 32  # the limit of openings in one iteration of the loop, which take about 5 ms
 
 
 class Opening(msgspec.Struct, frozen=True):

@@ -19,8 +19,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-OPEN_SECONDS: Final = 10.0  # how long a first watch waits for the stream
-AGAIN_SECONDS: Final = 1.0  # until a watch is tried again that failed for a passing reason
+OPEN_SECONDS: Final = 10.0  # the time that a first watch waits for the stream
+AGAIN_SECONDS: Final = 1.0  # the wait before a watch that failed for a temporary reason is tried again
 
 
 class Spawner(Protocol):
@@ -50,7 +50,7 @@ class Registrations:
     def begin(self, watch: Watch) -> None:
         """Watch a query, or watch it again. The result comes later.
 
-        A connection whose results come apart gets this one with the others.
+        A connection whose results come apart gets this result together with its other results.
         """
         if watch.session.late is not None and watch.session.late.apart:
             self.stay_missed(watch)

@@ -93,8 +93,8 @@ class ExternalAccounts:
     async def exchange(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:
         """Sign in with a code of a callback, or link the identity that the code stands for.
 
-        A sign-in by another service is one factor. For a link, a session of the user has given its consent; but not one
-        of an anonymous user, who signs up by it.
+        A sign-in by another service is one factor. For a link, a session of the user has given its consent. The session
+        of an anonymous user gives no consent, because the link is a sign-up of this user.
         """
         pool = await self._pool(caller)
         person = await pool.external.take(exchange.code, exchange.verifier)
@@ -191,8 +191,10 @@ class ExternalAccounts:
         return msgspec.structs.replace(person, link_session=caller.end_user().session)
 
     async def _consented(self, pool: Pool, person: ExternalCode) -> bool:
-        """True if a session of a user asked for the link. An anonymous user signs up by it, which needs a second factor
-        like any sign-up; also with a ticket, for which such a user has proved nothing."""
+        """True if a session of a user asked for the link. For an anonymous user, the link is a sign-up, which needs a
+        second factor like any sign-up. This also holds with a ticket, because an anonymous user gets one without a
+        proof.
+        """
         user = await self._people(pool, 0.0).people.of_session(person.link_session) if person.link_session else None
         return user is not None and not await self._is_anonymous(pool.project, user)
 

@@ -113,8 +113,9 @@ class SignUp:
     ) -> UserSignedIn:
         """Set the address and the password of an anonymous user.
 
-        Nothing has shown that the address is theirs. So where addresses are confirmed first, only a code, a link or
-        another service can do this. Raises: UpgradeUnavailable, WeakPassword, EmailTaken, InvalidToken, SignInBusy.
+        Nothing has proved that the address belongs to the user. So if a project confirms addresses first, a user can
+        only be upgraded through a code, a link or another service. Raises: UpgradeUnavailable, WeakPassword,
+        EmailTaken, InvalidToken, SignInBusy.
         """
         if confirms_addresses(pool.auth):
             raise UpgradeUnavailable(

@@ -51,10 +51,10 @@ from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import managed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 
-PAGE: Final = 500  # users in one statement of an export
-PART: Final = 50  # users in one message; at most 1 MiB
-TRIES: Final = 5  # of a batch that sign-ups overtake
-AT_ONCE: Final = 2  # batches of all projects in one process; each holds one of the ten connections
+PAGE: Final = 500  # the limit of users in one statement of an export
+PART: Final = 50  # the limit of users in one message, which then has at most 1 MiB
+TRIES: Final = 5  # the limit of tries for a batch that sign-ups overtake
+AT_ONCE: Final = 2  # the limit of batches in one process, for all projects; each holds one of the ten connections
 
 
 class Import(msgspec.Struct, frozen=True):
