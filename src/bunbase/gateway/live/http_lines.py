@@ -67,7 +67,10 @@ class HttpLines:
         """Return the connection of this name, if its client polls. Raises: UnknownLiveConnection."""
         outlet = self.find(name, caller)
         if not isinstance(outlet, PollOutlet):
-            raise UnknownLiveConnection("This connection is a stream of events: read the stream.")
+            raise UnknownLiveConnection(
+                "You cannot poll this connection, because it was opened as an event stream. "
+                "Read its events from the stream."
+            )
         return outlet
 
     async def receive(self, outlet: HttpOutlet, sent: Sequence[bytes]) -> None:
