@@ -8,7 +8,7 @@ const MAX_PAUSE_MS = 10_000;
 
 /** Options of an iterator that follows what happens. */
 export interface FollowCall extends Call {
-  /** How long the server may be away before the iterator gives up: 5 minutes by default. */
+  /** The time for which the server may be unreachable before the iterator gives up: 5 minutes by default. */
   patienceMs?: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Tries rules out, without a change. */
+/** Tests rules, and changes nothing. */
 
 import type { Call } from "bunbase-js";
 import type { Rules, RuleWarning } from "./collections.js";

@@ -1,4 +1,4 @@
-/** The tokens of a service account: one is kept, and renewed when a call needs it. */
+/** The tokens of a service account: one token is kept, and renewed when a call needs it. */
 
 import { Problem, type ProblemCode } from "bunbase-js";
 import { answerOf, type Sender, type Tokens } from "bunbase-js/internal";

@@ -16,7 +16,10 @@ import { pauseBefore } from "./retry.js";
 const TIMEOUT_MS = 30_000;
 const RETRIES = 2;
 
-/** The user's tokens. `current`: a valid access token, or null if nobody is signed in. `renewed`: another one than `refused`. */
+/**
+ * The user's tokens. `current`: a valid access token, or null if nobody is signed in. `renewed`: an access token other
+ * than `refused`.
+ */
 export interface Credentials {
   readonly ready: Promise<void>;
   readonly userId: string | undefined;
@@ -141,7 +144,10 @@ export class Transport {
     return renewed ? this.#fetch(wanted, body, call, deadline, renewed) : response;
   }
 
-  /** After a sign-out, or a sign-in of another user, a call is not sent (again): it would act for the wrong one. */
+  /**
+   * After a sign-out, or a sign-in of another user, a call is not sent (again), because it would act for the wrong
+   * user.
+   */
   async #token(wanted: Wanted, credentials: Credentials, refused?: string): Promise<string | null> {
     await credentials.ready;
     const sender = (wanted.sender ??= {});

@@ -54,8 +54,8 @@ class Health(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of one check. `detail`: what the check found. `advice`: how to solve the problem; empty if there is no
-    problem.
+    """The result of one check. `detail`: what the check found. `advice`: the solution of the problem; empty if there is
+    no problem.
     """
 
     name: str

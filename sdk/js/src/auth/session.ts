@@ -59,7 +59,9 @@ export class SessionKeeper {
   readonly ready: Promise<void>;
   readonly storage: GuardedStorage;
   #kept: Kept | null = null;
-  /** Grows when another session begins. Answers that the storage or the server gives to earlier questions are then of no use. */
+  /**
+   * Grows when another session begins. Later answers of the storage or the server to earlier requests are then ignored.
+   */
   #session = 0;
   #flight: Flight | undefined;
   #pause: Pause | undefined;
@@ -145,7 +147,7 @@ export class SessionKeeper {
     return kept;
   }
 
-  /** Calls `hear` once with `initial`, and then with every change. Returns a function that ends this. */
+  /** Calls `hear` once with `initial`, and then with every change. Returns a function that stops these calls. */
   listen(hear: AuthListener, signal?: AbortSignal): () => void {
     let started = false;
     const listener = (why: Why) => {
@@ -227,7 +229,10 @@ export class SessionKeeper {
     throw problem;
   }
 
-  /** Trades a refresh token for a pair. Until a token of the pair was used, the server answers with the same pair again. */
+  /**
+   * Exchanges a refresh token for a new pair. The server returns the same pair again until a token of the pair has been
+   * used.
+   */
   async #refresh(refresh_token: string): Promise<SignedIn> {
     const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, token: null, repeatable: true };
     return withTokens(await this.transport.json<SignedIn | undefined>(wanted));

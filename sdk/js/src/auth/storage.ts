@@ -1,6 +1,6 @@
 /**
- * The place of the session. A storage may be absent, full, forbidden, asynchronous, or never answer. Then the session is
- * kept in memory, and one problem is reported.
+ * The storage of the session. A storage may be absent, full, forbidden or asynchronous, or it may never answer. If the
+ * storage does not work, the session is kept in memory, and one problem is reported.
  */
 
 import type { ClientOptions, SessionStorage } from "../call.js";

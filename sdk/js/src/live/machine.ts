@@ -1,6 +1,6 @@
 /**
- * The client's side of docs/live-protocol.md, without sockets and timers: each call and each message of the server
- * returns what is to be done. docs/decisions/0089 has the reasons.
+ * The client's side of docs/live-protocol.md, without sockets and timers: for each call and each message of the server,
+ * it returns the effects to perform. docs/decisions/0089 has the reasons.
  *
  * The life of a watch: `watch` is sent → `now` brings the result → each `diff` of its group changes it → a barrier (`at`
  * or `ping`) lets it be shown. A lost `diff`, a wrong `check` or a new connection sends `watch` again, with the held ids,
@@ -18,7 +18,7 @@ export interface Watch {
   id: number;
   docs: readonly LiveDocument[] | undefined;
   n: number | undefined;
-  /** The last barrier at which the result stood. */
+  /** The last barrier at which the result was up to date. */
   at: string | undefined;
   group: string | undefined;
   turn: number;
@@ -35,7 +35,7 @@ export interface Join {
   id: number;
   since: Since | undefined;
   presence: unknown;
-  /** The user who has set `presence`. It is not sent for another one. */
+  /** The user who has set `presence`, which is not sent for another user. */
   owner: string | undefined;
   /** The presence that the server has, or will have when the messages on their way have arrived. */
   sent: unknown;
@@ -158,13 +158,13 @@ export class Machine {
     for (const what of [...this.watches, ...this.joins]) what.fresh = false;
   }
 
-  /** The storage has told the user, to whom all belongs that was set before. */
+  /** The storage has returned the user, to whom everything that was set before belongs. */
   known(user: string | undefined): void {
     for (const join of this.joins) if (join.owner === this.user) join.owner = user;
     this.user = user;
   }
 
-  /** Another user begins: nothing of the user before stays. The connection must be closed. */
+  /** Another user begins, so all state of the previous user is dropped. The connection must be closed. */
   reset(user: string | undefined): Effect[] {
     this.closed();
     this.user = user;

@@ -1,6 +1,7 @@
 /**
- * The queue of writes. One after the other is sent, each with its idempotency key, so that it may be sent again after a
- * lost answer or a restart of the app. `refusals.ts` decides which problems end a write. A write leaves when it was refused, or when all results contain it; with a cache,
+ * The queue of writes. The writes are sent one after the other, each with its idempotency key, so that a write may be
+ * sent again after a lost response or a restart of the app. `refusals.ts` decides which problems end a write. A write
+ * leaves when it was refused, or when all results contain it; with a cache,
  * when at least one does, and was kept. Until then the next visit shows the write with the results that it finds there.
  *
  * Each write is of one user. When this user signs out, or another one signs in, it ends: its promise is rejected with
@@ -27,9 +28,12 @@ const MOST_BYTES = 4 << 20;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 10_000;
 const SYNC_MS = 10_000;
-/** The server remembers idempotency keys for 24 hours. */
+/**
+ * The time in which a write may be repeated, a little less than the 24 hours for which the server remembers idempotency
+ * keys.
+ */
 const REPEATABLE_MS = 23 * 3_600_000;
-/** From this failure of the first waiting write on, the page is told. */
+/** The number of failures of the first waiting write after which the page is told. */
 const STUCK_FAILURES = 2;
 const OPS: readonly unknown[] = ["create", "put", "patch", "delete"];
 const ENDED = "The user has signed out or changed.";
@@ -54,7 +58,7 @@ export class Outbox {
   #stuck: Stuck | undefined;
   readonly #stuckListeners = new Set<(stuck: Stuck | undefined) => unknown>();
   #loaded: Promise<void>;
-  /** True since the storage has told the user. */
+  /** True after the storage has returned the user. */
   #known: boolean;
   readonly #flying = new Set<LocalWrite>();
   readonly #storing = new Map<string, Promise<unknown>>();
@@ -85,7 +89,7 @@ export class Outbox {
     return this.writes.filter(({ mark }) => mark === undefined).length;
   }
 
-  /** The first waiting write, if the server did not take it, although it answered. */
+  /** The first waiting write, if the server has responded to it with an error and has not accepted it. */
   get stuck(): Stuck | undefined {
     return this.#stuck;
   }

@@ -18,7 +18,7 @@ export interface Resume {
   why?: "gap" | "check";
 }
 
-/** A place in the history of a channel, or all that it keeps. */
+/** A position in the history of a channel, or `start` for all messages that the channel keeps. */
 export type Since = { readonly epoch: string; readonly offset: number } | "start";
 
 export type Sent =

@@ -1,6 +1,7 @@
 /**
  * The decision whether a write that failed is sent again. The first waiting write holds up all later ones, because they
- * may need it. So one that can never be taken must end, and one that fails for another reason must not.
+ * may need it. So a write that the server can never accept must end, and a write that fails for another reason must
+ * stay.
  * docs/decisions/0108 has the reasons.
  */
 
@@ -13,7 +14,7 @@ export interface Failures {
   readonly since: string;
 }
 
-/** The first waiting write, if the server does not take it, and the reason. */
+/** The first waiting write, if the server does not accept it, and the reason. */
 export interface Stuck {
   readonly write: Pick<LocalWrite, "op" | "collection" | "id" | "data">;
   readonly problem: Problem;
@@ -22,7 +23,10 @@ export interface Stuck {
 const COME_AGAIN: readonly number[] = [408, 425, 429];
 const UNANSWERED: readonly string[] = ["network", "timeout", "aborted", "idempotency_busy"];
 const PASSING: readonly number[] = [500, 502, 503, 504];
-/** The function answered, so the next answers are mostly the same. A service that it asks may have failed. */
+/**
+ * The limit of attempts if a function refuses the write. The function will probably refuse it again, unless a service
+ * that the function calls has failed.
+ */
 const TRIES_OF_FUNCTION = 3;
 const TRIES_OF_SERVER = 5;
 const SERVER_MS = 60_000;

@@ -60,7 +60,7 @@ export class Verifier {
 
   /**
    * Returns the claims of a token that the project has signed and that has not expired. Throws `invalid_token` or
-   * `token_expired`. The session may have ended in the meantime: BunBase itself knows that within a second.
+   * `token_expired`. The session may have ended in the meantime. Only BunBase itself knows this within a second.
    *
    * ```ts
    * const { sub, role } = await verifier.verify(token);
