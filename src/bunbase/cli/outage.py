@@ -9,7 +9,7 @@ from typing import Final
 
 from bunbase.cli.errors import Unreachable
 
-MAX_SECONDS: Final = 300.0  # a server restarts within this time; a script must not wait for ever for one that is gone
+MAX_SECONDS: Final = 300.0  # the limit of an outage: a restart takes less, and a script must not wait forever
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 10.0
 
@@ -17,7 +17,8 @@ MAX_PAUSE_SECONDS: Final = 10.0
 class Outage:
     """`warn`: shows a message. `max_seconds`: inf means that the command waits for ever.
 
-    `clock`: monotonic. On Linux, such a clock stands still while the machine sleeps: a closed laptop ends no command.
+    `clock`: monotonic. On Linux, such a clock stops while the machine sleeps, so closing a laptop does not end a
+    command.
     """
 
     def __init__(

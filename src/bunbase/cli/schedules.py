@@ -20,7 +20,7 @@ schedules = App(name="schedules", help="Show the functions that run on a schedul
 @schedules.command(name="list")
 @schedules.default
 def list_schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the functions that run on a schedule, and when each runs next.
+    """Show the functions that run on a schedule, and the time of their next run.
 
     Example: bunbase schedules list
     """

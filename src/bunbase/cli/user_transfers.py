@@ -1,4 +1,4 @@
-"""`bunbase users import` and `export`: bring users from other systems with their passwords, and take them along."""
+"""`bunbase users import` and `export`: import users from other systems with their passwords, and export users."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-MOST_PARTS: Final = 300  # of a union
+MOST_PARTS: Final = 300  # the limit of the parts of a union
 
 
 class Anything(msgspec.Struct, frozen=True):

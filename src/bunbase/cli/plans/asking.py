@@ -1,7 +1,8 @@
 """The functions that collections ask before writes: can they answer, and when does a collection begin to ask?
 
-A collection that exists begins to ask after its function is uploaded, so that no write fails meanwhile. A new
-collection asks from its first moment: writes fail until the function is there, and none passes it.
+For an existing collection, BunBase begins to ask the function after the function was uploaded, so that no write fails
+meanwhile. For a new collection, BunBase asks the function from the start: writes fail until the function is uploaded,
+and no write skips the function.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Plan the changes of channels. The server has them as one document, so one step sets all of them."""
+"""Plan the changes of channels. The server stores all channels as one document, so one step sets all channels."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The files that say what a project has: bunbase.toml, and the files that its tables name.
 
-Only what differs is written. A value that says the same in another way stays: an index without a name, a default that
-stands in the file. A value that TOML cannot hold, such as null, goes to a JSON file of its own.
+Only values that differ are written. A value with the same meaning in another form stays, such as an index without a
+name, or a default that is written in the file. A value that TOML cannot express, such as null, is written to a separate
+JSON file.
 """
 
 from __future__ import annotations

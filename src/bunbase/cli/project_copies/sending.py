@@ -40,8 +40,8 @@ BLOCK_BYTES: Final = 4 << 20
 class Conflict(StrEnum):
     """How to treat a collection, a user or a document that the project has already."""
 
-    FAIL = "fail"  # an error; the project's own stays
-    SKIP = "skip"  # the project's own stays
+    FAIL = "fail"  # an error; the existing one stays
+    SKIP = "skip"  # the existing one stays
     REPLACE = "replace"
 
 
