@@ -11,7 +11,7 @@ from bunbase.pkg.errors import InvalidInput
 PREFIX: Final = "bpt"
 TYPE: Final = "personal"
 MAX_TOKENS: Final = 100
-REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of personal access tokens
+REMEMBER_SECONDS: Final = 3600  # the time for which revocations are kept, longer than any cache of personal tokens
 MAX_PROJECTS: Final = 50
 
 

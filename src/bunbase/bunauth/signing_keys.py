@@ -62,7 +62,7 @@ class SigningKeys:
         await self.load()
 
     async def load(self) -> None:
-        """Read the stored keys. Forget those that are deleted."""
+        """Read the stored keys. Forget keys that were deleted."""
         async with self.loading:  # an earlier reading must not overwrite a later one
             await self._load()
 

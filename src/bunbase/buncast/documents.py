@@ -1,8 +1,8 @@
 """The documents that the rules of subscriptions have looked up, and the news when one of them changes.
 
 While subscriptions of a project depend on documents, a task follows the change log of the project. A decision first
-announces which document it will read (`fetch`), and only then reads the document. So a change either comes before the
-reading, or makes the decision stale (`Reading.stale`) or the subscription (`on_change`): none is missed.
+announces which document it will read (`fetch`), and only then reads the document. So no change is missed: a change
+either comes before the reading, or makes the decision (`Reading.stale`) or the subscription (`on_change`) stale.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OnChange = Callable[[set[Subscription]], None]
 
 
 class Reading:
-    """The documents that one decision has read. `stale`: one of them has changed since.
+    """The documents that one decision has read. `stale`: one of these documents has changed since.
 
     `shares`: other decisions may use the same reads.
     """

@@ -21,7 +21,7 @@ Word = Literal["enter", "update", "leave"]
 
 
 class Member(msgspec.Struct, eq=False):
-    """`number`: names the member among those of its channel. `owner`: the subscription that the member belongs to;
+    """`number`: identifies the member within its channel. `owner`: the subscription that the member belongs to;
     None after it has left.
 
     `until`: the time at which a lingering member leaves; None for a member with an open connection. `caller`: the name

@@ -185,7 +185,7 @@ def _enter(session: Session, call: Call, out: Output) -> None:
 
 
 def keep(session: Session, signed_in: SignedIn, out: Output, joined: AcceptedInvite | None = None) -> None:
-    """Store a sign-in, and end the earlier one of the same account."""
+    """Store a sign-in, and end the earlier session of the same account."""
     with session.file.changing() as credentials:
         credentials.current = session.url
         known = credentials.server(session.url)

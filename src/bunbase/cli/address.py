@@ -15,7 +15,7 @@ PAGES = ("/account/invite", "/invite")  # the paths of links that a command acce
 
 
 def server_of_link(link: str) -> str:
-    """Return the address of the server that has sent a link to one of its pages, or "" if it is no such link."""
+    """Return the address of the server that has sent a link to one of its pages, or "" for any other text."""
     for page in PAGES:
         before, found, _ = link.strip().partition(page)
         if found and urlsplit(before).scheme in ("http", "https"):

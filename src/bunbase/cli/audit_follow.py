@@ -78,7 +78,7 @@ class Follower(Generic[E]):
 
 
 def follow(follower: Follower[E], outage: Outage) -> Iterator[E]:
-    """Yield entries until the user stops the command. A server that does not answer is asked again.
+    """Yield entries until the user stops the command. If the server does not answer, the request is repeated.
 
     Raises: Unreachable if the server stays away; Refused for errors that do not pass.
     """

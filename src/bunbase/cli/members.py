@@ -30,7 +30,7 @@ class _Me(msgspec.Struct, frozen=True):
 
 @app.command(name="list")
 def list_members(*, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Show the members of the project, and of its organisation; with --org, those of an organisation.
+    """Show the members of the project and of its organisation. With --org, show the members of an organisation.
 
     Example: bunbase members list
     """

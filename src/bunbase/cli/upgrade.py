@@ -1,4 +1,4 @@
-"""`bunbase upgrade`: compare the version of this command with that of the server."""
+"""`bunbase upgrade`: compare the version of this command with the version of the server."""
 
 from __future__ import annotations
 

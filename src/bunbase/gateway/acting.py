@@ -22,7 +22,7 @@ from bunbase.pkg.errors import InvalidInput
 
 HEADER: Final = AS_HEADER.title()
 NOBODY: Final = "-"  # the value for a visitor who is not signed in
-PROVIDER: Final = "impersonation"  # as in the tokens of `POST /v1/auth/users/{user_id}/impersonate`
+PROVIDER: Final = "impersonation"  # the same value as in the tokens of `POST /v1/auth/users/{user_id}/impersonate`
 TAKING: Final = frozenset({"accessor", "visitor"})  # the kinds of callers that may act as a user
 SERVERS: Final = frozenset({CallerKind.SECRET, CallerKind.DEVELOPER})
 KNOWN: Final = re.compile(USER_ID)

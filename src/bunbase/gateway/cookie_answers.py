@@ -14,7 +14,7 @@ from bunbase.contracts.tenant_auth.cookies import CookieMode
 from bunbase.gateway.caching import not_stored
 from bunbase.gateway.cookie_mode import SIGN_INS, CookieUsers
 
-NOTE: Final = "cookies"  # in the scope's state
+NOTE: Final = "cookies"  # the key in the scope's state
 PARAMETER: Final = "cookies"
 WANTED: Final = "1"
 REFRESH: Final = "/v1/auth/refresh"

@@ -196,7 +196,7 @@ class CookieUsers:
         return cookie_header(project, "", 0, self.site)
 
     def _pages(self, mode: CookieMode, own_host: str) -> frozenset[str]:
-        """Return the origins of the pages that may use the cookie: those of the app, and of this host."""
+        """Return the origins of the pages that may use the cookie: the origins of the app, and of this host."""
         own = f"{self.own.partition('://')[0]}://{own_host}" if own_host else self.own
         return mode.origins | {own}
 

@@ -22,7 +22,7 @@ from bunbase.pkg.own_cookies import own_cookie
 
 CSRF_HEADER: Final = "x-bunbase-csrf"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-OURS: Final = frozenset({"", "same-origin", "none"})  # of Sec-Fetch-Site; none: typed in, or a bookmark
+OURS: Final = frozenset({"", "same-origin", "none"})  # values of Sec-Fetch-Site; none: a typed URL, or a bookmark
 NAVIGATE: Final = "navigate"
 MAX_COOKIE: Final = 100  # characters; a value of BunBase has 47
 

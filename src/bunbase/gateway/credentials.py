@@ -46,7 +46,7 @@ class Sender(msgspec.Struct, frozen=True):
 def sent_once(sent: Mapping[str, str], name: str, what: str = "header") -> str:
     """Return a header or a parameter, or "" if there is none. Raises: Malformed if the request has it twice.
 
-    Programs disagree on which of two credentials counts: a proxy could check one of them, and this server the other.
+    Programs disagree on which of two credentials counts: a proxy could check one credential, and this server the other.
     """
     if isinstance(sent, Headers | MultiDict) and len(sent.getall(name, ())) > 1:
         raise Malformed(f"Send the {what} {name} only once.")

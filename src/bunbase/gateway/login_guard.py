@@ -27,7 +27,7 @@ INVITE_PAGE: Final = "/invite"
 INVITE_CODE_PAGE: Final = "/invite/code"
 SIGN_IN_PAGE: Final = "/oauth/sign-in"
 SIGN_IN_CODE_PAGE: Final = "/oauth/sign-in/code"
-DEVICE_CONTINUE_PAGE: Final = "/device/continue"  # after a sign-in by another service
+DEVICE_CONTINUE_PAGE: Final = "/device/continue"  # the page after a sign-in by another service
 
 
 class Kind(Enum):

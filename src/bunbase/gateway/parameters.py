@@ -40,7 +40,7 @@ HANDLERS: Final = 512  # more than there are routes
 
 
 def check_parameters(request: Request[Any, Any, Any]) -> None:
-    """Check the names of all parameters, and the values of those that the handler declares.
+    """Check the names of all parameters, and the values of the parameters that the handler declares.
 
     Raises: InvalidInput, NotFound.
     """

@@ -47,7 +47,7 @@ def project_schema_text() -> str:
 
 
 def _structs() -> dict[str, type[msgspec.Struct]]:
-    """Return the Structs of the file by name, without those of the server."""
+    """Return the Structs of the file by name, without the Structs of the server."""
     found: dict[str, type[msgspec.Struct]] = {}
     waiting: list[Any] = [ProjectTables, AuthSection, CollectionSection]
     while waiting:

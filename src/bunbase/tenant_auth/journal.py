@@ -1,6 +1,6 @@
 """Write down what happens with the credentials of users.
 
-An event is stored in its own transaction, so that none is lost and none is invented. Refused sign-ins are counted in
+An event is stored in its own transaction, so that no event is lost or invented. Refused sign-ins are counted in
 memory (`pkg/identity/refused_attempts.py`), and a job stores them once a second. Refreshes write nothing.
 """
 

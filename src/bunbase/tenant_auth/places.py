@@ -71,7 +71,7 @@ class Places:
         self.left.drop(project)
 
     async def _counted(self, project: str) -> _Left:
-        """Return the free places. If several sign-ups need a count at the same time, only one of them counts."""
+        """Return the free places. If several sign-ups need a count at the same time, only one counts the users."""
         if found := self._last_count(project):
             return found
         async with self.counting.setdefault(project, asyncio.Lock()):

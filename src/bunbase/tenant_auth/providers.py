@@ -58,7 +58,7 @@ def check_providers(
 ) -> None:
     """Raises: InvalidInput, if no sign-in by one of the providers could succeed.
 
-    `secrets`: those that a change sets, by `providers.<name>`. `hosts`: named by the operator.
+    `secrets`: the secrets that a change sets, by `providers.<name>`. `hosts`: the hosts that the operator has named.
     """
     for name, chosen in providers.items():
         if re.fullmatch(PROVIDER_NAME, name) is None:

@@ -43,7 +43,7 @@ async def request_change(developer: Injected[Caller], bunauth: Injected[BunAuth]
 
 @post("/api/auth/email/confirm", summary="Confirm a change of address by a mail", tags=TAGS, status_code=200)
 async def confirm_change(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenOnly) -> EmailConfirmed:
-    """`status` is `pending` until the other address has confirmed the change too, and then `changed`."""
+    """`status` is `pending` until both addresses have confirmed the change, and then `changed`."""
     return await bunauth.confirm_email_change(anyone, data.token)
 
 

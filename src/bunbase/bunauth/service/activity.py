@@ -1,7 +1,7 @@
 """Keep the activity of accounts, and show it to their owners.
 
 Refused attempts are counted in memory (`pkg/identity/refused_attempts.py`), and a job stores them once a second.
-All other actions are stored in the transaction of the action itself, so that none is lost and none is invented.
+All other actions are stored in the transaction of the action itself, so that no action is lost or invented.
 """
 
 from __future__ import annotations

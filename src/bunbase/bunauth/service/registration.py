@@ -1,8 +1,8 @@
 """Open accounts.
 
 The first account, invited people, and everybody in dev mode get an account and a session at once. There are two kinds
-of invitations: those of administrators (`invites.py`), and those of members to a project or an organisation, which
-Platform keeps (`newcomers.py`).
+of invitations: invitations by administrators (`invites.py`), and invitations by members to a project or an
+organisation, which Platform keeps (`newcomers.py`).
 
 If strangers may register, they must first confirm the address by mail (`verify_signups`). The response is then the same
 for a new address and for an address that has an account. The password is chosen with the link of the mail, so nobody

@@ -135,7 +135,7 @@ class SessionStore:
             return True
 
     async def end_all(self, user: str, now: datetime, until: float, keep: str = "") -> None:
-        """End all open sessions of an account, but not the session `keep`, and tell all processes."""
+        """End all open sessions of an account except the session `keep`, and tell all processes."""
         async with self.db.transaction():
             for id in await self.db.value(END_SESSIONS, user, keep, now) or []:
                 await self.feed.publish(RevokedKind.SESSION, id, until)

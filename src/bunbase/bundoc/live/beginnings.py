@@ -145,7 +145,7 @@ class Beginnings:
             self.waiting = {**{first.view: first for first in batch[len(found) :]}, **self.waiting}
 
     def _not_overdue(self) -> list[FirstQuery]:
-        """Return the queries that wait. Refuse those that have waited for too long."""
+        """Return the waiting queries. Refuse queries that have waited for too long."""
         now = time.monotonic()
         for first in [first for first in self.waiting.values() if first.until < now]:
             del self.waiting[first.view]

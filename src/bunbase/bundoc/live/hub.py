@@ -354,7 +354,7 @@ class Hub:
             elif outcome is not own:
                 self._move(member, outcome, epoch, seq)
         if done.late:
-            for member in list(group.members):  # those that have entered during the round
+            for member in list(group.members):  # the members that have entered during the round
                 self._fall_behind(member, done.outcomes[0])
             self.groups.remove(group)
         elif own is None:

@@ -1,4 +1,4 @@
-"""All groups of one project: by name, by what they depend on, and those whose query must run."""
+"""All groups of one project: by name, by their dependencies, and the groups whose query must run."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool, left
 def cheap_users_first(jobs: Iterable[Job]) -> list[Job]:
     """Return the jobs in the order in which they would end if all users shared the time equally.
 
-    So the jobs for which a round has no time are those of the users who need most.
+    So the jobs for which a round has no time belong to the users who need the most time.
     """
     needed: defaultdict[str, float] = defaultdict(float)
     ends: list[tuple[float, Job]] = []

@@ -1,4 +1,4 @@
-"""The end of a round: each group tells what has changed, new watches get their results, and edges get a Barrier."""
+"""The end of a round: each group sends its changes, new watches get their results, and edges get a Barrier."""
 
 from __future__ import annotations
 

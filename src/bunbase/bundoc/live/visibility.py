@@ -119,7 +119,7 @@ def _ruled(asked: ParsedLive, access: Access, about: Inputs, max_scan: int | Non
 def _class(
     access: Access, op: Operation, rule: CompiledRule | None, about: Inputs, whole: bool
 ) -> tuple[str, tuple[bytes, ...]]:
-    """Return the kind of the view, and the values that tell it from other views of the same kind."""
+    """Return the kind of the view, and the values that distinguish it from other views of the same kind."""
     each = ("auth", (encode(access.auth),))
     if whole or any(_reads(one.tree, "request") for one in access.rules.hidden.values()):
         return each

@@ -1,4 +1,4 @@
-"""The rows of a result that a group holds: those that callers see, and some spare rows behind them."""
+"""The rows of a result that a group holds: the rows that callers see, and some spare rows after them."""
 
 from __future__ import annotations
 

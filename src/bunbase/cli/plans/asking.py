@@ -17,7 +17,7 @@ from bunbase.contracts.functions.hooks import EXPORTS, HookName, names_hook
 
 
 class AskedFunctions(msgspec.Struct, frozen=True):
-    """`here`: the bundles of the folder. `coming`: those of them that are uploaded next. `deployed`: the functions of
+    """`here`: the bundles of the folder. `coming`: the bundles that are uploaded next. `deployed`: the functions of
     the project.
 
     `known`: False if a command does not know the functions, such as `bunbase collections push`.

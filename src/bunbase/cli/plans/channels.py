@@ -27,7 +27,7 @@ def present_channels(session: Session, project: str) -> dict[str, ChannelSpec]:
 
 
 def plan_channels(session: Session, project: str, wanted: dict[str, ChannelSpec], drops: bool) -> ChannelsPlan:
-    """Compare the channels with those of the project. `drops`: patterns that are not wanted are removed."""
+    """Compare the channels with the channels of the project. `drops`: unwanted patterns are removed."""
     present = present_channels(session, project)
     changes = tuple(channel_changes(wanted, present, drops))
     if not changes:

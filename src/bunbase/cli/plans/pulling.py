@@ -27,7 +27,7 @@ from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Rul
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
 
 LONGEST_INTEGER: Final = 1 << 63  # TOML has integers of 64 bits
-FOLDER: Final = "collections"  # of the files that a pull makes
+FOLDER: Final = "collections"  # the folder of the files that a pull makes
 
 Json = dict[str, Any]
 
@@ -56,7 +56,7 @@ class Pulled(msgspec.Struct, frozen=True):
 
 
 def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str]) -> Pulled:
-    """Return the files that would make the folder what the project is. `functions`: those that have a file here.
+    """Return the files that would make the folder match the project. `functions`: the functions that have a file here.
 
     Raises: Usage for a mistake in the file; Failure if it cannot be changed in place.
     """

@@ -154,7 +154,7 @@ class Admission:
         self.projects.enter(project)
 
     def change(self, before: tuple[str, str], after: tuple[str, str]) -> None:
-        """Count a connection for another project and user: it gives up its place first.
+        """Count a connection for another project and user, and no longer for the previous ones.
 
         Raises: TooManyLiveConnections; then it keeps the place that it had.
         """

@@ -385,9 +385,9 @@ class LiveChannels:
             self._answer(number)
 
     def _begin_anew(self, join: ChannelJoin, closed: bool = True) -> None:
-        """Let Buncast forget the number of a join, which is asked for again later.
+        """Let Buncast forget the number of a join, which is registered again later.
 
-        `closed`: its member stays meanwhile, for two seconds.
+        `closed`: the connection has ended, and the member of the join stays for two seconds.
         """
         number = join.number
         self._be_behind(join)

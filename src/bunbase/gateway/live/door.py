@@ -76,7 +76,7 @@ class LiveDoor:
         return Arrival(sender_of(request, self.trusted_proxies), origin, offered)
 
     def ticket_for(self, request: AnyRequest, caller: Caller) -> str:
-        """Return a ticket for the credentials of a request, which are those of this caller.
+        """Return a ticket for the credentials of a request, which belong to this caller.
 
         Raises: as `arrival`; TooManyLiveTickets.
         """

@@ -34,7 +34,7 @@ class HttpOutlet(ABC):
 
     @abstractmethod
     def wake(self) -> None:
-        """Let the waiting answer go on."""
+        """Let the waiting answer continue."""
 
     def close(self, code: int, reason: str) -> None:
         if not self.closing:

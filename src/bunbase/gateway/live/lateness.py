@@ -3,7 +3,8 @@
 A client is told `at` only for a state that all its results have reached, so a connection with a late watch is late as
 a whole:
 
-1. Bundoc tells which watches are behind. The connection forgets all its watches there, and gets no differences.
+1. Bundoc reports which watches are behind. Bundoc then forgets all watches of the connection, which gets no more
+   differences.
 2. The client gets its results *apart*: all complete results come from one snapshot, followed by `at` with the state of
    this snapshot. So the client always holds all its results at one state, only later and less often than other clients.
    There is no queue.
@@ -89,7 +90,7 @@ class LateSessions:
         self.go_on(session)
 
     def go_on(self, session: Session) -> None:
-        """Watch again what was missed, or go on with the results of a late session. Idempotent."""
+        """Watch missed queries again, or continue to send the results of a late session. Idempotent."""
         late = late_of(session)
         if late is None or not late.apart:
             self.watches.begin_missed(session)

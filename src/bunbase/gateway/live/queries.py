@@ -8,7 +8,8 @@ The life of a watch:
    something gets `at`.
 4. If an event for a watch arrives while the session is blocked, the watch is *missed*. It leaves its group, and Bundoc
    forgets the number. `catch_up` begins again at 1, and the client gets the whole result once more.
-5. Bundoc tells that the watch is behind: its session is late, and the others get their barrier (`lateness`).
+5. If Bundoc reports that the watch is behind, its session is late, and all other sessions get their barrier
+   (`lateness`).
 
 If the stream breaks, Bundoc has forgotten all watches, so all of them are missed. Nothing is lost, because the promise
 is about states. A barrier is true for a session only if none of its watches is missed, and if nothing has been

@@ -222,7 +222,7 @@ class Registrations:
                     await self.bundoc.unwatch(self.edge, numbers)
                 except Problem as problem:
                     log.warning("live queries could not be forgotten", count=len(numbers), reason=problem.detail)
-                    self.leaving += numbers  # Bundoc would go on with them as long as the stream stands
+                    self.leaving += numbers  # Bundoc would keep them as long as the stream is open
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self.leaver = None

@@ -302,7 +302,7 @@ class Session:
         self.blocked |= reason
 
     def unblock(self, reason: int) -> None:
-        """Remove a reason against the delivery. If none is left, watch again what was missed."""
+        """Remove a reason against the delivery. If no reason is left, watch missed queries again."""
         if self.blocked & reason:
             self.blocked &= ~reason
             if not self.blocked:

@@ -22,8 +22,9 @@ CaptchaToken = Annotated[str, msgspec.Meta(max_length=10_000)]
 
 
 class GuardedAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`redirect_to`: the address of the app to which the page behind the link leads back. It must be below one of the
-    project's `redirect_urls`. `captcha`: the token of the widget, if the project has a captcha."""
+    """`redirect_to`: the URL of the app to which the page of the mailed link leads back. It must be below one of the
+    project's `redirect_urls`. `captcha`: the token of the widget, if the project has a captcha.
+    """
 
     email: Email
     redirect_to: str = ""
@@ -79,7 +80,7 @@ async def request_user_email_change(
 async def confirm_user_email_change(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserMailToken
 ) -> AddressConfirmed:
-    """`status` is `pending` until the other address has confirmed the change too, and then `changed`."""
+    """`status` is `pending` until both addresses have confirmed the change, and then `changed`."""
     return await tenant_auth.confirm_user_email_change(keyed, data.token)
 
 

@@ -35,8 +35,8 @@ ProjectId = Annotated[str, QueryParameter(pattern=ID)]
 class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`data`: any JSON object of at most 16 KiB; the user may change it later. `language`: the language that the user
     reads, such as `de`; if empty, the language that the browser prefers (`Accept-Language`). `captcha`: the token of
-    the widget, if the project has a captcha. `name`: the name of the person. `redirect_to`: the address of the app to
-    which the page behind the link of the mail leads back; it must be below one of the project's `redirect_urls`.
+    the widget, if the project has a captcha. `name`: the name of the person. `redirect_to`: the URL of the app to which
+    the page of the mailed link leads back. It must be below one of the project's `redirect_urls`.
     """
 
     email: Email

@@ -123,7 +123,9 @@ class Cascade:
         return [one.id for one in msgspec.json.decode(page.body, type=_Page).items]
 
     async def _deleted(self, pool: Pool, collection: str, ids: list[str]) -> int:
-        """Delete documents in one commit; if one of them stops it, each alone. Return how many were deleted."""
+        """Delete documents in one commit. If one document makes the commit fail, delete each document alone. Return the
+        number of deleted documents.
+        """
         if await self._commit(pool, collection, ids):
             return len(ids)
         return sum([await self._commit(pool, collection, [id]) for id in ids])

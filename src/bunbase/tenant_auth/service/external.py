@@ -139,7 +139,7 @@ class ExternalAccounts:
         return ExternalPeople(pool.external, people, pool.need_way_in, pool.letters)
 
     async def _admitted_user(self, caller: Caller, entry: Entry) -> Person:
-        """Return the user to sign in to. The hook `before_signup` is asked about a new one, outside the transaction.
+        """Return the user to sign in to. For a new user, the hook `before_signup` is called outside the transaction.
 
         Raises: SignupRefused, HookFailed, and what `_user` raises.
         """

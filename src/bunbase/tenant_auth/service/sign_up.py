@@ -1,9 +1,9 @@
 """Create users who sign up by themselves, with a password.
 
-There are two ways. If the project asks for no confirmation, the user exists at once and is signed in. Otherwise the
-answer is the same for a new address and for one that has a user: a mail tells the owner of the address how to go on.
-The password is chosen with the link of the mail, so nobody can prepare a user with the address of somebody else and
-wait until its owner confirms it.
+There are two ways. If the project requires no confirmation, the user is created and signed in at once. Otherwise the
+response is the same for a new address and for an address that has a user, and a mail tells the owner of the address
+what to do next. The password is chosen with the link of the mail, so nobody can prepare a user with the address of
+somebody else and wait until its owner confirms it.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class TextMessages:
         return False
 
     async def send_due(self) -> None:
-        """Begin to send the messages that are due, and give up those whose codes have expired."""
+        """Begin to send the messages that are due, and give up messages whose codes have expired."""
         if dead := await self.store.bury_outdated(self.clock.now()):
             metrics.text_messages.labels("dead").inc(dead)
         while len(self.sending) < PLACES:

@@ -8,7 +8,8 @@ The life of one request:
    secret. Therefore a changed form changes nothing about the client, the scopes or the redirect URI, and a form of
    another site cannot know the secret (CSRF).
 3. A sign-in opens a session without tokens: the page's cookie gets a new secret (session fixation).
-4. `allow` deletes the request, and stores the consent and the code in one transaction: a second click gives no code.
+4. `allow` deletes the request, and stores the consent and the code in one transaction: a second click creates no second
+   code.
 
 The cookie is Lax, because people come from other sites. It is valid only on this page, and a browser does not send it
 with a POST from another site.
