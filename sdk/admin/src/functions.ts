@@ -5,7 +5,7 @@ import { answerOf, functionsOf, invalidValue, type Sender } from "bunbase-js/int
 import { type Connection, type PageCall, search } from "./connection.js";
 import { type FollowOptions, followed, type LogLine, type LogOptions, stored } from "./logs.js";
 
-/** The callers of a function: everybody, those with a key, signed-in users, or servers with the secret key. */
+/** The callers of a function: everybody, callers with a key, signed-in users, or servers with the secret key. */
 export type Access = "public" | "key" | "user" | "secret";
 
 /** The settings of a version. `on`: the changes of documents that run it. `max_batch`: how many of them one call gets at most. */

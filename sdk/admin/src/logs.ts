@@ -1,4 +1,4 @@
-/** The lines that functions wrote to their console: those that are stored, and new ones as they come. */
+/** The lines that functions wrote to the console: stored lines, and new lines as they arrive. */
 
 import { type Listed, Problem } from "bunbase-js";
 import { readJson } from "bunbase-js/internal";

@@ -1,4 +1,4 @@
-/** Waiting for a server that is away for a while, for iterators that run for a long time. */
+/** Waits for a server that is temporarily unreachable, for long-running iterators. */
 
 import { type Call, Problem } from "bunbase-js";
 

@@ -61,7 +61,7 @@ export class RuleTests {
   }
 
   /**
-   * Decides one case, or a list of cases, with the saved rules or with those that you pass.
+   * Decides one case, or a list of cases, with the saved rules or with the rules that you pass.
    *
    * ```ts
    * const { allowed, trace } = await admin.rules.test({

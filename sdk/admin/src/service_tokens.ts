@@ -7,7 +7,7 @@ import type { ServiceAccount } from "./credentials.js";
 import { pause } from "./patience.js";
 
 const ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const FRESH = 0.8; // of the life of a token: after that, a new one is asked for
+const FRESH = 0.8; // the part of a token's lifetime after which a new token is requested
 const ATTEMPTS = 3;
 const PASSING: readonly number[] = [429, 502, 503, 504];
 

@@ -146,7 +146,7 @@ export interface NewInvite {
   role?: string;
   language?: string;
   data?: Readonly<Record<string, unknown>>;
-  /** The address of your app to which the page behind the link leads back: one of the project's `redirect_urls`. */
+  /** The URL of your app to which the page of the link leads back: one of the project's `redirect_urls`. */
   redirect_to?: string;
   /** The name of the person who invites, for the texts of the mail. At most 100 characters, as in `target`. */
   inviter?: string;

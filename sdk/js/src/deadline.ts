@@ -60,7 +60,7 @@ export class Deadline {
     return this.race(new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS))))).finally(() => clearTimeout(timer));
   }
 
-  /** Returns the value of `work`, or rejects when the call ends. The work itself goes on. */
+  /** Returns the value of `work`, or rejects when the call ends. The work itself continues. */
   race<T>(work: Promise<T>): Promise<T> {
     const { signal } = this;
     let stop = () => {};

@@ -25,7 +25,10 @@ export interface Credentials {
   readonly userId: string | undefined;
   /** The name of the session, if all tabs of the browser see the same one. */
   readonly sharedAs: string | undefined;
-  /** Calls `hear` at once with each change of the user or the tokens, before anything else runs. Returns a function that ends this. */
+  /**
+   * Calls `hear` at once with each change of the user or the tokens, before anything else runs. Returns a function that
+   * stops these calls.
+   */
   follow(hear: (why: Why) => void): () => void;
   current(): Promise<string | null>;
   renewed(refused: string): Promise<string | null>;
@@ -63,7 +66,7 @@ export class Transport {
   credentials: Credentials | undefined;
   /** Called after each answer of success: the server can be reached. @internal */
   readonly answered = new Set<() => void>();
-  /** The sign-in of a live connection, beside the token. By default it is the key. */
+  /** The sign-in of a live connection, in addition to the token. By default it is the key. */
   declare signIn?: { readonly key?: string; readonly project?: string };
 
   constructor(

@@ -25,7 +25,7 @@ import type {
 } from "./types.js";
 import type { PasskeyOptions } from "./webauthn.js";
 
-/** The address of a page to which a sign-in has come back. */
+/** Matches the URL of a page to which a sign-in was redirected back. */
 const COMES_BACK = /[?&](code|token|error)=/;
 const WINDOW_FEATURES = "width=500,height=700";
 

@@ -75,7 +75,7 @@ export async function leave(
   return requests.signIn("/oauth/exchange", { code, verifier }, { ...call, timeoutMs: undefined });
 }
 
-/** `given`: the address, if it is not that of this page. @internal */
+/** `given`: a URL to use instead of the URL of this page. @internal */
 export async function finish(
   requests: AuthRequests,
   given: string | undefined,

@@ -182,7 +182,9 @@ export class SessionKeeper {
     this.#followers.clear();
   }
 
-  /** `old`: the access token that is not good enough. A session with another one was renewed by another tab. */
+  /**
+   * `old`: the access token to replace. If the session has another access token, another tab has renewed the session.
+   */
   #renew(old: string): Promise<string | null> {
     const session = this.#session;
     if (this.#flight?.session === session) return this.#flight.token;
@@ -200,7 +202,7 @@ export class SessionKeeper {
       await sleep(25);
       stored = await this.#stored();
     }
-    // a person has signed in or out meanwhile: the session of before must not come back
+    // a person has signed in or out meanwhile: the previous session must not be restored
     if (session !== this.#session) return this.#kept?.access ?? null;
     if (!stored || (stored.access !== old && isFresh(stored, LEEWAY_MS / 2))) return this.#adopt(stored);
     const { refresh } = stored;
@@ -250,7 +252,7 @@ export class SessionKeeper {
     return kept?.access ?? null;
   }
 
-  /** From here on, this is the session. Followers hear of it before anything else runs. */
+  /** Makes this the session, and tells all followers before anything else runs. */
   #take(kept: Kept | null, why: Why): void {
     if (this.#kept?.refresh !== kept?.refresh) this.#session++;
     this.#kept = kept;
@@ -294,7 +296,9 @@ export function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
   return age > -CLOCK_PATIENCE_MS && age < ttl - leewayMs;
 }
 
-/** Returns the claims of a token, or none if it has another form. Only the server checks its signature. */
+/**
+ * Returns the claims of a token. Returns no claims if the token has another form. Only the server checks its signature.
+ */
 function claimsOf(token: string): Record<string, unknown> {
   try {
     const bytes = atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"));

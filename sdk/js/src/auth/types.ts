@@ -1,4 +1,6 @@
-/** The values of `auth`. Objects have the names of the HTTP API, and options those of TypeScript. */
+/**
+ * The values of `auth`. Members of objects are named as in the HTTP API, and options are named as usual in TypeScript.
+ */
 
 import type { Call, Json } from "../call.js";
 

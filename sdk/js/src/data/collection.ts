@@ -215,7 +215,7 @@ export class Collection<C extends CollectionTypes> {
     await this.#requests.write(this.#conditional("DELETE", id, undefined, options), options);
   }
 
-  /** The requests of the user who reads and writes, for the other entries. @internal */
+  /** The requests of this collection, for the other modules. @internal */
   get requests(): DataRequests {
     return this.#requests;
   }

@@ -228,10 +228,10 @@ type Deep = { [path: `${string}.${string}`]: unknown };
 type Values<T> = Open<T> extends true ? { [path: string]: unknown } : { [K in keyof T]?: T[K] | null };
 
 // A call takes `Patch<C> & Update<C>`. With a union of them, the compiler would compute all fields of the patch at each call:
-// 65,000 more steps for 200 collections. Neither refuses fields beside operators; the server does.
+// 65,000 more steps for 200 collections. Neither type refuses a mix of fields and operators; the server refuses it.
 /**
  * Update operators. Deeper paths are written with dots: `{ $set: { "author.name": "Ada" } }`. In a path, `$[]` means every
- * element of an array, and `$[x]` those that the filter of `x` in `arrayFilters` finds.
+ * element of an array, and `$[x]` means the elements that the filter of `x` in `arrayFilters` finds.
  */
 export interface Update<C extends CollectionTypes> {
   $set?: Values<C["write"]> & Deep;

@@ -168,7 +168,7 @@ function ending(signal: AbortSignal | undefined, begin: () => () => void): () =>
   return stop;
 }
 
-/** Returns an id that sorts by its time, as those of the server do. */
+/** Returns an id that sorts by its time, like the ids that the server makes. */
 function newId(): string {
   const random = crypto.getRandomValues(new Uint32Array(3));
   return [Date.now(), ...random].map((number) => number.toString(36).padStart(number > 2 ** 32 ? 9 : 7, "0")).join("");

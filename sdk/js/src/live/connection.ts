@@ -26,7 +26,7 @@ const STEADY_MS = 10_000;
 const FAULT_PAUSE_MS = 30_000;
 const FAULTS: readonly number[] = [1002, 1007, 1008, 1009];
 
-/** The user of the connection: its messages, and what to do with those of the server. */
+/** The user of the connection, which has messages to send and handles messages of the server. */
 export interface Host {
   readonly credentials: Credentials | undefined;
   /** The project and the user: tabs of the same place share a connection, if they have the same session. */
@@ -126,7 +126,7 @@ export class Connection {
     }
   }
 
-  /** Makes sure that the connection lives. */
+  /** Checks that the connection still works. */
   check(): void {
     if (!this.#running) return;
     if (!this.#link) return this.restart();
@@ -265,10 +265,10 @@ export class Connection {
     this.#later(FAULTS.includes(code) ? FAULT_PAUSE_MS * (1 + Math.random()) : afterMs);
   }
 
-  /** Goes to the next transport. Returns false after the last one, or if the server itself is away. */
+  /** Chooses the next transport. Returns false after the last transport, or if the server itself is unreachable. */
   #tryNext(transport: Connection["transport"], held: boolean): boolean {
     const isSocket = transport === "socket";
-    // a socket that worked before is not blocked: rather the server is away
+    // a socket that worked before is not blocked: more likely the server is unreachable
     const away = !hasNetwork() || (isSocket ? this.#socketWorked && this.#failures < 2 && !held : !held);
     const last = this.#place + 1 >= this.transports.length;
     if (away || last) {

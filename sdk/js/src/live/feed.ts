@@ -246,7 +246,7 @@ export class Feed implements Host {
     for (const hear of this.#followers) hear(why, changed);
     if (!changed) return void this.connection.renew(false);
     this.#reject("The user has signed out or changed.");
-    // a new connection, so that no message of the user before can arrive among those of the new one
+    // a new connection, so that no message of the previous user can arrive among messages of the new user
     const shown = this.machine.reset(this.userId);
     this.connection.restart();
     this.#near();
@@ -286,7 +286,7 @@ export class Feed implements Host {
   #ended(what: Watch | Join): void {
     const problem = what.problem!;
     const listener = this.#listeners.get(what)!;
-    // after an end for a new user, the same query is another one
+    // after an end for a new user, the same query is another watch
     if ((problem.code as string) === "user_changed") return this.#perform(this.machine.again(what));
     if ("what" in what) (listener as WatchListener).shown(what);
     else (listener as JoinListener).ended(problem);
@@ -349,13 +349,13 @@ export class Feed implements Host {
     this.#tellState();
   }
 
-  /** Nothing is known to be wrong: there is a connection, or the first attempt is still to come. */
+  /** True if no problem is known: there is a connection, or the first attempt has not been made yet. */
   #near(): void {
     this.#away = false;
     this.#problem = undefined;
   }
 
-  /** `again`: there is another problem, also if the state is the same. */
+  /** `again`: there is another problem, even if the state is the same. */
   #tellState(again = false): void {
     const states = [...this.machine.watches].filter(({ problem }) => !problem).map((watch) => this.stateOf(watch));
     const state = this.#away ? "offline" : !this.machine.open || states.includes("behind") ? "behind" : "live";
@@ -377,7 +377,9 @@ export function checkedSize(path: string, text: string): string {
   throw invalidValue(path, `A message has at most ${MOST_BYTES} bytes.`);
 }
 
-/** Refuses what a call would ignore: without its filter, a query has all documents. @internal */
+/**
+ * Refuses unknown options, which a call would ignore: without its filter, a query would find all documents. @internal
+ */
 export function noOthers(others: object): void {
   for (const name of Object.keys(others)) throw invalidValue(name, "No such option.");
 }

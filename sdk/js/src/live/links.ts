@@ -1,9 +1,9 @@
-/** The three transports of docs/live-protocol.md. Each carries the same messages, and tells when it has ended. */
+/** The three transports of docs/live-protocol.md. Each transport carries the same messages, and reports its end. */
 
 import { readJson, writeJson } from "../json.js";
 import type { Received, Sent } from "./protocol.js";
 
-/** Close codes, beside those of the protocol. */
+/** Close codes, in addition to the close codes of the protocol. */
 export const UNREACHABLE = 1006;
 export const UNAUTHENTICATED = 4401;
 export const TOO_MANY = 4429;
@@ -165,7 +165,7 @@ function messagesOf(data: unknown): Received[] {
   return [readJson(String(data)) as Received | Received[]].flat();
 }
 
-/** Returns the messages of an event of a stream; comments and other fields have none. */
+/** Returns the messages of an event of a stream. Comments and other fields contain no messages. */
 function dataOf(event: string): Received[] {
   const lines = event.split(/\r?\n/).filter((line) => line.startsWith("data:"));
   return lines.length ? messagesOf(lines.map((line) => line.slice(5)).join("\n")) : [];

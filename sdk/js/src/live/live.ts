@@ -51,7 +51,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
       fetch: ((...given) => (fetch ?? globalThis.fetch)(...given)) as typeof globalThis.fetch,
       WebSocket: WebSocket as typeof WebSocket | undefined,
     };
-    // a client with its own ways to the server may reach another one than other tabs do
+    // a client with its own transports may reach another server than other tabs
     const shares = tabs && !fetch && WebSocket === globalThis.WebSocket && "document" in globalThis && Boolean(navigator.locks && globalThis.BroadcastChannel);
     const usable = transports.filter((name) => name !== "socket" || target.WebSocket);
     if (!usable.length) throw invalidValue("transports", "This runtime has no WebSocket. Pass one, or allow other transports.");
@@ -87,7 +87,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   /**
    * `live`: all results are up to date. `behind`: newer results are on their way; this is also the state before the
    * first connection.
-   * `offline`: the connection was lost, or cannot be made; the client connects again by itself.
+   * `offline`: the connection was lost, or cannot be made; the client connects again automatically.
    *
    * ```ts
    * console.log(live.state === "offline" ? "You are offline." : "");

@@ -42,7 +42,10 @@ export interface Join {
   c: string | undefined;
   epoch: string | undefined;
   offset: number;
-  /** Numbers of messages of this client that do not come back (`echo: false`), and messages that came before them. */
+  /**
+   * Numbers of messages of this client that the server does not send back (`echo: false`), and messages that came
+   * before them.
+   */
   own: Set<number>;
   early: ChannelMessage[];
   members: Map<string, Member>;
@@ -120,7 +123,7 @@ export class Machine {
     return [join, this.#joined(join)];
   }
 
-  /** Sets the presence, for the present user. A join that is on its way, or a later one, carries it. */
+  /** Sets the presence, for the present user. The client sends it with a pending join, or with a later join. */
   present(join: Join, presence: unknown): void {
     Object.assign(join, { presence, owner: this.user });
   }
@@ -146,7 +149,7 @@ export class Machine {
     return this.#requests.size;
   }
 
-  /** Returns a message that the server answers at once, which shows that the connection lives. */
+  /** Returns a message that the server answers at once, which shows that the connection works. */
   probe(): Sent {
     const id = ++this.#lastId;
     return this.at === undefined ? { t: "unwatch", id } : { t: "sync", id, at: this.at };
@@ -366,7 +369,7 @@ export class Machine {
       for (const member of [...(members ?? []), ...(enter ?? []), ...(update ?? [])]) join.members.set(member.m, member);
       for (const m of leave ?? []) join.members.delete(m);
       join.n = n ?? join.members.size;
-      // the list of `joined` may have a change already that is told once more
+      // the list of `joined` may already contain a change that is sent once more
       return before === writeJson([[...join.members.values()], join.n]) ? [] : [{ do: "members", join }];
     });
   }

@@ -281,12 +281,12 @@ export class Outbox {
     this.#sizes.delete(write.key);
     this.#aside = this.#aside.filter((one) => one !== write);
     if (!this.writes.includes(write)) return void this.#drop(write); // its user has gone
-    // the newest mark of the client is that of this write, or of a later state
+    // the newest mark of the client belongs to this write, or to a later state
     const mark = (write.mark = this.collection(write.collection).requests.seq ?? "");
     void this.#store(write);
     this.changed(write.collection);
     this.#settle();
-    // the barrier of the answer settles it, or a later one; without a connection, one of the next connection
+    // this or a later barrier settles the write; without a connection, a barrier of the next connection
     const awaited = this.writes.includes(write) && mark && this.#watchesOf(write).length;
     if (awaited) this.feed.sync(mark, SYNC_MS).then(() => this.#settle(), () => {});
     const confirmed = this.writes.filter((one) => one.mark !== undefined);
@@ -339,7 +339,7 @@ export class Outbox {
   /** Waits before the next try of the first waiting write. */
   #later({ op, collection, id, data }: LocalWrite, problem: Problem): Promise<void> {
     const afterMs = problem.retryAfterMs ?? Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
-    // without a network, `state` tells it
+    // without a network, `state` shows this
     const isAnswered = problem.code !== "network";
     if (++this.#failures >= STUCK_FAILURES || !isAnswered) this.#tellStuck(isAnswered ? { write: { op, collection, id, data }, problem } : undefined);
     return new Promise((resolve) => {
@@ -370,9 +370,11 @@ function collectionOf(what: object): string {
 }
 
 /**
- * True if the result that is shown contains the write with this mark. A barrier alone does not tell it: on a new
- * connection, it may come before the result, and then the result of the connection before is still shown. `dirty`: the
- * newest result waits for its barrier. A first result is at `barrier`, the last one, or later: others need not wait for it.
+ * True if the result that is shown contains the write with this mark. A barrier alone does not show this: on a new
+ * connection, the barrier may come before the result, and then the result of the previous connection is still shown.
+ * `dirty`: the
+ * newest result waits for its barrier. A first result is at `barrier`, the last barrier, or later, so writes need not
+ * wait for it.
  */
 function contains({ docs, fresh, dirty, at }: Watch, mark: string, barrier: string | undefined): boolean {
   return docs ? fresh && !dirty && reached(mark, at) : reached(mark, barrier);

@@ -74,6 +74,6 @@ export interface Changes<T> {
   readonly added: readonly T[];
   readonly changed: readonly T[];
   readonly removed: readonly T[];
-  /** Documents at another place among those that stayed. */
+  /** Documents at another position among the documents that stayed. */
   readonly moved: readonly T[];
 }

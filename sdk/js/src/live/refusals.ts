@@ -54,7 +54,7 @@ export function failedAgain(before: Failures | undefined, now = Date.now()): Fai
   return { tries: (before?.tries ?? 0) + 1, since: before?.since ?? new Date(now).toISOString() };
 }
 
-/** True if a value of the cache has the form of failures. Earlier versions have kept none. @internal */
+/** True if a value of the cache has the form of failures. Earlier versions stored no failures. @internal */
 export function areFailures(value: unknown): boolean {
   if (value === undefined) return true;
   const { tries, since } = Object(value) as Record<string, unknown>;

@@ -115,7 +115,7 @@ export interface ChannelState<P> {
 export interface ChannelUse<P> {
   /** Enters the list of members, with this value. It may change with each rendering. */
   presence?: P | undefined;
-  /** Hears of each message. */
+  /** Called with each message. */
   message?: ((message: ChannelMessage) => unknown) | undefined;
 }
 
@@ -137,7 +137,7 @@ export function useChannel<P = unknown>(channel: Channel | null, { presence, mes
   now.current = { channel, presence, message };
   const joined = useRef<string>(undefined);
   const { name, rooms } = channel ?? {};
-  // a presence is of one user: another one enters with that of its own rendering
+  // a presence belongs to one user; another user enters with the presence of its own rendering
   const userId = useUserId(rooms?.feed.credentials);
   useEffect(() => {
     const { channel, presence } = now.current;
