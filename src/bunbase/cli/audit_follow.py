@@ -80,7 +80,7 @@ class Follower(Generic[E]):
 def follow(follower: Follower[E], outage: Outage) -> Iterator[E]:
     """Yield entries until the user stops the command. If the server does not answer, the request is repeated.
 
-    Raises: Unreachable if the server stays away; Refused for errors that do not pass.
+    Raises: Unreachable if the server stays unreachable; Refused for permanent errors.
     """
     while True:
         try:

@@ -111,7 +111,7 @@ def _rehearse(plan: Plan, project: str, out: Output) -> None:
 
 
 def _apply(plan: Plan, session: Session, project: str, out: Output) -> tuple[Work, tuple[Result, ...]]:
-    """Do the steps of the plan in their order. A failure before the functions keeps them as they are."""
+    """Do the steps of the plan in their order. After a failure before the functions, the functions stay unchanged."""
     work = Work(out)
     work.do(plan.before)
     if work.failure is None:

@@ -162,7 +162,7 @@ def follow_lines(
 
     If the connection breaks, or the server is busy or restarting, tell the user and connect again. Then the last shown
     line is read again. If it is gone, the server has deleted lines meanwhile, perhaps also later lines.
-    Raises: Unreachable if the server stays away; Refused for other errors.
+    Raises: Unreachable if the server stays unreachable; Refused for other errors.
     """
     outage = outage or Outage(session.url, out.warn)
     reread = 0  # the number of the line to read again, or 0

@@ -41,7 +41,7 @@ class Outage:
     def wait(self, reason: str) -> None:
         """Pause before the next attempt, longer each time. The first time, tell the user when the connection was cut.
 
-        Raises: Unreachable if the server has been away for `max_seconds`.
+        Raises: Unreachable if the server has been unreachable for `max_seconds`.
         """
         now = self.clock()
         reason = f"{reason.rstrip('.')}."
@@ -58,7 +58,7 @@ class Outage:
         self.pause_seconds = min(self.pause_seconds * 2, MAX_PAUSE_SECONDS)
 
     def end(self) -> None:
-        """Note that the server answers; if it was away, tell the user for how long. Idempotent."""
+        """Note that the server answers. After an outage, tell the user how long the outage was. Idempotent."""
         if self.began is not None:
             self.warn(f"Connected again after {self.clock() - self.began:.0f} s.")
             self.began = None

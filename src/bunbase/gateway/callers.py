@@ -3,7 +3,7 @@
 anyone      Credentials are neither needed nor read: an expired token must not prevent a sign-in.
 developer   The request needs a developer's token.
 member      The request needs the token of a developer who is a member of the `{project}` in the path.
-custodian   The same as member, but the project may be deleted: for its restoration and its destruction.
+custodian   The same as member, except that the project may be deleted: for its restoration and its destruction.
 keyed       The request needs a project key, or a service token in its place (Authorization: Bearer).
 operator    The request needs a project key or a service token, or a member's token and the project (X-Bunbase-Project
             or ?project=).

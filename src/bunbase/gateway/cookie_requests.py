@@ -5,9 +5,9 @@ if the request shows that a page of the app has sent it (`check_page`):
 
 - Requests that change something need the header `X-Bunbase-Csrf: 1`, which no form and no page of another origin can
   send without a preflight, and an Origin that the project allows. A server with the project's secret key has no Origin.
-- Other requests may come without an Origin: browsers leave it out when they open a page. If there is one, it must be
-  allowed. Requests for pictures, scripts and frames of other pages have no Origin either, and `Sec-Fetch-Site` tells
-  them apart.
+- Other requests may come without an Origin, because browsers omit it when they open a page. If a request has an Origin,
+  it must be allowed. Requests for pictures, scripts and frames of other pages have no Origin either, and
+  `Sec-Fetch-Site` tells them apart.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class SentCookies(msgspec.Struct, frozen=True):
     secret: bool = False
 
     def value(self, project: str, public_url: str) -> str:
-        """Return the value of the project's cookie, "" if there is none. Raises: Malformed for two of them.
+        """Return the value of the project's cookie, "" if there is no cookie. Raises: Malformed for two cookies.
 
         Another host of the same domain can add a cookie with the same name. Then the gateway cannot know which cookie
         is its own.

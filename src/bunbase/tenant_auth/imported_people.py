@@ -119,7 +119,7 @@ def _still_verified(before: User, after: Person) -> Person:
 def _ban_of(line: UserLine, was_banned: bool, until: datetime | None, now: datetime) -> tuple[bool, datetime | None]:
     """Return whether the user is banned, and the end of the ban. Some systems write only the end.
 
-    An end in the past says only that another system has no ban any more: it does not end a ban that was made here.
+    An end in the past only means that the ban in another system is over. It does not end a ban that was made here.
     """
     if line.banned_until and line.banned_until > now:
         return True, line.banned_until

@@ -245,7 +245,7 @@ class Pool:
 
     @cached_property
     def external_on_page(self) -> ExternalLogins:
-        """The same sign-ins, but they come back to the sign-in page, which has checked the address of the app."""
+        """The same sign-ins, except that they lead back to the sign-in page, which has checked the URL of the app."""
         return self._external(lambda url: url)
 
     def _external(self, check: Callable[[str], str]) -> ExternalLogins:
@@ -304,7 +304,7 @@ class Pool:
         return listed_redirect(redirect_to, self.auth.redirect_urls, self._all.site.public_url)
 
     def way_back(self, redirect_to: str) -> str:
-        """Return a checked address, or "" if the project allows it no longer."""
+        """Return a checked URL, or "" if the project no longer allows it."""
         try:
             return self.checked_redirect(redirect_to)
         except InvalidInput:

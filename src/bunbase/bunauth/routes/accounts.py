@@ -133,7 +133,7 @@ async def get_me(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Me:
 
 @patch("/api/auth/me", summary="Change your name or picture", tags=TAGS)
 async def update_me(developer: Injected[Caller], bunauth: Injected[BunAuth], data: ProfileChanges) -> Me:
-    """A value that the request does not contain stays as it is."""
+    """Values that the request does not contain stay unchanged."""
     return Me(await bunauth.update_me(developer, data), _used_token(developer))
 
 

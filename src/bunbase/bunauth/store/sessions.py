@@ -154,7 +154,7 @@ class SessionStore:
         return bool(await self.db.execute(ROTATE, hash, now, next.sealed_with(old_token), new.hash, new.expires_at))
 
     async def note_use(self, session: str, generation: int, now: datetime) -> None:
-        """Store that a token of this generation was used: older refresh tokens return their pair no longer."""
+        """Store that a token of this generation was used, so that older refresh tokens no longer return their pair."""
         await self.db.execute(NOTE_USE, session, generation, now)
 
     async def forget_pairs(self, used_before: datetime) -> int:

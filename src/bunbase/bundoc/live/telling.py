@@ -109,7 +109,7 @@ class Telling:
             edge.put(barrier)
 
     def check(self, group: Group) -> None:
-        """Send the digest of the result that edges hold. An edge without much room gets none."""
+        """Send the digest of the result that edges hold. An edge without much room gets no digest."""
         edges = [edge for edge in group.edges if edge.has_room] if group.asked.shows_rev else []
         if edges:
             check = Check(group.name, group.turn, len(group.told), digest(group.told))

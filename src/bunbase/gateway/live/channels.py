@@ -84,7 +84,7 @@ class LiveChannels:
     # the calls of sessions
 
     async def begin(self, join: ChannelJoin) -> None:
-        """Join a channel, or join it again. The answer comes later."""
+        """Join a channel, or join it again. The client gets the answer later."""
         if join.asking or join.ended:
             return
         join.asking = True

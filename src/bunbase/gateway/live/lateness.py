@@ -8,12 +8,12 @@ a whole:
 2. The client gets its results *apart*: all complete results come from one snapshot, followed by `at` with the state of
    this snapshot. So the client always holds all its results at one state, only later and less often than other clients.
    There is no queue.
-3. When the queries are cheap again, or nothing changes any more, all are watched again. If they fall behind
+3. When the queries are cheap again, or there are no more changes, all queries are watched again. If they fall behind
    soon after, the connection stays apart for longer, each time twice as long.
 
 If Bundoc only had too many queries for one round, the watches that are behind are watched again at once. Calls for
-late results take turns, which are fair between the users of a project. A connection that gets none for `late_seconds`
-loses its watches with `too_many_live_queries`.
+late results take turns, which are fair between the users of a project. A connection that gets no turn for
+`late_seconds` loses its watches with `too_many_live_queries`.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class LateSessions:
             late.task = self.watches.spawner.spawn(self._follow(session, late))
 
     def forget(self, session: Session) -> None:
-        """Forget how a session is late: it has no watches any more. Idempotent."""
+        """Forget how a session is late, because it no longer has watches. Idempotent."""
         late = late_of(session)
         if late is not None:
             self._come_back(late)

@@ -70,7 +70,7 @@ class Queries:
     # the requests of sessions
 
     def begin(self, watch: Watch) -> None:
-        """Watch a query. The result comes later."""
+        """Watch a query. The client gets the result later."""
         self.watches.begin(watch)
         if watch.session.late is not None:
             self.late.go_on(watch.session)

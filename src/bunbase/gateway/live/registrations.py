@@ -48,7 +48,7 @@ class Registrations:
         self.leaver: asyncio.Task[None] | None = None
 
     def begin(self, watch: Watch) -> None:
-        """Watch a query, or watch it again. The result comes later.
+        """Watch a query, or watch it again. The client gets the result later.
 
         A connection whose results come apart gets this result together with its other results.
         """

@@ -144,7 +144,7 @@ class LiveServer:
         metrics.live_connections.labels(session.outlet.transport).dec()
 
     def shut(self, session: Session) -> None:
-        """End a connection because the server stops. The clients come back one after the other."""
+        """End a connection because the server stops. The clients reconnect one after the other."""
         self.stopping = True
         spread = max(1.0, len(self.sessions) / self.settings.begins_per_second)
         session.restart(random.uniform(0.1, spread))  # noqa: S311  spreads load

@@ -74,7 +74,7 @@ class Tickets:
         return found.offered
 
     def _counted(self, caller: Caller) -> tuple[tuple[Tally, Hashable], ...]:
-        """Return the tallies of a caller. The narrowest is first, because its refusal says most."""
+        """Return the tallies of a caller. The narrowest tally is first, because its refusal is the most exact."""
         counted: list[tuple[Tally, Hashable]] = [(self.projects, caller.project), (self.total, None)]
         if caller.ip not in self.unlimited:
             counted.insert(0, (self.addresses, neighbourhood(caller.ip)))

@@ -83,7 +83,7 @@ class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`data`: replaced as a whole. `language`: the language of the user's mails and text messages, such as `de`; empty
     for none.
-    `name`: the name of the person, at most 200 characters. Members that are left out stay as they are."""
+    `name`: the name of the person, at most 200 characters. Members that are left out stay unchanged."""
 
     data: dict[str, Any] | None = None
     language: str | None = None

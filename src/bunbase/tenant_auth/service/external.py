@@ -43,7 +43,7 @@ TAKEN: Final = (EmailTaken, IdentityTaken)
 
 
 class NotAdmitted(Exception):
-    """A transaction would sign a person up, but the hook `before_signup` was not asked yet. Ask it, and begin again."""
+    """A transaction would sign a person up before the hook `before_signup` was called. Call it, and begin again."""
 
     def __init__(self, person: Person) -> None:
         self.person = person

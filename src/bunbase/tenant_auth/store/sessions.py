@@ -277,7 +277,7 @@ class SessionStore:
         return bool(await self.db.execute(ROTATE, project, *args))
 
     async def note_use(self, project: str, session: str, generation: int, now: datetime) -> None:
-        """Store that a token of this generation was used: older refresh tokens return their pair no longer."""
+        """Store that a token of this generation was used, so that older refresh tokens no longer return their pair."""
         await self.db.execute(NOTE_USE, project, session, generation, now)
 
     async def add_checks(self, project: str, id: str, checked: Checked, now: datetime) -> SessionContent | None:
