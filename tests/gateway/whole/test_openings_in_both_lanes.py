@@ -285,6 +285,27 @@ async def test_both_lanes_refuse_an_opening_above_the_limits(tmp_path: Path, fas
         assert lane.openings.taken == (limit if fast else 0)
 
 
+async def test_openings_that_waited_for_their_turn_are_refused_above_the_limits(tmp_path: Path) -> None:
+    """All of them had room when their heads were read."""
+    limit, sent = 3, 20
+    live = LiveSettings(max_connections_per_address=limit)
+    async with served(tmp_path, settings_of(True), live=live) as lane, AsyncExitStack() as stack:
+        lane.openings.at_once = lane.openings.left = 1
+        soon, held = lane.openings.soon, []
+        lane.openings.soon = held.append  # type: ignore[method-assign]
+        connections = [await stack.enter_async_context(lane.connected()) for _ in range(sent)]
+        for connection in connections:
+            connection.send(head(LINE, ALL))
+        await eventually(lambda: len(held) == sent)
+        for act in held:
+            soon(act)
+        replies = [await connection.reply() for connection in connections]
+
+        assert lane.openings.taken == sent
+        assert sorted(reply.status for reply in replies) == [101] * limit + [429] * (sent - limit)
+        assert all(b"too_many_live_connections" in reply.body for reply in replies if reply.status == 429)
+
+
 @pytest.mark.parametrize("fast", [True, False])
 async def test_a_stopping_server_closes_websockets_of_both_lanes_in_order(tmp_path: Path, fast: bool) -> None:
     async with served(tmp_path, settings_of(fast)) as lane:
