@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.live import evaluation, hub, late, rounds
+from bunbase.bundoc.live import following as following_module
 from bunbase.bundoc.live.payers import MOST_PAYERS, users_of
 from bunbase.bundoc.live.rounds import Job, Late, RoundTime, cheap_users_first
 from bunbase.bundoc.live.service import LiveService
@@ -79,7 +80,9 @@ async def test_a_user_with_many_queries_makes_none_late_that_others_watch(
             super().__init__(user_seconds)
             self.spent["user greedy"] = user_seconds
 
-    await gated(service)
+    monkeypatch.setattr(following_module, "FOLLOW_SECONDS", -1.0)  # each change runs the query again
+    await ruled(service, "auth != null && doc.n >= 0")
+    await put(service, "a", n=1)
     await following.watch(ada("greedy"), 1, above(1))
     bob = await following.watch(ada("bob"), 10, above(1))
     await following.reached(await put(service, "a", n=1))

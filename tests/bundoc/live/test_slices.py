@@ -48,6 +48,7 @@ async def alter_rules(service: BundocService, following: Following) -> None:
 
 async def ask_apart(service: BundocService, following: Following) -> None:
     """Ask for the results of many queries with long filters, as a late connection does."""
+    await following.reached(await put(service, "c", n=1))
     where = json.dumps({"$or": [{f"f{number}": {"$gte": number}} for number in range(10)]}).encode()
     await following.live.results(SERVER, tuple([LiveQuery("posts", where, limit=n) for n in range(1, 101)]))
 
