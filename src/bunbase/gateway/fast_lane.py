@@ -116,7 +116,7 @@ class FastLane(AnsweringProtocol):
             self._leave_upgrade(nothing_behind)
 
     def _open(self, opening: Opening, started: float) -> None:
-        """Answer 101, and hand the connection over. If a limit has been reached meanwhile, the ordinary lane refuses."""
+        """Answer 101, and hand the connection over. If a limit is reached meanwhile, the ordinary lane refuses."""
         if self.ended or self.transport.is_closing():
             return
         if not self.lane.openings.has_room(opening):

@@ -14,10 +14,10 @@ from bunbase.contracts.bundoc.live import Barrier, RulesTooSlow
 from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.gateway.live import lateness
 from bunbase.gateway.live.blocked import Blocked
+from bunbase.gateway.live.outlet import Packed
 from bunbase.gateway.live.session import FLUSH_BYTES, Session
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
-from bunbase.gateway.live.outlet import Packed
 from tests.gateway.live.others import PROJECT, Client, Hall, hall, until
 
 

@@ -197,7 +197,7 @@ class LateSessions:
             at = b"%b.%d" % (found.epoch.encode(), found.seq)
             session.put(b'{"t":"now","id":%d,"g":"%b","turn":0,"at":"%b",%b}' % (watch.id, GROUP, at, one.body))
             self.usage.count_delivered(session.caller.project, 1)
-        if session.blocked & Blocked.READER:
+        if session.blocked & Blocked.READER and not session.closed:
             session.home.note_slow(session)  # more waits now than when the buffer became full
         asked = set(watches)
         return _may_go_on(session) and all(watch in asked for watch in session.watches.values())

@@ -216,7 +216,10 @@ class LiveServer:
     # clients that read too slowly
 
     def note_slow(self, session: Session) -> None:
-        """Note how much waits for a client that is behind. Hundreds may fall behind between two ticks, so their total is known at once."""
+        """Note how much waits for a client that is behind.
+
+        Hundreds may fall behind between two ticks, so their total is known at once.
+        """
         before, waiting = self.slow.get(session, 0), session.outlet.waiting_bytes
         self.slow[session] = waiting
         self.slow_bytes += waiting - before
