@@ -30,8 +30,10 @@ Decide = Callable[[Json], Any]
 
 class DecidingFunctions:
     """`decide`: the decision about one write. `meanwhile`: awaited while the function decides. `calls`: the calls of
-    the hook. `problem`: the Problem to raise instead of a decision. `answer`: the answer to return instead of a
-    decision. `state`: the state of the hook.
+    the hook.
+
+    `problem`: the Problem to raise instead of a decision. `answer`: the answer to return instead of a decision.
+    `state`: the state of the hook.
     """
 
     def __init__(self, decide: Decide = lambda _write: None) -> None:

@@ -131,7 +131,7 @@ def test_a_compressed_export_that_exists_is_not_offered_to_be_resumed(
     assert "--resume" in plain.err
 
 
-@pytest.mark.parametrize("words", ["jobs list", "jobs runs hello", "env list", "functions list", "schedules"])
+@pytest.mark.parametrize("words", ["jobs list", "jobs runs hello", "env list", "functions list", "schedules list"])
 def test_an_empty_list_has_a_hint(in_project: FakeApi, bunbase: Bunbase, words: str) -> None:
     said = bunbase(*words.split())
 

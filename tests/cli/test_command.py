@@ -39,6 +39,7 @@ SUB_COMMANDS = [
     *("gen types", "gen schema", "collections list", "collections push", "auth pull", "auth push", "auth diff"),
     *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
+    "schedules list",
 ]
 NO_JSON = {
     "account",
@@ -59,6 +60,7 @@ NO_JSON = {
     "functions",
     "gen",
     "jobs",
+    "schedules",
     "tokens",
     "service-accounts",
     "oauth-clients",

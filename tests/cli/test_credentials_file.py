@@ -47,6 +47,17 @@ def stored() -> str:
     return credentials_file().read().server("http://a").email
 
 
+@pytest.mark.usefixtures("mounted")
+def test_a_secret_file_that_is_mounted_by_itself_can_be_read_by_its_owner_alone(home: Path) -> None:
+    file = home / ".env"
+    file.write_text("OLD=1")
+    file.chmod(0o644)
+
+    replace_file(file, "SECRET=1", 0o600)
+
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("SECRET=1", 0o600)
+
+
 @pytest.mark.skipif(not MEMORY.is_dir(), reason="needs a second file system")
 def test_a_link_to_another_file_system_stays_and_its_file_is_replaced(home: Path, elsewhere: Path) -> None:
     (elsewhere / "real.toml").write_text("before")

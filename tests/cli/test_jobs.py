@@ -61,7 +61,7 @@ def test_a_mistake_in_a_jobs_command_is_reported(
 
 
 def test_schedules_and_runs_are_shown(in_project: FakeApi, bunbase: Bunbase) -> None:
-    assert bunbase("schedules").code == 0
+    assert bunbase("schedules", "list").code == 0
     in_project.schedules.append(ScheduleState("report", "0 9 * * *", "Europe/Berlin", False, NOW))
     for outcome in (RunOutcome.OK, RunOutcome.ERROR):
         in_project.runs.append(
@@ -71,7 +71,6 @@ def test_schedules_and_runs_are_shown(in_project: FakeApi, bunbase: Bunbase) -> 
     shown = bunbase("schedules", "list").out
     failed = bunbase("jobs", "runs", "report", "--outcome", "error").out
 
-    assert bunbase("schedules").out == shown
     assert "Europe/Berlin" in shown
     assert "0 9 * * *" in shown
     assert (failed.count("http_500"), "v3" in failed) == (1, True)

@@ -99,8 +99,9 @@ class KeyStore:
         return await self.db.all(SigningKey, SIGNING, owner)
 
     async def add_signing_key(self, owner: str, key: SigningKey, known: list[SigningKey], old: list[str]) -> bool:
-        """Add a signing key, and delete the keys in `old`. Do nothing and return False if the owner now has other keys
-        than `known`, or if its keys are destroyed.
+        """Add a signing key, and delete the keys in `old`.
+
+        Do nothing and return False if the owner now has other keys than `known`, or if its keys are destroyed.
         """
         async with self.db.transaction():
             held = await self.db.one(OwnerRow, LOCK_OWNER, owner)

@@ -1,8 +1,9 @@
 r"""Read a `.env` file: variables as text, in the format that most tools share.
 
-    # # a comment GREETING=Hello there              # a space and # begin a comment export TOKEN='literally $this'    #
-    nothing is replaced between single quotes, and nowhere after $ KEY="two\nlines"                  # between double
-    quotes: the escapes \n \r \t \" \\ \$ \`
+    # a comment
+    GREETING=Hello there              # a space and # begin a comment
+    export TOKEN='literally $this'    # nothing is replaced between single quotes, and nowhere after $
+    KEY="two\nlines"                  # between double quotes: the escapes \n \r \t \" \\ \$ \`
 
 A value between quotes may have several lines. Windows line ends (CR LF) count as LF, also within such a value: a key
 in PEM then has the same value on every machine.

@@ -87,7 +87,7 @@ COMMANDS: Final = (
     (FUNCTIONS, "logs", "logs:logs", "Show the lines that functions wrote to their console."),
     (FUNCTIONS, "jobs", "jobs:app", "List, add, replay and delete jobs, which run functions later."),
     (FUNCTIONS, "migrations", "migrations:app", "Change every document of a collection with a function, once."),
-    (FUNCTIONS, "schedules", "schedules:schedules", "Show the functions that run on a schedule."),
+    (FUNCTIONS, "schedules", "schedules:app", "Show the functions that run on a schedule."),
 )
 
 UNWRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # the disk below the output is full

@@ -29,6 +29,7 @@ def replace_file(path: Path, text: str, mode: int | None = None) -> None:
         os.unlink(name)
         if not isinstance(error, OSError) or error.errno != errno.EBUSY:
             raise
+        os.chmod(path, mode)  # before the text, which may be secret
         path.write_bytes(text.encode())
 
 

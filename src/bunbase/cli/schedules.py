@@ -13,12 +13,10 @@ from bunbase.contracts.functions.triggers import Schedules
 
 MOST = 500  # the largest page; by default a project cannot have more functions than this
 
+app = App(name="schedules", help="Show the functions that run on a schedule.")
 
-schedules = App(name="schedules", help="Show the functions that run on a schedule.")
 
-
-@schedules.command(name="list")
-@schedules.default
+@app.command(name="list")
 def list_schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Show the functions that run on a schedule, and when each runs next.
 

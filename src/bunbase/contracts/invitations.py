@@ -28,10 +28,11 @@ class InviteNotFound(Problem):
 
 class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
     """An open invitation. `url`: a link that accepts the invitation; present only in the answer to the request that
-    made the link. `invited_by`: the account that sent the invitation last; `inviter`: the address of this account, if
-    it is still a member.
-    `admits_newcomers`: false, in the same answer, if invitations of this sender open no accounts here. The value does
-    not depend on the invited address.
+    made the link.
+
+    `invited_by`: the account that sent the invitation last; `inviter`: the address of this account, if it is still a
+    member. `admits_newcomers`: false, in the same answer, if invitations of this sender open no accounts here. The
+    value does not depend on the invited address.
     """
 
     id: str
@@ -68,8 +69,10 @@ class Opening(StrEnum):
 
 class OpenInvitation(msgspec.Struct, frozen=True):
     """The invitation of a link, as the page shows it. `target`: the name of the project or organisation; `kind`: which
-    of the two it is. `email`: the address that was invited; an account with another address may accept the invitation
-    too. `ways`: the ways to sign in.
+    of the two it is.
+
+    `email`: the address that was invited; an account with another address may accept the invitation too. `ways`: the
+    ways to sign in.
     """
 
     target: str

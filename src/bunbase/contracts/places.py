@@ -26,8 +26,9 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Organisation(msgspec.Struct, frozen=True):
-    """People who own projects together. `role`: the role of the caller in the organisation. `personal`: true for the
-    organisation that an account gets with its first project; nobody else can join it.
+    """People who own projects together. `role`: the role of the caller in the organisation.
+
+    `personal`: true for the organisation that an account gets with its first project; nobody else can join it.
     """
 
     id: str

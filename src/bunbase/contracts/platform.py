@@ -235,9 +235,11 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
     async def update_project(self, caller: Caller, changes: ProjectChanges) -> Project: ...
 
     async def delete_project(self, caller: Caller, confirm: str, now: bool = False) -> None:
-        """Stop the project: its keys and members are refused, its functions do not run. The project can be restored for
-        7 days. After 7 days, or at once if `now` is true, its encryption key is destroyed, and soon after, all of its
-        data. `confirm` must be the project's slug. Raises: ConfirmationNeeded, Forbidden.
+        """Stop the project: its keys and members are refused, its functions do not run. The project can be restored
+        for 7 days.
+
+        After 7 days, or at once if `now` is true, its encryption key is destroyed, and soon after, all of its data.
+        `confirm` must be the project's slug. Raises: ConfirmationNeeded, Forbidden.
         """
         ...
 

@@ -16,8 +16,10 @@ class ProjectSuspended(Problem):
 
 
 class ManagedProject(msgspec.Struct, frozen=True):
-    """A project as administrators see it. `owners`: the ids of the accounts that own the project. `bytes`: the size of
-    its documents on disk; `written_at`: the time of the last write, null if there are no documents.
+    """A project as administrators see it. `owners`: the ids of the accounts that own the project.
+
+    `bytes`: the size of its documents on disk; `written_at`: the time of the last write, null if there are no
+    documents.
     """
 
     id: str
@@ -39,8 +41,10 @@ class ManagedProjects(msgspec.Struct, frozen=True):
 
 
 class InstallationUsage(msgspec.Struct, frozen=True):
-    """The size of the installation. `bytes`: the size of the documents of all projects on disk. `monthly_active_users`:
-    the number of users of all projects who signed in or refreshed in this month (UTC), without anonymous users.
+    """The size of the installation. `bytes`: the size of the documents of all projects on disk.
+
+    `monthly_active_users`: the number of users of all projects who signed in or refreshed in this month (UTC), without
+    anonymous users.
     """
 
     projects: int

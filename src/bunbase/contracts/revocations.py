@@ -25,8 +25,9 @@ class RevokedKind(StrEnum):
 
 
 class Revocation(msgspec.Struct, frozen=True):
-    """`until`: the time at which the credential expires (Unix seconds); then the revocation can be forgotten. `at`: the
-    time of the revocation (Unix seconds); 0 for a stored revocation, which a new follower gets first.
+    """`until`: the time at which the credential expires (Unix seconds); then the revocation can be forgotten.
+
+    `at`: the time of the revocation (Unix seconds); 0 for a stored revocation, which a new follower gets first.
     """
 
     kind: RevokedKind

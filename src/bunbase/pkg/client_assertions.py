@@ -55,7 +55,10 @@ def check_assertion(
 
     `audiences`: the names of this server, one of which the assertion must contain in `aud`. Raises: BadAssertion.
     """
-    key = _key_of(jwk)
+    try:
+        key = _key_of(jwk)
+    except UnsuitableKey:  # it was registered when other keys were allowed
+        raise BadAssertion("its key is not accepted any more: register another one") from None
     try:
         _, claims = verified(assertion, key, ["RS256" if isinstance(key, RSAKey) else "ES256"])
     except BadToken as error:

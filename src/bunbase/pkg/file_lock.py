@@ -1,10 +1,11 @@
 """A lock file that one process holds at a time. The kernel releases the lock when that process dies.
 
-Symptom: a start right after `kill -9` of an earlier server is refused, although no server runs any more. Cause: flock
-belongs to the open file, and a killed process keeps its files open until the kernel has ended it. So a killed process
-can still hold the lock. (A zombie holds no lock, because its files are closed already.) Decision: the holder writes its
-process id into the file. If the holder is ending, the next start waits for up to DYING_SECONDS. If the holder is alive,
-the next start is refused after LIVING_SECONDS. See docs/decisions/0038-it-always-comes-back.md.
+Symptom: a start right after `kill -9` of an earlier server is refused, although no server runs any more.
+Cause: flock belongs to the open file, and a killed process keeps its files open until the kernel has ended it. So a
+    killed process can still hold the lock. (A zombie holds no lock, because its files are closed already.)
+Decision: the holder writes its process id into the file. If the holder is ending, the next start waits for up to
+    DYING_SECONDS. If the holder is alive, the next start is refused after LIVING_SECONDS. See
+    docs/decisions/0038-it-always-comes-back.md.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Refuse passwords that attackers try first: common and breached passwords, the address of the account, and sequences.
+
 The length is checked in `passwords.py`. The built-in list of common passwords (`common_passwords.py`) is small. The
 operator can also name the list of haveibeenpwned (a file or a server), which is complete and is kept up to date.
 
     file    the sorted list of SHA-1 hashes, as the haveibeenpwned downloader writes it: `HASH:COUNT` in each line. It
-            is searched by bisection in the file, so its size does not matter: 36 reads of 256 bytes in 40 GB. server
-            an address such as https://api.pwnedpasswords.com/range/. Only the first five digits of the hash are sent,
-            and several hundred passwords share them (k-anonymity). If the server does not answer within two seconds,
-            the password is accepted, because a broken server must not stop sign-ups.
+            is searched by bisection in the file, so its size does not matter: 36 reads of 256 bytes in 40 GB.
+    server  a URL such as https://api.pwnedpasswords.com/range/. Only the first five digits of the hash are sent, and
+            several hundred passwords share them (k-anonymity). If the server does not answer within two seconds, the
+            password is accepted, because a broken server must not stop sign-ups.
 """
 
 from __future__ import annotations

@@ -128,8 +128,10 @@ class Passwords:
         return await _in_turn(self.turns, self.threads, pool, purpose, work)
 
     async def _matches_foreign(self, pool: str, password: str, composed: str, hash: str) -> bool:
-        """Check the password as it was sent, because other systems do not normalise passwords; then check the form that
-        we would store. Each check waits for its own turn. Raises: SignInBusy.
+        """Check the password as it was sent, because other systems do not normalise passwords; then check the form
+        that we would store.
+
+        Each check waits for its own turn. Raises: SignInBusy.
         """
         for tried in dict.fromkeys((password, composed)):
             matching = functools.partial(_matches_foreign, tried, hash)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from joserfc.errors import JoseError
@@ -24,6 +24,7 @@ from bunbase.pkg.rsa_limits import is_usable_rsa
 PublicKey = RSAKey | ECKey | OKPKey
 
 KINDS: Final[dict[str, type[PublicKey]]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
+CURVES: Final = (SECP256R1, SECP384R1, SECP521R1)  # those of JOSE; the library knows no name for others
 NAMES: Final = ("kty", "crv", "n", "e", "x", "y")
 PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518 §6
 MAX_NUMBER: Final = 1400  # characters; a modulus of 8,192 bits has 1,366
@@ -59,7 +60,7 @@ def read_public_pem(text: str) -> RSAKey | ECKey | None:
     if isinstance(key, RSAPublicKey):
         numbers = key.public_numbers()
         return RSAKey.import_key(key) if is_usable_rsa(numbers.n, numbers.e) else None
-    return ECKey.import_key(key) if isinstance(key, EllipticCurvePublicKey) else None
+    return ECKey.import_key(key) if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, CURVES) else None
 
 
 def _number(text: str) -> int:

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 
 
 class Shares:
-    """An amount of something, up to `most`. After each request, the free rest must be at least as large as the share of
-    the user. So a single user gets a half, two users get a third each, and there is always a rest for another user.
+    """An amount of something, up to `most`. After each request, the free rest must be at least as large as the share
+    of the user.
+
+    So a single user gets a half, two users get a third each, and there is always a rest for another user.
     """
 
     def __init__(self, most: int) -> None:

@@ -53,9 +53,10 @@ def matching_step(secret: str, code: str, now: datetime, after: int) -> int | No
 
 
 def wait_seconds(failed: int) -> int:
-    """Return the time for which no code is checked after a number of wrong codes in a row. The first wrong codes have
-    no wait. Then the wait doubles from one minute to one hour. So an attacker who knows the password has about 8,800
-    guesses in a year, and each guess is right with a probability of 3 in a million.
+    """Return the time for which no code is checked after a number of wrong codes in a row.
+
+    The first wrong codes have no wait. Then the wait doubles from one minute to one hour. So an attacker who knows the
+    password has about 8,800 guesses in a year, and each guess is right with a probability of 3 in a million.
     """
     return 0 if failed < FREE else min(FIRST_WAIT_SECONDS << min(failed - FREE, 10), LONGEST_WAIT_SECONDS)
 

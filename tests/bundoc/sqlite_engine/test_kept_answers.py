@@ -31,6 +31,7 @@ from tests.rooms import member_caller, secret_caller
 
 P, C = "prj_a", "posts"
 SERVER = secret_caller(P)
+KEY = "visitors need sixteen"
 INCREMENT = b'{"$inc":{"n":1}}'
 DAY = 24 * 3600.0
 
@@ -146,13 +147,13 @@ async def test_a_key_belongs_to_its_project_and_its_caller(service: BundocServic
     ]
 
     for caller in callers * 2:
-        await increment(service, "key", caller)
+        await increment(service, KEY, caller)
     new_session = msgspec.structs.replace(user("usr_1"), key="key_9")
-    await increment(service, "key", new_session)
+    await increment(service, KEY, new_session)
 
     assert (await stored(service))["n"] == len(callers)
     await service.put(secret_caller("prj_b"), C, "d1", b'{"n":5}', NO_PRECONDITION)
-    elsewhere = await increment(service, "key", secret_caller("prj_b"))
+    elsewhere = await increment(service, KEY, secret_caller("prj_b"))
     assert b'"n":6' in elsewhere.body
 
 

@@ -110,13 +110,13 @@ def test_complaint_3_a_stranger_hears_nothing_of_documents_that_the_rules_hide(
     watching, stranger = connected(ada["access_token"]), connected(eve["access_token"])
     mine, theirs = watching.watch(1, "notes"), stranger.watch(1, "notes")
 
-    project.put("notes", "n3", owner=ada["user"]["id"], text="the secret of Ada")
-    watching.until(lambda: mine.ids == ["n3"])
-    project.delete("notes", "n3")
+    project.put("notes", "note-of-ada", owner=ada["user"]["id"], text="the secret of Ada")
+    watching.until(lambda: mine.ids == ["note-of-ada"])
+    project.delete("notes", "note-of-ada")
     watching.until(lambda: mine.ids == [])
 
     stranger.quiet(0.3)
-    assert "n3" not in stranger.raw
+    assert "note-of-ada" not in stranger.raw
     assert "secret" not in stranger.raw
     assert theirs.docs == []
 

@@ -71,7 +71,7 @@ def came_back(clients: int, settings: LiveSettings, within: float = 1.0, newcome
 
 
 @pytest.mark.parametrize(("clients", "seed"), [(500, 1), (2000, 2), (5000, 3), (9000, 4)])
-def test_complaint_26_each_client_of_a_herd_comes_twice_at_most(clients: int, seed: int) -> None:
+def test_each_client_of_a_herd_comes_twice_at_most(clients: int, seed: int) -> None:
     settings = LiveSettings()
 
     herd = came_back(clients, settings, seed=seed)

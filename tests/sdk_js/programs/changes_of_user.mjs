@@ -55,6 +55,22 @@ export async function add(claim, { load }) {
     live.close();
   });
 
+  claim("a write that a listener of onStuck makes while the user changes is sent for the new user", async () => {
+    const { client, live, posts, sent, faults } = made();
+    await client.auth.signUp(EVE);
+    faults.before = (path) =>
+      path.includes("stuck") ? Response.json({ status: 503, code: "database_busy" }, { status: 503, headers: { "Content-Type": "application/problem+json" } }) : undefined;
+    const aborted = refusal(posts.put("stuck", { n: 1 }), "aborted");
+    await until(() => live.stuck, "the word that the queue stands still");
+    let later;
+    live.onStuck((stuck) => !stuck && (later ??= posts.put("later", { n: 2 })));
+    await client.auth.signUp(FRED);
+    await aborted;
+    await later;
+    equal(sent.at(-1), "usr_2 PUT later");
+    live.close();
+  });
+
   claim("while a slow storage takes the next session, nothing of the user before is sent, shown or kept for the next one", async () => {
     const [storage, cache] = [place(), memoryCache()];
     const { server, client, live, posts, see, sent, faults } = made({ cache }, { storage });

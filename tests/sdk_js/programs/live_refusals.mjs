@@ -70,6 +70,21 @@ export async function add(claim, { load }) {
     live.close();
   });
 
+  claim("pages of a proxy, a portal or a CDN lose no write", async () => {
+    const { server, live, posts, refused, stored } = made();
+    for (const status of [200, 403, 404, 503, 520, 530]) {
+      const counted = failing(server, { status, html: "<h1>Please come back later</h1>" });
+      const write = posts.put(`p${status}`, { text: "poison" });
+      await until(() => counted.tries > 6, `tries after ${status}`);
+      server.faults.failing = undefined;
+      await write;
+    }
+    equal([refused, stored().split(",").length, live.waiting], [[], 6, 0]);
+    failing(server, { status: 413, html: "<h1>Too large</h1>" });
+    await refusal(posts.put("large", { text: "poison" }), "unexpected_answer");
+    live.close();
+  });
+
   claim("a write on which the server itself fails is refused after five tries and a minute", async () => {
     const { server, live, posts, refused } = made();
     for (const problem of [INTERNAL, { status: 503, code: "before_write_busy", cause: "function_timeout" }, { status: 504, code: "deadline_exceeded" }]) {

@@ -11,7 +11,7 @@ export class LiveServer {
   /** Messages of clients, in order, with the transport and the connection: `{ by, conn, message }`. */
   heard = [];
   sessions = new Set();
-  /** Faults: `down` (no network), `socketsBlocked`, `streamsHeld` (no bytes get through), `mute` (it never answers), `noTail`, `noResume`, `slowResults` (a promise), `failing` (returns the problem of a write, or nothing). */
+  /** Faults: `down` (no network), `socketsBlocked`, `streamsHeld` (no bytes get through), `mute` (it never answers), `noTail`, `noResume`, `slowResults` (a promise), `failing` (returns the problem of a write, or `{ status, html }` for a page of a proxy, or nothing). */
   faults = {};
   /** The problem of the next watches, by collection. */
   problems = {};
@@ -68,8 +68,8 @@ export class LiveServer {
     if (!isWrite) return this.http.fetch(url, init);
     const failure = this.faults.failing?.(`${init.method} ${pathname} ${init.body ?? ""}`);
     if (failure) {
-      const headers = { "Content-Type": "application/problem+json", "Retry-After": "0" };
-      return new Response(JSON.stringify(failure), { status: failure.status, headers });
+      const headers = { "Content-Type": failure.html ? "text/html" : "application/problem+json", "Retry-After": "0" };
+      return new Response(failure.html ?? JSON.stringify(failure), { status: failure.status, headers });
     }
     if (this.faults.loseRequests > 0 && this.faults.loseRequests--) throw new TypeError("fetch failed");
     if (!this.#answers.has(key)) {

@@ -127,8 +127,8 @@ export class Outbox {
   #follow(why: Why): void {
     const { userId } = this.feed;
     const expired = userId === undefined && (why === "expired" || why === "other_tab");
+    this.#halt(); // first: a listener that it calls may add a write
     const all = [...this.#aside, ...this.writes].filter(({ mark }) => mark === undefined);
-    this.#halt();
     this.writes = all.filter((write) => write.userId === userId);
     this.#aside = all.filter((write) => write.userId !== userId && expired);
     for (const write of all) if (write.userId !== userId && !expired) this.#end(write);

@@ -20,8 +20,10 @@ export interface Stuck {
 }
 
 const COME_AGAIN: readonly number[] = [408, 425, 429];
-const UNANSWERED: readonly string[] = ["network", "timeout", "aborted", "idempotency_busy"];
-const PASSING: readonly number[] = [500, 502, 503, 504];
+/** Nobody knows what the server did. `unexpected_answer` is that of a proxy, a portal or a CDN, or one that was cut off. */
+const UNANSWERED: readonly string[] = ["network", "timeout", "aborted", "idempotency_busy", "unexpected_answer"];
+const TOO_LARGE = 413; // also from a proxy, which refuses the write each time
+const NOT_SUPPORTED = 501;
 /** The function answered, so the next answers are mostly the same. A service that it asks may have failed. */
 const TRIES_OF_FUNCTION = 3;
 const TRIES_OF_SERVER = 5;
@@ -35,8 +37,9 @@ const OF_CALL: readonly unknown[] = ["function_timeout", "function_cpu_exceeded"
  */
 export function fateOf(problem: Problem, before: Failures | undefined, now = Date.now()): "refused" | "blamed" | "waits" {
   const { code, status } = problem;
+  if (status === TOO_LARGE) return "refused";
   if (UNANSWERED.includes(code) || COME_AGAIN.includes(status)) return "waits";
-  if (!PASSING.includes(status)) return "refused";
+  if (status < 500 || status === NOT_SUPPORTED) return "refused";
   const { tries, since } = failedAgain(before, now);
   if (code === "before_write_failed") return tries >= TRIES_OF_FUNCTION ? "refused" : "blamed";
   const isBlamed = status === 500 ? code !== "data_unreadable" : code === "deadline_exceeded" || (code === "before_write_busy" && OF_CALL.includes(problem.body.cause));

@@ -114,8 +114,10 @@ class BulkFilter(TypedDict):
 
 
 class BulkResult(TypedDict):
-    """`done`: the number of users to whom the act was done: all users except the users in `failed`. `digest`: the
-    SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the next users of a filter.
+    """`done`: the number of users to whom the act was done: all users except the users in `failed`.
+
+    `digest`: the SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the next users of a
+    filter.
     """
 
     action: BulkAction
@@ -441,9 +443,11 @@ class IndexSpec(TypedDict):
 
 
 class IndexState(TypedDict):
-    """An index as it exists. `ready`: the index is built and queries use it; until then, only writes maintain it.
-    `progress`: the built part, 0 to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the
-    schema. The other members are the members of IndexSpec.
+    """An index as it exists.
+
+    `ready`: the index is built and queries use it; until then, only writes maintain it. `progress`: the built
+    part, 0 to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the schema. The other
+    members are the members of IndexSpec.
     """
 
     fields: list[str]
@@ -760,8 +764,10 @@ class Uncovered(TypedDict):
 
 class User(TypedDict):
     """An end user of one project. The user may change `data`; only servers and developers may change `role` and
-    `claims`. `anonymous`: true if the user has not signed up yet, and has neither an address nor a password.
-    `language`: the language of the user, such as `de-CH`; empty if it is not known.
+    `claims`.
+
+    `anonymous`: true if the user has not signed up yet, and has neither an address nor a password. `language`:
+    the language of the user, such as `de-CH`; empty if it is not known.
     """
 
     anonymous: bool

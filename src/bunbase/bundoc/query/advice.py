@@ -56,7 +56,7 @@ def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties:
     """
     if search.text is not None:
         return _narrowing_advice(search, plan)
-    if not search.limit:
+    if search.reads is not None or not search.limit:
         return _advice_for_totals(search, plan, indexes)
     fields = wanted(search.where, search.order, search.bound)
     plan = plan if many_ties else msgspec.structs.replace(plan, tied=())

@@ -119,9 +119,10 @@ async def put_collection(
 async def find_misfits(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[Misfits]:
-    """Takes `{schema?,strict?,limit?,cursor?}`. Without `schema`, the saved schema is used. BunBase examines at most
-    500 documents for a page, so a page may have fewer items than `limit`, or no items. Continue while `next` is not
-    null.
+    """Takes `{schema?,strict?,limit?,cursor?}`. Without `schema`, the saved schema is used.
+
+    BunBase examines at most 500 documents for a page, so a page may have fewer items than `limit`, or no items.
+    Continue while `next` is not null.
     """
     check_query(request, (PROJECT,))
     check_media(request, JSON)

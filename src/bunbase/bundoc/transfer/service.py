@@ -148,7 +148,9 @@ class TransferService:
 
     async def _write_asking(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[Outcome]:
         """Write documents about which a function decides, in commits, because the function is called once for each
-        commit. Few commits run at the same time, since the app may write meanwhile.
+        commit.
+
+        Few commits run at the same time, since the app may write meanwhile.
         """
         done: dict[int, Outcome] = {sent.line: sent.problem for sent in group}
         sound = [sent for sent in group if sent.problem is None]
@@ -163,7 +165,9 @@ class TransferService:
 
     async def _write_together(self, server: Caller, mode: ImportMode, part: list[ReadLine]) -> list[Outcome]:
         """Write documents in one commit. If the commit is refused, write the document that the error names alone, and
-        continue. So a refused document has the error that it would have alone, and the other documents are imported.
+        continue.
+
+        So a refused document has the error that it would have alone, and the other documents are imported.
         """
         done: list[Outcome] = []
         while len(part) > 1:

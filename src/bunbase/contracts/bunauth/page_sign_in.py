@@ -63,8 +63,10 @@ class ActPage(msgspec.Struct, frozen=True):
 
 
 class PageReturn(msgspec.Struct, frozen=True):
-    """The request with which a browser returns from another service. `browser`: the value of its cookie. `sealed`: the
-    page that the browser left, as it was sealed at the start. `error`: the reason for which there is no code.
+    """The request with which a browser returns from another service. `browser`: the value of its cookie.
+
+    `sealed`: the page that the browser left, as it was sealed at the start. `error`: the reason for which there is no
+    code.
     """
 
     sealed: str
@@ -84,9 +86,10 @@ class PagePass(msgspec.Struct, frozen=True):
 
 
 class PageWays(msgspec.Struct, frozen=True):
-    """The ways to sign in on a page. `email`: the address of the account whose pass the browser has. `challenge`: the
-    challenge of a sign-in on this page that waits for its second factor. `newcomer`: the address under which another
-    service knows a person without an account here, on the page of an invitation.
+    """The ways to sign in on a page. `email`: the address of the account whose pass the browser has.
+
+    `challenge`: the challenge of a sign-in on this page that waits for its second factor. `newcomer`: the address
+    under which another service knows a person without an account here, on the page of an invitation.
     """
 
     providers: tuple[LoginProvider, ...] = ()

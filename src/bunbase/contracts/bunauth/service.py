@@ -127,9 +127,10 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
     ) -> int | None:
         """Sign in with the second factor, after SecondFactorRequired, and approve or deny the sign-in of a device.
-        `code`: the code of the app, or a recovery code. Return the number of recovery codes that are left if `code` was
-        a recovery code, otherwise None.
-        Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
+        `code`: the code of the app, or a recovery code.
+
+        Return the number of recovery codes that are left if `code` was a recovery code, otherwise None. Raises:
+        DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         ...
 
@@ -142,7 +143,9 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
 
     async def identify_by_code(self, caller: Caller, challenge: str, code: str) -> Account:
         """Return the account after the second factor, after SecondFactorRequired. `code`: the code of the app, or a
-        recovery code. Raises: ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
+        recovery code.
+
+        Raises: ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         ...
 
@@ -168,10 +171,11 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
-        """Exchange a refresh token for a new pair of tokens, its child. The same refresh token returns the same child
-        until a token of the child was used. If the refresh token is sent after that, or after `reuse_grace_seconds`,
-        the session is ended (RFC 9700 §4.14.2).
-        Raises: InvalidToken, TokenExpired, TokenReused.
+        """Exchange a refresh token for a new pair of tokens, its child.
+
+        The same refresh token returns the same child until a token of the child was used. If the refresh token is sent
+        after that, or after `reuse_grace_seconds`, the session is ended (RFC 9700 §4.14.2). Raises: InvalidToken,
+        TokenExpired, TokenReused.
         """
         ...
 

@@ -85,9 +85,11 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An index as it exists. `ready`: the index is built and queries use it; until then, only writes maintain it.
-    `progress`: the built part, 0 to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the
-    schema. The other members are the members of IndexSpec.
+    """An index as it exists.
+
+    `ready`: the index is built and queries use it; until then, only writes maintain it. `progress`: the built part, 0
+    to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the schema. The other members are the
+    members of IndexSpec.
     """
 
     name: str
@@ -129,7 +131,9 @@ class HookWarning(msgspec.Struct, frozen=True, tag_field="code", tag="before_wri
 
 
 class Collection(msgspec.Struct, frozen=True):
-    """`documents`: the number of documents; `bytes`: their stored size. Both are measured only for a single collection.
+    """`documents`: the number of documents; `bytes`: their stored size. Both are measured only for a single
+    collection.
+
     `warnings`: None unless this is the answer to a change of the collection.
     """
 

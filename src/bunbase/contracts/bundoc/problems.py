@@ -23,6 +23,7 @@ class StaleRevision(Problem):
 
 class WriteRefused(Problem):
     """The function of the collection has refused the write. `detail` is the text of the function for the user.
+
     `reason`: the code of the function for programs; null if the function sent no code. `write`: the position of the
     refused write in a commit.
     """

@@ -52,10 +52,11 @@ class WalkState(StrEnum):
 
 
 class NewWalk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A walk to begin. `name`, `checksum`: the name of a migration, and the SHA-256 of its file. `collection`, `where`:
-    the documents of a backfill; a migration names its collection in its code. `max_errors`: the number of failed
-    documents after which the walk stops. `max_per_second`: the maximum number of documents that it visits in a second.
-    `again`: run a migration again that has ended.
+    """A walk to begin. `name`, `checksum`: the name of a migration, and the SHA-256 of its file.
+
+    `collection`, `where`: the documents of a backfill; a migration names its collection in its code. `max_errors`: the
+    number of failed documents after which the walk stops. `max_per_second`: the maximum number of documents that it
+    visits in a second. `again`: run a migration again that has ended.
     """
 
     kind: WalkKind

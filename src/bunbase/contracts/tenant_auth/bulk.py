@@ -60,8 +60,9 @@ class NotChanged(msgspec.Struct, frozen=True):
 
 
 class BulkResult(msgspec.Struct, frozen=True):
-    """`done`: the number of users to whom the act was done: all users except the users in `failed`. `digest`: the
-    SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the next users of a filter.
+    """`done`: the number of users to whom the act was done: all users except the users in `failed`.
+
+    `digest`: the SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the next users of a filter.
     """
 
     action: BulkAction

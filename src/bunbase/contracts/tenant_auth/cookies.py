@@ -20,7 +20,9 @@ class CookieMode(msgspec.Struct, frozen=True):
 
 class CookieAccess(msgspec.Struct, frozen=True):
     """The access token for a cookie. `cookie`: the new value of the cookie; empty if the browser keeps the present
-    value. `seconds`: the time after which the gateway should call again.
+    value.
+
+    `seconds`: the time after which the gateway should call again.
     """
 
     access_token: str

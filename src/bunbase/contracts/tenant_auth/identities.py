@@ -46,9 +46,10 @@ class UserIdentities(Protocol):
         ...
 
     async def finish_user_login(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
-        """Handle the answer of a service. The answer names no project; the sign-in continues in the project in which it
-        began. Return the URL of the app to which the browser goes, with a code or an error. Raises:
-        ExternalLoginExpired.
+        """Handle the answer of a service.
+
+        The answer names no project; the sign-in continues in the project in which it began. Return the URL of the app
+        to which the browser goes, with a code or an error. Raises: ExternalLoginExpired.
         """
         ...
 

@@ -11,9 +11,10 @@ from bunbase.contracts.tenant_auth.settings import Captcha
 
 
 class UserPage(msgspec.Struct, frozen=True):
-    """The look of the pages of a project. `accent`: the colour of buttons; empty for the default colour. `min_length`:
-    the minimum length of a new password. `app_url`: a URL of the app; "" if the project allows none. `captcha`: the
-    captcha; None if the project has none.
+    """The look of the pages of a project. `accent`: the colour of buttons; empty for the default colour.
+
+    `min_length`: the minimum length of a new password. `app_url`: a URL of the app; "" if the project allows none.
+    `captcha`: the captcha; None if the project has none.
     """
 
     app_name: str

@@ -20,6 +20,7 @@ class UserPasswords(Protocol):
 
     async def reset_user_password(self, caller: Caller, token: str, password: str) -> str:
         """Set a new password with a link, and end all sessions of the user. The address of the user is confirmed.
+
         Return the URL of the app to which the browser goes back, or "". Raises: LinkExpired, InvalidInput, SignInBusy.
         """
         ...

@@ -98,9 +98,10 @@ class PhoneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class UserProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A service by which users sign in. `kind`: `apple`, `discord`, `github`, `google`, `microsoft`, or `oidc` for
-    every OpenID Connect provider with discovery at `issuer`. If it is empty, the name of the provider decides the kind,
-    and `oidc` is the default. `options`: further values of a kind: `team_id` and `key_id` of Apple, `tenant` of
-    Microsoft.
+    every OpenID Connect provider with discovery at `issuer`. If it is empty, the name of the provider decides the
+    kind, and `oidc` is the default.
+
+    `options`: further values of a kind: `team_id` and `key_id` of Apple, `tenant` of Microsoft.
     """
 
     kind: Name = ""
@@ -177,9 +178,11 @@ class SignInPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`app_name`: the name that mails and pages show. `email_domains`: the domains of addresses that may sign up; empty
-    for all. `redirect_urls`: the URLs of the app to which a browser may be sent. `cookies`: true if pages of these URLs
-    may keep the session of a user in a cookie (`?cookies=1`). `providers`: the services by their name in URLs.
+    """`app_name`: the name that mails and pages show. `email_domains`: the domains of addresses that may sign up;
+    empty for all.
+
+    `redirect_urls`: the URLs of the app to which a browser may be sent. `cookies`: true if pages of these URLs may
+    keep the session of a user in a cookie (`?cookies=1`). `providers`: the services by their name in URLs.
     `verify_emails`: true if a user can sign in with a password only after the address was confirmed. `activity_days`:
     the time after which entries about sign-ins and credentials are deleted, if it is shorter than the time of the
     installation.

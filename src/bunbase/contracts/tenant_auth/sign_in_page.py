@@ -19,8 +19,9 @@ RETURN: Final = "/v1/auth/ui/return"  # the page to which a sign-in at another s
 
 
 class PageRequest(msgspec.Struct, frozen=True):
-    """The request of an app. `redirect_to`: the URL of the app that gets the code. `code_challenge`: the app's PKCE
-    challenge (S256). `state`: a text that is returned to the app unchanged.
+    """The request of an app. `redirect_to`: the URL of the app that gets the code.
+
+    `code_challenge`: the app's PKCE challenge (S256). `state`: a text that is returned to the app unchanged.
     """
 
     redirect_to: str
@@ -30,8 +31,10 @@ class PageRequest(msgspec.Struct, frozen=True):
 
 class SignInLook(UserPage, frozen=True, kw_only=True):
     """`signups`: true if everybody may sign up. `passkeys`: true if the passkeys of the project belong to the site of
-    the page. `confirms`: true if a sign-up needs the link of a mail, and the person chooses the password on the page of
-    the link. `phones`: true if people can sign in by text message.
+    the page.
+
+    `confirms`: true if a sign-up needs the link of a mail, and the person chooses the password on the page of the
+    link. `phones`: true if people can sign in by text message.
     """
 
     signups: bool
@@ -103,8 +106,9 @@ Shown = (
 
 
 class PageEnd(msgspec.Struct, frozen=True):
-    """`url`: the URL of the app, with a code; empty if a mail was sent instead. `recovery_codes`: the recovery codes of
-    a second factor that was set up just now. They are shown only here.
+    """`url`: the URL of the app, with a code; empty if a mail was sent instead.
+
+    `recovery_codes`: the recovery codes of a second factor that was set up just now. They are shown only here.
     """
 
     url: str = ""
@@ -121,8 +125,10 @@ class UserSignInPages(Protocol):
         ...
 
     async def sign_in_on_page(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
-        """Sign a person in, or up. The app exchanges the code for the tokens: `exchange_user_code`. Raises: the
-        problems of the way to sign in; after SecondFactorRequired and MfaEnrolmentRequired, one more step is needed.
+        """Sign a person in, or up. The app exchanges the code for the tokens: `exchange_user_code`.
+
+        Raises: the problems of the way to sign in; after SecondFactorRequired and MfaEnrolmentRequired, one more step
+        is needed.
         """
         ...
 

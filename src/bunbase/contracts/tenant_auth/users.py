@@ -30,8 +30,10 @@ class UserOrder(StrEnum):
 
 class User(msgspec.Struct, frozen=True):
     """An end user of one project. The user may change `data`; only servers and developers may change `role` and
-    `claims`. `anonymous`: true if the user has not signed up yet, and has neither an address nor a password.
-    `language`: the language of the user, such as `de-CH`; empty if it is not known.
+    `claims`.
+
+    `anonymous`: true if the user has not signed up yet, and has neither an address nor a password. `language`: the
+    language of the user, such as `de-CH`; empty if it is not known.
     """
 
     id: str

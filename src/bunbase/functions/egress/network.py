@@ -38,6 +38,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
     def for_another(self, reach: Reach = Reach.NAMED) -> CheckedNetwork:
         """Return the same network for another project, whose look-ups do not wait for the look-ups of this project.
+
         With ANY_PUBLIC, `also` is ignored.
         """
         return CheckedNetwork(self.resolver, self.also if reach is Reach.NAMED else (), self.own)

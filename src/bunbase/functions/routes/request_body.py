@@ -112,6 +112,7 @@ class RequestBody:
 
     async def _feed_all(self, data: bytes, ended: bool) -> None:
         """Feed data in parts, while the function has room. When the function needs no more data, the rest is dropped.
+
         Problems of `feed` are ignored, because `Functions.invoke` raises them too.
         """
         receiving = await self._receiving

@@ -52,7 +52,9 @@ def walls(rules: Iterable[Rule], links: Iterable[tuple[str, str]]) -> list[str]:
 
 def command(walls: Sequence[str], inside: Sequence[str], filter: int, info: int | None = None) -> list[str]:
     """Return all arguments of bubblewrap. `inside`: the command that it runs. `filter`: the descriptor from
-    `open_filter`. `info`: the descriptor to which bubblewrap writes the pid of this command.
+    `open_filter`.
+
+    `info`: the descriptor to which bubblewrap writes the pid of this command.
     """
     told = [] if info is None else ["--info-fd", str(info)]
     return ["bwrap", *walls, *told, "--seccomp", str(filter), *inside]

@@ -163,8 +163,10 @@ class WalkStore:
     # for people
 
     async def add(self, new: WalkToAdd, forget: Sequence[WalkState]) -> bool:
-        """Add a walk. It replaces a migration of the same name in one of the states `forget`. Return False if another
-        walk has the migration's name, or runs over the collection.
+        """Add a walk.
+
+        It replaces a migration of the same name in one of the states `forget`. Return False if another walk has the
+        migration's name, or runs over the collection.
         """
         values = [getattr(new, name) for name in WalkToAdd.__struct_fields__]
         try:

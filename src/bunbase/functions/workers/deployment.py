@@ -49,8 +49,9 @@ class Trigger(msgspec.Struct, frozen=True):
 
 class Request(msgspec.Struct, frozen=True):
     """A call as the function sees it. `user`: the signed-in end user. `trigger`: the cause of the run; None for a
-    request from outside. `more`: true if `body` is only the first part of the body. `hook`: the hook that answers
-    instead of the handler; empty for all other calls.
+    request from outside. `more`: true if `body` is only the first part of the body.
+
+    `hook`: the hook that answers instead of the handler; empty for all other calls.
     """
 
     invocation: str

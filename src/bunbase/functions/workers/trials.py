@@ -1,6 +1,7 @@
-"""Limits the bundles that are tried or compiled at the same time: MAX_TRIALS in total, and one for each project. The
-workers for this do not count as workers that serve calls. A project whose bundles load slowly waits for its own bundles
-and does not delay other projects.
+"""Limits the bundles that are tried or compiled at the same time: MAX_TRIALS in total, and one for each project.
+
+The workers for this do not count as workers that serve calls. A project whose bundles load slowly waits for its own
+bundles and does not delay other projects.
 """
 
 from __future__ import annotations

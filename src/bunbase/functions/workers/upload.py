@@ -39,8 +39,10 @@ class Upload:
     # for the sender of the body
 
     def begin(self, max_bytes: int, silence_seconds: float) -> int:
-        """Return the number of bytes that may be fed, and start the timer of `silence_seconds`. `max_bytes`: the limit
-        of the whole body. `silence_seconds`: the time without data after which the upload fails.
+        """Return the number of bytes that may be fed, and start the timer of `silence_seconds`.
+
+        `max_bytes`: the limit of the whole body. `silence_seconds`: the time without data after which the upload
+        fails.
         """
         self._max_bytes, self._silence_seconds = max_bytes, silence_seconds
         self._wait_for_more()

@@ -196,9 +196,11 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
 
 
 async def _nothing_to_reset(_connection: Any) -> None:
-    """Keep the session as it is. An open transaction has already been rolled back by asyncpg. Its own reset (RESET ALL,
-    UNLISTEN and more) is one more round trip after each statement. No statement of BunBase changes its session:
-    settings belong to the connection, locks to transactions, and LISTEN has connections of its own (`notifications`).
+    """Keep the session as it is.
+
+    An open transaction has already been rolled back by asyncpg. Its own reset (RESET ALL, UNLISTEN and more) is one
+    more round trip after each statement. No statement of BunBase changes its session: settings belong to the
+    connection, locks to transactions, and LISTEN has connections of its own (`notifications`).
     `tests/pkg/db/test_database.py` searches for statements that do.
     """
 

@@ -1,8 +1,10 @@
 """The credentials of accounts: second factors, passkeys, links of mails, and persons of other services. The accounts
-may belong to developers or to end users. Two rooms hold accounts: one room holds the accounts of the installation, the
-other room holds the users of each project. A *pool* is a group of accounts in which an address or a passkey belongs to
-one account. Everything that differs between pools (tables, names, lifetimes, letters) is bound when an object of this
-package is made, so no method can mix up two pools:
+may belong to developers or to end users.
+
+Two rooms hold accounts: one room holds the accounts of the installation, the other room holds the users of each
+project. A *pool* is a group of accounts in which an address or a passkey belongs to one account. Everything that
+differs between pools (tables, names, lifetimes, letters) is bound when an object of this package is made, so no method
+can mix up two pools:
 
     stores = IdentityStores(db, project)     # SQL of one pool
     holders: Holders                         # the room's own table of accounts

@@ -1,6 +1,7 @@
-"""Slots decide which entries of an activity log share one row. Equal refused attempts of the same hour are one row with
-a count. A log keeps a limited number of rows of an account in an hour. All later entries of this hour share one row for
-each kind of act. So nobody can fill the log.
+"""Slots decide which entries of an activity log share one row.
+
+Equal refused attempts of the same hour are one row with a count. A log keeps a limited number of rows of an account in
+an hour. All later entries of this hour share one row for each kind of act. So nobody can fill the log.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ class CredentialEvent(StrEnum):
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
     PASSKEY_ADDED = "passkey_added"  # target: its name
     PASSKEY_REMOVED = "passkey_removed"  # target: its name
-    FACTORS_REMOVED = "factors_removed"  # all sessions, by somebody who may do that
+    FACTORS_REMOVED = "factors_removed"  # all factors, by somebody who may do that
     EMAIL_CHANGED = "email_changed"
     EMAIL_CHANGE_AGREED = "email_change_agreed"  # confirmed by the first of two addresses
     IDENTITY_LINKED = "identity_linked"  # target: the provider

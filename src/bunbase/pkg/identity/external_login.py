@@ -167,8 +167,10 @@ class ExternalLogins:
         return ExternalRedirect(with_parameters(login.redirect_to, code=code))
 
     async def take(self, code: str, verifier: str) -> ExternalCode:
-        """Return the person of a code. Raises: ExternalLoginExpired. The code is used up even if the rest of the
-        sign-in fails: a guessed verifier must not be tried twice. So do not call this inside a transaction.
+        """Return the person of a code. Raises: ExternalLoginExpired.
+
+        The code is used up even if the rest of the sign-in fails: a guessed verifier must not be tried twice. So do
+        not call this inside a transaction.
         """
         return await self.take_for(code, challenge_of(verifier[:MAX_VERIFIER_LENGTH]))
 

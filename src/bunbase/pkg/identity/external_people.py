@@ -1,10 +1,11 @@
 """Turn a person that another service has named into an account, and manage the identities of an account.
 
 Concern: an attacker registers with the address of somebody else, and waits until its owner signs in by another service.
-    If both then shared one account, the attacker's password or tokens would open it (pre-hijacking). Decision: accounts
-    are joined by address only if the service has verified the address. If the room has not verified the address, the
-    owner of the mailbox takes the account over: its earlier password, sessions, tokens, factors and identities end.
-    Rejected: a second account with the same address; asking for the password first, which only the attacker knows.
+    If both then shared one account, the attacker's password or tokens would open it (pre-hijacking).
+Decision: accounts are joined by address only if the service has verified the address. If the room has not verified the
+    address, the owner of the mailbox takes the account over: its earlier password, sessions, tokens, factors and
+    identities end.
+Rejected: a second account with the same address; asking for the password first, which only the attacker knows.
 """
 
 from __future__ import annotations

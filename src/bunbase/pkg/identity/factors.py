@@ -67,8 +67,9 @@ class Passkeys(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A proof that the caller owns the account: exactly one of the members. `code`: the code of the authenticator app.
-    `passkey`: the answer of `navigator.credentials.get`, as JSON.
+    """A proof that the caller owns the account: exactly one of the members.
+
+    `code`: the code of the authenticator app. `passkey`: the answer of `navigator.credentials.get`, as JSON.
     """
 
     password: str = ""

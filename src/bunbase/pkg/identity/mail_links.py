@@ -1,10 +1,11 @@
 """Links that are sent by mail. Each works once, and the database has only its hash.
 
 Concern: posting a mail locks the mailbox, and using a link locks the link. When a person uses a link, a mail may be
-posted to the same mailbox while a request for another link is answered. These two transactions must not wait for each
-other. Decision: every transaction locks in one order: the account, its links and codes, and at last the mailbox. So
-before a mail is posted, the links that it replaces are locked and the new link is stored. If the mail is dropped, the
-new link is deleted again.
+    posted to the same mailbox while a request for another link is answered. These two transactions must not wait for
+    each other.
+Decision: every transaction locks in one order: the account, its links and codes, and at last the mailbox. So before a
+    mail is posted, the links that it replaces are locked and the new link is stored. If the mail is dropped, the new
+    link is deleted again.
 """
 
 from __future__ import annotations
@@ -52,9 +53,10 @@ class MailLinks:
     async def post_only(
         self, kind: str, email: str, seconds: int, letter: Callable[[str], Letter], name: str = ""
     ) -> None:
-        """Post a link that opens an account, which replaces the earlier links of its kind to this address. If the mail
-        is dropped, the newest link is valid for longer instead, because a person who requests many mails must not lock
-        out the owner of the mailbox. Otherwise as `post`.
+        """Post a link that opens an account, which replaces the earlier links of its kind to this address.
+
+        If the mail is dropped, the newest link is valid for longer instead, because a person who requests many mails
+        must not lock out the owner of the mailbox. Otherwise as `post`.
         """
         token, until = self._new(seconds)
         earlier = await self.stores.mail_tokens.of_address_locked(email, kind)

@@ -20,8 +20,9 @@ OF_FUNCTIONS: Final = "/v1/functions/"  # refused at every host, because not all
 
 
 def checked_redirect(url: str, public_url: str) -> str:
-    """Return a URL of this installation, or of a program on the same machine (RFC 8252 §7.3). Raises: InvalidInput for
-    every other URL, and for URLs below `/v1`, which projects answer.
+    """Return a URL of this installation, or of a program on the same machine (RFC 8252 §7.3).
+
+    Raises: InvalidInput for every other URL, and for URLs below `/v1`, which projects answer.
     """
     parts = _parsed(url)
     ours = parts is not None and _origin(parts) == _origin(urlsplit(public_url))

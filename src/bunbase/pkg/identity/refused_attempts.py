@@ -1,15 +1,17 @@
 """Count refused sign-ins in memory, and let a job store them.
 
 Concern: a refused sign-in is kept only if the account exists. A write before the answer would make the answers for
-addresses with an account slower, and so reveal which addresses have an account. Decision: refused attempts are counted
-in memory, at the cost of one entry in a dictionary, and a job stores them once a second. A process that is killed loses
-the attempts of this second. Decision: a person who reads an activity log waits only until the attempts at the own
-account are stored. If the person had to wait for all attempts, an attacker could try an address, read the own log at
-once, and learn from the duration whether an attempt was stored. Decision: the attempts of one group, such as a project,
-may fill only a part of the memory. A project's own server has no limit for its address. Without this decision, it could
-hide the addresses of attempts in other projects, and fill the memory. Rejected: a row for each attempt, also for
-unknown addresses, which a job reads later: anybody could then write to the database without limit, and all addresses
-that were tried would be stored.
+    addresses with an account slower, and so reveal which addresses have an account.
+Decision: refused attempts are counted in memory, at the cost of one entry in a dictionary, and a job stores them once a
+    second. A process that is killed loses the attempts of this second.
+Decision: a person who reads an activity log waits only until the attempts at the own account are stored. If the person
+    had to wait for all attempts, an attacker could try an address, read the own log at once, and learn from the
+    duration whether an attempt was stored.
+Decision: the attempts of one group, such as a project, may fill only a part of the memory. A project's own server has
+    no limit for its address. Without this decision, it could hide the addresses of attempts in other projects, and fill
+    the memory.
+Rejected: a row for each attempt, also for unknown addresses, which a job reads later: anybody could then write to the
+    database without limit, and all addresses that were tried would be stored.
 """
 
 from __future__ import annotations

@@ -108,8 +108,9 @@ def shown(name: str, value: str) -> str:
 
 
 def harmless(value: str, dots: re.Pattern[str] = DOT) -> str:
-    """Return a text that mail programs do not turn into a link, on one line and without invisible characters. `dots`:
-    the characters after which a space is inserted.
+    """Return a text that mail programs do not turn into a link, on one line and without invisible characters.
+
+    `dots`: the characters after which a space is inserted.
     """
     visible = "".join(
         " " if character.isspace() else character

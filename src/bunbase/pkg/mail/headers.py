@@ -27,9 +27,10 @@ QUOTABLE: Final = re.compile(r"[ !#-\[\]-~]+")
 
 
 def one_line(text: str) -> str:
-    """Return a text without control characters, in which single spaces replace all white space. The start of an encoded
-    word is broken up, because later programs may decode it, such as a mail server, or the function with which a project
-    sends its mails.
+    """Return a text without control characters, in which single spaces replace all white space.
+
+    The start of an encoded word is broken up, because later programs may decode it, such as a mail server, or the
+    function with which a project sends its mails.
     """
     printable = "".join(character for character in " ".join(text.split()) if character.isprintable())
     return plain_words(printable)
@@ -65,6 +66,7 @@ def address_line(name: str, address: str, display: str = "") -> str:
 
 def check_headers(content: bytes, names: Sequence[str], addresses: dict[str, str]) -> None:
     """Read a written message again, as a mail server would. `names`: the names of all its headers, in their order.
+
     `addresses`: the only address of each header with addresses. Raises: ValueError if such a header has another value.
     """
     block = content.partition(END + END)[0]

@@ -46,9 +46,11 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class ClaimedMail(msgspec.Struct, frozen=True):
-    """A mail that this process may send until its claim ends. `attempts`: the number of attempts, including the present
-    attempt. `project`: the project in whose name the mail is sent; empty for the installation. `sender`: the sender
-    that this project has chosen instead of the installation's sender.
+    """A mail that this process may send until its claim ends. `attempts`: the number of attempts, including the
+    present attempt.
+
+    `project`: the project in whose name the mail is sent; empty for the installation. `sender`: the sender that this
+    project has chosen instead of the installation's sender.
     """
 
     id: str

@@ -157,10 +157,12 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 class MailOutbox:
-    """The mails of one room. `dev`: true in dev mode, which keeps the bodies of all mails for its mailbox, also of dead
-    letters. `max_per_project`: the number of mails that a project may send in an hour, without notices; None for no
-    limit. The table then needs an index of (project, created_at). Mails that are posted at the same moment may exceed
-    the limit by a few. `connect` tells the outbox what projects have chosen. Without it, all projects are the same.
+    """The mails of one room. `dev`: true in dev mode, which keeps the bodies of all mails for its mailbox, also of
+    dead letters.
+
+    `max_per_project`: the number of mails that a project may send in an hour, without notices; None for no limit. The
+    table then needs an index of (project, created_at). Mails that are posted at the same moment may exceed the limit
+    by a few. `connect` tells the outbox what projects have chosen. Without it, all projects are the same.
     """
 
     def __init__(
@@ -273,7 +275,9 @@ class MailOutbox:
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> list[DevMail]:
         """Return the mails of the last day, newest first; in production none. `to`, `project`, `before`: "" for all
-        mails. `before`: return only mails with a smaller id, which are older.
+        mails.
+
+        `before`: return only mails with a smaller id, which are older.
         """
         if not self.dev:
             return []

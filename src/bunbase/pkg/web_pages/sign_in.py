@@ -31,6 +31,7 @@ ENGLISH: Final = CodeTexts()
 
 def code_form(path: str, fields: Sequence[tuple[str, str]], texts: CodeTexts = ENGLISH, wrong: bool = False) -> str:
     """Return the form that asks for the second factor of a sign-in. `fields`: the names and values of hidden fields.
+
     `wrong`: true if the last code was refused; the alert of the page describes the reason.
     """
     typed = field("code", texts.label, "one-time-code", wrong=wrong, spellcheck="false", maxlength="40")

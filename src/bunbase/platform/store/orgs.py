@@ -65,8 +65,9 @@ class OrgStore:
         return made
 
     async def find(self, ref: str, developer: str) -> Organisation | None:
-        """Return the organisation with this id or slug; "personal" means the developer's personal organisation. Return
-        None if the developer is not a member of it.
+        """Return the organisation with this id or slug; "personal" means the developer's personal organisation.
+
+        Return None if the developer is not a member of it.
         """
         return await self.db.one(Organisation, ORG, ref, developer)
 
