@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -63,7 +64,9 @@ async def test_the_longest_token_is_no_longer_than_all_parts_of_bunbase_and_a_li
 
     token, _ = await UserTokens(FakeKms(), f"https://{host}").sign(BAKERY, subject, Life(now, 900, now))
 
-    assert len(f"Authorization: Bearer {token}") < MAX_LENGTH <= min(MAX_FIRST_BYTES, LONGEST_CREDENTIAL)
+    assert len(f"Authorization: Bearer {token}") < MAX_LENGTH <= LONGEST_CREDENTIAL
+    first = {"t": "auth", "key": "pk_" + "k" * 100, "token": token, "resume": "r" * 24, "explain": "e" * MAX_LENGTH}
+    assert len(json.dumps(first)) < MAX_FIRST_BYTES
 
 
 class ReplacedKey(FakeKms):

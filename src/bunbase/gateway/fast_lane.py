@@ -114,13 +114,14 @@ class FastLane(AnsweringProtocol):
             started = time.perf_counter()
             self.lane.openings.soon(partial(self._open, opening, started))
         else:  # both protocols might read what is behind the head: the ordinary lane refuses
-            super().on_headers_complete()
-            super().on_message_complete()
-            super()._pass_over_upgrade(nothing_behind)
+            self._leave_upgrade(nothing_behind)
 
     def _open(self, opening: Opening, started: float) -> None:
-        """Answer 101, and hand the connection over."""
+        """Answer 101, and hand the connection over. If a limit is reached meanwhile, the ordinary lane refuses."""
         if self.ended or self.transport.is_closing():
+            return
+        if not self.lane.openings.has_room(opening):
+            self._leave_upgrade(nothing_behind=True)
             return
         request_id = request_id_from(() if opening.request_id is None else (opening.request_id,))
         headers = [*opening.answer, (b"x-request-id", request_id.encode())]
@@ -128,6 +129,12 @@ class FastLane(AnsweringProtocol):
         self.own.run(self._hand_over_to_live, opening, request_id)
         seconds = time.perf_counter() - started
         record(METHOD.decode(), PATH.decode(), SWITCHING, seconds, request_id, opening.caller)
+
+    def _leave_upgrade(self, nothing_behind: bool) -> None:
+        """Leave the request for a WebSocket to the ordinary lane."""
+        super().on_headers_complete()
+        super().on_message_complete()
+        super()._pass_over_upgrade(nothing_behind)
 
     def _hand_over_to_live(self, opening: Opening, request_id: str) -> None:
         context.request_id.set(request_id)

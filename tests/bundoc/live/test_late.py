@@ -10,7 +10,9 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from bunbase.bundoc.live import evaluation, late, rounds
+from bunbase.bundoc.live import evaluation, hub, late, rounds
+from bunbase.bundoc.live import following as following_module
+from bunbase.bundoc.live.payers import MOST_PAYERS, users_of
 from bunbase.bundoc.live.rounds import Job, Late, RoundTime, cheap_users_first
 from bunbase.bundoc.live.service import LiveService
 from bunbase.bundoc.service import BundocService
@@ -66,6 +68,31 @@ async def test_a_dear_query_falls_behind_alone_and_the_others_get_their_barrier(
     assert ids(bob) == ["a", "b"]
     assert following.edge.ended == {}
     assert [group.user for group in following.live.hubs["prj_a"].groups.by_name.values()] == ["user bob"]
+
+
+async def test_a_user_with_many_queries_makes_none_late_that_others_watch(
+    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greedy was the first to watch the query of bob, and needs all his time for queries of his own."""
+
+    class Spent(RoundTime):
+        def __init__(self, user_seconds: float) -> None:
+            super().__init__(user_seconds)
+            self.spent["user greedy"] = user_seconds
+
+    monkeypatch.setattr(following_module, "FOLLOW_SECONDS", -1.0)  # each change runs the query again
+    await ruled(service, "auth != null && doc.n >= 0")
+    await put(service, "a", n=1)
+    await following.watch(ada("greedy"), 1, above(1))
+    bob = await following.watch(ada("bob"), 10, above(1))
+    await following.reached(await put(service, "a", n=1))
+    monkeypatch.setattr(hub, "RoundTime", Spent)
+
+    await following.reached(await put(service, "b", n=2))
+
+    assert following.edge.behind == []
+    assert len(following.live.hubs["prj_a"].groups.by_name) == 1
+    assert ids(bob) == ["a", "b"]
 
 
 async def test_a_late_watch_waits_for_nothing_in_the_rounds_and_its_result_comes_apart(
@@ -207,9 +234,15 @@ async def test_late_users_take_turns(
     assert live.late.turns == {}
 
 
-def job(user: str, seconds: float) -> Job:
+def job(user: str, seconds: float, users: tuple[str, ...] = ()) -> Job:
     group = SimpleNamespace(user=user, result=SimpleNamespace(seconds=seconds))
-    return Job(cast(Any, group), "", cast(Any, None), cast(Any, None), False, ())
+    return Job(cast(Any, group), "", cast(Any, None), cast(Any, None), False, (), users or (user,))
+
+
+def busy() -> Any:
+    until = time.thread_time() + 0.001
+    while time.thread_time() < until:
+        pass
 
 
 def test_the_users_who_need_most_time_come_last() -> None:
@@ -218,6 +251,36 @@ def test_the_users_who_need_most_time_come_last() -> None:
     ordered = [one.group.user for one in cheap_users_first(jobs)]
 
     assert ordered == ["bob", "greedy", "greedy", "dear", "greedy"]
+
+
+def test_a_query_of_several_users_counts_for_the_one_with_most_time() -> None:
+    left = RoundTime(0.25)
+    left.spent["greedy"] = 0.25
+    shared = job("greedy", 0.1, ("greedy", "bob", "eve"))
+
+    assert left.lack(job("greedy", 0.1)) is Late.DEAR
+    assert left.lack(shared) is None
+    left.outcome(shared, busy)
+
+    assert left.spent["greedy"] == 0.25
+    assert left.spent["bob"] > 0
+
+
+def test_a_query_of_several_users_runs_as_early_as_that_of_the_cheapest_one() -> None:
+    own = [job("greedy", 0.01) for _ in range(20)]
+    shared = job("greedy", 0.02, ("greedy", "bob"))
+
+    ordered = cheap_users_first([*own, shared])
+
+    assert ordered.index(shared) <= 2
+
+
+def test_the_first_few_users_of_a_group_are_found_among_many_watches_of_one() -> None:
+    callers = [ada("greedy")] * 5000 + [ada(f"u{number}") for number in range(5000)]
+
+    users = users_of(callers)
+
+    assert (len(users), users[0]) == (MOST_PAYERS, "user greedy")
 
 
 def test_a_round_has_time_for_each_user_and_for_all() -> None:
@@ -236,11 +299,6 @@ def test_a_round_has_time_for_each_user_and_for_all() -> None:
 
 def test_the_time_of_a_query_counts_for_its_user() -> None:
     left, one = RoundTime(0.0), job("ada", 0.0)
-
-    def busy() -> Any:
-        until = time.thread_time() + 0.001
-        while time.thread_time() < until:
-            pass
 
     left.outcome(one, busy)
 

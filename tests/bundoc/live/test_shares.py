@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.changes import DocumentChange
 from bunbase.bundoc.live import beginnings, registry
 from bunbase.bundoc.live import following as following_module
 from bunbase.bundoc.live.asked import ParsedLive
@@ -183,6 +184,35 @@ async def test_a_query_that_waits_for_too_long_is_refused_with_a_word(
 
     assert {type(one) for one in ended} == {type(None), BundocBusy}
     assert not following.live.hubs["prj_a"].beginnings.of_user
+
+
+async def test_a_result_that_others_watch_is_followed_although_its_first_user_has_spent_all(
+    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = Follower.apply
+
+    async def after_others(self: Follower, change: DocumentChange) -> None:
+        self.spent["user greedy"] = 1.0
+        await apply(self, change)
+
+    monkeypatch.setattr(Follower, "apply", after_others)
+    await ruled(service, ALL)
+    await put(service, "a", n=1)
+    await following.watch(ada("greedy"), 1, above(1))
+    bob = await following.watch(ada("bob"), 2, above(1))
+    followed: list[str] = []
+    follow = Follower._follow
+
+    def noting(self: Follower, group: Group, before: Image, after: Image) -> None:
+        followed.append(group.user)
+        follow(self, group, before, after)
+
+    monkeypatch.setattr(Follower, "_follow", noting)
+
+    await following.reached(await put(service, "b", n=2))
+
+    assert followed == ["user greedy"]
+    assert ids(bob) == ["a", "b"]
 
 
 async def test_a_user_whose_results_take_too_long_to_follow_gets_queries_instead(

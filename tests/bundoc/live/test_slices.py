@@ -6,6 +6,7 @@ The clock of the slices counts calls of functions, so that these tests do not de
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,14 @@ async def alter_rules(service: BundocService, following: Following) -> None:
     await following.reached(await put(service, "f", n=1000))
 
 
-@pytest.mark.parametrize("work", [write_many, alter_rules], ids=lambda one: one.__name__)
+async def ask_apart(service: BundocService, following: Following) -> None:
+    """Ask for the results of many queries with long filters, as a late connection does."""
+    await following.reached(await put(service, "c", n=1))
+    where = json.dumps({"$or": [{f"f{number}": {"$gte": number}} for number in range(10)]}).encode()
+    await following.live.results(SERVER, tuple([LiveQuery("posts", where, limit=n) for n in range(1, 101)]))
+
+
+@pytest.mark.parametrize("work", [write_many, alter_rules, ask_apart], ids=lambda one: one.__name__)
 def test_work_for_many_groups_lets_other_work_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Work) -> None:
     loop = MeteredLoop()
     monkeypatch.setattr(slices, "perf_counter", lambda: loop.all_calls * SECONDS_A_CALL)

@@ -81,6 +81,7 @@ class FakeBundoc:
     async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
         self.apart.append(len(queries))
         seq, one = self.seq, QueryResult(b'"docs":[%b]' % self.docs)
+        await asyncio.sleep(0)  # a call of another process never returns at once
         await self.may_find.wait()
         if self.refuses is not None:
             raise self.refuses

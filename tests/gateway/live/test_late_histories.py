@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from tests.gateway.live.late_histories import GatewayChecker
 from tests.seeds import seeds
 
 Patch = pytest.MonkeyPatch
+Asked = Sequence[ParsedLive | Problem]
 
 
 @pytest.fixture
@@ -61,8 +63,11 @@ def take_a_late_watch_for_one_that_is_up_to_date(patch: Patch) -> None:
 def take_each_late_result_from_another_snapshot(patch: Patch) -> None:
     results = LateResults.results
 
-    async def apart(self: LateResults, caller: Caller, asked: Sequence[ParsedLive | Problem]) -> Results:
-        found = [await results(self, caller, [one]) for one in asked]
+    async def apart(self: LateResults, caller: Caller, parsed: Callable[[], Awaitable[Asked]]) -> Results:
+        async def alone(one: ParsedLive | Problem) -> Asked:
+            return [one]
+
+        found = [await results(self, caller, partial(alone, one)) for one in await parsed()]
         return msgspec.structs.replace(found[-1], results=tuple([one.results[0] for one in found]))
 
     patch.setattr(LateResults, "results", apart)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,9 @@ import pytest
 from bunbase.contracts.bundoc.live import Barrier, RulesTooSlow
 from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.gateway.live import lateness
-from bunbase.gateway.live.session import Session
+from bunbase.gateway.live.blocked import Blocked
+from bunbase.gateway.live.outlet import Packed
+from bunbase.gateway.live.session import FLUSH_BYTES, Session
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
 from tests.gateway.live.others import PROJECT, Client, Hall, hall, until
@@ -206,6 +208,25 @@ async def test_late_results_that_are_never_found_end_the_queries() -> None:
         assert bob.outlet.all("end") == []
 
 
+async def test_a_query_that_begins_after_late_results_were_not_found_gets_its_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with two(late_seconds=1) as (opened, late, _):
+        opened.bundoc.may_find.clear()
+        opened.bundoc.fall_behind(number_of(opened, "dear"))
+        await until(lambda: opened.bundoc.apart)
+        monkeypatch.setattr(lateness, "LEAST_PAUSE_SECONDS", 0.2)
+        monkeypatch.setattr(lateness, "MOST_PAUSE_SECONDS", 0.2)
+        await until(lambda: late.outlet.all("end"))
+        opened.bundoc.may_find.set()
+        opened.bundoc.docs = b'{"_id":"d","text":"found again"}'
+        late.send(t="watch", id=2, query={"collection": "posts"})
+
+        await until(lambda: "found again" in late.texts or late.outlet.all("error"))
+
+        assert late.outlet.all("error") == []
+
+
 @pytest.mark.parametrize("passing", [Unreachable("away"), BundocBusy("busy", retry_after_seconds=1)])
 async def test_late_results_are_asked_for_again_after_a_problem_that_passes(passing: Problem) -> None:
     async with two() as (opened, late, _):
@@ -245,6 +266,65 @@ async def test_a_late_connection_that_reads_slowly_gets_nothing_until_it_reads_a
 
         await until(lambda: "read again" in late.texts)
         await until(lambda: late.outlet.all("at")[-1]["at"] == "e1.2")
+
+
+async def test_late_results_that_fill_the_buffer_are_sent_whole_and_their_state_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with two() as (opened, late, _):
+        await late.watching(2)
+        await until(lambda: len(opened.bundoc.watched) == 3)
+        opened.bundoc.may_find.clear()
+        opened.bundoc.docs = b'{"_id":"d","text":"%b"}' % (b"x" * (100 << 10))
+        opened.bundoc.seq = 7
+        opened.bundoc.fall_behind(number_of(opened, "dear"))
+        await until(lambda: opened.bundoc.apart)
+        fill_in_send(monkeypatch, late)
+        opened.bundoc.may_find.set()
+
+        await until(lambda: late.outlet.all("at")[-1]["at"] == "e1.7")
+
+        kinds = [message["t"] for message in late.outlet.sent[late.outlet.sent.index(first_late(late)) :]]
+        assert kinds[:3] == ["now", "now", "at"]
+        assert opened.server.slow[late.session] == late.outlet.waiting_bytes == opened.server.slow_bytes
+
+
+async def test_late_results_end_amid_a_snapshot_if_the_sign_in_is_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with two() as (opened, late, _):
+        await late.watching(2)
+        await until(lambda: len(opened.bundoc.watched) == 3)
+        opened.bundoc.may_find.clear()
+        opened.bundoc.docs = b'{"_id":"d","text":"%b"}' % (b"x" * (100 << 10))
+        opened.bundoc.seq = 7
+        opened.bundoc.fall_behind(number_of(opened, "dear"))
+        await until(lambda: opened.bundoc.apart)
+        fill_in_send(monkeypatch, late, then=late.session.expire)
+        opened.bundoc.may_find.set()
+        await until(lambda: any(one["g"] == "late" for one in late.outlet.all("now")))
+        await opened.settled()
+
+        assert [one["g"] for one in late.outlet.all("now")].count("late") == 1
+        assert late.outlet.all("at")[-1]["at"] == "e1.1"
+
+
+def fill_in_send(monkeypatch: pytest.MonkeyPatch, client: Client, then: Callable[[], None] = lambda: None) -> None:
+    """Let the client be behind as soon as one message of more than 64 KiB is sent, as the buffer of a socket is."""
+    send = client.outlet.send
+
+    def filling(messages: Sequence[bytes], packed: Packed | None = None) -> int:
+        sent = send(messages, packed)
+        if sent > FLUSH_BYTES:
+            client.outlet.waiting_bytes += sent
+            if not client.session.blocked & Blocked.READER:
+                client.session.read_slowly()
+            then()
+        return sent
+
+    monkeypatch.setattr(client.outlet, "send", filling)
+
+
+def first_late(client: Client) -> dict[str, Any]:
+    return next(one for one in client.outlet.all("now") if one["g"] == "late")
 
 
 async def test_late_results_of_an_earlier_caller_are_not_sent() -> None:

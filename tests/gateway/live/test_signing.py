@@ -169,9 +169,9 @@ async def test_a_client_without_a_key_is_closed_in_time() -> None:
         assert client.outlet.closed == (4401, "auth")
 
 
-async def test_a_first_message_may_have_8_kib() -> None:
+async def test_a_first_message_may_have_17_kib() -> None:
     async with hall() as opened:
         client = Client(opened)
-        client.session.receive(json.dumps({"t": "auth", "key": "x" * 9000}).encode())
+        client.session.receive(json.dumps({"t": "auth", "key": "x" * (17 << 10)}).encode())
 
         assert client.outlet.closed == (1009, "fault")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -283,6 +283,40 @@ async def test_both_lanes_refuse_an_opening_above_the_limits(tmp_path: Path, fas
 
         assert (refused.status, b"too_many_live_connections" in refused.body) == (429, True)
         assert lane.openings.taken == (limit if fast else 0)
+
+
+async def test_openings_that_waited_for_their_turn_are_refused_above_the_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them had room when their heads were read."""
+    limit, sent = 3, 20
+    live = LiveSettings(max_connections_per_address=limit)
+    async with served(tmp_path, settings_of(True), live=live) as lane, AsyncExitStack() as stack:
+        held: list[Callable[[], None]] = []
+        monkeypatch.setattr(lane.openings, "soon", held.append)
+        connections = [await stack.enter_async_context(lane.connected()) for _ in range(sent)]
+        for connection in connections:
+            connection.send(head(LINE, ALL))
+        await eventually(lambda: len(held) == sent)
+        for act in held:
+            act()
+        replies = [await connection.reply() for connection in connections]
+
+        assert lane.openings.taken == sent
+        assert sorted(reply.status for reply in replies) == [101] * limit + [429] * (sent - limit)
+        assert all(b"too_many_live_connections" in reply.body for reply in replies if reply.status == 429)
+
+
+async def test_openings_at_once_in_the_ordinary_lane_are_refused_above_the_limits(tmp_path: Path) -> None:
+    limit, sent = 3, 20
+    live = LiveSettings(max_connections_per_address=limit)
+    async with served(tmp_path, settings_of(False), live=live) as lane, AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(lane.connected()) for _ in range(sent)]
+        for connection in connections:
+            connection.send(head(LINE, ALL))
+        replies = [await connection.reply() for connection in connections]
+
+        assert sorted(reply.status for reply in replies) == [101] * limit + [429] * (sent - limit)
 
 
 @pytest.mark.parametrize("fast", [True, False])

@@ -11,6 +11,7 @@ from bunbase.bundoc.changes import DocumentChange
 from bunbase.bundoc.live.evaluation import check_size
 from bunbase.bundoc.live.group import Group, Why
 from bunbase.bundoc.live.incremental import Image, apply_change, touches
+from bunbase.bundoc.live.payers import payer, users_of
 from bunbase.bundoc.live.registry import Registry
 from bunbase.bundoc.live.slices import Slices
 from bunbase.bundoc.live.telling import Telling
@@ -49,17 +50,23 @@ class Follower:
                 continue
             if not group.result.follows or before.large or after.large:
                 self.groups.mark([group] if touches(group.asked, before, after) else [], Why.CHANGE)
-            elif self.spent[group.user] > FOLLOW_SECONDS:
+            elif self.spent[user := self._payer(group)] > FOLLOW_SECONDS:
                 self.groups.mark([group], Why.CHANGE)  # one query may cost less than many changes
             else:
                 self._follow(group, before, after)
                 followed += 1
                 now = time.thread_time()
-                self.spent[group.user] += now - at
+                self.spent[user] += now - at
                 at = now
             if await self.slices.turn():
                 at = time.thread_time()
         metrics.bundoc_live_evaluations.inc(followed)
+
+    def _payer(self, group: Group) -> str:
+        """Return the user for whom the time of a group counts: the first one, as long as this user has time."""
+        if self.spent[group.user] <= FOLLOW_SECONDS:
+            return group.user
+        return payer(users_of([member.caller for member in group.members]) or (group.user,), self.spent)
 
     def _follow(self, group: Group, before: Image, after: Image) -> None:
         window = group.result.window

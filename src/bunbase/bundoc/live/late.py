@@ -10,7 +10,7 @@ project.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -50,13 +50,15 @@ class LateResults:
         self.user_seconds = user_seconds
         self.turns: dict[str, Turns] = {}
 
-    async def results(self, caller: Caller, asked: Sequence[ParsedLive | Problem]) -> Results:
-        """Run the queries in one snapshot. Raises: as `Live.results`."""
+    async def results(self, caller: Caller, parsed: Callable[[], Awaitable[Sequence[ParsedLive | Problem]]]) -> Results:
+        """Run the queries in one snapshot. `parsed`: returns them; called in the turn of the caller, since parsing
+        takes time too. Raises: as `Live.results`.
+        """
         project = caller.project
         turns = self.turns.setdefault(project, Turns(AT_ONCE))
         try:
             async with turns.turn(caller.counted_as):
-                now = self.clock.now()
+                asked, now = await parsed(), self.clock.now()
                 return await self.engine.moment(project, lambda moment: self._run(moment, caller, asked, now))
         finally:
             if turns.idle:

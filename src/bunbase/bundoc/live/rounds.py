@@ -21,6 +21,7 @@ from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.evaluation import Result, evaluated, queried
 from bunbase.bundoc.live.group import Group
+from bunbase.bundoc.live.payers import payer, users_of
 from bunbase.bundoc.live.visibility import view_of
 from bunbase.contracts.bundoc.live import RulesTooSlow
 from bunbase.contracts.caller import Caller
@@ -42,7 +43,7 @@ Outcome = Result | Problem
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A group whose query must run. `name`: its view, as its members know it.
+    """A group whose query must run. `name`: its view, as its members know it. `users`: the first few that watch it.
 
     `regroup`: the view of each member must be made again. Otherwise this happens only if the snapshot has other rules.
     """
@@ -53,6 +54,7 @@ class Job(msgspec.Struct, frozen=True):
     caller: Caller
     regroup: bool
     callers: tuple[tuple[Member, Caller], ...]
+    users: tuple[str, ...]
 
     @property
     def seconds(self) -> float:
@@ -62,7 +64,8 @@ class Job(msgspec.Struct, frozen=True):
 
 def job_of(group: Group) -> Job:
     callers = tuple((member, member.caller) for member in group.members)
-    return Job(group, group.name, group.asked, group.caller, group.regroup, callers)
+    users = users_of([caller for _, caller in callers]) or (group.user,)
+    return Job(group, group.name, group.asked, group.caller, group.regroup, callers, users)
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -81,7 +84,8 @@ class Done(msgspec.Struct, frozen=True):
 class RoundTime:
     """The time that is left for the queries of a round: for all, and for each user.
 
-    `user_seconds`: the processor time of all queries of one user. `spent`: the seconds that each user has used.
+    `user_seconds`: the processor time of all queries of one user. A query that several users watch counts for the one
+    with most time left (`payers.py`). `spent`: the seconds that each user has used.
     `left`: the time on the clock that is left for all of them.
     """
 
@@ -92,7 +96,7 @@ class RoundTime:
 
     def lack(self, job: Job) -> Late | None:
         """Return the reason why there is no time for the query, judged by its last run."""
-        if self.spent[job.group.user] + job.seconds > self.user_seconds:
+        if self.spent[payer(job.users, self.spent)] + job.seconds > self.user_seconds:
             return Late.DEAR
         return Late.CROWDED if self.left <= 0 else None
 
@@ -100,7 +104,7 @@ class RoundTime:
         """Run a query, if there is time for it."""
         if (late := self.lack(job)) is not None:
             return late
-        began, on_clock = time.thread_time(), time.monotonic()
+        user, began, on_clock = payer(job.users, self.spent), time.thread_time(), time.monotonic()
         try:
             return query()
         except RulesTooSlow:
@@ -108,7 +112,7 @@ class RoundTime:
         except Problem as problem:
             return problem
         finally:
-            self.spent[job.group.user] += time.thread_time() - began
+            self.spent[user] += time.thread_time() - began
             self.left -= time.monotonic() - on_clock
 
 
@@ -138,8 +142,9 @@ def cheap_users_first(jobs: Iterable[Job]) -> list[Job]:
     needed: defaultdict[str, float] = defaultdict(float)
     ends: list[tuple[float, Job]] = []
     for job in sorted(jobs, key=lambda one: one.seconds):
-        needed[job.group.user] += job.seconds
-        ends.append((needed[job.group.user], job))
+        user = payer(job.users, needed)
+        needed[user] += job.seconds
+        ends.append((needed[user], job))
     return [job for _, job in sorted(ends, key=itemgetter(0))]
 
 

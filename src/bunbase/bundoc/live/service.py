@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from time import monotonic
 from typing import Final
 
@@ -12,6 +12,7 @@ from bunbase.bundoc.live.edge import MAX_BYTES, Edge, Member
 from bunbase.bundoc.live.group import MINUTE
 from bunbase.bundoc.live.hub import Hub
 from bunbase.bundoc.live.late import LateResults
+from bunbase.bundoc.live.slices import Slices
 from bunbase.bundoc.permissions.access import check_access
 from bunbase.bundoc.query.budgets import Budgets
 from bunbase.contracts.bundoc.live import (
@@ -84,13 +85,18 @@ class LiveService:
             await self._close_if_empty(hub)
 
     async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
+        return await self.late.results(caller, lambda: self._each_parsed(caller, queries))
+
+    async def _each_parsed(self, caller: Caller, queries: Sequence[LiveQuery]) -> list[ParsedLive | Problem]:
         asked: list[ParsedLive | Problem] = []
+        slices = Slices()
         for query in queries:
             try:
                 asked.append(await self._parsed(caller, query))
             except Problem as problem:
                 asked.append(problem)
-        return await self.late.results(caller, asked)
+            await slices.turn()
+        return asked
 
     async def _parsed(self, caller: Caller, query: LiveQuery) -> ParsedLive:
         budgets = self.bound if check_access(caller, Act.DOCUMENT_READ, query.collection) else self.unbound

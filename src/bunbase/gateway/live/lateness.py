@@ -26,6 +26,7 @@ from typing import Final
 from bunbase.contracts.bundoc.live import Live, Results, TooManyLiveQueries
 from bunbase.gateway.live import messages
 from bunbase.gateway.live.asking import Asking
+from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.registrations import Registrations
 from bunbase.gateway.live.session import Session, Watch
 from bunbase.gateway.live.settings import LiveSettings
@@ -135,6 +136,8 @@ class LateSessions:
                 if found is not None and not self._stays_apart(late, found):
                     self._come_back(late)
                     break
+                if not session.watches:
+                    break  # all have ended; one that begins during a pause would end at the deadline of these
                 pause = PAUSE_SHARE * (time.monotonic() - began)
                 await asyncio.sleep(min(MOST_PAUSE_SECONDS, max(LEAST_PAUSE_SECONDS, pause)))
         finally:
@@ -162,7 +165,7 @@ class LateSessions:
             if problem.status < 500 and problem.status != 429:
                 self._end_all(session, problem)
             return None
-        if session.caller != caller or not self._sent(session, watches, found):
+        if session.caller != caller or not session.may_get(time.time()) or not self._sent(session, watches, found):
             return None
         late.told_at = time.monotonic()
         late.epoch, late.seq = found.epoch, found.seq
@@ -178,9 +181,14 @@ class LateSessions:
         )
 
     def _sent(self, session: Session, watches: Sequence[Watch], found: Results) -> bool:
-        """Send the results. Return True if all results of the session are at their state now."""
+        """Send the results. Return True if all results of the session are at their state now.
+
+        A result of more than 64 KiB is written at once, and may fill the buffer of the connection. The others follow
+        nevertheless, since `at` needs all of them; the size of a snapshot is bounded. Symptom, as they did not: a
+        client got the same results again and again, without `at`.
+        """
         for watch, one in zip(watches, found.results, strict=True):
-            if not session.may_get(time.time()):
+            if not _may_go_on(session):
                 return False
             if session.watches.get(watch.id) is not watch:
                 continue
@@ -191,8 +199,10 @@ class LateSessions:
             at = b"%b.%d" % (found.epoch.encode(), found.seq)
             session.put(b'{"t":"now","id":%d,"g":"%b","turn":0,"at":"%b",%b}' % (watch.id, GROUP, at, one.body))
             self.usage.count_delivered(session.caller.project, 1)
+        if session.blocked & Blocked.READER and not session.closed:
+            session.home.note_slow(session)  # more waits now than when the buffer became full
         asked = set(watches)
-        return session.may_get(time.time()) and all(watch in asked for watch in session.watches.values())
+        return _may_go_on(session) and all(watch in asked for watch in session.watches.values())
 
     def _stays_apart(self, late: Late, found: Results) -> bool:
         bodies = hash(tuple([one.body for one in found.results]))
@@ -211,6 +221,11 @@ def late_of(session: Session) -> Late | None:
     late = session.late
     assert late is None or isinstance(late, Late)
     return late
+
+
+def _may_go_on(session: Session) -> bool:
+    """True if nothing but a full buffer stands against the rest of a snapshot."""
+    return session.may_get(time.time()) or not session.blocked & ~Blocked.READER
 
 
 def _loop_time(monotonic: float) -> float:

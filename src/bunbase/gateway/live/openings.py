@@ -81,9 +81,12 @@ class Openings:
         if answer is None or not self.door.is_welcome(origin, str(headers[b"host"], "latin-1")):
             return None
         sender = sender_in(headers, peer, self.door.trusted_proxies)
-        if not self.door.server.admission.has_room(sender.ip):
-            return None
-        return Opening(answer, sender, origin, headers.get(b"x-request-id"))
+        opening = Opening(answer, sender, origin, headers.get(b"x-request-id"))
+        return opening if self.has_room(opening) else None
+
+    def has_room(self, opening: Opening) -> bool:
+        """True if the limits on connections allow this one now. Others may begin while it waits for its turn."""
+        return self.door.server.admission.has_room(opening.sender.ip)
 
     def socket(self, opening: Opening) -> WebSocket:
         return self.door.socket(opening.sender, opening.origin)

@@ -216,9 +216,13 @@ class LiveServer:
     # clients that read too slowly
 
     def note_slow(self, session: Session) -> None:
-        """Note a client that is behind. Hundreds may fall behind between two ticks, so their total is known at once."""
-        waiting = self.slow[session] = session.outlet.waiting_bytes
-        self.slow_bytes += waiting
+        """Note how much waits for a client that is behind.
+
+        Hundreds may fall behind between two ticks, so their total is known at once.
+        """
+        before, waiting = self.slow.get(session, 0), session.outlet.waiting_bytes
+        self.slow[session] = waiting
+        self.slow_bytes += waiting - before
         if self.slow_bytes > self.settings.max_waiting_bytes:
             asyncio.get_running_loop().call_soon(self._limit_waiting)
 

@@ -45,7 +45,7 @@ from bunbase.pkg.websocket.frames import CloseCode
 AUTH_ENDED: Final = 4401
 SLOW: Final = 4408
 QUOTA: Final = 4429
-MAX_FIRST_BYTES: Final = 8 << 10
+MAX_FIRST_BYTES: Final = 2 * messages.MAX_TOKEN + (1 << 10)  # two tokens, a key, and `resume`
 FLUSH_BYTES: Final = 64 << 10  # the limit of bytes that wait for the end of a tick; more bytes are sent immediately
 
 
