@@ -1,4 +1,4 @@
-/** One project, used by a server: every part of it, and what belongs to no part. */
+/** One project, used by a server: access to every part of the project. */
 
 import type { AnyDatabase, Call, Data, Schema } from "bunbase-js";
 import { checkOptions, dataOf, invalidValue } from "bunbase-js/internal";
@@ -32,7 +32,7 @@ export interface Import extends Call {
   mode?: "create" | "replace" | "skip" | undefined;
   /** The number of the first line that is not done yet, from 1. */
   fromLine?: number | undefined;
-  /** Gets each line that was refused: of each part of 4 MiB, the first 100. */
+  /** Called with each refused line, up to the first 100 refused lines of each part of 4 MiB. */
   onError?(error: LineError): void;
 }
 
@@ -83,8 +83,8 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Live queries and channels, over one connection, with the full rights of the credential. The connection begins with the
-   * first watch or channel, and ends two seconds after the last one, or with `close()`.
+   * Live queries and channels, over one connection, with the full rights of the credential. The connection begins with
+   * the first watch or channel. It ends two seconds after the last watch or channel has ended, or with `close()`.
    *
    * ```ts
    * const stop = admin.live.collection("posts").watch({ where: { draft: true } }, ({ added }) => console.log(added.length));
@@ -143,9 +143,10 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Yields the changes of documents after `since`, and with `follow` also those that are still to come. Store `seq` of the
-   * last one to continue later. Throws `resync_required` if they are too old: read the collections again, and continue
-   * with `since: error.body.last`. A signal that is aborted ends the loop with a problem `aborted`.
+   * Yields the changes of documents after `since`, and with `follow` also all future changes. Store `seq` of the last
+   * change to continue later. Throws `resync_required` if the server no longer keeps the changes after `since`: read
+   * the collections again, and continue with `since: error.body.last`. A signal that is aborted ends the loop with a
+   * problem `aborted`.
    *
    * ```ts
    * for await (const change of admin.changes({ since: 0, follow: true, signal })) {
@@ -158,8 +159,8 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a token with fewer scopes, for another program. It lives ten minutes, and works in place of a secret key, also
-   * as the credential of `createAdmin`.
+   * Returns a token with fewer scopes, for another program. The token is valid for ten minutes. It works in place of a
+   * secret key, and also as the credential of `createAdmin`.
    *
    * ```ts
    * const { value, expiresAt } = await admin.token({ scopes: ["data:posts:read"] });

@@ -1,4 +1,4 @@
-/** Tokens of users: checking them without a request, and making those with which users sign in. */
+/** Tokens of users: check access tokens without a request, and make custom tokens with which users sign in. */
 
 import type { Call } from "bunbase-js";
 import { checkOptions } from "bunbase-js/internal";

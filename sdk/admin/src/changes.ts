@@ -3,7 +3,10 @@
 import { type Connection, search } from "./connection.js";
 import { type FollowCall, Patience } from "./patience.js";
 
-/** `rev`: the new revision, or the last one of a deleted document. `depth`: runs of functions in a row that led to it. */
+/**
+ * `rev`: the new revision, or the last revision of a deleted document. `depth`: the number of chained function runs
+ * that led to the change.
+ */
 export interface Change {
   /** The number of the change. There are no gaps. */
   seq: number;

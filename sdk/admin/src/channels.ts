@@ -11,7 +11,10 @@ export interface ChannelRules {
   presence?: string | null;
 }
 
-/** The channels of one pattern. `history`: at most `messages` are kept, each for `seconds`. `presence`: they have members. */
+/**
+ * The channels of one pattern. `history`: at most `messages` are kept, each for `seconds`. `presence`: the channels
+ * have members.
+ */
 export interface ChannelSpec {
   rules?: ChannelRules;
   history?: { messages?: number; seconds?: number } | null;
@@ -64,7 +67,8 @@ export class Channels {
   }
 
   /**
-   * Publishes 1 to 100 messages, all or none. A retry after a lost answer publishes nothing again.
+   * Publishes 1 to 100 messages, or none of them if one is refused. A retry after a lost response publishes nothing
+   * twice.
    *
    * ```ts
    * await admin.channels.publish({ channel: "rooms/7", data: { text: "hello" } });

@@ -29,7 +29,7 @@ export interface Index {
 export interface IndexState extends Index {
   name: string;
   unique: boolean;
-  /** Queries use it. Until then, only writes maintain it. */
+  /** True if queries use the index. Before, only writes maintain the index. */
   ready: boolean;
   progress?: number | null;
   system?: boolean;
@@ -43,7 +43,7 @@ export interface CollectionSpec {
   strict?: boolean;
   /** The field with the time at which a document ends. */
   expires?: string | null;
-  /** The function that is asked before each write. */
+  /** The function that BunBase calls before each write. */
   before_write?: BeforeWrite | null;
   /** Changes have the document before the change. */
   before_images?: boolean;
@@ -60,7 +60,7 @@ export interface BeforeWrite {
 
 /**
  * A list rule that works now, but not with many documents. From about `from_documents` documents in the collection on,
- * lists are refused. `index`: the index to add; null if no index helps. `detail`: a sentence with the remedy.
+ * lists are refused. `index`: the index to add; null if no index helps. `detail`: a sentence that explains what to do.
  */
 export interface RuleWarning {
   code: "rule_without_index";

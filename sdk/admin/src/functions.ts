@@ -5,7 +5,7 @@ import { answerOf, functionsOf, invalidValue, type Sender } from "bunbase-js/int
 import { type Connection, type PageCall, search } from "./connection.js";
 import { type FollowOptions, followed, type LogLine, type LogOptions, stored } from "./logs.js";
 
-/** The callers of a function: everybody, those with a key, signed-in users, or servers with the secret key. */
+/** The callers of a function: everybody, callers with a key, signed-in users, or servers with the secret key. */
 export type Access = "public" | "key" | "user" | "secret";
 
 /** The settings of a version. `on`: the changes of documents that run it. `max_batch`: how many of them one call gets at most. */
@@ -89,8 +89,9 @@ export class CallableFunctions {
   }
 
   /**
-   * Calls a function with a JSON value, and returns its answer: JSON, a text, or undefined for an empty one. Throws a
-   * problem if its status is not 2xx. With `retries` it is repeated, and runs once.
+   * Calls a function with a JSON value, and returns its response: JSON, a text, or undefined for an empty response.
+   * Throws a problem if the status is not 2xx. With `retries`, a failed call is repeated, and the function still runs
+   * only once.
    *
    * ```ts
    * const { total } = await admin.functions.invoke<{ total: number }>("checkout", { basket: "b1" }, { retries: 2 });
@@ -114,7 +115,7 @@ export class CallableFunctions {
   }
 }
 
-/** All but `invoke` and `fetch` is for members: it needs a personal access token. */
+/** All methods except `invoke` and `fetch` are for members, and need a personal access token. */
 export class Functions extends CallableFunctions {
   readonly #connection: Connection;
 
@@ -165,7 +166,7 @@ export class Functions extends CallableFunctions {
   }
 
   /**
-   * Makes an earlier version the active one: the one before, or the one that you name.
+   * Makes an earlier version active: the version before the active version, or the version that you name.
    *
    * ```ts
    * await admin.functions.rollback("hello", 3);
@@ -235,9 +236,9 @@ export class Functions extends CallableFunctions {
   }
 
   /**
-   * Yields the lines that functions wrote to their console, the newest first: those of one function, or of all. With
-   * `follow`, it yields new lines as they are written, the oldest first. A connection that breaks is made anew, and
-   * continues after the last line.
+   * Yields the lines that one function, or all functions, wrote to the console, newest first. With `follow`, it yields
+   * new lines as they are written, oldest first. If the connection breaks, the client connects again, and continues
+   * after the last line.
    *
    * ```ts
    * for await (const line of admin.functions.logs("hello", { level: "warn", most: 100 })) console.log(line.at, line.text);

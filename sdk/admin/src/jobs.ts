@@ -1,4 +1,4 @@
-/** Runs of functions that happen later, and those that happen by the clock. */
+/** Jobs, which run functions later, and schedules, which run functions at set times. */
 
 import type { Call, Json, Listed, WriteCall } from "bunbase-js";
 import { randomText } from "bunbase-js/internal";
@@ -48,7 +48,7 @@ export class Jobs {
   }
 
   /**
-   * Runs a function later, as a job. A retry after a lost answer adds no second job.
+   * Runs a function later, as a job. A retry after a lost response adds no second job.
    *
    * ```ts
    * const job = await admin.jobs.enqueue("resize", { image: "rye.jpg" }, { delay_seconds: 60 });

@@ -1,4 +1,4 @@
-/** The lines that functions wrote to their console: those that are stored, and new ones as they come. */
+/** The lines that functions wrote to the console: stored lines, and new lines as they arrive. */
 
 import { type Listed, Problem } from "bunbase-js";
 import { readJson } from "bunbase-js/internal";
@@ -19,7 +19,10 @@ export interface LogLine {
   invocation: string;
 }
 
-/** Which lines. `level`: of this level, or more severe. `q`: lines with this text. `version`: only for one function. */
+/**
+ * A filter of lines. `level`: the lowest level of the lines. `q`: a text that the lines contain. `version`: the version
+ * of the function, allowed only for one function.
+ */
 interface LogFilter {
   level?: LogLevel | undefined;
   q?: string | undefined;
@@ -31,7 +34,7 @@ interface LogFilter {
 
 export interface LogOptions extends LogFilter, PageCall {
   follow?: false | undefined;
-  /** The iterator ends after so many lines. */
+  /** The number of lines after which the iterator ends. */
   most?: number | undefined;
 }
 

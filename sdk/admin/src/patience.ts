@@ -1,4 +1,4 @@
-/** Waiting for a server that is away for a while, for iterators that run for a long time. */
+/** Waits for a server that is temporarily unreachable, for long-running iterators. */
 
 import { type Call, Problem } from "bunbase-js";
 
@@ -8,7 +8,7 @@ const MAX_PAUSE_MS = 10_000;
 
 /** Options of an iterator that follows what happens. */
 export interface FollowCall extends Call {
-  /** How long the server may be away before the iterator gives up: 5 minutes by default. */
+  /** The time for which the server may be unreachable before the iterator gives up: 5 minutes by default. */
   patienceMs?: number | undefined;
 }
 

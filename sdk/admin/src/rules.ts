@@ -1,4 +1,4 @@
-/** Tries rules out, without a change. */
+/** Tests rules, and changes nothing. */
 
 import type { Call } from "bunbase-js";
 import type { Rules, RuleWarning } from "./collections.js";
@@ -61,7 +61,7 @@ export class RuleTests {
   }
 
   /**
-   * Decides one case, or a list of cases, with the saved rules or with those that you pass.
+   * Decides one case, or a list of cases, with the saved rules or with the rules that you pass.
    *
    * ```ts
    * const { allowed, trace } = await admin.rules.test({

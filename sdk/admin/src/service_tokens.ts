@@ -1,4 +1,4 @@
-/** The tokens of a service account: one is kept, and renewed when a call needs it. */
+/** The tokens of a service account: one token is kept, and renewed when a call needs it. */
 
 import { Problem, type ProblemCode } from "bunbase-js";
 import { answerOf, type Sender, type Tokens } from "bunbase-js/internal";
@@ -7,7 +7,7 @@ import type { ServiceAccount } from "./credentials.js";
 import { pause } from "./patience.js";
 
 const ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const FRESH = 0.8; // of the life of a token: after that, a new one is asked for
+const FRESH = 0.8; // the part of a token's lifetime after which a new token is requested
 const ATTEMPTS = 3;
 const PASSING: readonly number[] = [429, 502, 503, 504];
 

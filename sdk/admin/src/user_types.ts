@@ -33,11 +33,14 @@ export interface UserChanges extends UserFields {
   banned?: boolean;
   /** The end of the ban, RFC 3339. null makes a ban without end. */
   banned_until?: Date | string | null;
-  /** true ends the access tokens of the user within a second, and no session: clients fetch new ones by themselves. */
+  /**
+   * If true, the user's access tokens become invalid within a second. Sessions stay open, and clients fetch new tokens
+   * automatically.
+   */
   renew_tokens?: boolean;
 }
 
-/** Conditions of a search. `q`: the beginning of the address or of the name, or a whole phone number. */
+/** Conditions of a search. `q`: a prefix of the address or of the name, or a whole phone number. */
 export interface UserFilter {
   email?: string;
   q?: string;
@@ -93,13 +96,16 @@ export interface UserLink {
   expires_at: string;
 }
 
-/** A change of many users: of at most 1,000 `ids`, or of those that a filter finds. */
+/** A change of many users: at most 1,000 `ids`, or the users that a filter finds. */
 export type BulkChange = { action: "ban" | "unban" | "delete" | "sign_out" } & (
   | { ids: readonly string[] }
   | { filter: UserFilter; limit?: number; cursor?: string | null }
 );
 
-/** `digest`: the SHA-256 of the sorted ids that were done. `next`: send it as `cursor` for the next users of the filter. */
+/**
+ * `digest`: the SHA-256 of the sorted ids of the changed users. `next`: send it as `cursor` for the next users of the
+ * filter.
+ */
 export interface BulkResult {
   action: string;
   done: number;
@@ -109,13 +115,13 @@ export interface BulkResult {
 }
 
 export interface UserImport extends Call {
-  /** If a user exists already: `skip` by default. */
+  /** How to treat a user that already exists: `skip` by default. */
   onConflict?: "skip" | "update" | "error" | undefined;
   /** Checks all lines, and writes nothing. */
   dryRun?: boolean | undefined;
   /** The number of the first line that is not done yet, from 1. */
   fromLine?: number | undefined;
-  /** Gets each line that was refused: of each part of 4 MiB, the first 1,000. */
+  /** Called with each refused line, up to the first 1,000 refused lines of each part of 4 MiB. */
   onError?(error: LineError): void;
 }
 
@@ -140,7 +146,7 @@ export interface NewInvite {
   role?: string;
   language?: string;
   data?: Readonly<Record<string, unknown>>;
-  /** The address of your app to which the page behind the link leads back: one of the project's `redirect_urls`. */
+  /** The URL of your app to which the page of the link leads back: one of the project's `redirect_urls`. */
   redirect_to?: string;
   /** The name of the person who invites, for the texts of the mail. At most 100 characters, as in `target`. */
   inviter?: string;
@@ -148,7 +154,7 @@ export interface NewInvite {
   target?: string;
 }
 
-/** `url`: the link of the mail. It is shown once. */
+/** `url`: the link in the mail, which BunBase returns only once. */
 export interface Invite {
   id: string;
   email: string;

@@ -97,8 +97,8 @@ export class Users {
   }
 
   /**
-   * Changes the named fields. `claims` and `data` are replaced as a whole. Tokens that the change makes wrong end within
-   * a second. `banned` and `banned_until` ban a user, and end the ban.
+   * Changes the named fields. `claims` and `data` are replaced as a whole. If the change makes access tokens outdated,
+   * they become invalid within a second. Set `banned` and `banned_until` to ban a user, or to end a ban.
    *
    * ```ts
    * await admin.users.update(uid, { role: "editor", claims: { team: "one" } });
@@ -143,7 +143,7 @@ export class Users {
   }
 
   /**
-   * Returns one page of what happened with the credentials of a user, the newest first.
+   * Returns one page of events about the credentials of a user, newest first.
    *
    * ```ts
    * const { items } = await admin.users.activity(uid, { limit: 100 });
@@ -166,7 +166,7 @@ export class Users {
   }
 
   /**
-   * Returns the link of a mail, and sends no mail. Only the user should get it.
+   * Returns the link that a mail would contain, and sends no mail. Only the user should get this link.
    *
    * ```ts
    * const { url } = await admin.users.createLink(uid, "password_reset");

@@ -12,7 +12,7 @@ export interface WebhookOptions {
   toleranceSeconds?: number | undefined;
 }
 
-/** A webhook with a valid signature. `id`: of the message, by which you know one that is delivered again. */
+/** A webhook with a valid signature. `id`: the id of the message, by which you can recognise a repeated delivery. */
 export interface Webhook {
   text: string;
   json<T = unknown>(): T;
@@ -24,7 +24,7 @@ export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly
 export class Webhooks {
   /**
    * Checks the signature of a body, exactly as it arrived, and returns it. Throws a problem with the status 401 if the
-   * signature is missing, wrong, or too old. While you replace a secret, pass both.
+   * signature is missing, wrong, or too old. While you replace a secret, pass both secrets.
    *
    * ```ts
    * const event = await admin.webhooks.verify(await request.text(), request.headers, secret, { scheme: "stripe" });

@@ -13,15 +13,15 @@ export interface SessionStorage {
 }
 
 export interface ClientOptions {
-  /** The place for the session: by default `localStorage` in a page, and memory elsewhere. `null` means memory. */
+  /** The storage of the session: by default `localStorage` in a page, and memory elsewhere. `null` means memory. */
   storage?: SessionStorage | null;
-  /** The key in the storage. The default has the server's address and the publishable key. */
+  /** The key in the storage. The default contains the server's URL and the publishable key. */
   storageKey?: string;
   /** By default, `globalThis.fetch` at the time of each call. */
   fetch?: typeof fetch;
   /** The time for a whole call with its retries, in milliseconds: 30,000 by default. */
   timeoutMs?: number;
-  /** How often a call that may be repeated is tried again: 2 by default. */
+  /** The maximum number of retries of a call that may be repeated: 2 by default. */
   retries?: number;
   /** Headers for every request. */
   headers?: Record<string, string>;
@@ -40,6 +40,9 @@ export interface Call {
 
 /** Options of a call that writes. */
 export interface WriteCall extends Call {
-  /** By default, each call has a key of its own. With a key of yours, a write takes effect once, also after a restart. */
+  /**
+   * By default, each call gets a new key. If you pass your own key, a repeated write takes effect only once, even after
+   * a restart.
+   */
   idempotencyKey?: string | undefined;
 }

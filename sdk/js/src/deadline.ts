@@ -6,7 +6,10 @@ import { Problem } from "./problem.js";
 /** A longer timer ends at once, because its time is a whole number of 32 bits. @internal */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Runs `work` with the time and the signal of a call. `streams`: the signal counts after the end, too. @internal */
+/**
+ * Runs `work` with the timeout and the signal of a call. `streams`: the caller reads the response as a stream, so the
+ * signal can still abort it after `work` has ended. @internal
+ */
 export async function within<T>(
   call: Call,
   timeoutMs: number,
@@ -24,7 +27,7 @@ export async function within<T>(
 /** @internal */
 export class Deadline {
   readonly signal: AbortSignal;
-  /** Ends the timer. If the answer streams, the signal of the caller still counts. */
+  /** Ends the timer. If the response is a stream, the signal of the caller can still abort it. */
   readonly done: () => void;
 
   constructor({ signal }: Call, timeoutMs: number, streams?: boolean) {
@@ -44,7 +47,7 @@ export class Deadline {
     };
   }
 
-  /** Returns the problem that `error` stands for, if the call was ended by its signal or its time. */
+  /** Returns the problem for `error`, if the signal or the timeout has ended the call. */
   ended(error?: unknown): Problem | undefined {
     if (this.signal.aborted) return endedBy(this.signal.reason);
     // React Native's fetch throws the second one when its signal is aborted
@@ -57,7 +60,7 @@ export class Deadline {
     return this.race(new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS))))).finally(() => clearTimeout(timer));
   }
 
-  /** Returns the value of `work`, or rejects when the call ends. The work itself goes on. */
+  /** Returns the value of `work`, or rejects when the call ends. The work itself continues. */
   race<T>(work: Promise<T>): Promise<T> {
     const { signal } = this;
     let stop = () => {};
@@ -70,7 +73,7 @@ export class Deadline {
   }
 }
 
-/** A call within another call gets the timeout of the other one as the reason. */
+/** If the timeout of an outer call ends this call, the reason is that timeout. */
 function endedBy(cause: unknown): Problem {
   if (Problem.is(cause, "timeout")) return cause;
   return new Problem({ code: "aborted", detail: "The call was aborted by its signal." }, { cause });

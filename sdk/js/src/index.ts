@@ -37,7 +37,7 @@ export interface Client<D extends Schema<D> = AnyDatabase> extends Ending {
   readonly auth: Auth;
   readonly data: Data<D>;
   readonly functions: Functions;
-  /** Ends the listeners of this client. The session stays in the storage. */
+  /** Removes the listeners of this client. The session stays in the storage. */
   close(): void;
 }
 

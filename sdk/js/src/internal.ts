@@ -8,7 +8,7 @@ import * as json from "./json.js";
 import * as problem from "./problem.js";
 import * as transport from "./transport.js";
 
-/** The tokens of a program: the present one, and another one than `refused`, or null if there is none. */
+/** The tokens of a program: the present token, and a token other than `refused`, or null if there is no token. */
 export type Tokens = Pick<transport.Credentials, "current" | "renewed">;
 
 /** As `Wanted` in transport.ts, whose declaration is not published. */
@@ -51,7 +51,7 @@ function optionsIn({ method, path, headers = {} }: ApiRequest): string[] {
   return [...("Idempotency-Key" in headers ? ["idempotencyKey"] : []), ...(isWrite ? ["ifRev", "ifAbsent"] : [])];
 }
 
-/** The sign-in of a live connection, beside the token. */
+/** The sign-in of a live connection, in addition to the token. */
 export interface SignIn {
   key?: string;
   project?: string;

@@ -124,7 +124,7 @@ export function merged(before: unknown, patch: unknown): Record<string, unknown>
   return target;
 }
 
-/** Applies update operators. Throws for those that are not known here. @internal */
+/** Applies update operators. Throws for unknown operators. @internal */
 export function updated(before: object, update: Record<string, unknown>): Record<string, unknown> {
   const target = structuredClone(before) as Record<string, unknown>;
   for (const [operator, operands] of Object.entries(update))

@@ -16,8 +16,9 @@ export interface ProblemBody {
 }
 
 /**
- * An error of a call. `code` never changes between versions, so programs can depend on it; `message` is for people and
- * names the next step. Errors of the server and of this client (`network`, `timeout`, `aborted`, `invalid_value`, …)
+ * An error of a call. `code` never changes between versions, so programs can depend on it. `message` is for people, and
+ * explains what to do next. Errors of the server and of this client (`network`, `timeout`, `aborted`, `invalid_value`,
+ * …)
  * have the same shape; `status` is 0 if there was no answer.
  *
  * ```ts
@@ -36,7 +37,7 @@ export class Problem extends Error {
   readonly status: number;
   /** An explanation for people, with the next step. */
   readonly detail: string;
-  /** The id of the request. The lines of the server's log have it too. */
+  /** The id of the request, which also appears in the server's log. */
   readonly requestId: string | undefined;
   /** The time that the server asks to wait before the next try. */
   readonly retryAfterMs: number | undefined;
@@ -44,7 +45,7 @@ export class Problem extends Error {
   readonly errors: readonly { path: string; message: string }[] | undefined;
   /**
    * All members of the answer, for example `challenge` and `methods` of `second_factor_required`. With the code
-   * `function_answer`, it is what the function answered: the value of its JSON, which may also be a list, or its text.
+   * `function_answer`, `body` is the response of the function: its JSON value, which may also be a list, or its text.
    */
   readonly body: Readonly<Record<string, unknown>>;
 
@@ -65,7 +66,8 @@ export class Problem extends Error {
   }
 
   /**
-   * True if a value is a Problem, also one of another copy of this package. With `codes`, its code must be one of them.
+   * True if a value is a Problem, even a Problem of another copy of this package. With `codes`, its code must be one of
+   * these codes.
    *
    * ```ts
    * if (Problem.is(error, "stale_revision", "document_exists")) await reload();

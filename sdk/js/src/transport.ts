@@ -16,13 +16,19 @@ import { pauseBefore } from "./retry.js";
 const TIMEOUT_MS = 30_000;
 const RETRIES = 2;
 
-/** The user's tokens. `current`: a valid access token, or null if nobody is signed in. `renewed`: another one than `refused`. */
+/**
+ * The user's tokens. `current`: a valid access token, or null if nobody is signed in. `renewed`: an access token other
+ * than `refused`.
+ */
 export interface Credentials {
   readonly ready: Promise<void>;
   readonly userId: string | undefined;
   /** The name of the session, if all tabs of the browser see the same one. */
   readonly sharedAs: string | undefined;
-  /** Calls `hear` at once with each change of the user or the tokens, before anything else runs. Returns a function that ends this. */
+  /**
+   * Calls `hear` at once with each change of the user or the tokens, before anything else runs. Returns a function that
+   * stops these calls.
+   */
   follow(hear: (why: Why) => void): () => void;
   current(): Promise<string | null>;
   renewed(refused: string): Promise<string | null>;
@@ -60,7 +66,7 @@ export class Transport {
   credentials: Credentials | undefined;
   /** Called after each answer of success: the server can be reached. @internal */
   readonly answered = new Set<() => void>();
-  /** The sign-in of a live connection, beside the token. By default it is the key. */
+  /** The sign-in of a live connection, in addition to the token. By default it is the key. */
   declare signIn?: { readonly key?: string; readonly project?: string };
 
   constructor(
@@ -141,7 +147,10 @@ export class Transport {
     return renewed ? this.#fetch(wanted, body, call, deadline, renewed) : response;
   }
 
-  /** After a sign-out, or a sign-in of another user, a call is not sent (again): it would act for the wrong one. */
+  /**
+   * After a sign-out, or a sign-in of another user, a call is not sent (again), because it would act for the wrong
+   * user.
+   */
   async #token(wanted: Wanted, credentials: Credentials, refused?: string): Promise<string | null> {
     await credentials.ready;
     const sender = (wanted.sender ??= {});

@@ -52,7 +52,7 @@ class AccessTokens:
     def claims(self, token: str, is_expected: IsExpected = is_access_token) -> dict[str, Any]:
         """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken.
 
-        `is_expected`: returns True for the claims of the kind of token that is asked for.
+        `is_expected`: returns True if the claims belong to the expected kind of token.
         """
         claims = self.keys.verifier.claims(token, iss=self.issuer)
         if not is_expected(claims):

@@ -20,10 +20,10 @@ from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
 
 REFUSED_SECONDS: Final = 1.0
 DELETE_SECONDS: Final = 3600.0
-KNOWN_DEVICES: Final = timedelta(days=365)  # an account knows a device for this time after its last sign-in
+KNOWN_DEVICES: Final = timedelta(days=365)  # a known device is forgotten this long after its last sign-in
 KEEP_SECONDS: Final = 60.0
-FOLLOW_SECONDS: Final = 1.0  # until the feed is followed again after an interruption
-MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
+FOLLOW_SECONDS: Final = 1.0  # the wait before the feed is followed again after an interruption
+MAIL_REQUESTS_SECONDS: Final = 5.0  # the interval of the job, for requests that another process stored
 
 
 def upkeep_jobs(stores: Stores, settings: SessionSettings, clock: Clock) -> tuple[Job, Job, Job]:

@@ -35,22 +35,25 @@ class BunAuthSettings(SessionSettings, frozen=True):
 
     `signups`: the people who may register after the first account. `auto` is `open` in dev mode, and `invite`
     otherwise.
-    `verify_signups`: strangers who register must first confirm their address by mail; the answer then does not show
-    which addresses have an account. `auto` is `on` in production with an SMTP server, and `off` otherwise.
+    `verify_signups`: strangers who register must first confirm their email address by mail. The response to a
+    registration then does not reveal which addresses have an account. `auto` is `on` in production with an SMTP server,
+    and `off` otherwise.
     `members_may_invite`: where `signups` is `invite`, a person whom a member invites to a project or an organisation
     may open an account for the invited address. If false, only invitations that an administrator of the installation
     sends open accounts. It has no effect if `signups` is `open` or `closed`.
-    `breached_passwords_file`: the sorted list of SHA-1 hashes as the haveibeenpwned downloader writes it. New passwords
-    that it contains are refused.
-    `breached_passwords_url`: a server with the range API of haveibeenpwned, instead of the file. It gets the first five
-    digits of a hash; if it does not answer within two seconds, the password is accepted.
+    `breached_passwords_file`: the path of the sorted list of SHA-1 hashes that the haveibeenpwned downloader writes.
+    BunBase refuses new passwords that are in this list.
+    `breached_passwords_url`: the URL of a server with the range API of haveibeenpwned, instead of the file. BunBase
+    sends the first five digits of a hash to this server. If the server does not respond within two seconds, BunBase
+    accepts the password.
     `providers`: services by which people sign in, by a short name: [external login](../external-login.md).
     `issuer`: the claim `iss` of tokens; if empty, the public URL.
     `setup_token`: the token that a request for the first account must contain, at least 16 characters. If this setting
     is empty, a production server makes a token at its first start and prints it.
-    `signing_key_days`: a key signs tokens for this time; then the next one does, without an interruption.
-    `activity_days`: entries of the activity of accounts are deleted after this time.
-    `sign_in_notices`: people get a mail about a sign-in from a device that their account has never used.
+    `signing_key_days`: the days for which BunBase signs tokens with one key, before it switches to the next key without
+    an interruption.
+    `activity_days`: the days after which entries in the activity of accounts are deleted.
+    `sign_in_notices`: BunBase sends people a mail after a sign-in from a device that their account has never used.
     `service_exchange`: external programs may trade a secret for a service token (`service.exchange` of `/rpc`).
     `service_client_secrets`: the secret of each external program, by its name; each has at least 32 bytes.
     """

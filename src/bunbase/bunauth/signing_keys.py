@@ -7,11 +7,12 @@ The life of one key:
    which it signs. All processes load it within a minute and publish it (JWKS). Programs that check tokens fetch the
    public keys every five minutes, so all of them have the key before they meet a token that it has signed.
 3. At that time, every process signs with the new key. No process has to act for this: the current key follows from the
-   stored times and the clock. So a process that is killed leaves nothing half done.
+   stored times and the clock. So a process that is killed at any moment leaves no work unfinished.
 4. The old key stays published until the last token that it has signed has expired. Then it is deleted.
 
-In an emergency, `replace_all` deletes all keys at once, the next key too, because a thief of one key probably saw the
-other. The feed of revocations tells every process, and the tokens of the old keys end. Sessions stay: clients refresh.
+In an emergency, `replace_all` deletes all keys at once, including the next key, because a thief of one key probably saw
+both. Every process learns of this from the feed of revocations, and refuses tokens of the old keys. Sessions stay open,
+and clients get new tokens by a refresh.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from bunbase.pkg.jwt import SigningKey, Verifier, new_private_key
 
 CONTEXT: Final = "bunauth:signing-key"  # the context of the sealed keys; their owner is the instance
 AHEAD: Final = timedelta(days=1)  # a key is published this long before it signs
-SKEW: Final = timedelta(minutes=2)  # between the clocks of two processes
+SKEW: Final = timedelta(minutes=2)  # the largest expected difference between the clocks of two processes
 REMEMBERED: Final = 1000
-REVOKED_FOR: Final = timedelta(days=1)  # longer than any cache of public keys
+REVOKED_FOR: Final = timedelta(days=1)  # the time for which a revocation is kept, longer than any cache of public keys
 
 
 class SigningKeys:
@@ -61,7 +62,7 @@ class SigningKeys:
         await self.load()
 
     async def load(self) -> None:
-        """Read the stored keys. Forget those that are deleted."""
+        """Read the stored keys. Forget keys that were deleted."""
         async with self.loading:  # an earlier reading must not overwrite a later one
             await self._load()
 

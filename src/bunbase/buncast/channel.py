@@ -56,7 +56,7 @@ class Channel:
 
     @property
     def empty(self) -> bool:
-        """True if the channel can be forgotten."""
+        """True if the channel has no state and can be forgotten."""
         return not self.subscriptions and not self.ring and not self.presence.members and not self.presence.busy
 
     def publish(self, message: ReadyMessage, now: float) -> int:
@@ -122,7 +122,7 @@ class Channel:
         one.edge.put(SubscriptionEnded(one.number, problem.body()))
 
     def tick(self, now: float) -> None:
-        """Tell the changes of members, if it is time."""
+        """Send the changes of members, if they are due."""
         if (body := self.presence.tick(now)) is not None:
             event = MembersChanged(self.handle, body)
             for edge in self._seeing:

@@ -22,8 +22,8 @@ from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import DeadlineExceeded, Problem, Unreachable
 
-ATTEMPTS: Final = 10  # of a decision whose documents change while it is made
-AT_ONCE: Final = 32  # decisions, each of which may wait for Bundoc
+ATTEMPTS: Final = 10  # the limit of attempts for a decision whose documents change meanwhile
+AT_ONCE: Final = 32  # the limit of decisions at once, each of which may wait for Bundoc
 RETRY_SECONDS: Final = 0.5
 MAX_FAILURES: Final = 10
 SETTLE_SECONDS: Final = 5.0
@@ -45,7 +45,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Pending:
-    """The subscriptions that must be decided again: the callers take turns, and each has its own in order.
+    """The subscriptions that must be decided again. The callers take turns, and the subscriptions of each caller stay
+    in order.
 
     Symptom without this: a revoked member stayed in a channel until all channels of another user had been decided.
     """
@@ -70,7 +71,7 @@ class Pending:
                 del self._queues[caller]
 
     def take(self, most: int) -> list[Subscription]:
-        """Remove and return the next subscriptions, at most so many."""
+        """Remove and return the next subscriptions, up to a maximum number."""
         taken: list[Subscription] = []
         while self._queues and len(taken) < most:
             caller, queue = next(iter(self._queues.items()))
@@ -81,7 +82,8 @@ class Pending:
 
 
 class Deciding:
-    """`project.definitions` and the documents may change at any time; a decision is made again until they stand still.
+    """`project.definitions` and the documents may change at any time; a decision is repeated until nothing has changed
+    during it.
 
     Symptom without this: somebody who was removed while the rule looked up the membership stayed in the channel.
     """
@@ -137,7 +139,7 @@ class Deciding:
     async def explained(self, caller: Caller, refused: RuleDenied, message: bytes | None) -> RuleDenied:
         """Return a refusal with the values of the parts of its rule, for a caller who may know them (`explain`).
 
-        In dev mode, tell all others how to see them. `message`: the data that the rule has read.
+        In dev mode, tell all other callers how to see these values. `message`: the data that the rule has read.
         """
         act, channel = refused.extra.get("rule"), refused.extra.get("channel")
         if act is None or channel is None:
@@ -226,7 +228,7 @@ class Deciding:
             self._end(one, denied("presence", one.channel))
 
     def _failed(self, one: Subscription, problem: Problem) -> None:
-        """Try again later, but not for ever: nobody knows whether the subscription is still allowed."""
+        """Try again later, but only for a limited time, because the subscription may no longer be allowed."""
         failures = self._failures[one] = self._failures.get(one, 0) + 1
         if failures < MAX_FAILURES and one in self.project.subscriptions:
             self._pending.add(one)

@@ -1,8 +1,8 @@
 """The documents that the rules of subscriptions have looked up, and the news when one of them changes.
 
-While subscriptions of a project depend on documents, a task follows the change log of the project. A decision tells
-first which document it reads (`fetch`), and only then reads it. So a change either comes before the reading, or makes
-the decision stale (`Reading.stale`) or the subscription (`on_change`): none is missed.
+While subscriptions of a project depend on documents, a task follows the change log of the project. A decision first
+announces which document it will read (`fetch`), and only then reads the document. So no change is missed: a change
+either comes before the reading, or makes the decision (`Reading.stale`) or the subscription (`on_change`) stale.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from bunbase.pkg.rules.inputs import json_value
 
 log = logger("buncast")
 
-NEWEST: Final = 2**62  # higher than the number of any change; a request for later changes tells the newest number
+NEWEST: Final = 2**62  # above every change; the answer to a request for later changes has the newest number
 BATCH: Final = 500
 LONG_POLL_SECONDS: Final = 10.0
 READ_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.25
-IDLE_SECONDS: Final = 30.0  # after this time without dependent subscriptions, the change log is not followed any more
-LOST_SECONDS: Final = 5.0  # if the log cannot be read for so long, the subscriptions that depend on it end
+IDLE_SECONDS: Final = 30.0  # the time without dependent subscriptions after which the log is not followed
+LOST_SECONDS: Final = 5.0  # the time without a readable log after which subscriptions that depend on it end
 
 OnChange = Callable[[set[Subscription]], None]
 
 
 class Reading:
-    """The documents that one decision has read. `stale`: one of them has changed since.
+    """The documents that one decision has read. `stale`: one of these documents has changed since.
 
     `shares`: other decisions may use the same reads.
     """
@@ -48,7 +48,9 @@ class Reading:
 
 
 class Documents:
-    """`on_change`: gets the subscriptions to decide again. `on_lost`: gets those whose documents cannot be followed."""
+    """`on_change`: gets the subscriptions to decide again. `on_lost`: gets the subscriptions whose documents cannot be
+    followed.
+    """
 
     def __init__(self, bundoc: Bundoc, project: str, on_change: OnChange, on_lost: OnChange) -> None:
         self.bundoc = bundoc
@@ -89,7 +91,7 @@ class Documents:
     def _shared_read(self, address: Address) -> asyncio.Task[dict[str, Any] | None]:
         """Return a read that has not begun. Decisions that need the same document at the same time share it.
 
-        It must begin after the decision has told which document it reads, or it could miss a change in between.
+        The read must begin after the decision has announced the document; otherwise it could miss a change in between.
         """
         task = self._coming.get(address)
         if task is None:

@@ -12,14 +12,15 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 64 << 20
-EVENT_BYTES: Final = 200  # of an event, in addition to its body
+EVENT_BYTES: Final = 200  # the memory of an event, in addition to its body
 
 
 class Subscription:
     """One connection that has joined the channel `channel`.
 
-    `sees`: it gets the changes of members. `member`: the member that it has entered. `documents`: those that its rules
-    have looked up. `timed`: its rules have read the time. `checks`: the number of changes of its caller.
+    `sees`: the subscription gets the changes of members. `member`: the member that it has entered. `documents`: the
+    documents that its rules have looked up. `timed`: its rules have read the time. `checks`: the number of changes of
+    its caller.
     """
 
     def __init__(self, edge: EdgeStream, number: int, caller: Caller, channel: str, connection: str) -> None:
@@ -36,7 +37,7 @@ class Subscription:
 
     @property
     def own_member(self) -> Member | None:
-        """The member that this subscription is; None if it is none, or if another connection has continued it."""
+        """The member of this subscription; None if it has no member, or if another connection has continued it."""
         return self.member if self.member is not None and self.member.owner is self else None
 
 
@@ -77,7 +78,9 @@ class EdgeStream:
         self._news.set()
 
     async def next(self, seconds: float) -> tuple[ChannelEvent, ...] | None:
-        """Return all events that wait; none if none came in `seconds`. Return None if the stream has ended."""
+        """Return all waiting events. Return no events if none came within `seconds`. Return None if the stream has
+        ended.
+        """
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()

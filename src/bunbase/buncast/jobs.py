@@ -8,12 +8,12 @@ from bunbase.buncast.service import BuncastService
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.usage.writer import FREEZE_SECONDS
 
-MEMBERS_SECONDS: Final = 5.0  # the job is nudged when members change
+MEMBERS_SECONDS: Final = 5.0  # the interval of the job, which is also nudged when members change
 LEASES_SECONDS: Final = 0.5
 TRIM_SECONDS: Final = 5.0
 TIMED_SECONDS: Final = 15.0
 THIN_OUT_SECONDS: Final = 600.0
-DEPENDENT_SECONDS: Final = 60.0  # for documents that expire and collections that are dropped
+DEPENDENT_SECONDS: Final = 60.0  # the interval of the job, for documents that expire and collections that are dropped
 
 
 def members_job(service: BuncastService) -> Job:

@@ -42,7 +42,7 @@ class Pattern(msgspec.Struct, frozen=True):
 
 
 def check_name(name: str) -> None:
-    """Raises: BadName for a text that no channel can have as its name."""
+    """Check that a channel can have this name. Raises: BadName."""
     try:
         size = len(name.encode())
     except UnicodeEncodeError:

@@ -14,14 +14,14 @@ import msgspec
 from bunbase.contracts.buncast import SHOWN_MEMBERS
 
 FRAME_SECONDS: Final = 0.2
-FEWER_MEMBERS: Final = 400  # with so few members, the list is sent again after it was too long
+FEWER_MEMBERS: Final = 400  # the number of members below which the list is sent again after it was too long
 MEMBER_BYTES: Final = 300  # the memory of a member, in addition to its data
 
 Word = Literal["enter", "update", "leave"]
 
 
 class Member(msgspec.Struct, eq=False):
-    """`number`: names the member among those of its channel. `owner`: the subscription that the member belongs to;
+    """`number`: identifies the member within its channel. `owner`: the subscription that the member belongs to;
     None after it has left.
 
     `until`: the time at which a lingering member leaves; None for a member with an open connection. `caller`: the name
@@ -87,7 +87,7 @@ class Presence:
     def enter(
         self, owner: Any, uid: str | None, connection: str, resumes: str, data: bytes, caller: str = ""
     ) -> Member:
-        """Return the member of a subscription: a new one, or that of the connection that it resumes."""
+        """Return the member of a subscription: a new member, or the member of the connection that it resumes."""
         own = self._by_connection.get(connection)
         if own is not None and own.uid != uid:
             self.leave(own)  # the same connection has another user now
@@ -130,7 +130,7 @@ class Presence:
         self._lingering.pop(member.number, None)
         self.total.add(member.caller, -member.size, -1)
         member.owner = None
-        self._changed[member.number] = "leave"  # also if its entrance was not told: it may be in a list of `body`
+        self._changed[member.number] = "leave"  # even if no frame had its entrance: a list may
 
     def tick(self, now: float) -> bytes | None:
         """Let members leave that have lingered for too long. Return the body of a frame, if one is due."""
@@ -149,7 +149,7 @@ class Presence:
     def body(self) -> bytes:
         """Return the members of a JSON object for a subscription that begins: the list if it is not too long, and `n`.
 
-        A change that is told later may already be in the list; to hear of it again does no harm.
+        A change that is sent later may already be in the list; getting it twice is harmless.
         """
         count = b'"n":%d' % len(self.members)
         if self.large:

@@ -21,7 +21,7 @@ from bunbase.contracts.buncast import ChannelProjectDeleted, TooManyMembers, Too
 from bunbase.pkg.errors import Problem
 
 EPOCH_BYTES: Final = 6
-IDLE_SECONDS: Final = 60.0  # after this time without any state, a project is forgotten
+IDLE_SECONDS: Final = 60.0  # the time without any state after which a project is forgotten
 
 handles = itertools.count(1)
 
@@ -77,8 +77,8 @@ class Project:
         return bucket
 
     def check_members_room(self, caller: str, data: bytes, present: Member | None) -> None:
-        """Check the room for the data of a member. `caller`: its name for limits. `present`: the member as it is, None
-        for a new one. A member that does not grow needs no room.
+        """Check that there is room for the data of a member. `caller`: the name under which its memory is counted.
+        `present`: the existing member, or None for a new member. A member that does not grow needs no room.
 
         Raises: TooManyMembers.
         """
@@ -117,7 +117,7 @@ class Project:
             self.forget_if_empty(channel)
 
     def note(self, channel: Channel, now: float) -> None:
-        """Tell the members of a channel that were changed, now or as soon as it is allowed."""
+        """Send the changed members of a channel, now or as soon as it is allowed."""
         channel.tick(now)
         if channel.presence.busy:
             self.busy.add(channel)
@@ -147,7 +147,7 @@ class Project:
             self.forget_if_empty(channel)
 
     async def redefine(self, turns: Turns, now: float) -> None:
-        """Let all channels follow the present definitions. Other work gets a turn in between."""
+        """Apply the present definitions to all channels. Other work gets a turn in between."""
         for channel in list(self.channels.values()):
             await turns.free()
             with turns:

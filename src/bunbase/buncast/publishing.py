@@ -32,7 +32,7 @@ from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.idempotency import Attempt, hash_of
 
-WHOLE, ONE = "publish", "message"  # keys of calls and keys of messages have nothing in common
+WHOLE, ONE = "publish", "message"  # a call and a message may have the same key
 NOT_JSON: Final = "The data of a message must be JSON."
 TWICE: Final = "An object in this JSON has the same member twice. Send each member once."
 
@@ -81,7 +81,7 @@ async def checked_messages(messages: tuple[NewMessage, ...], turns: Turns) -> tu
 
 
 class Publishing:
-    """The messages of one call, which were checked. `attempts`: one for each message with a key. `whole`: for the key
+    """The checked messages of one call. `attempts`: one attempt for each message with a key. `whole`: for the key
     of the call. `new`: the number of messages that were published by this call, and not before.
     """
 
@@ -119,7 +119,7 @@ class Publishing:
         return project.keys.find(self.whole, now) if self.whole is not None else None
 
     def done(self, project: Project, clock: Clock, now: float) -> tuple[Published, ...]:
-        """Publish all messages that were not published before. Return the place of each.
+        """Publish all messages that were not published before. Return the place of each message.
 
         Raises: PublishLimited, IdempotencyMismatch.
         """

@@ -69,7 +69,7 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 class Ring:
-    """The order of one channel. `epoch`: a random name; offsets of different epochs have nothing in common."""
+    """The order of one channel. `epoch`: a random name; offsets of different epochs cannot be compared."""
 
     __slots__ = ("_messages", "_shelf", "bytes", "channel", "epoch", "offset")
 
@@ -116,7 +116,7 @@ class Ring:
             self.drop_oldest()
 
     def replay(self, since: Position | str | None) -> Replay:
-        """Return the messages after a position; all that are kept for START, and none for None."""
+        """Return the messages after a position. Return all kept messages for START, and no messages for None."""
         if since is None:
             return Replay((), False)
         if since == START:

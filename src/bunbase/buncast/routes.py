@@ -48,8 +48,8 @@ class SentMessages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChannelMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: makes a repetition of this message harmless
-    for two minutes.
+    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: a repetition of this message with the same
+    key is not published again for two minutes.
     """
 
     channel: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_BYTES)]
@@ -86,9 +86,9 @@ async def put_channels(
 ) -> Channels:
     """Takes `{channels:{"rooms/{room}":{rules:{subscribe,publish,presence},history:{messages,seconds},presence}}}`.
 
-    The most literal pattern that matches a name decides about this channel. A channel without a pattern, and an act
-    without a rule, are for the secret key and for members of the project only. Connections that the new rules deny
-    leave their channels at once.
+    The most literal pattern that matches a name decides about this channel. Only the secret key and members of the
+    project may use a channel without a pattern, or do an act without a rule. Connections that the new rules deny leave
+    their channels at once.
     """
     channels = read_input(request.headers, body, Channels)
     return await buncast.put_channels(operator, channels)
@@ -108,9 +108,9 @@ async def publish_messages(
     body: bytes,
     idempotency_key: CallKey = None,
 ) -> Response[PublishedMessages]:
-    """Publishes 1 to 100 messages, all or none: the rule `publish` must allow each of them.
+    """Publishes 1 to 100 messages. If the rule `publish` denies one of them, no message is published.
 
-    Everybody who listens to a channel gets its messages in the same order.
+    All subscribers of a channel get its messages in the same order.
     """
     sent = read_input(request.headers, body, SentMessages)
     messages = tuple([NewMessage(one.channel, bytes(one.data), one.key) for one in sent.messages])

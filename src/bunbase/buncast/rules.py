@@ -5,7 +5,7 @@ The life of one decision:
 1. `Decision.allows` evaluates a rule with the documents that are known so far.
 2. If the rule looks up another document, the evaluation stops with `_Unknown`. The document is fetched, and the rule is
    evaluated again. A rule looks up at most ten documents, so this ends.
-3. `Decision.documents` then has each document that the rule has asked for, also those that do not exist. The
+3. `Decision.documents` then has each document that the rule has asked for, even if the document does not exist. The
    subscription depends on them: when one changes, the rule decides again.
 """
 
@@ -32,15 +32,15 @@ Act = Literal["subscribe", "publish", "presence"]
 Address = tuple[str, str]  # the collection and the id of a document
 Fetch = Callable[[Address], Awaitable[dict[str, Any] | None]]
 
-LOOP_STEPS: Final = 20_000  # 2 ms in the event loop; a thread does more work than this
-CALL_STEPS: Final = 2_000_000  # of all rules of one call
+LOOP_STEPS: Final = 20_000  # the limit of steps in the event loop (2 ms); a thread does more work
+CALL_STEPS: Final = 2_000_000  # the limit of steps for all rules of one call
 
 
 class ChannelRule:
     """A compiled rule. `reads_message`, `reads_time`: its source has the variable `message` or `now`."""
 
     def __init__(self, source: str, act: Act, params: tuple[str, ...], patterns: PatternTotal) -> None:
-        """`patterns`: those of the other rules of the channel. Raises: InvalidRule."""
+        """`patterns`: the patterns of the other rules of the channel. Raises: InvalidRule."""
         self.source = source
         tree = parse(source)
         patterns.add(source, tree)
@@ -51,7 +51,7 @@ class ChannelRule:
         self.reads_time = _names(tree, "now")
 
     def decide(self, inputs: Inputs) -> bool:
-        """Return the value of the rule. If the rule fails, it denies."""
+        """Return the value of the rule. A rule that fails denies access."""
         try:
             inputs.begin(self.nodes)
             return self.evaluate(inputs) is True

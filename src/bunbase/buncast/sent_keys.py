@@ -28,7 +28,9 @@ class SentKey(msgspec.Struct, frozen=True):
 
 
 class SentKeys:
-    """`most`: the keys of a project; 100,000 take about 30 MB. `most_of_one`: those of one caller."""
+    """`most`: the limit of keys of a project; 100,000 keys take about 30 MB. `most_of_one`: the limit of keys of one
+    caller.
+    """
 
     def __init__(self, most: int, most_of_one: int) -> None:
         self.most = most

@@ -45,8 +45,8 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.usage.batches import Batch, Receipt
 
-SIGN_SECONDS: Final = 2.0  # without events, the stream sends a sign of life
-GRACE_SECONDS: Final = 2.0  # in which a lost connection may be resumed
+SIGN_SECONDS: Final = 2.0  # the interval of signs of life in a stream without events
+GRACE_SECONDS: Final = 2.0  # the time in which a lost connection may be resumed
 TICK_SECONDS: Final = 0.05
 STALL_SECONDS: Final = 2.0
 
@@ -192,7 +192,7 @@ class BuncastService:
         return await self.usage.hours(project, since, limit)
 
     async def tell_members(self) -> None:
-        """Tell changes of members, until there are none."""
+        """Send the changes of members until none are left."""
         while any(deciding.project.busy for deciding in self.projects.values()):
             now = self.monotonic()
             for deciding in list(self.projects.values()):

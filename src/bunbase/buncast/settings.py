@@ -10,17 +10,18 @@ import msgspec
 class BuncastSettings(msgspec.Struct, frozen=True):
     """Limits of channels, for each project.
 
-    `channel_messages_per_second`: messages that may be published in one channel.
-    `project_messages_per_second`: messages that may be published in all channels of a project together.
-    `caller_messages_per_second`: messages that one caller bound by rules may publish: one user, or one address (IPv6:
-    one /64) of visitors who are not signed in.
-    `project_message_keys`: keys of messages and calls that a project may use in two minutes.
-    `caller_message_keys`: keys that one caller bound by rules may use in two minutes.
-    `history_mib`: the memory of all messages that the channels of a project keep, and of these channels; then the
-    oldest messages are dropped.
-    `max_subscriptions`: the connections that have joined a channel, counted once for each channel.
-    `members_mib`: the size of the data of all members of a project's channels.
-    `caller_members_mib`: the size of the data of the members of one caller bound by rules.
+    `channel_messages_per_second`: the limit of messages that may be published in one channel.
+    `project_messages_per_second`: the limit of messages that may be published in all channels of a project together.
+    `caller_messages_per_second`: the limit of messages that one caller bound by rules may publish. A caller is one
+    user, or one IP address (IPv6: one /64) of visitors who are not signed in.
+    `project_message_keys`: the limit of keys of messages and calls that a project may use in two minutes.
+    `caller_message_keys`: the limit of keys that one caller bound by rules may use in two minutes.
+    `history_mib`: the limit of memory for all kept messages of a project, and for the channels that keep them. Above
+    it, the oldest messages are dropped.
+    `max_subscriptions`: the limit of subscriptions of a project. A connection counts once for each channel that it has
+    joined.
+    `members_mib`: the limit for the data of all members of a project's channels.
+    `caller_members_mib`: the limit for the data of all members of one caller bound by rules.
     """
 
     channel_messages_per_second: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 500

@@ -1,7 +1,7 @@
-"""The work of all tasks of this room in one turn of the event loop is bounded; then other work runs.
+"""Limit the work of all tasks of this room in one turn of the event loop, so that other work can run.
 
-A caller decides how long a rule, a message or a list of channels is. Many short tasks that become ready at the same
-time hold the event loop as one long task does, so they share the bound.
+Callers decide how long a rule, a message or a list of channels is. Many short tasks that become ready at the same time
+block the event loop in the same way as one long task, so they share the limit.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ Where = Annotated[
     Parameter(
         negative="",
         show_default=False,
-        help="Show where each choice comes from: a flag, the environment, bunbase.toml or the last sign-in.",
+        help="Show the source of each choice: a flag, the environment, bunbase.toml or the last sign-in.",
     ),
 ]
 
@@ -89,7 +89,7 @@ def login(
     token_stdin: Annotated[
         bool,
         Parameter(
-            negative="", show_default=False, help="Read such a token from stdin: it stays out of the shell's history."
+            negative="", show_default=False, help="Read the token from stdin, so that it is not in the shell's history."
         ),
     ] = False,
     device: Annotated[
@@ -185,7 +185,7 @@ def _enter(session: Session, call: Call, out: Output) -> None:
 
 
 def keep(session: Session, signed_in: SignedIn, out: Output, joined: AcceptedInvite | None = None) -> None:
-    """Store a sign-in, and end the earlier one of the same account."""
+    """Store a sign-in, and end the earlier session of the same account."""
     with session.file.changing() as credentials:
         credentials.current = session.url
         known = credentials.server(session.url)
@@ -197,9 +197,10 @@ def keep(session: Session, signed_in: SignedIn, out: Output, joined: AcceptedInv
 
 
 def _end_earlier(session: Session, earlier: KnownServer) -> None:
-    """End the session that a new sign-in of the same account replaces: nothing on this machine knows it any more.
+    """End the session that a new sign-in of the same account replaces, because this machine no longer stores its
+    tokens.
 
-    The sign-in has succeeded, so a failure here is no failure of the command. The session then expires by itself.
+    The sign-in has succeeded, so a failure here does not make the command fail. The session then expires by itself.
     """
     with suppress(Failure):
         ended = session.http.send(END, earlier.access_token)
@@ -209,7 +210,9 @@ def _end_earlier(session: Session, earlier: KnownServer) -> None:
 
 
 def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -> None:
-    """End a sign-in with a code. A person may correct a wrong code; a code from the command line is sent once."""
+    """Complete a sign-in with a code. A person may correct a wrong code; a code from the command line is sent only
+    once.
+    """
 
     def attempt() -> None:
         typed = code or _asked_code(out)
@@ -222,7 +225,7 @@ def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -
 
 
 def _tell_of_codes_left(session: Session, out: Output) -> None:
-    """Tell the person how many recovery codes are left. A failure is no failure of the sign-in."""
+    """Tell the person how many recovery codes are left. A failure here does not make the sign-in fail."""
     try:
         left = session.ask(TotpState, Call("GET", "/api/auth/totp")).recovery_codes_left
     except Failure:
@@ -301,7 +304,7 @@ def _show(me: Me, out: Output) -> None:
 
 
 def _rank(user: Account, token: UsedToken | None) -> str:
-    """Return what the commands may do: a token may do less than its account."""
+    """Return the rights of the account or the token, in words: a token may do less than its account."""
     if token is None:
         return " (administrator)" if user.role == "admin" else ""
     places = f" in {', '.join(token.projects)}" if token.projects else ""

@@ -39,14 +39,17 @@ def list_invites(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 @app.command
 def create(
     email: Annotated[
-        str, Parameter(show_default=False, help="The only address that may use it; it gets a mail. Default: any.")
+        str,
+        Parameter(
+            show_default=False, help="The only address that may use it. BunBase sends a mail to it. Default: any."
+        ),
     ] = "",
     /,
     *,
     role: Annotated[Literal["user", "admin"], Parameter(help="The role in the installation.")] = "user",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Create an invitation, and show its link once. The link opens an account; it works once, for 7 days.
+    """Create an invitation, and show its link once. A person can open an account with the link once, within 7 days.
 
     Example: bunbase admin invites create bob@example.com
     """
@@ -68,7 +71,7 @@ def delete(
     *,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Withdraw an invitation. Its link ends at once.
+    """Withdraw an invitation. Its link stops working at once.
 
     Example: bunbase admin invites delete ain_1
     """

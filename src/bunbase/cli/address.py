@@ -11,11 +11,11 @@ from bunbase.cli.errors import Usage
 DEFAULT_URL = "http://127.0.0.1:7070"
 VARIABLE = "BUNBASE_URL"
 PORT = "BUNBASE_PORT"
-PAGES = ("/account/invite", "/invite")  # of links that a command takes
+PAGES = ("/account/invite", "/invite")  # the paths of links that a command accepts
 
 
 def server_of_link(link: str) -> str:
-    """Return the address of the server that has sent a link to one of its pages, or "" if it is no such link."""
+    """Return the address of the server that has sent a link to one of its pages, or "" for any other text."""
     for page in PAGES:
         before, found, _ = link.strip().partition(page)
         if found and urlsplit(before).scheme in ("http", "https"):

@@ -144,7 +144,7 @@ def role(
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Change the role of an account in the installation. Its sessions end, and its owner gets a mail.
+    """Change the role of an account in the installation. BunBase ends its sessions, and sends its owner a mail.
 
     Example: bunbase admin role bob@example.com admin
     """
@@ -187,9 +187,9 @@ def reset_factors(
 
 @app.command
 def replace_signing_keys(*, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Replace all keys that sign access tokens at once, because one of them may be in the wrong hands.
+    """Replace all keys that sign access tokens at once, for example if somebody may have stolen one of them.
 
-    All access tokens of developers end within a second. Their sessions stay, and their clients refresh.
+    All access tokens of developers become invalid within a second. Sessions stay open, and clients get new tokens.
 
     Example: bunbase admin replace-signing-keys
     """

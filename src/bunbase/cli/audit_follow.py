@@ -1,9 +1,9 @@
 """Follow an audit log, or the activity of users: yield each entry once, as it appears.
 
 The command asks again and again for the entries since a time. Entries do not appear in the order of their times,
-because several servers write them at once; therefore each question goes back OVERLAP behind the newest entry, and the
-ids of the entries in this range are remembered. All times are those of the server, so the clock of this machine does
-not matter, and a server may be away for any time.
+because several servers write them at once; therefore each request begins OVERLAP before the newest entry, and the
+command remembers the ids of the entries in this range. All times come from the server, so the clock of this machine
+does not matter, and the server may be unreachable for any time.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bunbase.cli.outage import Outage
 from bunbase.contracts.audit import AuditOutcome
 
 PAUSE_SECONDS: Final = 2.0
-OVERLAP: Final = timedelta(seconds=60)  # a server stores an entry within seconds of its time, or refuses the act
-MAX_HELD: Final = 5  # questions for which an act that is under way is held back, to show its outcome
+OVERLAP: Final = timedelta(seconds=60)  # the time that is read again; a server stores an entry within seconds
+MAX_HELD: Final = 5  # the limit of requests for which an unfinished act is held back, to show its outcome
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 
 
@@ -78,9 +78,9 @@ class Follower(Generic[E]):
 
 
 def follow(follower: Follower[E], outage: Outage) -> Iterator[E]:
-    """Yield entries until the user stops the command. A server that does not answer is asked again.
+    """Yield entries until the user stops the command. If the server does not answer, the request is repeated.
 
-    Raises: Unreachable if the server stays away; Refused for errors that do not pass.
+    Raises: Unreachable if the server stays unreachable; Refused for permanent errors.
     """
     while True:
         try:

@@ -22,7 +22,7 @@ from bunbase.cli.session import Session, open_session
 from bunbase.cli.toml_writing import write_tables
 
 Now = Annotated[
-    bool, Parameter(negative="", show_default=False, help="Replace all keys at once: one may be in the wrong hands.")
+    bool, Parameter(negative="", show_default=False, help="Replace all keys at once, if somebody may have stolen one.")
 ]
 
 app = App(name="auth", help="Show, pull, push and compare the settings for the users of a project's app.")
@@ -65,9 +65,9 @@ def pull(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def push(*, allow_losing: AllowLosing = (), flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Set what [auth] of bunbase.toml names. Settings that it does not name keep their values.
+    """Set the settings that [auth] of bunbase.toml names. All other settings keep their values.
 
-    A stored secret stays if its environment variable is not set. `bunbase deploy` sets them too.
+    A stored secret stays if its environment variable is not set. `bunbase deploy` sets these settings too.
 
     Example: bunbase auth push
     """
@@ -86,7 +86,7 @@ def push(*, allow_losing: AllowLosing = (), flags: ProjectFlags = PROJECT_FLAGS)
 
 @app.command
 def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Show the settings of [auth] in bunbase.toml that the project has otherwise. The exit code is then 5.
+    """Show the settings of [auth] in bunbase.toml whose values differ in the project. The exit code is then 5.
 
     `bunbase diff` shows the changes of collections and functions too.
 

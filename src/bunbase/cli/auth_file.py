@@ -28,7 +28,7 @@ from bunbase.contracts.project_file import AuthSection
 from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.json_bodies import fault_in
 
-SERVERS: Final = (".kind", ".issuer", ".provider")  # with another value, the server forgets the secret beside it
+SERVERS: Final = (".kind", ".issuer", ".provider")  # if one changes, the server deletes the secret
 DEFAULTS: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(ProjectAuth()))
 SETTINGS: Final = type_info(ProjectAuth)
 
@@ -89,9 +89,9 @@ def _patch(table: Json, stored: set[str], at: At) -> Json:
 
 
 def differences(table: Json, shown: Json) -> list[tuple[str, Any, Any]]:
-    """Return the settings of the table that the server has otherwise: name, value of the table, value of the server.
+    """Return the settings whose values differ on the server: name, value in the table, value on the server.
 
-    Of a secret, only a missing one is a difference: no answer shows a secret.
+    A secret counts as different only if it is missing, because the server never returns a secret.
     """
     found: list[tuple[str, Any, Any]] = []
     for at, value in _leaves(table):

@@ -42,7 +42,8 @@ def end(
     *,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """End what an application may do. Its sessions end within a second, and the next sign-in asks for consent.
+    """End the authorization of an application. Its sessions end within a second, and its next sign-in needs your
+    consent.
 
     Example: bunbase account authorizations end oac_1
     """

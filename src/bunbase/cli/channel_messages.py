@@ -57,7 +57,7 @@ class FollowedChannel:
         self.offset = -1
 
     def body(self) -> dict[str, Any]:
-        """Return the body of a request that joins the channel, and goes on after the last message."""
+        """Return the body of a request that joins the channel, and continues after the last message."""
         since: dict[str, Any] = {"since": "start"} if self.start else {}
         if self.epoch:
             since = {"since": {"epoch": self.epoch, "offset": self.offset}}

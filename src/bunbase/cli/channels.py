@@ -54,8 +54,8 @@ def tail(
 ) -> None:
     """Show each message of a channel, until Ctrl-C.
 
-    With --json, each line is one JSON document with offset, sender, at, data and lost. `lost` is true if messages
-    before this one were lost, because the channel does not keep them for so long.
+    With --json, each line is one JSON document with offset, sender, at, data and lost. `lost` is true if earlier
+    messages were lost, because the channel does not keep messages for long enough.
 
     Example: bunbase channels tail rooms/7
     """
@@ -68,7 +68,7 @@ def tail(
 
 
 def warn_if_undefined(session: Session, flags: ProjectFlags, channel: str, out: Output) -> None:
-    """Warn of a channel that no pattern of the project matches: its name may be misspelt."""
+    """Warn about a channel that no pattern of the project matches, because its name may be misspelt."""
     headers = {"x-bunbase-project": needed_project(flags.project, session)}
     try:
         patterns = list(session.ask(Defined, Call("GET", at_v1("channels"), headers=headers)).channels)

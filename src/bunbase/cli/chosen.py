@@ -18,7 +18,7 @@ def chosen_project(flag: str, session: Session) -> str:
     """Return the id or slug of the chosen project, or "" if no project is chosen.
 
     The first of these names it: the flag, BUNBASE_PROJECT, the target, bunbase.toml, the last `bunbase projects use`.
-    A target with a server of its own passes over `[project]`, which belongs to another server.
+    If a target has its own server, `[project]` is ignored, because it belongs to another server.
     """
     named, session.project = _named_project(flag, session)
     return named

@@ -21,7 +21,7 @@ from bunbase.cli.prompts import confirmed
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.collections import Collection, IndexState, Misfits
 
-CHECK_SECONDS: Final = 120.0  # a page of misfits examines many documents
+CHECK_SECONDS: Final = 120.0  # the timeout of a page of misfits, which examines many documents
 
 Named = Annotated[str, Parameter(help="The name of the collection.")]
 
@@ -79,9 +79,9 @@ def show(name: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def create(name: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Create a collection. In development, its first document creates it too.
+    """Create a collection. In development, BunBase also creates a collection when you write its first document.
 
-    A collection without rules is open to nobody but servers and developers. Idempotent.
+    Only servers and developers can access a collection without rules. Idempotent.
 
     Example: bunbase collections create posts
     """
@@ -127,7 +127,7 @@ def drop(
 
 @app.command
 def push(*, allow_losing: AllowLosing = (), flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Apply the collections of bunbase.toml, and nothing else of it. Settings that a table leaves out stay.
+    """Apply only the collections of bunbase.toml. Settings that a table leaves out stay unchanged.
 
     Example: bunbase collections push
     """

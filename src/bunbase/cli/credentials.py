@@ -17,7 +17,7 @@ from bunbase.contracts.caller import CallerKind
 from bunbase.pkg.secret_files import OWNER_ONLY, replace_secret_file
 
 VARIABLE = "BUNBASE_CREDENTIALS"
-LOCK_SECONDS = 90.0  # longer than a command holds the lock: the renewal of a token may take 60 seconds
+LOCK_SECONDS = 90.0  # the timeout of the wait for the lock, which another command may hold for 60 seconds
 
 
 class ChosenProject(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ class Credentials(msgspec.Struct):
         return self.servers.setdefault(url, KnownServer())
 
     def forget(self, url: str) -> None:
-        """Forget everything that is stored for a server, but go on to use its address."""
+        """Forget everything that is stored for a server, and keep only its address."""
         self.servers.pop(url, None)
 
 

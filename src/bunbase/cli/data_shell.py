@@ -3,8 +3,8 @@
     shop> query posts {"likes": {"$gt": 10}}
     shop> get posts first
 
-A line is a verb, its words, and at its end a JSON object, which needs no quotes. Lines may also come from a file or a
-pipe; the first line that fails then ends the shell.
+A line consists of a verb, its words, and a JSON object at the end, which needs no quotes. Lines may also come from a
+file or a pipe; then the first line that fails ends the shell.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def shell(
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Read documents line by line: `help` lists what a line may be, and `exit` leaves.
+    """Read documents line by line. Type `help` to list all verbs, and `exit` to leave.
 
     With --write, lines may also change documents.
 

@@ -49,8 +49,8 @@ def watch(
 ) -> None:
     """Show the documents that match a filter, and each change, until Ctrl-C.
 
-    A line begins with + for a document that is new in the result, ~ for a changed one, and - for one that has left it.
-    With --json, each line is one JSON document with all that changed at the same time.
+    A line begins with + for a document that is new in the result, with ~ for a changed document, and with - for a
+    document that has left the result. With --json, each line is one JSON document with all changes of the same moment.
 
     Example: bunbase data watch posts '{"draft": false}' --sort -_created
     """
@@ -75,7 +75,9 @@ def watch(
 
 
 def warn_if_missing(session: Session, flags: ProjectFlags, collection: str, out: Output) -> None:
-    """Warn of a collection that does not exist: the command goes on, because a first document may create it."""
+    """Warn about a collection that does not exist. The command continues, because a first document may create the
+    collection.
+    """
     try:
         Documents(session, needed_project(flags.project, session)).check_collection(collection)
     except Refused as refused:

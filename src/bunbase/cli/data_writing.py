@@ -79,7 +79,7 @@ def delete(
     if_rev: IfRev = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Delete a document. It is printed first, so that it can be created again.
+    """Delete a document. The command first prints it, so that you can create it again.
 
     Example: bunbase data delete posts first
     """

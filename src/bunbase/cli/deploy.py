@@ -1,4 +1,4 @@
-"""`bunbase deploy`: make the project what bunbase.toml and the functions beside it say."""
+"""`bunbase deploy`: make the project match bunbase.toml and the functions in the same folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only s
 class Deployed(msgspec.Struct, frozen=True):
     """`items`: the functions. `changes`: the plan. `steps`: the outcome of its other changes.
 
-    `migrations`: those that ran, with their counts. `pending_migrations`: the names of those that did not run.
+    `migrations`: the migrations that ran, with their counts. `pending_migrations`: the names of the other migrations.
     """
 
     server: str
@@ -56,13 +56,14 @@ def deploy(
     migrate: Migrate = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Make the project what bunbase.toml says: its collections, then its functions, then its settings for users.
+    """Make the project match bunbase.toml: first its collections, then its functions, then its settings for users.
 
     Unchanged parts are skipped, and `bunbase diff` shows the changed ones. Nothing else of the project changes.
-    If a change loses documents, nothing happens until --allow-losing names it; --dry-run then fails too. If a function
-    cannot be bundled, nothing happens either. If the server refuses a function, its active version stays in service,
-    the other functions are still deployed, and the exit code is 1. After a failure, the command says what was applied;
-    run it again. Migrations that are pending are named; --migrate runs them at the end, if all else has succeeded.
+    If a change loses documents, nothing happens unless --allow-losing names the change; --dry-run then fails too. If a
+    function cannot be bundled, nothing happens either. If the server refuses a function, its active version stays in
+    service, the other functions are still deployed, and the exit code is 1. After a failure, the command prints which
+    changes were applied; then run it again. The command lists pending migrations. With --migrate, it runs them at the
+    end, if everything else has succeeded.
 
     Example: bunbase deploy --dry-run
     """
@@ -96,7 +97,7 @@ def deploy(
 
 
 def _names(plan: Plan) -> set[str]:
-    """Return the names of the changes of functions, which have a table of their own."""
+    """Return the names of the changes of functions, which are shown in a separate table."""
     return {f"functions.{one.result.name}" for one in plan.functions}
 
 
@@ -110,7 +111,7 @@ def _rehearse(plan: Plan, project: str, out: Output) -> None:
 
 
 def _apply(plan: Plan, session: Session, project: str, out: Output) -> tuple[Work, tuple[Result, ...]]:
-    """Do the steps of the plan in their order. A failure before the functions keeps them as they are."""
+    """Do the steps of the plan in their order. After a failure before the functions, the functions stay unchanged."""
     work = Work(out)
     work.do(plan.before)
     if work.failure is None:
@@ -147,7 +148,7 @@ def show_result(result: Result, out: Output) -> None:
 
 
 def warn_of_hooks(result: Result, out: Output) -> None:
-    """Warn of the hooks of the project that name a function whose new version lacks them."""
+    """Warn about hooks of the project that name a function whose new version lacks these hooks."""
     for hook in result.missing_hooks:
         out.warn(warning(result.name, hook))
 

@@ -1,6 +1,6 @@
 """Compare a bundle with the hooks that the settings of the project name.
 
-A hook without its function lets nobody in: so a deployment that drops one warns.
+While a hook has no function, nobody can sign in. So a deployment that removes a hook's function prints a warning.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from bunbase.cli.session import Session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
 from bunbase.contracts.functions.hooks import HookName
 
-UPLOAD_SECONDS: Final = 120.0  # long, since the server loads the bundle once before it answers
+UPLOAD_SECONDS: Final = 120.0  # a timeout; the server loads the bundle before it answers
 
 
 class Outcome(StrEnum):

@@ -61,9 +61,10 @@ def _error(reply: httpx.Response) -> str:
 
 
 def open_in_browser(url: str) -> None:
-    """Open the address if this machine has a desktop. A browser for the terminal would hide the code.
+    """Open the address if this machine has a desktop. A browser in the terminal would hide the code.
 
-    Only a page is opened: the address comes from a server, and other addresses start programs.
+    Only http and https URLs are opened, because the URL comes from a server, and URLs of other schemes may start
+    programs.
     """
     if not url.startswith(PAGES):
         return

@@ -16,8 +16,8 @@ from bunbase.cli.session import open_session
 def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
     """Show what `bunbase deploy` would change, in three classes: additive, rewriting and losing. Nothing is changed.
 
-    The exit code is 0 if the project is what bunbase.toml says, and 5 if it differs. A change is losing if documents
-    are deleted or no longer match their schema; `bunbase deploy` asks for its name.
+    The exit code is 0 if the project matches bunbase.toml, and 5 if it differs. A change is losing if documents are
+    deleted or no longer match their schema. `bunbase deploy` applies a losing change only if --allow-losing names it.
 
     Example: bunbase diff --target staging
     """

@@ -70,7 +70,7 @@ def passed_over(project: ProjectFile, root: Path | None = None) -> list[Path]:
 
 
 def not_a_function(path: Path) -> str:
-    """Return the sentence that tells the user why a file was passed over, and what to do."""
+    """Return the sentence that tells the user why a file was skipped, and how to change this."""
     name = _name_of(path)
     return (
         f"{path} is not deployed: the file of a function ends in .ts. Rename it, or write below [functions.{name}] in "

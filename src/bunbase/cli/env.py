@@ -30,7 +30,7 @@ Assignment = Annotated[
 ]
 
 EnvFile = Annotated[
-    Path | None, Parameter(name="--file", show_default=False, help="A .env file: NAME=VALUE, one on each line.")
+    Path | None, Parameter(name="--file", show_default=False, help="A .env file, with one NAME=VALUE on each line.")
 ]
 
 Hidden = Annotated[
@@ -51,9 +51,9 @@ app.command(pull)
 def set_variables(
     *variables: Assignment, file: EnvFile = None, hidden: Hidden = None, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
-    """Set variables; functions see them from their next call on.
+    """Set variables. Functions see the new values in their next call.
 
-    Variables of the command line come after those of --file, and replace them.
+    Variables on the command line replace variables of --file with the same name.
 
     Example: bunbase env set GREETING=Ahoy
     """

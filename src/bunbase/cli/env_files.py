@@ -19,7 +19,7 @@ from typing import Final
 
 from bunbase.cli.errors import Usage
 
-MAX_BYTES: Final = 1 << 20  # as much as the variables of a project may hold, and much more than anybody writes
+MAX_BYTES: Final = 1 << 20  # the limit of a file, equal to the limit of all variables of a project
 END: Final = r"[ \t]*(?:\#[^\r\n]*)?(?:\r?\n|\Z)"
 NOTHING: Final = re.compile(END)
 LINE: Final = re.compile(

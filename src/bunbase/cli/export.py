@@ -19,7 +19,7 @@ from bunbase.contracts.platform import Project
 
 
 def export_project(
-    file: Annotated[Path, Parameter(help="A new file, of one JSON object per line. A file named *.gz is compressed.")],
+    file: Annotated[Path, Parameter(help="A new file with one JSON object per line. A file named *.gz is compressed.")],
     /,
     *,
     parts: With = (),
@@ -27,7 +27,7 @@ def export_project(
 ) -> None:
     """Export a project to one file: its collections with schemas, indexes and rules, its documents, and its users.
 
-    Functions, variables, settings for users, members and keys are not in the file.
+    The file does not contain functions, variables, settings for users, members and keys.
 
     Example: bunbase export shop.ndjson.gz --with users
     """

@@ -39,7 +39,7 @@ class ServerFlags(Flags):
         str,
         Parameter(
             show_default=False,
-            help="A PEM file of certificate authorities to trust besides the usual ones. Default: BUNBASE_CA_FILE.",
+            help="A PEM file of certificate authorities to trust in addition. Default: BUNBASE_CA_FILE.",
         ),
     ] = ""
 

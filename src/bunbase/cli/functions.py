@@ -147,7 +147,7 @@ def delete(
 
 
 def _triggers(config: FunctionConfig) -> Text:
-    """Return what runs the function besides requests and jobs, each on a line: schedule, changes of documents."""
+    """Return the other triggers of the function, each on one line: its schedule, and changes of documents."""
     cron = config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
     return Text("\n".join([*([cron] if cron else []), *map(_change, config.on)]), no_wrap=True)
 

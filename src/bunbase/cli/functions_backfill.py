@@ -1,4 +1,4 @@
-"""`bunbase functions backfill`: hand existing documents to the triggers of a function."""
+"""`bunbase functions backfill`: pass existing documents to the triggers of a function."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ STATES = {Action.PAUSE: "paused", Action.RESUME: "running", Action.CANCEL: "canc
 def backfill(
     name: Annotated[str, Parameter(help="The function's name.")],
     action: Annotated[
-        Action | None, Parameter(help="Act on the function's last backfill in place of beginning one.")
+        Action | None, Parameter(help="Act on the function's last backfill instead of starting a new one.")
     ] = None,
     /,
     *,
@@ -63,8 +63,9 @@ def backfill(
 ) -> int:
     """Hand the documents that exist to the triggers (`on`) of a function, as changes with `backfill: true`.
 
-    Each document becomes a job, with the attempts and the dead letters of other jobs. The server goes on if this
-    command ends, and leaves room in the queue for other jobs. A cancelled backfill adds no more jobs.
+    Each document becomes a job, which is repeated and stored after its last failure like any other job. The server
+    continues after this command has ended, and leaves room in the queue for other jobs. A cancelled backfill adds no
+    more jobs.
 
     Example: bunbase functions backfill index --where '{"status": "paid"}' --dry-run
     """

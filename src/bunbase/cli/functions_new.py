@@ -46,7 +46,7 @@ def new(
 ) -> None:
     """Create functions/<name>.ts from a template, and add its settings to bunbase.toml.
 
-    A function that exists already is not overwritten.
+    The command never overwrites an existing function.
 
     Example: bunbase functions new hello
     """

@@ -65,7 +65,7 @@ def types(
 ) -> int:
     """Write the types of documents, made from the schemas of the project's collections.
 
-    In CI, --check tells whether somebody has changed a schema without writing the types again.
+    In CI, use --check to find out whether a schema has changed since the types were written.
 
     Example: bunbase gen types --out src/database.ts
     """
@@ -96,7 +96,8 @@ def types(
 def schema(*, out: SchemaFile = Path(SCHEMA), check: Check = False, flags: Flags = FLAGS) -> int:
     """Write the JSON Schema of bunbase.toml, with which editors check the file and complete its names.
 
-    `bunbase init` writes it too. Write it again after an update of BunBase: a new version has new settings.
+    `bunbase init` writes this file too. Write it again after an update of BunBase, because a new version has new
+    settings.
 
     Example: bunbase gen schema
     """

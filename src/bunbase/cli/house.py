@@ -60,9 +60,9 @@ def dev(
 ) -> int:
     """Run the whole server on this machine, for development.
 
-    The server works in the folder of the nearest bunbase.toml, from this folder upwards, or else in this folder. Its
-    data are in .bunbase of that folder. If that folder has functions, they are deployed now and whenever they are
-    saved. With --json they are not deployed: run `bunbase watch --json` in a second terminal.
+    The server works in the folder of the nearest bunbase.toml, from this folder upwards, or else in this folder. It
+    stores its data in .bunbase in the same folder. If the folder has functions, the command deploys them now and
+    whenever you save them. With --json it deploys no functions: run `bunbase watch --json` in a second terminal.
 
     Example: bunbase dev --port 7071
     """
@@ -98,7 +98,8 @@ def serve(
 def config(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> None:
     """Show every setting of the server, its value, the source of the value, and the meaning of the setting.
 
-    Secrets are masked. The settings are those of a server that starts in this folder, not those of a running server.
+    Secrets are masked. The command shows the settings of a server that would start in this folder, and not the settings
+    of a running server.
 
     Example: bunbase config --set gateway.port=7071
     """

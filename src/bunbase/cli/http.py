@@ -24,8 +24,8 @@ T = TypeVar("T")
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
 NO_SEGMENTS: Final = frozenset({"", ".", ".."})
-MAX_NAME: Final = 100  # characters of the name of the machine
-MAX_CLIENT: Final = 50  # characters of the name of the client: the audit log keeps 200 characters of all
+MAX_NAME: Final = 100  # the limit of characters of the machine's name
+MAX_CLIENT: Final = 50  # the limit of characters of the client's name; the audit log keeps 200 characters in all
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def list_indexes(
     *,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """List the indexes of one collection, or of all.
+    """List the indexes of one collection, or of all collections.
 
     Example: bunbase indexes list posts
     """
@@ -59,7 +59,7 @@ def create(
         Parameter(allow_leading_hyphen=True, help="The fields, in their order; - before a field: descending."),
     ],
     name: Annotated[
-        str, Parameter(show_default=False, help="The name of the index. Default: made of its fields.")
+        str, Parameter(show_default=False, help="The name of the index. Default: a name made of its fields.")
     ] = "",
     unique: Annotated[
         bool, Parameter(negative="", show_default=False, help="No two documents may have the same values.")
@@ -77,7 +77,7 @@ def create(
 ) -> None:
     """Create an index, and wait until it is built. Documents can be read and written meanwhile.
 
-    A collection that does not exist is created. With Ctrl-C, the server still builds the index. Idempotent.
+    If the collection does not exist, it is created. After Ctrl-C, the server still builds the index. Idempotent.
 
     Example: bunbase indexes create posts author -_created
     """
@@ -112,7 +112,8 @@ def drop(
     ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Delete an index. Queries that need it fail from then on; a unique index no longer refuses duplicates.
+    """Delete an index. Queries that need the index fail from then on. Without a unique index, duplicates are no longer
+    refused.
 
     Example: bunbase indexes drop posts by_author
     """

@@ -49,7 +49,7 @@ def create(
     role: Annotated[RoleName, Parameter(help="The role that the person gets.")] = "developer",
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Invite a person by mail, and show the link once. The link works once, for 7 days.
+    """Invite a person by mail, and show the link once. The link works only once, within 7 days.
 
     Example: bunbase invites create bob@example.com --role viewer
     """
@@ -61,7 +61,7 @@ def create(
 
 @app.command
 def resend(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Send a new link by mail, and show it once. The old link ends.
+    """Send a new link by mail, and show it once. The old link stops working.
 
     Example: bunbase invites resend ivt_1
     """
@@ -72,7 +72,7 @@ def resend(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
 
 @app.command
 def delete(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Withdraw an invitation. Its link ends at once.
+    """Withdraw an invitation. Its link stops working at once.
 
     Example: bunbase invites delete ivt_1
     """
@@ -93,7 +93,8 @@ def accept(
 ) -> None:
     """Accept an invitation with the account that you are signed in with.
 
-    Without a sign-in, the link of the mail opens an account for the invited address, if there is none yet.
+    If you are not signed in, and the invited address has no account yet, you can open an account with the link in the
+    mail.
 
     Example: bunbase invites accept https://api.example.com/invite#token=abc
     """

@@ -26,7 +26,7 @@ from bunbase.cli.session import Session, open_session
 
 KEY: Final = "BUNBASE_KEY"
 DOTS: Final = frozenset({".", ".."})
-ANSWER_SECONDS: Final = 330.0  # the longest time limit of a function, plus some time for the network
+ANSWER_SECONDS: Final = 330.0  # the timeout of the call: the longest time limit of a function, and time for the network
 VERSION_HEADER: Final = "x-bunbase-function-version"  # only answers of the function itself have this header
 INVOCATION_HEADER: Final = "x-bunbase-invocation"
 FUNCTION_FAILED: Final = 1
@@ -61,8 +61,8 @@ def invoke(
 ) -> int:
     """Call a function; print its answer on stdout and the status on stderr.
 
-    The exit code is 1 if the status is 400 or more. With --as, a session of the end user is opened for this call and
-    ended after it; this needs the secret key, or a sign-in as a developer of the project.
+    The exit code is 1 if the status is 400 or more. With --as, the command opens a session of the end user for this
+    call, and ends it afterwards; this needs the secret key, or a sign-in as a developer of the project.
 
     Example: bunbase invoke hello --method POST --data '{"name": "Ada"}'
     """

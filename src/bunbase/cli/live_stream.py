@@ -18,7 +18,7 @@ from bunbase.cli.sse import events
 
 M = TypeVar("M")
 T = TypeVar("T")
-SILENCE_SECONDS: Final = 45.0  # the server sends a sign of life every 15 s
+SILENCE_SECONDS: Final = 45.0  # the timeout of a silent connection; the server sends a sign of life every 15 s
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 
 
@@ -33,8 +33,8 @@ class LiveStream:
     def followed(
         self, kind: type[M], body: Callable[[], Mapping[str, Any]], taken: Callable[[M], tuple[T, ...]]
     ) -> Iterator[T]:
-        """Yield what `taken` makes of each message, also over lost connections. `body`: the body of the request for a
-        stream.
+        """Yield the result of `taken` for each message, and reconnect after lost connections. `body`: the body of the
+        request for a stream.
 
         Raises: Refused, Unreachable.
         """

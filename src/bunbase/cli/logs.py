@@ -24,13 +24,13 @@ from bunbase.cli.tables import visible
 from bunbase.contracts.functions.logs import LogLevel, LogLine, LogPage
 from bunbase.pkg.clock import rfc3339
 
-SILENCE_SECONDS: Final = 45.0  # three heartbeats, since the server sends one every 15 s; then the connection is dead
+SILENCE_SECONDS: Final = 45.0  # the timeout of a silent connection: three heartbeats of the server, one every 15 s
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 STYLES: Final = {LogLevel.DEBUG: "dim", LogLevel.INFO: "", LogLevel.WARN: "yellow", LogLevel.ERROR: "red"}
 AGO: Final = re.compile(r"(\d{1,6})([smhd])")
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 SHOWN: Final = 100
-SHOWN_BEFORE_NEW: Final = 10  # as `tail -f`
+SHOWN_BEFORE_NEW: Final = 10  # the number of stored lines shown first, as with `tail -f`
 NO_PARAMS: Final[Mapping[str, Any]] = {}
 
 
@@ -59,7 +59,7 @@ def logs(
     ] = None,
     level: Annotated[LogLevel | None, Parameter(help="Only lines of this level or of a more severe level.")] = None,
     grep: Annotated[
-        str | None, Parameter(show_default=False, help="Only lines that contain this text, in upper or lower case.")
+        str | None, Parameter(show_default=False, help="Only lines that contain this text (case-insensitive).")
     ] = None,
     since: Annotated[
         str | None,
@@ -76,7 +76,7 @@ def logs(
 ) -> None:
     """Show the lines that functions wrote to their console, oldest first.
 
-    A line that was not written today is shown with its date. Times are those of this machine.
+    A line that was not written today is shown with its date. Times are in the time zone of this machine.
 
     Example: bunbase logs hello -f --level warn
     """
@@ -160,9 +160,9 @@ def follow_lines(
 ) -> Iterator[LogLine]:
     """Yield every log line with a number above `after`, once, as it arrives.
 
-    If the connection breaks, or the server is busy or restarting, tell the user and connect again. Then the last line
-    that was shown is read again: if it is gone, the server has deleted lines meanwhile, perhaps also later ones.
-    Raises: Unreachable if the server stays away; Refused for other errors.
+    If the connection breaks, or the server is busy or restarting, tell the user and connect again. Then the last shown
+    line is read again. If it is gone, the server has deleted lines meanwhile, perhaps also later lines.
+    Raises: Unreachable if the server stays unreachable; Refused for other errors.
     """
     outage = outage or Outage(session.url, out.warn)
     reread = 0  # the number of the line to read again, or 0

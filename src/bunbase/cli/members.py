@@ -30,7 +30,7 @@ class _Me(msgspec.Struct, frozen=True):
 
 @app.command(name="list")
 def list_members(*, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Show the members of the project, and of its organisation; with --org, those of an organisation.
+    """Show the members of the project and of its organisation. With --org, show the members of an organisation.
 
     Example: bunbase members list
     """
@@ -74,7 +74,8 @@ def change(
     yes: Yes = False,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Change a member's role. It counts everywhere within a second. For the role owner, a confirmation is asked.
+    """Change a member's role. The new role takes effect everywhere within a second. For the role owner, the command
+    asks for a confirmation.
 
     Example: bunbase members change bob@example.com viewer
     """

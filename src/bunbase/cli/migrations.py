@@ -76,8 +76,8 @@ class Ran(msgspec.Struct, frozen=True):
 class Migrated(msgspec.Struct, frozen=True):
     """The result of a deployment for the migrations.
 
-    `ran`: those that ended, each with its counts. `pending`: the others.
-    `failure`: why the last one could not begin, or why its end is not known.
+    `ran`: the migrations that ended, each with its counts. `pending`: the other migrations.
+    `failure`: why the last migration could not begin, or why its end is not known.
     """
 
     ran: tuple[Walk, ...] = ()
@@ -206,7 +206,7 @@ def pause(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def resume(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Resume a paused migration, or one that errors have stopped, with the code that the server has.
+    """Resume a migration that was paused or that errors have stopped, with the code that the server has.
 
     Example: bunbase migrations resume 0001_split_name
     """
@@ -215,7 +215,8 @@ def resume(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def cancel(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Cancel a migration after its current batch. Changed documents stay changed; the next run begins anew.
+    """Cancel a migration after its current batch. Changed documents stay changed. The next run starts from the
+    beginning.
 
     Example: bunbase migrations cancel 0001_split_name
     """
@@ -225,7 +226,7 @@ def cancel(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 def run_in_order(
     session: Session, project: str, files: list[MigrationFile], options: dict[str, Any], out: Output
 ) -> Iterator[Walk]:
-    """Run migrations, each after the one before, up to the first one that does not end well. Yield each at its end."""
+    """Run migrations one after the other, up to the first migration that fails. Yield each migration at its end."""
     for file in files:
         walk = wait(session, project, _begin(session, project, file, options, out), out)
         yield walk

@@ -49,7 +49,7 @@ def list_clients(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 @app.command
 def create(
     name: Annotated[str, Parameter(help="The name that people see when they sign in.")],
-    redirect_uri: Annotated[tuple[str, ...], Parameter(help="Addresses to which people come back; at least one.")],
+    redirect_uri: Annotated[tuple[str, ...], Parameter(help="The redirect URIs of the application; at least one.")],
     /,
     *,
     confidential: Annotated[
@@ -57,7 +57,7 @@ def create(
     ] = False,
     first_party: Annotated[
         bool,
-        Parameter(negative="", help="The client is your own: it asks for no consent, and gets full access."),
+        Parameter(negative="", help="The client is your own application, which needs no consent and gets full access."),
     ] = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
@@ -75,7 +75,7 @@ def create(
 
 @app.command
 def rotate(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Make a new client secret, and show it once. The old one stops working at once.
+    """Make a new client secret, and show it once. The old secret stops working at once.
 
     Example: bunbase oauth-clients rotate oac_1
     """

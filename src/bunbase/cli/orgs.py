@@ -21,7 +21,7 @@ app = App(name="orgs", help="List, create, rename and delete organisations, whic
 
 @app.command(name="list")
 def list_orgs(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show your organisations, newest first. Projects that belong to you alone are in the one named Personal.
+    """Show your organisations, newest first. Projects that belong to you alone are in the organisation named Personal.
 
     Example: bunbase orgs list
     """

@@ -9,7 +9,7 @@ from typing import Final
 
 from bunbase.cli.errors import Unreachable
 
-MAX_SECONDS: Final = 300.0  # a server restarts within this time; a script must not wait for ever for one that is gone
+MAX_SECONDS: Final = 300.0  # the limit of an outage: a restart takes less, and a script must not wait forever
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 10.0
 
@@ -17,7 +17,8 @@ MAX_PAUSE_SECONDS: Final = 10.0
 class Outage:
     """`warn`: shows a message. `max_seconds`: inf means that the command waits for ever.
 
-    `clock`: monotonic. On Linux, such a clock stands still while the machine sleeps: a closed laptop ends no command.
+    `clock`: monotonic. On Linux, such a clock stops while the machine sleeps, so closing a laptop does not end a
+    command.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Outage:
     def wait(self, reason: str) -> None:
         """Pause before the next attempt, longer each time. The first time, tell the user when the connection was cut.
 
-        Raises: Unreachable if the server has been away for `max_seconds`.
+        Raises: Unreachable if the server has been unreachable for `max_seconds`.
         """
         now = self.clock()
         reason = f"{reason.rstrip('.')}."
@@ -57,7 +58,7 @@ class Outage:
         self.pause_seconds = min(self.pause_seconds * 2, MAX_PAUSE_SECONDS)
 
     def end(self) -> None:
-        """Note that the server answers; if it was away, tell the user for how long. Idempotent."""
+        """Note that the server answers. After an outage, tell the user how long the outage was. Idempotent."""
         if self.began is not None:
             self.warn(f"Connected again after {self.clock() - self.began:.0f} s.")
             self.began = None

@@ -102,7 +102,7 @@ def confirm(
 
 @second_factor.command
 def recovery_codes(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Make new recovery codes, and show them once. All earlier ones stop working.
+    """Make new recovery codes, and show them once. All earlier codes stop working.
 
     Example: bunbase account second-factor recovery-codes
     """
@@ -113,7 +113,7 @@ def recovery_codes(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 @second_factor.command
 def off(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Turn the second factor off, and delete the recovery codes. Your password alone signs in afterwards.
+    """Turn the second factor off, and delete the recovery codes. Afterwards you sign in with your password alone.
 
     Example: bunbase account second-factor off
     """
@@ -152,7 +152,8 @@ def password(
 
 @app.command
 def email(address: Annotated[str, Parameter(help="The new address.")], /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Change the address of your account. The links of two mails confirm it, at the old and the new address.
+    """Change the address of your account. BunBase sends a link to the old and to the new address; open both links to
+    confirm.
 
     Example: bunbase account email ada@new.example.com
     """

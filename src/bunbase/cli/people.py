@@ -10,7 +10,7 @@ from bunbase.cli.session import Session
 from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
 from bunbase.contracts.platform import Members
 
-NEAR: Final = 20  # addresses that begin with the given one, such as those of a longer domain
+NEAR: Final = 20  # the limit of addresses that begin with the given address, such as addresses of a longer domain
 
 
 def account_id(ref: str, session: Session) -> str:

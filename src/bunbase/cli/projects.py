@@ -116,7 +116,7 @@ def clone(
     ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> int:
-    """Create a project that is a copy of another one: its documents, and its collections with indexes and rules.
+    """Create a project that is a copy of another project: its documents, and its collections with indexes and rules.
 
     The copy is encrypted with a key of its own. Functions, variables, settings for users, members and keys are not
     copied. The chosen project stays the same.
@@ -168,10 +168,10 @@ def delete(
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Delete a project. For 7 days, `bunbase projects restore` brings it back.
+    """Delete a project. For 7 days, you can bring it back with `bunbase projects restore`.
 
-    The project stops at once: its keys and members are refused. After 7 days, or at once with --now, its encryption
-    key is destroyed. Nobody can then read its data, not even from backups.
+    The project stops working at once: BunBase refuses its keys and members. After 7 days, or at once with --now,
+    BunBase destroys its encryption key. Then nobody can read its data any more, even in backups.
 
     Example: bunbase projects delete shop
     """
@@ -210,13 +210,14 @@ def restore(project: Named, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
 @app.command
 def transfer(
     project: Named,
-    org: Annotated[str, Parameter(help="The id or slug of the organisation, or `personal`: you alone own it then.")],
+    org: Annotated[str, Parameter(help="The id or slug of the organisation, or `personal` to own it alone.")],
     /,
     *,
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Move a project to another organisation. People who had access only through the old one lose it.
+    """Move a project to another organisation. People who had access only through the old organisation lose their
+    access.
 
     Example: bunbase projects transfer shop guild
     """

@@ -70,7 +70,7 @@ def secret_from_input() -> str:
 
 
 def is_attended() -> bool:
-    """True if a person is at the terminal. A job of CI may have a terminal, but nobody who answers."""
+    """True if a person is at the terminal. A CI job may have a terminal, although nobody can answer there."""
     return sys.stdin.isatty() and os.environ.get(CI, "").lower() in NO
 
 

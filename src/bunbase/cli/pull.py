@@ -1,4 +1,4 @@
-"""`bunbase pull`: write what a project has to bunbase.toml."""
+"""`bunbase pull`: write the configuration of a project to bunbase.toml."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Write 
 def pull(*, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Write the collections, channels, settings of functions and settings for users to bunbase.toml.
 
-    Comments and everything else of the file stay. Afterwards, `bunbase diff` finds nothing. Secrets are never
-    written: the file names the environment variables for them. The source of functions is not written either.
+    Comments and all other parts of the file stay. Afterwards, `bunbase diff` finds no difference. Secrets are never
+    written; the file names environment variables instead. The source code of functions is not written either.
 
     Example: bunbase pull --dry-run
     """

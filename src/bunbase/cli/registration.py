@@ -55,8 +55,8 @@ def register(
 ) -> None:
     """Create an account; the first one on a server becomes its administrator.
 
-    A server where everybody may register first sends a mail, whose link opens the account. With an invitation to a
-    project or an organisation, the account has the invited address, and becomes a member.
+    If everybody may register on the server, it first sends you a mail with a link that opens the account. With an
+    invitation to a project or an organisation, the account gets the invited address and becomes a member.
 
     Example: bunbase register --email ada@example.com
     """

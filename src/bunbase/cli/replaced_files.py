@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def replace_file(path: Path, text: str, mode: int | None = None) -> None:
-    """Write the file under another name, and rename it. `mode`: its permissions; None keeps those that it has.
+    """Write the file under another name, and rename it. `mode`: its permissions; None keeps its present permissions.
 
     A symbolic link stays, and the file that it leads to is replaced. If there is no such file, the link is replaced:
     in a folder from elsewhere, it could make a file anywhere. A file that is mounted by itself, as into a container,

@@ -73,7 +73,7 @@ def run_tests(
 ) -> int:
     """Run test files against the rules; show how many conditions of each rule the cases cover, and the failed cases.
 
-    The rules in force do not change. The command warns about list rules that no index of the project serves.
+    The active rules do not change. The command warns about list rules for which the project has no index.
 
     Example: bunbase rules test --min-coverage 90
     """
@@ -118,7 +118,7 @@ def run_tests(
 def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> int:
     """Apply the rules of rules.toml, or of bunbase.toml. Collections that the file does not name keep their rules.
 
-    The command warns about changed list rules that no index serves.
+    The command warns about changed list rules for which there is no index.
 
     Example: bunbase rules push
     """

@@ -18,7 +18,7 @@ app = App(name="schedules", help="Show the functions that run on a schedule.")
 
 @app.command(name="list")
 def list_schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the functions that run on a schedule, and when each runs next.
+    """Show the functions that run on a schedule, and the time of their next run.
 
     Example: bunbase schedules list
     """

@@ -52,10 +52,11 @@ class NewSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @app.command
 def push(*, schemas: SchemasFile = None, allow_losing: AllowLosing = (), flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Apply the schemas of schemas.toml, or of bunbase.toml. Collections that the file does not name keep theirs.
+    """Apply the schemas of schemas.toml, or of bunbase.toml. Collections that the file does not name keep their
+    schemas.
 
-    A collection that does not exist is created. If stored documents do not match a schema, nothing happens until
-    --allow-losing names the field. These documents stay as they are.
+    Collections that do not exist are created. If stored documents do not match a schema, nothing happens unless
+    --allow-losing names the field. These documents stay unchanged.
 
     Example: bunbase schemas push
     """

@@ -56,8 +56,8 @@ def create(
     ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Make a service account, and show its client secret once. A program trades the secret for tokens of ten minutes at
-    /v1/auth/token.
+    """Make a service account, and show its client secret once. A program exchanges the secret for tokens at
+    /v1/auth/token, each valid for ten minutes.
 
     Example: bunbase service-accounts create "nightly report" --scope data:read
     """
@@ -83,7 +83,7 @@ def delete(
     *,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Delete a service account: it and its tokens stop working within a second.
+    """Delete a service account. The account and its tokens stop working within a second.
 
     Example: bunbase service-accounts delete sa_1
     """

@@ -29,7 +29,7 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 TOKEN: Final = "BUNBASE_TOKEN"
-EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which saves a refused request
+EARLY_SECONDS: Final = 30  # a token is renewed this long before it expires, which saves a refused request
 PAGE_LIMIT: Final = 500
 NOT_FOUND: Final = 404
 INVALID_TOKEN: Final = "invalid_token"
@@ -163,9 +163,10 @@ class Session:
         return known.access_token
 
     def check_named(self) -> None:
-        """Raises: Usage if a variable for every folder names a target, and this folder the server that it stands for.
+        """Raises: Usage if a global variable names a target, and only this folder defines the server of the target.
 
-        A password or a token in the environment belongs to no server, so a folder from elsewhere would get it.
+        A password or a token in the environment belongs to no particular server, so a foreign folder could send it to
+        its own server.
         """
         if self.target.chosen_by == TARGET and self.named_by and self.named_by == self.target.server.origin:
             raise Usage(

@@ -22,8 +22,8 @@ app = App(name="sessions", help="List and end the sessions of your account: the 
 def list_sessions(*, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Show your open sessions, newest first, with their devices, addresses and applications.
 
-    A command or page that is in use refreshes its session about every 15 minutes. So of two sessions on one machine,
-    the one with the older refresh is no longer used.
+    A command or page in use refreshes its session about every 15 minutes. If one machine has two sessions, the session
+    with the older refresh is probably no longer used.
 
     Example: bunbase sessions list
     """
@@ -54,10 +54,10 @@ def end(
     id: Annotated[str, Parameter(show_default=False, help="The id of the session, from `bunbase sessions list`.")] = "",
     /,
     *,
-    others: Annotated[bool, Parameter(negative="", help="End all sessions but the one of this command.")] = False,
+    others: Annotated[bool, Parameter(negative="", help="End all sessions except the one of this command.")] = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """End one session, or all others. Their tokens stop working everywhere within a second.
+    """End one session, or all other sessions. Their tokens stop working everywhere within a second.
 
     Example: bunbase sessions end --others
     """

@@ -35,7 +35,7 @@ def drop_output() -> None:
 
 
 def accept_every_text() -> None:
-    """Let stdout and stderr write plain characters for those that their encoding does not have. Idempotent."""
+    """Let stdout and stderr replace characters that their encoding does not have by plain characters. Idempotent."""
     codecs.register_error(HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -128,7 +128,7 @@ def _drawn(columns: Sequence[Column], widths: Sequence[int], rows: int) -> Table
 
 
 def facts(pairs: Sequence[tuple[str, Any]]) -> RenderableType:
-    """Return one field per line. A long value goes on at the edge of the terminal and is not broken into lines."""
+    """Return one field per line. A long value continues at the edge of the terminal and is not broken into lines."""
     wide = max((cell_len(name) for name, _ in pairs), default=0)
     return Group(*(_line(name, cell(value), wide) for name, value in pairs))
 

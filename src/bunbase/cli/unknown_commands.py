@@ -25,7 +25,7 @@ ALIKE: Final = (
 
 
 def message_of(error: CycloptsError) -> str:
-    """Return the message of a usage error. For an unknown subcommand, it suggests those that mean the same."""
+    """Return the message of a usage error. For an unknown subcommand, it suggests subcommands with the same meaning."""
     if isinstance(error, UnknownCommandError) and error.app is not None:
         for name in error.app:
             if isinstance(command := error.app[name], App):

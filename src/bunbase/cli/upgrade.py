@@ -1,4 +1,4 @@
-"""`bunbase upgrade`: compare the version of this command with that of the server."""
+"""`bunbase upgrade`: compare the version of this command with the version of the server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
 from bunbase.cli.session import open_session
 
-app = App(name="upgrade", help="Compare the version of this command with that of the server.")
+app = App(name="upgrade", help="Compare the version of this command with the version of the server.")
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ class Served(msgspec.Struct, frozen=True):
 def check(*, flags: ServerFlags = SERVER_FLAGS) -> int:
     """Show both versions. The exit code is 5 if they differ.
 
-    Nothing is sent to anybody but the server of your projects.
+    The command sends a request only to the server of your projects.
 
     Example: bunbase upgrade check
     """

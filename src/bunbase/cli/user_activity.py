@@ -1,4 +1,4 @@
-"""`bunbase users activity`: what happened with the credentials of users."""
+"""`bunbase users activity`: the events about the credentials of users."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def withdraw(
     *,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Withdraw an invitation. Its link ends at once.
+    """Withdraw an invitation. Its link stops working at once.
 
     Example: bunbase users invites withdraw ivt_1
     """

@@ -13,7 +13,7 @@ from bunbase.cli.errors import Usage
 
 @dataclass(frozen=True)
 class Profile:
-    """`claims`, `data`: JSON objects, which replace those of the user."""
+    """`claims`, `data`: JSON objects, which replace the objects of the user."""
 
     name: Annotated[str | None, Parameter(name="--name", show_default=False, help="The name of the person.")] = None
     phone: Annotated[

@@ -13,12 +13,12 @@ from bunbase.cli.session import open_session
 from bunbase.contracts.tenant_auth.impersonation import HandedLink, Impersonated
 
 Kind = Annotated[Literal["password-reset", "sign-in", "verify-email"], Parameter(help="The effect of the link.")]
-Target = Annotated[str, Parameter(show_default=False, help="The page of the app to which the link leads at the end.")]
+Target = Annotated[str, Parameter(show_default=False, help="The page of the app to which the link finally leads.")]
 Why = Annotated[str, Parameter(show_default=False, help="A note for the audit log, such as the number of a ticket.")]
 
 
 def link(user: Named, /, kind: Kind, *, redirect_to: Target = "", flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the link that a mail to the user would carry, once. No mail is sent.
+    """Show the link that a mail to the user would contain, once. No mail is sent.
 
     Example: bunbase users link eve@example.com --kind password-reset
     """
@@ -36,7 +36,8 @@ def link(user: Named, /, kind: Kind, *, redirect_to: Target = "", flags: Project
 
 
 def impersonate(user: Named, /, *, reason: Why = "", flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show an access token with which you use the app in the user's place. The audit log and the user see it.
+    """Show an access token with which you use the app in the user's place. The audit log and the user's sessions show
+    this.
 
     Example: bunbase users impersonate eve@example.com --reason "ticket 4711"
     """

@@ -1,4 +1,4 @@
-"""`bunbase users import` and `export`: bring users from other systems with their passwords, and take them along."""
+"""`bunbase users import` and `export`: import users from other systems with their passwords, and export users."""
 
 from __future__ import annotations
 
@@ -190,7 +190,9 @@ def _sent(session: Session, headers: dict[str, str], params: dict[str, str], blo
 
 
 def _summed(done: ImportedUsers, answer: ImportedUsers, block: Lines, unreadable: list[RefusedLine]) -> ImportedUsers:
-    """Add the answer for a block. Its line numbers are those of the block; the sum has the numbers of the file."""
+    """Add the answer for a block. The answer has the line numbers of the block; the sum has the line numbers of the
+    file.
+    """
     errors = [RefusedLine(block[one.line - 1][0], one.code, one.detail) for one in answer.errors]
     return ImportedUsers(
         done.imported + answer.imported,

@@ -58,7 +58,10 @@ def list_users(
     *,
     email: Annotated[str, Parameter(show_default=False, help="Only the user with this address.")] = "",
     search: Annotated[
-        str, Parameter(name=("--search", "--begins"), show_default=False, help="Only addresses or names that begin so.")
+        str,
+        Parameter(
+            name=("--search", "--begins"), show_default=False, help="Only users whose address or name begins with this."
+        ),
     ] = "",
     phone: Annotated[str, Parameter(show_default=False, help="Only the user with this phone number.")] = "",
     provider: Annotated[
@@ -71,7 +74,7 @@ def list_users(
     ] = None,
     created_since: Annotated[str, Parameter(show_default=False, help="Only users since this time (RFC 3339).")] = "",
     order: Annotated[Literal["newest", "oldest", "email"], Parameter(help="The order of the list.")] = "newest",
-    limit: Annotated[int, Parameter(help="The greatest number of users.")] = 100,
+    limit: Annotated[int, Parameter(help="The maximum number of users to show.")] = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Show the users.
@@ -129,7 +132,7 @@ def create(
     password_stdin: FromInput = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Create a user. Without a password, the user signs in with a mail, a text message or a custom token.
+    """Create a user. A user without a password signs in with a mail, a text message or a custom token.
 
     Example: bunbase users create eve@example.com --role editor
     """
@@ -159,7 +162,7 @@ def invite(
     target: Annotated[str, Parameter(show_default=False, help="The thing that the person is invited to.")] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Invite a person by mail, and show the link once. The link creates the user; it works once, for 7 days.
+    """Invite a person by mail, and show the link once. The link creates the user. It works only once, within 7 days.
 
     Example: bunbase users invite eve@example.com
     """
@@ -276,7 +279,7 @@ def sign_out(
 def delete(
     user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
-    """Delete a user for good, with all sessions, and the documents that the setting `deletion` names.
+    """Delete a user permanently, with all sessions, and with the documents that the setting `deletion` names.
 
     Example: bunbase users delete eve@example.com
     """

@@ -23,18 +23,18 @@ from bunbase.contracts.functions.walks import (
 )
 
 ASK_EVERY_SECONDS: Final = 1.0
-REHEARSAL_SECONDS: Final = 180.0  # the last batch of a rehearsal may take as long as the function may run
+REHEARSAL_SECONDS: Final = 180.0  # a timeout; the last batch may take as long as the function may run
 FAILED: Final = 1
 
 DryRun = Annotated[
     bool, Parameter(negative="", show_default=False, help="Count changes and show some of them; write nothing.")
 ]
-NoWait = Annotated[bool, Parameter(negative="", show_default=False, help="Return as soon as it has begun.")]
+NoWait = Annotated[bool, Parameter(negative="", show_default=False, help="Return as soon as the work has begun.")]
 MaxErrors = Annotated[
-    int, Parameter(validator=Number(gte=1, lte=MAX_ERRORS), help="Stop after so many failed documents.")
+    int, Parameter(validator=Number(gte=1, lte=MAX_ERRORS), help="The number of failed documents after which to stop.")
 ]
 MaxPerSecond = Annotated[
-    int, Parameter(validator=Number(gte=1, lte=MAX_PER_SECOND), help="Visit at most so many documents in a second.")
+    int, Parameter(validator=Number(gte=1, lte=MAX_PER_SECOND), help="The limit of documents to visit in a second.")
 ]
 
 
@@ -57,7 +57,7 @@ def current(session: Session, project: str, walk: Walk) -> Walk:
 
 
 def wait(session: Session, project: str, walk: Walk, out: Output) -> Walk:
-    """Wait until the walk runs no more. Control-C ends only the waiting."""
+    """Wait until the walk has ended. Control-C ends only the wait, and not the walk."""
     label = walk.name or f"backfill of {walk.function}"
     with out.working(label) as show:
         while walk.state is WalkState.RUNNING:

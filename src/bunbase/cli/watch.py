@@ -1,4 +1,4 @@
-"""`bunbase watch`: deploy saved functions, and show what they print. `bunbase dev` runs it beside the server."""
+"""`bunbase watch`: deploy saved functions, and show what they print. `bunbase dev` runs it together with the server."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _deploy_what_is_saved(session: Session, project: str, out: Output, parent: i
             said = ""
         except Usage as usage:  # a mistake in bunbase.toml or the folder: wait for the next change
             out.warn(usage.detail)
-        except Failure as away:  # the server is away: keep the changes until it is back
+        except Failure as away:  # the server is unreachable: keep the changes until it answers again
             if away.detail != said:
                 out.warn(away.detail)
                 said = away.detail

@@ -1,4 +1,4 @@
-"""Requests in the place of a user: X-Bunbase-As beside a secret key, a service token or a member's token.
+"""Requests in the place of a user: X-Bunbase-As together with a secret key, a service token or a member's token.
 
 The caller that this file makes is bound by the rules as the user is. It keeps the scopes of its credential, and rooms
 see in `act` who sends the request. docs/decisions/0073-acting-as-a-user-only-narrows.md has the reasons.
@@ -22,14 +22,14 @@ from bunbase.pkg.errors import InvalidInput
 
 HEADER: Final = AS_HEADER.title()
 NOBODY: Final = "-"  # the value for a visitor who is not signed in
-PROVIDER: Final = "impersonation"  # as in the tokens of `POST /v1/auth/users/{user_id}/impersonate`
+PROVIDER: Final = "impersonation"  # the same value as in the tokens of `POST /v1/auth/users/{user_id}/impersonate`
 TAKING: Final = frozenset({"accessor", "visitor"})  # the kinds of callers that may act as a user
 SERVERS: Final = frozenset({CallerKind.SECRET, CallerKind.DEVELOPER})
 KNOWN: Final = re.compile(USER_ID)
 
 
 def check_takes(kind: str, act: Act | None) -> Act:
-    """Return the act of a route that takes the header. If other routes ignored it, they would answer with all rights.
+    """Return the act of a route that accepts the header. Routes that ignored the header would answer with all rights.
 
     Raises: InvalidInput.
     """

@@ -1,4 +1,5 @@
-"""The part of the fast lane that answers a request after its body was read: without a task if possible, else in one.
+"""The part of the fast lane that answers a request after its body was read: without a task if possible, and otherwise
+in a task.
 
 Both lanes call the same function of the room, and send the same Problems and the same headers. The fast lane only
 skips the web framework.

@@ -3,7 +3,7 @@
 anyone      Credentials are neither needed nor read: an expired token must not prevent a sign-in.
 developer   The request needs a developer's token.
 member      The request needs the token of a developer who is a member of the `{project}` in the path.
-custodian   The same as member, but the project may be deleted: for its restoration and its destruction.
+custodian   The same as member, except that the project may be deleted: for its restoration and its destruction.
 keyed       The request needs a project key, or a service token in its place (Authorization: Bearer).
 operator    The request needs a project key or a service token, or a member's token and the project (X-Bunbase-Project
             or ?project=).
@@ -14,9 +14,8 @@ accessor    The same as client, or a member's token and the project, as for oper
 listener    The same credentials as accessor, for a live connection: it checks scopes with each message, and the
             credentials again whenever they may have changed. Cookies do not count.
 person      The request needs the cookie of the sign-in page (`/oauth`). It is the caller of this page's forms alone.
-visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
-            access. On a project's own host, the host names the project: a request without a key is anonymous.
-            X-Bunbase-As as for accessor.
+visitor     The same as client, or an anonymous request with `?project=<id>`: functions themselves decide about access.
+On a project's own host, the host names the project: a request without a key is anonymous. X-Bunbase-As as for accessor.
 
 The credentials are checked before the body is read. Therefore the body of an unknown caller is never parsed, and a
 request with missing credentials and an invalid body gets 401, not 400.

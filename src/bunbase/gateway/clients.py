@@ -93,7 +93,7 @@ class Clients:
         return Admitted(caller_of(sender, holder, user), shares, found.set_cookie if found else "")
 
     async def holder(self, key: str, ip: str) -> KeyHolder:
-        """Return the project and kind of a key. An invalid key counts against the limit of the address that sent it.
+        """Return the project and kind of a key. An invalid key counts towards the limit of the address that sent it.
 
         Raises: InvalidKey, RateLimited, Unreachable.
         """
@@ -104,7 +104,9 @@ class Clients:
 
 
 def caller_of(sender: Sender, holder: KeyHolder, user: EndUser | None = None) -> Caller:
-    """Return the caller with a project's key, and with a user if the request has a token or cookie of one."""
+    """Return the caller with a project's key. The caller has a user if the request has the token or the cookie of a
+    user.
+    """
     return sender.caller(holder.kind, project=holder.project, key=holder.key_id, user=user, scopes=holder.limits.scopes)
 
 

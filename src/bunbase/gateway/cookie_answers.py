@@ -14,12 +14,12 @@ from bunbase.contracts.tenant_auth.cookies import CookieMode
 from bunbase.gateway.caching import not_stored
 from bunbase.gateway.cookie_mode import SIGN_INS, CookieUsers
 
-NOTE: Final = "cookies"  # in the scope's state
+NOTE: Final = "cookies"  # the key in the scope's state
 PARAMETER: Final = "cookies"
 WANTED: Final = "1"
 REFRESH: Final = "/v1/auth/refresh"
 ENDS: Final = frozenset({("POST", "/v1/auth/logout"), ("DELETE", "/v1/auth/me")})
-# these change what the tokens of the session say, so all processes must ask for new ones
+# these routes change the content of the session's tokens, so all processes must ask for new tokens
 CHANGES: Final = frozenset({"/v1/auth/reauthenticate"})
 TOKENS: Final = ("access_token", "refresh_token", "expires_in", "token_type")
 

@@ -40,7 +40,7 @@ ENDED: Final = (InvalidToken, TokenExpired, TokenReused, Unauthenticated)
 MODES_SECONDS: Final = 60.0
 ORIGINS_SECONDS: Final = 10.0
 MAX_SECONDS: Final = 86400.0
-ATTEMPTS: Final = 2  # at a token that this gateway believes
+ATTEMPTS: Final = 2  # the limit of attempts to get a token that this gateway accepts
 
 SIGN_INS: Final = frozenset(
     {
@@ -128,7 +128,7 @@ class CookieUsers:
         return known
 
     async def shares(self, project: str, origin: str) -> bool:
-        """True if pages of this origin may read answers to requests with the cookie. Raises: Unreachable."""
+        """True if pages of this origin may read the responses to requests with the cookie. Raises: Unreachable."""
         return origin in (await self.mode(project)).origins
 
     def known_user(self, project: str, sent: SentCookies) -> EndUser | None:
@@ -144,8 +144,8 @@ class CookieUsers:
     async def user(self, project: str, sent: SentCookies, ip: str, route: str, own_host: str = "") -> ByCookie | None:
         """Return the user of the project's cookie, or None if there is no cookie that counts.
 
-        `route`: where people sign in, and where pages of functions are shown, a cookie whose session has ended counts
-        as none: the function shows its own page then. `own_host`: the project's host, if the request was sent to it.
+        `route`: on routes where people sign in or where functions show pages, a cookie whose session has ended is
+        ignored, so the function can show its own page. `own_host`: the project's host, if the request was sent to it.
         Raises: CookieEnded, CsrfRefused, Malformed, RateLimited, Unreachable.
         """
         value = sent.value(project, self.public_url)
@@ -164,7 +164,7 @@ class CookieUsers:
         return ByCookie(user, self.header(project, access.cookie, mode) if access.cookie else "")
 
     def check_page(self, mode: CookieMode, sent: SentCookies, own_host: str = "") -> None:
-        """Raises: CsrfRefused, unless a page of the app has sent the request."""
+        """Check that a page of the app has sent the request. Raises: CsrfRefused."""
         sent.check_page(self._pages(mode, own_host))
 
     async def check_sign_in(self, project: str, sent: SentCookies, own_host: str = "") -> CookieMode:
@@ -196,14 +196,14 @@ class CookieUsers:
         return cookie_header(project, "", 0, self.site)
 
     def _pages(self, mode: CookieMode, own_host: str) -> frozenset[str]:
-        """Return the origins of the pages that may use the cookie: those of the app, and of this host."""
+        """Return the origins of the pages that may use the cookie: the origins of the app, and of this host."""
         own = f"{self.own.partition('://')[0]}://{own_host}" if own_host else self.own
         return mode.origins | {own}
 
     async def _user_of(self, project: str, value: str, ip: str) -> tuple[CookieAccess, EndUser]:
         """Return the access token of a cookie, and its user.
 
-        Raises: ENDED, but only if tenant-auth says that the session has ended; RateLimited, Unreachable.
+        Raises: ENDED, only if tenant-auth says that the session has ended; RateLimited, Unreachable.
         """
         if not is_plausible(value):
             raise InvalidToken

@@ -5,8 +5,9 @@ if the request shows that a page of the app has sent it (`check_page`):
 
 - Requests that change something need the header `X-Bunbase-Csrf: 1`, which no form and no page of another origin can
   send without a preflight, and an Origin that the project allows. A server with the project's secret key has no Origin.
-- Other requests may come without an Origin: browsers leave it out when they open a page. If there is one, it must be
-  allowed. Pictures, scripts and frames of other pages have none either: `Sec-Fetch-Site` tells them apart.
+- Other requests may come without an Origin, because browsers omit it when they open a page. If a request has an Origin,
+  it must be allowed. Requests for pictures, scripts and frames of other pages have no Origin either, and
+  `Sec-Fetch-Site` tells them apart.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bunbase.pkg.own_cookies import own_cookie
 
 CSRF_HEADER: Final = "x-bunbase-csrf"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-OURS: Final = frozenset({"", "same-origin", "none"})  # of Sec-Fetch-Site; none: typed in, or a bookmark
+OURS: Final = frozenset({"", "same-origin", "none"})  # values of Sec-Fetch-Site; none: a typed URL, or a bookmark
 NAVIGATE: Final = "navigate"
 MAX_COOKIE: Final = 100  # characters; a value of BunBase has 47
 
@@ -45,9 +46,10 @@ class SentCookies(msgspec.Struct, frozen=True):
     secret: bool = False
 
     def value(self, project: str, public_url: str) -> str:
-        """Return the value of the project's cookie, "" if there is none. Raises: Malformed for two of them.
+        """Return the value of the project's cookie, "" if there is no cookie. Raises: Malformed for two cookies.
 
-        Another host of the same domain can add a cookie with the same name: nobody knows then which one is ours.
+        Another host of the same domain can add a cookie with the same name. Then the gateway cannot know which cookie
+        is its own.
         """
         name = own_cookie(project, public_url)
         if name not in self.cookie:
@@ -74,7 +76,7 @@ class SentCookies(msgspec.Struct, frozen=True):
             self.check_origin(allowed)
 
     def check_origin(self, allowed: Container[str]) -> None:
-        """Raises: CsrfRefused, unless the page that has sent the request is one of the app."""
+        """Check that the page that has sent the request belongs to the app. Raises: CsrfRefused."""
         if self.origin not in allowed:
             if not self.origin:
                 raise CsrfRefused(
@@ -86,5 +88,5 @@ class SentCookies(msgspec.Struct, frozen=True):
 
 
 def is_plausible(value: str) -> bool:
-    """True if a value can be a cookie of BunBase. Others are not looked up."""
+    """True if a value can be a cookie of BunBase. Other values are not looked up."""
     return len(value) <= MAX_COOKIE and value.isascii() and value.replace("_", "").isalnum()

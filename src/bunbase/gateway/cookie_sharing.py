@@ -1,4 +1,4 @@
-"""Which pages of other origins may read answers to requests with the cookie of a project: those that it allows."""
+"""The check whether a page of another origin may read the response to a request with the cookie of a project."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class ProjectSharing:
         project = self._project(scope)
         try:
             return bool(project) and await self.cookies.shares(project, origin)
-        except Problem:  # the answer itself must not fail with this
+        except Problem:  # a failed check must not make the response itself fail
             return False
 
     async def shares_preflight(self, scope: Any, origin: str) -> bool:
         """True if the project of the request allows pages of this origin to use its cookie.
 
-        A preflight has no headers that name the project. Then any project may allow it: the request that follows is
-        checked.
+        A preflight has no headers that name the project. So a preflight is allowed if any project allows the origin.
+        The request that follows is checked for its own project.
         """
         try:
             project = await self._named(scope)
@@ -47,7 +47,9 @@ class ProjectSharing:
             return False
 
     async def _named(self, scope: Any) -> str | None:
-        """Return the project that the host or the address of a function names, or None. Raises: a Problem."""
+        """Return the project that the request names by its host or by the URL of a function, or None. Raises: a
+        Problem.
+        """
         slug = scope.get("state", {}).get(HOST_SLUG)
         if slug is not None:
             return await self.identity.project_of(slug)
@@ -64,7 +66,7 @@ class ProjectSharing:
         return project or None
 
     def _project(self, scope: Any) -> str:
-        """Return the project of the caller; for a request that was refused before, that of its key."""
+        """Return the project of the caller. If the request was already refused, return the project of its key."""
         caller: Caller | None = scope.get("state", {}).get(CALLER)
         if caller is not None and caller.project:
             return caller.project

@@ -27,7 +27,7 @@ SECRET_PREFIX: Final = "sk_"
 KEY_PREFIXES: Final = ("pk_", SECRET_PREFIX)
 KNOWN_PEERS: Final = 4096
 MAX_AGENT: Final = 200
-MAX_LENGTH: Final = 8192  # no token of BunBase is longer; longer ones would only fill caches
+MAX_LENGTH: Final = 8192  # the limit of characters of a token; longer texts would only fill caches
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class Sender(msgspec.Struct, frozen=True):
 def sent_once(sent: Mapping[str, str], name: str, what: str = "header") -> str:
     """Return a header or a parameter, or "" if there is none. Raises: Malformed if the request has it twice.
 
-    Programs disagree on which of two credentials counts: a proxy could check one of them, and this server the other.
+    Programs disagree on which of two credentials counts: a proxy could check one credential, and this server the other.
     """
     if isinstance(sent, Headers | MultiDict) and len(sent.getall(name, ())) > 1:
         raise Malformed(f"Send the {what} {name} only once.")

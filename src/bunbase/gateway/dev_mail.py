@@ -60,7 +60,9 @@ async def get_dev_mail(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> SentMails:
-    """The mails of the last day, newest first. Only programs on this machine may read them. `project`: id or slug."""
+    """Returns the mails of the last day, newest first. Only programs on this machine may read them. `project`: id or
+    slug.
+    """
     check_local(anyone, request)
     if project and not project.startswith(ID_PREFIX):
         project = await platform.project_of(project)

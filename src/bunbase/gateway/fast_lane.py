@@ -19,8 +19,9 @@ The life of one request:
 Hard place: one client can send many pipelined requests at once. Symptom: other connections would wait until all of
 them are answered. Cause: step 4 runs inside `data_received`, so the event loop does nothing else meanwhile. Therefore
 a request that begins later than TURN_SECONDS after the first one of its data goes to the ordinary lane, which starts a
-task. The first one never does: nobody waits for others before it, and a busy machine may stop the process anywhere.
-Rejected: a task for every request. The loop would then be fair by itself, but every short read would pay for a task.
+task. The first request never goes there, because no other request waits for it, and a busy machine may pause the
+process at any moment. Rejected: a task for every request. The loop would then be fair by itself, but every short read
+would pay for a task.
 
 Rejected for the whole file: ASGI with a faster framework. The measurements and the costs of this choice are in
 docs/decisions/0010-a-fast-lane-inside-uvicorn.md.

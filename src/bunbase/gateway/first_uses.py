@@ -20,7 +20,7 @@ log = logger("gateway")
 
 REPORT_SECONDS: Final = 0.25
 DEADLINE_SECONDS: Final = 5.0
-MOST: Final = 10_000  # reports that wait; beyond this, the oldest are dropped
+MOST: Final = 10_000  # the limit of waiting reports; beyond it, the oldest reports are dropped
 BATCH: Final = 500
 GENERATION: Final = "gen"  # the claim; tokens of a sign-in have 0, and tokens of older releases have no such claim
 

@@ -1,4 +1,4 @@
-"""The decision which requests the fast lane takes: a pure function from the bytes of a head to a HotRequest or None.
+"""Decide which requests the fast lane takes: a pure function from the bytes of a request head to a HotRequest or None.
 
 None does not refuse a request, but sends it to the ordinary lane, where all rules are implemented. So this file returns
 None for everything unusual: a header sent twice, an escaped path, a parameter with an unexpected value.

@@ -41,7 +41,7 @@ MEMBERSHIP_TTL_SECONDS: Final = 60.0
 DEVELOPERS: Final = "developers"  # the only signer of developers' tokens
 KEY: Final = "kid"  # in cached claims: the id of the key that signed the token
 READY_SECONDS: Final = 2.0
-CHECK_SECONDS: Final = 5.0  # a room checks a credential in milliseconds; a process that hangs must not hold requests
+CHECK_SECONDS: Final = 5.0  # the timeout of a check by a room, which usually takes milliseconds
 
 
 class Identity:

@@ -16,7 +16,7 @@ from bunbase.pkg.cache import Cache
 from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier
 
 TTL_SECONDS: Final = 600.0
-REFETCH_SECONDS: Final = 5.0  # least time between two fetches: tokens with invented key ids must not cause more
+REFETCH_SECONDS: Final = 5.0  # the shortest interval between fetches, because of tokens with invented key ids
 SIZE: Final = 10_000
 
 

@@ -46,7 +46,7 @@ class Lane:
         )
 
     def shares(self, request: HotRequest) -> bool:
-        """True if the page may read even a refusal of its request: the origin is one of the project."""
+        """True if the page may read even a refusal of its request, because its origin belongs to the project."""
         holder, origin = self.identity.known_holder(_key(request.headers)), _origin(request.headers)
         mode = self.clients.cookies.known_mode(holder.project) if holder and origin else None
         return mode is not None and origin in mode.origins

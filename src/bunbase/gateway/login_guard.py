@@ -27,7 +27,7 @@ INVITE_PAGE: Final = "/invite"
 INVITE_CODE_PAGE: Final = "/invite/code"
 SIGN_IN_PAGE: Final = "/oauth/sign-in"
 SIGN_IN_CODE_PAGE: Final = "/oauth/sign-in/code"
-DEVICE_CONTINUE_PAGE: Final = "/device/continue"  # after a sign-in by another service
+DEVICE_CONTINUE_PAGE: Final = "/device/continue"  # the page after a sign-in by another service
 
 
 class Kind(Enum):
@@ -35,7 +35,7 @@ class Kind(Enum):
 
     LOGIN = "login"  # failures are counted by the account that the body names, and by address
     SIGN_UP = "sign_up"  # counted by address
-    MAIL = "mail"  # anybody may ask for a mail to any address: counted by address, as sign-ups
+    MAIL = "mail"  # anybody may request a mail to any address: counted by IP address, in the same way as sign-ups
     TRADE = "trade"  # a secret that nobody can guess: counted by address
     START = "start"  # a link that opens a sign-in: counted by address, apart from TRADE, because any page can embed it
 
@@ -43,7 +43,7 @@ class Kind(Enum):
 class Guarded(msgspec.Struct, frozen=True):
     """`accounts`: the fields of the body that may name the account. `form`: the body is a form, not JSON.
 
-    `any_method`: also requests without a body are counted.
+    `any_method`: requests without a body are counted too.
     """
 
     kind: Kind

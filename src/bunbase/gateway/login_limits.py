@@ -1,4 +1,4 @@
-"""Limits on sign-ins, sign-ups and token refreshes. No limit shuts an account for its owner.
+"""Limits on sign-ins, sign-ups and token refreshes. No limit locks the owner out of an account.
 
 A failed sign-in is counted under three names: the account together with the caller's address (the pair), the address
 alone, and the account alone. An IPv6 address counts as its /64 network. Successful sign-ins do not count, so a busy

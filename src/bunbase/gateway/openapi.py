@@ -167,7 +167,7 @@ def _complete_body(body: dict[str, Any]) -> None:
 
 
 def _complete_parameter(parameter: dict[str, Any]) -> None:
-    """Shorten the description of a parameter, in place: Litestar says some of it twice."""
+    """Shorten the description of a parameter, in place: Litestar repeats parts of the description."""
     schema = plain(without_null(parameter["schema"]))
     parameter["schema"] = {name: value for name, value in schema.items() if name != "description"}
     if parameter["in"] == "path" and parameter["schema"].get("format") == "uri":  # Litestar's word for any path

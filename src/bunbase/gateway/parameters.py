@@ -40,7 +40,7 @@ HANDLERS: Final = 512  # more than there are routes
 
 
 def check_parameters(request: Request[Any, Any, Any]) -> None:
-    """Check the names of all parameters, and the values of those that the handler declares.
+    """Check the names of all parameters, and the values of the parameters that the handler declares.
 
     Raises: InvalidInput, NotFound.
     """
@@ -88,14 +88,14 @@ def _check(name: str, sent: str, kinds: frozenset[Any]) -> None:
 
 
 def _choices(kind: Any) -> list[Any]:
-    """Return the words that a parameter takes, or none if it takes others too."""
+    """Return the words that a parameter accepts. Return no words if the parameter also accepts other values."""
     if isinstance(kind, type) and issubclass(kind, Enum):
         return [one.value for one in kind]
     return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
 def _check_path(request: Request[Any, Any, Any]) -> None:
-    """A number in a path has one spelling, so that a document or version has one address.
+    """Check that numbers in a path have the usual spelling, so that each document or version has only one URL.
 
     A DELETE has no empty segments: `DELETE /v1/auth/sessions/$ID` with an empty variable would end all sessions.
     """

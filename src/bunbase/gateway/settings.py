@@ -21,8 +21,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `host`: the address that the API listens on; `0.0.0.0` and `::` listen on all interfaces.
     `port`: the port of the API; 0 takes any free port.
     `public_url`: the URL under which clients reach this installation; if empty, `http://<host>:<port>`.
-    `cors_origins`: the origins whose pages may read answers. `auto` allows pages of this machine in dev mode, and pages
-    of all origins in production.
+    `cors_origins`: the origins whose pages may read responses. `auto` allows pages of this machine in dev mode, and
+    pages of all origins in production.
     `trusted_proxies`: the addresses and networks (`10.0.0.0/8`) whose X-Forwarded-For is believed.
     `max_body_bytes`: the limit for the body of a request. Deployments, functions and imports have separate limits.
     `cached_credentials`: the number of checked keys, and the number of checked tokens of each kind, that the gateway
@@ -38,9 +38,9 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `failed_logins_per_account_per_hour`: the limit of failed sign-ins to one account. Above it, sign-ins to the account
     from addresses that it never used before are slowed down to one at a time.
     `signups_per_hour`: the limit of sign-ups from one address.
-    `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. Links that open a sign-in
-    by OpenID Connect or another service are counted in the same way, but apart from them. Invalid keys and tokens from
-    one address are counted in the same way, over all pools together.
+    `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. The same limit holds
+    separately for links that open a sign-in by OpenID Connect or another service. It also holds separately for invalid
+    keys and tokens from one address, over all pools together.
     """
 
     host: str = "127.0.0.1"

@@ -1,8 +1,8 @@
-"""CORS: which pages of other origins may read answers. Both lanes use the same headers.
+"""CORS: decide whether a page of another origin may read a response. Both lanes use the same headers.
 
-`SharingApp` answers preflights, and adds CORS headers to answers of the ordinary lane. A function that sets a CORS
-header decides alone: its answer gets no further CORS header. Litestar's middleware is not used, because it would
-overwrite headers of functions, and treats each OPTIONS with an Origin as a preflight.
+`SharingApp` answers preflights, and adds CORS headers to answers of the ordinary lane. If a function sets a CORS header
+itself, its response gets no further CORS header. Litestar's middleware is not used, because it would overwrite headers
+of functions, and treats each OPTIONS with an Origin as a preflight.
 """
 
 from __future__ import annotations

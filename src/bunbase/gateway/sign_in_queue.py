@@ -8,7 +8,7 @@ guesses of the attacker, and would be refused after PATIENCE_SECONDS. Cause: an 
 the queue serves them. Therefore the attempt whose address has the fewest earlier failures goes first. If addresses have
 equally many failures, the networks around them are compared. Among equal attempts, the newest goes first. So an owner
 signs in within seconds. If the queue is full, the attempt that would be served last is refused.
-Rejected: shutting the account, because a stranger could then lock out its owner. Rejected: slower turns, because fewer
+Rejected: locking the account, because a stranger could then lock out its owner. Rejected: slower turns, because fewer
 attackers would then be enough to crowd out the owner. The costs: docs/decisions/0035-no-limit-shuts-an-owner-out.md.
 """
 
@@ -21,8 +21,8 @@ from bunbase.gateway.sliding_window import Name
 
 TURN_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 10.0  # an attempt that has waited this long for its turn is refused
-MAX_WAITING: Final = 2_000  # waiting attempts of all accounts together
-MAX_OF_ACCOUNT: Final = 32  # waiting attempts of one account
+MAX_WAITING: Final = 2_000  # the limit of waiting attempts of all accounts together
+MAX_OF_ACCOUNT: Final = 32  # the limit of waiting attempts of one account
 
 Rank = tuple[int, ...]  # the attempt with the smallest rank goes first
 

@@ -24,9 +24,9 @@ from bunbase.pkg.rpc.dispatch import Dispatcher, Method, methods_of
 log = logger("house")
 
 OPENING_SECONDS: Final = 60.0
-PAUSE_SECONDS: Final = 0.2  # doubled each time
-MAX_PAUSE_SECONDS: Final = 2.0  # a longer pause would only delay the start
-LOG_AGAIN_SECONDS: Final = 5.0  # the same reason for waiting is logged again after this time
+PAUSE_SECONDS: Final = 0.2  # the first pause between two attempts, which doubles each time
+MAX_PAUSE_SECONDS: Final = 2.0  # the longest pause; a longer one would only delay the start
+LOG_AGAIN_SECONDS: Final = 5.0  # the shortest interval between log lines with the same reason for waiting
 
 
 @dataclass

@@ -54,7 +54,7 @@ class Health(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of one check. `detail`: what the check found. `advice`: the remedy of the problem; empty if there is
+    """The result of one check. `detail`: what the check found. `advice`: the solution of the problem; empty if there is
     no problem.
     """
 

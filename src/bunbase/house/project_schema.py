@@ -1,6 +1,7 @@
 """The JSON Schema of bunbase.toml, `docs/reference/bunbase.schema.json`: editors check the file and complete names.
 
-It is made from the Structs that the command and the server read: a new setting is in it without further work.
+The schema is made from the Structs that the command and the server read, so it contains every new setting
+automatically.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def project_schema_text() -> str:
 
 
 def _structs() -> dict[str, type[msgspec.Struct]]:
-    """Return the Structs of the file by name, without those of the server."""
+    """Return the Structs of the file by name, without the Structs of the server."""
     found: dict[str, type[msgspec.Struct]] = {}
     waiting: list[Any] = [ProjectTables, AuthSection, CollectionSection]
     while waiting:
@@ -74,7 +75,7 @@ def _kinds_in(kind: msgspec.inspect.Type) -> list[Any]:
 
 
 def _describe(schema: dict[str, Any], kind: type[msgspec.Struct]) -> None:
-    """Put the meaning of each setting beside it, as the docstring of its Struct says it."""
+    """Add to each setting its description from the docstring of its Struct."""
     names = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
     for name, meaning in descriptions(kind).items():
         schema["properties"][names[name]]["description"] = meaning

@@ -149,7 +149,7 @@ def _stoppable() -> Iterator[Early]:
     The first process of a container would otherwise ignore SIGTERM, for example while PostgreSQL recovers.
 
     Hard place: Python drops an exception that is raised in a destructor, in the callback of a weak reference, or after
-    a fork (`logging` has such a callback). Symptom: a server that ran on after SIGTERM. Therefore the signal is also
+    a fork (`logging` has such a callback). Symptom: a server kept running after SIGTERM. Therefore the signal is also
     remembered, and the event loop asks for it as soon as it runs.
     """
     early = Early()
@@ -265,7 +265,7 @@ async def _has_account(house: House) -> bool:
 
 @asynccontextmanager
 async def _unless(stop: asyncio.Event) -> AsyncIterator[None]:
-    """Interrupt the block as soon as `stop` is set. Raises: _StoppedEarly.
+    """Interrupt the block as soon as `stop` is set, and then raise _StoppedEarly.
 
     A room may wait a minute for PostgreSQL or for another room, and a container runtime kills after ten seconds.
     """

@@ -26,9 +26,9 @@ CUSTOM_TYPE: Final = "custom"
 CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
 CUSTOM_TTL_SECONDS: Final = 300
 KEYS_TTL_SECONDS: Final = 60.0
-YOUNG_SECONDS: Final = 3600.0  # how often a process asks BunKMS whether a key is due
-KEYS_CACHED: Final = 10_000  # projects
-REFETCH_SECONDS: Final = 5.0  # invented key ids in tokens must not cause a call of BunKMS more often than this
+YOUNG_SECONDS: Final = 3600.0  # the interval at which a process asks BunKMS whether a key is due
+KEYS_CACHED: Final = 10_000  # the limit of projects whose keys are cached
+REFETCH_SECONDS: Final = 5.0  # the shortest interval between calls of BunKMS that invented key ids in tokens cause
 ATTEMPTS: Final = 2  # the key may be replaced during one attempt, but hardly during two in a row
 
 
@@ -80,7 +80,7 @@ class UserTokens:
         self.kms = kms
         self.public_url = public_url
         self.keys: Cache[str, tuple[PublicKey, ...]] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
-        self.forgotten = 0  # how often keys were forgotten; what was read from BunKMS before is not cached
+        self.forgotten = 0  # the count of forgotten keys; an answer of BunKMS from before the latest one is not cached
         self.refetched: Cache[str, bool] = Cache(KEYS_CACHED, REFETCH_SECONDS)
         self.renewed: Cache[tuple[str, SigningAlgorithm], bool] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
         self.young: Cache[tuple[str, int], bool] = Cache(KEYS_CACHED, YOUNG_SECONDS)

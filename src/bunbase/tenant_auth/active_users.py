@@ -3,7 +3,7 @@
 Concern: a sign-in and a refresh must not wait for one more write, and a user who refreshes every few minutes must not
     cause thousands of them.
 Decision: each process remembers which users it has noted in this month (MAX_KNOWN of them), and a job stores new ones
-    every few seconds. A process that is killed loses those of the last seconds; the next refresh counts them.
+    every few seconds. A process that is killed loses the users of the last seconds; their next refresh counts them.
 Decision: the ids are kept only while the month can still change. Then only the two numbers of a project stay.
 """
 
@@ -18,7 +18,7 @@ from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.clock import Clock
 
 MAX_KNOWN: Final = 200_000  # about 40 MB; beyond it, a user may be stored again, which changes nothing
-MAX_WAITING: Final = 100_000  # while the database is away
+MAX_WAITING: Final = 100_000  # the limit of users that wait while the database is unavailable
 
 
 class Active(msgspec.Struct, frozen=True):

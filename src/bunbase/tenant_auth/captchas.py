@@ -1,12 +1,13 @@
 """Check the token of a captcha with the service that made it: Cloudflare Turnstile or hCaptcha.
 
 Both services speak the same protocol: a form with `secret`, `response` and `remoteip` is posted to `siteverify`, and
-the answer is JSON with `success`. A token works once, and the services see to that.
+the answer is JSON with `success`. The services make sure that a token works only once.
 
 - https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
 - https://docs.hcaptcha.com/#verify-the-user-response-server-side
 
-If the service does not answer, the request is refused: otherwise an attack could begin with a flood of that service.
+If the service does not answer, the request is refused. Otherwise, an attacker could first overload the service, and
+then send requests without a captcha.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Captchas:
     async def check(self, caller: Caller, pool: Pool, token: str) -> None:
         """Return if the project has no captcha, or if the token is right. The project's own server needs none.
 
-        Call this before anything that costs time or shows anything about an address.
+        Call this before any act that is expensive or that could reveal whether an address has a user.
         Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         chosen = pool.auth.captcha

@@ -11,7 +11,9 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def cookie_origins(auth: ProjectAuth) -> frozenset[str]:
-    """Return the origins of `redirect_urls`, without those of apps on devices; none without cookie mode."""
+    """Return the origins of `redirect_urls`, except the origins of apps on devices. Return no origins without cookie
+    mode.
+    """
     if not auth.cookies:
         return frozenset()
     found = (_origin(url) for url in auth.redirect_urls)

@@ -38,7 +38,7 @@ async def take_over(pool: Pool, person: Person, until: float) -> bool:
 async def confirm(pool: Pool, person: Person, until: float) -> bool:
     """Confirm the address of a user for the person who has signed up. Call and read this as `take_over`.
 
-    A change of the address that was asked for before needs no consent of this address, so it ends.
+    An earlier request to change the address would need no consent of this address, so the request is deleted.
     """
     if person.user.email_verified:
         return False

@@ -23,7 +23,7 @@ T = TypeVar("T")
 class SignupDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The answer of `before_signup`. `refuse`: nobody is signed up, and the person reads this text.
 
-    The other fields replace those of the user.
+    The other fields replace the fields of the user.
     """
 
     refuse: str | UnsetType = UNSET

@@ -29,7 +29,7 @@ PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
 PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # as in the settings of a project
 NAMES_OF_PATHS: Final = frozenset({"bulk", "count", "export", "import", "me"})  # a user could not be reached there
 FIRST_YEAR: Final = 1970
-LAST_YEAR: Final = 9000  # PostgreSQL and Python know later ones, but not in all time zones
+LAST_YEAR: Final = 9000  # the last allowed year; PostgreSQL and Python support later years, except in some time zones
 MAX_SUBJECT: Final = 255  # as in an ID token
 DIGESTS: Final = ("sha1", "sha256", "sha512")
 

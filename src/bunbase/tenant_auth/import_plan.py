@@ -1,7 +1,8 @@
 """Decide what an import does with each line of a batch: a pure function of the lines and of the users that exist.
 
-A line is about a known user if it has the id of one; or, if it has no id, the address, the phone or an identity of one.
-So the same file again finds every user that it has added, also after a crash in the middle.
+A line belongs to a known user if it has the id of this user. A line without an id belongs to a known user if it has the
+user's address, phone number or an identity. Therefore a second import of the same file finds every user that the first
+import has added, even after a crash in the middle.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def new_person(id: str, line: UserLine, now: datetime) -> Person:
     """Return a new user.
 
     A user with this id may have been deleted a moment ago, and the versions of its tokens are revoked until these have
-    expired. The versions of the new user are others: they begin at random. To count on from those that are revoked
-    would need a lock against the deletion.
+    expired. The versions of the new user begin at a random number, so they differ from the revoked versions. Continuing
+    from the revoked versions would need a lock against the deletion.
     """
     blank = Person(User(id, None, False, "user", {}, {}, line.created_at or now), version=secrets.randbelow(VERSIONS))
     after = msgspec.structs.replace(
@@ -41,8 +41,9 @@ def new_person(id: str, line: UserLine, now: datetime) -> Person:
 def with_line(before: Person, line: UserLine, now: datetime, ends_sessions: bool = False) -> Change:
     """Return a known user with the fields of a line. A ban and another password end the sessions.
 
-    An address or a number that was confirmed here stays confirmed. Another one is confirmed only if the line says so.
-    `created_at` and `last_sign_in_at` stay as they are. `ends_sessions`: every other change ends the sessions too.
+    An address or a number that was confirmed here stays confirmed. A new address or number is confirmed only if the
+    line says so. `created_at` and `last_sign_in_at` stay as they are. `ends_sessions`: every other change ends the
+    sessions too.
     """
     after = _still_verified(before.user, _with_fields(before, line, now))
     hash = _given(line.password_hash)
@@ -118,7 +119,7 @@ def _still_verified(before: User, after: Person) -> Person:
 def _ban_of(line: UserLine, was_banned: bool, until: datetime | None, now: datetime) -> tuple[bool, datetime | None]:
     """Return whether the user is banned, and the end of the ban. Some systems write only the end.
 
-    An end in the past says only that another system has no ban any more: it does not end a ban that was made here.
+    An end in the past only means that the ban in another system is over. It does not end a ban that was made here.
     """
     if line.banned_until and line.banned_until > now:
         return True, line.banned_until

@@ -23,14 +23,14 @@ from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 
-FOLLOW_SECONDS: Final = 0.2  # until the feed is followed again after an interruption
-IDLE_SECONDS: Final = 3600.0  # the limit is in days, and each run looks at all anonymous users
+FOLLOW_SECONDS: Final = 0.2  # the wait before the feed is followed again after an interruption
+IDLE_SECONDS: Final = 3600.0  # the interval of the job: the limit is in days, and each run looks at all anonymous users
 TEXT_MESSAGES_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
-ACTIVE_SECONDS: Final = 5.0  # of active users, who are lost when the process is killed
+ACTIVE_SECONDS: Final = 5.0  # the interval at which active users are stored; a killed process loses them
 RELAY_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 1.0
-MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
+MAIL_REQUESTS_SECONDS: Final = 5.0  # the interval of the job, for requests that another process stored
 
 
 def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> tuple[Job, ...]:

@@ -1,6 +1,6 @@
 """Write down what happens with the credentials of users.
 
-An event is stored in its own transaction, so that none is lost and none is invented. Refused sign-ins are counted in
+An event is stored in its own transaction, so that no event is lost or invented. Refused sign-ins are counted in
 memory (`pkg/identity/refused_attempts.py`), and a job stores them once a second. Refreshes write nothing.
 """
 
@@ -72,7 +72,9 @@ def administrator(caller: Caller) -> Actor:
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened. `session`: which it opened. `on_device`: it shows that the user has the device."""
+    """An event. `session`: the session that the event opened. `on_device`: the event shows that the user has the
+    device.
+    """
 
     act: UserAct
     method: str = ""
@@ -111,7 +113,9 @@ class Journal:
             await self.store.add_many(shared, [new_id(PREFIX) for _ in users], users)
 
     async def deleted(self, project: str, user: str, actor: Actor) -> None:
-        """Forget a user who was deleted in this transaction. One entry stays: that it was done, and by whom."""
+        """Delete the entries of a user who was deleted in this transaction. One entry stays: that the user was deleted,
+        and by whom.
+        """
         await self.store.forget([project], [user])
         bare = msgspec.structs.replace(actor, session="")
         if actor.by is ActedBy.USER:  # a person who has left: nothing about the device is kept

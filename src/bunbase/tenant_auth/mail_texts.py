@@ -1,4 +1,4 @@
-"""Check the texts with which a project replaces those of its mails."""
+"""Check the texts with which a project replaces the built-in texts of its mails."""
 
 from __future__ import annotations
 

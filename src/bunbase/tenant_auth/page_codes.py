@@ -1,7 +1,7 @@
 """Codes of the sign-in page. An app trades one for the tokens of the session that was opened on the page.
 
 The tokens are made when the person signs in, sealed by BunKMS, and unsealed for the caller that knows the PKCE
-verifier. So every way to sign in works on the page as it does for an app, and no token is in an address.
+verifier. So every way to sign in works on the page in the same way as in an app, and no URL contains a token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bunbase.tenant_auth.store.page_codes import PageCode, PageCodeStore
 
 PREFIX: Final = "upc"
 SECONDS: Final = 60
-READING_SECONDS: Final = 600  # while a person copies the recovery codes
+READING_SECONDS: Final = 600  # the lifetime of a code while a person copies the recovery codes
 
 
 class _Kept(msgspec.Struct, frozen=True):

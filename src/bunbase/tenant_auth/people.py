@@ -92,7 +92,7 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
 
 
 def verified_if_said(before: User, after: User, said: Container[str]) -> User:
-    """Return `after`, in which another address or number than before is verified only if the change says so."""
+    """Return `after`. A new address or number in it is verified only if the change says so."""
     for field, flag in (("email", "email_verified"), ("phone", "phone_verified")):
         if getattr(after, field) != getattr(before, field) and flag not in said:
             after = msgspec.structs.replace(after, **{flag: False})

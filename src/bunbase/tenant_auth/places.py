@@ -21,7 +21,7 @@ from bunbase.pkg.cache import Cache
 
 PROJECTS: Final = 10_000
 COUNTED_SECONDS: Final = 60.0
-FULL_SECONDS: Final = 5.0  # the users of a full project are counted at most this often, even if many want to sign up
+FULL_SECONDS: Final = 5.0  # the shortest interval between counts of a full project, even if many people want to sign up
 FEW: Final = 100  # if more places are free, only a quarter of them may be used before the next count
 
 
@@ -71,7 +71,7 @@ class Places:
         self.left.drop(project)
 
     async def _counted(self, project: str) -> _Left:
-        """Return the free places. If several sign-ups need a count at the same time, only one of them counts."""
+        """Return the free places. If several sign-ups need a count at the same time, only one counts the users."""
         if found := self._last_count(project):
             return found
         async with self.counting.setdefault(project, asyncio.Lock()):

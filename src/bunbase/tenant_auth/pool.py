@@ -156,12 +156,14 @@ class Pool:
         return AccountLetters(self.app_name, self.project, texts, language, asked_in, accent)
 
     def letters_asked_in(self, language: str) -> AccountLetters:
-        """Return the letters for a person who may have no user yet. `language`: which the person reads, or empty."""
+        """Return the letters for a person who may have no user yet. `language`: the language that the person reads, or
+        empty.
+        """
         return self.letters_in(self.languages[0], language)
 
     @cached_property
     def sender(self) -> OwnSender:
-        """The sender of the project's mails. An address that the operator allows no longer is left out."""
+        """The sender of the project's mails. A sender address that the operator no longer allows is left out."""
         mail = self.auth.mail
         try:
             own = own_sender(mail.sender, email_or_none(mail.reply_to) or "")
@@ -243,7 +245,7 @@ class Pool:
 
     @cached_property
     def external_on_page(self) -> ExternalLogins:
-        """The same sign-ins, but they come back to the sign-in page, which has checked the address of the app."""
+        """The same sign-ins, except that they lead back to the sign-in page, which has checked the URL of the app."""
         return self._external(lambda url: url)
 
     def _external(self, check: Callable[[str], str]) -> ExternalLogins:
@@ -282,8 +284,8 @@ class Pool:
     async def forget_ways_in(self, user: str) -> None:
         """Delete the second factors, passkeys, identities and open links of a user. Call this inside a transaction.
 
-        Somebody may have opened the account with the address of another person. When that person shows by mail that
-        the address is theirs, nothing of the first one may open the account any more.
+        Somebody may have opened the account with the address of another person. When the owner of the address proves by
+        mail that it is theirs, nothing that the first person has set up may open the account any more.
         """
         await self.stores.factors.delete_all(user)
         await self.stores.passkeys.forget_challenges(user)
@@ -302,7 +304,7 @@ class Pool:
         return listed_redirect(redirect_to, self.auth.redirect_urls, self._all.site.public_url)
 
     def way_back(self, redirect_to: str) -> str:
-        """Return a checked address, or "" if the project allows it no longer."""
+        """Return a checked URL, or "" if the project no longer allows it."""
         try:
             return self.checked_redirect(redirect_to)
         except InvalidInput:
@@ -371,7 +373,8 @@ class Pools:
     async def is_known(self, letter: Letter) -> bool:
         """True if a user of the project has confirmed the address of a letter.
 
-        Only for letters that a job posts: the time of an answer must not show which addresses have a user.
+        Use this only for letters that a job posts, because the response time must not reveal which addresses have a
+        user.
         """
         if letter.kind not in OF_JOBS:
             return False

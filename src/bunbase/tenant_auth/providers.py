@@ -1,7 +1,7 @@
 """The services by which the users of projects sign in: their settings, and the clients that ask them.
 
-The developers of a project choose the addresses of these services. So no such address is trusted: requests go to public
-addresses only, but for hosts that the operator has named (`tenant_auth.provider_hosts`).
+The developers of a project choose the addresses of these services. So no such address is trusted: requests go only to
+public addresses, and to hosts that the operator has named (`tenant_auth.provider_hosts`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def check_providers(
 ) -> None:
     """Raises: InvalidInput, if no sign-in by one of the providers could succeed.
 
-    `secrets`: those that a change sets, by `providers.<name>`. `hosts`: named by the operator.
+    `secrets`: the secrets that a change sets, by `providers.<name>`. `hosts`: the hosts that the operator has named.
     """
     for name, chosen in providers.items():
         if re.fullmatch(PROVIDER_NAME, name) is None:

@@ -1,7 +1,7 @@
 """The turns of projects whose hooks send text messages. A hook may be slow, and one process has few places.
 
-When half of the places are taken, a project gets at most one. All slow projects together get half of the places. So a
-project whose hook answers soon finds a place, however many projects are slow.
+When half of the places are taken, each project gets at most one place. All slow projects together get at most half of
+the places. So a project with a fast hook always finds a place soon, even if many projects are slow.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 PLACES: Final = 16
-TOGETHER: Final = 2  # messages of one project at once
+TOGETHER: Final = 2  # the limit of messages of one project at once
 SLOW_SECONDS: Final = 3.0  # a hook that takes longer is slow
 SLOW_FOR: Final = timedelta(minutes=2)
 MAX_SLOW: Final = 1000

@@ -26,14 +26,15 @@ class TenantAuthSettings(SessionSettings, frozen=True):
     dropped. Notices, such as "your password has changed", do not count.
     `captcha_urls`: the URLs that check captchas instead of the URLs of the services, for example of a proxy. The names
     are `turnstile` and `hcaptcha`. The hosts may have private addresses and plain http.
-    `breached_passwords_file`: the sorted list of SHA-1 hashes as the haveibeenpwned downloader writes it. Projects with
-    `password.breached` refuse new passwords that it contains.
-    `breached_passwords_url`: a server with the range API of haveibeenpwned, instead of the file. It gets the first five
-    digits of a hash; if it does not answer within two seconds, the password is accepted.
-    `signing_key_days`: a key of a project signs tokens for this time; then the next one does, without an interruption.
-    A project may choose another time (`tokens.rotation_days`).
-    `activity_days`: entries about sign-ins and credentials of users are deleted after this time. A project may choose a
-    shorter time (`activity_days`).
+    `breached_passwords_file`: the path of the sorted list of SHA-1 hashes that the haveibeenpwned downloader writes.
+    Projects with `password.breached` refuse new passwords that are in this list.
+    `breached_passwords_url`: the URL of a server with the range API of haveibeenpwned, instead of the file. BunBase
+    sends the first five digits of a hash to this server. If the server does not respond within two seconds, BunBase
+    accepts the password.
+    `signing_key_days`: the days for which BunBase signs tokens with one key of a project, before it switches to the
+    next key without an interruption. A project may choose another time (`tokens.rotation_days`).
+    `activity_days`: the days after which entries about sign-ins and credentials of users are deleted. A project may
+    choose a shorter time (`activity_days`).
     """
 
     signing_key_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 90

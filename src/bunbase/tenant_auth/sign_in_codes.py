@@ -30,7 +30,7 @@ DIGITS: Final = 6
 CODE_SECONDS: Final = 600
 MAX_COMPARED: Final = 5  # from one network
 MAX_OF_ALL: Final = 50  # from all networks
-MAX_MADE: Final = 5  # in an hour for one address; the outbox of mails allows one more of a kind
+MAX_MADE: Final = 5  # the limit in an hour for one address; the outbox of mails allows one more mail of a kind
 HOUR: Final = timedelta(hours=1)
 
 Knows = Callable[[str, str], Awaitable[bool]]

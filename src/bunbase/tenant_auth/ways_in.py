@@ -1,4 +1,4 @@
-"""Keep at least one way to sign in to a user, whichever way is removed: the rule is the same for all of them."""
+"""Keep at least one way to sign in to a user. The same rule applies to the removal of every kind of way."""
 
 from __future__ import annotations
 

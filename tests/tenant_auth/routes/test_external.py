@@ -110,7 +110,8 @@ async def test_a_sign_in_that_begins_at_another_name_of_this_machine_goes_on_at_
             "api.example.com",
         )
         kept = [await http.get(START, headers={"host": host}) for host in stays]
-        page = await http.get(SIGN_IN + "?key=bb_pk_x&a=%0d%0a", headers={"host": "localhost:7070"})
+        page = await http.get(f"{SIGN_IN}/with/corp?key=bb_pk_x&a=%0d%0a", headers={"host": "localhost:7070"})
+        stayed = await http.get(SIGN_IN + "?key=bb_pk_x", headers={"host": "localhost:7070"})
 
     for answer in moved:
         assert answer.status_code == 302
@@ -118,7 +119,8 @@ async def test_a_sign_in_that_begins_at_another_name_of_this_machine_goes_on_at_
         assert "set-cookie" not in answer.headers
     for answer in kept:
         assert answer.headers["location"].startswith(fake.issuer)
-    assert page.headers["location"] == "http://127.0.0.1:7070" + SIGN_IN + "?key=bb_pk_x&a=%0d%0a"
+    assert page.headers["location"] == f"http://127.0.0.1:7070{SIGN_IN}/with/corp?key=bb_pk_x&a=%0d%0a"
+    assert stayed.status_code != 302, "an IP address has no passkeys"
 
 
 async def test_the_answer_of_a_provider_that_lies_signs_nobody_in(room: TenantAuthService, fake: FakeProvider) -> None:

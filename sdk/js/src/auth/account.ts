@@ -1,4 +1,7 @@
-/** The methods of `auth` for the page of the account. `auth` loads them when one of them is called first. */
+/**
+ * The methods of `auth` for a page where users manage their account. `auth` loads this module at the first call of one
+ * of these methods.
+ */
 
 import type { Call } from "../call.js";
 import { type PageCall, pageOf } from "./lists.js";
@@ -25,7 +28,8 @@ export class Account {
   }
 
   /**
-   * Ends such a sign-in with the first code of the app. Show the recovery codes now: they are never shown again.
+   * Completes a sign-in that began with `enrol`, with the first code of the app. Show the recovery codes to the user
+   * now, because BunBase never returns them again.
    *
    * ```ts
    * const { user, recoveryCodes } = await client.auth.confirmEnrolment(challenge, "123456");
@@ -38,7 +42,8 @@ export class Account {
   }
 
   /**
-   * Asks for another address. Both addresses get a mail, and both must agree. Needs a fresh proof.
+   * Starts a change of the user's email address. BunBase sends a mail to both addresses, and both must confirm the
+   * change. Needs a fresh proof.
    *
    * ```ts
    * await client.auth.changeEmail("eve@new.example");
@@ -49,7 +54,8 @@ export class Account {
   }
 
   /**
-   * Agrees with the token of such a mail. `pending`: the other address has not agreed yet.
+   * Confirms a change of the address with the token of the mail. Returns `pending` if the other address has not
+   * confirmed yet.
    *
    * ```ts
    * const status = await client.auth.confirmEmail(token);
@@ -95,7 +101,7 @@ export class Account {
   }
 
   /**
-   * Changes the password. All other sessions end. Without `current`, it needs a fresh proof.
+   * Changes the password, and ends all other sessions. Without `current`, the call needs a fresh proof.
    *
    * ```ts
    * await client.auth.changePassword({ current: "apples and pears", password: "another horse battery" });
@@ -106,7 +112,7 @@ export class Account {
   }
 
   /**
-   * Creates the user with the token of the mail's link, and signs in.
+   * Creates the user with the token of the link in the mail, and signs the user in.
    *
    * ```ts
    * await client.auth.confirmSignUp(token, "apples and pears");
@@ -117,7 +123,7 @@ export class Account {
   }
 
   /**
-   * Sets a new password with the token of such a link. All sessions of the user end.
+   * Sets a new password with the token of the link that `sendPasswordReset` mails. Ends all sessions of the user.
    *
    * ```ts
    * await client.auth.resetPassword(token, "another horse battery");
@@ -128,7 +134,7 @@ export class Account {
   }
 
   /**
-   * Sends a link that confirms an address: that of the signed-in user, or `email`.
+   * Sends a mail with a link that confirms the address `email`, or by default the address of the signed-in user.
    *
    * ```ts
    * await client.auth.sendVerification();
@@ -142,7 +148,7 @@ export class Account {
   }
 
   /**
-   * Confirms an address with the token of such a link.
+   * Confirms an address with the token of the link that `sendVerification` mails.
    *
    * ```ts
    * await client.auth.verifyEmail(token);

@@ -25,11 +25,11 @@ import type {
 } from "./types.js";
 import type { PasskeyOptions } from "./webauthn.js";
 
-/** The address of a page to which a sign-in has come back. */
+/** Matches the URL of a page to which a sign-in was redirected back. */
 const COMES_BACK = /[?&](code|token|error)=/;
 const WINDOW_FEATURES = "width=500,height=700";
 
-/** The methods for the page of the account are those of `Account`. */
+/** `Auth` also has the methods of `Account`, for a page where users manage their account. */
 export interface Auth extends Account {}
 
 export class Auth {
@@ -70,7 +70,7 @@ export class Auth {
   }
 
   /**
-   * The signed-in user, or null. In a page, the stored user is here at once.
+   * The signed-in user, or null. In a browser, the stored user is available immediately.
    *
    * ```ts
    * console.log(client.auth.user?.email ?? "nobody is signed in");
@@ -81,9 +81,9 @@ export class Auth {
   }
 
   /**
-   * The claims of the present access token, as rules see them in `auth.claims`: those of the user, and those that the
-   * app's function adds with `before_token`. `onChange` tells when they may have changed. They are for the page only:
-   * the client does not check the signature.
+   * The claims of the present access token, as rules see them in `auth.claims`: the claims of the user, and the claims
+   * that the app's function adds with `before_token`. `onChange` calls its listener when the claims may have changed.
+   * Use them only in your page, because the client does not check the signature.
    *
    * ```ts
    * console.log(client.auth.claims.rooms ?? "no rooms");
@@ -94,7 +94,7 @@ export class Auth {
   }
 
   /**
-   * Resolves when the storage was read. It never waits for the network.
+   * Resolves when the client has read the storage. It never waits for the network.
    *
    * ```ts
    * await client.auth.ready;
@@ -106,7 +106,7 @@ export class Auth {
 
   /**
    * Calls `listener` once with `initial`, and then whenever the user or the tokens change. The client never waits for
-   * the listener, so it may use the client. Returns a function that ends this.
+   * the listener, so it may use the client. Returns a function that removes the listener.
    *
    * ```ts
    * const stop = client.auth.onChange((user, why) => console.log(user?.email, why));
@@ -128,8 +128,9 @@ export class Auth {
   }
 
   /**
-   * Signs a person up, and in. An anonymous user becomes this person, with the same id. Returns null if the project
-   * confirms addresses first: the person then gets a mail, and `confirmSignUp` ends the sign-up.
+   * Creates a user and signs the user in. If an anonymous user is signed in, this user becomes the new user with the
+   * same id. Returns null if the project confirms addresses first: BunBase then sends a mail, and `confirmSignUp`
+   * completes the sign-up.
    *
    * ```ts
    * const user = await client.auth.signUp({ email: "eve@example.com", password: "apples and pears" });
@@ -163,7 +164,7 @@ export class Auth {
   }
 
   /**
-   * Ends a sign-in that asked for a second factor, with the `challenge` of the problem.
+   * Completes a sign-in that needs a second factor. `challenge` is a member of the problem `second_factor_required`.
    *
    * ```ts
    * if (Problem.is(error, "second_factor_required")) {
@@ -189,9 +190,10 @@ export class Auth {
   }
 
   /**
-   * Sends the browser to another service, such as Google. It comes back to `redirectTo`: call `finishRedirect` there.
-   * With `popup: true`, the service is in a window of its own, and the call returns the user. Call it at once in a
-   * click, because browsers block other windows. Throws `popup_blocked`, or `popup_closed` if the person closes it.
+   * Redirects the browser to another service, such as Google. The service redirects it back to `redirectTo`: call
+   * `finishRedirect` there. With `popup: true`, the service opens in a separate window, and the call returns the user.
+   * Call this directly in the handler of a click, because browsers block all other windows. Throws `popup_blocked`, or
+   * `popup_closed` if the person closes it.
    *
    * ```ts
    * await client.auth.signInWith("google", { redirectTo: location.origin + "/signed-in" });
@@ -203,7 +205,8 @@ export class Auth {
   }
 
   /**
-   * Sends the browser to the service, which will then sign in to the present user too. Needs a fresh proof.
+   * Links another service to the signed-in user, who can then sign in with this service too. Redirects the browser to
+   * the service. Needs a fresh proof.
    *
    * ```ts
    * await client.auth.linkWith("github", { redirectTo: location.origin + "/account" });
@@ -214,7 +217,7 @@ export class Auth {
   }
 
   /**
-   * Sends the browser to the ready-made sign-in page of the project. Call `finishRedirect` when it comes back.
+   * Redirects the browser to the ready-made sign-in page of the project. Call `finishRedirect` when it comes back.
    *
    * ```ts
    * await client.auth.openSignInPage({ redirectTo: location.origin + "/signed-in" });
@@ -225,10 +228,11 @@ export class Auth {
   }
 
   /**
-   * Ends a sign-in that began on another page or with the link of a mail. Returns null if the address has no sign-in.
-   * Without `url`, it reads the address of this page, and removes the code from it. An anonymous user becomes the person
-   * of a mail's link only if this browser has asked for a link, or with `upgrade: true`. In a window of `popup: true`, it
-   * hands the code over, and closes the window.
+   * Completes a sign-in that began on another page or with the link of a mail. Returns null if the URL contains no
+   * sign-in. Without `url`, the client reads the URL of this page, and removes the code from it. If an anonymous user
+   * opens a mailed link, this user becomes the person of the link only if this browser has requested a link, or with
+   * `upgrade: true`. In a window of `popup: true`, the client passes the code to the page that opened the window, and
+   * closes the window.
    *
    * ```ts
    * const user = await client.auth.finishRedirect();
@@ -241,7 +245,7 @@ export class Auth {
   }
 
   /**
-   * Sends a code by mail or text message. The answer does not show whether there is such a user.
+   * Sends a code by mail or text message. The result does not reveal whether the user exists.
    *
    * ```ts
    * await client.auth.sendCode({ email: "eve@example.com" });
@@ -255,7 +259,7 @@ export class Auth {
   }
 
   /**
-   * Sends a link that signs in. It leads to `redirectTo`: call `finishRedirect` there.
+   * Sends a mail with a link that signs the user in. The link leads to `redirectTo`: call `finishRedirect` there.
    *
    * ```ts
    * await client.auth.sendLink("eve@example.com", { redirectTo: location.origin + "/signed-in" });
@@ -267,7 +271,7 @@ export class Auth {
   }
 
   /**
-   * Sends a link that sets a new password.
+   * Sends a mail with a link that sets a new password.
    *
    * ```ts
    * await client.auth.sendPasswordReset("eve@example.com");
@@ -278,7 +282,8 @@ export class Auth {
   }
 
   /**
-   * Proves that the account is the user's, after a call threw `reauthentication_required`. Then repeat that call.
+   * Proves that the account belongs to the user, after a call has thrown `reauthentication_required`. Then repeat the
+   * call.
    *
    * ```ts
    * await client.auth.reauthenticate({ password: "apples and pears" });
@@ -293,8 +298,8 @@ export class Auth {
   }
 
   /**
-   * Signs out: first on this device, then on the server. If the server cannot be reached, the call throws, and this
-   * device is signed out nevertheless.
+   * Signs the user out, first on this device and then on the server. If the server cannot be reached, the call throws,
+   * although this device is signed out.
    *
    * ```ts
    * await client.auth.signOut({ everywhere: true });
@@ -341,7 +346,7 @@ export class Auth {
     return this.#keeper;
   }
 
-  /** Ends listeners. The session stays in the storage. @internal */
+  /** Removes all listeners. The session stays in the storage. @internal */
   close(): void {
     this.#keeper.close();
   }

@@ -1,4 +1,4 @@
-/** Sign-ins that go on at another page: another service, the sign-in page, or the link of a mail. */
+/** Sign-ins that continue on another page: another service, the sign-in page, or the page of a mailed link. */
 
 import type { Call } from "../call.js";
 import type { Problem } from "../problem.js";
@@ -9,17 +9,22 @@ import type { SignInCall, User } from "./types.js";
 
 const MARKS = ["code", "token", "error", WINDOW];
 
-/** Options of a sign-in on another page. `navigate` opens an address: by default, this page goes there. */
+/**
+ * Options of a sign-in on another page. `navigate` opens a URL; by default, the browser leaves this page for the URL.
+ */
 export interface AwayCall extends Call {
   popup?: false | undefined;
-  /** The address of your app that the browser comes back to: one of the project's `redirect_urls`, or below it. */
+  /**
+   * The URL of your app to which the browser is redirected back. It must be one of the project's `redirect_urls`, or
+   * below one.
+   */
   redirectTo?: string | undefined;
   navigate?: ((url: string) => unknown) | undefined;
 }
 
 /**
- * Options of a sign-in in a window, which comes back to `redirectTo`, a page of the same origin that calls
- * `finishRedirect`. `timeoutMs`: the time that the person has, by default ten minutes.
+ * Options of a sign-in in a window. After the sign-in, the window opens `redirectTo`, a page of the same origin that
+ * calls `finishRedirect`. `timeoutMs`: the timeout for the sign-in, by default ten minutes.
  */
 export interface PopupCall extends Call {
   popup: true;
@@ -70,7 +75,7 @@ export async function leave(
   return requests.signIn("/oauth/exchange", { code, verifier }, { ...call, timeoutMs: undefined });
 }
 
-/** `given`: the address, if it is not that of this page. @internal */
+/** `given`: a URL to use instead of the URL of this page. @internal */
 export async function finish(
   requests: AuthRequests,
   given: string | undefined,

@@ -1,6 +1,6 @@
 /**
- * The parts of a sign-in that need a browser and a person: other pages, windows, passkeys. They are a module of their
- * own, which `auth` loads when it is needed first, so that the other pages of an app do not pay for it.
+ * The parts of a sign-in that need a browser and a person: other pages, windows, passkeys. `auth` loads this module
+ * only when it is first needed, so that it does not slow down the other pages of an app.
  */
 
 export { Account } from "./account.js";

@@ -15,8 +15,8 @@ interface Parts {
 type Method = (...parameters: unknown[]) => unknown;
 
 /**
- * Returns the methods of a part that few pages need: it is loaded when one of them is called first. `methods` has their
- * names, and the compiler asks for all of them. @internal
+ * Returns the methods of a part that few pages need. The part is loaded at the first call of one of these methods.
+ * `methods` contains the names of all methods, which the compiler checks. @internal
  */
 export function later<P extends keyof Parts>(requests: AuthRequests, part: P, methods: Record<keyof Parts[P], 0>): Parts[P] {
   const made: Record<string, Method> = {};

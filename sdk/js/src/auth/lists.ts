@@ -40,7 +40,7 @@ export class Sessions {
   }
 
   /**
-   * Ends all sessions but the one of this client.
+   * Ends all sessions except the session of this client.
    *
    * ```ts
    * await client.auth.sessions.endOthers();
@@ -51,7 +51,7 @@ export class Sessions {
   }
 }
 
-/** The services that sign in to the user. `auth.linkWith` adds one. */
+/** The services with which the user can sign in. `auth.linkWith` adds a service. */
 export class Identities {
   readonly #requests: AuthRequests;
 
@@ -72,7 +72,7 @@ export class Identities {
   }
 
   /**
-   * Removes a service. Needs a fresh proof. The last way to sign in stays (`last_sign_in_method`).
+   * Removes a service. Needs a fresh proof. The last way to sign in cannot be removed (`last_sign_in_method`).
    *
    * ```ts
    * await client.auth.identities.unlink(identity.id);

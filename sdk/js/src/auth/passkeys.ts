@@ -48,7 +48,7 @@ export class Passkeys {
   }
 
   /**
-   * Removes a passkey. Needs a fresh proof. The last way to sign in stays (`last_sign_in_method`).
+   * Removes a passkey. Needs a fresh proof. The last way to sign in cannot be removed (`last_sign_in_method`).
    *
    * ```ts
    * await client.auth.passkeys.remove(passkey.id);

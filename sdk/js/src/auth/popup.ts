@@ -1,10 +1,11 @@
 /**
- * A sign-in in a window of its own.
+ * A sign-in in a separate window.
  *
- * The life of one: `signInWith` opens an empty window within the click → the window goes to the service, and comes back
- * to `redirectTo` with a code and the name of a channel → `finishRedirect` there hands the code over, and closes the
- * window → the page that has opened it exchanges the code, because only that page has the verifier. A channel is used,
- * and not `opener`: a service that isolates itself (Cross-Origin-Opener-Policy) takes the opener away for good.
+ * The life of one sign-in: `signInWith` opens an empty window within the click → the window opens the service, which
+ * redirects it to `redirectTo` with a code and the name of a channel → on that page, `finishRedirect` sends the code
+ * through the channel, and closes the window → the page that opened the window exchanges the code, because only this
+ * page has the verifier. A channel is used instead of `opener`, because a service that isolates itself
+ * (Cross-Origin-Opener-Policy) removes the opener permanently.
  */
 
 import type { Call } from "../call.js";
@@ -17,7 +18,10 @@ import type { AuthRequests } from "./requests.js";
 export const WINDOW = "bunbase_window";
 const TEN_MINUTES_MS = 600_000;
 const LOOK_MS = 250;
-/** A window that a service has isolated looks closed. The person is then in it, so this page has no focus. */
+/**
+ * The wait before a window counts as closed. A window that a service has isolated looks closed, although the person
+ * still uses it; this page then has no focus.
+ */
 const CLOSED_MS = 2000;
 const HANDED_OVER_MS = 3000;
 
@@ -27,7 +31,7 @@ export interface Answer {
   error?: string | null | undefined;
 }
 
-/** Returns the answer with which the window comes back. @internal */
+/** Returns the answer that the window sends to this page. @internal */
 export function answerOfWindow(
   requests: AuthRequests,
   shown: Window | null | undefined,
@@ -63,7 +67,7 @@ export function answerOfWindow(
   });
 }
 
-/** Hands the answer over to the page that has opened this window, and closes the window. @internal */
+/** Sends the answer to the page that has opened this window, and closes the window. @internal */
 export async function handOver(requests: AuthRequests, name: string, answer: Answer): Promise<null> {
   const channel = new BroadcastChannel(`bunbase:${name}`);
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -83,7 +87,7 @@ export async function handOver(requests: AuthRequests, name: string, answer: Ans
 
 const ELSEWHERE = "It began in another browser, or at another host: make the client with the public URL of the server.";
 
-/** Returns the problem of a service that has refused. @internal */
+/** Returns the problem for a service that has refused the sign-in. @internal */
 export function refused({ Problem }: AuthRequests, code: string): Problem {
   const advice = code === "external_login_expired" ? ELSEWHERE : "Try again.";
   return new Problem({ code: code as ProblemCode, detail: `The sign-in failed (${code}). ${advice}` });

@@ -17,7 +17,10 @@ export async function browser(shown?: Window | null): Promise<typeof import("./b
 
 /** Requests below `/v1/auth`. GET is repeated when it fails; everything else is sent once. @internal */
 export class AuthRequests {
-  /** For the parts that are loaded later: without imports of their own, they add no request and no second copy. */
+  /**
+   * For the parts that are loaded later: they use this member instead of an import, which would add a request or a
+   * second copy.
+   */
   readonly Problem = Problem;
   readonly path = path;
 

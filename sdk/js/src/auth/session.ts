@@ -59,7 +59,9 @@ export class SessionKeeper {
   readonly ready: Promise<void>;
   readonly storage: GuardedStorage;
   #kept: Kept | null = null;
-  /** Grows when another session begins. Answers that the storage or the server gives to earlier questions are then of no use. */
+  /**
+   * Grows when another session begins. Later answers of the storage or the server to earlier requests are then ignored.
+   */
   #session = 0;
   #flight: Flight | undefined;
   #pause: Pause | undefined;
@@ -145,7 +147,7 @@ export class SessionKeeper {
     return kept;
   }
 
-  /** Calls `hear` once with `initial`, and then with every change. Returns a function that ends this. */
+  /** Calls `hear` once with `initial`, and then with every change. Returns a function that stops these calls. */
   listen(hear: AuthListener, signal?: AbortSignal): () => void {
     let started = false;
     const listener = (why: Why) => {
@@ -180,7 +182,9 @@ export class SessionKeeper {
     this.#followers.clear();
   }
 
-  /** `old`: the access token that is not good enough. A session with another one was renewed by another tab. */
+  /**
+   * `old`: the access token to replace. If the session has another access token, another tab has renewed the session.
+   */
   #renew(old: string): Promise<string | null> {
     const session = this.#session;
     if (this.#flight?.session === session) return this.#flight.token;
@@ -198,7 +202,7 @@ export class SessionKeeper {
       await sleep(25);
       stored = await this.#stored();
     }
-    // a person has signed in or out meanwhile: the session of before must not come back
+    // a person has signed in or out meanwhile: the previous session must not be restored
     if (session !== this.#session) return this.#kept?.access ?? null;
     if (!stored || (stored.access !== old && isFresh(stored, LEEWAY_MS / 2))) return this.#adopt(stored);
     const { refresh } = stored;
@@ -227,7 +231,10 @@ export class SessionKeeper {
     throw problem;
   }
 
-  /** Trades a refresh token for a pair. Until a token of the pair was used, the server answers with the same pair again. */
+  /**
+   * Exchanges a refresh token for a new pair. The server returns the same pair again until a token of the pair has been
+   * used.
+   */
   async #refresh(refresh_token: string): Promise<SignedIn> {
     const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, token: null, repeatable: true };
     return withTokens(await this.transport.json<SignedIn | undefined>(wanted));
@@ -245,7 +252,7 @@ export class SessionKeeper {
     return kept?.access ?? null;
   }
 
-  /** From here on, this is the session. Followers hear of it before anything else runs. */
+  /** Makes this the session, and tells all followers before anything else runs. */
   #take(kept: Kept | null, why: Why): void {
     if (this.#kept?.refresh !== kept?.refresh) this.#session++;
     this.#kept = kept;
@@ -289,7 +296,9 @@ export function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
   return age > -CLOCK_PATIENCE_MS && age < ttl - leewayMs;
 }
 
-/** Returns the claims of a token, or none if it has another form. Only the server checks its signature. */
+/**
+ * Returns the claims of a token. Returns no claims if the token has another form. Only the server checks its signature.
+ */
 function claimsOf(token: string): Record<string, unknown> {
   try {
     const bytes = atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"));

@@ -1,6 +1,6 @@
 /**
- * The place of the session. A storage may be absent, full, forbidden, asynchronous, or never answer. Then the session is
- * kept in memory, and one problem is reported.
+ * The storage of the session. A storage may be absent, full, forbidden or asynchronous, or it may never answer. If the
+ * storage does not work, the session is kept in memory, and one problem is reported.
  */
 
 import type { ClientOptions, SessionStorage } from "../call.js";
@@ -33,7 +33,7 @@ export class GuardedStorage {
     return this.shared && this.#inner === pageStorage();
   }
 
-  /** Returns the text of a key: at once, if the storage answers at once. A change that is on its way arrives first. */
+  /** Returns the text of a key: synchronously, if the storage is synchronous. A pending change is stored first. */
   load(key = this.key): string | null | Promise<string | null> {
     if (this.#saving) return this.#saving.then(() => this.load(key));
     return this.#use<string | null>(key, (inner) => {
@@ -42,7 +42,7 @@ export class GuardedStorage {
     });
   }
 
-  /** Stores the text of a key, or removes it. One change follows the other, so the last one stays. */
+  /** Stores the text of a key, or removes it. Changes are stored one after the other, so the last change stays. */
   async save(text: string | null, key = this.key): Promise<void> {
     this.#keep(key, text);
     const store = () => this.#use(key, (inner) => (text === null ? inner.removeItem(key) : inner.setItem(key, text)));

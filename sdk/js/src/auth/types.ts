@@ -1,9 +1,11 @@
-/** The values of `auth`. Objects have the names of the HTTP API, and options those of TypeScript. */
+/**
+ * The values of `auth`. Members of objects are named as in the HTTP API, and options are named as usual in TypeScript.
+ */
 
 import type { Call, Json } from "../call.js";
 
 /** A signed-in user. Rules read `role` and `claims` as `auth.role` and `auth.claims`; the user may change `data`.
- * `claims` are those of the account; `client.auth.claims` are those of the token. */
+ * `claims` are the claims of the account; `client.auth.claims` are the claims of the access token. */
 export interface User {
   id: string;
   email: string | null;
@@ -78,7 +80,7 @@ export interface Activity {
 
 export interface Listed<T> {
   items: T[];
-  /** The cursor of the next page, or null after the last one. */
+  /** The cursor of the next page, or null after the last page. */
   next: string | null;
 }
 
@@ -88,7 +90,10 @@ export interface TotpSecret {
   uri: string;
 }
 
-/** The reason of a change. `other_tab`: another tab of this browser signed in, out, or another user in. */
+/**
+ * The reason of a change. `other_tab`: in another tab of this browser, the user has signed in or out, or another user
+ * has signed in.
+ */
 export type Why = "initial" | "signed_in" | "signed_out" | "refreshed" | "expired" | "updated" | "other_tab";
 
 export type AuthListener = (user: User | null, why: Why) => unknown;
@@ -103,7 +108,10 @@ export type SignIn =
   | { passkey: true }
   | { anonymous: true; data?: Json | undefined; captcha?: string | undefined };
 
-/** Options of a sign-in. `upgrade: false`: an anonymous user is left behind, and does not become the user who signs in. */
+/**
+ * Options of a sign-in. `upgrade: false`: the client leaves the anonymous user, who does not become the user who signs
+ * in.
+ */
 export interface SignInCall extends Call {
   upgrade?: boolean | undefined;
 }
@@ -120,7 +128,7 @@ export interface SignUp {
 
 /** Options of a request for a mail or a text message. */
 export interface MailCall extends Call {
-  /** The address of your app to which the link of the mail leads in the end. */
+  /** The URL of your app to which the link in the mail finally leads. */
   redirectTo?: string | undefined;
   captcha?: string | undefined;
 }

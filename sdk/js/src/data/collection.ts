@@ -75,7 +75,7 @@ export class Collection<C extends CollectionTypes> {
   }
 
   /**
-   * Yields page after page. Leaving the loop ends it.
+   * Yields page after page, until there are no more pages or you leave the loop.
    *
    * ```ts
    * for await (const page of client.data.collection("posts").pages({ limit: 100 })) console.log(page.items.length);
@@ -150,7 +150,8 @@ export class Collection<C extends CollectionTypes> {
   }
 
   /**
-   * Creates a document. Throws `document_exists` if its `_id` is taken. A retry after a lost answer creates no second one.
+   * Creates a document. Throws `document_exists` if its `_id` is taken. A retry after a lost response creates no second
+   * document.
    *
    * ```ts
    * const post = await client.data.collection("posts").create({ title: "Hello" });
@@ -183,8 +184,8 @@ export class Collection<C extends CollectionTypes> {
   }
 
   /**
-   * Reads a document, and changes it unless somebody else has changed it meanwhile: then it begins again, up to five
-   * times. `change` returns a patch or update operators, or undefined to leave the document as it is.
+   * Reads a document, and changes it. If somebody else has changed the document meanwhile, the call starts again, up to
+   * five times. `change` returns a patch or update operators, or undefined to leave the document as it is.
    *
    * ```ts
    * await client.data.collection("posts").update("first", (post) => ({ likes: post.likes + 1 }));
@@ -214,7 +215,7 @@ export class Collection<C extends CollectionTypes> {
     await this.#requests.write(this.#conditional("DELETE", id, undefined, options), options);
   }
 
-  /** The requests of the user who reads and writes, for the other entries. @internal */
+  /** The requests of this collection, for the other modules. @internal */
   get requests(): DataRequests {
     return this.#requests;
   }

@@ -19,7 +19,7 @@ export class TransactionCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Reads a document. The commit fails, and the transaction begins again, if it has changed by then.
+   * Reads a document. If the document has changed before the commit, the commit fails and the transaction starts again.
    *
    * ```ts
    * const account = await tx.collection("accounts").get("ada");
@@ -30,7 +30,7 @@ export class TransactionCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Reads a document, or returns null. The commit fails if there is one by then.
+   * Reads a document, or returns null. After null, the commit fails if the document exists by then.
    *
    * ```ts
    * if (!(await tx.collection("names").find("ada"))) tx.collection("names").put("ada", { owner });
@@ -44,7 +44,8 @@ export class TransactionCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Returns one page. The commit checks the documents of the page, but not whether others would match by then.
+   * Returns one page. The commit checks the documents of the page. It does not check whether other documents match by
+   * then.
    *
    * ```ts
    * const { items } = await tx.collection("seats").query({ where: { taken: false }, limit: 1 });

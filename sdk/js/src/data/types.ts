@@ -118,7 +118,7 @@ interface Combined<T> {
 
 type Filter<T> = Open<T> extends true ? { readonly [path: string]: unknown } : Typed<T> & Combined<T>;
 
-/** A filter with the operators of MongoDB. Several fields are all of them. */
+/** A filter with the operators of MongoDB. With several fields, a document must match all of them. */
 export type Where<C extends CollectionTypes> = Filter<Readable<C>>;
 
 /** A filter that is no query. A field `where` of a document is compared with an operator: `{ where: { $eq: … } }`. */
@@ -144,7 +144,7 @@ export interface Query<C extends CollectionTypes, S extends string = string> {
   highlight?: { fields: readonly string[]; before?: string; after?: string; length?: number } | undefined;
 }
 
-/** One page. `next` is the cursor of the next page, or null after the last one. */
+/** One page. `next` is the cursor of the next page, or null after the last page. */
 export interface Page<T> {
   items: T[];
   next: string | null;
@@ -166,7 +166,7 @@ export interface Aggregate<C extends CollectionTypes> {
   values: { readonly [name: string]: AggregatedValue<C> };
   /** Names of `group` and `values`; `-` in front means descending order. */
   sort?: readonly string[] | undefined;
-  /** Only the first groups. Without it, the answer has all groups. */
+  /** The maximum number of groups. Without `limit`, the result has all groups. */
   limit?: number | undefined;
 }
 /** The elements of an array, or the start of a unit of time in a time zone. `as`: the name in the answer. */
@@ -228,10 +228,10 @@ type Deep = { [path: `${string}.${string}`]: unknown };
 type Values<T> = Open<T> extends true ? { [path: string]: unknown } : { [K in keyof T]?: T[K] | null };
 
 // A call takes `Patch<C> & Update<C>`. With a union of them, the compiler would compute all fields of the patch at each call:
-// 65,000 more steps for 200 collections. Neither refuses fields beside operators; the server does.
+// 65,000 more steps for 200 collections. Neither type refuses a mix of fields and operators; the server refuses it.
 /**
  * Update operators. Deeper paths are written with dots: `{ $set: { "author.name": "Ada" } }`. In a path, `$[]` means every
- * element of an array, and `$[x]` those that the filter of `x` in `arrayFilters` finds.
+ * element of an array, and `$[x]` means the elements that the filter of `x` in `arrayFilters` finds.
  */
 export interface Update<C extends CollectionTypes> {
   $set?: Values<C["write"]> & Deep;
@@ -247,7 +247,7 @@ export interface Update<C extends CollectionTypes> {
   $currentDate?: { [P in Path<C["write"]>]?: true | { $type: "date" } } & Deep;
   $rename?: { [P in Path<C["write"]>]?: string } & Deep;
   $bit?: Bits<C["write"]> & Deep;
-  /** Removes the last element (1) or the first (-1). */
+  /** Removes the last element (1) or the first element (-1). */
   $pop?: Ends<C["write"]> & Deep;
   $pullAll?: Unwanted<C["write"]> & Deep;
   /** Has no effect, because a patch never creates a document. */

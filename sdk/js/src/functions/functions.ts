@@ -20,12 +20,12 @@ export class Functions {
   }
 
   /**
-   * Calls a function with a JSON value, and returns its answer: JSON, a text, or undefined for an empty one. Throws a
-   * Problem `function_answer` if its status is not 2xx: `error.status` is then the status of the function, and
-   * `error.body` is its answer.
+   * Calls a function with a JSON value, and returns its response: JSON, a text, or undefined for an empty response.
+   * Throws a Problem `function_answer` if the status is not 2xx: `error.status` is then the status of the function, and
+   * `error.body` is its response.
    *
-   * A call is not repeated when it fails, because the function may have done its work. With `retries` it is, and then
-   * it has an idempotency key: BunBase runs it once, and repeats the answer.
+   * A failed call is not repeated, because the function may have done its work. If you set `retries`, the client
+   * repeats a failed call with an idempotency key: BunBase runs the function once, and repeats the response.
    *
    * ```ts
    * const { total } = await client.functions.invoke<{ total: number }>("checkout", { basket: "b1" });
@@ -44,8 +44,9 @@ export class Functions {
   }
 
   /**
-   * Calls a function as `fetch` does, with the key and the token of the user: every body may be sent, and the answer may
-   * stream. It throws only if there is no answer. `timeoutMs` is the time until the answer begins.
+   * Calls a function in the same way as `fetch`, with the key and the token of the user. You may send any body, and the
+   * response may be a stream. The call throws only if there is no response. `timeoutMs` is the timeout for the start of
+   * the response.
    *
    * ```ts
    * const response = await client.functions.fetch("report", { method: "GET", path: "/2026.pdf" });

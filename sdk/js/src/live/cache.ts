@@ -1,4 +1,4 @@
-/** A place that keeps results and waiting writes between visits: IndexedDB, or another one of the app. */
+/** A cache that keeps results and waiting writes between visits: IndexedDB, or a cache of the app. */
 
 import { within } from "../deadline.js";
 import { readJson } from "../json.js";
@@ -6,8 +6,8 @@ import { Problem } from "../problem.js";
 import type { Transport } from "../transport.js";
 
 /**
- * Texts by key. Each promise may fail, or take longer than three seconds; the client then works without the cache. So it
- * does beside a text that it cannot read.
+ * A store of texts by key. If a promise fails or takes longer than three seconds, the client continues without the
+ * cache. The client ignores a text that it cannot read.
  */
 export interface LiveCache {
   get(key: string): Promise<string | undefined>;
@@ -34,7 +34,10 @@ export function keyOf(kind: "result" | "write", place: string): string {
   return `${kind}:${VERSION}:${place}:`;
 }
 
-/** Returns the value of a text of the cache, or undefined: everybody may have written there. @internal */
+/**
+ * Returns the value of a text of the cache, or undefined if the text is unusable, because other programs may write to
+ * the cache. @internal
+ */
 export function valueOf(text: unknown): unknown {
   try {
     return readJson(text as string);
@@ -44,8 +47,8 @@ export function valueOf(text: unknown): unknown {
 }
 
 /**
- * Returns a cache in the browser's IndexedDB. It keeps results and waiting writes when the page is closed. Everybody who
- * uses the same profile of the browser can read it.
+ * Returns a cache in the browser's IndexedDB. It keeps results and waiting writes when the page is closed. Everybody
+ * who uses the same browser profile can read the cache.
  *
  * ```ts
  * const live = createLive(client, { cache: indexedDBCache() });

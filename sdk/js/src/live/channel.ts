@@ -1,4 +1,4 @@
-/** Channels: messages that are no documents, and the list of those who are there. */
+/** Channels: messages that are not documents, and the list of present members. */
 
 import { checkWhole } from "../json.js";
 import { invalidValue, type Problem } from "../problem.js";
@@ -10,14 +10,20 @@ export interface ChannelListener {
   message?(message: ChannelMessage): unknown;
   /** The connections that have entered. Above 500 of them, the list is empty, and only `count` is known. */
   members?(members: readonly Member[], count: number): unknown;
-  /** Messages were lost, because the channel does not keep them for so long. */
+  /** Messages were lost, because the channel does not keep messages for long enough. */
   lost?(): unknown;
-  /** The channel was refused or has ended, for example with `rule_denied`. Nobody joins again until `join` is called. */
+  /**
+   * The channel was refused or has ended, for example with `rule_denied`. The client does not join the channel again
+   * until you call `join`.
+   */
   problem?(problem: Problem): unknown;
 }
 
 export interface JoinOptions {
-  /** Without it, messages from now on. `"start"`: all that the channel keeps. Else those after this message. */
+  /**
+   * By default, the listener gets messages from now on. `"start"`: also all messages that the channel keeps. Another
+   * value: the messages after this position.
+   */
   since?: Since | undefined;
   /** Enters the list of members, with this value. */
   presence?: unknown;
@@ -25,7 +31,7 @@ export interface JoinOptions {
 }
 
 export interface PublishOptions {
-  /** False: this client does not get its own message. */
+  /** If false, this client does not get its own message. */
   echo?: boolean | undefined;
   timeoutMs?: number | undefined;
 }
@@ -46,9 +52,9 @@ export class Channel {
   }
 
   /**
-   * Listens to the channel. Returns a function that ends this. After a lost connection, the messages that the channel
-   * still keeps follow; `lost` is called if it does not keep all of them. If the channel has ended, this joins it again,
-   * for all who listen.
+   * Listens to the channel. Returns a function that removes the listener. After a lost connection, the listener gets
+   * all missed messages that the channel still keeps. `lost` is called if some messages are no longer kept. If the
+   * channel has ended, the client joins it again, for all listeners.
    *
    * ```ts
    * const leave = live.channel("rooms/7").join({ message: ({ data }) => console.log(data) }, { presence: { name: "Ada" } });
@@ -65,8 +71,8 @@ export class Channel {
   }
 
   /**
-   * Publishes a message. Resolves with its number when the server has it. It is sent again if the connection breaks, and
-   * arrives once.
+   * Publishes a message. Resolves with its number when the server has accepted it. If the connection breaks, the client
+   * sends the message again, and the server publishes it only once.
    *
    * ```ts
    * await live.channel("rooms/7").publish({ text: "Hello" });
@@ -78,7 +84,7 @@ export class Channel {
   }
 
   /**
-   * Changes the value that others see in the list of members. The channel must be joined.
+   * Changes the value that others see in the list of members. Join the channel first.
    *
    * ```ts
    * await live.channel("rooms/7").setPresence({ name: "Ada", typing: true });

@@ -12,7 +12,7 @@ import type { LiveResult, Views } from "./views.js";
 /** A query that can be watched: at most 500 documents with `limit`, and 1,000 without it. */
 export type LiveQuery<C extends CollectionTypes, S extends string = string> = Pick<Query<C, S>, "where" | "sort" | "limit" | "select" | "count">;
 
-/** Conditions of a local write. If they do not hold when it arrives, it is refused. */
+/** Conditions of a local write. The server refuses the write if it does not meet the conditions on arrival. */
 export interface LocalWriteOptions {
   ifRev?: number | undefined;
   ifAbsent?: boolean | undefined;
@@ -50,7 +50,8 @@ export class LiveCollection<C extends CollectionTypes> {
 
   /**
    * Calls `on` with the result of a query, and again with each new result and its changes. Returns a function that ends
-   * this. All results of a client move together: a commit that changes several of them is never seen by halves.
+   * the watch. All results of a client change together: if a commit changes several results, you never see only a part
+   * of the changes.
    *
    * ```ts
    * const stop = live.collection("posts").watch({ where: { draft: false }, sort: ["-_created"], limit: 50 }, (result) => {
@@ -66,7 +67,7 @@ export class LiveCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Calls `on` with one document, and again whenever it changes. Returns a function that ends this.
+   * Calls `on` with one document, and again whenever the document changes. Returns a function that ends the watch.
    *
    * ```ts
    * const stop = live.collection("posts").watchOne("first", ({ document }) => console.log(document?.title));
@@ -81,8 +82,8 @@ export class LiveCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Creates a document: results show it at once. Resolves when the server has it, and rejects if the server refuses it;
-   * results then show it no more. Without a network, the write waits.
+   * Creates a document, which results show at once. Resolves when the server has stored the document. Rejects if the
+   * server refuses it; results then no longer show it. Without a network, the write waits.
    *
    * ```ts
    * const post = await live.collection("posts").create({ title: "Hello" });
@@ -94,7 +95,7 @@ export class LiveCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Replaces a document, or creates it: results show it at once.
+   * Replaces a document, or creates it. Results show it at once.
    *
    * ```ts
    * await live.collection("posts").put("first", { title: "Hello" });
@@ -117,7 +118,7 @@ export class LiveCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Deletes a document: it leaves the results at once.
+   * Deletes a document. It disappears from results at once.
    *
    * ```ts
    * await live.collection("posts").delete("first");
@@ -127,7 +128,7 @@ export class LiveCollection<C extends CollectionTypes> {
     return this.#add<void>("delete", id, undefined, conditions);
   }
 
-  /** The result of a query for hooks. Nothing is sent before somebody subscribes. @internal */
+  /** The result of a query for hooks. Nothing is sent before the first subscription. @internal */
   store<const S extends string = never>(query: LiveQuery<C, S>): LiveStore<Found<C, S>> {
     const what = this.#what(query);
     const name = this.views.name(what);
@@ -167,7 +168,7 @@ function ending(signal: AbortSignal | undefined, begin: () => () => void): () =>
   return stop;
 }
 
-/** Returns an id that sorts by its time, as those of the server do. */
+/** Returns an id that sorts by its time, like the ids that the server makes. */
 function newId(): string {
   const random = crypto.getRandomValues(new Uint32Array(3));
   return [Date.now(), ...random].map((number) => number.toString(36).padStart(number > 2 ** 32 ? 9 : 7, "0")).join("");

@@ -20,13 +20,13 @@ const SILENT_MS = 45_000;
 const PROBE_MS = 3000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 10_000;
-/** A connection that worked for so long was no failure, so the next pause is short again. */
+/** The time after which a connection counts as stable, so that the next pause is short again. */
 const STEADY_MS = 10_000;
-/** The client has a fault: without a pause, it would repeat it at once. */
+/** The pause after an error of this client, which it would otherwise repeat immediately. */
 const FAULT_PAUSE_MS = 30_000;
 const FAULTS: readonly number[] = [1002, 1007, 1008, 1009];
 
-/** The user of the connection: its messages, and what to do with those of the server. */
+/** The user of the connection, which has messages to send and handles messages of the server. */
 export interface Host {
   readonly credentials: Credentials | undefined;
   /** The project and the user: tabs of the same place share a connection, if they have the same session. */
@@ -36,7 +36,10 @@ export interface Host {
   received(messages: Received[]): void;
   /** The connection was lost. */
   lost(): void;
-  /** There is no connection, or the browser knows of no network: until the next message, nothing is known. */
+  /**
+   * There is no connection, or the browser reports that there is no network. The state is unknown until the next
+   * message.
+   */
   away(): void;
   failed(error: unknown): void;
 }
@@ -65,7 +68,7 @@ export class Connection {
   #again: Timer;
   #watchdog: Timer;
   #tabs: Tabs | undefined;
-  /** The last connection was that of another tab. */
+  /** The last connection belonged to another tab. */
   #borrowed = false;
   #ending: AbortController | undefined;
 
@@ -108,7 +111,7 @@ export class Connection {
     this.#link?.send(messages);
   }
 
-  /** Sends the newest token. `wanted`: the server asks for another one than it has. */
+  /** Sends the newest token. `wanted`: the server asks for another token than the present one. */
   async renew(wanted: boolean): Promise<void> {
     const { credentials } = this.host;
     const [link, old] = [this.#link, this.#token];
@@ -123,7 +126,7 @@ export class Connection {
     }
   }
 
-  /** Makes sure that the connection lives. */
+  /** Checks that the connection still works. */
   check(): void {
     if (!this.#running) return;
     if (!this.#link) return this.restart();
@@ -262,10 +265,10 @@ export class Connection {
     this.#later(FAULTS.includes(code) ? FAULT_PAUSE_MS * (1 + Math.random()) : afterMs);
   }
 
-  /** Goes to the next transport. Returns false after the last one, or if the server itself is away. */
+  /** Chooses the next transport. Returns false after the last transport, or if the server itself is unreachable. */
   #tryNext(transport: Connection["transport"], held: boolean): boolean {
     const isSocket = transport === "socket";
-    // a socket that worked before is not blocked: rather the server is away
+    // a socket that worked before is not blocked: more likely the server is unreachable
     const away = !hasNetwork() || (isSocket ? this.#socketWorked && this.#failures < 2 && !held : !held);
     const last = this.#place + 1 >= this.transports.length;
     if (away || last) {

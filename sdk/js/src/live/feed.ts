@@ -1,4 +1,4 @@
-/** Joins the machine and the connection: it performs effects, and calls those who listen to results and channels. */
+/** Connects the machine and the connection: it performs effects, and calls the listeners of results and channels. */
 
 import type { Why } from "../auth/types.js";
 import { readJson, writeJson } from "../json.js";
@@ -10,15 +10,15 @@ import { type Effect, type Join, Machine, type Watch } from "./machine.js";
 import type { ChannelMessage, Received, Sent, Since, Watched } from "./protocol.js";
 
 /**
- * `live`: the result is the present one. `behind`: it is on its way, also before the first connection. `offline`: the
- * connection was lost or cannot be made, and the client tries again; results stay as they were.
+ * `live`: the result is up to date. `behind`: a newer result is on its way; this is also the state before the first
+ * connection. `offline`: the connection was lost or cannot be made, and the client tries again; results stay unchanged.
  */
 export type LiveState = "live" | "behind" | "offline";
 
-/** `problem`: the last reason why there is no connection, if the server has told one. */
+/** `problem`: the last reason why there is no connection, if the server has given a reason. */
 export type StateListener = (state: LiveState, problem: Problem | undefined) => unknown;
 
-/** Hears of one watch. `shown`: at a barrier, or after the end. */
+/** Listens to one watch. `shown`: called at a barrier, and after the end. */
 export interface WatchListener {
   shown(watch: Watch): void;
   stateChanged(): void;
@@ -80,7 +80,7 @@ export class Feed implements Host {
     return this.#state;
   }
 
-  /** The last reason why there is no connection, if the server has told one. */
+  /** The last reason why there is no connection, if the server has given a reason. */
   get problem(): Problem | undefined {
     return this.#problem;
   }
@@ -115,8 +115,8 @@ export class Feed implements Host {
   }
 
   /**
-   * Calls `listener` with each change of the user or the tokens, before results are emptied and shown. `changed`: it is
-   * another user, or nobody. A storage with promises tells the user later; this is no change.
+   * Calls `listener` with each change of the user or the tokens, before results are emptied and shown. `changed`:
+   * another user is signed in, or nobody. An asynchronous storage returns the user later, which is not a change.
    */
   onUser(listener: (why: Why, changed: boolean) => void): void {
     this.#followers.add(listener);
@@ -146,7 +146,7 @@ export class Feed implements Host {
     return join;
   }
 
-  /** Joins again after an end; else, it does nothing. */
+  /** Joins the channel again if it has ended. Otherwise it does nothing. */
   again(join: Join): void {
     this.#perform(this.machine.again(join));
   }
@@ -246,7 +246,7 @@ export class Feed implements Host {
     for (const hear of this.#followers) hear(why, changed);
     if (!changed) return void this.connection.renew(false);
     this.#reject("The user has signed out or changed.");
-    // a new connection, so that no message of the user before can arrive among those of the new one
+    // a new connection, so that no message of the previous user can arrive among messages of the new user
     const shown = this.machine.reset(this.userId);
     this.connection.restart();
     this.#near();
@@ -286,7 +286,7 @@ export class Feed implements Host {
   #ended(what: Watch | Join): void {
     const problem = what.problem!;
     const listener = this.#listeners.get(what)!;
-    // after an end for a new user, the same query is another one
+    // after an end for a new user, the same query is another watch
     if ((problem.code as string) === "user_changed") return this.#perform(this.machine.again(what));
     if ("what" in what) (listener as WatchListener).shown(what);
     else (listener as JoinListener).ended(problem);
@@ -329,7 +329,10 @@ export class Feed implements Host {
     this.#retries.delete(what);
   }
 
-  /** Ends a connection that nobody needs, a moment later: a page that changes its view needs it again at once. */
+  /**
+   * Ends an unused connection after a short wait, because a page that changes its view needs the connection again at
+   * once.
+   */
   #linger(): void {
     clearTimeout(this.#lingering);
     if (this.#listeners.size || this.#replies.size || !this.#running) return;
@@ -346,13 +349,13 @@ export class Feed implements Host {
     this.#tellState();
   }
 
-  /** Nothing is known to be wrong: there is a connection, or the first attempt is still to come. */
+  /** True if no problem is known: there is a connection, or the first attempt has not been made yet. */
   #near(): void {
     this.#away = false;
     this.#problem = undefined;
   }
 
-  /** `again`: there is another problem, also if the state is the same. */
+  /** `again`: there is another problem, even if the state is the same. */
   #tellState(again = false): void {
     const states = [...this.machine.watches].filter(({ problem }) => !problem).map((watch) => this.stateOf(watch));
     const state = this.#away ? "offline" : !this.machine.open || states.includes("behind") ? "behind" : "live";
@@ -374,7 +377,9 @@ export function checkedSize(path: string, text: string): string {
   throw invalidValue(path, `A message has at most ${MOST_BYTES} bytes.`);
 }
 
-/** Refuses what a call would ignore: without its filter, a query has all documents. @internal */
+/**
+ * Refuses unknown options, which a call would ignore: without its filter, a query would find all documents. @internal
+ */
 export function noOthers(others: object): void {
   for (const name of Object.keys(others)) throw invalidValue(name, "No such option.");
 }

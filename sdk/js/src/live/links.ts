@@ -1,26 +1,29 @@
-/** The three transports of docs/live-protocol.md. Each carries the same messages, and tells when it has ended. */
+/** The three transports of docs/live-protocol.md. Each transport carries the same messages, and reports its end. */
 
 import { readJson, writeJson } from "../json.js";
 import type { Received, Sent } from "./protocol.js";
 
-/** Close codes, beside those of the protocol. */
+/** Close codes, in addition to the close codes of the protocol. */
 export const UNREACHABLE = 1006;
 export const UNAUTHENTICATED = 4401;
 export const TOO_MANY = 4429;
-/** The tab that has the connection cannot carry this one: it needs its own. Never sent by a server. */
+/**
+ * The tab that has the connection has no room for this tab, which needs its own connection. A server never sends this
+ * code.
+ */
 export const ALONE = 4999;
 
 export interface Link {
-  /** `now`: they do not wait for their turn. */
+  /** `now`: the messages do not wait for their turn. */
   send(messages: readonly Sent[], now?: boolean): void;
   close(): void;
 }
 
 export interface LinkEvents {
   received(messages: Received[]): void;
-  /** Bytes without a message, such as the comments of a stream: the connection lives. */
+  /** Bytes without a message have arrived, such as the comments of a stream, so the connection works. */
   alive(): void;
-  /** The link has ended. `held`: something in between answered, but lets no messages through. */
+  /** The link has ended. `held`: a proxy in between has answered, and lets no messages through. */
   closed(code: number, afterMs?: number, held?: boolean): void;
 }
 
@@ -162,7 +165,7 @@ function messagesOf(data: unknown): Received[] {
   return [readJson(String(data)) as Received | Received[]].flat();
 }
 
-/** Returns the messages of an event of a stream; comments and other fields have none. */
+/** Returns the messages of an event of a stream. Comments and other fields contain no messages. */
 function dataOf(event: string): Received[] {
   const lines = event.split(/\r?\n/).filter((line) => line.startsWith("data:"));
   return lines.length ? messagesOf(lines.map((line) => line.slice(5)).join("\n")) : [];

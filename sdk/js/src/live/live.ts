@@ -15,13 +15,19 @@ import { Rooms } from "./rooms.js";
 import { Views } from "./views.js";
 
 export interface LiveOptions {
-  /** Keeps results and waiting writes between visits. By default, they are in memory. */
+  /** The cache that keeps results and waiting writes between visits. By default, they are kept in memory. */
   cache?: LiveCache | undefined;
-  /** Hears of refused writes, also those of an earlier visit. With it, nobody has to wait for the promises of writes. */
+  /**
+   * Called with each refused write, even if the write is from an earlier visit. With this listener, you do not have to
+   * wait for the promises of writes.
+   */
   onRefused?: RefusedListener | undefined;
-  /** By default `globalThis.WebSocket`. Node 20 has none: then it is a stream of events, unless you pass that of a package. */
+  /**
+   * By default `globalThis.WebSocket`. Node 20 has no WebSocket, so the client uses a stream of events, unless you pass
+   * the WebSocket of a package.
+   */
   WebSocket?: typeof WebSocket | undefined;
-  /** False: this tab has its own connection. By default, all tabs of a user share one. */
+  /** If false, this tab has its own connection. By default, all tabs of a user share one connection. */
   tabs?: boolean | undefined;
   /** The transports, the best one first: by default `["socket", "sse", "poll"]`. */
   transports?: readonly TransportName[] | undefined;
@@ -45,7 +51,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
       fetch: ((...given) => (fetch ?? globalThis.fetch)(...given)) as typeof globalThis.fetch,
       WebSocket: WebSocket as typeof WebSocket | undefined,
     };
-    // a client with its own ways to the server may reach another one than other tabs do
+    // a client with its own transports may reach another server than other tabs
     const shares = tabs && !fetch && WebSocket === globalThis.WebSocket && "document" in globalThis && Boolean(navigator.locks && globalThis.BroadcastChannel);
     const usable = transports.filter((name) => name !== "socket" || target.WebSocket);
     if (!usable.length) throw invalidValue("transports", "This runtime has no WebSocket. Pass one, or allow other transports.");
@@ -79,8 +85,9 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * `live`: all results are the present ones. `behind`: newer ones are on their way, also before the first connection.
-   * `offline`: the connection was lost, or cannot be made; the client connects again by itself.
+   * `live`: all results are up to date. `behind`: newer results are on their way; this is also the state before the
+   * first connection.
+   * `offline`: the connection was lost, or cannot be made; the client connects again automatically.
    *
    * ```ts
    * console.log(live.state === "offline" ? "You are offline." : "");
@@ -91,8 +98,9 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * The last reason why the client cannot connect, if the server has told one. It is `hook_failed` if the app's function of
-   * tokens fails. It is undefined if there is a connection, or no network.
+   * The last reason why the client cannot connect, if the server has given a reason. The code is `hook_failed` if the
+   * app's function for `before_token` fails. The value is undefined while there is a connection, and while there is no
+   * network.
    *
    * ```ts
    * if (live.problem) console.log(`You cannot connect: ${live.problem.message}`);
@@ -103,7 +111,8 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Calls `listener` whenever the state changes, and with each further `problem`. Returns a function that ends this.
+   * Calls `listener` whenever the state changes, and with each further `problem`. Returns a function that removes the
+   * listener.
    *
    * ```ts
    * const stop = live.onState((state, problem) => console.log(state, problem?.code ?? ""));
@@ -127,7 +136,8 @@ export class Live<D extends Schema<D> = AnyDatabase> {
 
   /**
    * The first waiting write and its problem, if the server has answered it with an error at least twice and has not refused it;
-   * or undefined. All later writes wait for it. It is sent again by itself, and refused if it is the cause.
+   * or undefined. All later writes wait for this write. The client sends it again automatically, and gives it up if the
+   * write itself causes the error.
    *
    * ```ts
    * if (live.stuck) console.log(`Not saved yet: ${live.stuck.problem.message}`);
@@ -138,8 +148,8 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Calls `listener` with each failed try of a stuck write, and with undefined when it has been taken or refused. Returns
-   * a function that ends this.
+   * Calls `listener` after each failed attempt to send a stuck write, and with undefined when the write was accepted or
+   * refused. Returns a function that removes the listener.
    *
    * ```ts
    * const stop = live.onStuck((stuck) => console.log(stuck ? `Not saved yet: ${stuck.problem.message}` : "Saved."));

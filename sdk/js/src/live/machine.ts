@@ -1,6 +1,6 @@
 /**
- * The client's side of docs/live-protocol.md, without sockets and timers: each call and each message of the server
- * returns what is to be done. docs/decisions/0089 has the reasons.
+ * The client's side of docs/live-protocol.md, without sockets and timers: for each call and each message of the server,
+ * it returns the effects to perform. docs/decisions/0089 has the reasons.
  *
  * The life of a watch: `watch` is sent → `now` brings the result → each `diff` of its group changes it → a barrier (`at`
  * or `ping`) lets it be shown. A lost `diff`, a wrong `check` or a new connection sends `watch` again, with the held ids,
@@ -18,7 +18,7 @@ export interface Watch {
   id: number;
   docs: readonly LiveDocument[] | undefined;
   n: number | undefined;
-  /** The last barrier at which the result stood. */
+  /** The last barrier at which the result was up to date. */
   at: string | undefined;
   group: string | undefined;
   turn: number;
@@ -35,14 +35,17 @@ export interface Join {
   id: number;
   since: Since | undefined;
   presence: unknown;
-  /** The user who has set `presence`. It is not sent for another one. */
+  /** The user who has set `presence`, which is not sent for another user. */
   owner: string | undefined;
   /** The presence that the server has, or will have when the messages on their way have arrived. */
   sent: unknown;
   c: string | undefined;
   epoch: string | undefined;
   offset: number;
-  /** Numbers of messages of this client that do not come back (`echo: false`), and messages that came before them. */
+  /**
+   * Numbers of messages of this client that the server does not send back (`echo: false`), and messages that came
+   * before them.
+   */
   own: Set<number>;
   early: ChannelMessage[];
   members: Map<string, Member>;
@@ -120,7 +123,7 @@ export class Machine {
     return [join, this.#joined(join)];
   }
 
-  /** Sets the presence, for the present user. A join that is on its way, or a later one, carries it. */
+  /** Sets the presence, for the present user. The client sends it with a pending join, or with a later join. */
   present(join: Join, presence: unknown): void {
     Object.assign(join, { presence, owner: this.user });
   }
@@ -146,7 +149,7 @@ export class Machine {
     return this.#requests.size;
   }
 
-  /** Returns a message that the server answers at once, which shows that the connection lives. */
+  /** Returns a message that the server answers at once, which shows that the connection works. */
   probe(): Sent {
     const id = ++this.#lastId;
     return this.at === undefined ? { t: "unwatch", id } : { t: "sync", id, at: this.at };
@@ -158,13 +161,13 @@ export class Machine {
     for (const what of [...this.watches, ...this.joins]) what.fresh = false;
   }
 
-  /** The storage has told the user, to whom all belongs that was set before. */
+  /** The storage has returned the user, to whom everything that was set before belongs. */
   known(user: string | undefined): void {
     for (const join of this.joins) if (join.owner === this.user) join.owner = user;
     this.user = user;
   }
 
-  /** Another user begins: nothing of the user before stays. The connection must be closed. */
+  /** Another user begins, so all state of the previous user is dropped. The connection must be closed. */
   reset(user: string | undefined): Effect[] {
     this.closed();
     this.user = user;
@@ -366,7 +369,7 @@ export class Machine {
       for (const member of [...(members ?? []), ...(enter ?? []), ...(update ?? [])]) join.members.set(member.m, member);
       for (const m of leave ?? []) join.members.delete(m);
       join.n = n ?? join.members.size;
-      // the list of `joined` may have a change already that is told once more
+      // the list of `joined` may already contain a change that is sent once more
       return before === writeJson([[...join.members.values()], join.n]) ? [] : [{ do: "members", join }];
     });
   }

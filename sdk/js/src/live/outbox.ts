@@ -1,6 +1,7 @@
 /**
- * The queue of writes. One after the other is sent, each with its idempotency key, so that it may be sent again after a
- * lost answer or a restart of the app. `refusals.ts` decides which problems end a write. A write leaves when it was refused, or when all results contain it; with a cache,
+ * The queue of writes. The writes are sent one after the other, each with its idempotency key, so that a write may be
+ * sent again after a lost response or a restart of the app. `refusals.ts` decides which problems end a write. A write
+ * leaves when it was refused, or when all results contain it; with a cache,
  * when at least one does, and was kept. Until then the next visit shows the write with the results that it finds there.
  *
  * Each write is of one user. When this user signs out, or another one signs in, it ends: its promise is rejected with
@@ -27,9 +28,12 @@ const MOST_BYTES = 4 << 20;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 10_000;
 const SYNC_MS = 10_000;
-/** The server remembers idempotency keys for 24 hours. */
+/**
+ * The time in which a write may be repeated, a little less than the 24 hours for which the server remembers idempotency
+ * keys.
+ */
 const REPEATABLE_MS = 23 * 3_600_000;
-/** From this failure of the first waiting write on, the page is told. */
+/** The number of failures of the first waiting write after which the page is told. */
 const STUCK_FAILURES = 2;
 const OPS: readonly unknown[] = ["create", "put", "patch", "delete"];
 const ENDED = "The user has signed out or changed.";
@@ -54,7 +58,7 @@ export class Outbox {
   #stuck: Stuck | undefined;
   readonly #stuckListeners = new Set<(stuck: Stuck | undefined) => unknown>();
   #loaded: Promise<void>;
-  /** True since the storage has told the user. */
+  /** True after the storage has returned the user. */
   #known: boolean;
   readonly #flying = new Set<LocalWrite>();
   readonly #storing = new Map<string, Promise<unknown>>();
@@ -85,7 +89,7 @@ export class Outbox {
     return this.writes.filter(({ mark }) => mark === undefined).length;
   }
 
-  /** The first waiting write, if the server did not take it, although it answered. */
+  /** The first waiting write, if the server has responded to it with an error and has not accepted it. */
   get stuck(): Stuck | undefined {
     return this.#stuck;
   }
@@ -277,12 +281,12 @@ export class Outbox {
     this.#sizes.delete(write.key);
     this.#aside = this.#aside.filter((one) => one !== write);
     if (!this.writes.includes(write)) return void this.#drop(write); // its user has gone
-    // the newest mark of the client is that of this write, or of a later state
+    // the newest mark of the client belongs to this write, or to a later state
     const mark = (write.mark = this.collection(write.collection).requests.seq ?? "");
     void this.#store(write);
     this.changed(write.collection);
     this.#settle();
-    // the barrier of the answer settles it, or a later one; without a connection, one of the next connection
+    // this or a later barrier settles the write; without a connection, a barrier of the next connection
     const awaited = this.writes.includes(write) && mark && this.#watchesOf(write).length;
     if (awaited) this.feed.sync(mark, SYNC_MS).then(() => this.#settle(), () => {});
     const confirmed = this.writes.filter((one) => one.mark !== undefined);
@@ -335,7 +339,7 @@ export class Outbox {
   /** Waits before the next try of the first waiting write. */
   #later({ op, collection, id, data }: LocalWrite, problem: Problem): Promise<void> {
     const afterMs = problem.retryAfterMs ?? Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
-    // without a network, `state` tells it
+    // without a network, `state` shows this
     const isAnswered = problem.code !== "network";
     if (++this.#failures >= STUCK_FAILURES || !isAnswered) this.#tellStuck(isAnswered ? { write: { op, collection, id, data }, problem } : undefined);
     return new Promise((resolve) => {
@@ -366,9 +370,11 @@ function collectionOf(what: object): string {
 }
 
 /**
- * True if the result that is shown contains the write with this mark. A barrier alone does not tell it: on a new
- * connection, it may come before the result, and then the result of the connection before is still shown. `dirty`: the
- * newest result waits for its barrier. A first result is at `barrier`, the last one, or later: others need not wait for it.
+ * True if the result that is shown contains the write with this mark. A barrier alone does not show this: on a new
+ * connection, the barrier may come before the result, and then the result of the previous connection is still shown.
+ * `dirty`: the
+ * newest result waits for its barrier. A first result is at `barrier`, the last barrier, or later, so writes need not
+ * wait for it.
  */
 function contains({ docs, fresh, dirty, at }: Watch, mark: string, barrier: string | undefined): boolean {
   return docs ? fresh && !dirty && reached(mark, at) : reached(mark, barrier);

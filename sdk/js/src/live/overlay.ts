@@ -21,7 +21,9 @@ export interface LocalWrite {
   readonly conditions: { readonly ifRev?: number | undefined; readonly ifAbsent?: boolean | undefined };
   /** When the write was made, as RFC 3339. */
   readonly at: string;
-  /** The user who made it; nobody else sends it. It is missing as long as the storage has not told the user. */
+  /**
+   * The user who made the write. It is never sent for another user. Missing until the storage has returned the user.
+   */
   userId?: string | undefined;
   /** True since the first attempt to send it. */
   sent: boolean;
@@ -129,7 +131,7 @@ function selected(document: LiveDocument, select: readonly string[] | undefined)
   return fields as LiveDocument;
 }
 
-/** Returns the list with `document` at its place, in place of the one with its id. */
+/** Returns the list with `document` at its position. It replaces the document with the same id. */
 function replaced(docs: readonly LiveDocument[], id: string, document: Found, sort: readonly string[], full: boolean): readonly LiveDocument[] {
   const place = docs.findIndex(({ _id }) => _id === id);
   const others = docs.filter(({ _id }) => _id !== id);

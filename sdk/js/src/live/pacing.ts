@@ -1,9 +1,9 @@
-/** Holds messages back, so that the server never gets more of them than it takes. */
+/** Delays messages, so that the server never gets more messages than it allows. */
 
 import type { Link } from "./links.js";
 import type { Sent } from "./protocol.js";
 
-/** The server takes 50 messages a second, and 100 at once. */
+/** The limit of messages that are sent at once. The server allows 50 messages a second, and 100 at once. */
 const MOST_AT_ONCE = 80;
 const EVERY_MS = 25;
 

@@ -18,7 +18,7 @@ export interface Resume {
   why?: "gap" | "check";
 }
 
-/** A place in the history of a channel, or all that it keeps. */
+/** A position in the history of a channel, or `start` for all messages that the channel keeps. */
 export type Since = { readonly epoch: string; readonly offset: number } | "start";
 
 export type Sent =
@@ -74,6 +74,6 @@ export interface Changes<T> {
   readonly added: readonly T[];
   readonly changed: readonly T[];
   readonly removed: readonly T[];
-  /** Documents at another place among those that stayed. */
+  /** Documents at another position among the documents that stayed. */
   readonly moved: readonly T[];
 }

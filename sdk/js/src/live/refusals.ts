@@ -1,6 +1,7 @@
 /**
  * The decision whether a write that failed is sent again. The first waiting write holds up all later ones, because they
- * may need it. So one that can never be taken must end, and one that fails for another reason must not.
+ * may need it. So a write that the server can never accept must end, and a write that fails for another reason must
+ * stay.
  * docs/decisions/0108 has the reasons.
  */
 
@@ -13,18 +14,24 @@ export interface Failures {
   readonly since: string;
 }
 
-/** The first waiting write, if the server does not take it, and the reason. */
+/** The first waiting write, if the server does not accept it, and the reason. */
 export interface Stuck {
   readonly write: Pick<LocalWrite, "op" | "collection" | "id" | "data">;
   readonly problem: Problem;
 }
 
 const COME_AGAIN: readonly number[] = [408, 425, 429];
-/** Nobody knows what the server did. `unexpected_answer` is that of a proxy, a portal or a CDN, or one that was cut off. */
+/**
+ * Codes after which it is not known what the server did. `unexpected_answer`: a proxy, a portal or a CDN has answered,
+ * or the answer was cut off.
+ */
 const UNANSWERED: readonly string[] = ["network", "timeout", "aborted", "idempotency_busy", "unexpected_answer"];
 const TOO_LARGE = 413; // also from a proxy, which refuses the write each time
 const NOT_SUPPORTED = 501;
-/** The function answered, so the next answers are mostly the same. A service that it asks may have failed. */
+/**
+ * The limit of attempts if a function refuses the write. The function will probably refuse it again, unless a service
+ * that the function calls has failed.
+ */
 const TRIES_OF_FUNCTION = 3;
 const TRIES_OF_SERVER = 5;
 const SERVER_MS = 60_000;
@@ -53,7 +60,7 @@ export function failedAgain(before: Failures | undefined, now = Date.now()): Fai
   return { tries: (before?.tries ?? 0) + 1, since: before?.since ?? new Date(now).toISOString() };
 }
 
-/** True if a value of the cache has the form of failures. Earlier versions have kept none. @internal */
+/** True if a value of the cache has the form of failures. Earlier versions stored no failures. @internal */
 export function areFailures(value: unknown): boolean {
   if (value === undefined) return true;
   const { tries, since } = Object(value) as Record<string, unknown>;

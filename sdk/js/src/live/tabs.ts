@@ -136,7 +136,7 @@ export class Tabs {
     );
   }
 
-  /** Another tab has taken the lock: this one was frozen, or too slow. */
+  /** Another tab has taken the lock, because this tab was frozen or too slow. */
   #deposed(): void {
     if (!this.leads || this.#ending.signal.aborted) return;
     this.leads = false;
@@ -233,7 +233,7 @@ export class Tabs {
     if (note.t === "close") return;
     if (this.#tabs.size >= TABS - 1) return this.#say({ t: "alone", by: this.#own, to: from });
     const taken = new Set(this.#tabs.values());
-    // not the number of the tab before, whose answers may still be on their way
+    // not the number of the previous tab, whose answers may still arrive
     do this.#lastTab = (this.#lastTab % (TABS - 1)) + 1;
     while (taken.has(this.#lastTab));
     this.#tabs.set(from, this.#lastTab);

@@ -21,9 +21,12 @@ export interface LiveResult<T> extends Changes<T> {
   readonly problem: Problem | undefined;
   /** True until there is a result for the present user. */
   readonly loading: boolean;
-  /** `live`: this is the present result. `behind`: a newer one is on its way. `offline`: the client connects again. */
+  /**
+   * `live`: the result is up to date. `behind`: a newer result is on its way. `offline`: the client is connecting
+   * again.
+   */
   readonly state: LiveState;
-  /** True as long as a write of this client to this collection has not arrived. */
+  /** True while the server has not accepted all writes of this client to this collection. */
   readonly pending: boolean;
 }
 
@@ -58,7 +61,10 @@ export class Views {
     return this.#views.get(name)?.result;
   }
 
-  /** Calls `shown` with each new result. `changed` hears of changed states too. Returns a function that ends this. */
+  /**
+   * Calls `shown` with each new result. `changed` is also called for changed states. Returns a function that ends these
+   * calls.
+   */
   listen(what: Watched, shown: ((result: Result) => unknown) | undefined, changed?: () => void): () => void {
     const name = this.name(what);
     this.feed.checkOpen();
@@ -224,7 +230,7 @@ class View implements WatchListener {
     return keyOf("result", this.views.feed.place) + this.name;
   }
 
-  /** Keeps what the server has said, without local writes: those are kept by themselves. */
+  /** Keeps the server's result without local writes, which are kept separately. */
   async saved(): Promise<void> {
     if (!this.#saving) return;
     clearTimeout(this.#saving);

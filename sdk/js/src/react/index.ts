@@ -28,7 +28,7 @@ export function useUser(auth: Auth): User | null {
 }
 
 export interface QueryState<T> {
-  /** The last answer. It stays while the next one is on its way. */
+  /** The last page that has arrived. It stays while the next page is being loaded. */
   page: Page<T> | undefined;
   problem: Problem | undefined;
   loading: boolean;
@@ -37,8 +37,9 @@ export interface QueryState<T> {
 }
 
 /**
- * Asks for one page of documents, and again whenever the query or the signed-in user changes. The query may be written in
- * place: it is compared by its contents. Pass null as long as there is nothing to ask. No user sees a page of another.
+ * Loads one page of documents, and loads it again whenever the query or the signed-in user changes. You may write the
+ * query inline, because the hook compares its contents. Pass null as long as there is nothing to load. A user never
+ * sees a page of another user.
  *
  * ```tsx
  * const { page, problem, loading } = useQuery(client.data.collection("posts"), { where: { draft: false }, limit: 10 });
@@ -83,9 +84,9 @@ const NOTHING: LiveResult<never> = {
 const WAITING: LiveResult<never> = { ...NOTHING, loading: true };
 
 /**
- * Follows the result of a live query, and renders again with each new result. The query may be written in place: it is
- * compared by its contents. Pass null as long as there is nothing to follow. No user sees a result of another. On a server,
- * it is loading.
+ * Follows the result of a live query, and renders again with each new result. You may write the query inline, because
+ * the hook compares its contents. Pass null as long as there is nothing to follow. A user never sees a result of
+ * another user. On a server, `loading` is always true.
  *
  * ```tsx
  * const { items, loading, state } = useLive(live.collection("posts"), { where: { draft: false }, limit: 10 });
@@ -114,15 +115,15 @@ export interface ChannelState<P> {
 export interface ChannelUse<P> {
   /** Enters the list of members, with this value. It may change with each rendering. */
   presence?: P | undefined;
-  /** Hears of each message. */
+  /** Called with each message. */
   message?: ((message: ChannelMessage) => unknown) | undefined;
 }
 
 const NOBODY: ChannelState<never> = { members: NONE, count: 0, problem: undefined };
 
 /**
- * Joins a channel as long as the component is there, and renders again when its members change. The channel may be written
- * in place. Pass null as long as there is nothing to join.
+ * Joins a channel as long as the component is there, and renders again when its members change. You may write the
+ * channel inline. Pass null as long as there is nothing to join.
  *
  * ```tsx
  * const { members } = useChannel<{ name: string }>(live.channel("rooms/7"), { presence: { name: "Ada" } });
@@ -136,7 +137,7 @@ export function useChannel<P = unknown>(channel: Channel | null, { presence, mes
   now.current = { channel, presence, message };
   const joined = useRef<string>(undefined);
   const { name, rooms } = channel ?? {};
-  // a presence is of one user: another one enters with that of its own rendering
+  // a presence belongs to one user; another user enters with the presence of its own rendering
   const userId = useUserId(rooms?.feed.credentials);
   useEffect(() => {
     const { channel, presence } = now.current;

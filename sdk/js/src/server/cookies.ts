@@ -1,7 +1,8 @@
 /**
  * A client for one request to a server that renders pages. The session is in the cookie that BunBase sets (cookie mode).
- * The server passes the cookie on, and passes new cookies back. It keeps no token and renews nothing: BunBase replaces
- * the cookie, and gives parallel requests the same new one, so parts of a page may be rendered at the same time.
+ * Your server passes the cookie to BunBase, and passes new cookies to the browser. It keeps no token and renews
+ * nothing. BunBase replaces the cookie, and returns the same new cookie to parallel requests, so parts of a page may be
+ * rendered at the same time.
  */
 
 import type { User } from "../auth/types.js";

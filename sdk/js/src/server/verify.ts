@@ -29,7 +29,7 @@ export interface Claims {
 }
 
 export interface VerifyCall extends Call {
-  /** Accept service tokens too: those of service accounts and keys. They have `sub` and `scope`, and no user. */
+  /** If true, tokens of service accounts and keys are accepted too. They have `sub` and `scope`, and no user. */
   allowService?: boolean | undefined;
 }
 
@@ -60,7 +60,7 @@ export class Verifier {
 
   /**
    * Returns the claims of a token that the project has signed and that has not expired. Throws `invalid_token` or
-   * `token_expired`. The session may have ended in the meantime: BunBase itself knows that within a second.
+   * `token_expired`. The session may have ended in the meantime. Only BunBase itself knows this within a second.
    *
    * ```ts
    * const { sub, role } = await verifier.verify(token);
@@ -90,7 +90,7 @@ export class Verifier {
     // an unknown key is looked for once a minute at most, also if that fails: anybody can name one
     const isOld = this.#keys.has(kid) ? now > this.#fetchedAt + KEEP_MS : this.#fetchedAt < 0 || now > this.#triedAt + REFETCH_MS;
     if (isOld) {
-      // the answer is for all who wait, so the signal of one of them does not end the request
+      // the answer is for all waiting calls, so the signal of one call does not end the request
       const fetching = (this.#fetching ??= this.#fetch().finally(() => (this.#fetching = undefined)));
       await this.#transport.within(call, (deadline) => deadline.race(fetching));
     }

@@ -1,6 +1,7 @@
 /**
  * A server in memory for the tests of your own app: no network, no process. It knows documents, users with passwords,
- * and the functions that you pass. It has no rules, no schemas and no limits; test those with `bunbase dev`.
+ * and the functions that you pass. It has no rules, no schemas and no limits. Test rules, schemas and limits with
+ * `bunbase dev`.
  *
  * ```ts
  * import { createTestClient } from "bunbase-js/testing";
@@ -141,7 +142,10 @@ function checked(failure: Failure | "network"): Failure | "network" {
   throw invalidValue("failure", 'Use "network", or an object such as { status: 412, code: "stale_revision" }.');
 }
 
-/** Functions fail as those of BunBase do. Only their own answers have the header by which the client knows them. */
+/**
+ * Functions fail in the same way as functions of BunBase. Only their own responses have the header by which the client
+ * recognises them.
+ */
 async function ofFunction(called: TestFunction | undefined, body: unknown, request: Request): Promise<Response> {
   if (!called) throw refused(404, "function_not_found", "The test has passed no such function.");
   let answer: Response;

@@ -144,8 +144,8 @@ class Change(TypedDict):
 
 
 class ChannelMessage(TypedDict):
-    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: makes a repetition of this message
-    harmless for two minutes.
+    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: a repetition of this message with the
+    same key is not published again for two minutes.
     """
 
     channel: str

@@ -51,7 +51,7 @@ def reset_password(token: str, error: str = "") -> str:
 
 
 def password_set(public_url: str, removed: tuple[str, ...] = ()) -> str:
-    """`removed`: the other ways into the account that have ended with the reset."""
+    """`removed`: the other ways to sign in that the reset has removed."""
     return page(
         "Your password is set",
         *_no_longer_works(removed),
@@ -109,7 +109,7 @@ NEXT_STEPS: Final = {
 
 
 def failed(title: str, detail: str, path: str) -> str:
-    """Return the page for an error after which the same form is of no use. `path`: the path of the page that failed."""
+    """Return the page for an error after which the same form is useless. `path`: the path of the page that failed."""
     next = NEXT_STEPS.get(path)
     return page(title, alert(detail) if detail != title else "", link(*next) if next else "")
 

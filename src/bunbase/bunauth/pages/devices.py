@@ -68,7 +68,7 @@ def _decision(user_code: str) -> str:
 
 
 def ask_for_second_factor(user_code: str, challenge: str, approve: bool, error: str = "") -> str:
-    """Return the page that asks for a code after the right password. The decision is made already."""
+    """Return the page that asks for a code after the right password. The person has already decided."""
     explained = paragraph(
         "This account has a second factor. Type a code of your authenticator app, or a recovery code."
     )

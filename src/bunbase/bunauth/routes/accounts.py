@@ -74,9 +74,9 @@ async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: N
     must contain `setup_token`, which `bunbase serve` prints at its first start. After the first account, the setting
     `signups` decides who may register: everybody, people with an `invite`, or nobody.
 
-    Where everybody may register and the server can send mail, the answer is 202 for every address, and the mail tells
-    the owner of the address how to go on (`bunauth.verify_signups`). Otherwise, the answer is 409 if the email is
-    taken.
+    If everybody may register and the server can send mail, the response is 202 for every email address. BunBase then
+    sends a mail that tells the owner of the address what to do next (`bunauth.verify_signups`). Otherwise, the response
+    is 409 if the email is taken.
     """
     registered = await bunauth.register(anyone, data)
     if registered.signed_in is None:
@@ -91,7 +91,9 @@ async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: N
     cache_control=NO_STORE,
 )
 async def confirm_signup(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenAndPassword) -> SignedIn:
-    """For the link of the mail after a registration that was answered with 202. The password is chosen here."""
+    """Use this with the token of the link that BunBase mails after a registration with the response 202. Send the
+    password of the new account.
+    """
     return await bunauth.confirm_signup(anyone, data.token, data.password)
 
 
@@ -111,9 +113,10 @@ async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Logi
     cache_control=NO_STORE,
 )
 async def refresh(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Refresh) -> SignedIn:
-    """Send the refresh token that came with the latest pair. If the answer is lost, send the same token again: until a
-    token of the new pair was used, you get the same pair. A refresh token that is used after that, and more than ten
-    seconds after its first use, ends the session."""
+    """Send the refresh token of the latest pair. If the response is lost, send the same token again: you get the same
+    new pair until a token of the new pair has been used. Once a token of the new pair has been used, and more than ten
+    seconds after the first refresh, a request with the old refresh token ends the session.
+    """
     return await bunauth.refresh(anyone, data.refresh_token)
 
 
@@ -130,36 +133,39 @@ async def get_me(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Me:
 
 @patch("/api/auth/me", summary="Change your name or picture", tags=TAGS)
 async def update_me(developer: Injected[Caller], bunauth: Injected[BunAuth], data: ProfileChanges) -> Me:
-    """A value that the request does not contain stays as it is."""
+    """Values that the request does not contain stay unchanged."""
     return Me(await bunauth.update_me(developer, data), _used_token(developer))
 
 
 @post("/api/auth/password", summary="Change your password", tags=TAGS, status_code=204)
 async def change_password(developer: Injected[Caller], bunauth: Injected[BunAuth], data: ChangePassword) -> None:
-    """Ends all other sessions of the account; personal access tokens stay. Send the current password, or prove before
-    this request that the account is yours (`/api/auth/reauthenticate`)."""
+    """Ends all other sessions of the account; personal access tokens stay valid. Send the current password, or first
+    prove that the account is yours (`/api/auth/reauthenticate`).
+    """
     await bunauth.change_password(developer, data.password, data.current)
 
 
 @post("/api/auth/password-reset", summary="Ask for a new password by mail", tags=TAGS, status_code=202)
 async def request_password_reset(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: EmailOnly) -> Accepted:
-    """The answer is the same whether the address has an account or not, and comes after the same time."""
+    """The response and the response time are the same for addresses with and without an account."""
     await bunauth.request_password_reset(data.email)
     return Accepted()
 
 
 @post("/api/auth/password-reset/confirm", summary="Set a new password by a mail", tags=TAGS, status_code=204)
 async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenAndPassword) -> None:
-    """Ends all sessions of the account. The link works once, for one hour. If the address was never verified, second
-    factors, passkeys, linked services and personal access tokens end too, and mails tell about it."""
+    """Ends all sessions of the account. The link works once, for one hour. If the address was never verified, BunBase
+    also removes second factors, passkeys, linked services and personal access tokens, and tells the owner by mail.
+    """
     await bunauth.reset_password(anyone, data.token, data.password)
 
 
 @post("/api/auth/reauthenticate", summary="Prove that the account is yours", tags=TAGS, status_code=204)
 async def reauthenticate(developer: Injected[Caller], bunauth: Injected[BunAuth], data: Proof) -> None:
-    """Dangerous requests need a proof of the last ten minutes in the same session; a sign-in counts as a proof. Without
-    one, they are answered with 401 `reauthentication_required`; `methods` lists the proofs that you can send. Ten wrong
-    proofs in a row end the session."""
+    """Dangerous requests need a proof from the last ten minutes in the same session; a sign-in counts as a proof.
+    Without a fresh proof, the response to a dangerous request is 401 `reauthentication_required`, and `methods` lists
+    the proofs that you can send. Ten wrong proofs in a row end the session.
+    """
     await bunauth.reauthenticate(developer, data)
 
 

@@ -1,4 +1,4 @@
-"""The activity of the own account: `/api/auth/activity`."""
+"""The activity of the caller's account: `/api/auth/activity`."""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ async def get_account(developer: Injected[Caller], bunauth: Injected[BunAuth], a
 async def change_account(
     developer: Injected[Caller], bunauth: Injected[BunAuth], account_id: AccountId, data: ChangeAccount
 ) -> ManagedAccount:
-    """The sessions of the account end, because they contain the old role. One active administrator must stay."""
+    """BunBase ends the sessions of the account, because their tokens contain the old role. At least one active
+    administrator must remain.
+    """
     return await bunauth.set_account_role(developer, account_id, data.role)
 
 
@@ -75,8 +77,10 @@ async def resume_account(
     status_code=204,
 )
 async def reset_factors(developer: Injected[Caller], bunauth: Injected[BunAuth], account_id: AccountId) -> None:
-    """For an owner who has lost phone, recovery codes and passkeys. Needs a fresh proof. The owner gets a mail, and the
-    password alone signs in again: first make sure that the request comes from the owner."""
+    """Use this for an owner who has lost the phone, the recovery codes and the passkeys. Needs a fresh proof. BunBase
+    tells the owner by mail. Afterwards the password alone is enough to sign in, so first make sure that the owner has
+    asked you for this.
+    """
     await bunauth.remove_factors(developer, account_id)
 
 

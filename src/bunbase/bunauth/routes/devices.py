@@ -64,8 +64,10 @@ async def start_device_login(
     cache_control=NO_STORE,
 )
 async def poll_device_login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: DeviceCode) -> SignedIn:
-    """Until a person has decided, the answer is 400, and `error` is `authorization_pending`; or `slow_down`: then wait
-    five seconds longer from now on. `access_denied` and `expired_token` are final. The tokens are given once."""
+    """Until a person has decided, the response is 400 and `error` is `authorization_pending` or `slow_down`. After
+    `slow_down`, increase your interval by five seconds. `access_denied` and `expired_token` are final. BunBase returns
+    the tokens only once.
+    """
     return await bunauth.poll_device_login(anyone, data.device_code)
 
 

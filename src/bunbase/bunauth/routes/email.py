@@ -22,7 +22,7 @@ class TokenOnly(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post("/api/auth/verify-email", summary="Ask for a mail that verifies your address", tags=TAGS, status_code=202)
 async def request_verification(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: EmailOnly) -> Accepted:
-    """The answer is the same whether the address has an account or not, and comes after the same time."""
+    """The response and the response time are the same for addresses with and without an account."""
     await bunauth.request_email_verification(data.email)
     return Accepted()
 
@@ -34,15 +34,16 @@ async def verify_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], dat
 
 @post("/api/auth/email", summary="Change the address of your account", tags=TAGS, status_code=202)
 async def request_change(developer: Injected[Caller], bunauth: Injected[BunAuth], data: EmailOnly) -> Accepted:
-    """Needs a fresh proof. Both addresses get a mail, and both must confirm the change; an old address that was never
-    verified is not asked."""
+    """Needs a fresh proof. BunBase sends a mail to both addresses, and both must confirm the change. If the old address
+    was never verified, only the new address must confirm.
+    """
     await bunauth.request_email_change(developer, data.email)
     return Accepted()
 
 
 @post("/api/auth/email/confirm", summary="Confirm a change of address by a mail", tags=TAGS, status_code=200)
 async def confirm_change(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenOnly) -> EmailConfirmed:
-    """`status` is `pending` until the other address has confirmed the change too, and then `changed`."""
+    """`status` is `pending` until both addresses have confirmed the change, and then `changed`."""
     return await bunauth.confirm_email_change(anyone, data.token)
 
 

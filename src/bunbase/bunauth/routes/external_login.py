@@ -64,10 +64,11 @@ async def start_login(
     code_challenge: Challenge,
     link: Link = "",
 ) -> Redirect:
-    """Open this address in a browser. In the end, the browser goes to `redirect_to` with `code`, which you exchange
-    together with the PKCE verifier, or with `error`: `access_denied`, `provider_error` or
-    `external_login_expired`. `redirect_to` is an address of this installation that is not below `/v1`, or
-    `http://127.0.0.1:<port>/…` of a program."""
+    """Open this URL in a browser. After the sign-in, BunBase redirects the browser to `redirect_to` with `code` or with
+    `error`. Exchange `code` together with the PKCE verifier for tokens. `error` is `access_denied`, `provider_error` or
+    `external_login_expired`. `redirect_to` is a URL of this installation that is not below `/v1`, or the URL
+    `http://127.0.0.1:<port>/…` of a local program.
+    """
     if (moved := at_public_host(request, site)) is not None:
         return moved
     browser = sent_cookie(request, COOKIE, site)
@@ -94,7 +95,7 @@ async def finish_login(
     iss: Sent = "",
     error: Sent = "",
 ) -> Redirect:
-    """The service sends the browser here. Register this address at the service."""
+    """The other service redirects the browser to this URL. Register this URL at the service as the redirect URI."""
     answer = ExternalAnswer(known_state, sent_cookie(request, COOKIE, site), code, iss, error)
     redirect = await bunauth.finish_external_login(provider, answer)
     return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
@@ -122,8 +123,9 @@ async def repeat_login(
     cache_control=NO_STORE,
 )
 async def exchange_code(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: CodeExchange) -> SignedIn:
-    """A code works once, for one minute. An account is opened if there is none for the verified address and the setting
-    `signups` or an `invite` admits it; an account that has this verified address is signed in to."""
+    """A code works once, for one minute. If an account has the verified email address, BunBase signs the person in to
+    this account. Otherwise BunBase opens an account, if the setting `signups` or an `invite` allows it.
+    """
     return await bunauth.exchange_code(anyone, data)
 
 
@@ -137,7 +139,9 @@ async def exchange_code(anyone: Injected[Caller], bunauth: Injected[BunAuth], da
 async def create_link_ticket(
     developer: Injected[Caller], bunauth: Injected[BunAuth], provider: ProviderName
 ) -> LinkTicket:
-    """Needs a fresh proof. Send the ticket as `link` to the start within five minutes."""
+    """Needs a fresh proof. Pass the ticket as the parameter `link` when you start the sign-in. The ticket is valid for
+    five minutes.
+    """
     return await bunauth.create_link_ticket(developer, provider)
 
 

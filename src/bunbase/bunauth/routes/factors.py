@@ -24,8 +24,9 @@ TAGS = ["Developers"]
 async def login_with_second_factor(
     anyone: Injected[Caller], bunauth: Injected[BunAuth], data: ChallengeAnswer
 ) -> SignedIn:
-    """For a sign-in that was answered with 401 `second_factor_required`. A challenge lives for five minutes, works
-    once, and allows five wrong answers. Each code works once."""
+    """Use this after a sign-in with the response 401 `second_factor_required`. A challenge is valid for five minutes,
+    works once, and allows five wrong codes. Each code works once.
+    """
     return await bunauth.login_with_second_factor(anyone, data.challenge, SecondFactor(data.code, data.passkey))
 
 
@@ -36,8 +37,9 @@ async def get_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> T
 
 @post("/api/auth/totp", summary="Get a secret for an authenticator app", tags=TAGS, cache_control=NO_STORE)
 async def start_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> NewTotp:
-    """Needs a fresh proof. The secret has no effect until its first code confirms it, within 15 minutes. An app that is
-    in use stays in use until then."""
+    """Needs a fresh proof. The new secret has no effect until you confirm it with its first code, within 15 minutes.
+    Until then, an authenticator app that you already use keeps working.
+    """
     return await bunauth.start_totp(developer)
 
 
@@ -49,13 +51,13 @@ async def start_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) ->
     cache_control=NO_STORE,
 )
 async def confirm_totp(developer: Injected[Caller], bunauth: Injected[BunAuth], data: TotpCode) -> RecoveryCodes:
-    """Send the first code of the app. The answer has ten recovery codes, which are shown only here."""
+    """Send the first code of the app. The response contains ten recovery codes, which BunBase never shows again."""
     return await bunauth.confirm_totp(developer, data.code)
 
 
 @delete("/api/auth/totp", summary="Turn the second factor off", tags=TAGS)
 async def remove_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
-    """Needs a fresh proof. The recovery codes end too; passkeys stay."""
+    """Needs a fresh proof. The recovery codes stop working too; passkeys still work."""
     await bunauth.remove_totp(developer)
 
 

@@ -21,7 +21,9 @@ InviteId = Annotated[str, PathParameter(pattern=ID)]
 
 
 class NewInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`email`: the address that gets a mail, and the only one that may use the invitation; null for a link alone."""
+    """`email`: the address that the invitation is mailed to, and the only address that may use it; null to get only a
+    link.
+    """
 
     email: str | None = None
     role: Literal["user", "admin"] = "user"
@@ -31,7 +33,9 @@ class NewInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def create_account_invite(
     developer: Injected[Caller], bunauth: Injected[BunAuth], data: NewInvite
 ) -> AccountInvite:
-    """For administrators. `url` opens the account; it is shown only in this answer, and works once, for seven days."""
+    """For administrators. The invited person opens the account at `url`, which works once, for seven days. Only this
+    response contains `url`.
+    """
     return await bunauth.create_invite(developer, data.email, data.role)
 
 

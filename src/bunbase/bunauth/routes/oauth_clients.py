@@ -30,8 +30,10 @@ async def list_oauth_clients(developer: Injected[Caller], bunauth: Injected[BunA
 async def create_oauth_client(
     developer: Injected[Caller], bunauth: Injected[BunAuth], data: NewOAuthClient
 ) -> OAuthClient:
-    """For administrators, with a fresh proof. The secret of a confidential client is shown only in this answer. The
-    address of a request must equal one of `redirect_uris`; the port of `http://127.0.0.1/…` is free (RFC 8252)."""
+    """For administrators, with a fresh proof. Only this response contains the secret of a confidential client. The
+    redirect URI of a request must equal one of `redirect_uris`; only for `http://127.0.0.1/…` may the port differ (RFC
+    8252).
+    """
     return await bunauth.create_oauth_client(developer, data)
 
 
@@ -59,7 +61,7 @@ async def list_authorizations(developer: Injected[Caller], bunauth: Injected[Bun
 async def delete_authorization(
     developer: Injected[Caller], bunauth: Injected[BunAuth], authorization_id: AuthorizationId
 ) -> None:
-    """All sessions of the client at your account end within a second. The client must ask you again."""
+    """All sessions of the client at your account end within a second. The client must ask you for consent again."""
     await bunauth.delete_authorization(developer, authorization_id)
 
 

@@ -1,6 +1,6 @@
 """The OpenID Provider's endpoints for clients: `/oauth/token`, `/oauth/userinfo`, `/oauth/revoke`, `/oauth/introspect`.
 
-Errors have the shape of RFC 6749 §5.2, because stock clients read no other.
+Errors have the shape of RFC 6749 §5.2, because stock clients do not understand other errors.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ async def get_oauth_tokens(
     anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest
 ) -> Response[OAuthTokens]:
     """The token endpoint (RFC 6749 §3.2): exchanges a code together with its PKCE verifier, or a refresh token. A code
-    works once, for a minute. A refresh token stays valid until one of the tokens that it was exchanged for is used."""
+    works once, for a minute. A refresh token stays valid until one of its new tokens has been used.
+    """
     sent = await _form(request)
     return Response(await bunauth.oauth_token(anyone, _credentials(request, sent), sent), headers=NO_STORE_HEADERS)
 
@@ -113,7 +114,9 @@ async def get_oauth_tokens(
 async def revoke_oauth_token(
     anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest
 ) -> Response[None]:
-    """RFC 7009. The session of the token ends with all its tokens. The answer is the same for an unknown token."""
+    """Revokes a token (RFC 7009): BunBase ends the session of the token, with all its tokens. The response is the same
+    for an unknown token.
+    """
     sent = await _form(request)
     await bunauth.oauth_revoke(anyone, _credentials(request, sent), _token(sent))
     return Response(None, headers=NO_STORE_HEADERS)
@@ -123,7 +126,7 @@ async def revoke_oauth_token(
 async def introspect_oauth_token(
     anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest
 ) -> Response[Introspection]:
-    """RFC 7662, only for confidential clients. A token of another client is not active."""
+    """Describes a token (RFC 7662), for confidential clients only. Tokens of other clients are shown as not active."""
     sent = await _form(request)
     answer = await bunauth.oauth_introspect(_credentials(request, sent), _token(sent))
     return Response(answer, headers=NO_STORE_HEADERS)
@@ -138,7 +141,9 @@ async def introspect_oauth_token(
     **SHARED,
 )
 async def get_userinfo(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> UserInfo:
-    """OpenID Connect Core 1.0 §5.3. Send the access token of a client: `Authorization: Bearer <token>`."""
+    """Returns the claims about the person (OpenID Connect Core 1.0 §5.3). Send the access token of a client:
+    `Authorization: Bearer <token>`.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidToken("Send the header in this form: Authorization: Bearer <token>.")

@@ -44,7 +44,9 @@ async def authorize(
 
 @acts(openid.AUTHORIZE)
 async def post_authorize(anyone: Injected[Caller], request: AnyRequest) -> Next:
-    """Continue as a GET: a POST of another site does not have the Lax cookie, and the GET after it has."""
+    """Continue as a GET: a browser does not send the Lax cookie with a POST from another site, and sends it with the
+    GET that follows.
+    """
     sent = read_form(request.headers.get("content-type", ""), await request.body())
     return Redirect(f"{openid.AUTHORIZE}?{urlencode(sent)}", status_code=303, headers=PRIVATE)
 
@@ -133,7 +135,7 @@ def _parameters(query: bytes) -> dict[str, str]:
 
 
 def _answer(step: PageStep, site: Site, ways: PageWays = NO_WAYS) -> Next:
-    """Send the browser on, or show a page."""
+    """Redirect the browser, or show a page."""
     match step.kind:
         case PageKind.REDIRECT:
             answer: Next = Redirect(step.location, status_code=303, headers=PRIVATE)

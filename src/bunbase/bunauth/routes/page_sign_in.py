@@ -51,7 +51,9 @@ async def start_on_page(
     page: Page = "",
     key: Key = "",
 ) -> Next:
-    """Only links of our own pages begin a sign-in: a link of a stranger would end on an act that the stranger chose."""
+    """Only links on BunBase's own pages can start a sign-in. Otherwise, the link of a stranger could lead the person to
+    an act that the stranger chose.
+    """
     check_same_origin(request)
     redirect = await bunauth.start_page_sign_in(provider, _act_page(page, key), sent_cookie(request, COOKIE, site))
     cookies = [new_cookie(COOKIE, redirect.browser, COOKIE_SECONDS, site)]

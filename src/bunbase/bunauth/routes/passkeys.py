@@ -85,13 +85,13 @@ async def register_passkey(developer: Injected[Caller], bunauth: Injected[BunAut
 async def rename_passkey(
     developer: Injected[Caller], bunauth: Injected[BunAuth], passkey_id: PasskeyId, data: PasskeyName
 ) -> None:
-    """The name is only for you: it tells your passkeys apart."""
+    """The name is only for you, so that you can tell your passkeys apart."""
     await bunauth.rename_passkey(developer, passkey_id, data.name)
 
 
 @delete("/api/auth/passkeys/{passkey_id:str}", summary="Delete a passkey", tags=TAGS)
 async def delete_passkey(developer: Injected[Caller], bunauth: Injected[BunAuth], passkey_id: PasskeyId) -> None:
-    """Needs a fresh proof. The passkey stops working at once; its sessions stay."""
+    """Needs a fresh proof. The passkey stops working at once; the sessions that it opened stay open."""
     await bunauth.delete_passkey(developer, passkey_id)
 
 

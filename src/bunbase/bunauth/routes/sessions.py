@@ -24,7 +24,7 @@ KeepCurrent = Annotated[bool, QueryParameter(description="The session of this re
 async def list_sessions(
     developer: Injected[Caller], bunauth: Injected[BunAuth], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> AccountSessions:
-    """The open sessions of your account with their devices and addresses, newest first."""
+    """Returns the open sessions of your account with their devices and IP addresses, newest first."""
     return await bunauth.sessions(developer, limit, cursor)
 
 
@@ -32,7 +32,7 @@ async def list_sessions(
 async def end_sessions(
     developer: Injected[Caller], bunauth: Injected[BunAuth], keep_current: KeepCurrent = False
 ) -> None:
-    """The tokens of the sessions stop working everywhere within a second. Personal access tokens stay."""
+    """The tokens of the sessions stop working everywhere within a second. Personal access tokens stay valid."""
     await bunauth.end_sessions(developer, keep_current)
 
 

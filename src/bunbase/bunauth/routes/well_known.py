@@ -18,7 +18,7 @@ PUBLIC_FOR_A_WHILE: Final = CacheControlHeader(public=True, max_age=300)
 
 @get("/.well-known/jwks.json", summary="Get the public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def get_jwks(bunauth: Injected[BunAuth]) -> Jwks:
-    """The RS256 keys with which anyone can check developers' access tokens (RFC 7517)."""
+    """Returns the RS256 keys with which anyone can check developers' access tokens (RFC 7517)."""
     return await bunauth.jwks()
 
 
@@ -29,14 +29,16 @@ async def get_jwks(bunauth: Injected[BunAuth]) -> Jwks:
     cache_control=PUBLIC_FOR_A_WHILE,
 )
 async def get_discovery(bunauth: Injected[BunAuth]) -> Discovery:
-    """The metadata of the OpenID Provider (OpenID Connect Discovery 1.0). Stock clients need only this address."""
+    """Returns the metadata of the OpenID Provider (OpenID Connect Discovery 1.0). Stock clients need only this URL."""
     return await bunauth.discovery()
 
 
 @post("/api/auth/signing-keys/replace", summary="Replace all signing keys", tags=TAGS, status_code=204)
 async def replace_signing_keys(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
-    """For administrators, with a fresh proof, if a signing key may be in the wrong hands. All access tokens of
-    developers end within a second. Sessions stay: clients refresh. Keys also rotate by age, without an interruption."""
+    """For administrators, with a fresh proof. Use this if somebody else may have a signing key. All access tokens of
+    developers become invalid within a second. Sessions stay open, and clients get new tokens by a refresh. BunBase also
+    rotates keys by age, without an interruption.
+    """
     await bunauth.replace_signing_keys(developer)
 
 

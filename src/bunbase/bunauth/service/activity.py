@@ -1,7 +1,7 @@
 """Keep the activity of accounts, and show it to their owners.
 
 Refused attempts are counted in memory (`pkg/identity/refused_attempts.py`), and a job stores them once a second.
-All other actions are stored in the transaction of the action itself, so that none is lost and none is invented.
+All other actions are stored in the transaction of the action itself, so that no action is lost or invented.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from bunbase.pkg.ids import new_id
 
 PREFIX: Final = "acv"
 BATCH: Final = 500
-LATE: Final = timedelta(minutes=1)  # until all processes have stored the refused attempts of an hour
+LATE: Final = timedelta(minutes=1)  # the wait after an hour, until all processes have stored its refused attempts
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """An action. `target`: the id or name of the changed thing, or of the service that signed in."""
+    """An action. `target`: the id or name of the changed thing, or of the service that was used to sign in."""
 
     action: Activity
     method: ActivityMethod | None = None
@@ -103,7 +103,9 @@ def _blurred(attempt: Attempt) -> Attempt:
 
 
 def _attempt(caller: Caller, user: str, happened: Happened) -> Attempt:
-    """`unseen`: the gateway has no entry for it, because it does not know the account, or does not see the act."""
+    """`unseen`: the gateway writes no entry for this attempt, because it does not know the account, or does not see the
+    act.
+    """
     if caller.rpc and happened.method in (None, ActivityMethod.PASSWORD):
         happened = msgspec.structs.replace(happened, method=ActivityMethod.JSON_RPC)
     happened = msgspec.structs.replace(happened, target=cut(happened.target))

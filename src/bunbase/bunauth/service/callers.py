@@ -9,7 +9,7 @@ from bunbase.pkg.errors import Forbidden
 def with_session(caller: Caller, why_not: str) -> Developer:
     """Return the developer if a session signed the request, not a personal access token.
 
-    `why_not`: the reason against a token, for the message. Raises: Forbidden, Unauthenticated.
+    `why_not`: the reason why a token is refused, for the error message. Raises: Forbidden, Unauthenticated.
     """
     developer = caller.signed_in()
     if not developer.session:

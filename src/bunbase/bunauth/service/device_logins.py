@@ -7,9 +7,10 @@ The life of one sign-in:
 3. The device asks for its tokens every few seconds. After the approval, it gets them once: the row is deleted in the
    transaction that opens the session. A server that is killed between approval and answer loses nothing.
 
-The session has no fresh proof: the person proved in the browser to own the account, not the device.
+The session has no fresh proof: the person has proved in the browser, and not on the device, to own the account.
 
-A thief can begin a sign-in and send its link to a victim. So the page shows where the device is, and warns.
+A thief can begin a sign-in and send its link to a victim. Therefore the page shows where the device is, and warns the
+person.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ PREFIX: Final = "bdc"
 LIFETIME_SECONDS: Final = 600
 INTERVAL_SECONDS: Final = 5
 MAX_INTERVAL_SECONDS: Final = 60
-MAX_OPEN: Final = 10_000  # of the installation: more would make user codes easier to guess
-MAX_OPEN_OF_NETWORK: Final = 100  # otherwise one stranger takes all places, and nobody can sign a device in
+MAX_OPEN: Final = 10_000  # the limit of the installation: more open sign-ins would make user codes easier to guess
+MAX_OPEN_OF_NETWORK: Final = 100  # the limit of one network: otherwise one stranger could use up MAX_OPEN
 MAX_CLIENT_LENGTH: Final = 100
 
 BY_DEVICE: Final = signed_in_by(ActivityMethod.DEVICE)

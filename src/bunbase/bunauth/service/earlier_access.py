@@ -28,8 +28,8 @@ class EarlierAccess:
     async def end(self, caller: Caller, user: str, email: str) -> tuple[str, ...]:
         """Remove all factors, identities and personal tokens. Return the names of what was there.
 
-        A change of the address ends too, because an address that was never verified is not asked. Call this inside a
-        transaction.
+        A pending change of the address ends too, because it would need no consent of an address that was never
+        verified. Call this inside a transaction.
         """
         await self.stores.email_changes.forget(user)
         names = (

@@ -41,7 +41,7 @@ class Email:
             if found is None or found.user_id is None:
                 raise LinkExpired("Ask for a new mail, and use its link.")
             if await self.stores.accounts.verify_email(found.user_id, found.email, self.requests.clock.now()):
-                # a change that was asked for before needs no consent of this address
+                # an earlier request to change the address needs no consent of this address
                 await self.stores.email_changes.forget(found.user_id)
                 happened = Happened(Activity.VERIFY_EMAIL)
                 await self.proofs.tokens.activity.add(caller, found.user_id, happened)

@@ -34,7 +34,8 @@ class InviteService:
         self.clock = clock
 
     async def create(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
-        """Make an invitation; only this answer shows its link. The mail has another one, which proves the mailbox.
+        """Make an invitation; only this response contains its link. The mail contains another link, which proves the
+        mailbox.
 
         Raises: InvalidInput, Forbidden.
         """

@@ -52,7 +52,7 @@ class Letters:
 
 
 def _texts(public_url: str) -> dict[str, Template]:
-    """Return the texts of mails. Those about security name the command that lists the sessions."""
+    """Return the texts of mails. The mails about security name the command that lists the sessions."""
     sessions = command_for(public_url, "bunbase sessions list").replace("$", "$$")
     by_command = f"check who is signed in to your account, in a terminal ({sessions})."
     return {

@@ -1,4 +1,4 @@
-"""The name of an account or of a token."""
+"""Check the name of an account or of a token."""
 
 from __future__ import annotations
 

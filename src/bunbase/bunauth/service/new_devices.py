@@ -25,7 +25,7 @@ class NewDevices:
         """Note the device of a sign-in. Call this inside the transaction that opens the session.
 
         A registration causes no mail: the owner has just opened the account on this device. Any other first device may
-        be that of a thief, at an account that was idle, or is older than the list of devices.
+        belong to a thief, if the account was idle or is older than the list of devices.
         """
         now = self.clock.now()
         new = await self.stores.known_devices.note(account.id, device_of(caller.agent, caller.ip), now)

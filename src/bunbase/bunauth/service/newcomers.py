@@ -1,8 +1,8 @@
-"""Open accounts for people whom members invite, and keep those whom another service knows, until they decide.
+"""Open accounts for people whom members invite. Remember people who come from another service until they decide.
 
 A person may go to another service from the page of an invitation, and come back without an account here. Then the
-browser gets a pass, as in `page_passes.py`, but of the person instead of an account: it works once, for five minutes,
-on the page of this invitation. Nothing is opened before the person clicks there.
+browser gets a pass, as in `page_passes.py`. This pass stands for the person instead of an account: it works once, for
+five minutes, on the page of this invitation. Nothing is opened before the person clicks there.
 
 Record: docs/decisions/0058-the-mail-of-an-invitation-opens-the-account.md.
 """
@@ -40,7 +40,7 @@ class NewcomerService:
         self.clock = self.registration.clock
 
     async def admits(self, inviter: str) -> bool:
-        """True if invitations of an account open accounts: those of active accounts, if the settings allow it."""
+        """True if an invitation by this account opens an account: the account is active, and the settings allow it."""
         admissions = self.registration.admissions
         match admissions.signups:
             case Signups.OPEN:

@@ -1,7 +1,7 @@
 """Passes: sign-ins on a page by another service or a passkey, each for one act on that page.
 
-A pass is no session: it gives no tokens, works once, for five minutes, on the page and for the device, invitation or
-request for which the person signed in. A change of the credentials ends it.
+A pass is not a session, and nobody gets tokens for it. It works once, for five minutes, on one page, and only for the
+device, invitation or request for which the person signed in. A change of the credentials ends it.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class PageWaysIn:
         return await self.external.logins.start(provider, start)
 
     async def finish(self, caller: Caller, back: PageReturn) -> PagePass:
-        """Raises: ExternalLoginExpired, and what opens no account: see `ExternalAccounts.exchange`."""
+        """Raises: ExternalLoginExpired, and the errors of `ExternalAccounts.exchange`."""
         to = _opened(back)
         if back.error:
             return PagePass(to, error=back.error)

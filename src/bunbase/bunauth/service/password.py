@@ -57,9 +57,9 @@ class Password:
     async def reset(self, caller: Caller, token: str, password: str) -> PasswordReset:
         """Set a new password by a link. All sessions end, and the address is verified.
 
-        Second factors and passkeys stay, because a mailbox alone must not replace them. But if the address was not
-        verified before, somebody else may have opened the account: then all factors, identities and personal tokens end
-        too, and the answer names them.
+        Second factors and passkeys stay, because a mailbox alone must not replace them. However, if the address was not
+        verified before, somebody else may have opened the account. Then all factors, identities and personal tokens are
+        removed too, and the return value names them.
         Raises: LinkExpired, InvalidInput.
         """
         check_password(password)

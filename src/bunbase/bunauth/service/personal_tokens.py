@@ -38,9 +38,10 @@ class PersonalTokenService:
         expires_in_seconds: int | None,
         projects: tuple[str, ...],
     ) -> PersonalToken:
-        """Make a token; only this answer shows it.
+        """Make a token; only the return value contains it.
 
-        Acts that need a fresh proof of a session need none of a token. So a token that may do them needs the proof.
+        Some acts need a fresh proof if a session does them, and none if a token does. Therefore the proof is needed to
+        make a token that may do such an act.
         Raises: ReauthenticationRequired, InvalidInput, InvalidToken, Forbidden.
         """
         developer = with_session(caller, "it cannot make other tokens: sign in with your password")

@@ -1,12 +1,12 @@
 """Open accounts.
 
 The first account, invited people, and everybody in dev mode get an account and a session at once. There are two kinds
-of invitations: those of administrators (`invites.py`), and those of members to a project or an organisation, which
-Platform keeps (`newcomers.py`).
+of invitations: invitations by administrators (`invites.py`), and invitations by members to a project or an
+organisation, which Platform keeps (`newcomers.py`).
 
-Where strangers may register, the address must first be confirmed by mail (`verify_signups`): the answer is then the
-same for a new address and for one that has an account. The password is chosen with the link of the mail, so nobody can
-open an account with the address of somebody else.
+If strangers may register, they must first confirm the address by mail (`verify_signups`). The response is then the same
+for a new address and for an address that has an account. The password is chosen with the link of the mail, so nobody
+can open an account with the address of somebody else.
 """
 
 from __future__ import annotations
@@ -183,7 +183,8 @@ class Registration:
         return account
 
     async def note_opened(self, caller: Caller, account: Credentials, inviter: str, method: ActivityMethod) -> None:
-        """Store that an account is open, by whose invitation ("" if by none), and the device of its owner.
+        """Store that an account was opened, who sent the invitation ("" if there was none), and the device of the
+        owner.
 
         Call this inside the transaction that opens the account. A page opens no session, so nothing else notes the
         device there.

@@ -32,7 +32,7 @@ class Factors(Enum):
     """The number of factors that a sign-in has checked."""
 
     ONE = "one"
-    TWO = "two"  # also a passkey that has verified its user, or the consent of a session that is open already
+    TWO = "two"  # also for a passkey that has verified its user, and for the consent of an open session
 
 
 BY_UNKNOWN: Final = Happened(Activity.SIGN_IN)
@@ -60,7 +60,7 @@ class SessionTokens:
     def changed(self, settings: SessionSettings, access: AccessTokens | None = None) -> SessionTokens:
         """Return a maker of sessions with other lifetimes or access tokens.
 
-        Both have the same activity: a job stores the refused attempts that were counted there.
+        Both makers share the same activity, and a job stores the refused attempts that were counted there.
         """
         other = copy(self)
         other.settings, other.access = settings, access or self.access

@@ -91,7 +91,7 @@ class Sessions:
             raise SessionNotFound
 
     async def end_all(self, caller: Caller, keep_current: bool) -> None:
-        """End all sessions of the account, but not the caller's own session if `keep_current`."""
+        """End all sessions of the account. `keep_current`: except the caller's own session."""
         developer, now = _with_session(caller), self.clock.now()
         keep = developer.session if keep_current else ""
         ended = Happened(Activity.SESSION_END, target=OTHERS if keep_current else ALL)

@@ -15,9 +15,9 @@ from bunbase.pkg.jwt import BadToken, UnknownKey
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import DAY_SECONDS
 
-REMEMBERED: Final = 10_000  # first uses of access tokens that need not be stored again
-RELOAD_SECONDS: Final = 1.0  # tokens with invented key ids must not cause more look-ups
-TOUCH_EVERY: Final = timedelta(minutes=1)  # a token in constant use must not cause a write with every request
+REMEMBERED: Final = 10_000  # the limit of first uses in memory, which need not be stored again
+RELOAD_SECONDS: Final = 1.0  # the shortest interval between look-ups, because of tokens with invented key ids
+TOUCH_EVERY: Final = timedelta(minutes=1)  # the shortest interval between writes for a token in constant use
 
 
 class Verification:

@@ -148,7 +148,7 @@ class AccountStore:
         return found
 
     async def set_password_hash(self, id: str, hash: str) -> None:
-        """Change the password. A sign-in with the old password that is under way opens no session any more."""
+        """Change the password. An unfinished sign-in with the old password can then open no session."""
         await self.db.execute(SET_PASSWORD_HASH, id, hash)
 
     async def upgrade_password_hash(self, id: str, old: str, new: str) -> None:

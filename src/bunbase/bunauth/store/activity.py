@@ -2,7 +2,8 @@
 
 A refused attempt is one row for each account, hour, method, address and program, and at most MAX_REFUSED of them in an
 hour; all further ones of the hour are one row. So nobody who guesses passwords can fill the table. Other actions have a
-row each, up to MAX_DONE in an hour. They have a limit of their own, so no flood hides the address of a real sign-in.
+row each, up to MAX_DONE in an hour. These other actions have their own limit, so a flood of refused attempts cannot
+hide the address of a real sign-in.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SELECT id, at, action, ip, agent, outcome, nullif(method, '') AS method, target,
 FROM activity"""
 PAGE = f"""{SELECTED}
 WHERE user_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"""
-# Two ranges of the index, not one with OR: the waiting refusals of this hour, of which there can be many, are not read.
+# Read two ranges of the index instead of one with OR, because there can be many waiting refusals of this hour.
 UNAUDITED = f"""
 ({SELECTED} WHERE unaudited AND outcome = 'done' ORDER BY hour, id LIMIT $2)
 UNION ALL

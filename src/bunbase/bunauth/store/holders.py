@@ -22,5 +22,5 @@ class AccountHolders:
         return await self.db.one(Credentials, LOCK_ACCOUNT, id)
 
     async def change_version(self, id: str) -> None:
-        """Note a change of the credentials: sign-ins that are under way open no session any more."""
+        """Note a change of the credentials: unfinished sign-ins can then open no session."""
         await self.db.execute(CHANGE_VERSION, id)

@@ -34,7 +34,7 @@ DELETE_EXPIRED = "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE 
 class Admission(msgspec.Struct, frozen=True):
     """A valid invitation. `email`: the only address that it admits; None: any address.
 
-    `mailed`: the token is of the link in the mail, so its holder reads the mailbox.
+    `mailed`: the token belongs to the link in the mail, so its holder can read the mailbox.
     """
 
     id: str

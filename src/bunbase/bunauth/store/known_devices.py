@@ -7,7 +7,7 @@ from typing import Final
 
 from bunbase.pkg.db.database import Database
 
-MAX_DEVICES: Final = 100  # of one account; the ones that were not seen for the longest time are forgotten
+MAX_DEVICES: Final = 100  # the limit for one account; the devices with the oldest last sign-in are forgotten
 
 # A row that was inserted, and not updated, has no older version (xmax is 0). The time of a known device changes at most
 # once a day, so that sign-ins from one device at once do not wait for each other.

@@ -35,7 +35,7 @@ DELETE = "DELETE FROM oauth_clients WHERE id = $1"
 
 
 class DeletedSessions(msgspec.Struct, frozen=True):
-    """`open`: the ids of those that had not ended; None if there are none."""
+    """`open`: the ids of the sessions that were still open; None if no session was deleted."""
 
     open: tuple[str, ...] | None
     deleted: int
@@ -99,7 +99,7 @@ class OAuthClientStore:
             return bool(await self.db.execute(DELETE, id))
 
     async def _delete_sessions(self, id: str, until: float) -> int:
-        """Delete sessions of a client. Return how many they were: at most SESSIONS_AT_ONCE."""
+        """Delete sessions of a client. Return the number of deleted sessions, at most SESSIONS_AT_ONCE."""
         (batch,) = await self.db.all(DeletedSessions, DELETE_SESSIONS, id, SESSIONS_AT_ONCE)
         await self.feed.publish_all(RevokedKind.SESSION, batch.open or (), until)
         return batch.deleted

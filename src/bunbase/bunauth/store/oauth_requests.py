@@ -84,8 +84,8 @@ class PagePerson(msgspec.Struct, frozen=True):
 
 
 class OAuthCode(msgspec.Struct, frozen=True):
-    """`ip`, `agent`: the IP address and the User-Agent header of the browser. `session`: what the code gave; None if it
-    was not used.
+    """`ip`, `agent`: the IP address and the User-Agent header of the browser. `session`: the session that was opened
+    with the code; None if the code was not used.
     """
 
     client_id: str
@@ -110,7 +110,8 @@ class OAuthRequestStore:
     async def add(self, new: StoredRequest, network: str) -> None:
         """Add a request. The oldest ones are deleted if its browser or its network has too many.
 
-        A refusal instead would let one page with many embedded links close the sign-in of a whole office.
+        If new requests were refused instead, one page with many embedded links could block the sign-in of a whole
+        office.
         """
         asked = msgspec.to_builtins(new.asked)
         args = (new.hash, new.browser_hash, new.client_id, new.redirect_uri, asked)
@@ -155,8 +156,8 @@ class OAuthCodeStore:
     async def locked(self, hash: bytes, client: str) -> OAuthCode | None:
         """Return a code of this client; no other request can use it until the transaction ends.
 
-        The account is locked first, as its deletion does, which goes on to the codes: otherwise both could wait for
-        each other.
+        The account is locked before the code. The deletion of an account locks both in the same order, so the two
+        transactions cannot deadlock.
         """
         await self.db.execute(KEEP_OWNER, hash, client)
         return await self.db.one(OAuthCode, LOCKED_CODE, hash, client)

@@ -52,7 +52,7 @@ class OAuthSessionStore:
         await self.db.execute(ADD, new.session, new.client_id, list(new.scopes), new.signed_in_at, list(new.amr))
 
     async def open(self, session: str, now: datetime) -> ClientSession | None:
-        """Return the session of a client, None if it has ended or is no client's."""
+        """Return the session of a client, None if the session has ended or belongs to no client."""
         return await self.db.one(ClientSession, OPEN, session, now)
 
     async def grant(self, id: str, user: str, client: str, scopes: tuple[str, ...], now: datetime) -> None:

@@ -43,7 +43,7 @@ class PagePassStore:
         self.db = db
 
     async def add(self, hash: bytes, page: bytes, new: StoredPass, expires_at: datetime, keep: int) -> None:
-        """Add a pass, and delete the oldest of the account but `keep`."""
+        """Add a pass, and delete all passes of the account except the newest `keep`."""
         who = (new.user_id, new.user_version, new.method.value, new.target, list(new.amr))
         async with self.db.transaction():
             await self.db.execute(ADD, hash, page, *who, expires_at)

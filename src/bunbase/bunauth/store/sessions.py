@@ -135,7 +135,7 @@ class SessionStore:
             return True
 
     async def end_all(self, user: str, now: datetime, until: float, keep: str = "") -> None:
-        """End all open sessions of an account, but not the session `keep`, and tell all processes."""
+        """End all open sessions of an account except the session `keep`, and tell all processes."""
         async with self.db.transaction():
             for id in await self.db.value(END_SESSIONS, user, keep, now) or []:
                 await self.feed.publish(RevokedKind.SESSION, id, until)
@@ -154,7 +154,7 @@ class SessionStore:
         return bool(await self.db.execute(ROTATE, hash, now, next.sealed_with(old_token), new.hash, new.expires_at))
 
     async def note_use(self, session: str, generation: int, now: datetime) -> None:
-        """Store that a token of this generation was used: older refresh tokens return their pair no longer."""
+        """Store that a token of this generation was used, so that older refresh tokens no longer return their pair."""
         await self.db.execute(NOTE_USE, session, generation, now)
 
     async def forget_pairs(self, used_before: datetime) -> int:

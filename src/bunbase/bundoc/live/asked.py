@@ -20,8 +20,8 @@ from bunbase.bundoc.sqlite_engine.light import is_light
 from bunbase.contracts.bundoc.live import MAX_DOCUMENTS, MAX_HAVE, MAX_LIMIT, LiveQuery, NotLive
 from bunbase.pkg.errors import InvalidInput
 
-DENSE_BYTES: Final = 4 << 10  # a longer filter has long texts
-SPARES: Final = 20  # rows behind the window, so that most deletions need no query
+DENSE_BYTES: Final = 4 << 10  # the limit of a filter with many values; a longer filter has long texts
+SPARES: Final = 20  # the number of rows held behind the window, so that most deletions need no query
 
 
 class ParsedLive(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> Pars
         meaning=f"{parts!r} {said}",
         light=light,
         most_scan=most_scan,
-        matches=compiled(where if light else EVERYTHING),  # the other filters are asked in a query alone
+        matches=compiled(where if light else EVERYTHING),  # other filters are evaluated only by a query
         memory=_memory_of(query.where or b""),
     )
 
@@ -122,8 +122,8 @@ def parse_resume(query: LiveQuery) -> Resume | None:
 def _memory_of(where: bytes) -> int:
     """Return the bytes that a parsed filter takes, roughly.
 
-    Measured: 3 bytes for each byte of long texts, beside the text as it was sent, and 15 for each byte of many values.
-    The number of values in a filter is bounded.
+    Measured: 3 bytes for each byte of long texts, in addition to the text as it was sent, and 15 bytes for each byte of
+    many values. The number of values in a filter is bounded.
     """
     return 4 * len(where) + 12 * min(len(where), DENSE_BYTES)
 

@@ -1,4 +1,4 @@
-"""The first queries of new groups. Those that wait run together in one snapshot.
+"""The first queries of new groups. All waiting first queries run together in one snapshot.
 
 After a restart, thousands of clients come back at once, each with a query of its own. A snapshot for each of them would
 fill the queue of scans, and most of the calls would fail with BundocBusy.
@@ -28,8 +28,8 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 
-AT_ONCE: Final = 2  # snapshots, so that a slow query does not delay all others
-BATCH_SECONDS: Final = 0.05  # then a new snapshot is opened, since changes after the snapshot must be made up for
+AT_ONCE: Final = 2  # the limit of snapshots at once; more than one, so that a slow query does not delay all others
+BATCH_SECONDS: Final = 0.05  # the time for one snapshot, since later changes must be applied afterwards
 
 WAIT_SECONDS: Final = 30.0
 OVERDUE: Final = "Too many live queries of this project begin at once: try again."
@@ -38,7 +38,9 @@ Begun = tuple[str, Group | Problem]  # the view for which a query ran, and its o
 
 
 class FirstQuery(msgspec.Struct, frozen=True):
-    """The first query of a view. `until`: the monotonic time when it must have begun. `done`: its outcome."""
+    """The first query of a view. `until`: the latest time, on the monotonic clock, at which it must begin. `done`: its
+    outcome.
+    """
 
     view: str
     asked: ParsedLive
@@ -143,7 +145,7 @@ class Beginnings:
             self.waiting = {**{first.view: first for first in batch[len(found) :]}, **self.waiting}
 
     def _not_overdue(self) -> list[FirstQuery]:
-        """Return the queries that wait. Refuse those that have waited for too long."""
+        """Return the waiting queries. Refuse queries that have waited for too long."""
         now = time.monotonic()
         for first in [first for first in self.waiting.values() if first.until < now]:
             del self.waiting[first.view]
@@ -159,7 +161,7 @@ class Beginnings:
             return problem
 
     def _finish(self, first: FirstQuery, begun: Begun | Exception) -> None:
-        """Tell the outcome to all that wait for it. Idempotent."""
+        """Tell the outcome to all callers that wait for it. Idempotent."""
         if first.done.done():
             return
         del self.by_view[first.view]
@@ -188,7 +190,7 @@ class Beginnings:
 
 
 def in_turns(queries: Iterable[FirstQuery]) -> list[FirstQuery]:
-    """Return the queries with the first one of each user first, then the second ones, and so on."""
+    """Return the queries in turns: the first query of each user, then the second query of each user, and so on."""
     turn = Counter[str]()
     numbered: list[tuple[int, FirstQuery]] = []
     for first in queries:

@@ -13,15 +13,15 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 64 << 20
-EVENT_BYTES: Final = 200  # of an event, in addition to its body
-NUMBER_BYTES: Final = 40  # of the number of a watch
+EVENT_BYTES: Final = 200  # the memory of an event, in addition to its body
+NUMBER_BYTES: Final = 40  # the memory of the number of a watch
 
 
 class Member:
     """One watch. `group`: the name of its group, empty until it has entered one.
 
     `checks`: the number of changes of the caller. `started`: the edge holds the result of the group.
-    `holds`: the edge holds a result, maybe of another group. Then the next one must come before the next Barrier.
+    `holds`: the edge holds a result, maybe of another group. Then the next result must come before the next Barrier.
     `withdrawn`: the watch has ended.
     """
 
@@ -41,7 +41,8 @@ class Member:
 class Edge:
     """A queue, bounded in bytes. `watches`: the watches by number.
 
-    `behind`: it was read too slowly, and has lost events. `on_read`: set when the events that wait have been read.
+    `behind`: the edge read the queue too slowly, and events were lost. `on_read`: set when the events that wait have
+    been read.
     """
 
     def __init__(self, name: str, max_bytes: int = MAX_BYTES) -> None:
@@ -83,7 +84,9 @@ class Edge:
         self.news.set()
 
     async def next(self, seconds: float) -> tuple[LiveEvent, ...] | None:
-        """Return all events that wait; none if none came in `seconds`. Return None if the stream has ended."""
+        """Return all waiting events. Return no events if none came within `seconds`. Return None if the stream has
+        ended.
+        """
         try:
             async with asyncio.timeout(seconds):
                 await self.news.wait()

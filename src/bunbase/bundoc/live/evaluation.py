@@ -22,9 +22,9 @@ from bunbase.contracts.caller import Caller
 
 MAX_LOOKED_UP: Final = 5000
 AFTER_END_MS: Final = 2
-TRIES: Final = 20  # of a query during which a document expires; several that were written at once expire at once
-SOONEST_MS: Final = 50  # between two queries that only time makes necessary
-TIMED_SECONDS: Final = 30  # rules that read the time are evaluated again after this time
+TRIES: Final = 20  # the limit of tries of a query while documents expire
+SOONEST_MS: Final = 50  # the shortest interval between two queries that only the time makes necessary
+TIMED_SECONDS: Final = 30  # the interval at which rules that read the time are evaluated again
 
 decode: Final = msgspec.json.Decoder().decode
 
@@ -37,7 +37,7 @@ class Result(msgspec.Struct, frozen=True):
     """The result of a query at one moment. `looked_up`: the documents that decided about it, missing ones too.
 
     `due`: when the result may change without a write, in milliseconds since 1970. `follows`: each change of a document
-    can be applied to the window by itself. `seconds`: the processor time that the query took.
+    can be applied to the window without a query. `seconds`: the processor time that the query took.
     """
 
     view: View
@@ -144,7 +144,7 @@ def _recording(
 
 
 def _noting(lookup: Lookup, looked_up: set[Place]) -> Lookup:
-    """Return a function that looks documents up, and stores which."""
+    """Return a function that looks documents up, and stores which documents it has looked up."""
 
     def noting(collection: str, id: str) -> StoredDocument | None:
         looked_up.add((collection, id))
@@ -154,7 +154,7 @@ def _noting(lookup: Lookup, looked_up: set[Place]) -> Lookup:
 
 
 def _next_end(moment: Moment, collections: Iterable[str], since: int) -> int | None:
-    """Return when a document of these collections expires first, at the time `since` or later."""
+    """Return the earliest time, at `since` or later, at which a document of these collections expires."""
     ends = [moment.next_end(name, since) for name in collections]
     return min([end for end in ends if end is not None], default=None)
 

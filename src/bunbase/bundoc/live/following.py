@@ -18,7 +18,7 @@ from bunbase.contracts.bundoc.live import LiveQueryTooLarge
 from bunbase.pkg import metrics
 from bunbase.pkg.rules.inputs import Postponed
 
-FOLLOW_SECONDS: Final = 0.1  # of processor time, in which the changes of a round are applied to the results of one user
+FOLLOW_SECONDS: Final = 0.1  # the limit for each user and round: the processor time in which changes are applied
 
 
 class Follower:
@@ -31,7 +31,9 @@ class Follower:
         self.spent: defaultdict[str, float] = defaultdict(float)
 
     async def apply(self, change: DocumentChange) -> None:
-        """Apply a change to all groups that it concerns. A group for which a query must decide becomes stale."""
+        """Apply a change to all groups that it concerns. A group becomes stale if only a query can decide about the
+        change.
+        """
         before, after = Image(change.before), Image(change.after)
         document = change.after or change.before
         assert document is not None

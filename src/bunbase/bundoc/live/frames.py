@@ -24,7 +24,9 @@ def changed(gone: Sequence[str], put: Sequence[tuple[int, HeldRow]], count: int 
 
 
 def resumed(rows: Sequence[HeldRow], have: Collection[str], touched: Callable[[str], bool], count: int | None) -> bytes:
-    """Return what a client lacks that holds the documents `have`. `touched(id)`: may it have changed since?"""
+    """Return the changes for a client that holds the documents `have`. `touched(id)`: True if the document may have
+    changed since.
+    """
     there, held = {row.id for row in rows}, set(have)
     gone = [id for id in have if id not in there]
     put = [(index, row) for index, row in enumerate(rows) if row.id not in held or touched(row.id)]

@@ -14,7 +14,7 @@ from bunbase.bundoc.live.evaluation import Result
 from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.contracts.caller import Caller
 
-MINUTE: Final = 60  # seconds between two checks of a result
+MINUTE: Final = 60  # the interval in seconds between two checks of a result
 
 
 class Why(StrEnum):
@@ -33,7 +33,8 @@ class Why(StrEnum):
 class Group:
     """`result` is the state at the change `seq` of the history `epoch`.
 
-    `told`: the rows after the last diff. `caller`: a caller with this view. `user`: for whom limits count the group.
+    `told`: the rows after the last diff. `caller`: a caller with this view. `user`: the user whose limits count the
+    group.
     `stale`: a query must run before anything is told, because of `why`. `regroup`: the rules may have changed, so the
     view of each member must be made again. `second`: the second of each minute (0–59) at which the result is checked.
     `slim`: its rows have no bodies, so each change that may concern it makes it stale.
@@ -63,13 +64,13 @@ class Group:
         self.stale = self.regroup = self.slim = False
 
     def tell(self) -> None:
-        """Remember the present state as the one that edges hold."""
+        """Remember the present state as the state that edges hold."""
         self.told: list[HeldRow] = self.result.window.shown
         self.told_count = self.result.window.count
         self.told_epoch = self.epoch
 
     def drop_bodies(self) -> None:
-        """Hold ids and digests alone. All that has changed must have been told."""
+        """Hold only ids and digests. Call this after all changes have been told."""
         window = self.result.window
         rows = [row.slimmed() for row in window.rows]
         slim = Window(rows, window.limit, window.more, window.count)

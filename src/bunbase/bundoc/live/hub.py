@@ -9,8 +9,9 @@ The life of a change:
    applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
 4. Each group tells the difference from what it has told before (`telling`), and then each edge gets a Barrier.
 
-All watchers of the project wait for a round, so its queries have little time (`RoundTime`). The watches of a group for
-which there was no time are told to be behind, and are forgotten here; their edge asks for their results apart (`late`).
+All watchers of the project wait for a round, so its queries have little time (`RoundTime`). If there was no time for
+the query of a group, edges are told that its watches are behind, and the hub forgets these watches. Their edge then
+asks for their results apart (`late`).
 
 A commit is never split: batches hold whole commits, and nothing is told between two steps of a round. The query is
 always right, so every doubt makes groups stale: a batch without images, a tail that is too long, a rule that takes
@@ -49,7 +50,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-REST_SECONDS: Final = 0.05  # after queries, at most as long as they took, so that they use half of the time
+REST_SECONDS: Final = 0.05  # the longest pause after queries; a pause is at most as long as the queries took
 AHEAD_SECONDS: Final = 1.0
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
@@ -58,7 +59,7 @@ PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, Proje
 class Hub:
     """`tail`: the batches that are not applied yet.
 
-    `epoch`, `seq`: all groups that are not stale stand at this change, or after it if they are new.
+    `epoch`, `seq`: all groups that are not stale have the state of this change, or a later state if they are new.
     `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
     own, so the next round looks at them again.
     `beginnings`: the queries that make new groups. `user_seconds`: the limit for one user, see LiveService. `time`:
@@ -91,7 +92,7 @@ class Hub:
 
     async def close(self) -> None:
         self.engine.unfollow(self.project)
-        self.tail.forget()  # a snapshot may wait for a batch, which will not come any more
+        self.tail.forget()  # a snapshot may wait for a batch that will not come any more
         for task in (self.rounds, *self.again):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
@@ -101,7 +102,7 @@ class Hub:
             self.groups.remove(group)
 
     async def enter(self, member: Member) -> None:
-        """Put a member into the group of its view. Its result comes with the next round.
+        """Put a member into the group of its view. The member gets its result in the next round.
 
         Raises: the Problems of Live.watch.
         """
@@ -117,7 +118,7 @@ class Hub:
             view = await self._view(member, caller)
             group = self.groups.by_name.get(view.name) or await self._started(view, member)
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
-                if member.group != group.name:  # otherwise, a second call has put it there, and it may be alone there
+                if member.group != group.name:  # otherwise, a second call has put it there, perhaps alone
                     self._join(member, group)
                 return
 
@@ -176,8 +177,8 @@ class Hub:
     async def _started(self, view: View, member: Member) -> Group | None:
         """Return a new group. Watches with the same view wait for the same query, and get the same error.
 
-        The query may see newer rules, under which these watches have different views. Then its outcome is only for the
-        watch that began it, and the others get None.
+        The query may see newer rules, under which these watches have different views. Then the outcome is only for the
+        watch that began the query, and the other watches get None.
         """
         done = self.beginnings.done(view.name)
         begins = done is None
@@ -274,7 +275,7 @@ class Hub:
     async def _query_stale(self) -> None:
         """Run queries until no group is stale."""
         while self.groups.stale or self.again:
-            if self.again:  # these members may hold a result that is not told any more
+            if self.again:  # these members may hold a result that gets no more changes
                 await asyncio.wait(self.again)
                 self.groups.mark_ahead(self.seq)
             self._settle_doubts()
@@ -282,7 +283,7 @@ class Hub:
                 await self._run_stale()
 
     def _settle_doubts(self) -> None:
-        """Make the groups stale that may have been asked under rules of before an alteration."""
+        """Make the groups stale whose query may have used the rules from before an alteration."""
         self.groups.mark_altered(self.doubtful)
         self.doubtful = frozenset()
 
@@ -345,7 +346,7 @@ class Hub:
         for (member, caller), number in zip(done.job.callers, done.of, strict=True):
             outcome = done.outcomes[number]
             if member.group != group.name or member.caller is not caller:
-                continue  # it has left meanwhile, or has another caller
+                continue  # the member has left meanwhile, or has another caller
             if isinstance(outcome, Late):
                 self._fall_behind(member, outcome)
             elif isinstance(outcome, Problem):
@@ -353,14 +354,14 @@ class Hub:
             elif outcome is not own:
                 self._move(member, outcome, epoch, seq)
         if done.late:
-            for member in list(group.members):  # those that have entered during the round
+            for member in list(group.members):  # the members that have entered during the round
                 self._fall_behind(member, done.outcomes[0])
             self.groups.remove(group)
         elif own is None:
             self._scatter(group)
 
     def _fall_behind(self, member: Member, why: Outcome | Late) -> None:
-        """Forget a watch for whose query there is no time, and note that its edge must be told."""
+        """Forget a watch if there is no time for its query, and note that its edge must be told."""
         self.leave(member)
         self.telling.fall_behind(member, dear=why is Late.DEAR)
 

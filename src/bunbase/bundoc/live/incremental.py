@@ -12,7 +12,7 @@ from bunbase.bundoc.permissions.access import Access, LoopBudget
 from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Postponed, json_value
 
-LOOP_BYTES: Final = 16 << 10  # of a document; a larger one is evaluated by a query in a thread
+LOOP_BYTES: Final = 16 << 10  # the limit of a document; a query in a thread evaluates larger documents
 
 
 class Image:
@@ -53,7 +53,7 @@ class Image:
 
 
 def touches(asked: ParsedLive, before: Image, after: Image) -> bool:
-    """True if the change may matter to the query. If it is expensive to decide, True."""
+    """True if the change may matter to the query, or if it is expensive to decide whether it does."""
     if not asked.light or before.large or after.large:
         return True
     return any(one.stored is not None and _asked_for(asked, one) for one in (before, after))

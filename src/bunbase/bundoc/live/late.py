@@ -1,8 +1,10 @@
-"""The results of late live queries: those that are too dear for a round, in which all others would wait for them.
+"""The results of late live queries: queries that are too expensive for a round, because all other queries would wait
+for them.
 
-A connection with such a query is late as a whole. Its edge asks for all its results at one change, again and again.
-Nothing about it is kept here: a call opens a snapshot, and runs its queries in it. One call of a project runs at a
-time, and the users who wait take turns, so late queries use at most one thread of the project.
+A connection with such a query is late as a whole. Its edge repeatedly asks for all results of the connection at one
+change. Nothing about the connection is kept here: a call opens a snapshot, and runs the queries in this snapshot. One
+call of a project runs at a time, and the users who wait take turns, so late queries use at most one thread of the
+project.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.shares import Turns
 
-AT_ONCE: Final = 1  # of one project
-CALL_SECONDS: Final = 10.0  # of all queries of a connection, since others wait for their turn
-MAX_BYTES: Final = 32 << 20  # of all results of a connection
+AT_ONCE: Final = 1  # the limit of calls of one project
+CALL_SECONDS: Final = 10.0  # the limit for all queries of a connection, because others wait for their turn
+MAX_BYTES: Final = 32 << 20  # the limit for all results of a connection
 SPENT: Final = (
     f"The live queries of this connection together need more than {CALL_SECONDS:g} s: watch less, add an index, or "
     "simplify their rules."
@@ -37,8 +39,8 @@ TOO_LARGE: Final = (
 
 
 class LateResults:
-    """`turns`: the order of the calls of each project. `user_seconds`: what the queries of one user may take in a
-    round.
+    """`turns`: the order of the calls of each project. `user_seconds`: the limit of processor time for the queries of
+    one user in a round.
     """
 
     def __init__(self, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:

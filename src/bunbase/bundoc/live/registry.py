@@ -1,4 +1,4 @@
-"""All groups of one project: by name, by what they depend on, and those whose query must run."""
+"""All groups of one project: by name, by their dependencies, and the groups whose query must run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from bunbase.pkg import metrics
 from bunbase.pkg.shares import Shares
 
 MAX_GROUPS: Final = 10_000
-MAX_UNFILED: Final = 2000  # groups of one collection without an equality, since every change must ask them
-MAX_HELD_BYTES: Final = 64 << 20  # of bodies; beyond it, the groups that were queried last hold ids alone
-MAX_TOTAL_BYTES: Final = 256 << 20  # of all results, because one round may have to query all of them
+MAX_UNFILED: Final = 2000  # the limit of groups of one collection without an equality, which every change must check
+MAX_HELD_BYTES: Final = 64 << 20  # the limit of bodies; beyond it, the groups that were queried last hold only ids
+MAX_TOTAL_BYTES: Final = 256 << 20  # the limit of all results, because one round may have to query all of them
 SHARED: Final = "All users share this limit, and one user can have at most as much as is free: watch less."
 
 
@@ -60,7 +60,8 @@ class Registry:
         self._whole: dict[Group, None] = {}  # the groups with bodies; those that were queried last are last
 
     def check_room(self, asked: ParsedLive, view: View, user: str, beginning: int, of_user: int) -> None:
-        """Check that the user may have one more group beside the `beginning` ones, of which `of_user` are the user's.
+        """Check that the user may have one more group. `beginning`: the number of beginning groups; `of_user`: those of
+        this user.
 
         Raises: TooManyLiveQueries.
         """
@@ -115,7 +116,7 @@ class Registry:
             self.unfiled[unfiled].add(weight.user)
 
     def recharge(self, group: Group) -> None:
-        """Count the group for the one who watches it for the longest time."""
+        """Count the group for the user who has watched it for the longest time."""
         user = next(iter(group.members)).caller.counted_as
         if user != group.user:
             group.user = user
@@ -127,7 +128,9 @@ class Registry:
         return self.held_bytes > MAX_HELD_BYTES
 
     def drop_bodies(self, spared: Container[Group]) -> None:
-        """Let groups hold ids alone until the bodies of the others fit. A group that is stale or spared keeps them."""
+        """Let groups hold only ids until the bodies of the remaining groups fit. A group that is stale or spared keeps
+        its bodies.
+        """
         for group in list(reversed(self._whole)):
             if self.overfull and not group.stale and group not in spared:
                 group.drop_bodies()

@@ -1,7 +1,7 @@
 """The queries of one round: all of them run in one snapshot, while all watchers of the project wait.
 
-So a round has little time, and each user a part of it. A query for which there is no time is `Late`: its watches leave
-the group, and their edges ask for the results apart (`late.py`), or watch again.
+So a round has little time, and each user gets a part of this time. A query for which there is no time is `Late`: its
+watches leave the group, and their edges ask for the results apart (`late.py`), or watch again.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from bunbase.contracts.bundoc.live import RulesTooSlow
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
 
-QUERY_SECONDS: Final = 3.0  # of one query for which nobody else waits
-ROUND_SECONDS: Final = 1.0  # of all queries of a round, on the clock, since all others wait for them
-SURPRISE_SECONDS: Final = 0.5  # of one query in a round, on the clock, since it may take longer than the last time
+QUERY_SECONDS: Final = 3.0  # the limit of one query for which nobody else waits
+ROUND_SECONDS: Final = 1.0  # the limit of all queries of a round, in elapsed time, because all watchers wait for them
+SURPRISE_SECONDS: Final = 0.5  # the limit of one query in a round, in elapsed time: it may be slower than last time
 
 
 class Late(Enum):
@@ -66,7 +66,7 @@ def job_of(group: Group) -> Job:
 
 
 class Done(msgspec.Struct, frozen=True):
-    """`outcomes`: what the query found, for each view. `of`: the index of the outcome, for each of `Job.callers`."""
+    """`outcomes`: what the query found, for each view. `of`: for each of `Job.callers`, the index of its outcome."""
 
     job: Job
     outcomes: tuple[Outcome | Late, ...]
@@ -74,7 +74,7 @@ class Done(msgspec.Struct, frozen=True):
 
     @property
     def late(self) -> bool:
-        """True if nothing of it has run, because there was no time."""
+        """True if the job did not run at all, because there was no time."""
         return bool(self.outcomes) and all(isinstance(one, Late) for one in self.outcomes)
 
 
@@ -91,7 +91,7 @@ class RoundTime:
         self.spent: defaultdict[str, float] = defaultdict(float)
 
     def lack(self, job: Job) -> Late | None:
-        """Return why there is no time for the query, as far as is known from the last time it ran."""
+        """Return the reason why there is no time for the query, judged by its last run."""
         if self.spent[job.group.user] + job.seconds > self.user_seconds:
             return Late.DEAR
         return Late.CROWDED if self.left <= 0 else None
@@ -104,7 +104,7 @@ class RoundTime:
         try:
             return query()
         except RulesTooSlow:
-            return Late.DEAR  # it may have more time when nobody waits for it
+            return Late.DEAR  # it gets more time when nobody else waits for it
         except Problem as problem:
             return problem
         finally:
@@ -133,7 +133,7 @@ def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool, left
 def cheap_users_first(jobs: Iterable[Job]) -> list[Job]:
     """Return the jobs in the order in which they would end if all users shared the time equally.
 
-    So the jobs for which a round has no time are those of the users who need most.
+    So the jobs for which a round has no time belong to the users who need the most time.
     """
     needed: defaultdict[str, float] = defaultdict(float)
     ends: list[tuple[float, Job]] = []

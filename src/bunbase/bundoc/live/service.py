@@ -26,7 +26,7 @@ from bunbase.contracts.caller import Act, Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, Problem
 
-SIGN_SECONDS: Final = 10.0  # without events, the stream sends a sign of life
+SIGN_SECONDS: Final = 10.0  # the interval of signs of life in a stream without events
 
 
 class LiveService:

@@ -12,7 +12,7 @@ from bunbase.bundoc.changes import CommittedBatch
 from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 32 << 20
-ARRIVAL_SECONDS: Final = 5.0  # for the batches up to a snapshot; they are on disk already
+ARRIVAL_SECONDS: Final = 5.0  # the timeout for the batches up to a snapshot, which are already on disk
 
 
 class Arrived(NamedTuple):
@@ -44,7 +44,7 @@ class Tail:
         self.arrived = asyncio.Event()
 
     def take(self, batch: CommittedBatch | None) -> None:
-        """Take a batch, in the event loop; None if anything may have changed."""
+        """Take a batch, in the event loop. Take None if anything may have changed."""
         if batch is None:
             self.forget()
         elif batch.redefined or batch.seq > batch.since:
@@ -84,7 +84,7 @@ class Tail:
         return 0.0 if self.first_taken is None else time.time() - (time.monotonic() - self.first_taken)
 
     def told(self) -> None:
-        """Note that all that was taken from here has been told."""
+        """Note that all batches that were taken from here have been told."""
         if self.first_taken is not None:
             metrics.bundoc_live_barrier_seconds.observe(time.monotonic() - self.first_taken)
             self.first_taken = None
@@ -92,7 +92,7 @@ class Tail:
     async def reaches(self, seq: int, applied: int) -> bool:
         """Wait until the batch with the change `seq` has arrived. Return False if it does not arrive.
 
-        A batch that was dropped here has arrived, too: every query runs again because of it.
+        A dropped batch counts as arrived, because every query runs again after a drop.
         `applied`: the newest change of the batches that were taken from here.
         """
         with suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""The end of a round: each group tells what has changed, new watches get their results, and edges get a Barrier."""
+"""The end of a round: each group sends its changes, new watches get their results, and edges get a Barrier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc.live import Barrier, Behind, Check, Diff, Ended, S
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 
-MAX_LOGGED: Final = 5000  # changes that a resume looks at; after more of them, the client gets a snapshot
+MAX_LOGGED: Final = 5000  # the limit of changes that a resume reads; after more changes, the client gets a snapshot
 
 
 class Telling:
@@ -87,8 +87,9 @@ class Telling:
             edge.put(Behind(tuple(numbers), dear))
 
     async def tell(self, groups: Mapping[str, Group], barrier: Barrier, slices: Slices) -> None:
-        """Tell all changes, and then the barrier. All groups that are not stale stand at it; new ones may stand after
-        it."""
+        """Tell all changes, and then the barrier. All groups that are not stale have the state of this barrier; new
+        groups may have a later state.
+        """
         logged, seq = await self._logged(barrier.epoch), barrier.seq
         for group in list(self.changed):
             if group.gone:
@@ -108,7 +109,7 @@ class Telling:
             edge.put(barrier)
 
     def check(self, group: Group) -> None:
-        """Send the digest of the result that edges hold. An edge without much room gets none."""
+        """Send the digest of the result that edges hold. An edge without much room gets no digest."""
         edges = [edge for edge in group.edges if edge.has_room] if group.asked.shows_rev else []
         if edges:
             check = Check(group.name, group.turn, len(group.told), digest(group.told))
@@ -169,7 +170,8 @@ class Telling:
     async def _logged(self, epoch: str) -> Logged | None:
         """Return what changed since the states that clients want to resume; None if there are none.
 
-        The log may be read after the round, so there may be later changes. These documents are sent once more.
+        The log may be read after the round, so there may be later changes. The documents of these changes are sent once
+        more.
         """
         wanted = [
             member.resume.seq

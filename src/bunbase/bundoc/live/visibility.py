@@ -2,7 +2,7 @@
 
 1. Callers with a key or a role that rules do not bind: one view for all.
 2. If the list rule is exactly an SQL condition for the caller, and no hidden field depends on the document: one view
-   for each condition with its parameters. All administrators share one; each owner has its own.
+   for each condition with its parameters. All administrators share one view; each owner has its own view.
 3. Otherwise (look-ups, loops, arithmetic, `now`): one view for each value of `auth`.
 """
 
@@ -36,7 +36,7 @@ encode: Final = msgspec.json.Encoder(order="deterministic").encode
 class View(msgspec.Struct, frozen=True):
     """The part of a query's result that the rules show to a caller.
 
-    `name`: equal if and only if the view is equal: the project, the query, the rules and the class.
+    `name`: two views have the same name if and only if they are equal in project, query, rules and class.
     `search`: narrowed by the list rule. `implied`: a filter that every visible document matches.
     `looks_up`: rules look documents up. `timed`: rules read the time. `kind`: the class of the view, for metrics.
     """
@@ -119,7 +119,7 @@ def _ruled(asked: ParsedLive, access: Access, about: Inputs, max_scan: int | Non
 def _class(
     access: Access, op: Operation, rule: CompiledRule | None, about: Inputs, whole: bool
 ) -> tuple[str, tuple[bytes, ...]]:
-    """Return the kind of the view, and the values that tell it from other views of the same kind."""
+    """Return the kind of the view, and the values that distinguish it from other views of the same kind."""
     each = ("auth", (encode(access.auth),))
     if whole or any(_reads(one.tree, "request") for one in access.rules.hidden.values()):
         return each

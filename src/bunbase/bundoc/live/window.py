@@ -1,4 +1,4 @@
-"""The rows of a result that a group holds: those that callers see, and some spare rows behind them."""
+"""The rows of a result that a group holds: the rows that callers see, and some spare rows after them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 from bunbase.bundoc.live.asked import SPARES
 
 DIGEST_BYTES: Final = 16
-ROW_BYTES: Final = 300  # the memory of a row without its body
+ROW_BYTES: Final = 300  # the memory of a row, without its body
 
 by_key = attrgetter("key")
 
@@ -22,7 +22,7 @@ by_key = attrgetter("key")
 class HeldRow(msgspec.Struct, frozen=True):
     """`key`: the position in the order of the query, which is unique. `body`: the bytes that callers get.
 
-    `rev`: the revision, if callers get it; otherwise 0, because a change that callers do not see must change no row.
+    `rev`: the revision if callers get it, and otherwise 0. A change that callers cannot see must not change a row.
     `slim`: `body` is only a digest of those bytes.
     """
 
@@ -41,7 +41,7 @@ class HeldRow(msgspec.Struct, frozen=True):
 class Window:
     """Rows in the order of the query. `more`: there are rows behind the last one, which are not held.
 
-    `edge`: then, the key up to which all rows are held.
+    `edge`: if `more` is true, the key up to which all rows are held.
     """
 
     def __init__(self, rows: Iterable[HeldRow], limit: int, more: bool, count: int | None) -> None:
@@ -68,7 +68,7 @@ class Window:
         return self.more and len(self.rows) < self.limit
 
     def change(self, id: str, row: HeldRow | None, counted: int) -> None:
-        """Put the row of a document in the place of the one that is held; None if it has left the result.
+        """Replace the held row of a document. `None`: the document has left the result.
 
         `counted`: the difference in the number of all documents in the result.
         """
@@ -84,7 +84,7 @@ class Window:
         self._cut()
 
     def _cut(self) -> None:
-        """Let go of spare rows if there are twice as many as needed."""
+        """Drop spare rows if there are twice as many as needed."""
         if len(self.rows) <= self.limit + 2 * SPARES:
             return
         for row in self.rows[self.limit + SPARES :]:
@@ -100,8 +100,8 @@ def digest(rows: Sequence[HeldRow]) -> int:
 
 
 def difference(old: Sequence[HeldRow], new: Sequence[HeldRow]) -> tuple[list[str], list[tuple[int, HeldRow]]]:
-    """Return the ids that are gone, and the rows to put, with their indexes in `new`. `new`: the new rows, with their
-    bodies.
+    """Return the ids of removed rows, and the rows to insert with their indexes in `new`. `new`: the new rows, with
+    their bodies.
     """
     before = {row.id: row for row in old}
     there = {row.id for row in new}

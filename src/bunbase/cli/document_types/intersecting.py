@@ -24,9 +24,9 @@ from bunbase.cli.document_types.model import (
     union,
 )
 
-MOST_PAIRS: Final = 2_500  # of two unions
-MOST_LEVELS: Final = 8  # recursive schemas could go on for ever
-MOST_STEPS: Final = 20_000  # a tenth of a second
+MOST_PAIRS: Final = 2_500  # the limit of pairs of two unions
+MOST_LEVELS: Final = 8  # the limit of levels, because recursive schemas have no end
+MOST_STEPS: Final = 20_000  # the limit of steps, which take a tenth of a second
 
 
 class Intersecting:

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-MOST_PARTS: Final = 300  # of a union
+MOST_PARTS: Final = 300  # the limit of the parts of a union
 
 
 class Anything(msgspec.Struct, frozen=True):
@@ -75,7 +75,9 @@ class Object(msgspec.Struct, frozen=True):
 
 
 class NamedType(msgspec.Struct, frozen=True):
-    """A type with a name of its own: that of a schema in `$defs`. `whole`: the document itself, whose name is empty."""
+    """A type with its own name, which is the name of a schema in `$defs`. `whole`: the document itself, whose name is
+    empty.
+    """
 
     name: str
     whole: bool = False

@@ -17,7 +17,7 @@ TAKEN: Final = frozenset(
 
 
 def document_names(collections: Iterable[str]) -> dict[str, str]:
-    """Return the name of the type of each collection's documents. No name begins with that of another and `New`."""
+    """Return the name of the type of each collection's documents. No name consists of `New` and another name."""
     collections = sorted(collections)
     short = {name: pascal(singular(name)) for name in collections}
     often = Counter(short.values())

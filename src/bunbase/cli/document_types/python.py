@@ -188,7 +188,7 @@ def _literal(value: str | float | bool) -> str:
 
 
 def _string(text: str) -> str:
-    """Return a string literal. Escapes of JSON mean the same in Python, but for characters beyond U+FFFF."""
+    """Return a string literal. Escapes of JSON mean the same in Python, except for characters beyond U+FFFF."""
     return json.dumps(text, ensure_ascii=False) if text.isprintable() else ascii(text)
 
 

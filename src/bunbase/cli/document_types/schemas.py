@@ -30,7 +30,7 @@ from bunbase.cli.document_types.model import (
 
 KINDS: Final = ("null", "boolean", "number", "string", "array", "object")
 EXACT: Final = 2**53 - 1  # the largest integer up to which JavaScript's numbers hold every integer
-MOST_ELEMENTS: Final = 32  # of a tuple; the others have the type of the rest
+MOST_ELEMENTS: Final = 32  # the limit of the elements of a tuple; all further elements have the type of the rest
 ROOT: Final = NamedType("", whole=True)
 OF_TIMES: Final = {
     "date-time": "A time in RFC 3339.",

@@ -35,8 +35,8 @@ AllowWrite = Annotated[
 def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Offer a project to a program with a language model, over the Model Context Protocol on stdin and stdout.
 
-    Such a program starts this command itself: see docs/mcp.md for its configuration. The tools reach the project that
-    is chosen at the start, and only read it, unless --allow-write names more.
+    Such a program starts this command itself: see docs/mcp.md for its configuration. The tools can access only the
+    project that is chosen at the start, and can change it only in the ways that --allow-write names.
 
     Example: bunbase mcp --project shop --allow-write data,deploy
     """

@@ -40,7 +40,7 @@ from bunbase.cli.mcp.tool import Effect, Permission, Tool, call, failure_text
 from bunbase.cli.mcp.tools import offered
 
 NAME: Final = "bunbase"
-PROGRAM: Final = "bunbase-mcp"  # in the audit log
+PROGRAM: Final = "bunbase-mcp"  # the name in the audit log
 CALLS_AT_ONCE: Final = 1
 EXIT_CODES: Final = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: SIGNALLED}
 

@@ -12,5 +12,5 @@ TOOLS: Final = (*collections.TOOLS, *reading.TOOLS, *operation.TOOLS, *writing.T
 
 
 def offered(allowed: Collection[Permission]) -> dict[str, Tool]:
-    """Return the tools that read, and those that the command line allows, by name."""
+    """Return all tools that only read, and the tools that the command line allows, by name."""
     return {tool.name: tool for tool in TOOLS if tool.permission is None or tool.permission in allowed}

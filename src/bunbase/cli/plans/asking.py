@@ -1,7 +1,8 @@
 """The functions that collections ask before writes: can they answer, and when does a collection begin to ask?
 
-A collection that exists begins to ask after its function is uploaded, so that no write fails meanwhile. A new
-collection asks from its first moment: writes fail until the function is there, and none passes it.
+For an existing collection, BunBase begins to ask the function after the function was uploaded, so that no write fails
+meanwhile. For a new collection, BunBase asks the function from the start: writes fail until the function is uploaded,
+and no write skips the function.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from bunbase.contracts.functions.hooks import EXPORTS, HookName, names_hook
 
 
 class AskedFunctions(msgspec.Struct, frozen=True):
-    """`here`: the bundles of the folder. `coming`: those of them that are uploaded next. `deployed`: the functions of
+    """`here`: the bundles of the folder. `coming`: the bundles that are uploaded next. `deployed`: the functions of
     the project.
 
     `known`: False if a command does not know the functions, such as `bunbase collections push`.

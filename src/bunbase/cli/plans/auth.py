@@ -28,7 +28,8 @@ def auth_changes(table: dict[str, Any], shown: dict[str, Any]) -> list[Change]:
 
 
 def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> list[PlannedStep]:
-    """Return the step that sets what the table names; none if nothing differs, because it needs the role admin.
+    """Return the step that sets the settings of the table. Return no step if nothing differs, because the step needs
+    the role admin.
 
     Raises: Usage for a secret that is missing.
     """
@@ -44,7 +45,7 @@ def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dic
 
 
 def set_auth(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> int:
-    """Set what the table names, and return the version of the settings, which increases if one of them changes.
+    """Set the settings that the table names, and return the version of the settings, which increases with a change.
 
     A stored secret stays if its environment variable is not set. Raises: Usage for a secret that is missing; Refused.
     """

@@ -87,7 +87,7 @@ def name_of_field(collection: str, field: str) -> str:
 
 
 def allowing(changes: Iterable[Change]) -> str:
-    """Return the flags that allow the losing ones of these changes."""
+    """Return the flags that allow the losing changes among these changes."""
     return " ".join(f"{ALLOW} {one.name}" for one in changes if one.effect is ChangeClass.LOSING and not one.blocked)
 
 

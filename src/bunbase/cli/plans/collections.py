@@ -51,8 +51,8 @@ def plan_collections(
     drops: bool = False,
     functions: AskedFunctions = UNKNOWN,
 ) -> CollectionsPlan:
-    """Compare the collections with those of the project. `drops`: collections that are not wanted are dropped.
-    `functions`: those that collections may ask.
+    """Compare the collections with the collections of the project. `drops`: unwanted collections are dropped.
+    `functions`: the functions that collections may ask.
 
     The server checks all rules, and the schemas of collections that exist: a mistake stops the plan before anything
     changes. Raises: Refused.
@@ -241,7 +241,9 @@ def putting(session: Session, project: str, name: str, spec: CollectionSpec, fun
 
 
 def _built(session: Session, project: str, made: Collection, out: Output) -> Collection:
-    """Wait until the indexes are built. After ten minutes, go on: the server builds them without this command."""
+    """Wait until the indexes are built. After ten minutes, continue, because the server builds the indexes without this
+    command.
+    """
     until = time.monotonic() + BUILD_SECONDS
     with out.working(f"building indexes of {made.name}") as told:
         while missing := [one for one in made.indexes if not one.ready]:

@@ -1,4 +1,4 @@
-"""The project in the current folder: bunbase.toml, and the functions beside it."""
+"""The project in the current folder: bunbase.toml, and the functions in the same folder."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ NOTHING = CollectionsPlan((), ())
 class Place(msgspec.Struct, frozen=True):
     """The project that a plan is for. `origin`: the flag, variable or file that named it.
 
-    `warning`: the server is not that of the target; empty: it is, or there is no target.
+    `warning`: set if the server is not the server of the target; empty otherwise, or without a target.
     """
 
     server: str

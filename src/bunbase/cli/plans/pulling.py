@@ -1,7 +1,8 @@
 """The files that say what a project has: bunbase.toml, and the files that its tables name.
 
-Only what differs is written. A value that says the same in another way stays: an index without a name, a default that
-stands in the file. A value that TOML cannot hold, such as null, goes to a JSON file of its own.
+Only values that differ are written. A value with the same meaning in another form stays, such as an index without a
+name, or a default that is written in the file. A value that TOML cannot express, such as null, is written to a separate
+JSON file.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Rul
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
 
 LONGEST_INTEGER: Final = 1 << 63  # TOML has integers of 64 bits
-FOLDER: Final = "collections"  # of the files that a pull makes
+FOLDER: Final = "collections"  # the folder of the files that a pull makes
 
 Json = dict[str, Any]
 
@@ -55,7 +56,7 @@ class Pulled(msgspec.Struct, frozen=True):
 
 
 def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str]) -> Pulled:
-    """Return the files that would make the folder what the project is. `functions`: those that have a file here.
+    """Return the files that would make the folder match the project. `functions`: the functions that have a file here.
 
     Raises: Usage for a mistake in the file; Failure if it cannot be changed in place.
     """

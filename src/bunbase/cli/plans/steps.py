@@ -1,4 +1,4 @@
-"""Do the steps of a plan one after the other. The first that fails ends the work; all of them can be done again."""
+"""Do the steps of a plan one after the other. The first failed step ends the work; every step can be repeated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Work:
-    """The steps that were done. `failure`: that of the first step that failed; the steps after it are not tried."""
+    """The steps that were done. `failure`: the failure of the first failed step; later steps are not tried."""
 
     def __init__(self, out: Output) -> None:
         self.out = out

@@ -28,7 +28,7 @@ from bunbase.cli.project_copies.reading import CutOff, OnBytes, TooLong, numbere
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.project_file import COLLECTION_NAME
 
-MAX_SETTINGS_BYTES: Final = 64 << 20  # of all collections of one file, which memory holds
+MAX_SETTINGS_BYTES: Final = 64 << 20  # the limit for the settings of all collections of one file, which memory holds
 COLLECTION: Final = re.compile(COLLECTION_NAME)
 TRUNCATED: Final = "truncated_file"
 
@@ -114,7 +114,7 @@ class _Checking:
             self.errors.add(number, wrong.code, wrong.detail)
 
     def end(self) -> None:
-        """Compare the counts of the last line with those of the file."""
+        """Compare the counts in the last line with the counts of the file."""
         if self.errors.count:
             return
         if self.end_line is None:

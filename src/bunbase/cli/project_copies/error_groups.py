@@ -21,7 +21,7 @@ OTHERS: Final = "other_errors"
 
 
 class ErrorGroup(msgspec.Struct):
-    """`lines`: the first lines that have the error. `detail`: that of the first line."""
+    """`lines`: the first lines that have the error. `detail`: the detail of the first line."""
 
     code: str
     detail: str

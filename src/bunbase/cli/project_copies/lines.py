@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from bunbase.cli.plans.comparing import FLAGS, own_indexes
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
 
-FORMAT: Final = 1  # of the file; a command reads every format up to its own
+FORMAT: Final = 1  # the version of the file's format; a command reads every format up to its own
 MAX_LINE_BYTES: Final = (2 << 20) + 4096  # the largest body of a document, and the object around it
 # the values of settings that a collection does not have; None for all that are not named here
 EMPTY: Final[dict[str, Any]] = {"indexes": (), **dict.fromkeys(FLAGS, False)}
@@ -69,7 +69,7 @@ read_user_id: Final = msgspec.json.Decoder(UserId).decode
 
 
 def settings_of(now: Collection) -> CollectionSpec:
-    """Return the settings that a collection has; the others are UNSET."""
+    """Return the settings that a collection has; all other settings are UNSET."""
     found: dict[str, Any] = {name: getattr(now, name, None) for name in CollectionSpec.__struct_fields__}
     found["indexes"] = tuple(own_indexes(now))
     kept: dict[str, Any] = {name: value for name, value in found.items() if value not in (None, (), False)}

@@ -16,7 +16,7 @@ from bunbase.cli.project_copies.lines import MAX_LINE_BYTES
 
 GZIP: Final = ".gz"
 PIECE: Final = 1 << 20
-TOLD_LINES: Final = 200  # progress is told after so many lines
+TOLD_LINES: Final = 200  # the number of lines after which progress is shown
 
 OnBytes = Callable[[int], None]
 

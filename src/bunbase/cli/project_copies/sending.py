@@ -1,8 +1,8 @@
 """Send a checked file to a project: first the settings of its collections, then its users and documents in blocks.
 
-A document that refers to one of a later block is sent again at the end, as long as a round imports at least one.
-Collections begin to ask their function (`before_write`) after the documents: these were allowed in the first project,
-and the function may not be deployed yet.
+A document that refers to a document of a later block is sent again at the end, in rounds, as long as each round imports
+at least one document. Collections begin to ask their function (`before_write`) after the documents: these were allowed
+in the first project, and the function may not be deployed yet.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ BLOCK_BYTES: Final = 4 << 20
 class Conflict(StrEnum):
     """How to treat a collection, a user or a document that the project has already."""
 
-    FAIL = "fail"  # an error; the project's own stays
-    SKIP = "skip"  # the project's own stays
+    FAIL = "fail"  # an error; the existing one stays
+    SKIP = "skip"  # the existing one stays
     REPLACE = "replace"
 
 
@@ -93,7 +93,7 @@ class Sending:
         self.asking: dict[str, BeforeWrite] = {}  # by collection; set after the import
 
     def send_settings(self, out: Output) -> None:
-        """Create the collections, and treat those that exist as the choices say."""
+        """Create the collections, and treat existing collections as the choices say."""
         present = present_collections(self.session, self.project)
         for name, (line, settings) in self.checked.settings.items():
             try:

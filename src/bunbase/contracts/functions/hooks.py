@@ -31,7 +31,7 @@ MAX_ANSWER_BYTES: Final = 64 << 10
 MAX_WRITES_BYTES: Final = 4 << 20
 MAX_PATCHES_BYTES: Final = 4 << 20
 MAX_DEADLINE_SECONDS: Final = 10.0
-REFUSAL_SECONDS: Final = 2.0  # how long a failed caller waits until its failure is recorded
+REFUSAL_SECONDS: Final = 2.0  # the timeout for recording a failure, for which a failed caller waits
 MAX_REASON: Final = 1000  # characters
 INVALID_ANSWER: Final = "invalid_answer"  # the `cause` of a failure, and the `code` of its run
 

@@ -80,7 +80,7 @@ class Exchange:
             await self._release()
 
     async def _release(self) -> None:
-        """Send what was held back, and hold nothing any more."""
+        """Send the held messages, and hold back no further messages."""
         held, self.held = self.held, None
         for message in held or ():
             await self.send_on(message)

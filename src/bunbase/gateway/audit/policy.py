@@ -1,4 +1,6 @@
-"""The policy of the audit log: which acts of which callers have an entry, and which of them go on without a log."""
+"""The policy of the audit log: which acts of which callers have an entry, and which acts are done even if the log
+cannot be written.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,7 @@ LEAVING: Final = {Act.MEMBER_REMOVE: Act.MEMBER_LEAVE, Act.ORG_MEMBER_REMOVE: Ac
 
 
 def refined(act: Act, caller: Caller, path: Mapping[str, Any], asked: Collection[str]) -> Act:
-    """Return the act of a request whose parameters ask for more, or for less, than the act of its route.
+    """Return the act of a request whose parameters need more rights, or fewer rights, than the act of its route.
 
     `path`: the parameters in the path. `asked`: the names of the parameters in the query.
     """

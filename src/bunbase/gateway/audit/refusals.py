@@ -1,4 +1,5 @@
-"""Refused attempts in the audit log: the first in each window is an entry, and the others of the window one more.
+"""Refused attempts in the audit log: the first attempt in each window is one entry, and all others of the window
+together are a second entry.
 
 Concern: a caller that may not do something can try it thousands of times in a second. An entry for each attempt would
 let this caller fill the disk, and hide the other entries. Therefore the further attempts are only counted in memory.
@@ -22,7 +23,7 @@ from bunbase.pkg.logger import logger
 log = logger("gateway")
 
 WINDOW_SECONDS: Final = 60.0
-MAX_WINDOWS: Final = 1000  # open at one time; further callers share one window for each project
+MAX_WINDOWS: Final = 1000  # the limit of open windows; further callers share one window for each project
 
 Key = tuple[str, str, str]  # of the window: actor, project, action
 OTHERS: Final = ActorKind.ANONYMOUS.value

@@ -63,8 +63,8 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.CHANNEL_UPDATE: ("channels",),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),
 }
-MAX_NAMES: Final = 50  # of the fields of one document
-MAX_WRITES: Final = 50  # of one commit
+MAX_NAMES: Final = 50  # the limit of field names shown for one document
+MAX_WRITES: Final = 50  # the limit of writes shown for one commit
 OPS: Final = {"POST": "create", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}
 
 Fields = dict[str, Any]
@@ -73,7 +73,7 @@ Fields = dict[str, Any]
 def shown_values(act: Act, method: str, sent: bytes, answer: bytes) -> Fields | None:
     """Return the values to show after an act that was done, or None. `sent`, `answer`: the two bodies, b"" if unknown.
 
-    A field of the answer counts more than the same field of the request.
+    A field of the answer takes precedence over the same field of the request.
     """
     if act is Act.DOCUMENT_WRITE:
         return _document_writes(method, sent, answer)
@@ -117,7 +117,7 @@ def _commit_write(write: Any, result: Fields) -> Fields:
 
 
 def _names(document: Fields) -> Fields:
-    """Return the names of the fields in a document or a patch. Operators show the names inside of them."""
+    """Return the names of the fields in a document or a patch. For an operator, the names inside it are returned."""
     names: list[str] = []
     for name, value in document.items():
         inside = value if name.startswith("$") and isinstance(value, dict) else (name,)

@@ -14,9 +14,9 @@ from bunbase.contracts.caller import Caller
 from bunbase.gateway.audit.shown import object_in
 
 PROJECT_ACTS: Final = frozenset({Act.PROJECT_UPDATE, Act.PROJECT_DELETE, Act.PROJECT_RESTORE, Act.PROJECT_TRANSFER})
-PLACES: Final = ("project", "org")  # placeholders of paths; an entry has the place besides its target
+PLACES: Final = ("project", "org")  # placeholders of paths; an entry has the place in addition to its target
 INSIDE: Final = ("user", "project", "org")  # an answer's object: a member, or the place that an invitation was for
-UNCHANGED: Final = "already_member"  # an invitation that gave its holder nothing: no place has an entry of it
+UNCHANGED: Final = "already_member"  # an invitation that changed nothing, so no place has an entry of it
 IDS: Final = ("id", "client_id", "job", "uid")  # the fields of answers that name the new thing; the first one counts
 
 

@@ -12,9 +12,9 @@ from bunbase.gateway.live.problems import TooManyLiveConnections
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.pkg.ip_addresses import neighbourhood
 
-LEAST_SECONDS: Final = 1.0  # until a client comes back that came while too many connections began
+LEAST_SECONDS: Final = 1.0  # the shortest wait of a client that came while too many connections began
 MOST_SECONDS: Final = 30.0
-FULL_SECONDS: Final = 10  # a client that was refused for a limit on connections comes back after this time
+FULL_SECONDS: Final = 10  # the wait after which a client that was refused by a limit on connections tries again
 
 
 class TokenBucket:
@@ -41,7 +41,7 @@ class TokenBucket:
 
 
 class Begins:
-    """Allows `rate` connections per second to begin, and tells each client beyond that a time of its own to come back.
+    """Allows `rate` connections per second to begin. Each further client is told its own time at which to try again.
 
     The times are `1 / rate` apart. Symptom: with times that were drawn at random from the next seconds, 5,000 clients
     that came back within a second made 18,000 attempts. Cause: most of them came back while the rate was used up again.
@@ -64,8 +64,8 @@ class Begins:
 
 
 class Tally:
-    """Counts connections by some name, up to a limit. `of`: the words for connections with the same name, for a
-    refusal.
+    """Counts connections by some name, up to a limit. `of`: the words for connections with the same name, used in the
+    message of a refusal.
     """
 
     def __init__(self, most: int, of: str) -> None:
@@ -154,7 +154,7 @@ class Admission:
         self.projects.enter(project)
 
     def change(self, before: tuple[str, str], after: tuple[str, str]) -> None:
-        """Count a connection for another project and user: it gives up its place first.
+        """Count a connection for another project and user, and no longer for the previous ones.
 
         Raises: TooManyLiveConnections; then it keeps the place that it had.
         """

@@ -1,8 +1,9 @@
 """Calls that wait for the first result of a query, or for the rules of a channel. They may take seconds.
 
-Each project has places of its own, which its users share; and all projects share the places of the process. A call
-first waits for a place of its project, then for one of the process, for which the projects take turns. So no slow calls
-keep out all others, and many projects together do not begin more calls than Bundoc or Buncast can bear.
+Each project has its own places, which its users share, and all projects share the places of the process. A call first
+waits for a place of its project, and then for a place of the process. The projects take turns for the places of the
+process. So slow calls cannot keep out all other calls, and many projects together cannot begin more calls than Bundoc
+or Buncast can handle.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Final
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.shares import Turns
 
-AT_ONCE: Final = 64  # of one project
+AT_ONCE: Final = 64  # the limit of calls of one project
 
 
 class Asking:
-    """`most`: the calls of all projects together that run at once. `at_once`: those of one project."""
+    """`most`: the limit of calls that run at once, for all projects together. `at_once`: the limit for one project."""
 
     def __init__(self, most: int, at_once: int = AT_ONCE) -> None:
         self.at_once = at_once

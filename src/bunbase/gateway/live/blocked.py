@@ -13,4 +13,4 @@ class Blocked:
     ENDED: Final = 4  # the sign-in has expired, or was revoked
     FEED: Final = 8  # this process may not know of revocations
     CLOSED: Final = 16
-    UNPROVEN: Final = CHECK | ENDED | FEED  # nobody knows that the sign-in counts
+    UNPROVEN: Final = CHECK | ENDED | FEED  # the sign-in is not known to be valid

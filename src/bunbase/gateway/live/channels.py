@@ -5,13 +5,13 @@ The life of a join:
 
 1. `begin` asks Buncast under a new number. `Joined` comes in the stream, and the client gets `joined`.
 2. A `Message` goes to each session of the channel as the same bytes, in the order of the stream.
-3. Something comes while the session is blocked: the join is *behind*, and gets nothing more. When no reason is left,
-   `replay` asks for the messages after the last one that was sent; the client gets a second `joined`.
+3. If a message arrives while the session is blocked, the join is *behind*, and its client gets nothing more. When no
+   reason is left, `replay` asks for the messages after the last one that was sent; the client gets a second `joined`.
 4. If the stream breaks, Buncast has forgotten all numbers. Each join begins again at 1, after its last message. The
   data of its member is sent again, so that members do not have to enter again.
 
-A client that publishes with `"echo":false` gets `ok` at the place of its message among the others, so that it can count
-offsets without a gap.
+A client that publishes with `"echo":false` gets `ok` in place of its own message, at the same position in the order. So
+the client can count offsets without a gap.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-SILENT_SECONDS: Final = 10.0  # a stream sends a sign of life every 2 s
+SILENT_SECONDS: Final = 10.0  # the timeout of a silent stream, which sends a sign of life every 2 s
 REOPEN_SECONDS: Final = 0.2
-OPEN_SECONDS: Final = 10.0  # how long a first join waits for the stream
-AGAIN_SECONDS: Final = 1.0  # until a join is tried again that failed for a passing reason
-SLICE: Final = 2000  # deliveries until other work gets a turn
+OPEN_SECONDS: Final = 10.0  # the time that a first join waits for the stream
+AGAIN_SECONDS: Final = 1.0  # the wait before a join that failed for a temporary reason is tried again
+SLICE: Final = 2000  # the number of deliveries after which other work gets a turn
 
 
 class Silent:
@@ -84,7 +84,7 @@ class LiveChannels:
     # the calls of sessions
 
     async def begin(self, join: ChannelJoin) -> None:
-        """Join a channel, or join it again. The answer comes later."""
+        """Join a channel, or join it again. The client gets the answer later."""
         if join.asking or join.ended:
             return
         join.asking = True
@@ -364,7 +364,8 @@ class LiveChannels:
             join.asking = False
 
     async def _leave(self, number: int, closed: bool) -> None:
-        """Leave a channel. Try again as long as the stream stands, because the member would stay as long.
+        """Leave a channel. Try again while the stream is open, because the member would otherwise stay as long as the
+        stream.
 
         If the stream breaks off, Buncast forgets all numbers.
         """
@@ -384,9 +385,9 @@ class LiveChannels:
             self._answer(number)
 
     def _begin_anew(self, join: ChannelJoin, closed: bool = True) -> None:
-        """Let Buncast forget the number of a join, which is asked for again later.
+        """Let Buncast forget the number of a join, which is registered again later.
 
-        `closed`: its member stays meanwhile, for two seconds.
+        `closed`: the connection has ended, and the member of the join stays for two seconds.
         """
         number = join.number
         self._be_behind(join)

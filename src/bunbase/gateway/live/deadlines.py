@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-MIN_LOOK: Final = 1000  # a smaller heap is not searched for acts that do not count any more
+MIN_LOOK: Final = 1000  # the smallest size of a heap that is searched for acts that do not count any more
 
 Act = Callable[[], None]
 

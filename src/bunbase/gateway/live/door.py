@@ -1,4 +1,4 @@
-"""The decision which requests may open a live connection, and over which transport."""
+"""Decide which requests may open a live connection, and over which transport."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bunbase.pkg.own_pages import is_own_page
 from bunbase.pkg.websocket.connection import MAX_WAITING_BYTES, WebSocket
 from bunbase.pkg.websocket.handshake import UpgradeRequired, accept_handshake
 
-UNACKNOWLEDGED_SECONDS: Final = 20.0  # the client has lost its network without a word
+UNACKNOWLEDGED_SECONDS: Final = 20.0  # the timeout after which a client that acknowledges nothing counts as gone
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -65,7 +65,8 @@ class LiveDoor:
         return not origin or is_own_page(origin, host) or self.allowed(origin)
 
     def arrival(self, request: AnyRequest, ticket: str = "") -> Arrival:
-        """Return the sender and the credentials of a request, or those for which the ticket was made.
+        """Return the sender and the credentials of a request. With a ticket, return the credentials for which the
+        ticket was made.
 
         Raises: LiveOriginRefused, LiveTicketInvalid, InvalidToken, InvalidKey, Malformed.
         """
@@ -75,7 +76,7 @@ class LiveDoor:
         return Arrival(sender_of(request, self.trusted_proxies), origin, offered)
 
     def ticket_for(self, request: AnyRequest, caller: Caller) -> str:
-        """Return a ticket for the credentials of a request, which are those of this caller.
+        """Return a ticket for the credentials of a request, which belong to this caller.
 
         Raises: as `arrival`; TooManyLiveTickets.
         """
@@ -95,7 +96,9 @@ class LiveDoor:
         incoming(request.scope).when_stopping(lambda: self.server.shut(outlet.session))
 
     def _origin(self, request: AnyRequest) -> str | None:
-        """Return the origin of the page that connects, None if it is no page. Raises: LiveOriginRefused, Malformed."""
+        """Return the origin of the page that connects, or None if a program without a page connects. Raises:
+        LiveOriginRefused, Malformed.
+        """
         origin = sent_once(request.headers, "origin")
         if not origin:
             return None

@@ -19,14 +19,14 @@ HEADERS: Final = {"cache-control": "no-store, no-transform", "x-accel-buffering"
 # A line alone: an empty line after it, or after `retry`, would be an event without data for some libraries (httpx-sse)
 COMMENT: Final = b":\n"
 COMMENT_SECONDS: Final = 15.0
-START_SECONDS: Final = 10.0  # if the answer has not begun by then, it never will
+START_SECONDS: Final = 10.0  # the timeout for the start of the response
 PART_BYTES: Final = 64 << 10
-RETRY_MS: Final = (1_000, 5_000)  # an EventSource connects again after a time between these
+RETRY_MS: Final = (1_000, 5_000)  # the bounds of the wait before an EventSource connects again
 BARRIER: Final = b'{"t":"at","at":"'
 
 
 class EventOutlet(HttpOutlet):
-    """The iterator over the parts of the answer. Each part is taken when the one before has left this process."""
+    """The iterator over the parts of the answer. Each part is taken when the previous part has left this process."""
 
     transport = "sse"
     most = 64 << 10

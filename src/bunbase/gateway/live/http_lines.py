@@ -23,13 +23,15 @@ from bunbase.gateway.live.signing import enter
 from bunbase.gateway.live.tickets import Tickets
 from bunbase.pkg.errors import InvalidInput, TooLarge
 
-TURN_SECONDS: Final = 0.002  # a request may have a thousand messages
+TURN_SECONDS: Final = 0.002  # work of one turn; a request may have a thousand messages
 
 Kind = TypeVar("Kind", bound=HttpOutlet)
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """A request and its credentials. `origin`: that of the page that sends it, None if it is no page."""
+    """A request and its credentials. `origin`: the origin of the page that has sent the request; None if no page has
+    sent it.
+    """
 
     sender: Sender
     origin: str | None
@@ -37,7 +39,7 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class HttpLines:
-    """`named`: the open connections, by the secret name that `hello` has."""
+    """`named`: the open connections, by the secret name that the message `hello` contains."""
 
     def __init__(self, server: LiveServer) -> None:
         self.server = server
@@ -65,7 +67,10 @@ class HttpLines:
         """Return the connection of this name, if its client polls. Raises: UnknownLiveConnection."""
         outlet = self.find(name, caller)
         if not isinstance(outlet, PollOutlet):
-            raise UnknownLiveConnection("This connection is a stream of events: read the stream.")
+            raise UnknownLiveConnection(
+                "You cannot poll this connection, because it was opened as an event stream. "
+                "Read its events from the stream."
+            )
         return outlet
 
     async def receive(self, outlet: HttpOutlet, sent: Sequence[bytes]) -> None:
@@ -104,7 +109,7 @@ class HttpLines:
         return outlet
 
     async def _take(self, outlet: HttpOutlet, sent: Sequence[bytes]) -> None:
-        """Let the session take messages. Other connections get their turn in between."""
+        """Let the session take messages. In between, other connections get a turn."""
         began = perf_counter()
         for message in sent:
             outlet.session.receive(message)

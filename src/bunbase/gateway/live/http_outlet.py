@@ -10,7 +10,7 @@ from typing import Final
 from bunbase.gateway.live.outlet import Packed
 from bunbase.gateway.live.session import Session
 
-END_SECONDS: Final = 5.0  # how long a client has to read the last messages
+END_SECONDS: Final = 5.0  # the time that a client has to read the last messages
 
 
 class HttpOutlet(ABC):
@@ -34,7 +34,7 @@ class HttpOutlet(ABC):
 
     @abstractmethod
     def wake(self) -> None:
-        """Let the waiting answer go on."""
+        """Let the waiting answer continue."""
 
     def close(self, code: int, reason: str) -> None:
         if not self.closing:

@@ -15,7 +15,7 @@ from bunbase.gateway.live.problems import AlreadyJoined, LiveIdTaken, TooManyCha
 from bunbase.gateway.live.session import Session
 from bunbase.pkg.errors import Problem
 
-MAX_WAITING: Final = 100  # messages of one connection that wait until those before them are done
+MAX_WAITING: Final = 100  # the limit of waiting messages of one connection, which are handled one after the other
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -29,9 +29,9 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Orders:
-    """The work of one connection, done one after the other: a client relies on the order of its messages.
+    """The work of one connection, which is done in the order of the messages, because a client relies on this order.
 
-    It rests while nobody knows that the sign-in of the connection counts.
+    The work is paused while the sign-in of the connection is not known to be valid.
     """
 
     def __init__(self, session: Session) -> None:
@@ -46,7 +46,7 @@ class Orders:
             raise TooManyWaitingMessages(detail, limit=MAX_WAITING, retry_after_seconds=1)
 
     def add(self, order: Order) -> None:
-        """Do this work after the work before. Refuse it if too much waits already."""
+        """Do this work after all earlier work. Refuse it if too much work already waits."""
         try:
             self.check_room()
         except TooManyWaitingMessages as problem:

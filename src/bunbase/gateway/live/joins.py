@@ -51,12 +51,14 @@ class PresenceMessage(Message, frozen=True, tag="presence"):
 class ChannelJoin:
     """A channel that a client has joined. `id`: the number of its choice; `number`: that at Buncast, 0 for none.
 
-    `since`: where the first answer begins. `epoch`, `offset`: the last message that was sent to the client.
+    `since`: the position at which the first answer begins. `epoch`, `offset`: the last message that was sent to the
+    client.
     `checks`: the number of requests to Buncast to decide about the number again; an answer with a lower value is for
-    the caller before.
-    `presence`: the member's data, None if it is no member. `handle`: the channel's name in events, "" if the client is
-    not up to date. `asking`: Buncast is being asked. `settled`: Buncast has accepted the number. `sees`: it gets the
-    changes of members. `shown`: the client has got an answer before. `ended`: the client has left the channel.
+    the previous caller.
+    `presence`: the data of the member; None if the client is no member. `handle`: the channel's name in events, "" if
+    the client is not up to date. `asking`: Buncast is being asked. `settled`: Buncast has accepted the number. `sees`:
+    the client gets the changes of members. `shown`: the client has got an answer before. `ended`: the client has left
+    the channel.
     """
 
     __slots__ = (

@@ -1,17 +1,19 @@
-"""Late connections: those with a query for whose time all others of the project would have to wait.
+"""Late connections: connections with a query so slow that all others of the project would have to wait for it.
 
 A client is told `at` only for a state that all its results have reached, so a connection with a late watch is late as
 a whole:
 
-1. Bundoc tells which watches are behind. The connection forgets all its watches there, and gets no differences.
-2. Its results come *apart*: all of them from one snapshot, whole, and then `at` with the state of this snapshot. So the
-   client always holds exactly its results at one state, only later and less often than others do. There is no queue.
-3. When the queries are cheap again, or nothing changes any more, all are watched again. If they fall behind
+1. Bundoc reports which watches are behind. Bundoc then forgets all watches of the connection, which gets no more
+   differences.
+2. The client gets its results *apart*: all complete results come from one snapshot, followed by `at` with the state of
+   this snapshot. So the client always holds all its results at one state, only later and less often than other clients.
+   There is no queue.
+3. When the queries are cheap again, or there are no more changes, all queries are watched again. If they fall behind
    soon after, the connection stays apart for longer, each time twice as long.
 
 If Bundoc only had too many queries for one round, the watches that are behind are watched again at once. Calls for
-late results take turns, which are fair between the users of a project. A connection that gets none for `late_seconds`
-loses its watches with `too_many_live_queries`.
+late results take turns, which are fair between the users of a project. A connection that gets no turn for
+`late_seconds` loses its watches with `too_many_live_queries`.
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ from bunbase.gateway.live.watching import answer_syncs
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
 
-AT_ONCE: Final = 4  # calls of one project
-LEAST_PAUSE_SECONDS: Final = 1.0  # between two results
-MOST_PAUSE_SECONDS: Final = 5.0  # less than a `sync` waits
+AT_ONCE: Final = 4  # the limit of calls of one project
+LEAST_PAUSE_SECONDS: Final = 1.0  # the shortest pause between two results
+MOST_PAUSE_SECONDS: Final = 5.0  # the longest pause between two results, shorter than the timeout of a `sync`
 PAUSE_SHARE: Final = 3.0  # a call that took a second is followed by a pause of three
-CALM_SECONDS: Final = 30.0  # without falling behind, until earlier times count no more
+CALM_SECONDS: Final = 30.0  # the time without falling behind after which earlier times do not count any more
 MOST_DOUBLINGS: Final = 5
 GROUP: Final = b"late"  # the name of no group, so no difference follows
 
@@ -44,10 +46,10 @@ GROUP: Final = b"late"  # the name of no group, so no difference follows
 class Late:
     """How a connection is late. `apart`: its results come apart; otherwise, its queries are watched again.
 
-    `times`: the number of times that it has fallen behind. `fell_at`: when it did so last. `more`: the number of
-    results that must come apart before its queries are watched again. `told_at`: when its results last reached one
-    state, or when it began to wait.
-    `epoch`, `seq`: the state that it was told. `bodies`: a hash of its results then.
+    `times`: the number of times that it has fallen behind. `fell_at`: the last time at which it fell behind. `more`:
+    the number of results that must come apart before its queries are watched again. `told_at`: the last time at which
+    all its results reached one state, or the time at which it began to wait.
+    `epoch`, `seq`: the last state that the client was told. `bodies`: a hash of the results at this state.
     """
 
     __slots__ = ("apart", "bodies", "epoch", "fell_at", "more", "seq", "task", "times", "told_at")
@@ -73,7 +75,7 @@ class LateSessions:
         self.asking = Asking(settings.max_asking, AT_ONCE)
 
     def fall_behind(self, session: Session, dear: bool) -> None:
-        """Note that watches of a session are behind, which have been missed. `dear`: the same as in Behind."""
+        """Note that some watches of a session are behind; they are missed already. `dear`: the same as in Behind."""
         late = late_of(session) or Late()
         session.late = late
         if not late.apart:
@@ -88,7 +90,7 @@ class LateSessions:
         self.go_on(session)
 
     def go_on(self, session: Session) -> None:
-        """Watch again what was missed, or go on with the results of a late session. Idempotent."""
+        """Watch missed queries again, or continue to send the results of a late session. Idempotent."""
         late = late_of(session)
         if late is None or not late.apart:
             self.watches.begin_missed(session)
@@ -97,7 +99,7 @@ class LateSessions:
             late.task = self.watches.spawner.spawn(self._follow(session, late))
 
     def forget(self, session: Session) -> None:
-        """Forget how a session is late: it has no watches any more. Idempotent."""
+        """Forget how a session is late, because it no longer has watches. Idempotent."""
         late = late_of(session)
         if late is not None:
             self._come_back(late)

@@ -1,8 +1,9 @@
 """JSON that the strict decoder refuses, although it is JSON: a text with half of a character (`"\\ud83d"`).
 
-Symptom without this: an application cut a text in the middle of an emoji. The message was taken for no message at all,
-so the whole connection was closed, with all live queries of the client; and closed again when the client sent it again.
-A whole number with more than 4,300 digits had the same effect, because Python refuses to convert it.
+Symptom without this: an application cut a text in the middle of an emoji. The server treated the message as unreadable,
+and closed the whole connection with all live queries of the client. When the client sent the message again, the server
+closed the connection again. A whole number with more than 4,300 digits had the same effect, because Python refuses to
+convert it.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Pong(Message, frozen=True, tag="pong"):
 
 
 class WatchedQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The members of a query that can be watched, and those that cannot."""
+    """The members of a query, including members that a watched query cannot have."""
 
     collection: str
     where: msgspec.Raw | UnsetType = UNSET

@@ -30,9 +30,9 @@ READ: Final = frozenset(
     b"sec-websocket-version sec-websocket-protocol sec-websocket-extensions".split()
 )
 UNUSUAL: Final = frozenset(b"content-length transfer-encoding expect".split())
-OURS: Final = b"x-bunbase-"  # such a header asks for something that the ordinary lane decides
+OURS: Final = b"x-bunbase-"  # the prefix of headers that only the ordinary lane handles
 EVENTS: Final = MEDIA_TYPE.encode()
-AT_ONCE: Final = 32  # openings in one iteration of the loop: about 5 ms
+AT_ONCE: Final = 32  # the limit of openings in one iteration of the loop, which take about 5 ms
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ class Openings:
         return self.door.socket(opening.sender, opening.origin)
 
     def soon(self, act: Callable[[], None]) -> None:
-        """Open now, or in one of the next iterations if this one has opened enough."""
+        """Open the connection now, or in a later iteration if this iteration has opened enough connections."""
         if self.left == self.at_once:
             self._count_turn()
         if self.left and not self.waiting:

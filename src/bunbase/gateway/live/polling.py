@@ -10,8 +10,8 @@ from typing import Final
 from bunbase.gateway.live.http_outlet import HttpOutlet
 from bunbase.gateway.live.outlet import Packed
 
-POLL_SECONDS: Final = 25.0  # less than the 30 or 60 s after which proxies give a request up
-KEPT_SECONDS: Final = 30.0  # between two polls
+POLL_SECONDS: Final = 25.0  # the longest wait of a poll, shorter than the timeouts of proxies (30 or 60 s)
+KEPT_SECONDS: Final = 30.0  # the time for which a connection is kept between two polls
 PING: Final = b'{"t":"ping"'
 
 
@@ -40,7 +40,7 @@ class PollOutlet(HttpOutlet):
             self.polled.set()
 
     async def poll(self) -> list[bytes]:
-        """Return the messages that wait, as soon as there are some. A second poll ends the first one."""
+        """Return the waiting messages as soon as there are any. A second poll ends the first poll."""
         self.wake()
         mine = self.polled = asyncio.Event()
         if not self.closing:

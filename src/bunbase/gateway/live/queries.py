@@ -6,9 +6,10 @@ The life of a watch:
 2. `Started` comes in the stream: the session gets `now`, and the watch joins its group.
 3. A `Diff` of the group goes to each session of the group, as the same bytes. At the `Barrier`, each session that got
    something gets `at`.
-4. Something comes while the session is blocked: the watch is *missed*. It leaves its group, and Bundoc forgets the
-   number. `catch_up` begins again at 1, and the client gets the whole result once more.
-5. Bundoc tells that the watch is behind: its session is late, and the others get their barrier (`lateness`).
+4. If an event for a watch arrives while the session is blocked, the watch is *missed*. It leaves its group, and Bundoc
+   forgets the number. `catch_up` begins again at 1, and the client gets the whole result once more.
+5. If Bundoc reports that the watch is behind, its session is late, and all other sessions get their barrier
+   (`lateness`).
 
 If the stream breaks, Bundoc has forgotten all watches, so all of them are missed. Nothing is lost, because the promise
 is about states. A barrier is true for a session only if none of its watches is missed, and if nothing has been
@@ -39,9 +40,9 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-SILENT_SECONDS: Final = 30.0  # a stream sends a sign of life every 10 s
+SILENT_SECONDS: Final = 30.0  # the timeout of a silent stream, which sends a sign of life every 10 s
 REOPEN_SECONDS: Final = 0.2
-SLICE: Final = 2000  # deliveries until other work gets a turn
+SLICE: Final = 2000  # the number of deliveries after which other work gets a turn
 
 
 class Hall(Protocol):
@@ -69,7 +70,7 @@ class Queries:
     # the requests of sessions
 
     def begin(self, watch: Watch) -> None:
-        """Watch a query. The result comes later."""
+        """Watch a query. The client gets the result later."""
         self.watches.begin(watch)
         if watch.session.late is not None:
             self.late.go_on(watch.session)
@@ -104,7 +105,8 @@ class Queries:
         self.settle(session)
 
     def settle(self, session: Session) -> None:
-        """Send the barrier that a session waits for, if it is true now. Otherwise it comes with the next events.
+        """Send the barrier that a session waits for, if the barrier is true now. Otherwise the session gets it with the
+        next events.
 
         A session without watches has no results, so its syncs are answered without a barrier.
         """
@@ -119,7 +121,9 @@ class Queries:
                 self._tell_barrier(session, standing)
 
     def barrier_of(self, session: Session) -> bytes:
-        """Return the state of the results of a session, "" if it has none, or if some of them are older."""
+        """Return the state of the results of a session. Return "" if the session has no results, or if some results are
+        older.
+        """
         standing = self.watches.standings.get(session.caller.project) if session.watches else None
         if standing is None or standing.moving or session.missed or session.blocked or session in standing.due:
             return b""

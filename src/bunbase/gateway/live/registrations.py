@@ -19,8 +19,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-OPEN_SECONDS: Final = 10.0  # how long a first watch waits for the stream
-AGAIN_SECONDS: Final = 1.0  # until a watch is tried again that failed for a passing reason
+OPEN_SECONDS: Final = 10.0  # the time that a first watch waits for the stream
+AGAIN_SECONDS: Final = 1.0  # the wait before a watch that failed for a temporary reason is tried again
 
 
 class Spawner(Protocol):
@@ -48,9 +48,9 @@ class Registrations:
         self.leaver: asyncio.Task[None] | None = None
 
     def begin(self, watch: Watch) -> None:
-        """Watch a query, or watch it again. The result comes later.
+        """Watch a query, or watch it again. The client gets the result later.
 
-        A connection whose results come apart gets this one with the others.
+        A connection whose results come apart gets this result together with its other results.
         """
         if watch.session.late is not None and watch.session.late.apart:
             self.stay_missed(watch)
@@ -222,7 +222,7 @@ class Registrations:
                     await self.bundoc.unwatch(self.edge, numbers)
                 except Problem as problem:
                     log.warning("live queries could not be forgotten", count=len(numbers), reason=problem.detail)
-                    self.leaving += numbers  # Bundoc would go on with them as long as the stream stands
+                    self.leaving += numbers  # Bundoc would keep them as long as the stream is open
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self.leaver = None

@@ -54,7 +54,7 @@ class LiveMessages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LivePoll(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A poll. The first one of a connection has no `conn`."""
+    """A poll. The first poll of a connection has no `conn`."""
 
     conn: Name = ""
     send: Messages = ()
@@ -92,7 +92,7 @@ class SentPoll(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass
 class EventsAnswered(Operation):
-    """The answer is a stream of events."""
+    """The response is a stream of events."""
 
     def __post_init__(self) -> None:
         answer = (self.responses or {}).get("200")
@@ -130,10 +130,11 @@ async def open_live(
     ] = "",
     ticket: Annotated[str, QueryParameter(max_length=100, description="A ticket, in place of a key.")] = "",
 ) -> Response[None] | Stream:
-    """Opens a WebSocket with the subprotocol `bunbase.live.v1`. Its first message has the project's key.
+    """Opens a WebSocket with the subprotocol `bunbase.live.v1`. The first message of the client must contain the
+    project's key.
 
-    With `Accept: text/event-stream`, the answer is a stream of events: for the browser's EventSource, which sends
-    `?key=` with a publishable key, or a ticket.
+    With `Accept: text/event-stream`, the response is a stream of events, for example for the browser's EventSource. An
+    EventSource sends a publishable key as `?key=`, or a ticket.
 
     The messages are described in the protocol of live queries and channels.
     """
@@ -179,9 +180,9 @@ async def open_live_events(
 async def poll_live(
     listener: Injected[Caller], live_door: Injected[LiveDoor], request: AnyRequest, body: bytes
 ) -> Response[bytes]:
-    """Opens a connection, or waits up to 25 seconds for the next messages of one.
+    """Opens a connection, or waits up to 25 seconds for the next messages of an open connection.
 
-    The server keeps the connection for 30 seconds between two polls. A second poll ends the first one.
+    The server keeps the connection for 30 seconds between two polls. A second poll ends the first poll.
     """
     sent = _read(request, body, SentPoll)
     arrival, lines = live_door.arrival(request), live_door.lines
@@ -206,7 +207,7 @@ async def poll_live(
 async def make_live_ticket(
     listener: Injected[Caller], live_door: Injected[LiveDoor], request: AnyRequest
 ) -> LiveTicket:
-    """A ticket opens one connection for the same key and user: `GET /v1/live?ticket=…`, within 30 seconds.
+    """Returns a ticket that opens one connection for the same key and user: `GET /v1/live?ticket=…`, within 30 seconds.
 
     Only the server that made the ticket knows it.
     """
@@ -223,9 +224,10 @@ async def make_live_ticket(
 async def send_live(
     listener: Injected[Caller], live_door: Injected[LiveDoor], request: AnyRequest, conn: ConnectionName, body: bytes
 ) -> None:
-    """For a connection of events or polls. The answers to the messages come on the connection.
+    """Sends messages for a connection that uses server-sent events or polls. The client gets the answers to these
+    messages through the connection.
 
-    Key and user must be those that opened the connection.
+    The key and the user must be the key and the user that opened the connection.
     """
     sent = _read(request, body, SentMessages)
     outlet = live_door.lines.find(conn, listener)
@@ -233,7 +235,8 @@ async def send_live(
 
 
 def _read(request: AnyRequest, body: bytes, kind: type[Body]) -> Body:
-    """Return a body. A message with a text that is not valid does not spoil the others: it has its own answer.
+    """Return a body. A message with an invalid text does not affect other messages: its client gets an error for this
+    message alone.
 
     Raises: Malformed, InvalidInput, UnsupportedMedia.
     """

@@ -44,10 +44,10 @@ from bunbase.pkg.websocket.frames import CloseCode
 
 log = logger("live")
 
-TURNS: Final = 40  # sessions are visited in this many parts, each part once in `ping_seconds`
-SILENCE_LOOKS: Final = 8  # in each turn, this many parts are searched for silent clients
-LAST_SECONDS: Final = 1.0  # a silent client may still read why its connection ends
-MAX_BEHIND_SECONDS: Final = 120.0  # a client that reads a little now and then is not slow, but not for ever
+TURNS: Final = 40  # the number of parts in which sessions are visited, each part once in `ping_seconds`
+SILENCE_LOOKS: Final = 8  # the number of parts that each turn searches for silent clients
+LAST_SECONDS: Final = 1.0  # the time in which a silent client may still read why its connection ends
+MAX_BEHIND_SECONDS: Final = 120.0  # the limit for a client that stays behind, although it reads a little now and then
 
 
 class LiveRooms(msgspec.Struct, frozen=True):
@@ -144,7 +144,7 @@ class LiveServer:
         metrics.live_connections.labels(session.outlet.transport).dec()
 
     def shut(self, session: Session) -> None:
-        """End a connection because the server stops. The clients come back one after the other."""
+        """End a connection because the server stops. The clients reconnect one after the other."""
         self.stopping = True
         spread = max(1.0, len(self.sessions) / self.settings.begins_per_second)
         session.restart(random.uniform(0.1, spread))  # noqa: S311  spreads load
@@ -159,7 +159,7 @@ class LiveServer:
         return messages.encoded("hello", conn=conn, ping=settings.ping_seconds, limits=limits, expires_in=expires_in)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run work beside. A fault in it is logged."""
+        """Run work in the background. An error in this work is logged."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._done)

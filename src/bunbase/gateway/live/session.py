@@ -1,15 +1,15 @@
 """One live connection, without its transport: who it is, what may be delivered to it, and what waits to be sent.
 
-Nothing of queries or channels is delivered while a reason stands against it (`Blocked`). A watch for which something
-comes meanwhile is *missed*: it is forgotten, and watched again as soon as no reason is left. So one mechanism serves
-slow readers, renewed tokens, doubts about credentials, and an interrupted stream; no queue grows, and nothing that was
-decided for an earlier caller is sent.
+No result or channel message is delivered while there is a reason against it (`Blocked`). If an event for a watch
+arrives meanwhile, the watch is *missed*: it is forgotten, and watched again as soon as no reason is left. So one
+mechanism handles slow readers, renewed tokens, doubts about credentials, and an interrupted stream. No queue grows, and
+no result that was decided for an earlier caller is sent.
 
 `signing.py` has the life of its sign-in.
 
-Messages wait while nobody knows that the sign-in counts (`may_act`): during a check, after the expiry or a revocation,
-and while a feed of revocations is silent. They are done under the same user as they were sent, or not at all: a change
-of the user refuses those that were sent before.
+Messages wait while the sign-in is not known to be valid (`may_act`): during a check, after the expiry or a revocation,
+and while a feed of revocations is silent. A message is handled only for the user who was signed in when it was sent.
+When the user changes, messages from before the change are refused.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ AUTH_ENDED: Final = 4401
 SLOW: Final = 4408
 QUOTA: Final = 4429
 MAX_FIRST_BYTES: Final = 8 << 10
-FLUSH_BYTES: Final = 64 << 10  # more than this is sent at once: it must not add up during a tick
+FLUSH_BYTES: Final = 64 << 10  # the limit of bytes that wait for the end of a tick; more bytes are sent immediately
 
 
 class SessionQueries(Protocol):
@@ -286,7 +286,7 @@ class Session:
             self._act(self.waiting.take(place))
 
     def refuse_older(self, problem: Problem) -> None:
-        """Refuse the messages of the user before. They must not be done in the name of the next one."""
+        """Refuse the messages of the previous user. They must not be handled in the name of the next user."""
         for message in self.waiting.take_older():
             self.refuse(getattr(message, "id", None), problem)
         if self.orders is not None:
@@ -302,7 +302,7 @@ class Session:
         self.blocked |= reason
 
     def unblock(self, reason: int) -> None:
-        """Remove a reason against the delivery. If none is left, watch again what was missed."""
+        """Remove a reason against the delivery. If no reason is left, watch missed queries again."""
         if self.blocked & reason:
             self.blocked &= ~reason
             if not self.blocked:

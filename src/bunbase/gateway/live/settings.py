@@ -26,20 +26,22 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `max_connections_per_address`: the limit of live connections from one address (IPv6: one /64); it does not apply to
     `gateway.trusted_proxies`.
     `max_unauthenticated`: the limit of live connections that have not sent their key yet.
-    `auth_seconds`: the time for the first message, which has the key.
+    `auth_seconds`: the timeout for the first message, which contains the key.
     `max_watches`: the limit of watched queries of one connection.
     `max_channels`: the limit of channels that one connection has joined.
     `max_message_bytes`: the largest message that a client may send.
     `messages_per_second`: the number of messages that a connection may send on average.
     `message_burst`: the number of messages that a connection may send at once.
-    `begins_per_second`: the number of connections that may begin on average; others are told to come back later.
-    `max_asking`: the number of watches and joins of all projects together that wait at once for their first answer,
-    counted apart. Others wait for their turn, and the projects take turns: one alone has half of these places.
+    `begins_per_second`: the number of connections that may begin on average; further clients are told to connect again
+    later.
+    `max_asking`: the limit of watches that wait at once for their first answer, for all projects together. The same
+    limit holds separately for joins. Further watches and joins wait until the projects before them had their turn; one
+    project alone may have half of these places.
     `ping_seconds`: the time between two signs of life from the server.
     `silent_seconds`: a connection is closed if the client has sent nothing for this long.
     `slow_seconds`: a connection is closed if the client has read nothing for this long.
-    `late_seconds`: a connection whose queries take much time gets its results apart from others, and later. If they
-    are not found for this long, its queries end with `too_many_live_queries`.
+    `late_seconds`: a connection with slow queries gets its results later than other connections. If its results are not
+    found for this long, its queries end with `too_many_live_queries`.
     `max_waiting_bytes`: the limit of bytes that wait for slow clients, in total. Above it, the connections with the
     largest buffers are closed.
     """

@@ -132,5 +132,5 @@ def offered_by(headers: Mapping[str, str], query: Mapping[str, Any]) -> Offered:
 
 
 def expiry(token: str) -> float:
-    """Return when a token expires, in Unix seconds, that was checked before."""
+    """Return the time at which a token that was already checked expires, in Unix seconds."""
     return float(unverified_claims(token).get("exp", math.inf))

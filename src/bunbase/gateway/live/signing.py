@@ -25,11 +25,11 @@ from bunbase.gateway.live.sign_in import Offered, SignedIn
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.websocket.frames import CloseCode
 
-NOTICE_SECONDS: Final = 60.0  # how long before its expiry a client is asked for another token
-GRACE_SECONDS: Final = 30.0  # after the expiry
+NOTICE_SECONDS: Final = 60.0  # the time before the expiry of a token at which the client is asked for another token
+GRACE_SECONDS: Final = 30.0  # the time after the expiry of a token in which the client may still send another token
 REVOKED_SECONDS: Final = 15.0
-STEP_OUT_SECONDS: Final = 2.0  # after the end of a sign-in, its members leave, as after a lost connection
-DOUBT_SECONDS: Final = 1.0  # between two checks of a credential, while a room cannot be reached
+STEP_OUT_SECONDS: Final = 2.0  # the wait until the members of an ended sign-in leave
+DOUBT_SECONDS: Final = 1.0  # the wait between two checks of a credential, while a room cannot be reached
 
 
 def on_auth(session: Session, message: Auth) -> None:
@@ -132,7 +132,7 @@ async def _admit(session: Session, signed: SignedIn) -> None:
 
 
 def _end_all(session: Session) -> None:
-    """End everything of the user before."""
+    """End all watches, joins and syncs of the previous user."""
     changed = UserChanged("Another user has signed in: watch and join again.")
     session.refuse_older(changed)
     session.home.queries.end_all(session, changed)

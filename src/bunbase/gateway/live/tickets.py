@@ -1,7 +1,7 @@
 """Tickets: a page that cannot send headers opens a live connection with a ticket instead of key and token.
 
-A ticket stands for a connection that is to come, so the limits on connections hold for tickets too, which are counted
-apart. One user, project or address cannot use up the tickets of all others.
+A ticket stands for a future connection, so the limits on connections also hold for tickets, which are counted
+separately. One user, project or address cannot use up the tickets of all others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ RETRY_SECONDS: Final = 5
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """`until`: when it ends. `counted`: the tallies that it counts in, each with its name there."""
+    """`until`: the time at which the ticket ends. `counted`: the tallies in which the ticket counts, each with the
+    ticket's name there.
+    """
 
     until: float
     offered: Offered
@@ -72,7 +74,7 @@ class Tickets:
         return found.offered
 
     def _counted(self, caller: Caller) -> tuple[tuple[Tally, Hashable], ...]:
-        """Return the tallies of a caller. The narrowest is first, because its refusal says most."""
+        """Return the tallies of a caller. The narrowest tally is first, because its refusal is the most exact."""
         counted: list[tuple[Tally, Hashable]] = [(self.projects, caller.project), (self.total, None)]
         if caller.ip not in self.unlimited:
             counted.insert(0, (self.addresses, neighbourhood(caller.ip)))

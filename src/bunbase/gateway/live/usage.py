@@ -39,7 +39,9 @@ class ConnectionTime:
         self._settled(project).count -= 1
 
     def take(self) -> dict[str, int]:
-        """Return the whole seconds since the last call. A rest stays for the next call while a connection is open."""
+        """Return the whole seconds since the last call. The remaining fraction of a second is kept for the next call
+        while a connection is open.
+        """
         found = {}
         for project in list(self.projects):
             one = self._settled(project)
@@ -64,7 +66,7 @@ class ConnectionUsage:
         self.writer = Writer(deliver, clock, self._count_time)
 
     def count_delivered(self, project: str, messages: int) -> None:
-        """Count messages of queries or channels. One that goes to ten connections counts ten times."""
+        """Count messages of queries or channels. A message to ten connections counts ten times."""
         if messages:
             self.writer.usage.add(project, Dimension.RT_MESSAGES, messages)
 

@@ -26,7 +26,7 @@ class Waiting:
         return len(self._messages)
 
     def add(self, message: Message, size: int) -> bool:
-        """Add a message with this size. Return False, and forget all of them, if there are too many now."""
+        """Add a message with this size. Return False, and forget all messages, if there are now too many."""
         self._messages.append((message, size))
         self.bytes += size
         if len(self._messages) <= MAX_WAITING and self.bytes <= MAX_WAITING_BYTES:
@@ -36,7 +36,7 @@ class Waiting:
         return False
 
     def take(self, place: int) -> Message:
-        """Remove and return the message at this place. Those before it become the older ones."""
+        """Remove and return the message at this place. All messages before it become older messages."""
         message, size = self._messages.pop(place)
         self.bytes -= size
         self.older = place

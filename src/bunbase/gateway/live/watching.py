@@ -18,7 +18,7 @@ from bunbase.pkg.errors import InvalidInput, Problem
 STATE: Final = re.compile(r"([0-9a-f]{1,32})\.([0-9]{1,18})")
 SYNC_SECONDS: Final = 10.0
 MAX_SYNCS: Final = 32
-MAX_QUERY_BYTES: Final = 1 << 20  # of the filters of one connection; a hundred of 64 KiB would take 6 MiB
+MAX_QUERY_BYTES: Final = 1 << 20  # limit of one connection's filters; a hundred of 64 KiB take 6 MiB
 
 
 def on_watch(session: Session, message: WatchMessage) -> None:

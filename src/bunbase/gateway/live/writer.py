@@ -1,4 +1,6 @@
-"""Sends what sessions have to say: each session at most once in a tick, in slices, with equal bytes made once."""
+"""Sends the waiting messages of sessions: each session at most once in a tick, in slices. Equal bytes are made only
+once.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,12 @@ from typing import Final, Protocol
 from bunbase.gateway.live.outlet import Packed
 from bunbase.pkg import metrics
 
-TICK_SECONDS: Final = 0.003  # messages of several groups, and the barrier behind them, leave in one write
-SLICE: Final = 256  # sessions that are written to until other work gets a turn; a write takes about 8 µs
+TICK_SECONDS: Final = 0.003  # the interval of writes; a write holds messages and their barrier
+SLICE: Final = 256  # the number of written sessions after which other work gets a turn; a write takes about 8 µs
 
 
 class Writing(Protocol):
-    """A session that has something to say."""
+    """A session with waiting messages."""
 
     def flush(self, packed: Packed | None) -> None: ...
 

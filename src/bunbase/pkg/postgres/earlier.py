@@ -36,9 +36,9 @@ from bunbase.pkg.postgres.place import SOCKET, TEMPORARY, Place
 from bunbase.pkg.postgres.process import FAST, IMMEDIATE
 from bunbase.pkg.processes import MAX_PID, Process, process
 
-ORPHAN_SECONDS: Final = 5.0  # wait for a postmaster after the kernel's signal, and again after a fast shutdown
-IMMEDIATE_SECONDS: Final = 10.0  # wait after an immediate shutdown; PostgreSQL kills its children after five seconds
-CHILDREN_SECONDS: Final = 2.0  # wait for children without a postmaster, before they are killed
+ORPHAN_SECONDS: Final = 5.0  # the timeout for a postmaster to end, after the kernel's signal and after a fast shutdown
+IMMEDIATE_SECONDS: Final = 10.0  # the timeout after an immediate shutdown; PostgreSQL kills its children after 5 s
+CHILDREN_SECONDS: Final = 2.0  # the time that children without a postmaster have to end, before they are killed
 POLL_SECONDS: Final = 0.02
 SOCKET_LINE: Final = 4  # in postmaster.pid, counted from 0
 

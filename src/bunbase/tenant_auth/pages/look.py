@@ -41,7 +41,7 @@ NO_PROJECT: Final = UserPage("")  # for a request that does not say which projec
 
 
 def failed(look: Look, detail: str, *more: str) -> str:
-    """Return the page for an error after which the same form is of no use. `more`: other ways to go on."""
+    """Return the page for an error after which the same form is useless. `more`: links to other ways to continue."""
     return look.page(look.texts.problem_title, layout.alert(detail), *more, back_to_app(look, look.texts.back_to_app))
 
 

@@ -101,8 +101,9 @@ def sign_in(look: Look, project: str, token: str) -> str:
 
 
 def headers_of_link(target: str) -> dict[str, str]:
-    """Return the headers of the page of a link. `target`: an address of the app, or that of the sign-in page, which
-    sends the browser on to the app."""
+    """Return the headers of the page of a link. `target`: the URL of the app, or the URL of the sign-in page, which
+    redirects the browser to the app.
+    """
     if target.startswith(f"{BY_LINK}?"):
         target = parse_qs(urlsplit(target).query).get("redirect_to", [""])[0]
     return leading_to(target)

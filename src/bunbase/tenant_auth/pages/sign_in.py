@@ -41,7 +41,7 @@ SEND_VERIFICATION: Final = "/v1/auth/ui/send-verification"
 SERVICE: Final = "/v1/auth/ui/with"
 
 MAX_PHONE: Final = "40"
-MAX_DRAWN: Final = 1000  # characters of an address; the image of a longer one is too fine for a phone
+MAX_DRAWN: Final = 1000  # the limit of characters of an address; a phone cannot read the image of a longer one
 RECOVERY_FILE: Final = "recovery-codes.txt"
 
 

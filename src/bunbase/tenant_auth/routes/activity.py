@@ -39,7 +39,7 @@ Until = Annotated[str | None, QueryParameter(max_length=64, description="Only ev
 async def list_own_activity(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> OwnActivity:
-    """Sign-ins, refused sign-ins, and changes of the ways to sign in, newest first.
+    """Returns sign-ins, refused sign-ins, and changes of the ways to sign in, newest first.
 
     Refused attempts of the same kind within an hour are one entry with a `count`.
     """
@@ -54,7 +54,9 @@ async def list_user_activity(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> ManagedActivity:
-    """As the user sees it, and who acted. After a deletion, an entry says when it was, and by whom."""
+    """Returns the entries that the user sees, and who has acted. After the deletion of a user, one entry says when the
+    user was deleted, and by whom.
+    """
     return await tenant_auth.user_activity(operator, user_id, limit, cursor)
 
 
@@ -70,7 +72,9 @@ async def list_project_activity(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> ManagedActivity:
-    """All conditions must hold. A cursor is good for the same conditions."""
+    """An entry must match all conditions. Send a cursor only with the conditions of the request that returned the
+    cursor.
+    """
     only = ActivityFilter(user, action, outcome, _moment("since", since), _moment("until", until))
     return await tenant_auth.project_user_activity(member, only, limit, cursor)
 

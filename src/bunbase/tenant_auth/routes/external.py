@@ -39,7 +39,7 @@ Sent = Annotated[str, QueryParameter(max_length=MAX_CODE, description="The provi
 
 @get("/v1/auth/providers", summary="List the services by which users sign in", tags=TAGS)
 async def list_user_providers(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> LoginProviders:
-    """The project's settings have them: `providers`."""
+    """Returns the services that the project's setting `providers` names."""
     return await tenant_auth.user_login_providers(keyed)
 
 
@@ -60,9 +60,11 @@ async def start_user_login(
     code_challenge: Challenge,
     link: Link = "",
 ) -> Redirect:
-    """Send the browser of the user to this address, with the publishable key as `key`. In the end, the browser comes to
-    `redirect_to` with `code`, which you exchange together with the PKCE verifier, or with `error`: `access_denied`,
-    `provider_error` or `external_login_expired`. The project's settings must allow `redirect_to`: `redirect_urls`."""
+    """Redirect the user's browser to this URL, with the publishable key as `key`. After the sign-in, BunBase redirects
+    the browser to `redirect_to` with `code` or with `error`. Exchange `code` together with the PKCE verifier for
+    tokens. `error` is `access_denied`, `provider_error` or `external_login_expired`. The project's setting
+    `redirect_urls` must allow `redirect_to`.
+    """
     if (moved := at_public_host(request, site)) is not None:
         return moved
     start = ExternalStart(redirect_to, code_challenge, link, sent_cookie(request, COOKIE, site))
@@ -89,8 +91,9 @@ async def finish_user_login(
     iss: Sent = "",
     error: Sent = "",
 ) -> Redirect:
-    """The service sends the browser here. Register this address at the service. It needs no key: the project is the one
-    in which the sign-in began."""
+    """The other service redirects the browser to this URL. Register this URL at the service as the redirect URI. The
+    request needs no key, because the sign-in began in a known project.
+    """
     answer = ExternalAnswer(known_state, sent_cookie(request, COOKIE, site), code, iss, error)
     redirect = await tenant_auth.finish_user_login(provider, answer)
     return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
@@ -120,9 +123,10 @@ async def repeat_user_login(
 async def exchange_user_code(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserCodeExchange
 ) -> UserSignedIn:
-    """A code works once, for one minute. A user is created if there is none for the verified address; a user who has
-    this verified address is signed in. With the access token of an anonymous user, this user gets the identity and
-    keeps the id."""
+    """A code works once, for one minute. If a user has the verified email address, BunBase signs this user in;
+    otherwise BunBase creates a user. If you send the access token of an anonymous user, BunBase adds the identity to
+    the anonymous user, whose id stays.
+    """
     return await tenant_auth.exchange_user_code(client, data)
 
 
@@ -137,13 +141,15 @@ async def exchange_user_code(
 async def create_user_link_ticket(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLink
 ) -> LinkTicket:
-    """Needs a fresh proof. Send the ticket as `link` to the start within five minutes."""
+    """Needs a fresh proof. Pass the ticket as the parameter `link` when you start the sign-in. The ticket is valid for
+    five minutes.
+    """
     return await tenant_auth.create_user_link_ticket(client, data.provider)
 
 
 @get("/v1/auth/identities", summary="List the identities of the user", tags=TAGS, security=SIGNED_IN_USER)
 async def list_user_identities(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> Identities:
-    """The persons of other services that sign in to the user."""
+    """Returns the identities at other services with which the user can sign in."""
     return await tenant_auth.user_identities(client)
 
 

@@ -43,8 +43,9 @@ class EnrolmentCode(EnrolmentChallenge, frozen=True, forbid_unknown_fields=True)
 async def user_second_factor(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: ChallengeAnswer
 ) -> UserSignedIn:
-    """For a sign-in that was answered with 401 `second_factor_required`. A challenge lives for five minutes, works
-    once, and allows five wrong answers. Each code works once."""
+    """Use this after a sign-in with the response 401 `second_factor_required`. A challenge is valid for five minutes,
+    works once, and allows five wrong codes. Each code works once.
+    """
     return await tenant_auth.login_with_second_factor(keyed, data.challenge, SecondFactor(data.code, data.passkey))
 
 
@@ -58,8 +59,9 @@ async def user_second_factor(
 async def start_user_enrolment(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: EnrolmentChallenge
 ) -> NewTotp:
-    """For a sign-in that was answered with 401 `mfa_enrolment_required`. The secret has no effect until its first code
-    confirms it."""
+    """Use this after a sign-in with the response 401 `mfa_enrolment_required`. The secret has no effect until you
+    confirm it with its first code.
+    """
     return await tenant_auth.start_enrolment(keyed, data.challenge)
 
 
@@ -73,7 +75,9 @@ async def start_user_enrolment(
 async def confirm_user_enrolment(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: EnrolmentCode
 ) -> EnrolledUser:
-    """Send the first code of the app. The answer has the tokens, and ten recovery codes, which are shown only here."""
+    """Send the first code of the app. The response contains the tokens and ten recovery codes, which BunBase never
+    shows again.
+    """
     return await tenant_auth.confirm_enrolment(keyed, data.challenge, data.code)
 
 
@@ -90,8 +94,9 @@ async def get_user_totp(client: Injected[Caller], tenant_auth: Injected[TenantAu
     security=SIGNED_IN_USER,
 )
 async def start_user_totp(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> NewTotp:
-    """Needs a fresh proof. The secret has no effect until its first code confirms it, within 15 minutes. An app that is
-    in use stays in use until then."""
+    """Needs a fresh proof. The new secret has no effect until you confirm it with its first code, within 15 minutes.
+    Until then, an authenticator app that the user already has keeps working.
+    """
     return await tenant_auth.start_totp(client)
 
 
@@ -106,14 +111,15 @@ async def start_user_totp(client: Injected[Caller], tenant_auth: Injected[Tenant
 async def confirm_user_totp(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: TotpCode
 ) -> RecoveryCodes:
-    """Send the first code of the app. The answer has ten recovery codes, which are shown only here. The access tokens
-    of the user end; the next refresh returns one with `aal` 2."""
+    """Send the first code of the app. The response contains ten recovery codes, which BunBase never shows again. The
+    user's access tokens become invalid; the next refresh returns an access token with `aal` 2.
+    """
     return await tenant_auth.confirm_totp(client, data.code)
 
 
 @delete("/v1/auth/totp", summary="Turn a user's second factor off", tags=TAGS, security=SIGNED_IN_USER)
 async def remove_user_totp(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
-    """Needs a fresh proof. The recovery codes end too; passkeys stay."""
+    """Needs a fresh proof. The recovery codes stop working too; passkeys still work."""
     await tenant_auth.remove_totp(client)
 
 
@@ -136,8 +142,10 @@ async def new_user_recovery_codes(client: Injected[Caller], tenant_auth: Injecte
     status_code=204,
 )
 async def reset_user_factors(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId) -> None:
-    """For a user who has lost them: removes the authenticator app, the recovery codes and all passkeys. The user gets a
-    mail about it, and then signs in with the password. First make sure that the right person asks."""
+    """Removes the authenticator app, the recovery codes and all passkeys of a user who has lost them. BunBase tells the
+    user by mail. The password alone is then enough to sign in, so first make sure that the right person has asked you
+    for this.
+    """
     await tenant_auth.reset_user_factors(operator, user_id)
 
 

@@ -15,9 +15,10 @@ from bunbase.tenant_auth.routes.users import TAGS, UserId
 async def create_user_link(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId, data: NewHandedLink
 ) -> HandedLink:
-    """The link that a mail would carry, for your own mail or a conversation; no mail is sent. It works once, and for as
-    long as that of a mail. The user's earlier links of this kind end. Whoever opens it confirms the address. A session
-    of a member needs a fresh proof."""
+    """Returns the link that BunBase would otherwise send by mail. Send it in your own mail or in a conversation;
+    BunBase sends no mail. The link works once, and for as long as a mailed link. The user's earlier links of this kind
+    stop working. The person who opens the link confirms the address. A session of a member needs a fresh proof.
+    """
     return await tenant_auth.create_user_link(operator, user_id, data)
 
 
@@ -25,10 +26,11 @@ async def create_user_link(
 async def impersonate_user(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId, data: NewImpersonation
 ) -> Impersonated:
-    """Returns one access token, and no refresh token. It lives as long as an access token of the project, an hour at
-    most. It carries `act.sub`, the id of the developer or key, which rules see as `auth.act`. It cannot change the
-    password, the address, the factors or the sessions of the user, and cannot delete the user. The audit log and the
-    user's sessions show it. A session of a member needs a fresh proof."""
+    """Returns one access token, and no refresh token. The token lives as long as an access token of the project, and at
+    most an hour. Its claim `act.sub` is the id of the developer or key, which rules see as `auth.act`. With this token,
+    nobody can change the password, the address, the factors or the sessions of the user, or delete the user. The audit
+    log and the list of the user's sessions show this session. A session of a member needs a fresh proof.
+    """
     return await tenant_auth.impersonate_user(operator, user_id, data)
 
 

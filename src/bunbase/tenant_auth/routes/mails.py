@@ -22,8 +22,9 @@ CaptchaToken = Annotated[str, msgspec.Meta(max_length=10_000)]
 
 
 class GuardedAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`redirect_to`: the address of the app to which the page behind the link leads back. It must be below one of the
-    project's `redirect_urls`. `captcha`: the token of the widget, if the project has a captcha."""
+    """`redirect_to`: the URL of the app to which the page of the mailed link leads back. It must be below one of the
+    project's `redirect_urls`. `captcha`: the token of the widget, if the project has a captcha.
+    """
 
     email: Email
     redirect_to: str = ""
@@ -44,7 +45,7 @@ class UserMailToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def request_user_verification(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: GuardedAddress
 ) -> Accepted:
-    """The answer is the same whether or not the address has a user. The link is valid for 24 hours and works once."""
+    """The response is the same for addresses with and without a user. The link is valid for 24 hours and works once."""
     await tenant_auth.request_user_verification(keyed, data.email, data.redirect_to, data.captcha)
     return Accepted()
 
@@ -67,8 +68,10 @@ async def confirm_user_email(
 async def request_user_email_change(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUserAddress
 ) -> Accepted:
-    """Needs a fresh proof. Both addresses get a mail, and both must confirm the change; an old address that was never
-    verified is not asked. The answer does not show whether another user has the new address."""
+    """Needs a fresh proof. BunBase sends a mail to both addresses, and both must confirm the change. If the old address
+    was never verified, only the new address must confirm. The response does not reveal whether another user has the new
+    address.
+    """
     await tenant_auth.request_user_email_change(client, data.email)
     return Accepted()
 
@@ -77,7 +80,7 @@ async def request_user_email_change(
 async def confirm_user_email_change(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserMailToken
 ) -> AddressConfirmed:
-    """`status` is `pending` until the other address has confirmed the change too, and then `changed`."""
+    """`status` is `pending` until both addresses have confirmed the change, and then `changed`."""
     return await tenant_auth.confirm_user_email_change(keyed, data.token)
 
 

@@ -38,8 +38,9 @@ MAX_LANGUAGE: Final = 35  # characters of a tag (RFC 5646)
 
 
 class UserPageRoutes(PageRoutes):
-    """The pages for end users. An error is told in the language of the reader; a mistake of the app, which the reader
-    cannot mend, in that of its developer."""
+    """The pages for end users. An error is shown in the language of the reader. A mistake of the app, which the reader
+    cannot correct, is shown in the language of its developer.
+    """
 
     def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
         look = _known_look(request)
@@ -161,7 +162,7 @@ async def act_on_user_signup(
 
 @PAGES.shows(mails.NEW_MAIL)
 async def show_new_user_mail(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Html:
-    """For a person whose link is over."""
+    """Show a form to a person whose link has expired or was used."""
     look = await look_of(request, visitor, tenant_auth)
     page = mails.new_mail(look, visitor.project, _page_of_mail(request))
     return html(page, headers=mails.headers_of_new_mail(look))
@@ -185,7 +186,7 @@ async def act_on_new_user_mail(
 
 
 def _page_of_mail(request: AnyRequest) -> str:
-    """Return the page that the new link opens: that of a new password, or that which confirms an address."""
+    """Return the page that the new link opens: the page for a new password, or the page that confirms an address."""
     path = request.query_params.get("of", "")
     return path if path in mails.SENT_AGAIN else mails.RESET
 
@@ -219,7 +220,7 @@ async def look_of(request: AnyRequest, visitor: Caller, tenant_auth: TenantAuth)
 
 
 def kept_look(request: AnyRequest, page: UserPage) -> Look:
-    """Return the look of the page. If the rest of the request fails, the page of the error has it too."""
+    """Return the look of the page. If the rest of the request fails, the error page has this look too."""
     look = Look(page, texts_of(request, page.languages), asked_language(request))
     request.state[LOOK] = look
     return look

@@ -85,7 +85,7 @@ async def register_user_passkey(
 async def rename_user_passkey(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], passkey_id: PasskeyId, data: PasskeyName
 ) -> None:
-    """The name is only for the user: it tells passkeys apart."""
+    """The name is only for the user, to tell the passkeys apart."""
     await tenant_auth.rename_passkey(client, passkey_id, data.name)
 
 
@@ -93,7 +93,7 @@ async def rename_user_passkey(
 async def delete_user_passkey(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], passkey_id: PasskeyId
 ) -> None:
-    """Needs a fresh proof. The passkey stops working at once; its sessions stay."""
+    """Needs a fresh proof. The passkey stops working at once; the sessions that it opened stay open."""
     await tenant_auth.delete_passkey(client, passkey_id)
 
 

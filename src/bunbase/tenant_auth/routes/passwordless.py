@@ -32,17 +32,20 @@ class CodeLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post("/v1/auth/code", summary="Send a sign-in code by mail", tags=TAGS, status_code=202)
 async def request_user_code(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CodeRequest) -> Accepted:
-    """The answer is the same whether or not the address has a user. The code has six digits, is valid for ten minutes
-    and works once. Only the newest code of an address is valid; an address gets at most five codes an hour."""
+    """The response is the same for addresses with and without a user. The code has six digits, is valid for ten minutes
+    and works once. Only the newest code of an address is valid. BunBase makes at most five codes an hour for an
+    address.
+    """
     await tenant_auth.request_user_code(keyed, data.email, data.captcha)
     return Accepted()
 
 
 @post("/v1/auth/login/code", summary="Sign in with a code", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def code_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CodeLogin) -> UserSignedIn:
-    """A wrong code gets 401 `invalid_code`. After five wrong codes from one network, the code is void for this
-    network: ask for a new one. With the access token of an anonymous user, this user gets the
-    address and keeps the id."""
+    """The response to a wrong code is 401 `invalid_code`. After five wrong codes from one network, the code is no
+    longer accepted from this network: ask for a new code. If you send the access token of an anonymous user, BunBase
+    adds the address to the anonymous user, whose id stays.
+    """
     return await tenant_auth.login_with_code(client, data.email, data.code)
 
 
@@ -50,17 +53,19 @@ async def code_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth]
 async def request_user_link(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: GuardedAddress
 ) -> Accepted:
-    """The answer is the same whether or not the address has a user. The link is valid for ten minutes and works once.
-    It opens a page whose button leads to `redirect_to?token=…`; without `redirect_to`, to the first of the project's
-    `redirect_urls`."""
+    """The response is the same for addresses with and without a user. The link is valid for ten minutes and works once.
+    The link opens a page with a button that leads to `redirect_to?token=…`. Without `redirect_to`, the button leads to
+    the first of the project's `redirect_urls`.
+    """
     await tenant_auth.request_user_link(keyed, data.email, data.redirect_to, data.captcha)
     return Accepted()
 
 
 @post("/v1/auth/login/link", summary="Sign in with a link", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def link_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserMailToken) -> UserSignedIn:
-    """`token`: the parameter `token` with which the page of the link has opened your app. With the access token of an
-    anonymous user, this user gets the address and keeps the id."""
+    """`token`: the parameter `token` of the URL with which the page of the link has opened your app. If you send the
+    access token of an anonymous user, BunBase adds the address to the anonymous user, whose id stays.
+    """
     return await tenant_auth.login_with_link(client, data.token)
 
 

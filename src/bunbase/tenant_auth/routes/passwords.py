@@ -33,7 +33,7 @@ class UserPasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 async def request_user_password_reset(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: GuardedAddress
 ) -> Accepted:
-    """The answer is the same whether or not the address has a user. The link is valid for one hour and works once."""
+    """The response is the same for addresses with and without a user. The link is valid for one hour and works once."""
     await tenant_auth.request_user_password_reset(keyed, data.email, data.redirect_to, data.captcha)
     return Accepted()
 
@@ -42,7 +42,7 @@ async def request_user_password_reset(
 async def reset_user_password(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUserPassword
 ) -> None:
-    """All sessions of the user end. The address of the user is confirmed by this, too."""
+    """Ends all sessions of the user, and also confirms the user's address."""
     await tenant_auth.reset_user_password(keyed, data.token, data.password)
 
 
@@ -56,8 +56,9 @@ async def reset_user_password(
 async def change_user_password(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserPasswordChange
 ) -> None:
-    """Needs the current password, or a fresh proof. All other sessions of the user end. The access tokens end too:
-    trade the refresh token for a new pair."""
+    """Needs the current password, or a fresh proof. Ends all other sessions of the user. The access tokens become
+    invalid too: exchange the refresh token for a new pair.
+    """
     await tenant_auth.change_user_password(client, data.password, data.current)
 
 

@@ -23,7 +23,7 @@ Phone = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 7})]
 
 
 class PhoneNumberRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`phone`: the number with + and the code of the country. `language`: the language of the message, such as `de`;
+    """`phone`: the number with + and the country code. `language`: the language of the message, such as `de`;
     empty for the language that the browser prefers (`Accept-Language`).
     """
 
@@ -48,11 +48,12 @@ class PhoneCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def request_phone_code(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneCodeRequest
 ) -> Accepted:
-    """The answer is the same whether or not the number has a user. The code has six digits, is valid for ten minutes
-    and works once. Only the newest code of a number is valid; a number gets at most five codes an hour.
+    """The response is the same for numbers with and without a user. The code has six digits, is valid for ten minutes
+    and works once. Only the newest code of a number is valid. BunBase makes at most five codes an hour for a number.
 
-    The project needs the hook `send_sms` and the setting `phone.countries`: without them, the answer is 422
-    `phone_not_configured`. A number of another country gets 422 `phone_not_allowed`."""
+    The project needs the hook `send_sms` and the setting `phone.countries`; otherwise the response is 422
+    `phone_not_configured`. The response to a number of another country is 422 `phone_not_allowed`.
+    """
     await tenant_auth.request_phone_code(keyed, data.phone, data.language, data.captcha)
     return Accepted()
 
@@ -65,9 +66,10 @@ async def request_phone_code(
     cache_control=NO_STORE,
 )
 async def phone_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneCode) -> UserSignedIn:
-    """A wrong code gets 401 `invalid_code`. After five wrong codes from one network, the code is void for this
-    network: ask for a new one. With the access token of an anonymous user, this user gets the
-    number and keeps the id."""
+    """The response to a wrong code is 401 `invalid_code`. After five wrong codes from one network, the code is no
+    longer accepted from this network: ask for a new code. If you send the access token of an anonymous user, BunBase
+    adds the number to the anonymous user, whose id stays.
+    """
     return await tenant_auth.login_with_phone(client, data.phone, data.code)
 
 
@@ -81,7 +83,7 @@ async def phone_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth
 async def request_phone_change(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneNumberRequest
 ) -> Accepted:
-    """Needs a fresh proof. The new number gets a code, which only this user can use."""
+    """Needs a fresh proof. BunBase sends a code to the new number. Only this user can use the code."""
     await tenant_auth.request_phone_change(client, data.phone, data.language)
     return Accepted()
 
@@ -94,7 +96,9 @@ async def request_phone_change(
     security=SIGNED_IN_USER,
 )
 async def confirm_phone_change(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneCode) -> UserMe:
-    """The access tokens end: refresh. If another user has the number, the answer is 409 `phone_taken`."""
+    """The user's access tokens become invalid, so refresh the session afterwards. If another user has the number, the
+    response is 409 `phone_taken`.
+    """
     return UserMe(await tenant_auth.confirm_phone_change(client, data.phone, data.code))
 
 
@@ -106,7 +110,7 @@ async def confirm_phone_change(client: Injected[Caller], tenant_auth: Injected[T
     security=SIGNED_IN_USER,
 )
 async def remove_phone(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
-    """Needs a fresh proof. A user who could not sign in any more gets 409 `last_sign_in_method`."""
+    """Needs a fresh proof. If the user could not sign in any more, the response is 409 `last_sign_in_method`."""
     return UserMe(await tenant_auth.remove_phone(client))
 
 

@@ -33,10 +33,10 @@ ProjectId = Annotated[str, QueryParameter(pattern=ID)]
 
 
 class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: any JSON object of at most 16 KiB; the user may change it later. `language`: which the user reads, such
-    as `de`; empty: what the browser asks for (`Accept-Language`). `captcha`: the token of the widget, if the project
-    has a captcha. `name`: the name of the person. `redirect_to`: the address of the app to which the page behind the
-    link of the mail leads back; it must be below one of the project's `redirect_urls`.
+    """`data`: any JSON object of at most 16 KiB; the user may change it later. `language`: the language that the user
+    reads, such as `de`; if empty, the language that the browser prefers (`Accept-Language`). `captcha`: the token of
+    the widget, if the project has a captcha. `name`: the name of the person. `redirect_to`: the URL of the app to which
+    the page of the mailed link leads back. It must be below one of the project's `redirect_urls`.
     """
 
     email: Email
@@ -75,7 +75,7 @@ class CustomTokenLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`refresh_token`: the refresh token; with `?cookies=1`, it may be left out, because the cookie has it."""
+    """`refresh_token`: the refresh token. With `?cookies=1`, you may leave it out, because the cookie contains it."""
 
     refresh_token: str = ""
 
@@ -83,7 +83,7 @@ class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`data`: replaced as a whole. `language`: the language of the user's mails and text messages, such as `de`; empty
     for none.
-    `name`: the name of the person, at most 200 characters. Members that are left out stay as they are."""
+    `name`: the name of the person, at most 200 characters. Members that are left out stay unchanged."""
 
     data: dict[str, Any] | None = None
     language: str | None = None
@@ -108,14 +108,16 @@ class UserMe(msgspec.Struct, frozen=True):
     },
 )
 async def user_signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> Response[Any]:
-    """With the access token of an anonymous user, this user gets the address and the password, and keeps its id.
+    """If you send the access token of an anonymous user, BunBase adds the address and the password to the anonymous
+    user, whose id stays.
 
-    If the settings of the project ask people to confirm their address (`verify_emails`, `email_domains` or a closed
-    `enumeration`), the answer is 202, and the mail tells the owner of the address how to go on. The password is chosen
-    with the link of the mail.
+    If the project requires people to confirm their address (`verify_emails`, `email_domains` or a closed
+    `enumeration`), the response is 202. BunBase then sends a mail that tells the owner of the address what to do next.
+    The person chooses the password on the page of the mailed link.
 
-    If the email is taken, the answer is 409, so a caller can find out which emails have an account. With
-    `enumeration: "closed"`, the answer is 202 for every email."""
+    If the email is taken, the response is 409, so a caller can find out which emails have an account. With
+    `enumeration: "closed"`, the response is 202 for every email.
+    """
     if is_language(data.language):
         client = msgspec.structs.replace(client, accept_language=data.language)
     details = SignupDetails(data.name, data.redirect_to)
@@ -134,7 +136,9 @@ async def user_signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth
 async def confirm_user_signup(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: SignupConfirmation
 ) -> UserSignedIn:
-    """For the link of the mail after a sign-up that was answered with 202. The password is chosen here."""
+    """Use this with the token of the link that BunBase mails after a sign-up with the response 202. Send the password
+    of the new user.
+    """
     return await tenant_auth.confirm_user_signup(keyed, data.token, data.password)
 
 
@@ -142,15 +146,17 @@ async def confirm_user_signup(
 async def anonymous_sign_in(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: AnonymousSignIn
 ) -> UserSignedIn:
-    """Creates an anonymous user, if the setting `anonymous.enabled` of the project allows it. A sign-up with the access
-    token of this user makes it an ordinary one, with the same id."""
+    """Creates an anonymous user, if the setting `anonymous.enabled` of the project allows it. A later sign-up with the
+    access token of this user makes the anonymous user an ordinary user with the same id.
+    """
     return await tenant_auth.sign_in_anonymously(keyed, data.data, data.captcha)
 
 
 @post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def user_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLogin) -> UserSignedIn:
-    """A wrong password and an unknown email or phone get the same answer, after the same time. A banned user gets 403
-    `user_banned`, but only with the right password."""
+    """The response and the response time are the same for a wrong password and for an unknown email or phone number.
+    The response for a banned user is 403 `user_banned` only if the password is right.
+    """
     if bool(data.email) == bool(data.phone):
         raise InvalidInput.at("/email", "Send either an email address or a phone number.")
     return await tenant_auth.login(keyed, data.email or data.phone, data.password)
@@ -184,9 +190,11 @@ async def user_refresh(
     request: Request[Any, Any, Any],
     data: UserRefresh,
 ) -> UserSignedIn:
-    """Until a token of the new pair is used, the old refresh token gets the same pair again, because the answer may be
-    lost. If the pair's access token has expired, or a change of the user has ended it, the retry gets a new one. A use
-    of the old refresh token after that ends the session."""
+    """The response may be lost, so you can send the same refresh token again: you get the same new pair until a token
+    of the new pair has been used. If the access token of the new pair is no longer valid, because it has expired or the
+    user was changed, you get a new access token with the same refresh token. Once a token of the new pair has been
+    used, a request with the old refresh token ends the session.
+    """
     if data.refresh_token:
         return await tenant_auth.refresh(keyed, data.refresh_token)
     if request.query_params.get("cookies") != "1":
@@ -213,14 +221,15 @@ async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantA
 
 @delete("/v1/auth/me", summary="Delete the signed-in user", tags=TAGS, security=SIGNED_IN_USER)
 async def delete_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
-    """Needs a fresh proof. All sessions end within a second; the user's documents stay, unless
-    the setting `deletion` names them."""
+    """Needs a fresh proof. All sessions end within a second. BunBase keeps the user's documents, unless the setting
+    `deletion` names them.
+    """
     await tenant_auth.delete_me(client)
 
 
 @get("/v1/auth/jwks.json", summary="Get a project's public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def get_project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) -> Jwks:
-    """The keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
+    """Returns the keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
     return await tenant_auth.jwks(project)
 
 

@@ -25,7 +25,7 @@ KeepCurrent = Annotated[bool, QueryParameter(description="The session of this re
 async def list_own_sessions(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> OwnSessions:
-    """The open sessions of the user with their devices and addresses, newest first."""
+    """Returns the open sessions of the user with their devices and IP addresses, newest first."""
     return await tenant_auth.own_sessions(client, limit, cursor)
 
 

@@ -81,7 +81,7 @@ AuthPatch: Final = msgspec.defstruct(
     response_headers=[TAG],
 )
 async def get_project_auth(member: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> Response[ShownAuth]:
-    """`secrets` has the names of the secrets that are set. No answer shows a secret."""
+    """`secrets` contains the names of the secrets that are set. No response contains the value of a secret."""
     return _tagged(await tenant_auth.project_auth(member))
 
 
@@ -137,10 +137,13 @@ def _version(if_match: str | None) -> int | None:
 async def rotate_user_keys(
     member: Injected[Caller], tenant_auth: Injected[TenantAuth], data: KeyRotation
 ) -> RotatedKeys:
-    """Needs a fresh proof. The next key is published at once and signs a few minutes later: nobody is signed out.
+    """Needs a fresh proof. BunBase publishes the next key at once, and signs with it a few minutes later. Nobody is
+    signed out.
 
-    With `now`, all keys are replaced, because one of them may be in the wrong hands. Access tokens, custom tokens and
-    service tokens of the project end within a second; sessions stay, and their clients refresh."""
+    With `now`, BunBase replaces all keys. Use this if somebody else may have one of the keys. Access tokens, custom
+    tokens and service tokens of the project become invalid within a second. Sessions stay open, and clients get new
+    tokens by a refresh.
+    """
     return await tenant_auth.rotate_user_keys(member, data.now)
 
 

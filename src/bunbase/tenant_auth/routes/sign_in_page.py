@@ -59,11 +59,7 @@ from bunbase.tenant_auth.routes.sign_in_steps import (
 
 
 @PAGES.shows(SIGN_IN)
-async def show_user_sign_in(
-    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], site: Injected[Site], request: AnyRequest
-) -> Next:
-    if (moved := at_public_host(request, site)) is not None:
-        return moved
+async def show_user_sign_in(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
     return show(pages.sign_in, await visit_of(request, keyed, tenant_auth))
 
 
@@ -234,6 +230,8 @@ async def start_user_service(
     request: AnyRequest,
     provider: ProviderName,
 ) -> Next:
+    if (moved := at_public_host(request, site)) is not None:  # the page itself stays: passkeys need the name localhost
+        return moved
     visit = await visit_of(request, keyed, tenant_auth)
     back, browser = pages.service_back(visit), sent_cookie(request, COOKIE, site)
     try:

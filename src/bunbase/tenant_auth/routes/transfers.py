@@ -52,9 +52,9 @@ async def import_users(
     """Takes NDJSON of any length, in the form of an export, and adds the user in each line, with the hash of the
     password that the user had elsewhere. No mail is sent.
 
-    A line that is refused counts as `failed` and does not stop the import; the first 1,000 are listed. The same file
-    again adds nobody twice. If the import itself stops, the problem has `last_line`: send the file again, or only the
-    lines after this one with `from_line`.
+    A line that is refused counts as `failed` and does not stop the import. The response lists the first 1,000 refused
+    lines. A second import of the same file adds no user twice. If the import itself stops, the problem has `last_line`:
+    send the whole file again, or use `from_line` to import only the lines after `last_line`.
     """
     choices = ImportChoices(on_conflict, dry_run)
     await tenant_auth.import_users(operator, choices, ())  # refuses a caller without permission before the body arrives

@@ -65,7 +65,9 @@ Order = Annotated[
 
 
 class NewCustomToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`claims`: claims that the session's access tokens carry besides the user's own claims; at most 1 KiB of JSON."""
+    """`claims`: claims that the session's access tokens contain in addition to the user's own claims; at most 1 KiB of
+    JSON.
+    """
 
     uid: str
     claims: dict[str, Any] = {}
@@ -87,7 +89,9 @@ async def list_users(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> ManagedUsers:
-    """All conditions must hold. A cursor is good for the same conditions and order."""
+    """A user must match all conditions. Send a cursor only with the conditions and the order of the request that
+    returned the cursor.
+    """
     since = _moment(created_since)
     only = UserFilter(email, q, role, banned, phone, provider, anonymous, since, order)
     return await tenant_auth.users(operator, only, limit, cursor)
@@ -101,8 +105,10 @@ async def create_user(operator: Injected[Caller], tenant_auth: Injected[TenantAu
 
 @post("/v1/auth/invites", summary="Invite a person", tags=TAGS, cache_control=NO_STORE)
 async def invite_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUserInvite) -> UserInvite:
-    """The person gets a mail. Its link creates the user, whoever may sign up (`signups`, `email_domains`); it works
-    once, for seven days. A new invitation for the same address ends the earlier one."""
+    """BunBase sends the person a mail with a link that creates the user, even if the settings `signups` and
+    `email_domains` would not let this person sign up. The link works once, for seven days. A new invitation for the
+    same address replaces the earlier invitation.
+    """
     return await tenant_auth.invite_user(operator, data)
 
 
@@ -110,7 +116,9 @@ async def invite_user(operator: Injected[Caller], tenant_auth: Injected[TenantAu
 async def list_user_invites(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> OpenUserInvites:
-    """Lists the invitations that nobody has accepted yet, newest first. No answer shows their links again."""
+    """Lists the invitations that nobody has accepted yet, newest first. BunBase never shows the links of the
+    invitations again.
+    """
     return await tenant_auth.user_invites(operator, limit, cursor)
 
 
@@ -118,7 +126,7 @@ async def list_user_invites(
 async def withdraw_user_invite(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], invite_id: InviteId
 ) -> None:
-    """The link of the mail ends at once."""
+    """The link in the mail stops working at once."""
     await tenant_auth.withdraw_user_invite(operator, invite_id)
 
 
@@ -131,17 +139,19 @@ async def get_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth]
 async def update_user(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId, data: UserChanges
 ) -> ManagedUser:
-    """Fields that the request leaves out do not change. `claims` and `data` are replaced as a whole. A new email, role
-    or claims end the user's access tokens within a second, and the next refresh returns an access token with the new
-    values. A ban or a new password ends all sessions of the user. `banned_until` is the end of a ban.
+    """Fields that the request leaves out do not change. `claims` and `data` are replaced as a whole. If you change the
+    email, the role or the claims, the user's access tokens become invalid within a second, and the next refresh returns
+    an access token with the new values. A ban or a new password ends all sessions of the user. `banned_until` is the
+    end of a ban.
     """
     return await tenant_auth.update_user(operator, user_id, data)
 
 
 @delete("/v1/auth/users/{user_id:str}", summary="Delete a user", tags=TAGS)
 async def delete_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId) -> None:
-    """All sessions of the user end, and access tokens stop working within a second. The user's documents
-    stay, unless the setting `deletion` names them."""
+    """All sessions of the user end, and access tokens stop working within a second. BunBase keeps the user's documents,
+    unless the setting `deletion` names them.
+    """
     await tenant_auth.delete_user(operator, user_id)
 
 

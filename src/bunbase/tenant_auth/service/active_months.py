@@ -10,7 +10,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.tenant_auth.active_users import ActiveUsers, month_of
 from bunbase.tenant_auth.store import Stores
 
-LATE: Final = timedelta(days=2)  # until no process has users of a month that is over
+LATE: Final = timedelta(days=2)  # the wait after the end of a month, until all processes have stored its users
 
 
 class ActiveMonths:

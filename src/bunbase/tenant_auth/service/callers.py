@@ -17,7 +17,8 @@ def keyed_project(caller: Caller) -> str:
 
 
 def linked_project(caller: Caller) -> str:
-    """Return the project of a link in a mail: that of the caller's key, or the one that the address of a page names.
+    """Return the project of a link in a mail: the project of the caller's key, or the project that the URL of a page
+    names.
 
     Raises: Unauthenticated.
     """

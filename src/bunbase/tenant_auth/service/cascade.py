@@ -8,9 +8,9 @@ The life of one deletion:
        commit, in the name of the project. After ROUNDS commits, it posts the event again, so that no delivery is long.
     3. If the process dies, the event is still there. Deleted documents stay deleted, and the job goes on with the rest.
 
-The settings are those of the moment of the deletion of the documents. A collection that does not exist has no
-documents. A document that cannot be deleted stays, because others refer to it, or because the function refuses that is
-asked before writes (`before_write`). A log line says so.
+The job uses the settings at the time when it deletes the documents. A collection that does not exist counts as empty. A
+document stays, with a line in the log, if other documents refer to it or if the function `before_write` refuses the
+deletion.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from bunbase.tenant_auth.pool import Pool, Pools
 log = logger("tenant_auth")
 
 USER_DELETED: Final = "user_deleted"  # payload: {"project", "user"}
-BATCH: Final = 500  # documents of one commit
-ROUNDS: Final = 4  # commits of one delivery
+BATCH: Final = 500  # the limit of documents in one commit
+ROUNDS: Final = 4  # the limit of commits in one delivery
 OURS: Final = range(400, 500)  # the status of a Problem that another attempt meets again
 
 
@@ -123,7 +123,9 @@ class Cascade:
         return [one.id for one in msgspec.json.decode(page.body, type=_Page).items]
 
     async def _deleted(self, pool: Pool, collection: str, ids: list[str]) -> int:
-        """Delete documents in one commit; if one of them stops it, each alone. Return how many were deleted."""
+        """Delete documents in one commit. If one document makes the commit fail, delete each document alone. Return the
+        number of deleted documents.
+        """
         if await self._commit(pool, collection, ids):
             return len(ids)
         return sum([await self._commit(pool, collection, [id]) for id in ids])

@@ -43,7 +43,7 @@ TAKEN: Final = (EmailTaken, IdentityTaken)
 
 
 class NotAdmitted(Exception):
-    """A transaction would sign a person up, but the hook `before_signup` was not asked yet. Ask it, and begin again."""
+    """A transaction would sign a person up before the hook `before_signup` was called. Call it, and begin again."""
 
     def __init__(self, person: Person) -> None:
         self.person = person
@@ -93,8 +93,8 @@ class ExternalAccounts:
     async def exchange(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:
         """Sign in with a code of a callback, or link the identity that the code stands for.
 
-        A sign-in by another service is one factor. For a link, a session of the user has given its consent; but not one
-        of an anonymous user, who signs up by it.
+        A sign-in by another service is one factor. For a link, a session of the user has given its consent. The session
+        of an anonymous user gives no consent, because the link is a sign-up of this user.
         """
         pool = await self._pool(caller)
         person = await pool.external.take(exchange.code, exchange.verifier)
@@ -139,7 +139,7 @@ class ExternalAccounts:
         return ExternalPeople(pool.external, people, pool.need_way_in, pool.letters)
 
     async def _admitted_user(self, caller: Caller, entry: Entry) -> Person:
-        """Return the user to sign in to. The hook `before_signup` is asked about a new one, outside the transaction.
+        """Return the user to sign in to. For a new user, the hook `before_signup` is called outside the transaction.
 
         Raises: SignupRefused, HookFailed, and what `_user` raises.
         """
@@ -191,8 +191,10 @@ class ExternalAccounts:
         return msgspec.structs.replace(person, link_session=caller.end_user().session)
 
     async def _consented(self, pool: Pool, person: ExternalCode) -> bool:
-        """True if a session of a user asked for the link. An anonymous user signs up by it, which needs a second factor
-        like any sign-up; also with a ticket, for which such a user has proved nothing."""
+        """True if a session of a user asked for the link. For an anonymous user, the link is a sign-up, which needs a
+        second factor like any sign-up. This also holds with a ticket, because an anonymous user gets one without a
+        proof.
+        """
         user = await self._people(pool, 0.0).people.of_session(person.link_session) if person.link_session else None
         return user is not None and not await self._is_anonymous(pool.project, user)
 

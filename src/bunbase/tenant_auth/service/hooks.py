@@ -161,7 +161,8 @@ class Hooks:
     async def check_functions(self, project: str, before: HookSettings, after: HookSettings) -> None:
         """Check that the functions exist that a change of the settings names. Raises: InvalidInput.
 
-        If Functions cannot be asked, the change is stored: a hook without its function fails, and lets nobody in.
+        If Functions is unreachable, the change is stored. This is safe, because a hook without its function fails, so
+        nobody can sign in.
         """
         for hook in OF_USERS:
             name = getattr(after, hook)

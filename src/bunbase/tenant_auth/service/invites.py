@@ -42,7 +42,7 @@ LAST: Final = Position(LATEST, b"")
 
 
 class UserInvites:
-    """The link of an invitation is used up as that of a sign-up (`sign_up.py`)."""
+    """The link of an invitation is used up in the same way as the link of a sign-up (`sign_up.py`)."""
 
     def __init__(self, pools: Pools) -> None:
         self.pools = pools

@@ -21,7 +21,7 @@ class Leaving:
     async def delete(self, caller: Caller) -> None:
         """Delete the user with all sessions, which end within a second. The settings say what follows (`cascade.py`).
 
-        An anonymous user has nothing with which to prove anything, so the token is enough.
+        For an anonymous user the token is enough, because an anonymous user has no way to prove anything.
         Raises: ReauthenticationRequired, Unauthenticated.
         """
         project = keyed_project(caller)

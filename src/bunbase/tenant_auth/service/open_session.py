@@ -52,7 +52,7 @@ async def keep_nothing(_pool: Pool, _signed_in: UserSignedIn, _session: str) -> 
 
 
 class OpenSession:
-    """`keep`: is asked about each session before it is stored."""
+    """`keep`: called with each session before the session is stored."""
 
     def __init__(
         self, stores: Stores, pools: Pools, tokens: SessionTokens, hooks: Hooks, keep: Keep = keep_nothing

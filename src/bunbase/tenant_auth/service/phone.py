@@ -1,7 +1,8 @@
 """Sign in by a code in a text message, and change the phone number of a user.
 
-Text messages cost money, and thieves earn it: they ask for codes to numbers in countries whose networks pay them. So a
-project names the countries of its users, and the number of messages is limited by address, number and project.
+Text messages cost money, and fraudsters can earn it: they request codes for numbers in countries whose networks pay
+them. So a project names the countries of its users, and the number of messages is limited by address, number and
+project.
 """
 
 from __future__ import annotations

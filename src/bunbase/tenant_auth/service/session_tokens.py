@@ -41,8 +41,8 @@ async def no_claims(_pool: Pool, _subject: Subject, _reason: str) -> dict[str, A
 class SessionTokens:
     """Makes tokens and does not store them. `active`: counts the users that get tokens.
 
-    `before_token`: is asked for claims before each access token is signed, so no transaction may be open. Its Problem
-    means that no token is made.
+    `before_token`: called before each access token is signed, and returns claims to add, so no transaction may be open.
+    If it raises a Problem, no token is made.
     """
 
     def __init__(self, access: UserTokens, clock: Clock, before_token: BeforeToken = no_claims) -> None:

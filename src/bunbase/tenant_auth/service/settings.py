@@ -81,8 +81,9 @@ class ProjectSettings:
     ) -> dict[str, str]:
         """Return the sealed secrets after a change. The secret of a provider that was removed is removed too.
 
-        A secret is for the server that it was set for. If the provider has another kind or issuer now, it is removed:
-        else a developer could send it to a server of their own, and read it there. The same is true of the captcha.
+        A secret belongs to the server for which it was set. If a change gives the provider another kind or issuer, the
+        secret is removed. Otherwise, a developer could let BunBase send the secret to the developer's own server, and
+        read it there. The same is true of the captcha.
         """
         vault = (await self.pools.of(project)).vault
         known = {f"providers.{name}" for name in _at_the_same_server(before.settings, after)}

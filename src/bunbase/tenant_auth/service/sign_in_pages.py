@@ -10,7 +10,7 @@ The life of one sign-in:
 
 Concern: a stranger lets a person sign in with the stranger's request (login CSRF), or steals the code from a history.
 Decision: the code is of no use without the verifier, which never leaves the browser in which the app has begun; and the
-    code goes only to an address that the project allows. So there is nothing for a cookie to protect.
+    code goes only to an address that the project allows. So no cookie is needed.
 """
 
 from __future__ import annotations

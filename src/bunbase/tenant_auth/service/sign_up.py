@@ -1,9 +1,9 @@
 """Create users who sign up by themselves, with a password.
 
-There are two ways. If the project asks for no confirmation, the user exists at once and is signed in. Otherwise the
-answer is the same for a new address and for one that has a user: a mail tells the owner of the address how to go on.
-The password is chosen with the link of the mail, so nobody can prepare a user with the address of somebody else and
-wait until its owner confirms it.
+There are two ways. If the project requires no confirmation, the user is created and signed in at once. Otherwise the
+response is the same for a new address and for an address that has a user, and a mail tells the owner of the address
+what to do next. The password is chosen with the link of the mail, so nobody can prepare a user with the address of
+somebody else and wait until its owner confirms it.
 """
 
 from __future__ import annotations
@@ -113,8 +113,9 @@ class SignUp:
     ) -> UserSignedIn:
         """Set the address and the password of an anonymous user.
 
-        Nothing has shown that the address is theirs. So where addresses are confirmed first, only a code, a link or
-        another service can do this. Raises: UpgradeUnavailable, WeakPassword, EmailTaken, InvalidToken, SignInBusy.
+        Nothing has proved that the address belongs to the user. So if a project confirms addresses first, a user can
+        only be upgraded through a code, a link or another service. Raises: UpgradeUnavailable, WeakPassword,
+        EmailTaken, InvalidToken, SignInBusy.
         """
         if confirms_addresses(pool.auth):
             raise UpgradeUnavailable(

@@ -34,12 +34,12 @@ from bunbase.tenant_auth.text_messages import SmsSender, TextMessage
 
 log = logger("text_messages")
 
-MAX_PER_PHONE: Final = 10  # messages of all kinds in an hour from one project
+MAX_PER_PHONE: Final = 10  # the limit of messages of all kinds to one number in an hour from one project
 KEPT_PART: Final = 5  # one message of five is kept for numbers of users
-SEND_SECONDS: Final = 20.0  # a hook has at most ten
+SEND_SECONDS: Final = 20.0  # the timeout of one attempt; a hook has at most ten seconds
 CLAIM_SECONDS: Final = 50
-RETRY_SECONDS: Final = (5, 20, 60, 120)  # the last one repeats
-MAX_CALLS: Final = 3  # a hook that fails may have sent the message, and messages cost money
+RETRY_SECONDS: Final = (5, 20, 60, 120)  # the waits before further attempts; the last wait is repeated
+MAX_CALLS: Final = 3  # the limit of calls: a hook that fails may have sent the message, and messages cost money
 MAX_REASON: Final = 300
 
 
@@ -86,7 +86,7 @@ class TextMessages:
         return False
 
     async def send_due(self) -> None:
-        """Begin to send the messages that are due, and give up those whose codes have expired."""
+        """Begin to send the messages that are due, and give up messages whose codes have expired."""
         if dead := await self.store.bury_outdated(self.clock.now()):
             metrics.text_messages.labels("dead").inc(dead)
         while len(self.sending) < PLACES:

@@ -5,8 +5,9 @@ The life of one batch of an import:
     1. All lines are read and checked in a thread (`import_lines.py`).
     2. One transaction reads what exists, decides for each line (`import_plan.py`), and adds all new users together.
        A crash leaves either the whole batch or nothing of it; the same file again then skips what is there.
-    3. If a sign-up was faster with one of the addresses, the transaction is undone, and the batch is decided again.
-       After some tries, the lines are added one by one, and the one that collides is refused: it stops no others.
+    3. If a sign-up has taken one of the addresses meanwhile, the transaction is rolled back, and the batch is decided
+       again. After some tries, the lines are added one by one, and the one that collides is refused: it stops no
+       others.
     4. Known users that the file changes follow one by one, as other changes of users do.
 """
 
@@ -51,10 +52,10 @@ from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import managed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 
-PAGE: Final = 500  # users in one statement of an export
-PART: Final = 50  # users in one message; at most 1 MiB
-TRIES: Final = 5  # of a batch that sign-ups overtake
-AT_ONCE: Final = 2  # batches of all projects in one process; each holds one of the ten connections
+PAGE: Final = 500  # the limit of users in one statement of an export
+PART: Final = 50  # the limit of users in one message, which then has at most 1 MiB
+TRIES: Final = 5  # the limit of tries for a batch that sign-ups overtake
+AT_ONCE: Final = 2  # the limit of batches in one process, for all projects; each holds one of the ten connections
 
 
 class Import(msgspec.Struct, frozen=True):
@@ -191,7 +192,9 @@ class Transfers:
             raise _Overtaken
 
     async def _updated(self, pool: Pool, plan: Plan, how: Import, actor: Actor) -> int:
-        """Change the known users. Return how many were changed; the others have the fields of their lines already."""
+        """Change the known users. Return the number of changed users; all other users already have the fields of their
+        lines.
+        """
         updated = 0
         for one in plan.known:
             try:

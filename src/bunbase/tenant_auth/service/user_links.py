@@ -64,7 +64,7 @@ async def _made(pool: Pool, link: _Link, id: str, email: str, target: str) -> st
         urls.append(pool.page(link.page, token))
         return pool.letters.sign_in_link(email, urls[0])  # nobody gets this letter
 
-    # a link that signs in is for the mailbox, which may change its user; the others are for the user
+    # a sign-in link belongs to the mailbox, which may change its user; other links belong to the user
     user = None if link.mail is MailKind.SIGN_IN_LINK else id
     await pool.stores.mail_tokens.forget_of_account(id, link.mail)
     await pool.stores.mail_tokens.forget_of_address(email, link.mail)

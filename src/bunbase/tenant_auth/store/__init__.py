@@ -58,7 +58,7 @@ class Stores:
         await delete_expired(self.db, before, self.clock.now())
 
     async def delete_idle_anonymous(self) -> None:
-        """Delete the anonymous users of all projects who were away for longer than their project keeps them."""
+        """Delete the anonymous users of all projects who were inactive for longer than their project keeps them."""
         await anonymous.delete_idle(self.db, self.clock.now())
 
     async def drop_project(self, project: str) -> None:

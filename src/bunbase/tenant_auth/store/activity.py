@@ -2,13 +2,14 @@
 
 A refused attempt is one row for each user, hour, method, address and program, and at most MAX_REFUSED of them in an
 hour; all further ones of the hour are one row. So nobody who guesses passwords can fill the table. Other events have a
-row each, up to MAX_DONE in an hour. They have a limit of their own, so no flood hides the address of a real sign-in.
+row each, up to MAX_DONE in an hour. These other events have their own limit, so a flood of refused attempts cannot hide
+the address of a real sign-in.
 
-In an hour without room, sign-ins share a row. It says whether the last of them was from a new device, which is not
-remembered: so each sign-in from it is one from a new device until the next hour.
+In an hour without room, sign-ins share a row. The row says whether the last of these sign-ins was from a new device.
+The device is not remembered, so until the next hour each sign-in from it counts as a sign-in from a new device.
 
 A transaction that adds a row has locked the user or a session of the user. The deletion of a user first deletes the
-user with all sessions, and then the rows here. So no row appears behind it.
+user with all sessions, and then the rows here. So no row can appear after the deletion.
 """
 
 from __future__ import annotations

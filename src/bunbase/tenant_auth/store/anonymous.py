@@ -1,4 +1,4 @@
-"""Delete anonymous users who were away for long. Nobody can sign in as such a user again."""
+"""Delete anonymous users who have been inactive for a long time. Nobody can sign in as such a user again."""
 
 from __future__ import annotations
 

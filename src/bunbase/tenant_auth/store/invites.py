@@ -30,7 +30,7 @@ CHANGE_EARLIER: Final = """
 UPDATE mail_tokens SET name = $4 WHERE project = $1 AND email = $2 AND kind = 'invite' AND hash <> $3"""
 END_ALL: Final = "DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = 'invite'"
 PREFIX: Final = "uin_"
-ID_BYTES: Final = 16  # of the hash, which is no secret: nobody can make the link of it
+ID_BYTES: Final = 16  # the length of the id, a part of the hash; the hash is not secret
 HASH_BYTES: Final = 32
 
 
@@ -52,7 +52,8 @@ class UserInviteStore:
         self.db = db
 
     async def page(self, project: str, now: datetime, before: tuple[datetime, bytes], limit: int) -> list[OpenInvite]:
-        """Return open invitations, newest first: those that expire before a time, or at that time by their hash.
+        """Return open invitations, newest first: invitations that expire before a time, and invitations at that time by
+        their hash.
 
         An invitation with two links (`keep_mailed`) comes once.
         """
@@ -63,7 +64,9 @@ class UserInviteStore:
         await self.db.execute(END_EARLIER, project, email, hash)
 
     async def keep_mailed(self, project: str, email: str, hash: bytes, kept: str) -> None:
-        """Do the same, but keep the invitation in the earlier mail. It then creates a user as `kept` says."""
+        """Do the same, but keep the invitation in the earlier mail. The invitation then creates a user with the values
+        of `kept`.
+        """
         await self.db.execute(KEEP_MAILED, project, email, hash)
         await self.db.execute(CHANGE_EARLIER, project, email, hash, kept)
 

@@ -130,9 +130,9 @@ DELETE FROM used_custom_tokens WHERE (project, id) IN
 class NewSession(msgspec.Struct, frozen=True):
     """A session to store.
 
-    `version`: the user's version in its tokens. `claims`: claims besides the user's own. `method`: the way in which the
-    user signed in. `proved`: the user has just proved to own the account. `act`: who uses the session in the user's
-    place.
+    `version`: the user's version in its tokens. `claims`: claims in addition to the user's own claims. `method`: the
+    way in which the user signed in. `proved`: the user has just proved to own the account. `act`: who uses the session
+    in the user's place.
     """
 
     session: Session
@@ -161,8 +161,8 @@ class SessionContent(msgspec.Struct, frozen=True):
 
 
 class StoredToken(RefreshToken, frozen=True):
-    """A stored refresh token. `issued_at`: None in rows of older releases. `child_used_at`: when the pair that it was
-    exchanged for was used first. The other fields are those of its session.
+    """A stored refresh token. `issued_at`: None in rows of older releases. `child_used_at`: the time at which the pair
+    that replaced this token was first used. The other fields belong to its session.
     """
 
     issued_at: datetime | None = None
@@ -241,7 +241,9 @@ class SessionStore:
             return True
 
     async def end_others(self, project: str, user: str, keep: str, now: datetime, until: float) -> list[str]:
-        """End all open sessions of a user, but not the session `keep`, and tell all processes. Return their ids."""
+        """End all open sessions of a user except the session `keep`, and tell all processes. Return the ids of the
+        ended sessions.
+        """
         async with self.db.transaction():
             ended: list[str] = await self.db.value(END_OTHERS, project, user, keep, now) or []
             for id in ended:
@@ -249,7 +251,9 @@ class SessionStore:
             return ended
 
     async def end_oldest(self, project: str, user: str, keep: int, now: datetime, until: float) -> list[str]:
-        """End all open sessions of a user but the newest `keep`, and tell all processes. Return their ids."""
+        """End all open sessions of a user except the newest `keep`, and tell all processes. Return the ids of the ended
+        sessions.
+        """
         ended: list[str] = await self.db.value(END_OLDEST, project, user, keep, now) or []
         for id in ended:
             await self.feed.publish(RevokedKind.SESSION, id, until)
@@ -273,7 +277,7 @@ class SessionStore:
         return bool(await self.db.execute(ROTATE, project, *args))
 
     async def note_use(self, project: str, session: str, generation: int, now: datetime) -> None:
-        """Store that a token of this generation was used: older refresh tokens return their pair no longer."""
+        """Store that a token of this generation was used, so that older refresh tokens no longer return their pair."""
         await self.db.execute(NOTE_USE, project, session, generation, now)
 
     async def add_checks(self, project: str, id: str, checked: Checked, now: datetime) -> SessionContent | None:

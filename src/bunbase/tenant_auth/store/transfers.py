@@ -51,7 +51,7 @@ class TransferStore:
         await self.db.execute(ALONE, project)
 
     async def known(self, project: str, lines: Sequence[UserLine]) -> Known:
-        """Return what of these lines is taken, but for identities."""
+        """Return the values of these lines that are taken, except identities."""
         ids = [line.id for line in lines if line.id]
         emails = [line.email for line in lines if line.email]
         phones = [line.phone for line in lines if line.phone]

@@ -8,10 +8,11 @@ The life of one request:
    secret. Therefore a changed form changes nothing about the client, the scopes or the redirect URI, and a form of
    another site cannot know the secret (CSRF).
 3. A sign-in opens a session without tokens: the page's cookie gets a new secret (session fixation).
-4. `allow` deletes the request, and stores the consent and the code in one transaction: a second click gives no code.
+4. `allow` deletes the request, and stores the consent and the code in one transaction: a second click creates no second
+   code.
 
-The cookie is Lax, because people come from other sites. It signs in nowhere but on this page, and a POST of another
-site does not have it.
+The cookie is Lax, because people come from other sites. It is valid only on this page, and a browser does not send it
+with a POST from another site.
 """
 
 from __future__ import annotations
@@ -234,7 +235,7 @@ class SignInPages:
         return request, client
 
     async def _take(self, request: StoredRequest) -> None:
-        """Delete a request. Of two answers at once, one counts. Raises: AuthorizationExpired."""
+        """Delete a request. Of two simultaneous answers, only one counts. Raises: AuthorizationExpired."""
         if not await self.stores.oauth_requests.delete(request.hash):
             raise _expired()
 
@@ -249,7 +250,7 @@ class SignInPages:
         return None if allowed.issuperset(request.asked.scopes) else Missing.CONSENT
 
     async def _signed_in(self, secret: str, browser: str, signed_in: SignedIn, amr: tuple[str, ...]) -> PageStep:
-        """Keep the new session in the page's cookie. Its tokens are given to nobody."""
+        """Keep the new session in the page's cookie. Nobody receives the tokens of this session."""
         session = str(unverified_claims(signed_in.access_token)["sid"])  # this process has just signed the token
         cookie = new_secret(BROWSER_PREFIX)
         async with self.stores.db.transaction():

@@ -20,7 +20,7 @@ OAUTH_TYPE: Final = "oauth"
 
 
 class Signers:
-    """`userinfo`: the address of the userinfo endpoint, for which the tokens of other people's clients are made."""
+    """`userinfo`: the URL of the userinfo endpoint, which is the audience of the tokens of other people's clients."""
 
     def __init__(self, tokens: SessionTokens, userinfo: str) -> None:
         self.tokens = tokens
@@ -38,7 +38,7 @@ class Signers:
         return self.tokens.changed(settings, access)
 
     def is_narrow(self, claims: dict[str, Any]) -> bool:
-        """True if the claims of a checked token are those of an access token for userinfo alone."""
+        """True if the claims of a checked token belong to an access token that is only for userinfo."""
         texts = all(isinstance(claims.get(name), str) for name in ("sub", "sid"))
         return texts and claims.get("aud") == self.userinfo and claims.get("type") == OAUTH_TYPE
 
@@ -59,7 +59,7 @@ class Signers:
 
 
 class NarrowTokens(AccessTokens):
-    """Access tokens that only the userinfo endpoint accepts: type and audience are not those of a developer's token."""
+    """Access tokens that only the userinfo endpoint accepts: type and audience differ from a developer's token."""
 
     def __init__(self, access: AccessTokens, userinfo: str, client: str, scopes: tuple[str, ...]) -> None:
         super().__init__(access.keys, access.issuer, access.ttl_seconds)

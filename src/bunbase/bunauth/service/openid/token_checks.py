@@ -99,7 +99,7 @@ class TokenChecks:
         return KnownToken(session, int(found.expires_at.timestamp())) if session else None
 
     async def _access_token(self, token: str) -> KnownToken | None:
-        """Return an access token of a client, whichever it is. A token of a person's own session is none."""
+        """Return an access token of any client. The token of a person's own session is not such a token."""
         narrow = unverified_claims(token).get("type") == OAUTH_TYPE
         is_expected = self.signers.is_narrow if narrow else is_access_token
         try:

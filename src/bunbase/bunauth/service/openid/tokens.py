@@ -1,9 +1,9 @@
 """The token endpoint: exchange codes and refresh tokens.
 
 A code works once. Its use, the new session and the client of the session are one transaction: a server that is killed
-in between leaves a code that still works. The second use of a code shows that two parties have it; the session that
-the first one got ends (RFC 6749 §4.1.2). Codes and refresh tokens are looked up together with the client, and those of
-other clients are unknown.
+in between leaves a code that still works. The second use of a code shows that two parties have the code, so BunBase
+ends the session of the first use (RFC 6749 §4.1.2). Codes and refresh tokens are looked up together with the client, so
+the tokens of other clients are unknown.
 """
 
 from __future__ import annotations
