@@ -36,6 +36,14 @@ def test_a_cursor_whose_position_has_another_type_is_refused() -> None:
         decode_cursor("projects", encode_cursor("projects", ("a", "b")), tuple[str, int])
 
 
+@pytest.mark.parametrize("position", ["a\0b", ("a", "\0"), ("\0", "b")])
+def test_a_position_with_nul_is_refused_because_postgresql_cannot_store_it(position: Any) -> None:
+    type = str if isinstance(position, str) else tuple[str, str]
+
+    with pytest.raises(InvalidCursor, match="Send back `next`"):
+        decode_cursor("projects", encode_cursor("projects", position), type)
+
+
 def test_a_cursor_of_deeply_nested_json_is_refused() -> None:
     nested = base64.urlsafe_b64encode(b'["projects",' + b"[" * 5000).decode()
 

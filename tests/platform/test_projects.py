@@ -8,12 +8,13 @@ import pytest
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.platform import ProjectChanges, ProjectNotFound
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.cursors import InvalidCursor, encode_cursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated, Unreachable
 from bunbase.pkg.modules import Site
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
 from bunbase.platform.settings import PlatformSettings
+from tests.cursors import parts_of
 from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, at, value_of
 from tests.rooms import ANYONE, member_caller, opened
@@ -130,7 +131,9 @@ async def test_a_cursor_is_refused_for_another_list(platform: PlatformService) -
         await platform.create_project(ADA, f"Project {number}")
     adas = (await platform.projects(ADA, 1, None)).next
 
-    for developer, cursor in ((BOB, adas), (ADA, "nonsense"), (ADA, "%00"), (ADA, "[]")):
+    assert adas is not None
+    nul = encode_cursor(parts_of(adas, str)[0], "prj_\0")  # PostgreSQL refuses this text
+    for developer, cursor in ((BOB, adas), (ADA, nul), (ADA, "nonsense"), (ADA, "%00"), (ADA, "[]")):
         with pytest.raises(InvalidCursor):
             await platform.projects(developer, 1, cursor)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from bunbase.pkg.errors import Problem
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 500
 MAX_CURSOR = 16_384  # characters; our cursors are shorter, even with the longest values in every field of the sort
+
+UNCHANGED: Final = "Send back `next` from the last page unchanged, or start without a cursor."
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -34,10 +36,18 @@ def decode_cursor(query: str, cursor: str, position: type[T]) -> T:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         from_query, where = msgspec.json.decode(packed, type=tuple[str, position])  # type: ignore[valid-type]
     except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
-        raise InvalidCursor("Send back `next` from the last page unchanged, or start without a cursor.") from None
+        raise InvalidCursor(UNCHANGED) from None
+    if _has_nul(where):  # PostgreSQL cannot compare with it, and no position of ours has it
+        raise InvalidCursor(UNCHANGED)
     if from_query != query:
         raise InvalidCursor("This cursor came from another query: start again without a cursor.")
     return where
+
+
+def _has_nul(position: Any) -> bool:
+    if isinstance(position, str):
+        return "\0" in position
+    return isinstance(position, tuple) and any(_has_nul(part) for part in position)
 
 
 def page_start(query: str, cursor: str | None, position: type[T], first: T) -> T:

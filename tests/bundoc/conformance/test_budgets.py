@@ -214,7 +214,7 @@ async def test_plans_and_their_warnings_are_the_same(filled: Engine) -> None:
     }
     for case in CASES:
         if case.name in plans:
-            found = await filled.search(P, C, case.search())
+            found = await filled.search(P, C, case.search(explain=True))
             index, ordered, merged, grows = plans[case.name]
             assert (found.index, found.ordered, found.merged) == (index, ordered, merged), case.name
             assert (found.grows is not None) == grows, case.name

@@ -8,9 +8,13 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.query.budgets import Budgets, EntryBudget, ScanBudget
+from bunbase.bundoc.query import budgets
+from bunbase.bundoc.query.advice import advice
+from bunbase.bundoc.query.budgets import Budgets, EntryBudget, Limits, ScanBudget
+from bunbase.bundoc.query.search import Advice, Search
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.documents import Aggregation, Query
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
@@ -147,7 +151,7 @@ def test_a_search_whose_work_grows_is_known_from_its_plan(
 ) -> None:
     table = kept(sqlite, documents(3, a="a"), specs)
 
-    assert (searching(sqlite, table, ruled(rule, where)).found().grows is not None) == warned
+    assert (searching(sqlite, table, ruled(rule, where, explain=True)).found().grows is not None) == warned
 
 
 async def test_a_collection_has_a_budget_of_its_own_for_callers_bound_by_rules(engine: Engine) -> None:
@@ -191,3 +195,29 @@ async def test_a_lower_setting_of_the_server_limits_what_a_collection_allows(eng
     with pytest.raises(QueryNeedsIndex) as refused:
         await after.query(ADA, "posts", Query(sort=("n",)))
     assert refused.value.extra["budget"] == {"of": "documents", "most": 25}
+
+
+def test_advice_is_planned_only_if_it_is_shown(sqlite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[Search] = []
+
+    def counted(search: Search, *more: Any) -> Advice:
+        planned.append(search)
+        return advice(search, *more)
+
+    monkeypatch.setattr(budgets, "advice", counted)
+    table = kept(sqlite, documents(8, a="a"), INDEXES[:1])
+    counting = ruled(TRUE, {"c": {"$gt": 0}}, count=True)
+    monkeypatch.setattr(ScanBudget, "counted", 4)  # the count becomes an estimate
+    monkeypatch.setattr(Searching, "_known_count", lambda *_: None)
+
+    assert searching(sqlite, table, ruled(TRUE, {"c": {"$gt": 0}})).found().grows is None
+    assert searching(sqlite, table, counting).found().estimated
+    with pytest.raises(QueryNeedsIndex):
+        searching(sqlite, table, ruled(TRUE, {"c": {"$gt": 0}})).found_inline(Limits(2, 2))
+    assert planned == []
+
+    explained = ruled(TRUE, {"c": {"$gt": 0}}, explain=True)
+    assert searching(sqlite, table, explained).found().grows is not None
+    with pytest.raises(QueryNeedsIndex, match="Add an index"):
+        searching(sqlite, table, ruled(TRUE, {"c": 1}, max_scan=2)).found()
+    assert len(planned) == 2

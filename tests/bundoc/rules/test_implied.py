@@ -102,11 +102,11 @@ def test_the_advised_index_can_serve_the_query(
     bound = Bound(compiled_rule.implied(inputs), compiled_rule.is_all_implied(inputs))
     asked = parse_where(msgspec.json.encode(where))
 
-    assert wanted(asked, sort, bound) == fields
+    assert tuple(map(str, wanted(asked, sort, bound))) == fields
     if fields:
         plan = choose(asked, sort, [Index("advised", parse_sort(fields))], bound)
         assert plan.index is not None
-        assert wanted(asked, sort, bound) == tuple(str(field) for field in plan.index.order.fields)
+        assert wanted(asked, sort, bound) == plan.index.order.fields
 
 
 async def test_an_index_may_serve_a_search_because_of_the_rule_alone(engine: SqliteEngine) -> None:

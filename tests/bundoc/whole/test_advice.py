@@ -11,17 +11,25 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.query import budgets
+from bunbase.bundoc.query.advice import Indexes, advice
 from bunbase.bundoc.query.budgets import UNBOUND, Budgets
+from bunbase.bundoc.query.parse import parse_where
+from bunbase.bundoc.query.plan import Index, choose
+from bunbase.bundoc.query.search import Search
+from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import Aggregation
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.contracts.caller import Caller
+from bunbase.pkg import effort
 from tests.bundoc.permissions.asking import ADA, SERVER, C, asked
 from tests.seeds import seeds
 
 MOST: Final = 8  # documents that a query may examine
 LIMIT: Final = 3
+MOST_PLANS: Final = 20  # of one advice: 16 for orders by ranges, and 3 for indexes
 ROOMS: Final = ["red", "blue"]
 FIELDS: Final = ("room", "n", "kind", "_created")
 RULES: Final = ("true", "doc.room in auth.claims.rooms", "doc.room == 'red' || doc.kind == 'a'", "size(doc.kind) < 9")
@@ -194,3 +202,69 @@ def possible(query: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the fields of all indexes with up to two fields that the query names."""
     names = [name for name in FIELDS if name.encode() in (query["where"] or b"") or name in str(query["sort"])]
     return [fields for count in (1, 2) for some in combinations(names, count) for fields in permutations(some)]
+
+
+@pytest.mark.parametrize("ranges", [1, 4, 48, 190])
+@pytest.mark.parametrize("sort", [(), ("other",)])
+def test_the_work_of_advice_is_that_of_a_few_plans(
+    ranges: int, sort: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = parse_where(msgspec.json.encode({f"f{number}": {"$gt": 0} for number in range(ranges)}))
+    search = Search(where, parse_sort(sort))
+    ready = tuple([Index(f"i{number}", parse_sort((f"f{number}", "x"))) for number in range(20)])
+    work: list[int] = []
+    monkeypatch.setattr(effort, "counting", work.append)
+
+    plan = choose(where, search.order, [*ready, Index("~", parse_sort(("y",)))])
+    (once,) = work
+    work.clear()
+    advice(search, plan, Indexes(ready))
+
+    assert 0 < sum(work) <= MOST_PLANS * once
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ({"-a": 1, "a": 1}, ["a"]),
+        ({"-$a": 1}, None),
+        ({"-_x": 1}, None),
+        ({"-a": {"$gt": 1}}, None),
+        ({"-a": {"$gt": 1}, "b": 2}, ["b"]),
+        ({"-a": {"$in": [1, 2]}, "-": 3}, None),
+        ({"--a": 1, "a.-b": 1}, ["a.-b"]),
+    ],
+)
+@pytest.mark.parametrize("words", [{}, {"$search": "a"}])
+async def test_a_field_whose_name_begins_with_a_minus_is_not_advised(
+    engine: SqliteEngine, where: dict[str, Any], index: list[str] | None, words: dict[str, str]
+) -> None:
+    service = await filled(engine, RULES[0], (IndexSpec(("kind",), "words", type="text"),))
+    service.unbound = Budgets(80)
+
+    page = await asked(service, SERVER, limit=LIMIT, where=msgspec.json.encode(where | words), explain=True)
+    aggregation = Aggregation(b'{"n":{"$count":true}}', msgspec.json.encode(where | words), (), explain=True)
+    found = msgspec.json.decode((await service.aggregate(SERVER, C, aggregation)).body)
+
+    warnings = [*page["explain"]["warnings"], *found["explain"]["warnings"]]
+    advised = [field for one in warnings if one["index"] for field in one["index"]["fields"]]
+    assert len(warnings) == 2
+    assert not [field for field in advised if field.startswith("-")]
+    service.unbound = Budgets(MOST)
+    if not words:
+        refused = await refusal(service, SERVER, {"where": msgspec.json.encode(where)})
+        assert refused is not None
+        assert refused.extra["index"] == (None if index is None else {"fields": index})
+
+
+async def test_a_refused_aggregate_names_the_index_whose_keys_answer_it(engine: SqliteEngine) -> None:
+    service = await filled(engine, RULES[0], ())
+    totals = Aggregation(b'{"sum":{"$sum":"n"}}', b'{"kind":"a"}', ("room",))
+
+    with pytest.raises(QueryNeedsIndex) as refused:
+        await service.aggregate(SERVER, C, totals)
+    await build(service, [("kind", "room", "n")], RULES[0])
+    answered = msgspec.json.decode((await service.aggregate(SERVER, C, totals)).body)
+
+    assert refused.value.extra["index"] == {"fields": ["kind", "room", "n"]}
+    assert len(answered["items"]) == 2

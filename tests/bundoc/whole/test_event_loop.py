@@ -66,6 +66,8 @@ COMPARES: Final = " || ".join(["doc.o == doc.p"] * 100)
 TURNS: Final = f"doc.n.all(a, {' && '.join(['a + 1 > 0'] * 250)})"
 TIMES: Final = "doc.d.all(a, duration(a) < duration(a) || timestamp(a) < now || true)"
 
+RANGES: Final = {f"f{number}": {"$gte": -1} for number in range(48)}  # `advice` might plan an order by each field
+
 NESTED: Final[list[Any]] = [{"b": {"b": {"b": {"b": {}}}}}] * 1000
 
 RULED: Final = {
@@ -100,6 +102,10 @@ async def hostile(directory: Path) -> AsyncIterator[BundocService]:
         masks = Rules(list="true", get="true", create="true", hidden={f"a.b.b.b.b.c{n}": "true" for n in range(50)})
         await service.put_collection(SERVER, "masked", CollectionSpec(rules=masks))
         await service.put(SERVER, "masked", "d1", encoded({"a": NESTED}), NO_PRECONDITION)
+        fields = [f"f{number}" for number in range(10)]
+        specs = tuple([IndexSpec(("x", name), f"x_{name}") for name in fields])
+        specs += tuple([IndexSpec((name, "x"), name) for name in fields])
+        await service.put_collection(SERVER, "indexed", CollectionSpec(specs, rules=Rules(list="true")))
         for collection, rule in RULED.items():
             hidden = {f"f{number}": rule for number in range(10)}
             rules = Rules(list=rule, get=rule, create="true", update=rule.replace("doc.", "next."), hidden=hidden)
@@ -219,6 +225,8 @@ ATTACKS: Final[dict[str, Attack]] = {
     "a long filter": asks({"a": "x" * 60_000}),
     "a filter that is too long": asks({"a": "x" * (1 << 20)}),
     "too many terms": asks({"a": {"$in": list(range(10_000))}}),
+    "ranges beside many indexes": asks(RANGES, "indexed", sort=("f0",), limit=1),
+    "ranges beside many indexes, explained": asks(RANGES, "indexed", CURIOUS, sort=("f0",), limit=1, explain=True),
     "some small fields": asks({}, "masked", SERVER, select=tuple(f"a.b.b.b.b.c{n}" for n in range(100))),
     "a mask": gets("masked", "d1"),
     "a masked answer": lambda service: service.create(ADA, "masked", encoded({"a": NESTED})),

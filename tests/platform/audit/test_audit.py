@@ -15,7 +15,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
 from bunbase.contracts.platform import OrganisationNotFound
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.cursors import InvalidCursor, encode_cursor
 from bunbase.pkg.errors import Forbidden, Unreachable
 from bunbase.pkg.modules import Site
 from bunbase.platform.audit.activity import activity_job
@@ -24,6 +24,7 @@ from bunbase.platform.audit.service import FIRST
 from bunbase.platform.audit.store import AuditStore, Log, page_statement
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
+from tests.cursors import parts_of
 from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA, BOB, BOB_ID, EVE, at, joined
 from tests.rooms import member_caller, opened, site
@@ -219,6 +220,26 @@ async def test_pages_continue_where_the_last_page_ended(platform: PlatformServic
         await platform.audit(member_caller(OTHER), ALL_ENTRIES, 2, first)
     with pytest.raises(InvalidCursor):
         await platform.audit(OWNER, AuditFilter(action="key.create"), 2, first)
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        ("2026-01-01T00:00:00", "aud_1"),
+        ("0001-01-01T00:00:00+14:00", "aud_1"),
+        ("9999-12-31T23:59:59-14:00", "aud_1"),
+        ("2026-01-01T00:00:00Z", "aud\0"),
+    ],
+)
+async def test_a_forged_position_is_refused(platform: PlatformService, position: tuple[str, str]) -> None:
+    for _ in range(2):
+        await begun(platform)
+    first = (await platform.audit(OWNER, ALL_ENTRIES, 1, None)).next
+    assert first is not None
+    query, _ = parts_of(first, tuple[str, str])
+
+    with pytest.raises(InvalidCursor):
+        await platform.audit(OWNER, ALL_ENTRIES, 1, encode_cursor(query, position))
 
 
 async def test_an_export_has_all_entries_that_match(platform: PlatformService) -> None:

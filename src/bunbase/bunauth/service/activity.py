@@ -84,7 +84,7 @@ class ActivityService:
         developer = with_session(caller, "it cannot see the activity of the account: sign in")
         await self.refused.store_all(lambda one: one.user == developer.id)
         query = f"activity:{developer.id}"
-        before = page_start(query, cursor, str, "").replace("\0", "")
+        before = page_start(query, cursor, str, "")
         found = await self.stores.activity.page(developer.id, before, limit + 1)
         page, next = cut_page(found, limit, query, lambda entry: entry.id)
         return AccountActivity(tuple(page), next)

@@ -33,7 +33,7 @@ class Administration:
         caller.administrator(Act.INSTALLATION_READ)
         beginning = email.strip().lower()[:MAX_SEARCH].replace("\0", "")
         query = f"accounts:{beginning}"
-        after = page_start(query, cursor, str, "").replace("\0", "")
+        after = page_start(query, cursor, str, "")
         found = await self.store.page(beginning, after, limit + 1, self.clock.now())
         page, next = cut_page(found, limit, query, lambda account: account.email)
         return ManagedAccounts(tuple(page), next)

@@ -18,7 +18,7 @@ from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, Compare
 from bunbase.bundoc.query.implies import conjuncts
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.plan import Bound, Index, Range, choose, wanted
-from bunbase.bundoc.query.sort import Order, parse_sort
+from bunbase.bundoc.query.sort import Order, SortField, parse_sort
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bundoc.collections import Collection, IndexState, RuleWarning
@@ -91,9 +91,10 @@ def _most_documents(found: Unserved, read_seconds: float) -> int:
 
 def _remedy(found: Unserved, indexes: Iterable[IndexState]) -> tuple[dict[str, Any] | None, str]:
     """Return the index to add, None if there is none, and a sentence about the remedy."""
-    if fields := list(wanted(EVERYTHING, Order(), found.bound)):
+    if fields := [str(field) for field in wanted(EVERYTHING, Order(), found.bound)]:
         return {"fields": fields}, f"Add an index on [{', '.join(fields)}] to the collection."
-    repeatable = next((".".join(test.path) for test in found.bound.words if isinstance(test, Compare)), None)
+    compared = [SortField(test.path) for test in found.bound.words if isinstance(test, Compare)]
+    repeatable = next((str(field) for field in compared if field.is_named), None)
     if repeatable is not None:
         known = any(one.fields[0].removeprefix("-") == repeatable for one in indexes if one.type == "keys")
         add = "" if known else f", and add an index on [{repeatable}] to the collection"

@@ -9,6 +9,7 @@ field needs an order by this field. Then the advice is to sort by it, or it says
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -32,9 +33,10 @@ from bunbase.bundoc.query.plan import (
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.rows import ID, Reads, is_told_by_keys
 from bunbase.bundoc.query.search import Advice, Search
-from bunbase.bundoc.query.sort import MAX_FIELDS, Order, SortField, parse_sort
+from bunbase.bundoc.query.sort import MAX_FIELDS, Order, SortField, order_by
 
 ADVISED: Final = "~advised"  # sorts after every name of an index, so an existing index wins if it is as good
+MOST_RANGED: Final = 4  # fields of ranges by which a query might be sorted; each is planned up to four times
 
 
 class Indexes(msgspec.Struct, frozen=True):
@@ -56,13 +58,13 @@ def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties:
     """
     if search.text is not None:
         return _narrowing_advice(search, plan)
-    if search.reads is not None or not search.limit:
+    if not search.wants_page:
         return _advice_for_totals(search, plan, indexes)
     fields = wanted(search.where, search.order, search.bound)
     plan = plan if many_ties else msgspec.structs.replace(plan, tied=())
     denies = search.bound is not None and not admits(plan, search.bound)  # some documents that the plan reads
     if denies or not serves(plan, search.where):
-        if fields in indexes.building:
+        if _names(fields) in indexes.building:
             return Advice(f"The index on {_listed(fields)} is being built: send the query again when it is ready.")
         if _served_with(search, search.order, fields, indexes):
             return _add(fields)
@@ -72,7 +74,7 @@ def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties:
             found = _plan_with(search, search.order, helping, indexes)
             if found is not None and _is_better(found, plan):
                 rest = _rest(search, found)
-                return Advice(f"{_add(helping).text} The query is then cheaper, but it still {rest}", helping)
+                return Advice(f"{_add(helping).text} The query is then cheaper, but it still {rest}", _names(helping))
     return Advice(_no_index(search, plan))
 
 
@@ -94,16 +96,16 @@ def serves(plan: Plan, where: Filter) -> bool:
     return plan.ordered and not plan.tied and narrows(plan, where)
 
 
-def _served_with(search: Search, order: Order, fields: tuple[str, ...], indexes: Indexes) -> bool:
+def _served_with(search: Search, order: Order, fields: tuple[SortField, ...], indexes: Indexes) -> bool:
     plan = _plan_with(search, order, fields, indexes)
     return plan is not None and serves(plan, search.where)
 
 
-def _plan_with(search: Search, order: Order, fields: tuple[str, ...], indexes: Indexes) -> Plan | None:
+def _plan_with(search: Search, order: Order, fields: tuple[SortField, ...], indexes: Indexes) -> Plan | None:
     """Return the plan of the search if there were an index on the fields. None if the index would not be used."""
     if not fields:
         return None
-    of = parse_sort(fields)
+    of = order_by(fields)
     paths = {field.path for field in of.fields}
     # an array that another index has met on these fields would be met again
     many = any(one.many and paths >= {field.path for field in one.order.fields} for one in indexes.ready)
@@ -116,7 +118,8 @@ def _sorted_otherwise(search: Search, indexes: Indexes) -> Advice | None:
     now = _order_name(search.order)
     for order in _other_orders(search):
         name = str(order.fields[0])
-        why = f"No index has the order by {now} and leaves out what the condition on {name.lstrip('-')} excludes."
+        path = ".".join(order.fields[0].path)
+        why = f"No index has the order by {now} and leaves out what the condition on {path} excludes."
         plan = choose(search.where, order, indexes.ready, search.bound)
         if plan.index is not None and serves(plan, search.where):
             return Advice(f'{why} Send "sort":["{name}"]: the index {plan.index.name} then serves the query.')
@@ -130,8 +133,8 @@ def _other_orders(search: Search) -> Iterator[Order]:
     """Yield the orders by a field of which the filter or the rule sets a range."""
     bound = search.bound
     tests = conjuncts(search.where) + ([] if bound is None else conjuncts(bound.implied))
-    ranged = [path for test in tests if (path := _ranged_path(test)) is not None]
-    for path in dict.fromkeys(ranged):
+    ranged = dict.fromkeys(path for test in tests if (path := _ranged_path(test)) is not None)
+    for path in islice((path for path in ranged if SortField(path).is_named), MOST_RANGED):
         for descending in (False, True):
             order = Order((SortField(path, descending),), descending)
             if order != search.order:
@@ -150,20 +153,21 @@ def _advice_for_totals(search: Search, plan: Plan, indexes: Indexes) -> Advice:
     usual = wanted(search.where, Order(), search.bound)
     if covering and not _has(covering, indexes):
         return _add(covering)
-    if covering in indexes.building or usual in indexes.building:
+    if _names(covering) in indexes.building or _names(usual) in indexes.building:
         return Advice("An index that serves the query is being built: send the query again when it is ready.")
     found = _plan_with(search, Order(), usual, indexes)
     if found is not None and _is_better(found, plan):
-        return Advice(f"{_add(usual).text} The query is then cheaper, but it still {_rest(search, found)}", usual)
+        return Advice(
+            f"{_add(usual).text} The query is then cheaper, but it still {_rest(search, found)}", _names(usual)
+        )
     return Advice(_no_index(search, plan))
 
 
-def _has(fields: tuple[str, ...], indexes: Indexes) -> bool:
-    ready = {tuple(str(field) for field in one.order.fields) for one in indexes.ready}
-    return fields in ready or fields in indexes.building
+def _has(fields: tuple[SortField, ...], indexes: Indexes) -> bool:
+    return any(one.order.fields == fields for one in indexes.ready) or _names(fields) in indexes.building
 
 
-def _covering_fields(search: Search) -> tuple[str, ...]:
+def _covering_fields(search: Search) -> tuple[SortField, ...]:
     """Return the fields of an index that answers the aggregate without documents; () if no index can."""
     reads, bound = search.reads or Reads(), search.bound
     if reads.each is not None or search.residual is not None:
@@ -172,10 +176,10 @@ def _covering_fields(search: Search) -> tuple[str, ...]:
         return ()
     if bound is not None and not may_be_proved(search.where, bound):
         return ()
-    fields = [*wanted(search.where, Order(), bound), *(".".join(path) for path in paths_of(search.where))]
-    fields += [".".join(path) for path in reads.paths]
-    needed = tuple(dict.fromkeys(field for field in fields if field != ".".join(ID)))
-    return needed if len(needed) <= MAX_FIELDS else ()
+    fields = [*wanted(search.where, Order(), bound), *map(SortField, paths_of(search.where))]
+    fields += map(SortField, reads.paths)
+    needed = tuple(dict.fromkeys(field for field in fields if field.path != ID))
+    return needed if len(needed) <= MAX_FIELDS and all(field.is_named for field in needed) else ()
 
 
 def _no_index(search: Search, plan: Plan) -> str:
@@ -207,7 +211,7 @@ def _rest(search: Search, plan: Plan) -> str:
     """Return what the plan leaves to be examined: the end of a sentence that begins with "the query"."""
     left = _left(search, plan)
     conditions = f"the conditions on {', '.join(left)}" if left else "the filter"
-    if not search.limit:
+    if not search.wants_page:
         return f"examines all documents in the range of the index, or those that do not match {conditions}."
     if plan.tied:
         ties = ", ".join(str(field) for field in plan.tied)
@@ -235,15 +239,21 @@ def _narrowing_advice(search: Search, plan: Plan) -> Advice:
         return Advice("Add words to the search, or a field that must equal a value.")
     if plan.index is not None and len(plan.said) >= len(fields):
         return Advice(f"Add words to the search: it is within {_listed(fields)} already.")
-    return Advice(f"Add an index on {_listed(fields)} to the collection, to search only within these fields.", fields)
+    return Advice(
+        f"Add an index on {_listed(fields)} to the collection, to search only within these fields.", _names(fields)
+    )
 
 
-def _add(fields: Sequence[str]) -> Advice:
-    return Advice(f"Add an index on {_listed(fields)} to the collection.", tuple(fields))
+def _add(fields: Sequence[SortField]) -> Advice:
+    return Advice(f"Add an index on {_listed(fields)} to the collection.", _names(fields))
 
 
-def _listed(fields: Sequence[str]) -> str:
-    return f"[{', '.join(fields)}]"
+def _names(fields: Sequence[SortField]) -> tuple[str, ...]:
+    return tuple(str(field) for field in fields)
+
+
+def _listed(fields: Sequence[SortField]) -> str:
+    return f"[{', '.join(_names(fields))}]"
 
 
 def _order_name(order: Order) -> str:

@@ -75,7 +75,7 @@ class ScanBudget:
     caller that the document exists. `looks`: the limit on all reads of documents; None if there is no limit here.
     `counted`: the limit of documents for a count that is returned with a page. Beyond this limit, the count becomes an
     estimate, so that time is left for the page. `ties`: the largest number of documents with the same place in the
-    order of the result that the search has met.
+    order of the result that the search has met. `advises`: refusals name the index to add; False if nobody reads them.
     """
 
     counted = 100_000
@@ -84,6 +84,7 @@ class ScanBudget:
         self.search = search
         self.plan = plan
         self.existing = NO_INDEXES
+        self.advises = True
         self.ties = 0
         self.left = search.max_scan if most is None else min(most, search.max_scan)
         self.bytes_left = search.max_bytes
@@ -123,6 +124,8 @@ class ScanBudget:
         """Return the error. The error names the budget and its size. It has no number that depends on hidden
         documents.
         """
+        if not self.advises:
+            return QueryNeedsIndex("", index=None)
         most = {"documents": self.search.max_scan, "bytes": self.search.max_bytes}.get(of, MOST_KEPT)
         return needs_index(self.search, self.plan, of, most, self.existing, 2 * self.ties > self.search.max_scan)
 

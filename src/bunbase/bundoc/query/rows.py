@@ -148,7 +148,8 @@ def test_of_values(where: Filter, slots: Mapping[Path, int]) -> Test:
 def value_in_key(key: bytes, at: int, field: SortField) -> tuple[Any, int]:
     """Return the value of a field whose part of an index key starts at `at`, and the start of the next part.
 
-    The value is UNREADABLE if the key does not hold it: an object, or a text so long that the key was cut.
+    The value is UNREADABLE if the key does not hold it: an object, or a text so long that the key was cut. It is also
+    UNREADABLE if no value has such bytes: a position in a cursor of a caller may have any.
     """
     kind = key[at : at + 1]
     if field.descending:
@@ -160,10 +161,21 @@ def value_in_key(key: bytes, at: int, field: SortField) -> tuple[Any, int]:
         text = key[at + 1 : end]
         if field.descending:
             text = text.translate(INVERTED)
-        return text.replace(b"\x00\xff", b"\x00").decode(), end + 2
+        try:
+            return text.replace(b"\x00\xff", b"\x00").decode(), end + 2
+        except UnicodeDecodeError:
+            return UNREADABLE, at
     if kind == NUMBER:
         raw = key[at + 1 : at + 11]
-        return _number(raw.translate(INVERTED) if field.descending else raw), at + 11
+        try:
+            return _number(raw.translate(INVERTED) if field.descending else raw), at + 11
+        except (
+            IndexError,
+            struct.error,
+            ValueError,
+            OverflowError,
+        ):  # too short, NaN or infinity
+            return UNREADABLE, at
     if kind == NULL:
         return None, at + 1
     if kind in (FALSE, TRUE):

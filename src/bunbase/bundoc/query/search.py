@@ -26,6 +26,7 @@ class Search(msgspec.Struct, frozen=True):
     `max_bytes`: the number of bytes that these documents may have.
     `max_entries`: the number of index entries that it may examine if the entries are enough and no document is read.
     `reads`: the values that an aggregate needs of each document; None for a search that needs whole documents.
+    `explain`: the result has the advice `grows`, which takes far more time than the plan.
     `text`: the search in a text index. `by_score`: best matches first; `order` decides between equal scores.
 
     These members come from the list rule, for this caller:
@@ -56,7 +57,13 @@ class Search(msgspec.Struct, frozen=True):
     shown: Callable[[StoredDocument, Lookup], StoredDocument] | None = None
     nothing: bool = False
     text: TextSearch | None = None
+    explain: bool = False
     by_score: bool = False
+
+    @property
+    def wants_page(self) -> bool:
+        """False for a count alone and for an aggregate, which need all matches in any order."""
+        return self.limit > 0 and self.reads is None
 
     @property
     def bound(self) -> Bound | None:
@@ -87,8 +94,8 @@ class Found(msgspec.Struct, frozen=True):
     `merged`: the number of ranges of the index that were merged for the order. `scores`: the score of each item of a
     text search.
     `within`: the index that narrowed a text search, if any.
-    `estimated`: the count is an estimate, because an exact one would exceed the budget. `grows`: the advice for a
-    search whose work grows with the collection, so that it will be refused one day.
+    `estimated`: the count is an estimate, because an exact one would exceed the budget. `grows`: for a search with
+    `explain`, the advice if its work grows with the collection, so that it will be refused one day.
     """
 
     items: tuple[StoredDocument, ...] = ()

@@ -14,6 +14,7 @@ from bunbase.bundoc.query.order import NULL, inverted, short_key
 from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.bundoc.query.predicate import elements, single
 from bunbase.contracts.bundoc.problems import InvalidDocument
+from bunbase.pkg.cursors import UNCHANGED, InvalidCursor
 
 MAX_FIELDS: Final = 8
 MAX_ENTRIES: Final = 1000  # of one document in one index
@@ -25,6 +26,11 @@ class SortField(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return "-" * self.descending + ".".join(self.path)
+
+    @property
+    def is_named(self) -> bool:
+        """True if `parse_sort` reads this field from its text. It takes `-a` for the field `a` in descending order."""
+        return self.descending or not self.path[0].startswith("-")
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -42,12 +48,20 @@ def parse_sort(fields: Sequence[str], at: str = "/sort") -> Order:
     found: list[SortField] = []
     for number, text in enumerate(fields):
         field = SortField(parse_path(text.removeprefix("-"), f"{at}/{number}"), text.startswith("-"))
-        if field.path == ("_id",):
-            return Order(tuple(found), field.descending)
         if field.path in [one.path for one in found]:
             refuse(f"{at}/{number}", "This field is named twice.")
         found.append(field)
-    return Order(tuple(found), bool(found) and found[-1].descending)
+        if field.path == ("_id",):
+            break
+    return order_by(found)
+
+
+def order_by(fields: Sequence[SortField]) -> Order:
+    """Return the order by different fields. Fields after `_id` are ignored."""
+    for at, field in enumerate(fields):
+        if field.path == ("_id",):
+            return Order(tuple(fields[:at]), field.descending)
+    return Order(tuple(fields), bool(fields) and fields[-1].descending)
 
 
 def position(order: Order, document: Any) -> bytes:
@@ -62,7 +76,11 @@ def id_key(order: Order, id: str) -> bytes:
 
 
 def id_of(order: Order, key: bytes) -> str:
-    return (inverted(key) if order.id_descending else key)[:-1].decode()
+    """Return the id at a position in the order by ids. Raises: InvalidCursor if the position holds no text."""
+    try:
+        return (inverted(key) if order.id_descending else key)[:-1].decode()
+    except UnicodeDecodeError:
+        raise InvalidCursor(UNCHANGED) from None
 
 
 class Entries(msgspec.Struct, frozen=True):

@@ -93,6 +93,7 @@ async def queried(
         max_entries=budgets.entries,
         text=text,
         by_score=by_score,
+        explain=query.explain,
     )
     paths = parse_select(query.select)
     # before `expand`, whose errors reveal the schema to a caller who may not list
@@ -135,6 +136,7 @@ async def aggregated_page(
     search = Search(
         where=where,
         text=text,
+        limit=0,
         max_scan=budgets.documents,
         scan_setting=budgets.setting,
         max_bytes=budgets.bytes,

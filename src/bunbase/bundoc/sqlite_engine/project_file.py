@@ -125,6 +125,8 @@ class ProjectFile:
         """Return the page if an index or the order of ids leads to it in few steps, otherwise None."""
         if search.limit > INLINE_ITEMS or search.residual or search.shown or not is_light(search):
             return None
+        if search.explain:
+            return None  # advice plans the search many times
         self.reader_watch.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
         try:

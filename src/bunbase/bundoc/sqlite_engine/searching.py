@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 import msgspec
@@ -39,6 +39,8 @@ from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg import effort
 
 decode: Final = msgspec.json.Decoder().decode
+
+Budget = TypeVar("Budget", bound=ScanBudget)
 
 LOOP_RANGES: Final = 20  # of a search in the event loop; SQLite prepares a statement for each range, in 10 µs
 
@@ -71,6 +73,7 @@ class Searching:
         self.matched = 0
         self.sorted = 0
         self.ties = 0
+        self.advises = True
         self.most_entries: int | None = None
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
@@ -108,6 +111,8 @@ class Searching:
                 count, exact = self._counted(limits)
                 examined += self.budget.examined
         index = self.plan.index.name if self.plan.index else PRIMARY
+        explain = self.search.explain
+        grows = growing(self.search, self.plan, self.covered, self.existing, self.ties) if explain else None
         return Found(
             items=self._shown(items),
             scores=tuple(self.scores[one.id] for one in items) if self.text else (),
@@ -121,7 +126,7 @@ class Searching:
             ordered=ordered,
             merged=len(self.plan.ranges) if ordered and self.plan.merged else 0,
             examined=examined,
-            grows=growing(self.search, self.plan, self.covered, self.existing, self.ties),
+            grows=grows,
         )
 
     def found_inline(self, limits: Limits) -> Found | None:
@@ -134,6 +139,7 @@ class Searching:
             return None
         if len(self.plan.ranges) > LOOP_RANGES:
             return None
+        self.advises = False  # a refusal is thrown away, and a thread searches again
         found = self.found(limits)
         return None if found.more and len(found.items) < self.search.limit else found
 
@@ -170,7 +176,7 @@ class Searching:
 
     def _rows_of_keys(self, plan: Plan, reads: Reads, most: int | None = None) -> Iterator[Row]:
         assert plan.index is not None
-        self.budget = budget = EntryBudget(self.search, plan, most)
+        self.budget = budget = self._prepared(EntryBudget(self.search, plan, most))
         rows = KeyRows(plan, self.search.where, reads, lambda id: decode(with_system_fields(self._document(id))))
         select = f"SELECT k, id FROM {self.by_name[plan.index.name].name} WHERE k >= ? AND k < ? ORDER BY k"
         for range in plan.ranges:
@@ -178,8 +184,11 @@ class Searching:
 
     def _new_budget(self, most: int | None = None, looks: int | None = None) -> ScanBudget:
         search = msgspec.structs.replace(self.search, reads=None) if self.table.alive else self.search
-        budget = ScanBudget(search, self.plan, most, looks)
+        return self._prepared(ScanBudget(search, self.plan, most, looks))
+
+    def _prepared(self, budget: Budget) -> Budget:
         budget.existing = self.existing
+        budget.advises = self.advises
         return budget
 
     def _is_covered(self) -> bool:
@@ -211,12 +220,13 @@ class Searching:
 
         Raises: QueryNeedsIndex if only the count is wanted, or in the event loop.
         """
-        alone = EntryBudget(self.search, self.plan, limits.counted)
+        alone = self._prepared(EntryBudget(self.search, self.plan, limits.counted))
         self.budget = alone if self.covered else self._new_budget(limits.counted)
         if not self.search.limit or limits.counted is not None:
             return self._count(), True
         self.most_entries = EntryBudget.counted
         self.budget.left = min(self.budget.left, self.budget.counted)
+        self.advises = self.budget.advises = False  # an estimate replaces the refusal
         try:
             return self._count(), True
         except QueryNeedsIndex:

@@ -41,7 +41,7 @@ class ManageProjects:
         if search:
             found = await self.store.project(search) if "\0" not in search else None
             return ManagedProjects(await self._measured([found] if found else []), None)
-        before = page_start(QUERY, cursor, str, "").replace("\0", "")
+        before = page_start(QUERY, cursor, str, "")
         rows = await self.store.page(before, limit + 1)
         page, next = cut_page(rows, limit, QUERY, lambda row: row.id)
         return ManagedProjects(await self._measured(list(page)), next)

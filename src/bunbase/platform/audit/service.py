@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from bunbase.contracts.audit import ActEnd, ActorKind, AuditActor, AuditedAct, AuditEntry, AuditFilter, AuditPage
 from bunbase.contracts.caller import Act, Caller
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.cursors import MAX_LIMIT, cut_page, page_start
+from bunbase.pkg.cursors import MAX_LIMIT, UNCHANGED, InvalidCursor, cut_page, page_start
 from bunbase.pkg.ids import new_id
 from bunbase.platform.audit.before import BeforeActs
 from bunbase.platform.audit.store import AuditRow, AuditStore, Log, Position
@@ -23,6 +23,7 @@ MAX_VALUES_BYTES: Final = 8 << 10  # the size of `after`; larger values are left
 TOO_LARGE: Final = {"omitted": "the values are too large for the audit log"}
 REFUSED: Final = 403
 FindGroup = Callable[[Caller, str | None, Act], Awaitable[Group]]  # Groups.find
+AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 FIRST: Final[Position] = (datetime(9999, 1, 1, tzinfo=UTC), "")  # no entry comes before it
 
 
@@ -83,7 +84,7 @@ class Audit:
 
     async def _page(self, log: Log, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
         query = msgspec.json.encode(("audit", log, filter)).decode()
-        after = page_start(query, cursor, tuple[datetime, str], FIRST)
+        after = _start(query, cursor)
         rows = await self.store.rows(log, filter, limit + 1, after)
         page, next = cut_page(rows, limit, query, _position)
         return AuditPage(tuple(row.entry() for row in page), next)
@@ -122,6 +123,15 @@ def actor_of(caller: Caller) -> AuditActor:
     if caller.key:
         return AuditActor(ActorKind.KEY, caller.key)
     return AuditActor(ActorKind.ANONYMOUS, "")
+
+
+def _start(query: str, cursor: str | None) -> Position:
+    """Return the position after which a page starts. Raises: InvalidCursor, also for a time that PostgreSQL refuses."""
+    time, id = page_start(query, cursor, tuple[AwareTime, str], FIRST)
+    try:
+        return time.astimezone(UTC), id
+    except OverflowError:
+        raise InvalidCursor(UNCHANGED) from None
 
 
 def _position(row: AuditRow) -> Position:

@@ -47,7 +47,7 @@ class UserActivity:
     async def _page(self, project: str, only: ActivityFilter, limit: int, cursor: str | None) -> ManagedActivity:
         await self.journal.store_refused_of(project, only.user)
         query = f"user activity:{project}:{msgspec.json.encode(only).decode()}"
-        before = page_start(query, cursor, str, "").replace("\0", "")
+        before = page_start(query, cursor, str, "")
         found = await self.stores.activity.page(project, only, before, limit + 1)
         page, next = cut_page(found, limit, query, lambda entry: entry.id)
         return ManagedActivity(tuple(page), next)
