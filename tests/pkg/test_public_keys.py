@@ -54,7 +54,7 @@ def test_only_the_public_numbers_of_a_key_are_read() -> None:
 
 def test_keys_of_other_kinds_and_sizes_are_not_read() -> None:
     curves = (ec.SECP192R1(), ec.SECP224R1(), ec.BrainpoolP256R1())
-    others = (
+    others: tuple[dsa.DSAPublicKey | ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey, ...] = (
         dsa.generate_private_key(1024).public_key(),
         ed25519.Ed25519PrivateKey.generate().public_key(),
         *(ec.generate_private_key(curve).public_key() for curve in curves),
