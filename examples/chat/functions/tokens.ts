@@ -2,7 +2,7 @@ import type { Hooks } from "@bunbase/functions";
 
 import { type Ctx, join } from "./_members.ts";
 
-const MAX_ROOMS = 70; // all claims of a token have 1 KiB; above that, the person could not sign in
+const MAX_ROOMS = 200; // all claims of a token have 4 KiB; above that, the person could not sign in
 
 export const hooks: Hooks = {
   /** Each token names the rooms of its user, so that rules and indexes can use them. */
