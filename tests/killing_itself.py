@@ -45,7 +45,7 @@ class Fuse:
 
 
 async def killed_before(number: int, act: Callable[[Fuse], Coroutine[Any, Any, None]]) -> bool:
-    """Run `act` in another process, which dies before this step. False if the act has ended before."""
+    """Run `act` in a child process that dies before this step. Return False if `act` has finished before the step."""
     child = os.fork()
     if child == 0:
         _run(Fuse(number), act)

@@ -1,4 +1,4 @@
-"""Short functions to deploy, to call, and to read logs."""
+"""Functions for tests that deploy a function, call it, and read its logs."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Explaining:
 
 
 def credentials_of(developer: Developer, project: str, token: str) -> tuple[str, ...]:
-    """Return the ids under which the rights of a member of a project may be revoked."""
+    """Return all ids (session, user, key, project) whose revocation ends the access of this member."""
     signer = "" if developer.token else key_id(token)
     ids = {developer.session or developer.token, developer.id, signer, project}
     ids |= {f"{project}:{developer.id}", f"{project}:", f":{developer.id}"}

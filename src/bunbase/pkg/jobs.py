@@ -12,7 +12,7 @@ from bunbase.pkg.logger import logger
 log = logger("jobs")
 
 MAX_WAIT_SECONDS = 60.0
-MAX_DOUBLINGS = 16  # enough from a millisecond to MAX_WAIT_SECONDS; a much larger power would overflow a float
+MAX_DOUBLINGS = 16  # 16 doublings take 1 ms past MAX_WAIT_SECONDS; a much larger exponent would overflow a float
 
 
 class Job:

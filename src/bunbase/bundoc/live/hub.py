@@ -9,9 +9,9 @@ The life of a change:
    applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
 4. Each group tells the difference from what it has told before (`telling`), and then each edge gets a Barrier.
 
-All watchers of the project wait for a round, so its queries have little time (`RoundTime`). If there was no time for
-the query of a group, edges are told that its watches are behind, and the hub forgets these watches. Their edge then
-asks for their results apart (`late`).
+All watchers of the project wait until a round ends, so the queries of a round get little time (`RoundTime`). If there
+was no time for the query of a group, edges are told that its watches are behind, and the hub forgets these watches.
+Their edge then asks for their results apart (`late`).
 
 A commit is never split: batches hold whole commits, and nothing is told between two steps of a round. The query is
 always right, so every doubt makes groups stale: a batch without images, a tail that is too long, a rule that takes

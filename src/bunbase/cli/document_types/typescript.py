@@ -174,7 +174,7 @@ class _TypeScriptTypes:
 
 
 def _with_open_rest(type: Type) -> Type:
-    """Return the type of a document whose other fields may have any type, because the system fields are among them."""
+    """Return the type of a document whose unlisted fields may have any type: the system fields are among them."""
     match type:
         case Object() if type.rest is not None and type.rest != NOTHING:
             return Object(type.fields, ANYTHING)

@@ -23,7 +23,7 @@ class UserAct(StrEnum):
     BAN = "user.ban"
     UNBAN = "user.unban"
     DELETE = "user.delete"
-    DELETE_DOCUMENTS = "user.delete_documents"  # after a deletion; `target`: the collection, `count`: of documents
+    DELETE_DOCUMENTS = "user.delete_documents"  # after a user is deleted; `target`: the collection
     IMPERSONATE = "user.impersonate"  # an administrator uses the app as the user
     REAUTHENTICATE = "user.reauthenticate"
     TAKE_OVER = "user.take_over"  # the owner of the address ended everything that somebody else may have set up

@@ -106,7 +106,7 @@ class UserSignups(Protocol):
         ...
 
     async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> WayBack:
-        """Create the user that the link of a mail is for, with a password. For the page of the link.
+        """Create the user whom the emailed link invites, and set the password. For the page of the link.
 
         A user who began on the ready-made sign-in page is signed in.
         """

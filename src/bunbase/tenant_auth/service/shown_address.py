@@ -61,7 +61,7 @@ class Shown(Protocol):
         ...
 
     def is_released_by(self, owner: Person) -> bool:
-        """True if the owner loses the address, which nobody has proved, to a new user."""
+        """True if a new user may take this address, because its owner has never confirmed it."""
         ...
 
     async def release(self, owner: Person, note: Note) -> None:
