@@ -53,7 +53,7 @@ BYTES: Final = {
     "auth/index": 7_020,
     "data/index": 5_210,
     "functions/index": 3_950,
-    "live/index": 16_740,
+    "live/index": 16_760,
     "server/index": 6_850,
     "react/index": 1_890,
     "testing/index": 12_640,

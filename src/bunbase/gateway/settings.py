@@ -38,9 +38,9 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `failed_logins_per_account_per_hour`: the limit of failed sign-ins to one account. Above it, sign-ins to the account
     from addresses that it never used before are slowed down to one at a time.
     `signups_per_hour`: the limit of sign-ups from one address.
-    `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. The same limit holds
-    separately for links that open a sign-in by OpenID Connect or another service. It also holds separately for invalid
-    keys and tokens from one address, over all pools together.
+    `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. Links that open a
+    sign-in by OpenID Connect or another service are counted separately, with as many per minute. So are invalid keys
+    and tokens from one address, over all pools together.
     """
 
     host: str = "127.0.0.1"

@@ -34,9 +34,9 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `message_burst`: the number of messages that a connection may send at once.
     `begins_per_second`: the number of connections that may begin on average; further clients are told to connect again
     later.
-    `max_asking`: the limit of watches that wait at once for their first answer, for all projects together. The same
-    limit holds separately for joins. Further watches and joins wait until the projects before them had their turn; one
-    project alone may have half of these places.
+    `max_asking`: the limit of watches that wait at once for their first answer, for all projects together.
+    Joins are counted separately, with as many places. Further watches and joins wait until the projects before them
+    had their turn; one project alone may have half of these places.
     `ping_seconds`: the time between two signs of life from the server.
     `silent_seconds`: a connection is closed if the client has sent nothing for this long.
     `slow_seconds`: a connection is closed if the client has read nothing for this long.
