@@ -72,7 +72,7 @@ REPORTS: Final = {
         "messages before the sign-in fill the memory",
         (
             f"{MESSAGES}the_messages_that_wait_for_a_sign_in_have_a_bound_in_bytes",
-            f"{SIGNING}a_first_message_may_have_8_kib",
+            f"{SIGNING}a_first_message_may_have_17_kib",
         ),
     ),
     8: Report(
