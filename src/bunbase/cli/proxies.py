@@ -7,6 +7,7 @@ that is named, also of one that the server does not need.
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -32,11 +33,11 @@ def proxy_for(url: str) -> httpx.Proxy | None:
         raise unusable(name, "it is no address such as http://proxy.example.com:3128") from None
 
 
-def client_for(url: str, **settings: object) -> httpx.Client:
+def client_for(url: str, **settings: Any) -> httpx.Client:
     """Return a client that sends requests to `url` through its proxy. Raises: Usage if the proxy cannot be used."""
     proxy = proxy_for(url)
     try:
-        return httpx.Client(base_url=url, proxy=proxy, trust_env=False, **settings)  # type: ignore[arg-type]
+        return httpx.Client(base_url=url, proxy=proxy, trust_env=False, **settings)
     except ImportError:
         raise unusable("all", "a SOCKS proxy needs a package: pip install 'httpx[socks]'") from None
     except httpx.InvalidURL as error:

@@ -34,7 +34,7 @@ def decode_cursor(query: str, cursor: str, position: type[T]) -> T:
     """Return the position that a cursor holds. Raises: InvalidCursor."""
     try:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        from_query, where = msgspec.json.decode(packed, type=tuple[str, position])  # type: ignore[valid-type]
+        from_query, where = msgspec.json.decode(packed, type=tuple[str, position])  # type: ignore[valid-type]  # known at run time
     except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         raise InvalidCursor(UNCHANGED) from None
     if _has_nul(where):  # PostgreSQL cannot compare with it, and no position of ours has it
