@@ -83,7 +83,7 @@ class Listener(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ready.done():
-            self.ready.set_exception(ConnectionError("closed"))
+            self.ready.set_exception(ConnectionError(f"closed after step {self.step}: {self.rest[-300:]!r}"))
 
     def _begin(self, data: bytes) -> None:
         self.rest += data

@@ -40,6 +40,20 @@ WAIT: Final = """async ([url, key, watched]) => {
         ({ items }) => (window.shown = items.map(({ n }) => n).join()));
     new BroadcastChannel("go").onmessage = go;
 }"""
+# this tab learns late that it has the lock: after the other tab has asked for its leader
+LATE_LOCK: Final = """() => {
+    const request = navigator.locks.request.bind(navigator.locks);
+    navigator.locks.request = (name, options, held) => request(name, options, async lock => {
+        if (options.ifAvailable) {
+            const bus = new BroadcastChannel(name.slice(0, -1));
+            const asked = new Promise(resolve => (bus.onmessage = ({ data }) => data.t === "open" && resolve()));
+            window.locked = true;
+            await asked;
+            bus.close();
+        }
+        return held(lock);
+    });
+}"""
 # the pauses between attempts take no time, and the longest one does not end by itself: then `waits` is true
 LAST_PAUSE: Final = """() => {
     const [random, timeout] = [Math.random, setTimeout];
@@ -190,6 +204,19 @@ def test_tabs_that_begin_and_lose_their_leader_at_one_moment_elect_one_of_them(p
     for tab in tabs:
         shown(tab, "1,2")
     assert (person.begun, len(person.streams)) == (2, 1)
+
+
+def test_a_tab_that_asks_before_the_leader_knows_that_it_leads_is_answered(person: Person) -> None:
+    person.write(1)
+    tabs = [person.tab(begin=(WAIT, [person.site.url, person.site.key, person.run])) for _ in range(2)]
+    tabs[0].evaluate(LATE_LOCK)
+    tabs[0].evaluate("() => go()")
+    tabs[0].wait_for_function("() => window.locked")
+    tabs[1].evaluate("() => go()")
+
+    for tab in tabs:
+        shown(tab, "1")
+    assert person.begun == 1
 
 
 def test_a_request_of_any_tab_that_is_answered_ends_the_wait_of_the_tab_with_the_connection(person: Person) -> None:

@@ -102,8 +102,13 @@ export class Tabs {
   async #begin(): Promise<void> {
     // the leader learns from this lock that the tab is gone, however it ends
     await this.#hold(this.#own, {});
-    if (await this.#hold("", { ifAvailable: true })) this.leads = true;
+    if (await this.#hold("", { ifAvailable: true })) this.#startLeading();
     else this.#wait();
+  }
+
+  #startLeading(): void {
+    this.leads = true;
+    this.#say({ t: "lead", by: this.#own }); // a tab may have asked before this one knew that it has the lock
   }
 
   /** Resolves with true as soon as this tab has the lock, which it keeps until the end, or with false. */
@@ -128,8 +133,7 @@ export class Tabs {
     this.#hold("", steal ? { steal } : { signal }).then(
       () => {
         if (this.#ending.signal.aborted) return;
-        this.leads = true;
-        this.#say({ t: "lead", by: this.#own });
+        this.#startLeading();
         this.changed();
       },
       () => {}, // this tab does not wait any more
