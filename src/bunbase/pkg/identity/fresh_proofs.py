@@ -68,7 +68,7 @@ class FreshProofs(Generic[H]):
         self.clock = checks.clock
 
     async def need(self, user: str, session: str) -> None:
-        """Return if a proof is fresh. Raises: ReauthenticationRequired; InvalidToken, if the session has ended."""
+        """Do nothing if a proof is fresh. Raises: ReauthenticationRequired; InvalidToken, if the session has ended."""
         now = self.clock.now()
         found = await self.sessions.open_session(session, now)
         if found is None:
@@ -105,7 +105,7 @@ class FreshProofs(Generic[H]):
         return await self.checks.passkey_options(user, PasskeyAct.PROOF)
 
     async def methods(self, user: str) -> list[str]:
-        """Return the kinds of proof that the account can send. "sign_in": sign in again, by another service."""
+        """Return the kinds of proof that the account can send. "sign_in": to sign in by another service once more."""
         factors = await self.stores.factors.counts(user)
         kinds = {
             "password": await self.passwords.has_password(user),

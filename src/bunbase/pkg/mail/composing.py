@@ -28,7 +28,8 @@ ADDRESSES: Final = frozenset(
     {"email", "new_email", "inviter_email"}
 )  # fields that are shown whole if they are an email address
 HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidirectional marks, line breaks
-DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")  # the other three also separate the labels of a domain (RFC 3490)
+# the signs after the first also separate the labels of a domain (RFC 3490)
+DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")
 DOT_BESIDE_LETTER: Final = re.compile(rf"{DOT.pattern}(?!(?<=[0-9]\.)[0-9])")  # versions of programs stay whole
 SCHEME: Final = re.compile(r":(?=[\w/])")
 

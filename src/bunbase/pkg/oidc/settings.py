@@ -32,7 +32,8 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `options`: `response_mode` of a provider that answers only with a form; `team_id` and `key_id` of Apple, whose
     `client_secret` is a private key; `tenant` of Microsoft.
-    `hosts`: further hosts of the provider that have private addresses. The host of the issuer may always have one.
+    `hosts`: further hosts of the provider that have private addresses. The issuer's host may always have such an
+    address.
     `title`: the name that people see; the name of the setting by default.
     """
 

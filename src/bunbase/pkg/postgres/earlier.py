@@ -46,7 +46,7 @@ SOCKET_LINE: Final = 4  # in postmaster.pid, counted from 0
 def take_over(place: Place) -> int:
     """Wait until no process works on the data. End the processes if necessary. Return the lock for a new PostgreSQL.
 
-    The caller must hold the lock of the data directory. Then any process that still works there has lost its owner.
+    The caller must hold the lock of the data directory. So a process that still works on the data has lost its owner.
     Raises: PostgresUnavailable if a process does not end.
     """
     lock = _opened(place.home / "postgres.lock")
