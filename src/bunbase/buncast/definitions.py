@@ -51,7 +51,9 @@ class Definitions:
             _check_different(kinds)
 
     def of(self, name: str) -> tuple[ChannelKind, dict[str, str]]:
-        """Return the kind of the channel `name`, and its parameters: the most literal pattern that matches."""
+        """Return the kind of the channel `name`, and its parameters. If several patterns match, the most literal one
+        counts.
+        """
         segments = name.split("/")
         for kind in self._by_length.get(len(segments), ()):
             if (params := kind.pattern.params(segments)) is not None:

@@ -31,7 +31,7 @@ class Pattern(msgspec.Struct, frozen=True):
         return len(self.names), tuple([segment is None for segment in self.segments])
 
     def params(self, segments: list[str]) -> dict[str, str] | None:
-        """Return the values of the parameters, if the pattern has as many segments as the name and matches it."""
+        """Return the parameters if the pattern matches, else None. `segments`: as many segments as the pattern has."""
         values = []
         for wanted, found in zip(self.segments, segments, strict=True):
             if wanted is None and found:

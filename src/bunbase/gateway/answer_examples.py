@@ -1,6 +1,6 @@
 """One example for each answer that the OpenAPI document describes, by the name of its type.
 
-They continue the story of `examples.py`. A page needs no example, because its items have one. `tests/gateway` compares
+The examples continue the story of `examples.py`. A page needs no example, because its items have examples.
 each example with its type, and `tests/e2e/test_every_route.py` compares the real answers with these types.
 """
 

@@ -51,7 +51,7 @@ class FastLane(AnsweringProtocol):
     turn: Turn | None = None  # the request whose body is being read
     opening: Opening | None = None  # the request for a WebSocket whose head was read
     turn_ends = (
-        0.0  # time of the loop at which the fast lane stops taking requests of the slice; 0 before the first one
+        0.0  # time of the loop at which the fast lane stops taking requests of the slice; 0 before the first request
     )
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -113,7 +113,7 @@ class FastLane(AnsweringProtocol):
             self._pause()
             started = time.perf_counter()
             self.lane.openings.soon(partial(self._open, opening, started))
-        else:  # both protocols might read what is behind the head: the ordinary lane refuses
+        else:  # data follows the head, and it is unclear which protocol must read it: the ordinary lane refuses
             self._leave_upgrade(nothing_behind)
 
     def _open(self, opening: Opening, started: float) -> None:
@@ -141,7 +141,8 @@ class FastLane(AnsweringProtocol):
         self.hand_over(self.lane.openings.socket(opening))
 
     def _is_usual(self) -> bool:
-        """True if the fast lane may take the request that begins: nothing of the connection and the head is unusual."""
+        """True if the fast lane may take the request that begins: nothing about the connection and the head is unusual.
+        """
         parser = self.parser
         idle = self.cycle is None or self.cycle.response_complete
         if not idle or self.flow.write_paused or not parser.should_keep_alive():

@@ -37,7 +37,7 @@ class Lane:
         )
 
     async def caller(self, request: HotRequest, peer: str) -> Admitted:
-        """Return the caller. Raises: as `Clients.caller`."""
+        """Return the caller. Raises: the same as `Clients.caller`."""
         headers = request.headers
         authorization = str(headers.get(b"authorization", b""), "latin-1")
         route = request.mounted.route.path

@@ -26,7 +26,7 @@ DAILY_WORK: Final = frozenset(
     {Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_CREATE, Act.PROFILE_USE, Act.CHANNEL_PUBLISH}
 )
 
-# acts that take access away: while the log cannot be written, refusing them would be more dangerous than doing them
+# Acts that take access away. If the log cannot be written, it would be more dangerous to refuse these acts.
 ALWAYS_DONE: Final = frozenset(
     {
         Act.SESSION_END,

@@ -22,7 +22,7 @@ class PollOutlet(HttpOutlet):
     def __init__(self, on_end: Callable[[HttpOutlet], None]) -> None:
         super().__init__(on_end)
         self.waiting: list[bytes] = []
-        self.polled: asyncio.Event | None = None  # of the current poll
+        self.polled: asyncio.Event | None = None  # wakes the current poll
 
     def send(self, messages: Sequence[bytes], packed: Packed | None = None) -> int:
         if self.closing:

@@ -52,7 +52,7 @@ class SignedIn(msgspec.Struct, frozen=True):
 
     @property
     def user(self) -> str:
-        """The end user or the developer, "" for neither."""
+        """The id of the end user or developer; "" if there is neither."""
         caller = self.caller
         return caller.user.uid if caller.user else caller.developer.id if caller.developer else ""
 
@@ -68,7 +68,7 @@ class SignIn:
         self.clients = clients
 
     async def check(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
-        """Check a sign-in. The result is true when this method returns.
+        """Check a sign-in. The result includes all revocations that this process gets until this method returns.
 
         Raises: NoLiveSignIn, InvalidKey, InvalidToken, TokenExpired, ProjectNotFound, InsufficientScope,
         OriginNotAllowed, SecretKeyInBrowser, RateLimited, Unreachable.

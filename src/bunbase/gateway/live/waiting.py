@@ -1,4 +1,4 @@
-"""The messages of one client that wait until its sign-in counts."""
+"""The messages of one client that wait until its sign-in is valid."""
 
 from __future__ import annotations
 

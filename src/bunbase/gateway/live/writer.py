@@ -31,7 +31,7 @@ class Writer:
         self.messages = self.writes = self.bytes = 0  # since the last `report`
 
     def report(self) -> None:
-        """Add the writes to the metrics. A counter takes a lock, so it is not touched with each write."""
+        """Add the writes to the metrics. A counter takes a lock, so it is not updated with each write."""
         metrics.live_messages.inc(self.messages)
         metrics.live_frames.inc(self.writes)
         metrics.live_bytes.inc(self.bytes)
