@@ -2,8 +2,8 @@
 
 While subscriptions of a project depend on documents, a task follows the change log of the project. A decision first
 announces which document it will read (`fetch`), and only then reads the document. So no change is missed. A change
-either comes before the reading, or marks the decision as stale (`Reading.stale`), or makes the subscription be decided
-again (`on_change`).
+either comes before the reading, or marks the decision as stale (`Reading.stale`), or causes a new decision about the
+subscription (`on_change`).
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ BATCH: Final = 500
 LONG_POLL_SECONDS: Final = 10.0
 READ_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.25
-IDLE_SECONDS: Final = 30.0  # the time without dependent subscriptions after which the log is not followed
-LOST_SECONDS: Final = 5.0  # the time without a readable log after which subscriptions that depend on it end
+IDLE_SECONDS: Final = 30.0  # if no subscription depends on documents for this time, the log is no longer followed
+LOST_SECONDS: Final = 5.0  # if the log cannot be read for this time, the subscriptions that depend on it end
 
 OnChange = Callable[[set[Subscription]], None]
 
 
 class Reading:
-    """The documents that one decision has read. `stale`: one of these documents has changed since.
+    """The documents that one decision has read. `stale`: true if one of them has changed since.
 
-    `shares`: other decisions may use the same reads.
+    `shares`: true if other decisions may use the same reads.
     """
 
     def __init__(self, shares: bool = False) -> None:
@@ -148,7 +148,7 @@ class Documents:
             since = await self._newest()
         except Problem as problem:
             began.set_exception(problem)
-            began.exception()  # it is also raised in `_followed`, if somebody still waits
+            began.exception()  # `_followed` raises it too, if a caller still waits
             return
         began.set_result(since)
         failing_since: float | None = None

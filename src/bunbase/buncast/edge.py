@@ -1,5 +1,4 @@
-"""The stream of events to one edge (a gateway with connections), and its subscriptions. The stream has limited bytes.
-"""
+"""The stream of events to one edge (a gateway with connections), which has a limit in bytes; and its subscriptions."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ class Subscription:
 
     `sees`: true if the subscription gets the changes of members. `member`: its entry in the list of members, if it has
     one. `documents`: the documents that its rules have looked up. `timed`: true if its rules have read the time.
-    `checks`: the number of changes of its caller.
+    `checks`: the number of times that its caller has changed.
     """
 
     def __init__(self, edge: EdgeStream, number: int, caller: Caller, channel: str, connection: str) -> None:

@@ -150,8 +150,7 @@ class Presence:
         return self._difference(changed)
 
     def body(self) -> bytes:
-        """Return JSON members for a subscription that begins: `members`, if the list is not too long, and the number
-        `n`.
+        """Return JSON for a subscription that begins: `members`, if the list is not too long, and the number `n`.
 
         The list may already contain a change that is sent later. Clients may get such a change twice.
         """

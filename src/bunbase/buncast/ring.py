@@ -116,7 +116,7 @@ class Ring:
             self.drop_oldest()
 
     def replay(self, since: Position | str | None) -> Replay:
-        """Return the messages after a position. Return all kept messages for START, and no messages for None."""
+        """Return the messages after a position. Return all stored messages for START, and no messages for None."""
         if since is None:
             return Replay((), False)
         if since == START:

@@ -223,12 +223,12 @@ class BuncastService:
         metrics.buncast_members.set(sum([one.project.members_size.count for one in self.projects.values()]))
 
     async def decide_timed(self) -> None:
-        """Decide the subscriptions again whose rules have read the time."""
+        """Decide again all subscriptions whose rules have read the time."""
         for deciding in list(self.projects.values()):
             deciding.again([one for one in deciding.project.subscriptions if one.timed])
 
     async def decide_dependent(self) -> None:
-        """Decide the subscriptions again whose rules have read documents: the change log does not have all changes."""
+        """Decide again all subscriptions whose rules have read documents: some changes are not in the change log."""
         for deciding in list(self.projects.values()):
             deciding.again(deciding.documents.dependent)
 

@@ -15,8 +15,7 @@ TURN_SECONDS: Final = 0.002  # one rule may take the same time in addition (LOOP
 
 
 class Turns:
-    """`with turns:` measures work that does not wait. Call `await turns.free()` before: it waits until there is time.
-    """
+    """`with turns:` measures work that does not wait. `await turns.free()` before it waits for free time."""
 
     def __init__(self, seconds: float = TURN_SECONDS) -> None:
         self.seconds = seconds

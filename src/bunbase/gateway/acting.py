@@ -30,8 +30,7 @@ KNOWN: Final = re.compile(USER_ID)
 
 
 def check_takes(kind: str, act: Act | None) -> Act:
-    """Return the act of a route that accepts the header. Other routes would ignore the header and answer with all
-    rights.
+    """Return the act of a route that accepts the header. Otherwise a route could ignore it and use all rights.
 
     Raises: InvalidInput.
     """
@@ -60,8 +59,7 @@ async def acting_as(identity: Identity, caller: Caller, act: Act, asked: str) ->
 
 
 async def _user(identity: Identity, caller: Caller, act: Act, uid: str, actor: str) -> EndUser:
-    """Return the user with current values. A function trusts its caller, so calls need the right to impersonate users.
-    """
+    """Return the user with current values. Functions trust their caller, so calls need the right to impersonate."""
     if act is Act.FUNCTION_INVOKE:
         caller.check(Act.USER_IMPERSONATE)
     found = await identity.managed_user(caller.project, uid)

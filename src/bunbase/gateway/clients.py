@@ -23,8 +23,8 @@ NO_COOKIES: Final = SentCookies("GET", "")
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """`shares`: pages of the request's origin may read the answer although the request has a cookie. `set_cookie`: a
-    header of the answer; empty if there is none."""
+    """`shares`: true if pages of the request's origin may read the answer even though the request has a cookie.
+    `set_cookie`: a header of the answer; empty if there is none."""
 
     caller: Caller
     shares: bool = False

@@ -22,7 +22,7 @@ REPORT_SECONDS: Final = 0.25
 DEADLINE_SECONDS: Final = 5.0
 MOST: Final = 10_000  # the limit of waiting reports; beyond it, the oldest reports are dropped
 BATCH: Final = 500
-GENERATION: Final = "gen"  # the claim; tokens of a sign-in have 0, and tokens of older releases have no such claim
+GENERATION: Final = "gen"  # the claim that counts refreshes: 0 after a sign-in; tokens of older releases lack it
 
 Report = Callable[[tuple[FirstUse, ...]], Awaitable[None]]
 

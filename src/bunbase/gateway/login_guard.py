@@ -41,9 +41,9 @@ class Kind(Enum):
 
 
 class Guarded(msgspec.Struct, frozen=True):
-    """`accounts`: the fields of the body that may name the account. `form`: the body is a form, not JSON.
+    """`accounts`: the fields of the body that may name the account. `form`: true if the body is a form, not JSON.
 
-    `any_method`: requests without a body are counted too.
+    `any_method`: true if requests without a body count too.
     """
 
     kind: Kind

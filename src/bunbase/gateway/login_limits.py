@@ -130,7 +130,7 @@ class LoginLimits:
 
     @asynccontextmanager
     async def attempt(self, place: Place, knows: Asking = nobody_known) -> AsyncIterator[Attempt]:
-        """Limit the sign-in inside the block, which sets `failed` on the yielded attempt.
+        """Limit the sign-in in the block. After a failure, the block sets `failed` on the yielded attempt.
 
         `knows`: returns True if the account has signed in from this address before. If too many attempts have no result
         yet, a new attempt waits.
@@ -155,14 +155,14 @@ class LoginLimits:
     def start(self, pool: str, ip: str) -> None:
         """Count a link that opens a sign-in by a browser. Raises: RateLimited.
 
-        Any web page can embed such a link, for example as a picture. So it has a window of its own: a page that is open
+        Any web page can embed such a link, for example as a picture. So it has its own window: a page that is open
         in an office must not use up the refreshes of this office.
         """
         self._count(self.starts, ("start", pool, neighbourhood(ip)), "Too many sign-ins began at this address")
 
     @contextmanager
     def check(self, ip: str) -> Iterator[Attempt]:
-        """Limit the token check inside the block, which sets `failed`. Raises: RateLimited after too many failures."""
+        """Limit the token check in the block, which sets `failed` after a failure. Raises: RateLimited."""
         name, attempt = ("check", neighbourhood(ip)), Attempt()
         if self.trades.left(name) <= 0:
             raise _limited("Too many tokens that are not valid from this address", self.trades.wait_seconds(name))
@@ -231,9 +231,7 @@ class LoginLimits:
         return names.pair is not None and await knows()
 
     def _is_suspicious(self, names: Names) -> bool:
-        """True if the address or the account has no failures left. It then matters whether the account knows the
-        address.
-        """
+        """True if the address or the account has no failures left. Then it matters whether the address is known."""
         exhausted = names.address is not None and self.addresses.left(names.address) <= 0
         return exhausted or self.accounts.left(names.account) <= self.under_way[names.account]
 

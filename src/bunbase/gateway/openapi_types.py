@@ -38,7 +38,7 @@ def schema_of(kind: Any) -> Any:
 def plain(schema: Any) -> Any:
     """Return the schema in the form that most generators understand.
 
-    A value that may be null gets a list of types, every enum gets its type, and every object and array says what it may
+    A value that may be null gets a list of types, and every enum gets its type. Every object and array says what it may
     contain: openapi-typescript treats an object without properties as an object that must be empty. Defaults of
     properties become part of the description: openapi-typescript treats a property with a default as a required one.
     """
@@ -93,7 +93,7 @@ def _nullable(schema: dict[str, Any], choice: str) -> dict[str, Any]:
 
 
 def _more_exact(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the keywords that msgspec leaves out: that other fields are allowed, and which fields are always sent."""
+    """Return the keywords that msgspec leaves out: other fields are allowed, and these fields are always sent."""
     if issubclass(struct, OpenObject):
         return {"additionalProperties": True}
     config = struct.__struct_config__

@@ -58,7 +58,7 @@ class Cors:
     def pairs(self, origin: str, has_cookie: bool, credentials: bool = False) -> Pairs:
         """Return the headers for an answer to a page. `origin`: the page's origin; "" if the request has none.
 
-        `credentials`: the project allows the page to use its cookie (cookie mode).
+        `credentials`: true if the project allows the page to use its cookie (cookie mode).
         """
         if not origin:
             return ()
@@ -92,9 +92,7 @@ class CookieSharing(Protocol):
         ...
 
     async def shares_preflight(self, scope: Any, origin: str) -> bool:
-        """True if the project of the request allows pages of this origin to use its cookie. If none is named, any
-        counts.
-        """
+        """True if the project lets pages of this origin use its cookie; if the request names none, any project."""
         ...
 
 

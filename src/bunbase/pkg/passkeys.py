@@ -84,7 +84,7 @@ class PublicPasskey(msgspec.Struct, frozen=True):
 
 
 class UsedPasskey(msgspec.Struct, frozen=True):
-    """The state of a passkey after a sign-in, for the caller to store. `synced`: the passkey is backed up now."""
+    """The state of a passkey after a sign-in, for the caller to store. `synced`: true if it is backed up now."""
 
     sign_count: int
     synced: bool

@@ -3,8 +3,8 @@
 Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`). So many sign-ins in one pool do not
 delay the other pools.
 
-Hashes that other systems made (`password_hashes`) are checked in separate threads: one check may take a second, and
-a project that imported such hashes must not delay the sign-ins of other projects. One project uses one of these threads
+Hashes that other systems made (`password_hashes`) are checked in separate threads. One check may take a second, and a
+project with such hashes must not delay the sign-ins of other projects. One project uses one of these threads
 at a time, so that the slow hashes of one project do not delay another project. When a user next sends the right
 password, one of our hashes replaces the foreign hash.
 """

@@ -46,8 +46,8 @@ class SessionSettings(msgspec.Struct, frozen=True):
 
     `access_ttl_seconds`: the lifetime of an access token. `refresh_ttl_seconds`: the lifetime of a refresh token; each
     refresh returns a new refresh token. `session_ttl_seconds`: the time after which a session ends, even if it is
-    refreshed. `reuse_grace_seconds`: the time for which a used refresh token still returns the pair for which it was
-    exchanged, even if that pair was used.
+    refreshed. `reuse_grace_seconds`: after its use, a refresh token still returns the same pair for this time, even if
+    that pair was used.
     """
 
     access_ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=DAY_SECONDS)] = 900

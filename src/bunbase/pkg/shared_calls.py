@@ -25,9 +25,7 @@ class SharedCalls(Generic[K, T]):
         self.under_way: dict[K, asyncio.Task[T]] = {}
 
     async def result(self, key: K, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return the result of the call that is under way for a key, or of a new call. Raises: the exceptions of
-        `call`.
-        """
+        """Return the result of the call under way for a key, or of a new call. Raises: the exceptions of `call`."""
         task = self.under_way.get(key)
         if task is None:
             task = asyncio.create_task(call())

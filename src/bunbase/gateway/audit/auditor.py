@@ -80,9 +80,7 @@ class Auditor:
             await self.refusals.note(caller, _audited(caller, act, request))
 
     async def end(self, begun: Begun, status: int, sent: bytes, answer: bytes) -> None:
-        """Store the outcome. Never raises, because the act is already done. Without an outcome, the entry shows it as
-        unknown.
-        """
+        """Store the outcome. Never raises: the act is done, and an entry without an outcome shows it as unknown."""
         done = status in OK
         after = shown_values(begun.act, begun.method, sent, answer) if done else None
         if after is not None and begun.place:
@@ -96,7 +94,7 @@ class Auditor:
             log.warning("an outcome is missing in the audit log", entry=begun.id, status=status, reason=repr(error))
 
     async def _begun(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
-        """Return the id of the new entry, or "" for an act that may be done without an entry. Raises: AuditUnavailable.
+        """Return the id of the new entry, or "" if the act may be done without an entry. Raises: AuditUnavailable.
         """
         try:
             return await in_time(self.platform.begin_act(caller, audited))

@@ -117,8 +117,7 @@ def _commit_write(write: Any, result: Fields) -> Fields:
 
 
 def _names(document: Fields) -> Fields:
-    """Return the names of the fields in a document or a patch. Replace an operator such as `$set` by the names in it.
-    """
+    """Return the names of the fields in a document or a patch, and of the fields inside operators such as `$set`."""
     names: list[str] = []
     for name, value in document.items():
         inside = value if name.startswith("$") and isinstance(value, dict) else (name,)

@@ -52,9 +52,7 @@ class Begins:
         self.told_until = now
 
     def begin(self, now: float) -> float:
-        """Count a connection that begins, and return 0. Otherwise return the seconds after which the client should try
-        again.
-        """
+        """Count a connection that begins, and return 0. Otherwise return the seconds until the client may try again."""
         if self.bucket.take(now):
             return 0.0
         self.bucket.left += 1  # this connection does not begin, so it must not delay others

@@ -56,8 +56,7 @@ SLICE: Final = 2000  # the number of deliveries after which other work gets a tu
 
 
 class Silent:
-    """A message that its publisher does not want to get. `place`: the place that Buncast has given it; None until then.
-    """
+    """A message that its publisher does not want to get. `place`: its place in the order; None until it is known."""
 
     __slots__ = ("id", "join", "place", "session")
 
@@ -107,7 +106,7 @@ class LiveChannels:
             self.hall.spawn(self.begin(join))
 
     def forget(self, join: ChannelJoin, closed: bool = False) -> None:
-        """End a join: the session has removed it already. `closed`: its connection has ended."""
+        """End a join: the session has removed it already. `closed`: true if its connection has ended."""
         join.ended = True
         number, settled = join.number, join.settled
         self._drop_number(join)
@@ -389,7 +388,7 @@ class LiveChannels:
     def _begin_anew(self, join: ChannelJoin, closed: bool = True) -> None:
         """Let Buncast forget the number of a join. The join is registered again later.
 
-        `closed`: the connection has ended, and the member of the join stays for two seconds.
+        `closed`: true if the connection has ended. The member of the join then stays for two seconds.
         """
         number = join.number
         self._be_behind(join)

@@ -1,8 +1,8 @@
 """Acts of sessions at a later time, in one heap. A timer of the event loop for each act would cost more memory.
 
-A token may expire in an hour, or a key in a year. Symptom of a heap that kept each act until then: connections that had
-ended long ago stayed in memory, and a client that sent `auth` again and again filled the memory. So acts that are no
-longer needed are dropped whenever the heap has doubled.
+A token may expire in an hour, or a key in a year. Symptom, when the heap kept each act until then: connections stayed
+in memory long after their end, and a client could fill the memory by sending `auth` again and again. So acts that are
+no longer needed are dropped whenever the heap has doubled.
 """
 
 from __future__ import annotations

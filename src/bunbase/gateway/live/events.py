@@ -26,8 +26,7 @@ BARRIER: Final = b'{"t":"at","at":"'
 
 
 class EventOutlet(HttpOutlet):
-    """The iterator over the parts of the answer. Each part is requested when the previous part has left this process.
-    """
+    """The iterator over the parts of the answer. Each part is taken after the previous part has left this process."""
 
     transport = "sse"
     most = 64 << 10

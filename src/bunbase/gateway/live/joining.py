@@ -62,7 +62,7 @@ class Orders:
             self.session.home.spawn(self._do_all())
 
     def drop(self, problem: Problem) -> None:
-        """Refuse the waiting work. The client is told about joins elsewhere, when the joins end."""
+        """Refuse the waiting work. For joins, the client gets a message when the join ends."""
         dropped, self.waiting = self.waiting, deque()
         for order in dropped:
             if order.join is None:

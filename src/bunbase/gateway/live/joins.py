@@ -102,9 +102,7 @@ class ChannelJoin:
         return Position(self.epoch, self.offset)
 
     def asked(self) -> Join:
-        """Return the request to Buncast. After the first answer, it asks for the messages after the last one that was
-        sent.
-        """
+        """Return the request to Buncast. After the first answer, it asks for the messages that the client lacks."""
         since: Position | Literal["start"] | None
         if self.shown:
             since = self.position

@@ -50,7 +50,7 @@ class Late:
     `times`: the number of times that it has fallen behind. `fell_at`: the last time at which it fell behind. `more`:
     the number of results that must come apart before its queries are watched again. `told_at`: the last time at which
     all its results reached one state, or the time at which it began to wait.
-    `epoch`, `seq`: the last state that the client was told. `bodies`: a hash of the results at this state.
+    `epoch`, `seq`: the last state that the client has got with `at`. `bodies`: a hash of the results at this state.
     """
 
     __slots__ = ("apart", "bodies", "epoch", "fell_at", "more", "seq", "task", "times", "told_at")
@@ -76,7 +76,7 @@ class LateSessions:
         self.asking = Asking(settings.max_asking, AT_ONCE)
 
     def fall_behind(self, session: Session, dear: bool) -> None:
-        """Note that some watches of a session are behind. They are already missed. `dear`: the same as in Behind."""
+        """Note that some watches of a session are behind and were missed. `dear`: true if their queries take long."""
         late = late_of(session) or Late()
         session.late = late
         if not late.apart:
@@ -109,12 +109,12 @@ class LateSessions:
                 late.task.cancel()
 
     def may_tell(self, session: Session, epoch: str, seq: int) -> bool:
-        """False if the results of the client came apart, and it was told a later state than this barrier."""
+        """False if the client has already got a later state than this barrier, while its results came apart."""
         late = late_of(session)
         return late is None or late.epoch != epoch or late.seq <= seq
 
     def told(self, session: Session) -> None:
-        """Note that the session was told a barrier together with all other sessions."""
+        """Note that a barrier was sent to the session together with all other sessions."""
         late = late_of(session)
         if late is not None and time.monotonic() - late.fell_at > CALM_SECONDS:
             session.late = None
@@ -137,7 +137,7 @@ class LateSessions:
                     self._come_back(late)
                     break
                 if not session.watches:
-                    break  # all watches have ended, and a new watch must not have to wait for a pause
+                    break  # all watches have ended, and their deadline must not end a new watch
                 pause = PAUSE_SHARE * (time.monotonic() - began)
                 await asyncio.sleep(min(MOST_PAUSE_SECONDS, max(LEAST_PAUSE_SECONDS, pause)))
         finally:

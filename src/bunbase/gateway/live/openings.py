@@ -50,8 +50,7 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 class Openings:
-    """Decides which requests to open, and spreads them over iterations of the event loop, so that other connections are
-    served in between.
+    """Decides which requests to open. Spreads them over iterations of the event loop, so that others are served too.
 
     `turns`: the number of iterations in which something was opened.
     """
@@ -86,7 +85,7 @@ class Openings:
         return opening if self.has_room(opening) else None
 
     def has_room(self, opening: Opening) -> bool:
-        """True if the limits on connections allow this one now. Others may begin while it waits for its turn."""
+        """True if the limits allow this connection now. Other connections may begin while it waits for its turn."""
         return self.door.server.admission.has_room(opening.sender.ip)
 
     def socket(self, opening: Opening) -> WebSocket:

@@ -273,7 +273,7 @@ class LiveServer:
             session.put(b'{"t":"ping"%b' % (b"," + barrier[10:] if barrier else b"}"))
 
     def _tend_slow(self) -> None:
-        """Close the connections of clients that do not read, and the largest ones if too many bytes wait in total."""
+        """Close connections whose clients do not read, and those with most waiting bytes if the total is too large."""
         now = time.monotonic()
         for session, before in list(self.slow.items()):
             waiting = session.outlet.waiting_bytes

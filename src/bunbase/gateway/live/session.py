@@ -277,8 +277,7 @@ class Session:
             self.bye("quota", QUOTA, 1)
 
     def take_waiting(self) -> None:
-        """If the sign-in is valid, handle the waiting messages. Otherwise check the first waiting `auth`. Idempotent.
-        """
+        """Handle the waiting messages if the sign-in is valid, else check the first waiting `auth`. Idempotent."""
         if self.orders is not None and self.may_act():
             self.orders.go_on()
         while self.waiting and not self.signing and not self.closed:

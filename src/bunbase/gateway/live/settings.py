@@ -36,7 +36,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     later.
     `max_asking`: the limit of watches that wait at once for their first answer, for all projects together.
     Joins are counted separately, with the same limit. Further watches and joins wait until earlier projects have had
-    their turn. One project alone may have half of these places.
+    their turn. One project may use at most half of each limit.
     `ping_seconds`: the time between two signs of life from the server.
     `silent_seconds`: a connection is closed if the client has sent nothing for this long.
     `slow_seconds`: a connection is closed if the client has read nothing for this long.

@@ -44,7 +44,7 @@ async def enter(session: Session, offered: Offered, resume: str) -> None:
     """
     _begin(session, resume)
     await _admit(session, await _check(session, offered))
-    if session.signing:  # a revocation came meanwhile
+    if session.signing:  # `doubt` was called meanwhile
         await _prove(session)
 
 

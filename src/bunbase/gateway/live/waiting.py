@@ -7,7 +7,7 @@ from typing import Final
 from bunbase.gateway.live.messages import Auth, Message
 
 MAX_WAITING: Final = 200
-MAX_WAITING_BYTES: Final = 1 << 20  # 200 messages alone could hold 13 MB, for each of the connections of one user
+MAX_WAITING_BYTES: Final = 1 << 20  # without this limit, 200 messages could take 13 MB for each connection
 
 
 class Waiting:

@@ -72,7 +72,7 @@ def on_sync(session: Session, message: Sync) -> None:
 
 
 def answer_syncs(session: Session, epoch: str, seq: int) -> None:
-    """Answer the questions for a state up to this one, which the client has just been told."""
+    """Answer the questions for states up to this state, which the client has just got."""
     for waiting in list(session.syncs):
         if waiting.epoch == epoch and waiting.seq <= seq:
             _end(session, waiting)

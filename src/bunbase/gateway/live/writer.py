@@ -1,5 +1,5 @@
-"""Sends the waiting messages of sessions: each session at most once in a tick, in slices. Equal bytes are made only
-once.
+"""Sends the waiting messages of sessions: each session at most once in a tick, in slices. Bytes that several
+sessions need are built only once.
 """
 
 from __future__ import annotations

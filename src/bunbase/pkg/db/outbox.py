@@ -11,7 +11,8 @@ The life of one event:
     3. `relay` locks one event (with SKIP LOCKED, so that several processes share the work) and delivers the event.
     4. If the delivery succeeds, the same transaction deletes the event. If the process crashes in between, the event is
        delivered a second time, so receivers must be idempotent.
-    5. If the delivery fails, the event waits for 1, 2, 4, … seconds, at most five minutes. Later events do not wait.
+    5. If the delivery fails, the event waits for 1, 2, 4, … seconds, at most five minutes. Later events do not wait for
+       it.
 
 Projects take turns: each project gets one delivery before any project gets a second one. So a project with a thousand
 events does not delay the event of another project. The project of an event is the member `project` of its payload.

@@ -41,7 +41,7 @@ NeedWayIn = Callable[[str], Awaitable[None]]
 
 
 class JoinedAccount(msgspec.Struct, frozen=True):
-    """The account that has an address. `verified`: the room has verified the address."""
+    """The account that has an address. `verified`: true if the room has verified the address."""
 
     id: str
     verified: bool

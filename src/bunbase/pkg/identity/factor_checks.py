@@ -3,8 +3,9 @@
 The life of a check:
 
 1. The secret of the authenticator app is unsealed before any lock is taken, because the vault may be another process.
-2. The caller begins a transaction and locks the account. So if there are a thousand guesses at once, each sees the
-   count of the guess before it. If there are two requests with the same code, the second finds that the code was used.
+2. The caller begins a transaction and locks the account. So among a thousand simultaneous guesses, each
+   guess sees the count of the guess before it. If there are two requests with the same code, the second finds that the
+   code was used.
 3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. It does not raise the
    Problem, because the transaction must commit the count of wrong codes. The caller raises the Problem after the
    transaction.

@@ -1,7 +1,7 @@
 """Fresh proofs. A dangerous act needs a proof from the last ten minutes that the caller still owns the account.
 
 An access token alone is not such a proof, because a thief may have copied it, or found an open laptop. A sign-in
-counts as a proof. Later, one factor is enough even if the account has two, because the thief of a session has neither.
+counts as a proof. Later, one factor is enough even if the account has two, because a thief of a session has no factor.
 Wrong proofs are counted in the session, and too many end it, so a thief cannot guess.
 """
 

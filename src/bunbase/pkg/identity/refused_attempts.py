@@ -10,8 +10,8 @@ Decision: a person who reads an activity log waits only until the attempts at th
 Decision: the attempts of one group, such as a project, may fill only a part of the memory. The attempts of a project's
     own server are not limited by its address. Without this decision, that server could fill the memory, and so hide
     the addresses of attempts in other projects.
-Rejected: a row for each attempt, also for unknown addresses, which a job reads later: anybody could then write to the
-    database without limit, and all addresses that were tried would be stored.
+Rejected: storing each attempt at once, even for unknown addresses, so that a job reads it later. Anybody could then
+    write to the database without limit, and the database would contain all addresses that were tried.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def compose(
 
     `fields`: `app`, the fields of the template, `url` if the template has a button, and `code` if the reader types one.
     `project`: the id of the project in whose name the mail is sent. Two fields are not texts of people: `url` is the
-    link of the button, and `code` stands alone on its line.
+    link of the button, and `code` is the only text on its line.
     `language`: the language of the texts of the template. `accent`: the colour of the button; empty for the default
     colour.
     Raises: ValueError if a field is missing or `url` is not a complete URL: the calling room has a bug.

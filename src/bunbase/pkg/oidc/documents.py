@@ -46,8 +46,7 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Documents:
-    """`issuer`: the URL below which the provider publishes its metadata. `named`: the issuer in the metadata, if it
-    differs.
+    """`issuer`: the URL below which the metadata is. `named`: the issuer in the metadata, if it differs.
 
     `now`: returns Unix seconds. If the clock is set back, a document that was fetched at a later time counts as old.
     """

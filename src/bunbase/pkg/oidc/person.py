@@ -24,8 +24,7 @@ class ProviderRefused(Exception):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A person as the provider describes them. `subject`: the id, which never changes. `email`: None if it is unknown.
-    """
+    """A person as the provider describes them. `subject`: the id, which never changes. `email`: None if unknown."""
 
     subject: str
     email: str | None

@@ -43,8 +43,7 @@ def preset(settings: ProviderSettings, now: Callable[[], float]) -> tuple[Provid
 
 
 class AppleSecret:
-    """Makes the client secret of Apple: a token that is valid for minutes, signed with the private key of the settings.
-    """
+    """Makes the client secret of Apple: a token that is valid for minutes. The private key of the settings signs it."""
 
     def __init__(self, settings: ProviderSettings, now: Callable[[], float]) -> None:
         self.settings = settings

@@ -1,4 +1,4 @@
-"""Redirect URIs of clients: which ones may be registered, and which one a request may name.
+"""Redirect URIs of clients: check which URIs may be registered, and which URI a request may name.
 
 A code is sent only to a registered URI, compared character by character (RFC 9700 §2.1). The one exception is a program
 on the person's machine: any port is allowed, because the program does not know its port in advance (RFC 8252 §7.3).

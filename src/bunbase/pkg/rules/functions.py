@@ -146,7 +146,7 @@ def diff(spend: Spend, after: Any, before: Any) -> Diff:
 
 
 def keys(wanted: frozenset[str]) -> Callable[[Spend, Any], list[str]]:
-    """Return the function that returns the names that were added, removed, changed or unchanged, as `wanted` says."""
+    """Return a function that lists names. `wanted`: the kinds to list, of added, removed, changed and unchanged."""
 
     def names(spend: Spend, found: Any) -> list[str]:
         if not isinstance(found, Diff):

@@ -32,8 +32,7 @@ def line_of(**fields: Any) -> Line:
 
 
 def role_in(claims: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """Return the role that a developer stored in the claims, and the other claims. A role has its own field in BunBase.
-    """
+    """Return the role in the claims, and the other claims. In BunBase, a role has its own field."""
     role = claims.get("role")
     if not isinstance(role, str):
         return None, claims

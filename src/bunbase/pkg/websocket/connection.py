@@ -234,8 +234,7 @@ class WebSocket(SwitchedProtocol):
             self.receiver.on_text(message)
 
     def _answer(self) -> None:
-        """Send the answers of the parser: pongs, or a close frame after a close frame of the client or after an error.
-        """
+        """Send the answers of the parser: pongs, and a close frame after the client's close frame or an error."""
         for data in self.parser.data_to_send():
             if data and self.phase is Phase.OPEN:
                 self._write(data)
