@@ -94,8 +94,7 @@ class Auditor:
             log.warning("an outcome is missing in the audit log", entry=begun.id, status=status, reason=repr(error))
 
     async def _begun(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
-        """Return the id of the new entry, or "" if the act may be done without an entry. Raises: AuditUnavailable.
-        """
+        """Return the id of the new entry, or "" if the act may be done without an entry. Raises: AuditUnavailable."""
         try:
             return await in_time(self.platform.begin_act(caller, audited))
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Late connections: connections with a query so slow that all others of the project would have to wait for it.
+"""Late connections: they have a query so slow that all other connections of the project would have to wait.
 
 The server sends `at` to a client only for a state that all its results have reached. So if one watch is late, the whole
 connection is late:

@@ -36,8 +36,7 @@ class Offered(msgspec.Struct, frozen=True):
     """The credentials that a client sends, of one of three kinds.
 
     `key` and the token of an end user, "" for none; or the token of a service; or the token of a developer and
-    `project`, an id or a slug. `explain`: the value of the header
-    X-Bunbase-Explain.
+    `project`, an id or a slug. `explain`: the value of the header X-Bunbase-Explain.
     """
 
     key: str = ""

@@ -56,7 +56,7 @@ class TimedProtocol(HttpToolsProtocol):
         self.paused_at: float | None = None
         self.unacknowledged_seconds = 0.0  # the limit for the current answer; 0: the system's limit
         self.stopping = False
-        self.on_stop: Callable[[], None] | None = None  # what the current answer does when the server stops
+        self.on_stop: Callable[[], None] | None = None  # called when the server stops, for the current answer
         self.stop_by: float | None = None
         self.watch: TimerHandle | None = None
 
