@@ -63,7 +63,7 @@ the installation. Each room adds the foreign key to its own accounts, ON DELETE 
         project text NOT NULL,
         hash bytea NOT NULL,
         user_id text NOT NULL,
-    version int NOT NULL,  -- the version of the account when the first factor was checked
+        version int NOT NULL,  -- the version of the account when the first factor was checked
         failed int NOT NULL DEFAULT 0,
         expires_at timestamptz NOT NULL,
         PRIMARY KEY (project, hash)
