@@ -38,6 +38,7 @@ class SecondStep(Generic[H]):
         refused: Refused = no_refusal,
     ) -> T:
         """Return what `on_right(account)` returns, if the answer to the challenge is right.
+
         `on_right`, the end of the challenge and the use of the code are one transaction. So if there are two requests
         at once, only one finishes. bunauth stores the session in `on_right`, so after a crash the code can still be
         used. tenant_auth opens the session after the transaction, because its hooks call functions. If a crash happens

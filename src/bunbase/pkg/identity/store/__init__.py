@@ -20,7 +20,6 @@ from bunbase.pkg.mail.outbox import MailOutbox
 # The maximum number of open challenges, tickets and links of a kind for one account. If there are more, the oldest ones
 # are deleted. Anybody who is signed in, has the password or knows the address can ask for new ones. If the limit were
 # lower, such a person could delete the challenges and links of the owner in this way.
-# person could end the challenges and links of the owner.
 MAX_OPEN: Final = 100
 INSTALLATION: Final = ""  # the project of the accounts of the installation
 
