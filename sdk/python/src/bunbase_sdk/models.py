@@ -144,8 +144,8 @@ class Change(TypedDict):
 
 
 class ChannelMessage(TypedDict):
-    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: a repetition of this message with the
-    same key is not published again for two minutes.
+    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: within two minutes, a message with the
+    same key is not published a second time.
     """
 
     channel: str
@@ -754,7 +754,7 @@ class Step(TypedDict):
 
 
 class Uncovered(TypedDict):
-    """A condition that never had a certain value. `never`: this value."""
+    """A condition that never had the value `never`."""
 
     column: int
     expr: str
