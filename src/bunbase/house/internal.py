@@ -38,7 +38,10 @@ def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, tabl
         return _told(*await readiness.report())
 
     async def own_ready(by: Passport | None) -> Told:
-        """Return the checks of this process only. If a peer sends a token, also check that its calls are accepted."""
+        """Return the checks of this process only.
+
+        If another process sends a token, also check that its calls are accepted here.
+        """
         if by is not None and by.audience not in house.here:
             raise Forbidden(f"{by.audience[:64]} does not run here: check its address in BUNBASE_HOUSE__PEERS.")
         return _told(*await readiness.own_report())

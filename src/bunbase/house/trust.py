@@ -39,7 +39,7 @@ def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], s
 
 
 def _given(house: HouseSettings, targets: Sequence[str]) -> RoomKeys:
-    """Return the keys in the settings. A service secret is refused, because with it a process can act as any room."""
+    """Return the keys in the settings. Refuse a service secret, because a process that has it can act as any room."""
     if house.service_secret or house.second_service_secret:
         raise CannotStart(
             f"set either {SECRET}, or {ROOM_SECRETS} and {ROOM_KEYS}: "

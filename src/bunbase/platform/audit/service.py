@@ -126,7 +126,10 @@ def actor_of(caller: Caller) -> AuditActor:
 
 
 def _start(query: str, cursor: str | None) -> Position:
-    """Return the position after which a page starts. Raises: InvalidCursor, also for a time that PostgreSQL refuses."""
+    """Return the position after which a page starts.
+
+    Raises: InvalidCursor, even if only PostgreSQL would refuse its time.
+    """
     time, id = page_start(query, cursor, tuple[AwareTime, str], FIRST)
     try:
         return time.astimezone(UTC), id

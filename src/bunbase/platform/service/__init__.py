@@ -1,5 +1,6 @@
-"""The service of Platform, which has one part per file: projects, keys, organisations, members and invitations. The
-audit log, service accounts and the administration of the installation have folders of their own.
+"""The service of Platform. Each file has one part: projects, keys, organisations, members or invitations.
+
+The audit log, service accounts and the administration of the installation have folders of their own.
 """
 
 from __future__ import annotations

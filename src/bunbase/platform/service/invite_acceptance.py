@@ -1,6 +1,6 @@
 """Accept invitations on the page that their link opens. The person signs in there for this one act.
 
-The routes of pages have no caller whom the gateway knows, so the entry in the audit log is written here.
+Pages have no credentials, so the gateway cannot store an entry in the audit log. This module stores the entry.
 """
 
 from __future__ import annotations
@@ -59,8 +59,10 @@ class InviteAcceptance:
 
 
 def _end(joined: AcceptedInvite) -> ActEnd:
-    """Return the outcome. If nothing was changed, only the installation's log has an entry, and not the log of the
-    project or organisation.
+    """Return the outcome of the act.
+
+    If the person was a member already, only the log of the installation has an entry, because the project or
+    organisation has not changed.
     """
     if joined.already_member:
         return ActEnd(200, {"role": joined.role.value, "already_member": True})

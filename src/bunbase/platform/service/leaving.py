@@ -21,8 +21,8 @@ from bunbase.pkg.clock import Clock
 from bunbase.platform.service.rules import forget_at
 from bunbase.platform.store import Stores
 
-MOST_NAMED: Final = 20  # projects in the refusal
-JOINS_NOTHING: Final = timedelta(minutes=5)  # longer than any request that began before the account was deleted
+MOST_NAMED: Final = 20  # the largest number of projects that the refusal names
+JOINS_NOTHING: Final = timedelta(minutes=5)  # longer than any request lasts that began before the deletion
 REFUSALS: Final = (AccountOwnsProjects, LastOwner, LastAdministrator, ReauthenticationRequired)
 
 
@@ -34,7 +34,7 @@ class Leaving:
 
     async def delete_account(self, caller: Caller) -> None:
         caller.check(Act.ACCOUNT_DELETE)
-        await self.bunauth.check_account_deletion(caller)  # before anything is removed
+        await self.bunauth.check_account_deletion(caller)  # check before the memberships are removed
         developer, departures = caller.signed_in().id, self.stores.departures
         await departures.begin(developer, self.clock.now() + JOINS_NOTHING)
         try:

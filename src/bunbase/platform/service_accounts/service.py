@@ -2,7 +2,8 @@
 
 The life of a token: a client proves its identity (with a secret, an assertion, or a secret key of the project),
 requests scopes that it has, and gets a token for ten minutes. The gateway checks the token's signature, and asks
-`holder` once whether the client still exists. It keeps that answer until the feed of revocations names the client.
+`holder` once whether the client still exists. The gateway caches the answer until the feed of revocations names the
+client.
 """
 
 from __future__ import annotations

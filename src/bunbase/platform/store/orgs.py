@@ -61,7 +61,7 @@ class OrgStore:
             slug = f"personal-{id[-RANDOM_CHARACTERS:]}"
             if await self.db.execute(ADD, id, PERSONAL_NAME, slug, now, developer):
                 await self.db.execute(ADD_OWNER, id, developer, now)
-        made: str = await self.db.value(PERSONAL, developer)  # by this request, or by another one at the same moment
+        made: str = await self.db.value(PERSONAL, developer)  # this request or a concurrent one has made it
         return made
 
     async def find(self, ref: str, developer: str) -> Organisation | None:
@@ -75,9 +75,7 @@ class OrgStore:
         return await self.db.all(Organisation, ORGS, developer, after, limit)
 
     async def count_owned(self, developer: str) -> int:
-        """Return the number of organisations that a developer owns. Until the transaction ends, another call of this
-        method waits.
-        """
+        """Return the number of organisations that a developer owns. Other calls wait until this transaction ends."""
         await self.db.value(LOCK_DEVELOPER, developer)
         found: int = await self.db.value(COUNT_OWNED, developer)
         return found
