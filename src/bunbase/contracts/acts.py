@@ -25,9 +25,9 @@ class Act(StrEnum):
     """An act. Its value is its stable name, `<object>.<verb>`, as in the audit log of GitHub.
 
     `role`: the least role that a member needs; None for acts outside of projects, which need only an account.
-    `coarse`, `fine`: a token or key with scopes needs one of these two; `coarse` is "" if it needs no scope, and `fine`
-    is "" if no finer scope allows the act. `changes`: true if the act changes something. `servers`: true if a secret
-    key may do the act too.
+    `coarse`, `fine`: two scopes; a token or key with scopes needs one of them. `coarse` is "" if the act needs no
+    scope, and `fine` is "" if no finer scope allows the act. `changes`: true if the act changes something. `servers`:
+    true if a secret key may do the act too.
     """
 
     role: Role | None
@@ -171,7 +171,7 @@ class Act(StrEnum):
     JOB_DELETE = "job.delete", DEVELOPER, CHANGES, WRITE, "functions:invoke"
     WALK_READ = "walk.read", VIEWER, SEES, READ, "logs:read"
     WALK_CREATE = "walk.create", DEVELOPER, CHANGES, WRITE, "functions:deploy"
-    WALK_REHEARSE = "walk.rehearse", DEVELOPER, CHANGES, WRITE, "functions:deploy"  # it runs the function
+    WALK_REHEARSE = "walk.rehearse", DEVELOPER, CHANGES, WRITE, "functions:deploy"  # a rehearsal runs the function
     WALK_UPDATE = "walk.update", DEVELOPER, CHANGES, WRITE, "functions:deploy"
 
     # end users
@@ -233,7 +233,8 @@ OF_ADMINISTRATORS: Final = frozenset(
     }
 )
 
-# acts on the account itself, and acts with which an intruder could keep access: no personal access token may do them
+# personal access tokens may not do these acts: they change the account itself, or an intruder could use them to keep
+# access
 OF_SESSIONS: Final = frozenset(
     {
         Act.ACCOUNT_UPDATE,

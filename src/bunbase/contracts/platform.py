@@ -250,7 +250,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def transfer_project(self, caller: Caller, org: str) -> Project:
-        """Move the project to another organisation. The caller must be an owner here and at least an admin there.
+        """Move the project to another organisation. The caller must own the project and be an admin of the other one.
 
         Raises: OrganisationNotFound, Forbidden, InvalidInput if the organisation cannot have more projects.
         """
@@ -280,7 +280,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def add_member(self, caller: Caller, user: str, role: Role) -> Member:
-        """Add a member of the project's organisation to the project. Other people are invited.
+        """Add a member of the project's organisation to the project. Other people need an invitation.
 
         Raises: MemberNotFound, Forbidden.
         """

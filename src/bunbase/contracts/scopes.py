@@ -52,7 +52,7 @@ VOCABULARY: Final = (*INCLUDED, *FINE)
 IN_COLLECTION: Final = re.compile(r"data:([a-z][a-z0-9_]{0,62}):(?:read|write)")
 PROJECT_ID: Final = re.compile(r"prj_[a-z0-9]{1,60}")
 MAX_SCOPES: Final = 50
-KNOWN: Final = 4096  # sets of scopes whose meaning is kept
+KNOWN: Final = 4096  # the size of the cache of sets of scopes
 
 SOME_COLLECTION: Final = "*"  # stands for a collection that is not known yet; it is not a valid name of a collection
 
@@ -103,7 +103,7 @@ def of_collection(fine: str, collection: str) -> str:
 
 
 def in_project(scopes: tuple[str, ...], projects: tuple[str, ...], project: str) -> tuple[str, ...]:
-    """Return the scopes that hold in a project; "" for acts outside of projects.
+    """Return the scopes that a token has in a project. `project`: "" for acts outside of projects.
 
     `projects`: the projects to which the whole token is bound; empty if it is not bound.
     """

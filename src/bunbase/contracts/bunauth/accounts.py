@@ -27,8 +27,8 @@ class AccountSession(msgspec.Struct, frozen=True):
     """An open session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
     `last_used_at`: the time of the last refresh. `current`: true if the request belongs to this session. `client`: the
-    name of the OpenID Connect client that has the session; "Sign-in page" for the session of a browser on the page
-    where people sign in to such clients; empty for all other sessions.
+    name of the OpenID Connect client that has the session. "Sign-in page" means the session of a browser on the page
+    where people sign in to such clients. All other sessions have an empty `client`.
     """
 
     id: str
@@ -74,8 +74,10 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignupPending(msgspec.Struct, frozen=True):
-    """The answer to a registration that must first be confirmed by mail. The answer is the same if the address already
-    has an account. In this case the mail tells its owner about the account.
+    """The answer to a registration that must first be confirmed by mail.
+
+    The answer is the same if the address already has an account. In this case, the mail tells the owner of the address
+    about the account.
     """
 
     status: str = "confirmation_sent"
@@ -100,8 +102,8 @@ class EmailConfirmed(msgspec.Struct, frozen=True):
 
 
 class PasswordReset(msgspec.Struct, frozen=True):
-    """`removed`: the other ways to sign in to the account that the reset has removed, in words; empty for a verified
-    address.
+    """`removed`: the other ways to sign in that the reset has removed from the account, in words; empty if the address
+    was already verified.
     """
 
     removed: tuple[str, ...] = ()

@@ -83,7 +83,8 @@ class AccountAdministration(Protocol):
     async def remove_factors(self, caller: Caller, id: str) -> None:
         """Remove the authenticator app, the recovery codes and all passkeys of an account, and tell its owner.
 
-        For owners who have lost their factors. A personal access token cannot do this. Idempotent.
+        Administrators use this for owners who have lost their factors. A personal access token cannot do this.
+        Idempotent.
         Raises: ReauthenticationRequired, AccountNotFound.
         """
         ...

@@ -13,18 +13,22 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.openid_provider.client_credentials import ClientCredentials
 
-SIGN_IN_COOKIE: Final = "sign_in"  # of the sign-in page
+SIGN_IN_COOKIE: Final = "sign_in"  # the cookie of the sign-in page
 
 
 class OAuthRefused(Problem):
-    """A refused request of a client. `error` in `extra`: the code of RFC 6749 §5.2. `basic`: name that scheme."""
+    """A refused request of a client. `error` in `extra`: the code of RFC 6749 §5.2.
+
+    `basic`: true if the answer must name the scheme Basic.
+    """
 
     status, code, title = 400, "oauth_refused", "The request of this client was refused"
 
 
 class ClientMistaken(Problem):
-    """A request whose client or redirect URI is not valid. Therefore the error is shown to the person, and is not sent
-    to any URL.
+    """A request whose client or redirect URI is not valid.
+
+    The page shows the error to the person, because BunBase must not send the browser to a URL that it has not checked.
     """
 
     status, code, title = 400, "client_mistaken", "This application has sent a request that is not valid"
@@ -52,8 +56,9 @@ MAX_CLIENTS: Final = 200
 
 
 class NewOAuthClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`first_party`: true if the client belongs to the operator. Then people are not asked for consent, and the tokens
-    of the client can do everything that the person can do.
+    """`first_party`: true if the client belongs to the operator.
+
+    Then BunAuth does not ask people for consent, and the tokens of the client can do everything that the person can do.
     """
 
     name: str
@@ -104,8 +109,8 @@ class Authorizations(msgspec.Struct, frozen=True):
 
 
 class PageKind(StrEnum):
-    REDIRECT = "redirect"  # to the client: `location`
-    CONTINUE = "continue"  # to the page of the stored request
+    REDIRECT = "redirect"  # send the browser to the client, at `location`
+    CONTINUE = "continue"  # send the browser to the page of the stored request
     SIGN_IN = "sign_in"
     SECOND_FACTOR = "second_factor"
     CONSENT = "consent"
@@ -144,7 +149,10 @@ class PageSession(msgspec.Struct, frozen=True):
 
 
 class OAuthTokens(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer of the token endpoint (RFC 6749 §5.1). `refresh_token`: only with the scope `offline_access`."""
+    """The answer of the token endpoint (RFC 6749 §5.1).
+
+    `refresh_token`: present only with the scope `offline_access`.
+    """
 
     access_token: str
     expires_in: int
@@ -223,7 +231,10 @@ class OpenIdProvider(Protocol):
         ...
 
     async def page_session(self, browser: str) -> PageSession | None:
-        """Return the session of the sign-in page whose cookie has this value, None if nobody is signed in there."""
+        """Return the session of the sign-in page.
+
+        `browser`: the value of its cookie. None: nobody is signed in there.
+        """
         ...
 
     async def oauth_token(self, caller: Caller, client: ClientCredentials, sent: dict[str, str]) -> OAuthTokens:

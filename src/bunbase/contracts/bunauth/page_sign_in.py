@@ -17,14 +17,14 @@ from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
 
-START: Final = "/account/sign-in/with"  # and the name of a provider
+START: Final = "/account/sign-in/with"  # the name of a provider follows
 RETURN: Final = "/account/sign-in/return"
 SECOND_FACTOR: Final = "/account/sign-in/code"
 PASSKEY: Final = "/account/sign-in/passkey"
 PASSKEY_OPTIONS: Final = "/api/auth/login/passkey/options"
 PASS_COOKIE: Final = "pass"
 PASS_SECONDS: Final = 300
-MAX_KEY: Final = 100  # characters
+MAX_KEY: Final = 100  # the largest number of characters
 
 
 class PageName(StrEnum):
@@ -88,8 +88,8 @@ class PagePass(msgspec.Struct, frozen=True):
 class PageWays(msgspec.Struct, frozen=True):
     """The ways to sign in on a page. `email`: the address of the account whose pass the browser has.
 
-    `challenge`: the challenge of a sign-in on this page that waits for its second factor. `newcomer`: the address
-    under which another service knows a person without an account here, on the page of an invitation.
+    `challenge`: the challenge of a sign-in on this page that waits for its second factor. `newcomer`: on the page of an
+    invitation, the address of a person who signed in at another service and has no account here.
     """
 
     providers: tuple[LoginProvider, ...] = ()
@@ -119,8 +119,9 @@ class PageSignIns(Protocol):
         ...
 
     async def page_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
-        """Return the pass of a passkey. `challenge`: the challenge of the sign-in whose second factor the passkey is,
-        or "".
+        """Return the pass after a sign-in with a passkey.
+
+        `challenge`: if the passkey is a second factor, the challenge of that sign-in; otherwise "".
 
         Raises: ChallengeExpired, WrongPasskey, PasskeysUnavailable, RateLimited.
         """
@@ -138,5 +139,5 @@ class PageSignIns(Protocol):
         ...
 
     async def decide_device_login_by_pass(self, caller: Caller, user_code: str, cookie: str, approve: bool) -> None:
-        """Approve or deny the sign-in of a device. Raises: DeviceNotFound, and as `identify_by_pass`."""
+        """Approve or deny the sign-in of a device. Raises: DeviceNotFound, and the problems of `identify_by_pass`."""
         ...

@@ -250,8 +250,8 @@ class Backups(Protocol):
         """Start a job that replaces the documents of `caller`'s project by a backup of `source`'s project.
 
         `caller` and `source` both need the role admin. The job first backs up the present documents.
-        `unauthenticated`: accept a backup without a proof. `users`: after the documents, put the users of the backup
-        back too, as `UserCopies.restore_users` does.
+        `unauthenticated`: accept a backup without a proof. `users`: true to restore the users of the backup too, after
+        the documents, with `UserCopies.restore_users`.
         Raises: BackupNotFound, BackupBusy, BackupAltered, BackupUnauthenticated, BackupWithoutUsers.
         """
         ...

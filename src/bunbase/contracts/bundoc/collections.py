@@ -70,8 +70,8 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Schema 2020-12. `strict`: true if objects may have only the fields that the schema describes. `before_write`: the
     function that is called before each write.
     `before_images`: true if the change log keeps each document as it was before an update or delete. `max_scan`: the
-    number of documents that a query of a caller bound by rules may examine, at most `bundoc.server_scan`; null for
-    `bundoc.max_scan`.
+    number of documents that a query of a caller bound by rules may examine, at most `bundoc.server_scan`; null for the
+    number in the setting `bundoc.max_scan`.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
@@ -108,8 +108,8 @@ class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
 class RuleWarning(msgspec.Struct, frozen=True, tag_field="code", tag="rule_without_index"):
     """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
 
-    `from_documents`: the approximate number of documents in the collection from which on lists are refused. `index`:
-    the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
+    `from_documents`: BunBase refuses lists if the collection has more than about this number of documents. `index`: the
+    index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
     collection: str

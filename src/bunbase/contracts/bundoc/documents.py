@@ -172,8 +172,9 @@ class KeyState(msgspec.Struct, frozen=True):
 
 
 class Precondition(msgspec.Struct, frozen=True):
-    """When a write is allowed. `rev`: write only if this revision is stored (If-Match); 0 if there must be no
-    document.
+    """The condition of a write.
+
+    `rev`: write only if this revision is stored (If-Match); 0 if there must be no document.
 
     `absent`: write only if there is no document (If-None-Match: *).
     """

@@ -40,9 +40,9 @@ class ChainTooLong(Problem):
 
 class TriggerKind(StrEnum):
     CRON = "cron"  # a schedule is due
-    JOB = "job"  # somebody enqueued it
+    JOB = "job"  # somebody enqueued a job
     CHANGE = "change"  # a document was created, updated or deleted
-    HOOK = "hook"  # BunBase called it to decide or to do something: see contracts/functions/hooks.py
+    HOOK = "hook"  # BunBase called a hook: see contracts/functions/hooks.py
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +75,7 @@ class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class JobStatus(StrEnum):
     WAITING = "waiting"  # the job is not due yet, or no worker is free
-    BLOCKED = "blocked"  # it waits for the job of an earlier change of the same document
+    BLOCKED = "blocked"  # the job waits for the job of an earlier change of the same document
     RUNNING = "running"
     DEAD = "dead"  # all attempts failed
 
@@ -100,8 +100,9 @@ class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`attempt`: the number of runs so far. `error`: the code of the last error. `payload`: the payload, which lists
-    leave out.
+    """`attempt`: the number of runs so far.
+
+    `error`: the code of the last error. `payload`: the payload; lists do not contain it.
     """
 
     id: str

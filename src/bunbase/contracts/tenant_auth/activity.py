@@ -18,7 +18,7 @@ class UserAct(StrEnum):
     SIGN_IN = "user.sign_in"
     SIGN_OUT = "user.sign_out"
     UPGRADE = "user.upgrade"  # an anonymous user became an ordinary user
-    CREATE = "user.create"  # by an administrator
+    CREATE = "user.create"  # an administrator created the user
     IMPORT = "user.import"
     BAN = "user.ban"
     UNBAN = "user.unban"
@@ -30,7 +30,7 @@ class UserAct(StrEnum):
     RESET_FACTORS = "user.reset_factors"
     SESSION_END = "session.end"  # `target`: the session, or empty for all sessions
     PASSWORD_CHANGE = "password.change"
-    PASSWORD_RESET = "password.reset"  # by a link
+    PASSWORD_RESET = "password.reset"  # with a link
     EMAIL_CHANGE = "email.change"
     EMAIL_CHANGE_AGREE = "email.change_agree"  # the first of two addresses agrees to a change
     EMAIL_VERIFY = "email.verify"
@@ -60,7 +60,7 @@ class ActedBy(StrEnum):
     MEMBER = "member"
     KEY = "key"
     SYSTEM = "system"  # BunBase itself, because of the settings or of a stolen token
-    UNKNOWN = "unknown"  # somebody who was refused
+    UNKNOWN = "unknown"  # nobody knows who it was, because the attempt was refused
 
 
 class UserActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,7 +90,7 @@ class UserActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ManagedActivityEntry(UserActivityEntry, frozen=True, kw_only=True, omit_defaults=True):
-    """An event as administrators see it. `user`: whose credentials. `actor`: the id of the member or key."""
+    """An event as administrators see it. `user`: the id of the user. `actor`: the id of the member or key."""
 
     user: str
     actor: str = ""
@@ -111,7 +111,7 @@ class ManagedActivity(msgspec.Struct, frozen=True):
 
 
 class ActivityFilter(msgspec.Struct, frozen=True):
-    """All conditions must hold. None: any."""
+    """A filter of events; all conditions must hold. A condition that is None accepts every event."""
 
     user: str | None = None
     action: UserAct | None = None

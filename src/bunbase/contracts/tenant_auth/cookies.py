@@ -8,7 +8,9 @@ import msgspec
 
 
 class CookieMode(msgspec.Struct, frozen=True):
-    """The choice of a project. `origins`: the pages that may use the cookie; empty if the project has no cookie mode.
+    """The cookie mode of a project.
+
+    `origins`: the pages that may use the cookie; empty if the project has no cookie mode.
 
     `seconds`: the lifetime of a cookie that is not used.
     """
@@ -40,10 +42,11 @@ class UserCookies(Protocol):
         ...
 
     async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
-        """Return an access token for a cookie. The cookie is replaced when it is as old as an access token may become.
+        """Return an access token for a cookie.
 
-        `anew`: true if the cookie is replaced now. The old cookie returns the same new cookie until the new cookie is
-        used.
+        This replaces a cookie that is as old as the lifetime of an access token.
+
+        `anew`: true to replace the cookie now. The old cookie returns the same new cookie until the new cookie is used.
         Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated.
         """
         ...

@@ -60,7 +60,7 @@ class Impersonated(msgspec.Struct, frozen=True):
 
 class UserImpersonation(Protocol):
     async def create_user_link(self, caller: Caller, id: str, new: NewHandedLink) -> HandedLink:
-        """Make the link that a mail to the user would carry, and send no mail. Earlier links of this kind end.
+        """Make the link that a mail to the user would contain, and send no mail. Earlier links of this kind end.
 
         Raises: UserNotFound, UserBanned, NoLink, InvalidInput, Forbidden.
         """

@@ -108,7 +108,7 @@ class SignupRefused(Problem):
 
 
 class HookFailed(Problem):
-    """The runs and the log of the function have the reason. `hook`: such as `send_sms`.
+    """The runs and the log of the function have the reason. `hook`: the name of the hook, such as `send_sms`.
 
     `cause`: the code of the failure, such as `function_timeout`; `invalid_answer` if BunBase cannot use the answer.
     """

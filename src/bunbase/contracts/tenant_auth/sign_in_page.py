@@ -125,7 +125,7 @@ class UserSignInPages(Protocol):
         ...
 
     async def sign_in_on_page(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
-        """Sign a person in, or up. The app exchanges the code for the tokens: `exchange_user_code`.
+        """Sign a person in or up. The app exchanges the returned code for tokens with `exchange_user_code`.
 
         Raises: the problems of the way to sign in; after SecondFactorRequired and MfaEnrolmentRequired, one more step
         is needed.

@@ -7,7 +7,7 @@ from typing import Any, Final
 from bunbase.contracts.caller import EndUser
 
 USER_TOKEN_TYPE: Final = "user"
-# tokens of older releases lack some claims; rules trust the defaults least
+# tokens of older releases lack some claims; these defaults allow the least in rules
 DEFAULTS: Final[dict[str, Any]] = {
     "aal": 1,
     "anonymous": False,
