@@ -42,7 +42,7 @@ Follower = Callable[[CommittedBatch | None], None]  # None: anything may have ch
 
 
 class News:
-    """Tells of commits: to the calls that wait for one, and to the followers of projects.
+    """Announces commits to the calls that wait for a commit, and to the followers of projects.
 
     At most `most` calls may wait at once, because each of them keeps a request open.
     """

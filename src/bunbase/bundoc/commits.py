@@ -56,7 +56,7 @@ def patch_of(id: str, sent: bytes, when: Precondition, patterns: CommitPatterns 
     """Read a merge patch, or update operators if the names begin with `$`. `patterns`: the patterns of the whole
     commit.
 
-    Raises: as `fields_at`, InvalidUpdate.
+    Raises: the problems of `fields_at`, and InvalidUpdate.
     """
     changes = fields_at(id, sent)
     if has_operators(changes):

@@ -47,8 +47,9 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
 class Terms:
     """A compiled definition. It is made when the definition is read or changed, and kept until the next change.
 
-    The first thread that needs rules, schema or references compiles them; two threads may compile them twice.
-    `functools.cached_property` (Python 3.11) holds a lock meanwhile, so the event loop could wait for a thread.
+    The first thread that needs rules, schema or references compiles them; two threads may compile them twice. This
+    class does not use `functools.cached_property`, because in Python 3.11 it holds a lock meanwhile, so the event loop
+    could wait for a thread.
     """
 
     def __init__(self, definition: Definition, absent: bool = False) -> None:

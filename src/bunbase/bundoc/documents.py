@@ -1,8 +1,8 @@
 """Documents: the checks of their names and limits, and their two forms, stored and with system fields.
 
 The stored form is the compact JSON of the client. Numbers and strings keep the text that was sent. If a name is
-repeated, the last value counts. The other form is the stored one with the system fields in front; it is made without
-parsing.
+repeated, the last value counts. The second form is the stored form with the system fields in front. Bundoc makes it
+without parsing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.json_bodies import unreadable
 
-MAX_BYTES: Final = 1 << 20  # of the stored form
+MAX_BYTES: Final = 1 << 20  # the size of the stored form
 MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # above MAX_BYTES, since white space and system fields are not stored
 MAX_LEVELS: Final = 32  # the document itself is level 1
 
@@ -95,12 +95,15 @@ def new_document(sent: bytes) -> tuple[str | None, bytes]:
 
 
 def document_at(id: str, sent: bytes) -> bytes:
-    """Return the stored form of a document that was sent to the URL of `id`. Raises: like `new_document`."""
+    """Return the stored form of a document that was sent to the URL of `id`. Raises: the problems of `new_document`."""
     return stored_form(fields_at(id, sent))
 
 
 def fields_at(id: str, sent: bytes) -> Fields:
-    """Return the fields that were sent to the URL of `id`, without system fields. Raises: like `new_document`."""
+    """Return the fields that were sent to the URL of `id`, without system fields.
+
+    Raises: the problems of `new_document`.
+    """
     fields = fields_of(sent)
     if _claimed_id(fields) not in (None, id):
         raise _invalid([("/_id", f"This is the URL of the document {id}; leave _id out or send the same id.")])

@@ -66,7 +66,7 @@ class Moment(Protocol):
     def lookup(self, collection: str, id: str) -> StoredDocument | None: ...
 
     def search(self, collection: str, search: Search) -> Found:
-        """Find documents, as Engine.search. Raises: QueryNeedsIndex, QueryTooSlow."""
+        """Find documents, like Engine.search. Raises: QueryNeedsIndex, QueryTooSlow."""
         ...
 
     def next_end(self, collection: str, since: int) -> int | None:
@@ -126,8 +126,8 @@ class Engine(Protocol):
         `attempt`: if an earlier attempt of the same act has applied its steps, return its result. The engine keeps
         results for 24 hours, as part of the transaction. `with_bodies`: return and keep the bodies of documents too;
         without them, the results have empty bodies.
-        Raises: like `write`; the Problem of a step has the index of this step as `write`. IdempotencyMismatch,
-        IdempotencyTooLarge.
+        Raises: the problems of `write`; the Problem of a step has the index of this step as `write`.
+        IdempotencyMismatch, IdempotencyTooLarge.
         """
         ...
 
@@ -195,8 +195,8 @@ class Engine(Protocol):
         `spec` names all indexes of the collection; all others are dropped when the new ones are complete. `wait`:
         return when they are built. Without `wait`, they are built later. After a crash, the build continues when the
         project is used again.
-        Raises: UniqueViolation, InvalidDocument if stored documents violate an index, which is then dropped, while the
-        indexes that it should replace stay.
+        Raises: UniqueViolation, InvalidDocument if stored documents violate a new index. This index is then dropped,
+        and the indexes that it should replace stay.
         """
         ...
 

@@ -1,9 +1,9 @@
-"""Writes about which a function of the project is asked, and what it has answered.
+"""The writes about which Bundoc asks a function of the project, and the answers of the function.
 
 The life of one write to a collection with `before_write`:
 
-1. The writer does the whole commit: rules, schema, indexes and references. Where it meets such a collection without a
-   verdict, it notes a Question. At the end it raises Unanswered, so everything is rolled back
+1. The writer does the whole commit: rules, schema, indexes and references. For each write to such a collection that has
+   no verdict, it records a Question. At the end it raises Unanswered, so everything is rolled back
    (`sqlite_engine/steps.py`).
 2. No transaction is open while the function decides (`before_writes.py`).
 3. The writer does the commit again, with a Verdict in each step. It stores exactly the body that the function has
@@ -87,7 +87,9 @@ def decided(
     after: StoredDocument | None,
     questions: Questions,
 ) -> StoredDocument | None:
-    """Return the document that the function has allowed. If it was not asked about this write, add a question.
+    """Return the document that the function has allowed.
+
+    If the function was not asked about this write, add a question.
 
     Raises: TooLarge.
     """

@@ -120,7 +120,8 @@ class Copies(Protocol):
         """Replace all data of the project by a copy of the project `source`, encrypted under the project's own key.
 
         `folder`: the folder of the copy. If this fails, the project keeps its data. Other calls fail with
-        ProjectRestoring meanwhile. New changes get higher numbers than all earlier changes. Raises: like `examine`.
+        ProjectRestoring meanwhile. New changes get higher numbers than all earlier changes. Raises: the problems of
+        `examine`.
         """
         ...
 

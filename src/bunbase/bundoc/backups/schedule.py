@@ -2,8 +2,9 @@
 
 Time is divided into periods of `every_hours`, and each project gets one backup per period. The start of the period
 depends on the id of the project, so that the backups of many projects do not all start at the same time. After a
-downtime, each project is backed up only once. A project without writes since its last backup is not backed up, unless
-its backups have users: their changes leave no trace in the project's files.
+downtime, each project is backed up only once. Bundoc skips a project without writes since its last backup. If the
+project's backups include users, Bundoc backs it up anyway, because changes of users leave no trace in the project's
+files.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Scheduler:
         return next_period(project, schedule, now)
 
     async def _last(self, project: str, backups: Sequence[Backup]) -> float:
-        """Return the time of the last scheduled backup; without one, the time at which the project was first stored."""
+        """Return the time of the last scheduled backup, or else the time at which the project was first stored."""
         now = self.clock.now().timestamp()
         for one in backups:
             if one.reason is BackupReason.SCHEDULED and one.authenticity is not Authenticity.ALTERED:

@@ -40,7 +40,10 @@ class BackupParts:
 
 
 class RestoreChoices(msgspec.Struct, frozen=True):
-    """`unauthenticated`: accept a backup without a proof. `users`: put the users back, as `caller`."""
+    """`unauthenticated`: accept a backup without a proof.
+
+    `users`: restore the users too, with the rights of `caller`.
+    """
 
     caller: Caller
     unauthenticated: bool = False

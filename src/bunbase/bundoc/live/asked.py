@@ -25,11 +25,13 @@ SPARES: Final = 20  # the number of rows held behind the window, so that most de
 
 
 class ParsedLive(msgspec.Struct, frozen=True):
-    """A parsed query. `search`: without rules, and with room for spare rows. `meaning`: equal for equal queries.
+    """A parsed query.
+
+    `search`: without rules, and with a limit that includes spare rows. `meaning`: equal for equal queries.
 
     `most_scan`: the highest budget of documents that a collection can allow.
-    `id`: the document to watch, None for a query. `bounded`: the query has a limit. `light`: the filter may be
-    evaluated in the event loop, by `matches`. `memory`: the bytes that the parsed query takes, roughly.
+    `id`: the document to watch, None for a query. `bounded`: true if the query has a limit. `light`: true if `matches`
+    may evaluate the filter in the event loop. `memory`: the bytes that the parsed query takes, roughly.
     """
 
     collection: str
@@ -104,13 +106,16 @@ async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> Pars
         meaning=f"{parts!r} {said}",
         light=light,
         most_scan=most_scan,
-        matches=compiled(where if light else EVERYTHING),  # other filters are evaluated only by a query
+        matches=compiled(where if light else EVERYTHING),  # only a query evaluates other filters
         memory=_memory_of(query.where or b""),
     )
 
 
 def parse_resume(query: LiveQuery) -> Resume | None:
-    """Return the state that the client holds, None if it holds none, or if it is not readable. Raises: InvalidInput."""
+    """Return the state that the client holds, None if the client holds no state, or if its state is not readable.
+
+    Raises: InvalidInput.
+    """
     if len(query.have) > MAX_HAVE:
         raise InvalidInput.at("/have", f"A client can resume with at most {MAX_HAVE} documents.")
     for id in query.have:

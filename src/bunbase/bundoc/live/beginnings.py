@@ -54,7 +54,10 @@ class FirstQuery(msgspec.Struct, frozen=True):
 
 
 class FirstFound(msgspec.Struct, frozen=True):
-    """The outcome of a first query in the snapshot `seq` of the history `epoch`, whose rules make the view `view`."""
+    """The outcome of a first query. `view`: the view under the rules of the snapshot in which the query ran.
+
+    `epoch`, `seq`: the history of this snapshot, and its newest change.
+    """
 
     view: str
     outcome: Outcome
@@ -63,7 +66,7 @@ class FirstFound(msgspec.Struct, frozen=True):
 
 
 class Beginnings:
-    """`make`: returns the group of a query, its result and snapshot, and the value of `mark` before this snapshot.
+    """`make`: makes a group from a query, its result and snapshot, and the value of `mark` before this snapshot.
 
     `by_view`: the queries that wait or run. `of_user`: the number of these queries for each user.
     """
@@ -123,8 +126,8 @@ class Beginnings:
             while self.waiting:
                 await self._run_batch()
         finally:
-            # At once, in the same turn as the last look at `waiting`: a callback of the task comes a turn later, and a
-            # query that begins in between would wait for a task that has ended.
+            # This runs in the same turn of the event loop as the last check of `waiting`. A callback of the task would
+            # run one turn later, and a query that begins in between would wait for a task that has ended.
             self.running.discard(task)
 
     async def _run_batch(self) -> None:

@@ -58,11 +58,11 @@ class Edge:
 
     @property
     def has_room(self) -> bool:
-        """True if results may be added. Half of the room is for differences, which cannot wait."""
+        """True if the queue may take a result. Half of the queue is reserved for differences, which cannot wait."""
         return self.bytes <= self.max_bytes // 2
 
     def put(self, event: LiveEvent) -> None:
-        """Add an event. If there is no room for it, the stream ends."""
+        """Add an event. If the queue is full, the stream ends."""
         if self.closed:
             return
         size = _size(event)
@@ -101,7 +101,7 @@ class Edge:
         return events
 
     def _repeated(self, event: LiveEvent) -> Barrier | None:
-        """Return one barrier instead of two barriers of one project that would stand next to each other."""
+        """If the last event is a barrier of the same project, return one barrier that replaces both; otherwise None."""
         last = self.events[-1] if self.events else None
         if not isinstance(event, Barrier) or not isinstance(last, Barrier) or last.project != event.project:
             return None

@@ -34,10 +34,10 @@ Place = tuple[str, str]  # collection and id
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The result of a query at one moment. `looked_up`: the documents that decided about it, missing ones too.
+    """The result of a query at one moment. `looked_up`: the documents that the rules have looked up, also missing ones.
 
-    `due`: when the result may change without a write, in milliseconds since 1970. `follows`: each change of a document
-    can be applied to the window without a query. `seconds`: the processor time that the query took.
+    `due`: when the result may change without a write, in milliseconds since 1970. `follows`: true if each change of a
+    document can be applied to the window without a query. `seconds`: the processor time that the query took.
     """
 
     view: View
@@ -57,7 +57,7 @@ def evaluated(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, 
 
 
 def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
-    """Run the query for a view under the rules of the moment. Raises: as `evaluated`."""
+    """Run the query for a view under the rules of the moment. Raises: the problems of `evaluated`."""
     terms = moment.terms(asked.collection)
     expires = terms is not None and terms.definition.expires is not None
     before = time.thread_time()
@@ -87,12 +87,15 @@ def check_size(window: Window, bounded: bool) -> None:
 
 
 def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
-    """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
+    """Return the row of a document. `stored`: the document without hidden fields; the order never depends on these."""
     return row_from(asked, stored, decode(with_system_fields(stored)), None)
 
 
 def row_from(asked: ParsedLive, stored: StoredDocument, fields: Any, whole: bytes | None) -> HeldRow:
-    """Return the row of a document. `fields`: may have hidden ones. `whole`: the document, if nothing is hidden."""
+    """Return the row of a document.
+
+    `fields`: all fields, also hidden ones. `whole`: the document if no field is hidden.
+    """
     body = whole if whole is not None and asked.paths is None else selected(stored, asked.paths)
     return HeldRow(position(asked.order, fields), stored.id, body, stored.rev if asked.shows_rev else 0)
 

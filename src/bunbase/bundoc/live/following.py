@@ -63,7 +63,9 @@ class Follower:
         metrics.bundoc_live_evaluations.inc(followed)
 
     def _payer(self, group: Group) -> str:
-        """Return the user for whom the time of a group counts: the first one, as long as this user has time."""
+        """Return the user for whom the time of a group counts: the group's own user, as long as this user has time
+        left.
+        """
         if self.spent[group.user] <= FOLLOW_SECONDS:
             return group.user
         return payer(users_of([member.caller for member in group.members]) or (group.user,), self.spent)

@@ -1,7 +1,8 @@
 """Find the groups that a change may concern, so that a write costs little however many groups there are.
 
-A group is filed under one equality that its filter or its rule demands, such as `owner = "ada"`. Only documents with
-this value, before or after a change, can matter to it. All other groups of a collection stand in a list.
+A group is filed under one equality that its filter or its rule demands, such as `owner = "ada"`. A change can matter to
+the group only if the document has this value before or after the change. Groups without such an equality are in a list,
+which every change of their collection must check.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class GroupIndex:
         self.noted: dict[Group, frozenset[Place]] = {}
 
     def file(self, group: Group) -> None:
-        """Add a group, or file it again under its present result."""
+        """Add a group, or file it again after a new result."""
         self.remove(group)
         under = equality_of(group.asked, group.result.view)
         self.filed[group] = under

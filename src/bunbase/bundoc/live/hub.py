@@ -7,15 +7,15 @@ The life of a change:
    whose rules look documents up, and groups whose rules were altered, become stale instead.
 3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
    applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
-4. Each group tells the difference from what it has told before (`telling`), and then each edge gets a Barrier.
+4. Each group sends how its state differs from the state that it sent before (`telling`). Then each edge gets a Barrier.
 
 All watchers of the project wait until a round ends, so the queries of a round get little time (`RoundTime`). If there
-was no time for the query of a group, edges are told that its watches are behind, and the hub forgets these watches.
-Their edge then asks for their results apart (`late`).
+was no time for the query of a group, the hub tells the edges that the group's watches are behind, and forgets these
+watches. The edges then request the results separately (`late`).
 
-A commit is never split: batches hold whole commits, and nothing is told between two steps of a round. The query is
-always right, so every doubt makes groups stale: a batch without images, a tail that is too long, a rule that takes
-longer than the event loop allows.
+A commit is never split: batches hold whole commits, and the hub sends nothing between two steps of a round. The result
+of a query is always right. So in case of doubt, the hub makes groups stale: after a batch without images, if the tail
+is too long, or if a rule takes longer than the event loop allows.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class Hub:
     """`tail`: the batches that are not applied yet.
 
     `epoch`, `seq`: all groups that are not stale have the state of this change, or a later state if they are new.
-    `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
-    own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups. `user_seconds`: the limit for one user, see LiveService. `time`:
-    what is left of it in this round.
+    `doubtful`: collections that were altered while a snapshot was open. The snapshot may be older than the alteration,
+    which has no number of its own, so the next round checks these collections again.
+    `beginnings`: the queries that make new groups. `user_seconds`: the limit for one user, see LiveService. `time`: the
+    time that is left in this round.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:
@@ -118,21 +118,24 @@ class Hub:
             view = await self._view(member, caller)
             group = self.groups.by_name.get(view.name) or await self._started(view, member)
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
-                if member.group != group.name:  # otherwise, a second call has put it there, perhaps alone
+                if member.group != group.name:  # otherwise, another call has already put the member into the group
                     self._join(member, group)
                 return
 
     def _join(self, member: Member, group: Group) -> None:
         self._withdraw(member)
         group.members[member] = None
-        member.group, member.asked = group.name, group.asked  # one parsed query for all
+        member.group, member.asked = group.name, group.asked  # all members share one parsed query
         self.telling.expect(member)
         if group.slim:
             self.groups.mark([group], Why.BODIES)
         self.tail.news.set()
 
     async def recheck(self, member: Member, caller: Caller) -> bool:
-        """Decide the watch for another caller. Return True if Started or Ended follows. Raises: as `enter`."""
+        """Answer the watch for another caller.
+
+        Return True if Started or Ended follows. Raises: the problems of `enter`.
+        """
         view = await self._view(member, caller)
         member.caller = caller
         member.checks += 1
@@ -189,11 +192,11 @@ class Hub:
         if not begins and name != view.name:
             return None
         if isinstance(begun, Problem):
-            raise copy(begun)  # each call raises its own, since a raised exception collects its traceback
+            raise copy(begun)  # each call raises its own copy, because a raised exception collects its traceback
         return begun
 
     def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
-        """Return the group of a first query. `altered`: the value in the tail before its snapshot.
+        """Return the group of a first query. `altered`: the value of `Tail.altered` before the snapshot of the query.
 
         Raises: TooManyLiveQueries.
         """

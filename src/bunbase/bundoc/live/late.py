@@ -51,8 +51,11 @@ class LateResults:
         self.turns: dict[str, Turns] = {}
 
     async def results(self, caller: Caller, parsed: Callable[[], Awaitable[Sequence[ParsedLive | Problem]]]) -> Results:
-        """Run the queries in one snapshot. `parsed`: returns them; called in the turn of the caller, since parsing
-        takes time too. Raises: as `Live.results`.
+        """Run the queries in one snapshot.
+
+        `parsed`: returns the parsed queries. It is called when it is the caller's turn, because parsing takes time too.
+
+        Raises: the problems of `Live.results`.
         """
         project = caller.project
         turns = self.turns.setdefault(project, Turns(AT_ONCE))

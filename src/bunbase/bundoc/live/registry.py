@@ -26,11 +26,11 @@ SHARED: Final = "All users share this limit, and one user can have at most as mu
 
 
 class Weight(msgspec.Struct, frozen=True):
-    """The use of limits by a group, and the user for whom it is counted.
+    """The part of the limits that a group uses, and the user for whom this part counts.
 
-    `held`: the bytes of the bodies that it holds now. `total`: the bytes of its query and of its whole result, without
-    `slim`.
-    `unfiled`: its collection, "" if it is filed under a value.
+    `held`: the bytes of the bodies that the group holds now. `total`: the bytes of its query and of its whole result,
+    even while the group is `slim`.
+    `unfiled`: the collection of the group; "" if the group is filed under a value.
     """
 
     user: str
@@ -43,7 +43,8 @@ class Registry:
     """`stale`: the groups whose query must run. `timed`: when results may change by themselves, in ms since 1970.
 
     `by_second`: the groups by the second of each minute in which their results are checked. `count`, `unfiled` (by
-    collection) and `total` (bytes): what the groups use, which users share. A group counts for one of its watchers.
+    collection) and `total` (bytes): the use of limits that the users share. A group counts for one of the users who
+    watch it.
     """
 
     def __init__(self) -> None:
@@ -124,7 +125,7 @@ class Registry:
 
     @property
     def overfull(self) -> bool:
-        """True if the bodies of all groups take more room than they may."""
+        """True if the bodies of all groups exceed their limit."""
         return self.held_bytes > MAX_HELD_BYTES
 
     def drop_bodies(self, spared: Container[Group]) -> None:

@@ -1,7 +1,7 @@
 """The queries of one round: all of them run in one snapshot, while all watchers of the project wait.
 
 So a round has little time, and each user gets a part of this time. A query for which there is no time is `Late`: its
-watches leave the group, and their edges ask for the results apart (`late.py`), or watch again.
+watches leave the group. Their edges then request the results separately (`late.py`), or watch again.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ Outcome = Result | Problem
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A group whose query must run. `name`: its view, as its members know it. `users`: the first few that watch it.
+    """A group whose query must run. `name`: the name of its view. `users`: the first few users who watch it.
 
-    `regroup`: the view of each member must be made again. Otherwise this happens only if the snapshot has other rules.
+    `regroup`: true if the view of each member must be made again. If false, this happens only if the snapshot has other
+    rules.
     """
 
     group: Group
@@ -84,9 +85,9 @@ class Done(msgspec.Struct, frozen=True):
 class RoundTime:
     """The time that is left for the queries of a round: for all, and for each user.
 
-    `user_seconds`: the processor time of all queries of one user. A query that several users watch counts for the one
-    with most time left (`payers.py`). `spent`: the seconds that each user has used.
-    `left`: the time on the clock that is left for all of them.
+    `user_seconds`: the limit of processor time for all queries of one user. If several users watch a query, it counts
+    for the user with the most time left (`payers.py`). `spent`: the seconds that each user has used.
+    `left`: the elapsed time that is left for all queries.
     """
 
     def __init__(self, user_seconds: float) -> None:

@@ -31,9 +31,9 @@ SIGN_SECONDS: Final = 10.0  # the interval of signs of life in a stream without 
 
 
 class LiveService:
-    """`bound`, `unbound`: what a query may examine, for callers bound by rules and for all others.
+    """`bound`, `unbound`: the budgets of a query, for callers bound by rules and for all others.
 
-    `user_seconds`: the processor time of the queries of one user in a round; beyond it, they become late.
+    `user_seconds`: the processor time for the queries of one user in a round; queries beyond this time become late.
     `stream_bytes`: the events that may wait in the stream of an edge. `checked`: when results were last checked.
     """
 
@@ -140,7 +140,7 @@ class LiveService:
         self.hubs.clear()
 
     async def _rechecked(self, caller: Caller, edge: str, number: int) -> bool:
-        """Decide one watch for its new caller. Return True if an event about it follows."""
+        """Answer one watch for its new caller. Return True if an event about the watch follows."""
         stream = self.edges.get(edge)
         member = stream.watches.get(number) if stream is not None else None
         if member is None or member.caller.project != caller.project:

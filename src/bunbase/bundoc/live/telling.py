@@ -21,11 +21,13 @@ MAX_LOGGED: Final = 5000  # the limit of changes that a resume reads; after more
 
 
 class Telling:
-    """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result.
+    """`changed`: the groups whose state may differ from the state that was sent last.
 
-    `news` is set when results that had to wait can be told. `edges`: the number of watches of each edge that hold a
-    result of this project. `behind`: the watches of which an edge must be told that they are behind, and whether they
-    are dear.
+    `expected`: the members without a result.
+
+    `news` is set when results that had to wait can be sent. `edges`: the number of watches of each edge that hold a
+    result of this project. `behind`: the watches that are behind, if their edge does not know it yet; the value tells
+    whether they are dear.
     """
 
     def __init__(self, project: str, engine: Engine, news: asyncio.Event) -> None:
@@ -135,7 +137,9 @@ class Telling:
         group.tell()
 
     def _has_room(self, member: Member) -> bool:
-        """True if the stream has room for a result. Otherwise, the result is told in a round after it was read.
+        """True if the stream has room for a result.
+
+        Otherwise, a later round sends the result, after the edge has read more.
 
         Thousands of watches may begin at once. A stream that ended because of their results would make all of them
         begin again.

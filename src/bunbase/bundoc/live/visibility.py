@@ -37,8 +37,9 @@ class View(msgspec.Struct, frozen=True):
     """The part of a query's result that the rules show to a caller.
 
     `name`: two views have the same name if and only if they are equal in project, query, rules and class.
-    `search`: narrowed by the list rule. `implied`: a filter that every visible document matches.
-    `looks_up`: rules look documents up. `timed`: rules read the time. `kind`: the class of the view, for metrics.
+    `search`: the search, narrowed by the list rule. `implied`: a filter that every visible document matches.
+    `looks_up`: true if rules look documents up. `timed`: true if rules read the time. `kind`: the class of the view,
+    for metrics.
     """
 
     name: str
@@ -56,9 +57,9 @@ class View(msgspec.Struct, frozen=True):
 
 
 async def current_view(asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetime, dev: bool) -> View:
-    """Return the view of the caller, as `view_of`. If the rules are long or slow, a thread does the work.
+    """Return the view of the caller, like `view_of`. If the rules are long or slow, a thread does the work.
 
-    A thread for each watch would take three times as long.
+    If a thread did the work for every watch, it would take three times as long.
     """
     if terms is None or _nodes(terms, asked) <= LOOP_NODES:
         try:
@@ -128,7 +129,7 @@ def _class(
         if one.never(about):
             continue
         if not one.is_fixed:
-            return each  # it depends on the document
+            return each  # what is hidden depends on the document
         hidden.append(path)
     if rule is None:
         return "nothing", (encode(hidden),)

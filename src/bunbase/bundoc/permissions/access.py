@@ -100,8 +100,8 @@ class LoopBudget(Budget):
 class Access:
     """One caller, one collection and its rules.
 
-    In the methods, `lookup` may read every document, also one that the caller may not read, because the rule that reads
-    the document was written by the project itself.
+    In the methods, `lookup` may read every document, even if the caller may not read it. This is safe, because the
+    project itself wrote the rule that looks the document up.
     """
 
     def __init__(
@@ -123,7 +123,10 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> bool:
-        """True if the rule of `op` allows it. `doc`: the stored document; `next`: the document after the write."""
+        """True if the rule allows the operation `op`.
+
+        `doc`: the stored document; `next`: the document after the write.
+        """
         rule = self.rules.rules.get(op)
         return rule is not None and self._decided(rule, self.inputs(op, id, lookup, doc, next))
 

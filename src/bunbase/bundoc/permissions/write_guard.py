@@ -218,8 +218,8 @@ class _Turn:
         """Refuse a large document as if its hidden fields took a multiple of ROOM_BYTES.
 
         Otherwise, a caller could make a visible field longer until the document is too large, and so measure the hidden
-        fields. For an invisible document this is impossible: the caller may have written any part of it before, so each
-        limit of the whole depends on the rest.
+        fields. This does not help if the caller may not see the document at all: the caller may have written any part
+        of it before, so the remaining room always depends on the hidden rest.
         """
         paths = self.access.hidden("get", self.lookup, after)
         hidden = len(after.body) - len(masked(after.body, paths)) if paths else 0
@@ -323,7 +323,9 @@ def _is_same(change: Change, stored: Any, new: Any) -> bool:
 
 
 def _key_at(value: Any, path: Path) -> bytes | None:
-    """Return the key of the value at a path, or of the array whose elements the path means; None if it is missing."""
+    """Return the comparison key of the value at a path, or of the array whose elements the path means; None without a
+    value.
+    """
     for part in path:
         if isinstance(value, dict) and part in value:
             value = value[part]

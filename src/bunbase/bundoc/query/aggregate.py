@@ -70,7 +70,7 @@ class Aggregate(msgspec.Struct, frozen=True):
         each = next((number for number, field in enumerate(self.group) if field.each), None)
         paths = [field.path for field in self.group]
         more = [path for value in self.values for path in _read_by(value)]
-        if each is not None:  # the same path as a value must not be taken for its elements
+        if each is not None:  # the elements of an array must not be confused with a value at the same path
             paths += more
         else:
             paths = list(dict.fromkeys([*paths, *more]))

@@ -1,7 +1,7 @@
 """The budget of a search: documents, their bytes, and entries of an index. It is the same on every machine.
 
-Time is not a budget, because it depends on the machine. A search that takes too long is ended if none of these numbers
-has ended it before.
+Time is not a budget, because it depends on the machine. A time limit ends a search only if none of these numbers has
+ended the search before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_PAGE_BYTES: Final = 8 << 20
 READ_PER_SECOND: Final = 200_000
 SERVER_SETTING: Final = "bundoc.server_scan"
 MANY_TIES: Final = 1000  # a field such as `done` has ever more equal values; times have few, even after an import
-MOST_KEPT: Final = 200_000  # ids that a search keeps in memory, about 25 MB
+MOST_KEPT: Final = 200_000  # the number of ids that a search keeps in memory, about 25 MB
 
 
 class Budgets(msgspec.Struct, frozen=True):
@@ -39,7 +39,9 @@ class Budgets(msgspec.Struct, frozen=True):
 
     @property
     def growing(self) -> int:
-        """The approximate number of documents with which a query is refused if its work grows with the collection."""
+        """The approximate size of a collection, in documents, at which a query is refused whose work grows with the
+        collection.
+        """
         return min(self.documents, int(READ_PER_SECOND * self.seconds))
 
     def of_collection(self, max_scan: int | None, most: int) -> Budgets:
@@ -168,9 +170,11 @@ def needs_index(
 
 
 def growing(search: Search, plan: Plan, covered: bool, existing: Indexes, ties: int = 0) -> Advice | None:
-    """Return advice if the work for a page grows with the collection: the search may examine documents that do not
-    match, or all that match. `covered`: all documents in the ranges of the plan match. `ties`: the most documents with
-    the same place in the order that the page has met.
+    """Return advice if the work for a page grows with the collection.
+
+    This is the case if the search may examine documents that do not match, or all documents that match. `covered`: true
+    if all documents in the ranges of the plan match. `ties`: the largest number of documents with the same place in the
+    order that the page has met.
     """
     many_ties = ties > MANY_TIES
     return advice(search, plan, existing, many_ties) if many_ties or _grows(search, plan, covered) else None

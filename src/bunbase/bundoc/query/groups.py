@@ -126,7 +126,7 @@ class _Groups:
             one.add(row)
 
     def item(self, group: _Group) -> tuple[bytes, dict[str, Any]]:
-        """Return the group as it is answered, and its position in the order."""
+        """Return the group in the form of the answer, and its position in the order."""
         keys = [unpacked(one) for one in group.keys]
         shown = [one[1] if isinstance(one, tuple) else one for one in keys]
         item = dict(zip([field.name for field in self.asked.group], shown, strict=True))
@@ -160,7 +160,7 @@ class _Groups:
 def _parts(field: GroupField, value: Any) -> list[Any]:
     """Return the parts of keys that a value gives."""
     if field.each and isinstance(value, tuple):
-        return list(value)  # they are different
+        return list(value)  # the elements are all different
     return [value]
 
 

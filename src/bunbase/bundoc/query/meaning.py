@@ -1,7 +1,8 @@
 """Return one text for all spellings of a filter, so that a cursor is valid for each of them.
 
-Only equal meanings get equal texts. The converse has limits: no logic is applied beyond the order, the repetition and
-the nesting of `$and` and `$or`, the short forms of equality, and numbers of equal value.
+Only filters with equal meanings get equal texts. But some filters with equal meanings get different texts, because only
+these differences are removed: the order, repetition and nesting in `$and` and `$or`, short forms of equality, and
+different spellings of a number.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A total order of all JSON values, for sorting, indexes and cursors. A value becomes a key: bytes that sort like it.
+"""A total order of all JSON values, for sorting, indexes and cursors.
+
+A value becomes a key: bytes that sort like the value.
 
 The order is that of MongoDB: missing and null < numbers < strings < objects < arrays < false < true. Numbers compare by
 value, strings by code point, objects by their fields in order. No key is a prefix of another key, so keys can be

@@ -70,7 +70,10 @@ COMPARISONS: Final[dict[str, Op]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte
 
 
 def parse_where(text: bytes | None, at: str = "/where", kept: bool = False) -> Filter:
-    """Parse a filter without `$search`. `kept`: the filter belongs to an existing index. Raises: InvalidQuery."""
+    """Parse a filter without `$search`.
+
+    `kept`: true if the filter belongs to an existing index. Raises: InvalidQuery.
+    """
     return EVERYTHING if text is None else Reader(kept).document(decode_where(text, at), at, 1)
 
 
@@ -109,7 +112,7 @@ class Reader:
     """Parses one filter and counts its terms."""
 
     def __init__(self, kept: bool = False, commit: CommitPatterns | None = None) -> None:
-        """`kept`: the filter belongs to an existing index and was checked when the index was created.
+        """`kept`: true if the filter belongs to an existing index, whose creation has checked the filter.
 
         `commit`: the patterns of the commit to which the filter belongs.
         """

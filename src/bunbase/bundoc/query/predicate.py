@@ -119,7 +119,10 @@ def single(value: Any, path: Path) -> Any:
 
 
 def compares(test: Compare, found: Any) -> bool:
-    """True if one value passes the comparison. The elements of an array are values of their own."""
+    """True if one value passes the comparison.
+
+    This does not look into an array: its elements are separate candidates.
+    """
     return same_type(found, test.value) and bool(COMPARE[test.op](comparable(found), test.value))
 
 

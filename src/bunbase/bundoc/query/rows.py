@@ -1,4 +1,4 @@
-"""The values that an aggregate reads, which are the same from a document and from the key of an index.
+"""The values that an aggregate reads. A document and the key of an index lead to the same values.
 
 Numbers are canonical: a whole double within 64 bits is an integer, and an integer beyond 64 bits is a double. Index
 keys cannot tell 2 from 2.0, so an answer must not depend on the difference.
@@ -55,8 +55,8 @@ class Row(NamedTuple):
 class Reads(msgspec.Struct, frozen=True):
     """The paths whose values an aggregate needs.
 
-    `each`: the number of a path of which it needs the elements of arrays, as a tuple.
-    `apart`: it needs every document as a row of its own, because the order of documents matters.
+    `each`: the number of the path whose arrays the aggregate needs as tuples of elements.
+    `apart`: true if the aggregate needs a separate row for each document, because the order of documents matters.
     """
 
     paths: tuple[Path, ...] = ()
@@ -86,7 +86,7 @@ class Reads(msgspec.Struct, frozen=True):
 
 
 def identity(value: Any) -> Any:
-    """Return something hashable that is equal for equal canonical values only. Python takes True for 1."""
+    """Return something hashable that is equal for equal canonical values only. In Python, True equals 1."""
     if value.__class__ in HASHABLE:
         return value
     if value.__class__ is bool:
@@ -149,7 +149,7 @@ def value_in_key(key: bytes, at: int, field: SortField) -> tuple[Any, int]:
     """Return the value of a field whose part of an index key starts at `at`, and the start of the next part.
 
     The value is UNREADABLE if the key does not hold it: an object, or a text so long that the key was cut. It is also
-    UNREADABLE if no value has such bytes: a position in a cursor of a caller may have any.
+    UNREADABLE if no value has such bytes: a cursor from a caller may contain any bytes.
     """
     kind = key[at : at + 1]
     if field.descending:

@@ -63,7 +63,7 @@ TYPES: Final = {
 class Place(msgspec.Struct, frozen=True):
     """SQL expressions for the current value: its JSON type, its value, and its JSON text if it is an object or array.
 
-    `root`: the value is the whole document. `level`: the number of json_each around it.
+    `root`: true if the value is the whole document. `level`: the number of json_each around it.
     """
 
     type: str
@@ -74,7 +74,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Test(msgspec.Struct, frozen=True):
-    """A test of a value: its JSON type is in `types`, and `sign` is true, SQL with the parameters `values`."""
+    """A test of a value: its JSON type is in `types`, and the SQL `sign` with the parameters `values` is true."""
 
     types: str
     sign: str

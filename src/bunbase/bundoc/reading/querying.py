@@ -38,8 +38,9 @@ LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread se
 
 
 class CursorNames:
-    """The name of a query in its cursors. Two queries with different meanings have different names, and a cursor of one
-    query is refused by the other.
+    """The name of a query in its cursors.
+
+    Queries with different meanings have different names, so that a query refuses the cursors of another query.
 
     `sent`: the filter as it was sent. `order`: None for the order of relevance.
     """

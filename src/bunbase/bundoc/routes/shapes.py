@@ -104,7 +104,7 @@ class RulePlan(msgspec.Struct):
 
 
 class GrowthWarning(msgspec.Struct):
-    """The query examines more documents as the collection grows. From about `from_documents` on, it will be refused.
+    """The query examines more documents as the collection grows. When the collection has about `from_documents` documents, the query will be refused.
     `index`: the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
@@ -264,7 +264,9 @@ class DocumentWrites(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ShownCollection(Collection, frozen=True, omit_defaults=True):
-    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
+    """`documents`: the number of documents.
+
+    `bytes`: the stored size of the documents. Both are measured only for a single collection.
 
     `warnings`: only in the answer to a change. They name list rules under which lists will be refused when the
     collection has grown, and a function that cannot answer before writes.
@@ -279,8 +281,11 @@ class Collections(msgspec.Struct):
 
 
 class RuleCoverage(msgspec.Struct):
-    """The number of halves of the conditions of a rule that the cases have reached. `missing`: the halves that no case
-    has reached.
+    """The halves of the conditions of a rule that the cases have reached.
+
+    Each condition has two halves: true and false.
+
+    `total`, `covered`: the number of all halves, and of those that the cases have reached. `missing`: the other halves.
     """
 
     collection: str

@@ -6,7 +6,7 @@ batches. Queries use the index when it is complete. After a crash, the build con
 An index that is no longer wanted is dropped at once if nothing is being built. Otherwise the old index retires: it is
 used until the new index of the same name is complete. If no new index has its name, it is used until all new indexes
 are complete. If stored documents violate a new index, the new index is dropped, and the indexes that it should replace
-are wanted again. So a unique index never ends before the next one begins.
+stay. So a unique index never ends before the next one begins.
 """
 
 from __future__ import annotations
@@ -321,7 +321,7 @@ def _finish(connection: apsw.Connection, table: Table, index: KeptIndex) -> None
 
 
 def _give_up(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Drop an index that stored documents violate. A retiring index is wanted again if no other index has its name."""
+    """Drop an index that stored documents violate. A retiring index is restored if no other index has its name."""
     drop_index(connection, index)
     names = {one.definition.name for one in table.indexes if one is not index and not one.retiring}
     for one in table.indexes:

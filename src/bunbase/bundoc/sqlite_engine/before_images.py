@@ -27,7 +27,9 @@ FORGET: Final = "DELETE FROM before_images; UPDATE before_images_size SET bytes 
 
 
 class Images:
-    """The images of one batch. The images are written at once, since a commit may have 500 documents of a megabyte.
+    """The images of one batch.
+
+    Each image is written immediately, not collected in memory, because a commit may have 500 documents of a megabyte.
 
     `bytes`: the size of all images so far, after each image, so that a savepoint can be rolled back.
     """

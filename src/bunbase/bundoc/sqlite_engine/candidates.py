@@ -160,9 +160,9 @@ class Candidates:
         return f"WHERE k {sign} ? AND k < ?", (low, high), "DESC" if self.plan.backwards else "ASC"
 
     def _remaining(self, base: bytes, after: bytes, low: bytes, high: bytes) -> tuple[bytes, bytes, str]:
-        """Return the range that is left after a position, and the sign of its lower bound.
+        """Return the rest of a range after a position, and the sign of its lower bound.
 
-        If the plan is `tied`, all documents that tie with the position are left, before it or after it.
+        If the plan is `tied`, the rest contains all documents that tie with the position, before it or after it.
         """
         if self.plan.tied:
             after = self._fields_of(after)

@@ -81,7 +81,7 @@ def changes_since(connection: apsw.Connection, since: int, limit: int) -> Change
 
 
 def logged(connection: apsw.Connection, since: int, most: int) -> Logged:
-    """Return the newest changes, as `engine.Moment.logged`."""
+    """Return the newest changes, like `engine.Moment.logged`."""
     floor, last = ends(connection)
     since = max(since, floor, last - most)
     newest = {(collection, id): seq for seq, collection, id in connection.execute(CHANGED, (since,))}

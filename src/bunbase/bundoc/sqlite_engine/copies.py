@@ -132,7 +132,10 @@ class SqliteCopies:
     async def _keep_what_is_there(
         self, directory: Path, own: TargetKey, safety: Safety, progress: Progress
     ) -> IssuedNumbers | None:
-        """Copy the project's file before its replacement. Return the numbers that it issued, None if unreadable."""
+        """Copy the project's file before its replacement.
+
+        Return the numbers that it issued; None if it is unreadable.
+        """
         if not own.settled and not (directory / DATABASE).exists():
             return IssuedNumbers()
         try:

@@ -39,7 +39,7 @@ Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # format, seq, colle
 class IssuedNumbers(msgspec.Struct, frozen=True):
     """The numbers that a file had issued before it was replaced.
 
-    `last`: the number of its newest change. `revs`: a number that is not below its highest revision. `empty`: true if
+    `last`: the number of its newest change. `revs`: a number that is at least its highest revision. `empty`: true if
     the file has no collections.
     """
 

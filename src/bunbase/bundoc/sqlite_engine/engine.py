@@ -78,7 +78,7 @@ class SqliteEngine:
             raise self.files.fault(project, file, error) from error
 
     async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
-        """Look up documents in the event loop, as `get` does."""
+        """Look up documents in the event loop, like `get`."""
         file = self.files.ready(project) or await self.files.open(project)
         try:
             return work(file.get)

@@ -139,7 +139,7 @@ def create_index(connection: apsw.Connection, collection: int, definition: Index
 
 
 def drop_index(connection: apsw.Connection, index: KeptIndex) -> None:
-    """Take the index from its collection. Its table remains until it is cleared (`clearing.py`)."""
+    """Remove the index from its collection. The table of the index remains until it is cleared (`clearing.py`)."""
     connection.execute(DETACH, (index.name, index.number))
     connection.execute("DELETE FROM builds WHERE id = ?", (index.number,))
 

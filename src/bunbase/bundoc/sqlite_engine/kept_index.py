@@ -38,8 +38,8 @@ class KeptIndex(ABC):
     `definition`: the specification by the caller. `built`: the number of the last document that the build has added.
     `where`: the filter of the index, which has only documents that match the filter. `system`: true if the index serves
     a reference in the schema.
-    `ready`: the index is complete, so that queries use it. `retiring`: the index is complete but no longer wanted. It
-    stays in use until the wanted indexes are complete.
+    `ready`: true if the index is complete, so that queries use it. `retiring`: true if the index is complete, but will
+    be dropped. It stays in use until the new indexes are complete.
     """
 
     def __init__(self, number: int, definition: IndexSpec, stage: int, built: int) -> None:

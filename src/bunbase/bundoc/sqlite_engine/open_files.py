@@ -214,7 +214,7 @@ class OpenFiles:
                 self.held.discard(project)
 
     async def key_of(self, project: str) -> tuple[KeyFile, bytes]:
-        """Return the project's data key. A new project gets a new data key. Raises: like `open`.
+        """Return the project's data key. A new project gets a new data key. Raises: the problems of `open`.
 
         This makes a running rotation fail, so that the key does not change afterwards.
         """

@@ -18,14 +18,15 @@ from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 T = TypeVar("T")
 
-WAITING_SHARE: Final = 0.5  # of its time a scan may wait; with less than half of it left, a scan would fail anyway
+WAITING_SHARE: Final = 0.5  # the part of its time that a scan may wait; with less time left, a scan would fail anyway
 
 
 class ScanTurns:
     """Runs scans in threads. `waiting`: the number of scans that wait for their turn.
 
-    All projects share the queue. A further scan of a project may wait if the project has no more scans in the queue
-    than there are free places. So a project with many slow queries takes half of the queue, and never the last place.
+    All projects share the queue. A further scan of a project may wait only if the queue has at least as many free
+    places as scans of this project. So a project with many slow queries takes half of the queue, and never the last
+    place.
     """
 
     def __init__(self, settings: BundocSettings) -> None:

@@ -65,7 +65,7 @@ def do_once(
 ) -> Committed:
     """Do all steps of one commit, or return the result of an earlier attempt.
 
-    Raises: IdempotencyMismatch, IdempotencyTooLarge; otherwise as `do_steps`, and then nothing of the attempt is kept.
+    Raises: IdempotencyMismatch, IdempotencyTooLarge, and the errors of `do_steps`, after which the key stays unused.
     """
     kept = kept_answers.find(transaction.connection, attempt, transaction.now)
     if kept is None:

@@ -127,8 +127,9 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
-        """Enqueue a run of a function, as `enqueue` does, but only once for each idempotency key of the caller. An
-        empty key is no key.
+        """Enqueue a run of a function, like `enqueue`, but only once for each idempotency key of the caller.
+
+        An empty key is no key.
 
         Raises: the problems of `enqueue`, and IdempotencyMismatch.
         """

@@ -153,6 +153,8 @@ class UserSignInPages(Protocol):
         ...
 
     async def passkey_options_on_page(self, caller: Caller, challenge: str | None) -> PasskeyOptions:
-        """Return the options for a passkey, as `passkey_login_options`. Raises: ChallengeExpired,
-        PasskeysUnavailable."""
+        """Return the options for a passkey, like `passkey_login_options`.
+
+        Raises: ChallengeExpired, PasskeysUnavailable.
+        """
         ...
