@@ -320,7 +320,7 @@ def _event(caller: Caller, about: list[Question]) -> bytes:
 def _shown(caller: Caller) -> dict[str, Any]:
     """Return what a function may know about the caller.
 
-    This does not include the session, which is the user's secret.
+    The function does not get the session, because the session is the user's secret.
     """
     user = caller.user
     kinds = {CallerKind.SECRET: "server", CallerKind.DEVELOPER: "member"}

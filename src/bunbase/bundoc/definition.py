@@ -45,7 +45,9 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Terms:
-    """A compiled definition. It is made when the definition is read or changed, and kept until the next change.
+    """A compiled definition.
+
+    Bundoc makes Terms when it reads or changes a definition, and keeps them until the next change.
 
     The first thread that needs rules, schema or references compiles them; two threads may compile them twice. This
     class does not use `functools.cached_property`, because in Python 3.11 it holds a lock meanwhile, so the event loop

@@ -165,7 +165,10 @@ class Engine(Protocol):
         ...
 
     async def explain(self, project: str, collection: str, search: Search) -> Found:
-        """Return the plan of an aggregate (`index`, `ordered`, `grows`), without its items. It examines no document."""
+        """Return the plan of an aggregate (`index`, `ordered`, `grows`), without its items.
+
+        This examines no document.
+        """
         ...
 
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:

@@ -109,8 +109,8 @@ class Guard(Protocol):
     ) -> NoReturn:
         """Raise a Problem for a write that the schema refuses.
 
-        It reports only errors in fields that the caller may see. If there are no such errors, the Problem tells only
-        that rules deny the write.
+        The Problem reports only errors in fields that the caller may see. If there are no such errors, the Problem
+        tells only that rules deny the write.
         """
         ...
 

@@ -22,7 +22,7 @@ SERVERS: Final = True
 
 
 class Act(StrEnum):
-    """An act. Its value is its stable name, `<object>.<verb>`, as in the audit log of GitHub.
+    """An act. The value of an act is its stable name, `<object>.<verb>`, as in the audit log of GitHub.
 
     `role`: the least role that a member needs; None for acts outside of projects, which need only an account.
     `coarse`, `fine`: two scopes; a token or key with scopes needs one of them. `coarse` is "" if the act needs no

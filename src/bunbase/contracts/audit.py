@@ -1,4 +1,4 @@
-"""The audit log: who did what, when and from where. It is a part of Platform's contract.
+"""The audit log: who did what, when and from where. This file is a part of Platform's contract.
 
 The life of one entry:
 

@@ -1,12 +1,12 @@
 """The contract of Buncast: channels, whose messages are not stored as documents, and the presence of their members.
 
-A process that serves clients is an *edge*. It opens one stream for all projects (`deliver`), and joins channels under
-numbers of its choice; one number is one subscription of one connection. A message crosses the stream once for all
+A process that serves clients is an *edge*. An edge opens one stream for all projects (`deliver`), and joins channels
+under numbers of its choice; one number is one subscription of one connection. A message crosses the stream once for all
 subscriptions of a channel. Bodies hold the bytes that clients get: members of a JSON object, without the braces.
 
-One process, the *home*, numbers the messages of all channels. It keeps the newest messages and the members in memory.
-After a restart of the home, or a break of its stream, an edge opens the stream and joins again with the last position
-of each subscription: the answer has the messages in between, or `lost`. docs/decisions/0088 has the reasons.
+One process, the *home*, numbers the messages of all channels. The home keeps the newest messages and the members in
+memory. After a restart of the home, or a break of its stream, an edge opens the stream and joins again with the last
+position of each subscription: the answer has the messages in between, or `lost`. docs/decisions/0088 has the reasons.
 """
 
 from __future__ import annotations

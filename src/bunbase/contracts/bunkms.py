@@ -131,7 +131,7 @@ class Kms(Protocol):
     async def make_mac(self, owner: str, context: str, message: bytes) -> str:
         """Return the authentication code of a message (at most 64 KiB), in the form `bunkms:v<version>:<base64>`.
 
-        The code is an HMAC-SHA256. Its key belongs to the owner's newest key version and has no other use.
+        The code is an HMAC-SHA256. The key of the code belongs to the owner's newest key version and has no other use.
         Raises: KeyNotFound, KeyDestroyed, InvalidInput.
         """
         ...

@@ -64,7 +64,7 @@ class Opening(StrEnum):
     HERE = "here"  # the link came by mail, so it has proved the mailbox
     BY_MAIL = "by_mail"  # the link was passed on: a mail to the address must prove the mailbox first
     HAS_ACCOUNT = "has_account"  # the link came by mail, and the address has an account
-    CLOSED = "closed"  # this installation opens no account by this invitation
+    CLOSED = "closed"  # no account can be opened with the invitation here
 
 
 class OpenInvitation(msgspec.Struct, frozen=True):
@@ -142,7 +142,10 @@ class MemberInvitations(Protocol):
         ...
 
     async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
-        """Return the invitation of a link. It stays open. `cookie`: the cookie of a pass. Raises: LinkExpired."""
+        """Return the invitation of a link.
+
+        The invitation stays open. `cookie`: the cookie of a pass. Raises: LinkExpired.
+        """
         ...
 
     async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:

@@ -1,4 +1,4 @@
-"""The usage of live queries and channels by the hour. It is a part of Buncast's contract."""
+"""The usage of live queries and channels by the hour. This file is a part of Buncast's contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Projects, as the administrators of the installation see and change them. It is a part of Platform's contract."""
+"""Projects, as the administrators of the installation see and change them.
+
+This file is a part of Platform's contract.
+"""
 
 from __future__ import annotations
 

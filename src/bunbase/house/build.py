@@ -50,7 +50,7 @@ class House:
         return Dispatcher(self.methods, admission(table, self.scopes))
 
     def rooms_of(self, module: Module, modules: Sequence[Module]) -> Rooms:
-        """Return the rooms that `module` calls. Its calls to other processes carry the name of `module`."""
+        """Return the rooms that `module` calls. The calls to other processes carry the name of `module`."""
         needed = {other.provides: self._room(other, module) for other in modules if other.provides in module.needs}
         later = {
             other.provides: LaterRoom(partial(self._room, other, module))
@@ -125,10 +125,7 @@ async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack
 
 
 class Said:
-    """Logs the reason why a room waits.
-
-    It logs a new reason at once, and repeats the same reason only every few seconds.
-    """
+    """Logs the reason why a room waits: a new reason at once, the same reason at most every few seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now

@@ -1,4 +1,4 @@
-"""The internal port of a process. It serves calls between rooms, and health and metrics for operators."""
+"""The internal port of a process, which serves calls between rooms, and health and metrics for operators."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ JSON = "application/json"
 
 
 def internal_limits(settings: HouseSettings) -> Limits:
-    """Return the limits of the internal port. It has few clients, and each has many connections."""
+    """Return the limits of the internal port. The port has few clients, and each client has many connections."""
     most = settings.internal_max_connections
     return Limits(connections=most, per_address=most // 2, descriptors_share=0.25)
 
 
 def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, table: Table = CALLERS) -> RpcApp:
-    """Return the app of the internal port. It answers the calls that `table` allows."""
+    """Return the app of the internal port. The app answers only the calls that `table` allows."""
 
     async def health() -> Told:
         return 200, JSON, msgspec.json.encode({"status": "ok", "version": __version__})

@@ -291,7 +291,7 @@ async def _end_at(stop: asyncio.Event, limit: asyncio.Timeout) -> None:
 def _spare_what_stays() -> None:
     """Exclude the objects of the program itself from garbage collection.
 
-    There are about 100,000 such objects. Each collection would need more than 30 ms for them, while requests wait.
+    The program has about 100,000 objects. Each collection would need more than 30 ms for them, while requests wait.
     """
     gc.collect()
     gc.freeze()

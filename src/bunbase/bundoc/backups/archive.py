@@ -56,7 +56,7 @@ class BackupArchive(Protocol):
     """
 
     def draft(self, id: str) -> AbstractAsyncContextManager[Path]:
-        """Yield an empty local folder to write a backup in. It is deleted after the block."""
+        """Yield an empty local folder to write a backup in. The folder is deleted after the block."""
         ...
 
     async def keep(self, manifest: Manifest, draft: Path) -> None:

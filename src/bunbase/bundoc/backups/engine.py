@@ -119,8 +119,8 @@ class Copies(Protocol):
     async def replace(self, project: str, source: str, folder: Path, safety: Safety, progress: Progress) -> Contents:
         """Replace all data of the project by a copy of the project `source`, encrypted under the project's own key.
 
-        `folder`: the folder of the copy. If this fails, the project keeps its data. Other calls fail with
-        ProjectRestoring meanwhile. New changes get higher numbers than all earlier changes. Raises: the problems of
+        `folder`: the folder of the copy. If this fails, the project keeps its data. While this runs, other calls fail
+        with ProjectRestoring. New changes get higher numbers than all earlier changes. Raises: the problems of
         `examine`.
         """
         ...

@@ -110,7 +110,7 @@ class Scheduler:
 
 
 def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
-    """Return the start of the project's next period after the time `after`. Both are in seconds since 1970."""
+    """Return the start of the project's next period after the time `after`. Both times are in seconds since 1970."""
     period = schedule.every_hours * HOUR_SECONDS
     shift = zlib.crc32(project.encode()) % period
     return float(((after - shift) // period + 1) * period + shift)

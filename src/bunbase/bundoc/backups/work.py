@@ -97,7 +97,7 @@ class BackupWork:
         id = new_id("bkp")
         async with self.archive.fetched(job.from_project, job.backup) as source, self.archive.draft(id) as folder:
             await self._verify_files(backup, source, running.progress)
-            # before the project closes, so that the project is closed for a shorter time
+            # done before the project closes, so that the project is closed for a shorter time
             count = await self._users(job.project, id, folder, running.progress, choices.users)
             draft = Draft(job.project, id, BackupReason.BEFORE_RESTORE, folder, count)
 

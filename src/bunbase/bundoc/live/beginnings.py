@@ -126,8 +126,8 @@ class Beginnings:
             while self.waiting:
                 await self._run_batch()
         finally:
-            # This runs in the same turn of the event loop as the last check of `waiting`. A callback of the task would
-            # run one turn later, and a query that begins in between would wait for a task that has ended.
+            # `discard` runs in the same turn of the event loop as the last check of `waiting`. A callback of the task
+            # would run one turn later, and a query that begins in between would wait for a task that has ended.
             self.running.discard(task)
 
     async def _run_batch(self) -> None:

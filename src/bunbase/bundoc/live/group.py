@@ -1,4 +1,7 @@
-"""A group: the watches with the same view of the same query. It has one state, and one diff for all of them."""
+"""A group: the watches with the same view of the same query.
+
+A group has one state, and one diff for all of its watches.
+"""
 
 from __future__ import annotations
 

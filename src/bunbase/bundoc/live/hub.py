@@ -3,7 +3,7 @@
 The life of a change:
 
 1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.News`).
-2. The hub begins a round. It applies the batches that wait to the groups that they concern (`following`). Groups
+2. The hub begins a round. The hub applies the waiting batches to the groups that they concern (`following`). Groups
    whose rules look documents up, and groups whose rules were altered, become stale instead.
 3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
    applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
@@ -278,7 +278,7 @@ class Hub:
     async def _query_stale(self) -> None:
         """Run queries until no group is stale."""
         while self.groups.stale or self.again:
-            if self.again:  # these members may hold a result that gets no more changes
+            if self.again:  # members in `again` may hold a result that gets no more changes
                 await asyncio.wait(self.again)
                 self.groups.mark_ahead(self.seq)
             self._settle_doubts()

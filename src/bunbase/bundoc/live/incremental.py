@@ -18,7 +18,7 @@ LOOP_BYTES: Final = 16 << 10  # the limit of a document; a query in a thread eva
 class Image:
     """A document before or after a change.
 
-    It is parsed once for all groups. `large`: true if it is too large to be parsed in the event loop.
+    The document is parsed once for all groups. `large`: true if it is too large to be parsed in the event loop.
     """
 
     def __init__(self, stored: StoredDocument | None) -> None:

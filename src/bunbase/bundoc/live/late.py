@@ -1,9 +1,9 @@
 """The results of late live queries: queries that are too expensive for a round, because all other queries would wait
 for them.
 
-A connection with such a query is late as a whole. Its edge repeatedly asks for all results of the connection at one
-change. Nothing about the connection is kept here: a call opens a snapshot, and runs the queries in this snapshot. One
-call of a project runs at a time, and the users who wait take turns, so late queries use at most one thread of the
+A connection with such a query is late as a whole. The edge of the connection repeatedly asks for all of its results at
+one change. Nothing about the connection is kept here: a call opens a snapshot, and runs the queries in this snapshot.
+One call of a project runs at a time, and the users who wait take turns, so late queries use at most one thread of the
 project.
 """
 
@@ -53,7 +53,8 @@ class LateResults:
     async def results(self, caller: Caller, parsed: Callable[[], Awaitable[Sequence[ParsedLive | Problem]]]) -> Results:
         """Run the queries in one snapshot.
 
-        `parsed`: returns the parsed queries. It is called when it is the caller's turn, because parsing takes time too.
+        `parsed`: returns the parsed queries. This function is called when it is the caller's turn, because parsing
+        takes time too.
 
         Raises: the problems of `Live.results`.
         """

@@ -1,7 +1,7 @@
 """The queries of one round: all of them run in one snapshot, while all watchers of the project wait.
 
 So a round has little time, and each user gets a part of this time. A query for which there is no time is `Late`: its
-watches leave the group. Their edges then request the results separately (`late.py`), or watch again.
+watches leave the group. The edges of these watches then request the results separately (`late.py`), or watch again.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class RoundTime:
         try:
             return query()
         except RulesTooSlow:
-            return Late.DEAR  # it gets more time when nobody else waits for it
+            return Late.DEAR  # the query gets more time when nobody else waits for its result
         except Problem as problem:
             return problem
         finally:

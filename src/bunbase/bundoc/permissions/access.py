@@ -100,8 +100,8 @@ class LoopBudget(Budget):
 class Access:
     """One caller, one collection and its rules.
 
-    In the methods, `lookup` may read every document, even if the caller may not read it. This is safe, because the
-    project itself wrote the rule that looks the document up.
+    In the methods, `lookup` may read every document, even if the caller may not read it. Such a read is safe, because
+    the project itself wrote the rule that looks the document up.
     """
 
     def __init__(

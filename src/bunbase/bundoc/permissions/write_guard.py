@@ -218,8 +218,8 @@ class _Turn:
         """Refuse a large document as if its hidden fields took a multiple of ROOM_BYTES.
 
         Otherwise, a caller could make a visible field longer until the document is too large, and so measure the hidden
-        fields. This does not help if the caller may not see the document at all: the caller may have written any part
-        of it before, so the remaining room always depends on the hidden rest.
+        fields. The check does not apply to a document that the caller may not see at all. The caller may have written
+        any part of such a document, so the remaining room always depends on the hidden rest.
         """
         paths = self.access.hidden("get", self.lookup, after)
         hidden = len(after.body) - len(masked(after.body, paths)) if paths else 0
@@ -286,7 +286,7 @@ def _revealing(change: Change) -> Iterator[Path]:
 def _depends_on(change: Change, hidden: list[str] | None) -> bool:
     """True if the effect of a change may depend on a hidden value. `hidden`: the paths, None if all are hidden.
 
-    `$min` and `$max` compare whole objects. The other operators do not look inside the value at their path.
+    `$min` and `$max` compare whole objects. All other operators do not look inside the value at their path.
     """
     if hidden is None:
         return True

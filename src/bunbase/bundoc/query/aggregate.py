@@ -26,7 +26,7 @@ MAX_PAGE_GROUPS: Final = 1000
 
 OF_NUMBERS: Final = ("$sum", "$avg")
 OF_ONE_FIELD: Final = (*OF_NUMBERS, "$min", "$max", "$countDistinct")
-ORDERED: Final = ("$first", "$last", "$push")  # these operators depend on the order of the documents
+ORDERED: Final = ("$first", "$last", "$push")  # the operators whose result depends on the order of the documents
 OPERATORS: Final = ("$count", *OF_ONE_FIELD, *ORDERED)
 
 

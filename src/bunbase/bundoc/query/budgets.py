@@ -1,4 +1,4 @@
-"""The budget of a search: documents, their bytes, and entries of an index. It is the same on every machine.
+"""The budget of a search: documents, their bytes, and entries of an index. The budget is the same on every machine.
 
 Time is not a budget, because it depends on the machine. A time limit ends a search only if none of these numbers has
 ended the search before.
@@ -123,8 +123,9 @@ class ScanBudget:
             raise self.refusal("matches")
 
     def refusal(self, of: str) -> QueryNeedsIndex:
-        """Return the error. The error names the budget and its size. It has no number that depends on hidden
-        documents.
+        """Return the error.
+
+        The error names the budget and its size, and contains no number that depends on hidden documents.
         """
         if not self.advises:
             return QueryNeedsIndex("", index=None)
@@ -172,7 +173,7 @@ def needs_index(
 def growing(search: Search, plan: Plan, covered: bool, existing: Indexes, ties: int = 0) -> Advice | None:
     """Return advice if the work for a page grows with the collection.
 
-    This is the case if the search may examine documents that do not match, or all documents that match. `covered`: true
+    The work grows if the search may examine documents that do not match, or all documents that match. `covered`: true
     if all documents in the ranges of the plan match. `ties`: the largest number of documents with the same place in the
     order that the page has met.
     """

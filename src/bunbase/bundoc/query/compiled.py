@@ -1,4 +1,4 @@
-"""Filters as closures. They have the results of `predicate.matches`, but examine the filter only once.
+"""Filters as closures. A closure has the results of `predicate.matches`, but examines the filter only once.
 
 A live query evaluates its filter for each change of its collection. For a filter of one term, a closure takes a
 fraction of the time of `matches`, which checks the kind of each node and yields values through generators. `predicate`

@@ -39,7 +39,10 @@ def zone_named(name: str) -> tzinfo:
 
 
 class Truncating:
-    """Truncates times. It caches each unit that it has met, because a conversion with a time zone takes 10 µs."""
+    """Truncates times.
+
+    The cache has each unit that was met before, because a conversion with a time zone takes 10 µs.
+    """
 
     def __init__(self, by: Truncation) -> None:
         self.unit = by.unit

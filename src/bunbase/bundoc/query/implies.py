@@ -92,7 +92,7 @@ def _one_implies(test: Filter, wanted: Filter) -> bool:
 
 
 def _within(test: Compare, wanted: Compare) -> bool:
-    """True if a value that passes `test` also passes `wanted`. This also holds for each element of an array."""
+    """True if a value that passes `test` also passes `wanted`. The same is true for each element of an array."""
     if not same_type(test.value, wanted.value):
         return False
     if test.op == "=":

@@ -18,7 +18,7 @@ from bunbase.bundoc.query.filters import number
 
 NULL, NUMBER, STRING, OBJECT, ARRAY, FALSE, TRUE = b"\x10", b"\x20", b"\x30", b"\x40", b"\x50", b"\x60", b"\x61"
 END: Final = b"\x00\x00"
-MORE: Final = b"\x01"  # this byte is before each element, so that a shorter list sorts first
+MORE: Final = b"\x01"  # the byte before each element, so that a shorter list sorts first
 INVERTED: Final = bytes(range(255, -1, -1))
 
 # A key longer than MAX_KEY becomes its first KEPT bytes and a hash of the whole key, so that cursors stay short. Values

@@ -1,4 +1,7 @@
-"""The evaluation of a filter in Python. It defines the meaning of filters; the SQL must agree with it."""
+"""The evaluation of a filter in Python.
+
+This module defines the meaning of filters; the SQL must have the same results.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +124,7 @@ def single(value: Any, path: Path) -> Any:
 def compares(test: Compare, found: Any) -> bool:
     """True if one value passes the comparison.
 
-    This does not look into an array: its elements are separate candidates.
+    An array itself passes no comparison with its elements, because the elements are separate candidates.
     """
     return same_type(found, test.value) and bool(COMPARE[test.op](comparable(found), test.value))
 

@@ -148,8 +148,8 @@ def test_of_values(where: Filter, slots: Mapping[Path, int]) -> Test:
 def value_in_key(key: bytes, at: int, field: SortField) -> tuple[Any, int]:
     """Return the value of a field whose part of an index key starts at `at`, and the start of the next part.
 
-    The value is UNREADABLE if the key does not hold it: an object, or a text so long that the key was cut. It is also
-    UNREADABLE if no value has such bytes: a cursor from a caller may contain any bytes.
+    The value is UNREADABLE if the key does not hold it: an object, or a text so long that the key was cut. The value is
+    also UNREADABLE if no value has such bytes, because a cursor from a caller may contain any bytes.
     """
     kind = key[at : at + 1]
     if field.descending:

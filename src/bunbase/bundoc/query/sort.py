@@ -31,7 +31,7 @@ class SortField(msgspec.Struct, frozen=True):
     def is_named(self) -> bool:
         """True if `parse_sort` reads this field back from its text.
 
-        It would read a field named `-a` as the field `a` in descending order.
+        `parse_sort` would read a field named `-a` as the field `a` in descending order.
         """
         return self.descending or not self.path[0].startswith("-")
 

@@ -108,7 +108,7 @@ def _balanced(word: str, parts: list[str]) -> str:
 
 
 class Compiler:
-    """Translates one filter. It numbers the rows of json_each, so that inner names do not hide outer names."""
+    """Translates one filter, and numbers the rows of json_each, so that inner names do not hide outer names."""
 
     def __init__(self) -> None:
         self.rows = 0

@@ -66,7 +66,7 @@ def with_expanded(document: bytes, beside: bytes) -> bytes:
 
 
 class _Expanding:
-    """The expansion of one page. It counts the bytes that are read and sent."""
+    """The expansion of one page. This class counts the bytes that are read and sent."""
 
     def __init__(self, lookup: Lookup, visible: Visible) -> None:
         self.lookup = lookup
@@ -117,7 +117,7 @@ class _Expanding:
         return shown
 
     def _counted(self, field: dict[str, Any]) -> bytes:
-        """Return the JSON of one `_expand`. Its bytes count too, since a document may be sent many times."""
+        """Return the JSON of one `_expand`, and count its bytes, because a document may be sent many times."""
         self.sent_bytes += sum(len(one) for value in field.values() for one in _raws(value))
         if self.sent_bytes > MAX_PAGE_BYTES:
             _too_many()

@@ -104,7 +104,9 @@ class RulePlan(msgspec.Struct):
 
 
 class GrowthWarning(msgspec.Struct):
-    """The query examines more documents as the collection grows. When the collection has about `from_documents` documents, the query will be refused.
+    """The query examines more documents as the collection grows.
+
+    When the collection has about `from_documents` documents, the query will be refused.
     `index`: the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 

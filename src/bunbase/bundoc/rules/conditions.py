@@ -12,7 +12,7 @@ The life of one list request:
 4. A part that SQL cannot express exactly (a lookup, a loop, arithmetic) raises NotPushed. Under && and || it is
    replaced by true, so the condition may be too wide but never too strict; the closure then decides about each row.
 
-The alternative was to run the closure for every row. It would read and parse the whole collection to return one page.
+The alternative was to run the closure for every row. This would read and parse the whole collection to return one page.
 docs/decisions/0011-our-own-parser-for-rules.md records the decision. tests/bundoc/rules/test_agreement.py checks that
 the closure and the condition always agree.
 """
@@ -161,8 +161,8 @@ class _Push:
     def weakened(self, node: Node) -> Pushed:
         """Return a condition that is true for every row where the node is true; an exact one if possible.
 
-        SQLite selects a row neither for 0 nor for NULL, so the tests need not distinguish them. This allows simple
-        tests, for which SQLite can use an index.
+        SQLite selects a row neither for 0 nor for NULL, so the tests need not distinguish them. So the tests can be
+        simple tests for which SQLite can use an index.
         """
         if id(node) in self.constant:
             return Pushed(self.truth(node), exact=True)

@@ -1,7 +1,7 @@
 """Derive a filter from a rule, for the choice of an index. Every document that the rule allows matches this filter.
 
-The filter may match more documents than the rule allows. It only limits which documents are read; the rule decides
-about each of them.
+The filter may match more documents than the rule allows. The filter only limits which documents are read; the rule
+decides about each of these documents.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A compiled rule. It decides about one document, or becomes a condition on many documents."""
+"""A compiled rule, which decides about one document, or becomes a condition on many documents."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Narrowing(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """A compiled rule. It holds no data of callers, so it is kept until the rule changes."""
+    """A compiled rule. A compiled rule holds no data of callers, so Bundoc keeps it until the rule changes."""
 
     def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
         """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: those of new rules.

@@ -1,8 +1,9 @@
 """Make a schema strict: objects may have only the fields that the schema describes.
 
-A schema of an object is closed if it describes fields, unless it has its own rule for other fields. This applies to the
-document and to every object in it. Alternatives and conditions (`allOf`, `if` and similar) describe further fields of
-the object around them. They are not closed, because a closed condition would fail for fields that other parts describe.
+The schema of the document, and of every object in it, is closed if the schema describes fields and has no rule of its
+own for other fields. Alternatives and conditions (`allOf`, `if` and similar) describe further fields of the object
+around them. Alternatives and conditions are not closed, because a closed condition would fail for fields that other
+parts describe.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 While the library checks a document, all other requests of the process wait. `worst` limits the schemas that may be
 saved, since schemas that refer to each other can make the work exponential. `Effort` limits the documents under a saved
-schema. It assumes that every value needs as many checks as the worst value.
+schema, and assumes that every value needs as many checks as the worst value.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Documents as they were before a change, for collections with `Definition.before_images`.
 
 The transaction of the change writes the image. The image has the number of the change in the change log, and is deleted
-with the change. If all images of a project together exceed the limit in bytes, the oldest images are deleted. Their
-changes stay in the log, without an image.
+with the change. If all images of a project together exceed the limit in bytes, the oldest images are deleted. The
+changes of these images stay in the log, without an image.
 """
 
 from __future__ import annotations

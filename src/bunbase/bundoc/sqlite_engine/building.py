@@ -1,4 +1,7 @@
-"""Build indexes, and clear dropped ones. One task per index builds it batch by batch, even if no caller waits."""
+"""Build indexes, and clear dropped indexes.
+
+Each index has a task that builds it in batches, even if no caller waits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The change log of a project. It numbers all changes of documents in the order of the commits, without gaps.
+"""The change log of a project. The log numbers all changes of documents in the order of the commits, without gaps.
 
 The transaction of a change writes its row. `seq` is the number of the change, and the key of the row. `log.floor` is
 the highest deleted number, so that the numbers continue even after all rows were deleted. `log.epoch` is a random name
@@ -71,7 +71,7 @@ def append(connection: apsw.Connection, rows: list[Row]) -> None:
 
 def changes_since(connection: apsw.Connection, since: int, limit: int) -> Changes:
     """Return at most `limit` changes after `since`, with about PAGE_BYTES of images. Raises: ResyncRequired."""
-    # one snapshot for both statements, since rows deleted in between would look like a gap
+    # both statements need the same snapshot, because rows that are deleted in between would look like a gap
     with connection:
         floor, last = ends(connection)
         if not floor <= since <= last:

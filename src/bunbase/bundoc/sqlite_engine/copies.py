@@ -60,7 +60,7 @@ class TargetKey(msgspec.Struct, frozen=True):
 
 
 class SqliteCopies:
-    """One thread does all of this work, one call at a time. `__init__` deletes the drafts that a crash left."""
+    """One thread does the work of all calls, one call at a time. `__init__` deletes the drafts that a crash left."""
 
     def __init__(self, files: OpenFiles, news: News) -> None:
         self.files = files

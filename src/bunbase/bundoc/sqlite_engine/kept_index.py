@@ -39,7 +39,7 @@ class KeptIndex(ABC):
     `where`: the filter of the index, which has only documents that match the filter. `system`: true if the index serves
     a reference in the schema.
     `ready`: true if the index is complete, so that queries use it. `retiring`: true if the index is complete, but will
-    be dropped. It stays in use until the new indexes are complete.
+    be dropped. A retiring index stays in use until the new indexes are complete.
     """
 
     def __init__(self, number: int, definition: IndexSpec, stage: int, built: int) -> None:
@@ -68,7 +68,7 @@ class KeptIndex(ABC):
             self.put(connection, document.id, value)
 
     def add_again(self, connection: apsw.Connection, document: StoredDocument) -> None:
-        """Add a document again when the index is rebuilt. This refuses no document."""
+        """Add a document again when the index is rebuilt. The rebuild refuses no document."""
         value = value_of(with_system_fields(document))
         if self._knows(value):
             self.put_again(connection, document.id, value)

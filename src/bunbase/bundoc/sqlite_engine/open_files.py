@@ -4,8 +4,8 @@ The life of an open file:
 
 1. `ready` returns the file at once if BunKMS has confirmed its key less than `key_seconds` ago. Nearly every request
    takes this path, which never awaits.
-2. Otherwise, `open` opens the file in a new task, under the project's lock. It gets the key from BunKMS, creates the
-   file of a new project, and closes another idle file if too many are open.
+2. Otherwise, `open` opens the file in a new task, under the project's lock. The task gets the key from BunKMS, creates
+   the file of a new project, and closes another idle file if too many are open.
 3. A caller that awaits while it uses the file needs `using`, which counts the users of the file. A caller that does not
    await needs no count, since nothing else runs in the event loop meanwhile.
 4. `tend` asks BunKMS again for each key well before it gets too old. If BunKMS refuses, the file is closed at once. So
@@ -168,7 +168,7 @@ class OpenFiles:
         return found
 
     async def projects(self) -> list[str]:
-        """Return all projects that have a directory. Their files may be open or closed."""
+        """Return all projects that have a directory. The files of these projects may be open or closed."""
 
         def found() -> list[str]:
             return [entry.name for entry in os.scandir(self.directory) if PROJECT.fullmatch(entry.name)]
@@ -216,7 +216,7 @@ class OpenFiles:
     async def key_of(self, project: str) -> tuple[KeyFile, bytes]:
         """Return the project's data key. A new project gets a new data key. Raises: the problems of `open`.
 
-        This makes a running rotation fail, so that the key does not change afterwards.
+        A running rotation fails, so that the key does not change afterwards.
         """
         async with self._lock(project):
             return await self.held_key(project)

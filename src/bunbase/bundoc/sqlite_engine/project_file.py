@@ -53,7 +53,7 @@ INLINE_SECONDS: Final = 0.003
 class ProjectFile:
     """The connections to one project's file, and the state of the open file.
 
-    `open_project_file` makes it in a thread. It is used in the event loop, and closed in a thread.
+    `open_project_file` makes a ProjectFile in a thread. The event loop uses it, and a thread closes it.
     `users`: the number of running calls. `unused`: set while `users` is 0. `closing`: true if no new call may begin.
     `key_proven_at`: the time at which BunKMS last confirmed the key, on the clock of `OpenFiles`.
     """
@@ -265,7 +265,10 @@ class ProjectFile:
         return connection
 
     def _connect(self) -> apsw.Connection:
-        """Open a connection for the writer or a scanner. It keeps SQLite's default of 2 MB of page cache."""
+        """Open a connection for the writer or a scanner.
+
+        The connection keeps SQLite's default of 2 MB of page cache.
+        """
         return connect(self.path, self.key)
 
 

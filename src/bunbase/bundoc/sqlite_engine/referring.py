@@ -152,7 +152,7 @@ class _Deletion:
         collection, id = place
         table = _known(self.transaction, collection)
         before = table.stored(self.transaction.connection, id)  # even if it has expired meanwhile
-        assert before is not None  # it was read in this transaction
+        assert before is not None  # this transaction has read the document
         body = before.body
         for reference, ids in self.cleared[place].items():
             body = without(body, reference.path, ids)
@@ -213,5 +213,5 @@ def _referring(transaction: Transaction, target: str) -> Iterator[tuple[str, Tab
 
 def _known(transaction: Transaction, collection: str) -> Table:
     table = transaction.table(collection)
-    assert table is not None  # it has a document
+    assert table is not None  # the collection has a document
     return table

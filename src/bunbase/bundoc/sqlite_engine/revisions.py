@@ -76,7 +76,7 @@ class Revisions:
         `number`: the number of the collection, None if the collection does not exist.
         """
         last = max(self.floor, self.floors.get(collection, 0))
-        if number in self.with_ended:  # this saves the look-up for nearly all new documents
+        if number in self.with_ended:  # `with_ended` saves the look-up for nearly all new documents
             last = max(last, connection.execute(LAST, (number, id)).get or 0)
         return last
 

@@ -64,7 +64,7 @@ class ScanTurns:
             await self._wait(file, scan)
         else:
             await file.scan_turns.acquire()
-            await self.all.acquire()  # both are free, since nothing else has run in between: this does not wait
+            await self.all.acquire()  # both limits have a free place, because nothing else has run in between; so this does not wait
         try:
             yield
         finally:

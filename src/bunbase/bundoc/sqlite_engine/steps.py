@@ -65,7 +65,7 @@ def do_once(
 ) -> Committed:
     """Do all steps of one commit, or return the result of an earlier attempt.
 
-    Raises: IdempotencyMismatch, IdempotencyTooLarge, and the errors of `do_steps`, after which the key stays unused.
+    Raises: IdempotencyMismatch, IdempotencyTooLarge, and the errors of `do_steps`; then nothing is stored for the key.
     """
     kept = kept_answers.find(transaction.connection, attempt, transaction.now)
     if kept is None:
@@ -192,7 +192,7 @@ def _clear_way(transaction: Transaction, collection: str, table: Table, after: S
         table.stored(transaction.connection, id) for id in holders if table.get(transaction.connection, id) is None
     ]
     for document in ended:
-        assert document is not None  # its id is in an index
+        assert document is not None  # the id of the document is in an index
         _end_document(transaction, collection, table, document)
     return bool(ended)
 

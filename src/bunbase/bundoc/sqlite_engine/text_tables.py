@@ -1,4 +1,4 @@
-"""A text index is an FTS5 table of SQLite. It stores words and their positions, but not the text.
+"""A text index is an FTS5 table of SQLite. The index stores words and their positions, but not the text.
 
 The table is in the project's encrypted file, like all other data. FTS5 never parses the text of a caller: Bundoc parses
 it to a tree, and each word or phrase of the tree becomes a quoted string.

@@ -41,7 +41,7 @@ class Watch(Protocol):
 
 
 class ScanWatch:
-    """The watch of a search in a thread. It limits only the time."""
+    """The watch of a search in a thread. This watch limits only the time."""
 
     def over(self) -> bool:
         return scan_is_over()
@@ -54,7 +54,9 @@ class ScanWatch:
 
 
 class LoopWatch:
-    """The watch of a search in the event loop, which all requests share. It limits the time and the bytes of JSON.
+    """The watch of a search in the event loop, which all requests share.
+
+    This watch limits the time and the bytes of JSON.
 
     Call `start` before each search.
     """

@@ -234,8 +234,8 @@ class Writer:
     def _commit_batch(self, batch: list[Waiting]) -> tuple[list[Any], CommittedBatch | None]:
         """Do the batch in one transaction. Return a result or an error for each piece of work, and all changes.
 
-        There are fewer results than pieces of work if the batch has ended early.
-        If the transaction fails, all pieces of work get the same error, because nothing of the batch is on disk.
+        If the batch ends early, it has fewer results than pieces of work. If the transaction fails, all pieces of work
+        get the same error, because nothing of the batch is on disk.
         """
         try:
             connection = self._connected()

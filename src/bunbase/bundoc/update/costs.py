@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc.problems import CommitTooSlow
 MAX_TESTS: Final = 500_000  # values times the parts of a condition; 1 to 3 µs each
 MAX_INSTRUCTIONS: Final = 40_000_000  # bytes times the instructions of all patterns; 5 ns each
 
-# Microseconds on a 2-core machine of 2026. One write with one operator never needs as many.
+# Microseconds on a 2-core machine of 2026. One write with one operator never needs so many microseconds.
 MOST_WORK: Final = 5_000_000
 FOR_A_KEY: Final = 3  # making the key of a small number took 2.9 µs, and sorting took as long
 FOR_A_TEST: Final = 2
@@ -73,7 +73,7 @@ class Tests:
         if self.instructions > MAX_INSTRUCTIONS:
             raise _refused(change, "These arrays are too large for these patterns.")
         self.work.add(tests * FOR_A_TEST + instructions // INSTRUCTIONS_IN_A_MICROSECOND)
-        if id(test) not in self.compiled:  # its patterns may be compiled again if other commits use many
+        if id(test) not in self.compiled:  # the patterns of a test may be compiled again if other commits use many patterns
             self.compiled.add(id(test))
             self.work.add(test.program // INSTRUCTIONS_COMPILED)
 

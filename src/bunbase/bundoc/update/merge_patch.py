@@ -10,7 +10,10 @@ NULL = b"null"
 
 
 def merged(target: bytes, patch: bytes) -> bytes:
-    """Return `target` with `patch` applied (§2). Both are compact JSON values; the caller must limit their depth."""
+    """Return `target` with `patch` applied (§2).
+
+    Both arguments are compact JSON values; the caller must limit their depth.
+    """
     if not _is_object(patch):
         return patch
     return write(merged_fields(read_fields(target) if _is_object(target) else {}, read_fields(patch)))

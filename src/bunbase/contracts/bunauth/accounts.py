@@ -90,7 +90,7 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The answer to a request for a mail. It does not show whether a mail was sent."""
+    """The answer to a request for a mail. The answer does not show whether a mail was sent."""
 
     status: str = "accepted"
 

@@ -1,4 +1,7 @@
-"""Accounts, as the administrators of the installation see and change them. It is a part of BunAuth's contract."""
+"""Accounts, as the administrators of the installation see and change them.
+
+This file is a part of BunAuth's contract.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,10 @@ class AccountAdministration(Protocol):
         ...
 
     async def resume_account(self, caller: Caller, id: str) -> ManagedAccount:
-        """Let a suspended account sign in again. Its earlier sessions and tokens stay ended. Idempotent."""
+        """Let a suspended account sign in again.
+
+        The sessions and tokens from before the suspension stay ended. Idempotent.
+        """
         ...
 
     async def set_account_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:

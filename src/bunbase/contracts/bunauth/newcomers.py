@@ -51,7 +51,7 @@ class Newcomers(Protocol):
     async def open_invited_by_pass(self, caller: Caller, to: ActPage, cookie: str, email: str, inviter: str) -> Account:
         """Open an account for a person who signed in at another service with the invited address.
 
-        This uses up the pass.
+        The pass cannot be used again.
 
         Raises: ChallengeExpired, SignupsClosed, EmailTaken.
         """

@@ -102,7 +102,7 @@ class Authorization(msgspec.Struct, frozen=True):
 
 
 class Authorizations(msgspec.Struct, frozen=True):
-    """There is at most one for each client, so the list is a single page."""
+    """An account has at most one authorization for each client, so the list is a single page."""
 
     items: tuple[Authorization, ...]
     next: str | None = None

@@ -251,7 +251,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def invitation(self, token: str) -> AccountInvitation:
-        """Return the invitation of a link. It stays valid. Raises: LinkExpired."""
+        """Return the invitation of a link. The link stays valid. Raises: LinkExpired."""
         ...
 
     async def accept_invite(self, caller: Caller, new: NewAccount) -> Account:
@@ -288,7 +288,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def start_totp(self, caller: Caller) -> NewTotp:
-        """Return a new secret for an authenticator app. It has no effect until `confirm_totp`.
+        """Return a new secret for an authenticator app. The secret has no effect until `confirm_totp`.
 
         Raises: ReauthenticationRequired, Forbidden.
         """
@@ -400,7 +400,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
     async def jwks(self) -> Jwks: ...
 
     async def replace_signing_keys(self, caller: Caller) -> None:
-        """Replace all signing keys at once, because one of them may be in the wrong hands. Their tokens end.
+        """Replace all signing keys at once, because one of them may be in the wrong hands. Tokens of the old keys end.
 
         Sessions stay valid, because their clients refresh. Only administrators may call this. Raises:
         ReauthenticationRequired, Forbidden.

@@ -22,8 +22,8 @@ FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_l
 class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The index that a caller wants. `where`: the index holds only documents that match this filter.
 
-    The other settings are for `type` text. `stemming`: search by the stems of words. `prefix`: make searches for
-    prefixes of words fast. `weights`: the weight of a match in a field, by field; the default is 1.
+    All further settings are for indexes with the `type` text. `stemming`: search by the stems of words. `prefix`: make
+    searches for prefixes of words fast. `weights`: the weight of a match in a field, by field; the default is 1.
     """
 
     fields: tuple[str, ...]
@@ -131,8 +131,9 @@ class HookWarning(msgspec.Struct, frozen=True, tag_field="code", tag="before_wri
 
 
 class Collection(msgspec.Struct, frozen=True):
-    """`documents`: the number of documents; `bytes`: their stored size. Both are measured only for a single
-    collection.
+    """`documents`: the number of documents; `bytes`: their stored size.
+
+    Both numbers are measured only for a single collection.
 
     `warnings`: None unless this is the answer to a change of the collection.
     """

@@ -1,6 +1,6 @@
 """Live queries in the contract of Bundoc: the result of a query for one caller, kept up to date.
 
-A process that serves clients is an *edge*. It opens one stream for all projects (`live`), and registers queries
+A process that serves clients is an *edge*. An edge opens one stream for all projects (`live`), and registers queries
 (`watch`) under numbers of its choice. Callers that see the same documents share a *group*, so a change of the result
 crosses the stream once for all of them. Bodies hold the bytes that clients get: Bundoc has removed hidden fields.
 
@@ -122,7 +122,7 @@ class Diff(msgspec.Struct, frozen=True, tag="diff"):
 
 
 class Check(msgspec.Struct, frozen=True, tag="check"):
-    """A digest of the result that an edge holds after the diff `turn` of the group. It comes about once a minute.
+    """A digest of the result that an edge holds after the diff `turn` of the group. A Check comes about once a minute.
 
     `documents`: the number of documents in the result. `crc`: the CRC-32 of the lines `<_id> <_rev>\\n` of the result,
     in its order. Bundoc sends no Check to an edge that reads slowly, and none for a query whose `select` leaves `_rev`
@@ -204,14 +204,14 @@ class Live(Protocol):
         ...
 
     async def watch(self, caller: Caller, edge: str, number: int, query: LiveQuery) -> None:
-        """Register a query. Its result, Started, comes in the stream.
+        """Register a query. The result, Started, comes in the stream.
 
         Raises: NoLiveStream, NotLive, LiveQueryTooLarge, TooManyLiveQueries, RulesTooSlow, and the Problems of `query`.
         """
         ...
 
     async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
-        """Return the results of these queries at one change. They are not watched, and need no stream.
+        """Return the results of these queries at one change. These queries are not watched, and need no stream.
 
         The calls of one project run one after the other, and every user of the project gets an equal share. If a query
         fails, the answer has its Problem. Raises: BundocBusy, and the Problems of a project that cannot be read.

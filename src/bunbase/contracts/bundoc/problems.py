@@ -116,8 +116,9 @@ class UniqueViolation(Problem):
 
 
 class DocumentReferenced(Problem):
-    """`collection`, `field`: the place of a reference to the document. Both are null for publishable keys, and if the
-    delete fails because too many documents would change.
+    """`collection`, `field`: the place of a reference to the document.
+
+    Both values are null for publishable keys, and if the delete fails because too many documents would change.
     """
 
     status, code, title = 409, "document_referenced", "Other documents refer to this document"

@@ -14,7 +14,7 @@ from bunbase.contracts.caller import Caller
 class UserAct(StrEnum):
     """An event of the credentials of a user."""
 
-    SIGN_UP = "user.sign_up"  # it may open a session; `target`: "invitation", if there was one
+    SIGN_UP = "user.sign_up"  # a sign-up may open a session; `target`: "invitation" if the user was invited
     SIGN_IN = "user.sign_in"
     SIGN_OUT = "user.sign_out"
     UPGRADE = "user.upgrade"  # an anonymous user became an ordinary user

@@ -44,7 +44,7 @@ class UserCookies(Protocol):
     async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
         """Return an access token for a cookie.
 
-        This replaces a cookie that is as old as the lifetime of an access token.
+        A cookie that is as old as the lifetime of an access token is replaced.
 
         `anew`: true to replace the cookie now. The old cookie returns the same new cookie until the new cookie is used.
         Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated.

@@ -54,7 +54,9 @@ class UserFactors(Protocol):
     async def totp_state(self, caller: Caller) -> TotpState: ...
 
     async def start_totp(self, caller: Caller) -> NewTotp:
-        """Return a new secret for an authenticator app. It has no effect until `confirm_totp`. Needs a fresh proof.
+        """Return a new secret for an authenticator app.
+
+        The secret has no effect until `confirm_totp`. Needs a fresh proof.
 
         Raises: Forbidden, if the project has turned second factors off.
         """

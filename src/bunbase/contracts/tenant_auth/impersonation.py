@@ -67,8 +67,9 @@ class UserImpersonation(Protocol):
         ...
 
     async def impersonate_user(self, caller: Caller, id: str, new: NewImpersonation) -> Impersonated:
-        """Open a session that acts as the user. Its tokens have the claim `act`, and are refused for acts that only the
-        user may do.
+        """Open a session that acts as the user.
+
+        The tokens of the session have the claim `act`, and are refused for acts that only the user may do.
 
         Raises: UserNotFound, UserBanned, Forbidden.
         """

@@ -59,7 +59,7 @@ class TenantAuth(
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are defined by BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may
-    read, the role developer may also change. They raise Forbidden for all other callers.
+    read, the role developer may also change. These calls raise Forbidden for all other callers.
 
     The user's access tokens become invalid within a second after a change of the email, role or claims, a ban, a
     deletion, or a new password. A ban, a deletion and a new password also end the user's sessions.

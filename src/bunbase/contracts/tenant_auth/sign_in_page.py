@@ -108,7 +108,7 @@ Shown = (
 class PageEnd(msgspec.Struct, frozen=True):
     """`url`: the URL of the app, with a code; empty if a mail was sent instead.
 
-    `recovery_codes`: the recovery codes of a second factor that was set up just now. They are shown only here.
+    `recovery_codes`: the recovery codes of a second factor that was set up just now. The codes are shown only here.
     """
 
     url: str = ""

@@ -24,7 +24,7 @@ TOO_LARGE: Final = {"omitted": "the values are too large for the audit log"}
 REFUSED: Final = 403
 FindGroup = Callable[[Caller, str | None, Act], Awaitable[Group]]  # Groups.find
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
-FIRST: Final[Position] = (datetime(9999, 1, 1, tzinfo=UTC), "")  # no entry comes before it
+FIRST: Final[Position] = (datetime(9999, 1, 1, tzinfo=UTC), "")  # no entry comes before this position
 
 
 class Audit:

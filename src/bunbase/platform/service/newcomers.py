@@ -108,7 +108,7 @@ class NewcomerAcceptance:
         return await self._join_new(caller, token, open)
 
     async def open_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        """The other service has verified the address, so a link that was passed on is enough."""
+        """The service where the person signed in has verified the address, so a link that was passed on is enough."""
         to = ActPage(PageName.INVITE, token)
 
         async def open(sent: SentInvite) -> Account:

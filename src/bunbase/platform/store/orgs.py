@@ -75,7 +75,10 @@ class OrgStore:
         return await self.db.all(Organisation, ORGS, developer, after, limit)
 
     async def count_owned(self, developer: str) -> int:
-        """Return the number of organisations that a developer owns. Other calls wait until this transaction ends."""
+        """Return the number of organisations that a developer owns.
+
+        Further calls for this developer wait until the transaction ends.
+        """
         await self.db.value(LOCK_DEVELOPER, developer)
         found: int = await self.db.value(COUNT_OWNED, developer)
         return found
