@@ -60,7 +60,7 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     `org`: the organisation of the act, or of a project that was created, changed, deleted or transferred.
 
     `before`, `after`: the values of the target before and after the act, without secrets; only for some acts. `count`:
-    the number of refused attempts that this entry stands for.
+    the number of refused attempts that this entry represents.
     """
 
     id: str

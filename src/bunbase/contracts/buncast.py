@@ -223,8 +223,9 @@ class Message(msgspec.Struct, frozen=True, tag="message"):
 class MembersChanged(msgspec.Struct, frozen=True, tag="members"):
     """The members of a channel have changed. The event is for the subscriptions that see members.
 
-    `body`: `"enter":[…],"update":[…],"leave":[…],"n":…`. Empty lists are left out. Above SHOWN_MEMBERS, it holds only
-    `"n"`, and the list of members is not sent any more. When the list is sent again, `"members":[…]` is the whole list.
+    `body`: `"enter":[…],"update":[…],"leave":[…],"n":…`. Empty lists are left out. With more than SHOWN_MEMBERS
+    members, the body has only `"n"`, and the list of members is not sent any more. When there are fewer members again,
+    `"members":[…]` is the whole list.
     """
 
     channel: str

@@ -1,4 +1,5 @@
-"""The routes that a room offers to the gateway's fast lane. Each route is one function from request to answer.
+"""The routes that a room offers to the gateway's fast lane, which answers requests without ASGI and without the web
+framework. Each route is one function from request to answer.
 
 The room's ordinary route of documents calls the same function, so both lanes return the same answer. Calls of functions
 are an exception: their ordinary route streams bodies of any size, and shares only the parts that make the answer.

@@ -21,7 +21,7 @@ SERVICE_SECRET: Final = "service.secret"
 
 
 class DataDirectoryTaken(CannotStart):
-    """Another process holds this data directory."""
+    """Another process uses this data directory."""
 
 
 class DataDirectory:

@@ -1,4 +1,4 @@
-"""The checks that tell whether a process is ready."""
+"""The checks that decide whether a process is ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stream of events to one edge, and its watches."""
+"""The stream of events to one edge (a process that serves clients), and the watches of the edge."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ NUMBER_BYTES: Final = 40  # the memory of the number of a watch
 class Member:
     """One watch. `group`: the name of its group, empty until it has entered one.
 
-    `checks`: the number of changes of the caller. `started`: the edge holds the result of the group.
-    `holds`: the edge holds a result, maybe of another group. Then the next result must come before the next Barrier.
-    `withdrawn`: the watch has ended.
+    `checks`: the number of changes of the caller. `started`: true if the edge holds the result of the group. `holds`:
+    true if the edge holds a result, maybe of another group. Then the next result must come before the next Barrier.
+    `withdrawn`: true if the watch has ended.
     """
 
     def __init__(self, edge: Edge, number: int, caller: Caller, asked: ParsedLive, resume: Resume | None) -> None:
@@ -41,8 +41,8 @@ class Member:
 class Edge:
     """A queue, bounded in bytes. `watches`: the watches by number.
 
-    `behind`: the edge read the queue too slowly, and events were lost. `on_read`: set when the events that wait have
-    been read.
+    `behind`: true if the edge read the queue too slowly, so that events were lost. `on_read`: set when the events that
+    wait have been read.
     """
 
     def __init__(self, name: str, max_bytes: int = MAX_BYTES) -> None:

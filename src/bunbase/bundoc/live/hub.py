@@ -6,7 +6,8 @@ The life of a change:
 2. The hub begins a round. The hub applies the waiting batches to the groups that they concern (`following`). Groups
    whose rules look documents up, and groups whose rules were altered, become stale instead.
 3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
-   applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
+   applied, the queries of all stale groups run in this snapshot. So afterwards all groups have the state of the same
+   change.
 4. Each group sends how its state differs from the state that it sent before (`telling`). Then each edge gets a Barrier.
 
 All watchers of the project wait until a round ends, so the queries of a round get little time (`RoundTime`). If there
@@ -364,7 +365,7 @@ class Hub:
             self._scatter(group)
 
     def _fall_behind(self, member: Member, why: Outcome | Late) -> None:
-        """Forget a watch if there is no time for its query, and note that its edge must be told."""
+        """Forget a watch if there is no time for its query, and record that its edge must be informed."""
         self.leave(member)
         self.telling.fall_behind(member, dear=why is Late.DEAR)
 

@@ -1,10 +1,10 @@
 """The results of late live queries: queries that are too expensive for a round, because all other queries would wait
 for them.
 
-A connection with such a query is late as a whole. The edge of the connection repeatedly asks for all of its results at
-one change. Nothing about the connection is kept here: a call opens a snapshot, and runs the queries in this snapshot.
-One call of a project runs at a time, and the users who wait take turns, so late queries use at most one thread of the
-project.
+If one query of a connection is late, the whole connection is late. The edge of the connection repeatedly asks for all
+of its results at one change. Nothing about the connection is kept here: a call opens a snapshot, and runs the queries
+in this snapshot. One call of a project runs at a time, and the users who wait take turns, so late queries use at most
+one thread of the project.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Choose the user for whom the time of a shared group counts, among the users who watch the group.
 
-Symptom: one user who was the first to watch many common queries made them late for everybody. Cause: the time of these
-queries counted only for this user, who had spent all of it. Now the time of a group counts for the user with the most
-time left, among a few users who watch the group.
+Symptom: one user was the first to watch many common queries, and these queries became late for everybody. Cause: the
+time of these queries counted only for this user, who had spent all of it. Now the time of a group counts for the user
+with the most time left, among a few users who watch the group.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from bunbase.pkg.shares import Shares
 
 MAX_GROUPS: Final = 10_000
 MAX_UNFILED: Final = 2000  # the limit of groups of one collection without an equality, which every change must check
-MAX_HELD_BYTES: Final = 64 << 20  # the limit of bodies; beyond it, the groups that were queried last hold only ids
+MAX_HELD_BYTES: Final = 64 << 20  # the limit of all bodies in memory; if it is exceeded, the groups that were queried last hold only ids
 MAX_TOTAL_BYTES: Final = 256 << 20  # the limit of all results, because one round may have to query all of them
 SHARED: Final = "All users share this limit, and one user can have at most as much as is free: watch less."
 
@@ -129,8 +129,9 @@ class Registry:
         return self.held_bytes > MAX_HELD_BYTES
 
     def drop_bodies(self, spared: Container[Group]) -> None:
-        """Let groups hold only ids until the bodies of the remaining groups fit. A group that is stale or spared keeps
-        its bodies.
+        """Let groups hold only ids until the bodies of the remaining groups fit.
+
+        Stale groups, and the groups in `spared`, keep their bodies.
         """
         for group in list(reversed(self._whole)):
             if self.overfull and not group.stale and group not in spared:
@@ -181,7 +182,7 @@ class Registry:
         self.mark([group for group, due in self.timed.items() if due <= now_ms], Why.TIME)
 
     def mark_ahead(self, seq: int) -> None:
-        """Make the groups stale that stand after the change `seq`."""
+        """Make the groups stale whose state is later than the change `seq`."""
         self.mark([group for group in self.by_name.values() if group.seq > seq], Why.AHEAD)
 
     def _forget_weight(self, group: Group) -> None:

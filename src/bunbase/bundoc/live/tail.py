@@ -85,7 +85,7 @@ class Tail:
         return 0.0 if self.first_taken is None else time.time() - (time.monotonic() - self.first_taken)
 
     def told(self) -> None:
-        """Note that the changes of all batches that were taken from here have been sent."""
+        """Record that the changes of all batches that were taken from here have been sent."""
         if self.first_taken is not None:
             metrics.bundoc_live_barrier_seconds.observe(time.monotonic() - self.first_taken)
             self.first_taken = None

@@ -40,7 +40,7 @@ class Telling:
         self.behind: defaultdict[tuple[Edge, bool], list[int]] = defaultdict(list)
 
     def concerned(self, groups: Mapping[str, Group]) -> set[Group]:
-        """Return the groups that have something to tell: a change, or a result for a member."""
+        """Return the groups that have something to send: a change, or a result for a member."""
         waiting = {groups.get(member.group) for member in self.expected}
         return {*self.changed, *(group for group in waiting if group is not None)}
 
@@ -54,7 +54,7 @@ class Telling:
         self.expected.pop(member, None)
 
     def start(self, member: Member, group: Group) -> None:
-        """Note that the edge holds the result of the group for this watch."""
+        """Record that the edge holds the result of the group for this watch."""
         member.started = member.holds = True
         member.resume = None
         self.expected.pop(member, None)
@@ -62,7 +62,7 @@ class Telling:
             edges[member.edge] += 1
 
     def stop(self, member: Member, group: Group) -> None:
-        """Note that the edge holds no result for this watch, or not the right one. Idempotent."""
+        """Record that the edge holds no result for this watch, or a wrong result. Idempotent."""
         if member.started:
             member.started = False
             for edges in (group.edges, self.edges):
@@ -76,7 +76,7 @@ class Telling:
             member.edge.put(Ended(member.number, problem.body()))
 
     def fall_behind(self, member: Member, dear: bool) -> None:
-        """Note that the edge must be told that this watch is behind. `dear`: the same as in Behind."""
+        """Record that this watch is behind, which its edge does not know yet. `dear`: the same as in Behind."""
         if member.edge.watches.get(member.number) is member:
             del member.edge.watches[member.number]
             self.behind[member.edge, dear].append(member.number)

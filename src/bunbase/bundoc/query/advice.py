@@ -113,7 +113,7 @@ def _plan_with(search: Search, order: Order, fields: tuple[SortField, ...], inde
         return None
     of = order_by(fields)
     paths = {field.path for field in of.fields}
-    # if another index has met an array on these fields, the new index would meet this array too
+    # if another index has found an array on these fields, the new index would find the same array
     many = any(one.many and paths >= {field.path for field in one.order.fields} for one in indexes.ready)
     plan = choose(search.where, order, [*indexes.ready, Index(ADVISED, of, many=many)], search.bound)
     return plan if plan.index is not None and plan.index.name == ADVISED else None

@@ -76,8 +76,8 @@ class ScanBudget:
     A document that the rule denies, or that has expired, is read but not counted. Otherwise, a refusal would show the
     caller that the document exists. `looks`: the limit on all reads of documents; None if there is no limit here.
     `counted`: the limit of documents for a count that is returned with a page. Beyond this limit, the count becomes an
-    estimate, so that time is left for the page. `ties`: the largest number of documents with the same place in the
-    order of the result that the search has met. `advises`: refusals name the index to add; False if nobody reads them.
+    estimate, so that time is left for the page. `ties`: the largest number of examined documents with the same place in
+    the order of the result. `advises`: refusals name the index to add; False if nobody reads them.
     """
 
     counted = 100_000
@@ -174,8 +174,8 @@ def growing(search: Search, plan: Plan, covered: bool, existing: Indexes, ties: 
     """Return advice if the work for a page grows with the collection.
 
     The work grows if the search may examine documents that do not match, or all documents that match. `covered`: true
-    if all documents in the ranges of the plan match. `ties`: the largest number of documents with the same place in the
-    order that the page has met.
+    if all documents in the ranges of the plan match. `ties`: the largest number of examined documents with the same
+    place in the order of the result.
     """
     many_ties = ties > MANY_TIES
     return advice(search, plan, existing, many_ties) if many_ties or _grows(search, plan, covered) else None

@@ -41,7 +41,7 @@ def zone_named(name: str) -> tzinfo:
 class Truncating:
     """Truncates times.
 
-    The cache has each unit that was met before, because a conversion with a time zone takes 10 µs.
+    Units of earlier times are cached, because a conversion with a time zone takes 10 µs.
     """
 
     def __init__(self, by: Truncation) -> None:

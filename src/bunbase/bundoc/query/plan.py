@@ -37,7 +37,7 @@ from bunbase.pkg import effort
 ALL_ABOVE: Final = b"\xff" * 40
 PRIMARY: Final = "_id"
 
-# Tests of these fields reveal nothing new: pages are in the order of `_id`, which already tells when documents were
+# Tests of these fields reveal nothing new: pages are in the order of `_id`, which already reveals when documents were
 # created.
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
@@ -115,7 +115,7 @@ class Plan(msgspec.Struct, frozen=True):
     tied: tuple[SortField, ...] = ()
 
     def base(self, range: Range) -> bytes:
-        """Return the prefix that stands in the keys of the range before the position of a document in the result."""
+        """Return the prefix that the keys of the range have before the position of a document in the result."""
         return range.base if self.merged else self.pinned
 
 

@@ -1,7 +1,7 @@
 """The values that an aggregate reads. A document and the key of an index lead to the same values.
 
 Numbers are canonical: a whole double within 64 bits is an integer, and an integer beyond 64 bits is a double. Index
-keys cannot tell 2 from 2.0, so an answer must not depend on the difference.
+keys do not distinguish 2 from 2.0, so an answer must not depend on the difference.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def canonical(value: Any) -> Any:
 def is_told_by_keys(where: Filter) -> bool:
     """True if the values in the keys of an index decide the filter.
 
-    Keys do not tell a missing value from null, and they hold no arrays and no objects.
-    Patterns are tested on documents, where their time is limited.
+    Keys do not distinguish a missing value from null, and they hold no arrays and no objects. Patterns are tested on
+    documents, where their time is limited.
     """
     match where:
         case And() | Or():

@@ -3,10 +3,10 @@
 A new index is declared first, and all later writes update it. The documents that are stored already are added in
 batches. Queries use the index when it is complete. After a crash, the build continues when the file is opened.
 
-An index that is no longer wanted is dropped at once if nothing is being built. Otherwise the old index retires: it is
-used until the new index of the same name is complete. If no new index has its name, it is used until all new indexes
-are complete. If stored documents violate a new index, the new index is dropped, and the indexes that it should replace
-stay. So a unique index never ends before the next one begins.
+If the specification no longer has an index, Bundoc drops the index at once, unless another index is being built.
+Otherwise the old index retires: queries use it until the new index of the same name is complete. If no new index has
+its name, it is used until all new indexes are complete. If stored documents violate a new index, the new index is
+dropped, and the indexes that it should replace stay. So a unique index never ends before the next one begins.
 """
 
 from __future__ import annotations
@@ -312,7 +312,10 @@ def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[I
 
 
 def _finish(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Drop the indexes that this index replaces. After the last build, drop all indexes that are no longer wanted."""
+    """Drop the indexes that this index replaces.
+
+    After the last build, drop all indexes that the specification no longer has.
+    """
     finish_index(connection, index.number)
     last = all(one.ready for one in table.indexes if one is not index)
     for one in table.indexes:

@@ -17,7 +17,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-CLEARING: Final = 0  # stands where the number of an index would stand
+CLEARING: Final = 0  # replaces the number of an index
 
 
 class Builds:
@@ -79,7 +79,9 @@ class Builds:
                 pass
 
     async def _delete_expired(self, project: str, collection: str) -> None:
-        """Delete expired documents first: nobody sees them any more, so a unique index must not meet their values."""
+        """Delete expired documents first: nobody sees these documents any more, so their values must not violate a
+        unique index.
+        """
         after: int | None = 0
         while after is not None:
             after = await self.perform(project, Retime(collection, after))

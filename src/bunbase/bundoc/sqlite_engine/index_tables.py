@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS indexes (
 
 MOST_KEPT: Final = 128  # the most indexes of a collection, including retiring indexes; each write changes all of them
 
-# The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing.
+# The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing although it
+# applies.
 MANY: Final = 1  # some document has an array on the path of a field
 WATCHED: Final = 2  # MET_IN_WHERE is known, since every document was checked for it
 MET_IN_WHERE: Final = 4  # some document has an array on a path of the index's filter

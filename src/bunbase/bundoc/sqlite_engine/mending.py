@@ -128,7 +128,7 @@ class _Mending:
         sql = STORED_AGAIN.replace("docs_N", table.name)
         again: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
         for id, rev in again:
-            stored = table.stored(self.connection, id)  # one document at a time: all documents together may be too large for memory
+            stored = table.stored(self.connection, id)  # one at a time: all of them may be too large for memory
             assert stored is not None  # the query above has found it
             self._change(name, table, msgspec.structs.replace(stored, rev=rev), stored.body)
             self.connection.execute("DELETE FROM ended WHERE collection = ? AND id = ?", (table.number, id))

@@ -70,7 +70,7 @@ class Rotations:
 
     async def begin(self, project: str) -> KeyState:
         """Start a rotation if none is running, and return the state of the key. Raises: BundocBusy."""
-        await self.files.open(project)  # a file that cannot be opened cannot be rotated; this tells the caller at once
+        await self.files.open(project)  # fails at once if the file cannot be opened
         if project not in self.running:
             if self.ending or len(self.running) >= MOST_AT_ONCE:
                 raise BundocBusy("Other keys are being rotated; try again in a minute.", retry_after_seconds=60)

@@ -25,8 +25,8 @@ class ScanTurns:
     """Runs scans in threads. `waiting`: the number of scans that wait for their turn.
 
     All projects share the queue. A further scan of a project may wait only if the queue has at least as many free
-    places as scans of this project. So a project with many slow queries takes half of the queue, and never the last
-    place.
+    places as scans of this project. So a project with many slow queries takes at most half of the queue, and never the
+    last place.
     """
 
     def __init__(self, settings: BundocSettings) -> None:
@@ -64,7 +64,7 @@ class ScanTurns:
             await self._wait(file, scan)
         else:
             await file.scan_turns.acquire()
-            await self.all.acquire()  # both limits have a free place, because nothing else has run in between; so this does not wait
+            await self.all.acquire()  # nothing else has run in between, so `acquire` does not wait
         try:
             yield
         finally:

@@ -1,6 +1,6 @@
 """The transaction of one batch of writes.
 
-Four modules work on a write. Each of them imports only modules that stand before it in this list:
+Four modules work on a write. Each module imports only modules that are before it in this list:
 
 transaction  holds the state that all writes of a batch share: collections, revisions, entries of the change log
 referring    checks a write against its schema, and applies a deletion to documents that refer to the deleted document

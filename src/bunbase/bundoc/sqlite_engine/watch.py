@@ -1,8 +1,8 @@
 """The limits of a search: few steps and bytes in the event loop, some seconds in a thread.
 
 SQLite checks the time only between two steps of a statement: not inside an SQL function of BunBase, and not while it
-reads the JSON of a large document. So each of these functions asks the watch. In the event loop, the bytes of each
-document are counted before the document is tested (docs/decisions/0031).
+reads the JSON of a large document. So each of these functions asks the watch whether time is left. In the event loop,
+the bytes of each document are counted before the document is tested (docs/decisions/0031).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ OPERATORS: Final = (
     "$set", "$unset", "$rename", "$setOnInsert", "$now", "$currentDate", "$inc", "$mul", "$min", "$max", "$bit",
     "$push", "$addToSet", "$pop", "$pull", "$pullAll",
 )  # fmt: skip
-REMOVING: Final = frozenset({"$unset", "$pop", "$pull", "$pullAll", "$rename"})  # these operators have no effect on a missing path
+REMOVING: Final = frozenset({"$unset", "$pop", "$pull", "$pullAll", "$rename"})  # without effect on a missing path
 POSITION: Final = re.compile(r"\$\[([a-z][A-Za-z0-9]{0,63})?\]")  # all elements, or the elements of an array filter
 
 Path = tuple[str, ...]

@@ -73,7 +73,7 @@ class Tests:
         if self.instructions > MAX_INSTRUCTIONS:
             raise _refused(change, "These arrays are too large for these patterns.")
         self.work.add(tests * FOR_A_TEST + instructions // INSTRUCTIONS_IN_A_MICROSECOND)
-        if id(test) not in self.compiled:  # the patterns of a test may be compiled again if other commits use many patterns
+        if id(test) not in self.compiled:  # patterns may be compiled again if other commits use many
             self.compiled.add(id(test))
             self.work.add(test.program // INSTRUCTIONS_COMPILED)
 

@@ -67,7 +67,7 @@ class ActivityOutcome(StrEnum):
 class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One action. `target`: the id or name of the changed thing, or of the service that signed in.
 
-    `count`: the number of refused attempts that this entry stands for. `last_at`: the time of the last attempt, if
+    `count`: the number of refused attempts that this entry represents. `last_at`: the time of the last attempt, if
     there are several.
     """
 

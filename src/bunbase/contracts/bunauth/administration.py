@@ -87,7 +87,7 @@ class AccountAdministration(Protocol):
         ...
 
     async def remove_factors(self, caller: Caller, id: str) -> None:
-        """Remove the authenticator app, the recovery codes and all passkeys of an account, and tell its owner.
+        """Remove the authenticator app, the recovery codes and all passkeys of an account, and notify the owner.
 
         Administrators use this for owners who have lost their factors. A personal access token cannot do this.
         Idempotent.

@@ -63,8 +63,9 @@ class BeforeWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The wanted state of a collection. Members that are left out stay as they are; null or an empty value removes
-    them.
+    """The requested state of a collection.
+
+    Members that are left out stay as they are; null or an empty value removes them.
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`: JSON
     Schema 2020-12. `strict`: true if objects may have only the fields that the schema describes. `before_write`: the

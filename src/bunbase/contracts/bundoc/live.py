@@ -4,8 +4,8 @@ A process that serves clients is an *edge*. An edge opens one stream for all pro
 (`watch`) under numbers of its choice. Callers that see the same documents share a *group*, so a change of the result
 crosses the stream once for all of them. Bodies hold the bytes that clients get: Bundoc has removed hidden fields.
 
-The promise: an edge that applies the events in their order holds, at each Barrier, exactly the results of all its
-queries at the change `seq`, for their callers. docs/decisions/0086 has the reasons.
+The promise: at each Barrier, an edge that applied all events in their order holds exactly the results of all its
+queries at the change `seq`, for the callers of these queries. docs/decisions/0086 has the reasons.
 
 If a query needs more time than there is between two Barriers, Bundoc ends its watch (`Behind`). The edge then requests
 the result separately (`results`), as often as the cost of the query allows, and watches the query again when it needs

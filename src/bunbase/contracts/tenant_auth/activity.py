@@ -69,7 +69,7 @@ class UserActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     `target`: the changed thing. `amr`: the checks, by their names in RFC 8176. `session`: the session that the event
     opened, or in which it happened. `new_device`: true if no earlier sign-in in the activity came from this program and
     network.
-    `count`: the number of attempts that this entry stands for. `last_at`: the time of the last attempt, if there are
+    `count`: the number of attempts that this entry represents. `last_at`: the time of the last attempt, if there are
     several. In entries of acts of administrators, the user does not see `ip` and `agent`.
     """
 

@@ -1,4 +1,6 @@
-"""Cookie mode: a browser holds the session of an end user in a cookie, and the gateway turns it into access tokens."""
+"""Cookie mode: a browser holds the session of an end user in a cookie, and the gateway exchanges the cookie for access
+tokens.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claims that tell an access token of an end user from every other token that the key of its project signs."""
+"""The claims that distinguish an access token of an end user from all other tokens that the project's key signs."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 The life of a deleted project:
 
-    1. `delete` marks it. Every key and every member is refused within a second, because the feed of revocations
-    announces the deletion to the gateways; an event in the outbox stops its functions. Nothing is lost yet.
+    1. `delete` marks it. The gateways refuse every key and every member within a second, because the feed of
+       revocations announces the deletion. An event in the outbox stops the functions. Nothing is lost yet.
     2. For UNDO (7 days), `restore` removes the mark, and everything works as before.
     3. `delete` with `now`, or the job that calls `destroy_overdue`, destroys the project. One transaction deletes its
        keys and members and posts an event. After the event, the other rooms have deleted its data, and BunKMS has

@@ -4,8 +4,9 @@ Projects and organisations must never lose their last owner. An account is there
 of a project, or of an organisation with other members. Organisations without other members and without projects are
 deleted.
 
-While an account is being deleted, it cannot join anything (`store/departures.py`). If the process dies after the
-memberships are removed, the account still exists and can send the request again, or join again after JOINS_NOTHING.
+While an account is being deleted, it cannot join anything (`store/departures.py`). If the process is killed after it
+has removed the memberships, the account still exists. The person can send the request again, or join projects again
+after JOINS_NOTHING.
 """
 
 from __future__ import annotations
