@@ -163,7 +163,8 @@ class BeforeWrites:
     ) -> tuple[CommitStep, ...]:
         """Return the steps with the verdicts of the functions. All functions together share the longest timeout.
 
-        `runs`: gets the run of each function. Raises: UnusableAnswer, WriteRefused, and the problems of `_ask`.
+        `runs`: the dict to which this adds the run of each function. Raises: UnusableAnswer, WriteRefused, and the
+        problems of `_ask`.
         """
         verdicts: dict[int, Verdict] = {}
         until = asyncio.get_running_loop().time() + max(one.hook.timeout_ms for one in questions) / 1000

@@ -42,7 +42,9 @@ def scope_of(caller: Caller) -> tuple[str, ...]:
 
 
 def check_visitor_key(caller: Caller, key: str, place: str = "Idempotency-Key") -> None:
-    """Refuse a key that another visitor may have too. `key`: empty for none. `place`: where the request has the key.
+    """Refuse a key that another visitor may have too.
+
+    `key`: empty for none. `place`: the place of the key in the request.
 
     If two visitors sent the key `1`, the second visitor would get the answer to the first one, and the second act would
     not be done.

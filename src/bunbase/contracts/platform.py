@@ -250,7 +250,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def transfer_project(self, caller: Caller, org: str) -> Project:
-        """Move the project to another organisation. The caller must own the project and be an admin of the other one.
+        """Move the project to another organisation. The caller must own the project, and be an admin of `org`.
 
         Raises: OrganisationNotFound, Forbidden, InvalidInput if the organisation cannot have more projects.
         """

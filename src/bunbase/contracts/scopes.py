@@ -67,7 +67,7 @@ def checked_scopes(scopes: Iterable[str], of_projects: bool = False) -> tuple[st
     """Return the scopes without duplicates: first the general scopes in the order of their list, then all other scopes
     by name.
 
-    `of_projects`: each scope may end with `@<project id>`. Raises: InvalidInput.
+    `of_projects`: true if each scope may end with `@<project id>`. Raises: InvalidInput.
     """
     found = set(scopes)
     wrong = sorted(scope for scope in found if not _is_scope(scope, of_projects))

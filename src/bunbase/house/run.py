@@ -144,7 +144,7 @@ class Early:
 
 @contextmanager
 def _stoppable() -> Iterator[Early]:
-    """Let Ctrl-C or SIGTERM end this block, as long as the event loop does not handle the signals (`_stop_signal`).
+    """Let Ctrl-C or SIGTERM end this block until the event loop handles the signals (`_stop_signal`).
 
     The first process of a container would otherwise ignore SIGTERM, for example while PostgreSQL recovers.
 

@@ -74,8 +74,8 @@ class Progress:
 class Safety(msgspec.Struct, frozen=True):
     """The backup of the present documents, which a restore makes before it replaces them.
 
-    `folder`: the folder for the copy of the project's present file. `keep`: called with the contents of this copy
-    before the file is replaced; not called if the project has no readable file.
+    `folder`: the folder for the copy of the project's present file. `keep`: a function that is called with the contents
+    of this copy, before the file is replaced. It is not called if the project has no readable file.
     """
 
     folder: Path

@@ -62,7 +62,7 @@ class Proofs:
 
 
 def need_proof(backup: Backup, unauthenticated: bool) -> None:
-    """Refuse an altered backup. Also refuse a backup without a code, unless `unauthenticated` is true.
+    """Refuse an altered backup. If `unauthenticated` is false, also refuse a backup without a code.
 
     Raises: BackupAltered, BackupUnauthenticated.
     """

@@ -119,7 +119,7 @@ def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
 def outdated(backups: Sequence[Backup], kept: int) -> list[Backup]:
     """Return the backups to delete: for each reason in `BY_ITSELF`, all except the newest `kept`.
 
-    Altered backups are neither counted nor deleted. `backups`: newest first.
+    Altered backups do not count, and are not deleted. `backups`: newest first.
     """
     ours = [one for one in backups if one.authenticity is not Authenticity.ALTERED]
     return [one for reason in BY_ITSELF for one in [one for one in ours if one.reason is reason][kept:]]

@@ -21,7 +21,7 @@ from bunbase.contracts.bundoc.live import MAX_DOCUMENTS, MAX_HAVE, MAX_LIMIT, Li
 from bunbase.pkg.errors import InvalidInput
 
 DENSE_BYTES: Final = 4 << 10  # the limit of a filter with many values; a longer filter has long texts
-SPARES: Final = 20  # the number of rows held behind the window, so that most deletions need no query
+SPARES: Final = 20  # the number of extra rows after those that the client sees, so that most deletions need no query
 
 
 class ParsedLive(msgspec.Struct, frozen=True):

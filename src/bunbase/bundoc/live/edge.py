@@ -41,8 +41,8 @@ class Member:
 class Edge:
     """A queue, bounded in bytes. `watches`: the watches by number.
 
-    `behind`: true if the edge read the queue too slowly, so that events were lost. `on_read`: set when the events that
-    wait have been read.
+    `behind`: true if the edge read the queue too slowly, so that events were lost. `on_read`: an event that is set when
+    the waiting events have been read.
     """
 
     def __init__(self, name: str, max_bytes: int = MAX_BYTES) -> None:

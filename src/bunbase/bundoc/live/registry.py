@@ -20,7 +20,7 @@ from bunbase.pkg.shares import Shares
 
 MAX_GROUPS: Final = 10_000
 MAX_UNFILED: Final = 2000  # the limit of groups of one collection without an equality, which every change must check
-MAX_HELD_BYTES: Final = 64 << 20  # the limit of all bodies in memory; if it is exceeded, the groups that were queried last hold only ids
+MAX_HELD_BYTES: Final = 64 << 20  # the limit of bodies; above it, the groups that were queried last hold only ids
 MAX_TOTAL_BYTES: Final = 256 << 20  # the limit of all results, because one round may have to query all of them
 SHARED: Final = "All users share this limit, and one user can have at most as much as is free: watch less."
 
@@ -162,7 +162,7 @@ class Registry:
         return [member for group in self.by_name.values() for member in group.members]
 
     def mark(self, groups: Iterable[Group], why: Why, regroup: bool = False) -> None:
-        """Make groups stale. `regroup`: the view of each member must be made again."""
+        """Make groups stale. `regroup`: true if the view of each member must be made again."""
         for group in list(groups):
             if not group.gone:
                 group.why = group.why if group.stale else why

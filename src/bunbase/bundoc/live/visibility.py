@@ -36,7 +36,7 @@ encode: Final = msgspec.json.Encoder(order="deterministic").encode
 class View(msgspec.Struct, frozen=True):
     """The part of a query's result that the rules show to a caller.
 
-    `name`: two views have the same name if and only if they are equal in project, query, rules and class.
+    `name`: a name that two views share if and only if they are equal in project, query, rules and class.
     `search`: the search, narrowed by the list rule. `implied`: a filter that every visible document matches.
     `looks_up`: true if rules look documents up. `timed`: true if rules read the time. `kind`: the class of the view,
     for metrics.

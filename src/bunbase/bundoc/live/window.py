@@ -64,11 +64,11 @@ class Window:
 
     @property
     def lacks_rows(self) -> bool:
-        """True if rows that belong to the result may not be held."""
+        """True if the window may lack rows that belong to the result."""
         return self.more and len(self.rows) < self.limit
 
     def change(self, id: str, row: HeldRow | None, counted: int) -> None:
-        """Replace the held row of a document. `None`: the document has left the result.
+        """Replace the row of a document. `row`: the new row; None if the document has left the result.
 
         `counted`: the difference in the number of all documents in the result.
         """

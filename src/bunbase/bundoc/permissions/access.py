@@ -139,7 +139,10 @@ class Access:
         return without(stored, hidden)
 
     def hidden(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> list[str]:
-        """Return the hidden paths of this document. A path is hidden from the caller unless its rule is false."""
+        """Return the hidden paths of this document.
+
+        A path is visible only if its rule is false; if the rule fails, the path is hidden.
+        """
         if not self.rules.hidden:
             return []
         inputs = self.inputs(op, stored.id, lookup, stored)

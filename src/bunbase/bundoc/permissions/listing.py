@@ -20,7 +20,7 @@ from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
 LOOP_NODES: Final = 400  # the most nodes in all rules of the search; translating a node to SQL takes about 5 µs
-BYTES_FOR_A_NODE: Final = 1000  # translating a node takes as long as reading this many bytes of JSON
+BYTES_FOR_A_NODE: Final = 1000  # the bytes of JSON that are read in the time for translating one node
 
 
 async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[Path, str]] = ()) -> Search:

@@ -99,7 +99,7 @@ class Remainder(Node, frozen=True):
 class Element(Node, frozen=True):
     """An element of an array at the path matches `part`, whose paths start at the element.
 
-    `objects`: only elements that are objects can match.
+    `objects`: true if only elements that are objects can match.
     """
 
     path: Path

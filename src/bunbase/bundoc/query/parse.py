@@ -53,7 +53,7 @@ MAX_PATH_PARTS: Final = 8
 MAX_PATH_CHARACTERS: Final = 500
 MAX_BYTES: Final = 64 << 10
 
-# parsing one of these takes as long as reading this many bytes of JSON
+# the cost of parsing one of these, as the number of bytes of JSON that are read in the same time
 BYTES_FOR_A_NODE: Final = 150
 BYTES_FOR_AN_INSTRUCTION: Final = 20
 

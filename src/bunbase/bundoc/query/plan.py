@@ -52,8 +52,8 @@ Rank = tuple[int, int, int, int]
 class Bound(msgspec.Struct, frozen=True):
     """The list rule that binds a caller.
 
-    `implied`: a filter that all allowed documents match. `exact`: among documents that have no array on its paths, the
-    rule allows exactly those that match `implied`. `words`: the tests of single fields in the rule.
+    `implied`: a filter that all allowed documents match. `exact`: true if the rule allows exactly the documents that
+    match `implied`, among documents without an array on its paths. `words`: the tests of single fields in the rule.
     """
 
     implied: Filter
@@ -93,10 +93,10 @@ class Plan(msgspec.Struct, frozen=True):
     """The index and the ranges that serve a search.
 
     `index`: None for the table itself, which is sorted by id. `pinned`: the common prefix of all keys in the ranges.
-    `ordered`: the keys have the order of the result. `backwards`: the keys have this order if they are read from last
-    to first; then the last range comes first. `merged`: the keys have this order only within one range, without their
-    `base`, so the ranges must be merged. `said`: tests that every document in the ranges passes, unless the index has
-    arrays (`many`).
+    `ordered`: true if the keys have the order of the result. `backwards`: true if the keys have this order when they
+    are read from last to first; then the last range comes first. `merged`: true if the keys have this order only within
+    one range, without their `base`, so that the ranges must be merged. `said`: tests that every document in the ranges
+    passes, if the index has no arrays (`many`).
     `lead`: the common prefix of all positions in the result, from the first fields of the order that the filter sets
     equal. `tied`: the other fields of the order, if documents with equal values in them are not sorted by their ids.
     `by_id`: true if documents must be read in the order of their ids, and not of the keys. With the order of the keys,

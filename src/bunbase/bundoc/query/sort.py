@@ -131,7 +131,7 @@ def _product(keys: list[list[bytes]]) -> int:
 
 
 def _field_keys(field: SortField, document: Any, whole: bool) -> list[bytes]:
-    """Return the keys of one field. `whole`: also for elements that are objects or arrays."""
+    """Return the keys of one field. `whole`: true to include the keys of elements that are objects or arrays."""
     if not meets_array(document, field.path):
         return [_directed(short_key(single(document, field.path)), field)]
     found = {short_key(one) for one in elements(document, field.path) if whole or not isinstance(one, dict | list)}

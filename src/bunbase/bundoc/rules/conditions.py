@@ -161,8 +161,8 @@ class _Push:
     def weakened(self, node: Node) -> Pushed:
         """Return a condition that is true for every row where the node is true; an exact one if possible.
 
-        SQLite selects a row neither for 0 nor for NULL, so the tests need not distinguish them. So the tests can be
-        simple tests for which SQLite can use an index.
+        SQLite selects no row for 0 and no row for NULL, so the tests need not distinguish 0 from NULL. So the tests can
+        be simple tests for which SQLite can use an index.
         """
         if id(node) in self.constant:
             return Pushed(self.truth(node), exact=True)
@@ -196,8 +196,8 @@ class _Push:
     def truth(self, node: Node, wanted: bool = False) -> Condition:
         """Return SQL that yields 1, 0 or NULL if the node is true, false or an error.
 
-        `wanted`: the caller only tests whether the result is 1. Therefore the SQL may yield 0 instead of NULL. Below
-        NOT, a 0 for NULL is never allowed, because NOT 0 would turn an error into true. Raises: NotPushed.
+        `wanted`: true if the caller only tests whether the result is 1. Therefore the SQL may yield 0 instead of NULL.
+        Below NOT, a 0 for NULL is never allowed, because NOT 0 would turn an error into true. Raises: NotPushed.
         """
         if id(node) in self.constant:
             return truth_of(self.value_of(node))

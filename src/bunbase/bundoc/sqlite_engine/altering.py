@@ -3,10 +3,10 @@
 A new index is declared first, and all later writes update it. The documents that are stored already are added in
 batches. Queries use the index when it is complete. After a crash, the build continues when the file is opened.
 
-If the specification no longer has an index, Bundoc drops the index at once, unless another index is being built.
-Otherwise the old index retires: queries use it until the new index of the same name is complete. If no new index has
-its name, it is used until all new indexes are complete. If stored documents violate a new index, the new index is
-dropped, and the indexes that it should replace stay. So a unique index never ends before the next one begins.
+If the specification no longer has an index, Bundoc drops the index at once if no other index is being built. Otherwise
+the old index retires: queries use it until the new index of the same name is complete. If no new index has its name, it
+is used until all new indexes are complete. If stored documents violate a new index, the new index is dropped, and the
+indexes that it should replace stay. So a unique index never ends before the next one begins.
 """
 
 from __future__ import annotations

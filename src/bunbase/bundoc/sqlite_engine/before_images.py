@@ -31,7 +31,7 @@ class Images:
 
     Each image is written immediately, not collected in memory, because a commit may have 500 documents of a megabyte.
 
-    `bytes`: the size of all images so far, after each image, so that a savepoint can be rolled back.
+    `bytes`: for each image, the size of all images up to this one, so that a savepoint can be rolled back.
     """
 
     def __init__(self) -> None:

@@ -23,8 +23,8 @@ CLEARING: Final = 0  # replaces the number of an index
 class Builds:
     """All builds of this process.
 
-    `perform`: does one batch of work between the writes of a project. `uncleared`: projects that have dropped an index
-    since their last slice of clearing began.
+    `perform`: a function that does one batch of work between the writes of a project. `uncleared`: projects that have
+    dropped an index since their last slice of clearing began.
     """
 
     def __init__(self, perform: Callable[[str, Build | Clear | Retime | Expire], Awaitable[Any]]) -> None:

@@ -162,7 +162,7 @@ class SqliteCopies:
     async def _target_key(self, project: str) -> TargetKey:
         """Return the project's key, or a new one if the project has lost its key.
 
-        Without its key, the old file cannot be read anyway, so the new key loses nothing.
+        Nobody can read the old file without its key, so the new key loses nothing.
         """
         try:
             key_file, key = await self.files.key_of(project)

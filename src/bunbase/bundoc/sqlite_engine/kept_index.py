@@ -36,8 +36,8 @@ class KeptIndex(ABC):
     """One index.
 
     `definition`: the specification by the caller. `built`: the number of the last document that the build has added.
-    `where`: the filter of the index, which has only documents that match the filter. `system`: true if the index serves
-    a reference in the schema.
+    `where`: the filter of the index. The index has only documents that match this filter. `system`: true if the index
+    serves a reference in the schema.
     `ready`: true if the index is complete, so that queries use it. `retiring`: true if the index is complete, but will
     be dropped. A retiring index stays in use until the new indexes are complete.
     """

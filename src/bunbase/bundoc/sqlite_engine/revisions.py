@@ -130,7 +130,7 @@ def _floors(connection: apsw.Connection) -> dict[str, int]:
 
 
 def spent(connection: apsw.Connection) -> int:
-    """Return a number that is at least as high as every revision in this file."""
+    """Return a number that is not lower than any revision in this file."""
     return int(connection.execute(FLOOR).get) + ends(connection)[1]
 
 

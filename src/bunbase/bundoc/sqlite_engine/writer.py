@@ -264,8 +264,9 @@ class Writer:
         return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, redefined)
 
     def _redefined(self, transaction: Transaction) -> frozenset[str]:
-        """Return the collections that are new or dropped, or whose terms have changed, but not collections of which
-        only the indexes have changed.
+        """Return the collections that are new or dropped, or whose terms have changed.
+
+        A change of indexes alone does not count.
         """
         return frozenset(
             name

@@ -67,7 +67,7 @@ class _Updating:
     def parent(self, change: Change, path: Path, creates: bool) -> Any:
         """Return the object or array that contains the last name of the path.
 
-        `creates`: missing objects on the path are created; otherwise the result is None.
+        `creates`: true to create missing objects on the path; otherwise the result is None.
         """
         node: Any = self.root
         for name in path[:-1]:

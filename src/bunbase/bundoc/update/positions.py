@@ -34,8 +34,9 @@ def placed(fields: Fields, changes: tuple[Change, ...], tests: Tests) -> tuple[C
 class _Placing:
     """Finds the elements of one document.
 
-    `values`: its fields that were read. `counted`: the field, the name and the level of each array filter whose tests
-    were counted. `passed`: the results of the tests, since many paths may begin with the same positions.
+    `values`: the fields of the document that were read. `counted`: the field, the name and the level of each array
+    filter whose tests were counted. `passed`: the results of the tests, which are cached because many paths may begin
+    with the same positions.
     """
 
     def __init__(self, fields: Fields, tests: Tests) -> None:

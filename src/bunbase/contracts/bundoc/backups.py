@@ -200,7 +200,9 @@ class ImportMode(StrEnum):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """`errors`: the first 1,000 errors. `last_line`: all lines up to this number have been processed.
+    """`errors`: the first 1,000 errors.
+
+    `last_line`: the number of the last processed line; all lines before it have been processed too.
 
     `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. These lines succeed
     when they are sent again after the document is imported. `seq`: a state of the project that has all imported

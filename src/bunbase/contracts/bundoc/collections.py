@@ -88,9 +88,9 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
     """An index as it exists.
 
-    `ready`: the index is built and queries use it; until then, only writes maintain it. `progress`: the built part, 0
-    to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the schema. The other members are the
-    members of IndexSpec.
+    `ready`: true if the index is built, so that queries use it. Before that, only writes update it. `progress`: the
+    built part, 0 to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the schema. The other
+    members are the members of IndexSpec.
     """
 
     name: str
@@ -109,8 +109,8 @@ class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
 class RuleWarning(msgspec.Struct, frozen=True, tag_field="code", tag="rule_without_index"):
     """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
 
-    `from_documents`: BunBase refuses lists if the collection has more than about this number of documents. `index`: the
-    index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
+    `from_documents`: the approximate number of documents above which BunBase refuses lists. `index`: the index to add,
+    in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
     collection: str
@@ -136,7 +136,7 @@ class Collection(msgspec.Struct, frozen=True):
 
     Both numbers are measured only for a single collection.
 
-    `warnings`: None unless this is the answer to a change of the collection.
+    `warnings`: present only in the answer to a change of the collection.
     """
 
     name: str

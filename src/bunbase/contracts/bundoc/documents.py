@@ -176,7 +176,7 @@ class Precondition(msgspec.Struct, frozen=True):
 
     `rev`: write only if this revision is stored (If-Match); 0 if there must be no document.
 
-    `absent`: write only if there is no document (If-None-Match: *).
+    `absent`: true to write only if there is no document (If-None-Match: *).
     """
 
     rev: int | None = None

@@ -1,4 +1,4 @@
-"""Triggers of functions other than requests (schedules, jobs, changes of documents), and the record of each run."""
+"""Triggers of functions: schedules, jobs, changes of documents. Also the record of each run."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ SentTime = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}
 class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`payload`: any JSON value. The job is due at `run_at`, or `delay_seconds` from now, or at once.
 
-    `key`: while a job of this function with the same key waits or runs, no second job is added. `attempts`: the number
-    of failed runs after which the job is a dead letter.
+    `key`: a name for the job; while a job of this function with the same key waits or runs, no second job is added.
+    `attempts`: the number of failed runs after which the job is a dead letter.
     """
 
     function: str
@@ -158,8 +158,8 @@ class RunOutcome(StrEnum):
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """A run of a function. `code`: the error code. `job`: the job that caused the run; None if no job did.
 
-    `version` is 0 and `invocation` empty if the run never started. `events`: the number of changes in a batch, of which
-    `job` is the first; left out for a single change.
+    `version` is 0 and `invocation` empty if the run never started. `events`: the number of changes in a batch; left out
+    for a single change. `job` is then the job of the first change.
     """
 
     id: str

@@ -72,7 +72,7 @@ class UserLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """One user in one line. Every field may be left out, but a line has an id, an address, a phone or an identity.
 
     `password_hash`: a text such as `$2a$10$…`, or an object with the parts. `banned_until`: null for a ban without end.
-    An export has all fields, and `password_hash` only if the request wants hashes.
+    An export has all fields, but `password_hash` only if the request asks for hashes.
     """
 
     id: str | UnsetType = UNSET
@@ -103,7 +103,10 @@ class ImportChoices(msgspec.Struct, frozen=True):
 
 
 class ImportedUsers(msgspec.Struct, frozen=True):
-    """`errors`: the first 1,000 refused lines. `last_line`: all lines up to this number have been processed."""
+    """`errors`: the first 1,000 refused lines.
+
+    `last_line`: the number of the last processed line; all lines before it have been processed too.
+    """
 
     imported: int = 0
     updated: int = 0

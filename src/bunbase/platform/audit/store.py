@@ -82,7 +82,7 @@ class AuditStore:
         await self.db.execute(ADD, *msgspec.structs.astuple(row))
 
     async def add_once(self, row: AuditRow) -> None:
-        """Add an entry, unless the log already has an entry with its id."""
+        """Add an entry if the log has no entry with its id."""
         await self.db.execute(ADD_ONCE, *msgspec.structs.astuple(row))
 
     async def end(self, id: str, end: ActEnd) -> None:

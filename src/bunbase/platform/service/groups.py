@@ -51,7 +51,7 @@ class Groups:
         return Group(GroupKind.ORG, found.id)
 
     async def find_to_change(self, caller: Caller, org: str | None, act: Act) -> Group:
-        """Return the group as `find` does, unless nobody can join or leave it. Raises: PersonalOrganisation."""
+        """Return the group like `find`. Raises: PersonalOrganisation for a group that nobody can join or leave."""
         group = await self.find(caller, org, act)
         if org is not None and (await self.org(caller, org)).personal:
             raise PersonalOrganisation(

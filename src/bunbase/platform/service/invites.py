@@ -10,8 +10,8 @@ The life of an invitation:
        the invited address, because many people have several addresses. No account can find or accept an invitation by
        its address alone: an account's address may be unconfirmed. The token of the mail also proves the mailbox, so its
        holder may open an account for the invited address (`newcomers.py`).
-    3. `accept` makes the caller a member. The invitation is valid only while the person who sent it may still give that
-      role: an admin who is removed cannot come back through an invitation of their own.
+    3. `accept` makes the caller a member. The invitation is valid only while its sender may still give that role. So a
+       removed admin cannot come back through their own invitation.
     4. The invitation remembers the account. A repeated request of this account gets the same answer, and every other
       account gets the answer for an unknown token (410). The invitation is deleted a day after its end.
     5. For a member who already has the role or a stronger role, the invitation changes nothing. So the invitation stays
