@@ -51,7 +51,7 @@ from bunbase.pkg.readable import readable
 log = logger("bundoc")
 
 ROUNDS: Final = 3  # the largest number of times that the function is asked about one write, if the document changes
-MAX_MESSAGE: Final = 200  # the largest number of characters
+MAX_MESSAGE: Final = 200  # the largest number of characters in the text of a refusal
 NO_DECISION: Final = "beforeWrite returns nothing, { refuse, code } or { patch }."
 UNCLEAR: Final = (
     "An answer cannot have `refuse` and `patch` together; `code` needs `refuse`, and begins with a small "
@@ -61,7 +61,7 @@ NO_MESSAGE: Final = "This app does not allow this write."
 REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LARGE_BYTES: Final = 16 << 10  # the same limit as in service.py: a thread reads larger documents
 RETRY_AFTER_SECONDS: Final = 1
-LOOK_SECONDS: Final = 2.0  # how long the change of a collection waits for the state of its function
+LOOK_SECONDS: Final = 2.0  # the time for which a change of a collection waits for the state of the function
 MAX_WAITING_BYTES: Final = 32 << 20  # the size of all events of one project that wait for an answer
 
 # These failures are temporary: the next attempt may find a free worker.
@@ -275,7 +275,7 @@ def _decisions(answer: bytes | None, number: int, function: str) -> list[WriteDe
 
 
 def _is_clear(decision: WriteDecision | None) -> bool:
-    """True if a decision does not both refuse and change a write, and its code is a valid code."""
+    """False if a decision both refuses and changes a write, or if its code is not valid."""
     if decision is None:
         return True
     if decision.refuse is UNSET:

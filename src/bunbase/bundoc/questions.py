@@ -23,11 +23,11 @@ from bunbase.contracts.bundoc.problems import BeforeWriteFailed
 from bunbase.contracts.functions.hooks import MAX_WRITES_BYTES
 from bunbase.pkg.errors import TooLarge
 
-FRAME_BYTES: Final = 1024  # around the bodies of one write in the event: system fields, collection and id
+FRAME_BYTES: Final = 1024  # one write in the event, without the bodies: system fields, collection and id
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A write that is allowed by rules and schema. `after`: None for a deletion."""
+    """A write that rules and schema allow. `after`: the document after the write; None for a deletion."""
 
     step: CommitStep
     hook: BeforeWrite
@@ -72,7 +72,9 @@ class Questions:
 
 
 def check_askable(size: int) -> None:
-    """Raises: TooLarge, without the size: a caller bound by rules may not know how large stored documents are."""
+    """Raises: TooLarge. The error does not have the size, because rules may hide from the caller how large documents
+    are.
+    """
     if size > MAX_WRITES_BYTES:
         raise TooLarge(
             f"The documents of this commit have more than {MAX_WRITES_BYTES >> 20} MiB before and after it, which is "

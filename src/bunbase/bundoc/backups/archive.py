@@ -1,4 +1,4 @@
-"""The archive of finished backups. A backup is a folder of files and a manifest. A half-written backup is not visible.
+"""The archive of finished backups. A backup is a folder of files and a manifest. An incomplete backup is not visible.
 
 <directory>/<project>/<backup>/data.db  key.json  manifest.json  manifest.mac
 <directory>/<project>/schedule.json
@@ -40,7 +40,7 @@ T = TypeVar("T")
 MANIFEST: Final = "manifest.json"
 MAC: Final = "manifest.mac"
 MAX_MAC_BYTES: Final = 1024
-UNREADABLE: Final = "unreadable"  # stands for an empty code, which is not a missing code but a wrong one
+UNREADABLE: Final = "unreadable"  # replaces an empty code, because an empty code counts as wrong, not as missing
 SCHEDULE: Final = "schedule.json"
 DRAFTS: Final = ".drafts"
 BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # the id of a backup is the name of its directory
@@ -60,7 +60,7 @@ class BackupArchive(Protocol):
         ...
 
     async def keep(self, manifest: Manifest, draft: Path) -> None:
-        """Move the files of a draft into the archive, with this manifest. On return, all of them are on disk."""
+        """Move the files of a draft into the archive, with this manifest. On return, all files are on disk."""
         ...
 
     async def all(self, project: str) -> list[Backup]:
@@ -267,8 +267,9 @@ def _make_folder(path: Path, exist_ok: bool = False) -> None:
 
 
 def _remove_folder(path: Path) -> None:
-    """Delete a folder, first its manifest. If a crash interrupts the deletion, the remaining files are not listed as a
-    backup.
+    """Delete a folder, beginning with the manifest.
+
+    If a crash interrupts the deletion, the remaining files have no manifest, so lists do not show them as a backup.
     """
     if path.exists():
         (path / MANIFEST).unlink(missing_ok=True)

@@ -45,7 +45,7 @@ class Progress:
 
     @contextmanager
     def unless(self, given_up: Callable[[], bool]) -> Iterator[None]:
-        """During the block, stop the work also when `given_up` returns True."""
+        """During the block, also stop the work if `given_up` returns True."""
         before, self.given_up = self.given_up, given_up
         try:
             yield
@@ -98,7 +98,9 @@ class Copies(Protocol):
         ...
 
     async def changed_at(self, project: str) -> int | None:
-        """Return the time of the last write to the project's files, in nanoseconds since 1970; None without files."""
+        """Return the time of the last write to the project's files, in nanoseconds since 1970; None if the project has
+        no files.
+        """
         ...
 
     async def born_at(self, project: str) -> float:
@@ -106,7 +108,7 @@ class Copies(Protocol):
         ...
 
     async def copy(self, project: str, folder: Path, progress: Progress) -> Contents:
-        """Copy a snapshot of the project into an empty folder, while writes continue."""
+        """Copy a snapshot of the project into an empty folder. Writes continue meanwhile."""
         ...
 
     async def examine(self, project: str, folder: Path, progress: Progress) -> Contents:

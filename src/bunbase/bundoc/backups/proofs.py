@@ -1,4 +1,4 @@
-"""The proof that BunBase wrote a backup: an authentication code of its manifest, made by BunKMS with the project's key.
+"""The proof that BunBase wrote a backup: BunKMS makes an authentication code of the manifest with the project's key.
 
 The manifest holds the id, the project, the time and the SHA-256 of every file. An attacker who can write to the backup
 disk, but not to BunKMS, cannot change a backup, give an older backup a new id or date, move a backup to another
@@ -25,7 +25,7 @@ from bunbase.contracts.bunkms import Kms, Mac
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import id_made_at
 
-AT_ONCE: Final = 500  # codes per call of BunKMS; copied folders can exceed the limit of backups per project
+AT_ONCE: Final = 500  # codes per call of BunKMS; copied folders may exceed the limit of backups
 
 
 class StoredManifest(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from bunbase.pkg.logger import logger
 log = logger("bundoc")
 
 HOUR_SECONDS: Final = 3600
-AGAIN_SECONDS: Final = HOUR_SECONDS  # until the next attempt after a scheduled backup has failed
+AGAIN_SECONDS: Final = HOUR_SECONDS  # the time until the next attempt after a scheduled backup has failed
 BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # the backups that no caller started
 
 # backs up one project, with its users if the flag is set; raises a Problem if that fails

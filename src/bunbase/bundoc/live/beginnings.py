@@ -29,7 +29,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 
 AT_ONCE: Final = 2  # the limit of snapshots at once; more than one, so that a slow query does not delay all others
-BATCH_SECONDS: Final = 0.05  # the time for one snapshot, since later changes must be applied afterwards
+BATCH_SECONDS: Final = 0.05  # the time limit for one snapshot, because later changes wait meanwhile
 
 WAIT_SECONDS: Final = 30.0
 OVERDUE: Final = "Too many live queries of this project begin at once: try again."

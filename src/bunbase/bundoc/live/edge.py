@@ -18,10 +18,11 @@ NUMBER_BYTES: Final = 40  # the memory of the number of a watch
 
 
 class Member:
-    """One watch. `group`: the name of its group, empty until it has entered one.
+    """One watch. `group`: the name of its group; empty until the watch has entered a group.
 
-    `checks`: the number of changes of the caller. `started`: true if the edge holds the result of the group. `holds`:
-    true if the edge holds a result, maybe of another group. Then the next result must come before the next Barrier.
+    `checks`: the number of times that `recheck` has changed the caller. `started`: true if the edge holds the result of
+    the group. `holds`: true if the edge holds a result, maybe of another group. Then the next result must come before
+    the next Barrier.
     `withdrawn`: true if the watch has ended.
     """
 

@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.live import LiveQueryTooLarge
 from bunbase.pkg import metrics
 from bunbase.pkg.rules.inputs import Postponed
 
-FOLLOW_SECONDS: Final = 0.1  # the limit for each user and round: the processor time in which changes are applied
+FOLLOW_SECONDS: Final = 0.1  # the processor time for applying changes, for each user and round
 
 
 class Follower:
@@ -80,4 +80,4 @@ class Follower:
                     self.groups.mark([group], Why.REFILL)
                 check_size(window, group.asked.bounded)
         except (Postponed, LiveQueryTooLarge):
-            self.groups.mark([group], Why.CHANGE)  # the query decides
+            self.groups.mark([group], Why.CHANGE)  # the query decides about the change

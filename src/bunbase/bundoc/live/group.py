@@ -23,14 +23,14 @@ MINUTE: Final = 60  # the interval in seconds between two checks of a result
 class Why(StrEnum):
     """The reason for which the query of a group must run again."""
 
-    LOOKUP = "lookup"  # a document has changed that its rules looked up
+    LOOKUP = "lookup"  # a document that the rules looked up has changed
     TIME = "time"  # a document has expired, or a rule reads the time
     RULES = "rules"  # rules or schema were altered
     REFILL = "refill"  # the window lacks rows
     CHANGE = "change"  # only the query can decide about a change
     BODIES = "bodies"  # a new member needs the bodies, which are not held
     AHEAD = "ahead"  # a new group has a later state than the other groups
-    GAP = "gap"  # changes were lost, or the history is another one
+    GAP = "gap"  # changes were lost, or a new history has begun
 
 
 class Group:
@@ -62,7 +62,7 @@ class Group:
         return self.result.view.name
 
     def take(self, result: Result, epoch: str, seq: int) -> None:
-        """Replace the state by the outcome of a query."""
+        """Replace the state by the result of a query."""
         self.result = result
         self.epoch, self.seq = epoch, seq
         self.stale = self.regroup = self.slim = False

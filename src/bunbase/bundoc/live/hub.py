@@ -5,9 +5,9 @@ The life of a change:
 1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.News`).
 2. The hub begins a round. The hub applies the waiting batches to the groups that they concern (`following`). Groups
    whose rules look documents up, and groups whose rules were altered, become stale instead.
-3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
-   applied, the queries of all stale groups run in this snapshot. So afterwards all groups have the state of the same
-   change.
+3. If a group is stale, the hub opens one snapshot (`engine.moment`). When all batches up to the change of the snapshot
+   have arrived and are applied, the queries of all stale groups run in this snapshot. So afterwards all groups have the
+   state of the same change.
 4. Each group sends how its state differs from the state that it sent before (`telling`). Then each edge gets a Barrier.
 
 All watchers of the project wait until a round ends, so the queries of a round get little time (`RoundTime`). If there
@@ -51,7 +51,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-REST_SECONDS: Final = 0.05  # the longest pause after queries; a pause is at most as long as the queries took
+REST_SECONDS: Final = 0.05  # the longest pause after queries; a pause is never longer than the queries were
 AHEAD_SECONDS: Final = 1.0
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
@@ -93,7 +93,7 @@ class Hub:
 
     async def close(self) -> None:
         self.engine.unfollow(self.project)
-        self.tail.forget()  # a snapshot may wait for a batch that will not come any more
+        self.tail.forget()  # a snapshot may wait for a batch that will never arrive
         for task in (self.rounds, *self.again):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
@@ -153,13 +153,16 @@ class Hub:
         self._withdraw(member)
 
     def end(self, problem: Problem, members: Iterable[Member] | None = None) -> None:
-        """End watches, all of them by default, and tell their edges why."""
+        """End watches (by default, all watches), and send the reason to their edges."""
         for member in self.groups.members() if members is None else list(members):
             self.leave(member)
             self.telling.end(member, problem)
 
     async def probe(self) -> None:
-        """Read the project's state, which proves its key to BunKMS. End all watches if it cannot be read any more."""
+        """Read the project's state, so that BunKMS must confirm the key.
+
+        End all watches if the state can no longer be read.
+        """
         try:
             await self.engine.reached(self.project, "", 0, 0)
         except PASSING:
@@ -213,7 +216,7 @@ class Hub:
         return group
 
     def _withdraw(self, member: Member) -> None:
-        """Take a member out of its group, and remove the group if it was the last one."""
+        """Take a member out of its group, and remove the group if the member was the last one."""
         group, member.group = self.groups.by_name.get(member.group), ""
         self.telling.expect_no_more(member)
         if group is not None:
@@ -252,7 +255,7 @@ class Hub:
         try:
             async with asyncio.timeout(None if seconds is None else max(0.001, seconds)):
                 await self.tail.news.wait()
-        except TimeoutError:  # the changes before a new group should have arrived by now
+        except TimeoutError:  # a new group waits for earlier changes, which should have arrived by now
             self.groups.mark_ahead(self.seq)
 
     async def _round(self) -> None:

@@ -2,9 +2,9 @@
 for them.
 
 If one query of a connection is late, the whole connection is late. The edge of the connection repeatedly asks for all
-of its results at one change. Nothing about the connection is kept here: a call opens a snapshot, and runs the queries
-in this snapshot. One call of a project runs at a time, and the users who wait take turns, so late queries use at most
-one thread of the project.
+of its results at one change. This module stores nothing about the connection: a call opens a snapshot, and runs the
+queries in this snapshot. Only one call of a project runs at a time, so late queries use at most one thread of the
+project. Users who wait take turns.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.shares import Turns
 
-AT_ONCE: Final = 1  # the limit of calls of one project
+AT_ONCE: Final = 1  # the number of calls of one project that run at the same time
 CALL_SECONDS: Final = 10.0  # the limit for all queries of a connection, because others wait for their turn
 MAX_BYTES: Final = 32 << 20  # the limit for all results of a connection
 SPENT: Final = (

@@ -40,7 +40,9 @@ class Weight(msgspec.Struct, frozen=True):
 
 
 class Registry:
-    """`stale`: the groups whose query must run. `timed`: when results may change by themselves, in ms since 1970.
+    """`stale`: the groups whose query must run.
+
+    `timed`: the times at which results may change without a write, in ms since 1970.
 
     `by_second`: the groups by the second of each minute in which their results are checked. `count`, `unfiled` (by
     collection) and `total` (bytes): the use of limits that the users share. A group counts for one of the users who
@@ -58,10 +60,12 @@ class Registry:
         self.total = Shares(MAX_TOTAL_BYTES)
         self.held_bytes = 0
         self._weights: dict[Group, Weight] = {}
-        self._whole: dict[Group, None] = {}  # the groups with bodies; those that were queried last are last
+        self._whole: dict[Group, None] = {}  # the groups with bodies, in the order of their last queries
 
     def check_room(self, asked: ParsedLive, view: View, user: str, beginning: int, of_user: int) -> None:
-        """Check that the user may have one more group. `beginning`: the number of beginning groups; `of_user`: those of
+        """Check that the user may have one more group.
+
+        `beginning`: the number of groups whose first query waits or runs; `of_user`: the part of these that belongs to
         this user.
 
         Raises: TooManyLiveQueries.
@@ -93,7 +97,7 @@ class Registry:
         metrics.bundoc_live_groups.labels(group.result.view.kind).inc()
 
     def file(self, group: Group) -> None:
-        """Note what the present result depends on, and how large it is. The group is not stale any more."""
+        """Record the dependencies and the size of the present result. The group is then no longer stale."""
         self.stale.pop(group, None)
         self.index.file(group)
         self.timed.pop(group, None)
@@ -104,7 +108,7 @@ class Registry:
         self.weigh(group)
 
     def weigh(self, group: Group) -> None:
-        """Note how large the present result of a group is."""
+        """Record the size of the present result of a group."""
         window, before = group.result.window, self._weights.get(group)
         self._forget_weight(group)
         total = before.total if before is not None and group.slim else window.total_bytes + group.asked.memory
@@ -174,7 +178,8 @@ class Registry:
         self.mark(self.by_name.values(), Why.GAP, regroup)
 
     def mark_altered(self, collections: Iterable[str]) -> None:
-        """Make the groups stale whose query or rules read one of these collections, and which may have other rules."""
+        """Make the groups stale whose query or rules read one of these collections, because the rules may have changed.
+        """
         for collection in collections:
             self.mark(self.index.of_collection(collection), Why.RULES, regroup=True)
 

@@ -35,7 +35,7 @@ SURPRISE_SECONDS: Final = 0.5  # the limit of one query in a round, in elapsed t
 class Late(Enum):
     """The reason for which a query has not run in a round."""
 
-    DEAR = "dear"  # the user would need more time than users may have
+    DEAR = "dear"  # the user needs more time than one user may have
     CROWDED = "crowded"  # the queries of all users together need too much time
 
 
@@ -70,7 +70,10 @@ def job_of(group: Group) -> Job:
 
 
 class Done(msgspec.Struct, frozen=True):
-    """`outcomes`: what the query found, for each view. `of`: for each of `Job.callers`, the index of its outcome."""
+    """`outcomes`: the result of the query for each view, or its error.
+
+    `of`: for each of `Job.callers`, the index of its outcome.
+    """
 
     job: Job
     outcomes: tuple[Outcome | Late, ...]
@@ -118,7 +121,7 @@ class RoundTime:
 
 
 def first_outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool) -> tuple[str, Outcome]:
-    """Run the first query of a group, in a thread. Return also its view, empty if the caller has none."""
+    """Run the first query of a group, in a thread. Also return its view; "" if the caller has no view."""
     moment.allow(QUERY_SECONDS)
     try:
         view = view_of(asked, caller, moment.terms(asked.collection), now, dev)
@@ -136,7 +139,7 @@ def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool, left
 
 
 def cheap_users_first(jobs: Iterable[Job]) -> list[Job]:
-    """Return the jobs in the order in which they would end if all users shared the time equally.
+    """Return the jobs in the order in which they would finish if all users shared the time equally.
 
     So the jobs for which a round has no time belong to the users who need the most time.
     """
@@ -156,7 +159,7 @@ def _run(moment: Moment, job: Job, now: datetime, dev: bool, left: RoundTime) ->
 
     for_all = (0,) * len(job.callers)
     if (late := left.lack(job)) is not None:
-        return Done(job, (late,), for_all)  # without the views of all its members, which may be thousands
+        return Done(job, (late,), for_all)  # without the views of all members, which may be thousands
     if not job.regroup:
         found = outcome(job.caller)
         if isinstance(found, Late) or (isinstance(found, Result) and found.view.name == job.name):

@@ -1,4 +1,7 @@
-"""Live queries of all projects in this process. Implements contracts.bundoc.live.Live; its docstrings describe them."""
+"""Live queries of all projects in this process.
+
+Implements contracts.bundoc.live.Live, whose docstrings describe the methods.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ class LiveService:
     """`bound`, `unbound`: the budgets of a query, for callers bound by rules and for all others.
 
     `user_seconds`: the processor time for the queries of one user in a round; queries beyond this time become late.
-    `stream_bytes`: the events that may wait in the stream of an edge. `checked`: when results were last checked.
+    `stream_bytes`: the events that may wait in the stream of an edge. `checked`: the time of the last check of results.
     """
 
     def __init__(
@@ -119,7 +122,9 @@ class LiveService:
             await self._close_if_empty(hub)
 
     async def tend(self) -> None:
-        """Prove the keys of all watched projects, so that no watch outlives its project's key."""
+        """Let BunKMS confirm the keys of all watched projects, so that a watch ends when its project's key is
+        destroyed.
+        """
         for hub in list(self.hubs.values()):
             await hub.probe()
             await self._close_if_empty(hub)

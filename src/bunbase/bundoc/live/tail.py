@@ -30,8 +30,8 @@ class Tail:
 
     `altered`: the number of changes of the rules or the history.
 
-    `lost`: the newest change of the batches that were dropped. `first_taken`: when the first batch arrived that was
-    taken from here since the last barrier; None if none was taken. `news` is set when there is work.
+    `lost`: the newest change of the batches that were dropped. `first_taken`: the arrival time of the first batch that
+    was taken from the tail since the last barrier; None if no batch was taken. `news` is set when there is work.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,9 @@ class Tail:
 
     @property
     def committed_at(self) -> float:
-        """Return when the first batch arrived that was taken since the last barrier, in Unix seconds; 0 for none."""
+        """Return the arrival time of the first batch that was taken since the last barrier, in Unix seconds; 0 for
+        none.
+        """
         return 0.0 if self.first_taken is None else time.time() - (time.monotonic() - self.first_taken)
 
     def told(self) -> None:

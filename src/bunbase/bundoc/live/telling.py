@@ -82,15 +82,16 @@ class Telling:
             self.behind[member.edge, dear].append(member.number)
 
     def tell_behind(self) -> None:
-        """Tell the edges which of their watches are behind, before the next Barrier."""
+        """Send each edge the numbers of its watches that are behind, before the next Barrier."""
         behind, self.behind = self.behind, defaultdict(list)
         for (edge, dear), numbers in behind.items():
             metrics.bundoc_live_behind.inc(len(numbers))
             edge.put(Behind(tuple(numbers), dear))
 
     async def tell(self, groups: Mapping[str, Group], barrier: Barrier, slices: Slices) -> None:
-        """Tell all changes, and then the barrier. All groups that are not stale have the state of this barrier; new
-        groups may have a later state.
+        """Send all changes, and then the barrier.
+
+        All groups that are not stale have the state of this barrier; new groups may have a later state.
         """
         logged, seq = await self._logged(barrier.epoch), barrier.seq
         for group in list(self.changed):
@@ -120,7 +121,7 @@ class Telling:
 
     def _tell_changes(self, group: Group, seq: int) -> None:
         window = group.result.window
-        if group.told_epoch != group.epoch:  # the numbers of changes have another meaning now
+        if group.told_epoch != group.epoch:  # a new history has begun, so the numbers of changes have another meaning
             for member in group.members:
                 self.stop(member, group)
                 member.resume = None
@@ -141,8 +142,8 @@ class Telling:
 
         Otherwise, a later round sends the result, after the edge has read more.
 
-        Thousands of watches may begin at once. A stream that ended because of their results would make all of them
-        begin again.
+        Thousands of watches may begin at once. If their results filled the queue, the stream would end, and all watches
+        would begin again.
         """
         if member.holds or member.edge.has_room:
             return True
@@ -172,7 +173,7 @@ class Telling:
         member.edge.put(Started(member.number, name, turn, name, group.epoch, seq, body, member.checks))
 
     async def _logged(self, epoch: str) -> Logged | None:
-        """Return what changed since the states that clients want to resume; None if there are none.
+        """Return the changes since the states from which clients want to resume; None if no client wants to resume.
 
         The log may be read after the round, so there may be later changes. The documents of these changes are sent once
         more.

@@ -1,9 +1,9 @@
 """The view of a caller on a query: which documents and fields the rules show. Callers with the same view share a group.
 
-1. Callers with a key or a role that rules do not bind: one view for all.
-2. If the list rule is exactly an SQL condition for the caller, and no hidden field depends on the document: one view
-   for each condition with its parameters. All administrators share one view; each owner has its own view.
-3. Otherwise (look-ups, loops, arithmetic, `now`): one view for each value of `auth`.
+1. All callers with a key or a role that rules do not bind have the same view.
+2. If the list rule is exactly an SQL condition for the caller, and no hidden field depends on the document, there is
+   one view for each condition with its parameters. All administrators share one view; each owner has its own view.
+3. Otherwise (look-ups, loops, arithmetic, `now`), there is one view for each value of `auth`.
 """
 
 from __future__ import annotations

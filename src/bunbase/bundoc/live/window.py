@@ -59,7 +59,7 @@ class Window:
 
     @property
     def total_bytes(self) -> int:
-        """How much memory the rows take with their bodies."""
+        """The memory that the rows take with their bodies."""
         return self.bytes + ROW_BYTES * len(self.rows)
 
     @property

@@ -30,10 +30,10 @@ LOOKUP_STEPS: Final = 50
 # the limits in the event loop: 2 ms of steps and 1 ms of JSON parsing; a thread does more work than this
 LOOP_STEPS: Final = 20_000
 LOOP_BYTES: Final = 64 << 10
-LOOP_MASKED_BYTES: Final = 8 << 10  # a larger document is masked in a thread: small objects take 0.7 ms per KiB
+LOOP_MASKED_BYTES: Final = 8 << 10  # a thread masks larger documents: small objects take 0.7 ms per KiB
 
 VIEW_BYTES: Final = 8  # the length of a hash of the visible fields, which reveals nothing about hidden fields
-BARE: Final = "0"  # the view of a writer who may not read the document
+BARE: Final = "0"  # the value of `view` for a writer who may not read the document
 
 DENIED: Final = "The rules of this collection do not allow this."
 FOR_SERVERS: Final = "This is for servers with the project's secret key, and for members of the project."

@@ -63,7 +63,9 @@ def list_warning(
 
 
 def unserved(rules: RuleSet, indexes: Iterable[IndexState]) -> Unserved | None:
-    """Return the list rule if it makes an ordinary user's list without a filter read the whole collection."""
+    """Return the list rule if a list of an ordinary user, without a filter, reads the whole collection because of this
+    rule.
+    """
     rule = rules.rules.get("list")
     inputs = None if rule is None else rule.ordinary()
     if rule is None or inputs is None:

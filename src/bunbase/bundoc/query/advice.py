@@ -39,7 +39,7 @@ from bunbase.bundoc.query.search import Advice, Search
 from bunbase.bundoc.query.sort import MAX_FIELDS, Order, SortField, order_by
 
 ADVISED: Final = "~advised"  # sorts after every name of an index, so an existing index wins if it is as good
-MOST_RANGED: Final = 4  # the most fields of ranges that are tried as the order; each is planned up to four times
+MOST_RANGED: Final = 4  # the most fields with a range that are tried as the order; each field takes up to four plans
 
 
 class Indexes(msgspec.Struct, frozen=True):
@@ -98,7 +98,7 @@ def _is_bounded(range: Range) -> bool:
 
 
 def serves(plan: Plan, where: Filter) -> bool:
-    """True if a page examines little more than its own documents, apart from documents that the rule denies."""
+    """True if a page examines little more than its own documents. Documents that the rule denies do not count."""
     return plan.ordered and not plan.tied and narrows(plan, where)
 
 
@@ -108,7 +108,9 @@ def _served_with(search: Search, order: Order, fields: tuple[SortField, ...], in
 
 
 def _plan_with(search: Search, order: Order, fields: tuple[SortField, ...], indexes: Indexes) -> Plan | None:
-    """Return the plan of the search if there were an index on the fields. None if the index would not be used."""
+    """Return the plan that the search would have with an index on the fields; None if the plan would not use this
+    index.
+    """
     if not fields:
         return None
     of = order_by(fields)
@@ -214,7 +216,10 @@ def _because_of_the_rule(search: Search, bound: Bound) -> str:
 
 
 def _rest(search: Search, plan: Plan) -> str:
-    """Return what the plan leaves to be examined: the end of a sentence that begins with "the query"."""
+    """Return a text about the documents that must be examined even with the plan.
+
+    The text is the end of a sentence that begins with "the query".
+    """
     left = _left(search, plan)
     conditions = f"the conditions on {', '.join(left)}" if left else "the filter"
     if not search.wants_page:
@@ -230,7 +235,7 @@ def _rest(search: Search, plan: Plan) -> str:
 
 
 def _left(search: Search, plan: Plan) -> list[str]:
-    """Return the fields of the conditions that the ranges of the plan do not contain."""
+    """Return the fields of those conditions that the ranges of the plan do not express."""
     said = [*plan.said, *(conjuncts(plan.index.where) if plan.index else ())]
     ranged = ranged_path(plan)
     tests = [test for test in conjuncts(search.where) if not implies(said, test)]

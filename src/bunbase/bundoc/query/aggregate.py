@@ -1,7 +1,7 @@
 """Parse an aggregate: `{"group":["status"],"values":{"total":{"$sum":"price"},"n":{"$count":true}},"sort":["-total"]}`.
 
-Paths lead through objects only, not through arrays; only `{"$each":"tags"}` of a group looks into arrays. A missing
-value counts as null. `query.groups` computes the values.
+Paths lead only through objects. Only `{"$each":"tags"}` in a group reads the elements of arrays. A missing value counts
+as null. `query.groups` computes the values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decide whether the keys of an index prove that a document matches. Then the document need not be read."""
+"""Decide whether the keys of an index prove that a document matches. If they do, nobody has to read the document."""
 
 from __future__ import annotations
 

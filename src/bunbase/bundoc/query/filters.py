@@ -41,8 +41,9 @@ class Compare(Node, frozen=True):
 
 
 class Same(Node, frozen=True):
-    """A value at the path equals an object or array. The fields have the same order. `key`: the result of
-    `order.key`.
+    """A value at the path equals an object or array, including the order of the fields.
+
+    `key`: the result of `order.key`.
     """
 
     path: Path

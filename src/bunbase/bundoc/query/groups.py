@@ -1,6 +1,6 @@
-"""Compute the groups of an aggregate from rows, and cut a page of them.
+"""Compute the groups of an aggregate from rows, and return one page of the groups.
 
-Memory is bounded: by the number of groups, of different values, and of bytes that groups hold.
+Three limits bound the memory: the number of groups, the number of different values, and the bytes that groups hold.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class _Groups:
 
 
 def _parts(field: GroupField, value: Any) -> list[Any]:
-    """Return the parts of keys that a value gives."""
+    """Return the parts of keys that belong to a value."""
     if field.each and isinstance(value, tuple):
         return list(value)  # the elements are all different
     return [value]
@@ -227,7 +227,7 @@ class _Extreme:
 
 
 class _Different:
-    """How many different values except null there are."""
+    """The number of different values, without null."""
 
     def __init__(self, slot: int, held: Held) -> None:
         self.slot = slot
@@ -302,7 +302,7 @@ def _maker(value: Value, place: dict[Any, int], held: Held) -> Callable[[], Accu
 
 
 def _size(value: Any) -> int:
-    """Return about how many bytes a value takes."""
+    """Return the approximate number of bytes that a value takes."""
     if value is None:
         return 0
     if isinstance(value, str | bytes):

@@ -25,7 +25,8 @@ from bunbase.bundoc.query.filters import (
 )
 from bunbase.bundoc.query.predicate import COMPARE, same_type
 
-# (sign of a test, sign of another test) → if this is true for the two bounds, the first test implies the second
+# (sign of the first test, sign of the second test) → a comparison of their bounds; if the comparison is true, the first
+# test implies the second test
 TIGHTER: Final = {
     (">", ">"): ge, (">", ">="): ge, (">=", ">="): ge, (">=", ">"): gt,
     ("<", "<"): le, ("<", "<="): le, ("<=", "<="): le, ("<=", "<"): lt,

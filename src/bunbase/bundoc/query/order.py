@@ -2,9 +2,9 @@
 
 A value becomes a key: bytes that sort like the value.
 
-The order is that of MongoDB: missing and null < numbers < strings < objects < arrays < false < true. Numbers compare by
-value, strings by code point, objects by their fields in order. No key is a prefix of another key, so keys can be
-joined.
+The order is the same as in MongoDB: missing and null < numbers < strings < objects < arrays < false < true. Numbers
+compare by value, strings by code point, objects by their fields in order. No key is a prefix of another key, so keys
+can be joined.
 """
 
 from __future__ import annotations

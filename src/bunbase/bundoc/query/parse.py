@@ -45,10 +45,10 @@ from bunbase.pkg.patterns import (
 from bunbase.pkg.patterns import MAX_BYTES as MAX_BYTES_KEPT
 
 MAX_LEVELS: Final = 16
-MAX_TERMS: Final = 200  # operators and listed values together
-MAX_NODES: Final = 1000  # nested filters, and values inside the objects and lists of comparisons
+MAX_TERMS: Final = 200  # the number of operators and listed values together
+MAX_NODES: Final = 1000  # the number of nested filters, and of values inside the objects and lists of comparisons
 MAX_PATTERNS: Final = 10  # each pattern reads every string at its path
-MAX_PROGRAM: Final = 8000  # instructions in all compiled patterns of a query together; compiling takes 3 ms
+MAX_PROGRAM: Final = 8000  # the number of instructions in all compiled patterns of a query; compiling them takes 3 ms
 MAX_PATH_PARTS: Final = 8
 MAX_PATH_CHARACTERS: Final = 500
 MAX_BYTES: Final = 64 << 10

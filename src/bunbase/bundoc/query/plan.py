@@ -16,9 +16,9 @@ How an index is chosen:
 The duration of a search must not reveal the content of denied documents to a caller bound by rules. The danger: with an
 index on `salary`, a query for `salary = 5000` is slow only if a denied document has this salary, even though the answer
 is empty. So the filter and the order of such a caller may choose ranges in an index only if the rule allows every
-document in these ranges (`admits`). Otherwise, only these tests may choose: the tests of the rule, tests of `_id` and
-`_created`, and tests in the filter that the rule makes too (`told`). The price is that some queries need another index
-(docs/decisions/0032-the-rule-is-asked-first.md).
+document in these ranges (`admits`). Otherwise, only some tests may choose ranges (`told`): the tests of the rule, tests
+of `_id` and `_created`, and tests that the filter and the rule have in common. The price is that some queries need
+another index (docs/decisions/0032-the-rule-is-asked-first.md).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PRIMARY: Final = "_id"
 # created.
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
-MOST_PINS: Final = 8  # an index has at most so many fields
+MOST_PINS: Final = 8  # the most fields of an index
 BYTES_FOR_A_TEST: Final = 20  # work for one test and one index, in the unit of `effort`: 0.5 to 1 µs
 MOST_RANGES: Final = 200  # the most values in a list of a filter; each combination of lists is a range
 
@@ -193,8 +193,9 @@ def admits(plan: Plan, bound: Bound) -> bool:
 
 
 def narrows(plan: Plan, where: Filter) -> bool:
-    """True if the ranges leave out nearly all documents that do not match: all tests that are left are tests of the
-    range.
+    """True if the ranges leave out nearly all documents that do not match.
+
+    This is so if all remaining tests are tests of the range.
     """
     index = plan.index
     if index is None:
@@ -267,7 +268,7 @@ def narrowing(where: Filter, bound: Bound | None = None) -> tuple[SortField, ...
 
 
 def _fields_for(tests: list[Filter], order: Order) -> tuple[SortField, ...]:
-    """Return the fields of the wanted index: first the fields with one value, then the fields with several values, the
+    """Return the fields of the best index: first the fields with one value, then the fields with several values, the
     order, and one range.
     """
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
@@ -280,7 +281,9 @@ def _fields_for(tests: list[Filter], order: Order) -> tuple[SortField, ...]:
 
 
 def _listed_paths(tests: list[Filter], pinned: list[Path]) -> list[Path]:
-    """Return the paths for which the tests list values, as long as all combinations may be ranges."""
+    """Return the paths for which the tests list values, until the combinations would be more than the ranges that are
+    allowed.
+    """
     found: list[Path] = []
     ranges = 1
     for test in tests:
@@ -420,8 +423,9 @@ def _prefixes(index: Index, tests: list[Filter]) -> KeyPrefixes:
 
 
 def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
-    """Return the lists that limit the field together: all lists that share a value, or only the first one if the field
-    may be an array.
+    """Return the lists that limit the field together.
+
+    These are all lists that share a value, or only the first list if the field may be an array.
     """
     if many or not _points(field, listed):
         return [*listed[:1]]

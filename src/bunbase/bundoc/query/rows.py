@@ -39,7 +39,7 @@ NO_REST: Final = 1 << 15
 DOUBLE_AND_REST: Final = struct.Struct(">dH").unpack
 
 HASHABLE: Final = frozenset((type(None), str, int, float, tuple))  # a tuple is a moment
-ELEMENTS_IN_A_ROW: Final = 1000  # of an array of `$each`; a group takes 1 to 3 µs for each
+ELEMENTS_IN_A_ROW: Final = 1000  # elements of an array of `$each` in one row; each takes 1 to 3 µs
 
 Test = Callable[[tuple[Any, ...]], bool]
 
@@ -68,8 +68,10 @@ class Reads(msgspec.Struct, frozen=True):
         return tuple([canonical(single(document, path)) for path in self.paths])
 
     def rows(self, document: Any, id: str) -> Iterator[Row]:
-        """Yield the rows of a document. An array of `each` becomes several rows, so that time can be checked between
-        them: together they have each different element once, and some may have none.
+        """Yield the rows of a document.
+
+        An array of `each` becomes several rows, so that the time can be checked between the rows. All rows together
+        have each different element once, and some rows may have no element.
         """
         if self.each is None:
             yield Row(self.of(document), 1, id)
@@ -188,7 +190,7 @@ def _canonical_number(value: float) -> int | float:
 
 
 def _number(raw: bytes) -> int | float:
-    """Return the number of which `order.key` made these bytes."""
+    """Return the number from which `order.key` made these bytes."""
     raw = raw[:8].translate(INVERTED) + raw[8:] if raw[0] < POSITIVE else FLIPPED[raw[0]] + raw[1:]
     nearest, rest = DOUBLE_AND_REST(raw)
     if rest != NO_REST:

@@ -27,7 +27,8 @@ class Search(msgspec.Struct, frozen=True):
     `max_entries`: the number of index entries that the search may examine if it reads no documents.
     `reads`: the values that an aggregate needs of each document; None for a search that needs whole documents.
     `explain`: true if the result must have the advice `grows`, which takes far more time than the plan.
-    `text`: the search in a text index. `by_score`: best matches first; `order` decides between equal scores.
+    `text`: the search in a text index. `by_score`: true if the best matches come first; then `order` decides between
+    equal scores.
 
     These members come from the list rule, for this caller:
     `also`: a condition that is joined to the filter with AND.
@@ -62,7 +63,7 @@ class Search(msgspec.Struct, frozen=True):
 
     @property
     def wants_page(self) -> bool:
-        """False for a count alone and for an aggregate, which need all matches in any order."""
+        """False for an aggregate, and for a count without a page. Both need all matches, in any order."""
         return self.limit > 0 and self.reads is None
 
     @property

@@ -1,7 +1,7 @@
 """Add the documents that other documents refer to: `"expand": ["author", "author.team"]`.
 
-Each document to add is read once per page and path. All of them are read in one snapshot. The rules of its own
-collection decide whether the caller sees it, and which fields.
+Each document to add is read once per page and path, and all documents are read in one snapshot. The rules of a
+document's own collection decide whether the caller sees the document, and which of its fields.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ async def queried(
         explain=query.explain,
     )
     paths = parse_select(query.select)
-    # before `expand`, whose errors reveal the schema to a caller who may not list
+    # check this before `expand`, because errors of `expand` would reveal the schema to a caller who may not list
     search = await narrowed(search, access)
     wanted = await expansions(engine, project, collection, query.expand)
     with _naming_the_rule(search):
@@ -162,8 +162,9 @@ async def aggregated_page(
 
 @contextmanager
 def _naming_the_rule(search: Search) -> Iterator[None]:
-    """Name the list rule in the refusal of a slow read if the rule is evaluated for each document, because then no
-    index helps.
+    """Name the list rule in the refusal of a slow read, if the rule is evaluated for each document.
+
+    In this case, no index helps.
 
     Raises: QueryTooSlow.
     """

@@ -32,7 +32,7 @@ class Narrowing(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """A compiled rule. A compiled rule holds no data of callers, so Bundoc keeps it until the rule changes."""
+    """A compiled rule. It holds no data of callers, so Bundoc keeps the compiled rule until the rule changes."""
 
     def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
         """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: those of new rules.

@@ -4,9 +4,9 @@ A new index is declared first, and all later writes update it. The documents tha
 batches. Queries use the index when it is complete. After a crash, the build continues when the file is opened.
 
 If the specification no longer has an index, Bundoc drops the index at once if no other index is being built. Otherwise
-the old index retires: queries use it until the new index of the same name is complete. If no new index has its name, it
-is used until all new indexes are complete. If stored documents violate a new index, the new index is dropped, and the
-indexes that it should replace stay. So a unique index never ends before the next one begins.
+the old index retires: queries use it until the new index of the same name is complete. If no new index has its name,
+queries use the old index until all new indexes are complete. If stored documents violate a new index, the new index is
+dropped, and the indexes that it should replace stay. So a unique index never ends before the next one begins.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BATCH: Final = 200  # documents added to an index at a time; writes wait meanwhi
 BATCH_BYTES: Final = 2 << 20  # a batch ends after this many bytes
 BATCH_ENTRIES: Final = 5000  # or after this many entries; 200 arrays of 1000 elements took 3 s on a busy 2-core machine
 
-MAX_DEFINED_BYTES: Final = 8 << 20  # all definitions of a project together, since one answer lists all of them
+MAX_DEFINED_BYTES: Final = 8 << 20  # all definitions of a project together, because one answer lists them
 
 BATCH_AFTER: Final = (
     "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -289,7 +289,7 @@ def _for_references(definition: Definition) -> tuple[IndexSpec, ...]:
 
 
 def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[IndexSpec, ...]) -> None:
-    """Begin the change to these indexes. Raises: BundocBusy if too many indexes of earlier changes are in force."""
+    """Begin the change to these indexes. Raises: BundocBusy if too many indexes of earlier changes still exist."""
     wanted = {_encoded(definition) for definition in indexes}
     kept = [index for index in table.indexes if _encoded(index.definition) in wanted]
     new = [

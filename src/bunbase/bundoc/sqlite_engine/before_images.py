@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import apsw
 
-FOLDED_AT_ONCE: Final = 100  # one commit may delete this many images more than it adds, which takes about 5 ms
+FOLDED_AT_ONCE: Final = 100  # a commit may delete this many images more than it adds, which takes about 5 ms
 
 CREATE_BEFORE_IMAGES: Final = """
 CREATE TABLE before_images (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);

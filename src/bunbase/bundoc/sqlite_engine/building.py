@@ -24,7 +24,7 @@ class Builds:
     """All builds of this process.
 
     `perform`: a function that does one batch of work between the writes of a project. `uncleared`: projects that have
-    dropped an index since their last slice of clearing began.
+    dropped an index since the last slice of clearing began for them.
     """
 
     def __init__(self, perform: Callable[[str, Build | Clear | Retime | Expire], Awaitable[Any]]) -> None:

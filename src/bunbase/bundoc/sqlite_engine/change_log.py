@@ -2,7 +2,7 @@
 
 The transaction of a change writes its row. `seq` is the number of the change, and the key of the row. `log.floor` is
 the highest deleted number, so that the numbers continue even after all rows were deleted. `log.epoch` is a random name
-of this history: a restore gives the file a new one, because a number then no longer names the same state.
+of this history. A restore gives the file a new epoch, because a number then no longer means the same state.
 """
 
 from __future__ import annotations

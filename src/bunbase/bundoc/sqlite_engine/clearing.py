@@ -1,4 +1,4 @@
-"""Clear the tables of dropped indexes in slices, since SQLite would read every page of a table to drop it at once."""
+"""Clear the tables of dropped indexes in slices. To drop a whole table at once, SQLite would read each of its pages."""
 
 from __future__ import annotations
 

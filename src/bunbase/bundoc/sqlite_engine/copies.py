@@ -47,7 +47,7 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-REPLACED: Final = 3  # attempts at a copy; a rotation that replaces the file meanwhile makes a new attempt necessary
+REPLACED: Final = 3  # the most attempts at a copy; a new attempt is necessary if a rotation replaces the file meanwhile
 DRAFTS: Final = ".drafts"  # no project can have this id
 
 
@@ -244,7 +244,7 @@ def _swap(directory: Path, draft: Path, own: TargetKey) -> None:
     """Replace the project's file by the draft, with one rename: a crash leaves either the old or the new state.
 
     A project that had lost its key gets a new key file after the rename. If the process crashes between the two steps,
-    the project is as unreadable as before.
+    the project is still unreadable.
     """
     (directory / SHARED_INDEX).unlink(missing_ok=True)
     draft.rename(directory / DATABASE)

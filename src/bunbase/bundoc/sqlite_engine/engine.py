@@ -270,8 +270,8 @@ class SqliteEngine:
     async def _tend(self, project: str, file: ProjectFile) -> None:
         """Delete expired documents, and continue work that a crash interrupted.
 
-        If nothing is due, this only reads, and does not keep an idle project open. This method works on `file` and must
-        not ask `files` for the project's file again. While the file is being closed, such a request would be a
+        If nothing is due, this method only reads, and an idle project is still closed. This method works on `file` and
+        must not ask `files` for the project's file again. While the file is being closed, such a request would be a
         deadlock: the close waits for this call, and this call would wait for the close.
         """
 

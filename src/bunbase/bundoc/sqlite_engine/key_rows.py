@@ -1,8 +1,7 @@
 """Read the rows of an aggregate from the keys of an index that covers it, without the documents.
 
-Keys in one range are sorted, so documents with the same values follow each other. Documents with the same values become
-one row, and their values are read from the key once. A document is read only if its key does not hold a value
-(`rows.UNREADABLE`).
+Keys in one range are sorted, so documents with the same values follow each other. They become one row, whose values are
+read from the key once. A document is read only if its key does not hold a value (`rows.UNREADABLE`).
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 The life of an open file:
 
 1. `ready` returns the file at once if BunKMS has confirmed its key less than `key_seconds` ago. Nearly every request
-   takes this path, which never awaits.
+   uses this step, which never awaits.
 2. Otherwise, `open` opens the file in a new task, under the project's lock. The task gets the key from BunKMS, creates
    the file of a new project, and closes another idle file if too many are open.
 3. A caller that awaits while it uses the file needs `using`, which counts the users of the file. A caller that does not
-   await needs no count, since nothing else runs in the event loop meanwhile.
+   await need not be counted, because nothing else runs in the event loop meanwhile.
 4. `tend` asks BunKMS again for each key well before it gets too old. If BunKMS refuses, the file is closed at once. So
-   a destroyed key opens nothing after at most `key_seconds`.
+   a destroyed key opens no file after at most `key_seconds`.
 5. To close a file, `_close_now` sets `closing`, so that `ready` does not return the file, and waits for the last user.
 
 Everything here runs in the event loop; only work on files runs in threads. Each project has a lock, so that opening,
@@ -276,7 +276,7 @@ class OpenFiles:
             self._share_cache(self.files[project])
 
     async def _open_file(self, project: str, directory: Path) -> ProjectFile:
-        asked_at = self.now()  # the confirmation counts from the question, not from the answer
+        asked_at = self.now()  # the confirmation counts from the time of the question, not from the time of the answer
         try:
             key_file, key = await self.keys.find(project, directory)
             if not key_file.complete:

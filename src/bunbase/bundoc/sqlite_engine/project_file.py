@@ -44,7 +44,7 @@ INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
 INLINE_LIMITS: Final = Limits(
     counted=2000,  # keys: 0.1 ms
-    examined=LOOP_DOCUMENTS,  # less than a millisecond, if they are small
+    examined=LOOP_DOCUMENTS,  # less than a millisecond for small documents
     page_bytes=INLINE_BYTES,
 )
 INLINE_SECONDS: Final = 0.003
@@ -126,7 +126,7 @@ class ProjectFile:
         if search.limit > INLINE_ITEMS or search.residual or search.shown or not is_light(search):
             return None
         if search.explain:
-            return None  # advice plans the search many times
+            return None  # advice plans the search many times, which takes too long here
         self.reader_watch.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
         try:

@@ -1,6 +1,6 @@
 """Check a write against its schema, and apply a deletion to the documents that refer to the deleted document.
 
-All of this happens in the transaction of the write, so no reader ever sees half of a cascade.
+All of this happens in the transaction of the write, so no reader ever sees an incomplete cascade.
 """
 
 from __future__ import annotations

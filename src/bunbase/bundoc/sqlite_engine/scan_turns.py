@@ -34,7 +34,7 @@ class ScanTurns:
         self.pool = ThreadPoolExecutor(settings.scans, thread_name_prefix="bundoc-scan")
         self.all = asyncio.Semaphore(settings.scans)
         self.waiting = 0
-        self.waiting_for: Counter[str] = Counter()  # by the path of the project's file
+        self.waiting_for: Counter[str] = Counter()  # the number of waiting scans by the path of the project's file
 
     async def scan(self, file: ProjectFile, scan: Scan, work: Callable[[ProjectFile], T]) -> T:
         """Wait for a turn, then do `work` in a thread. If the caller is cancelled, the scan stops at once.
@@ -73,7 +73,7 @@ class ScanTurns:
 
     async def _wait(self, file: ProjectFile, scan: Scan) -> None:
         project, free = str(file.path), self.settings.queued_scans - self.waiting
-        if free <= 0 or self.waiting_for[project] > free:  # half of the free places is left to other projects
+        if free <= 0 or self.waiting_for[project] > free:  # so half of the free places remains for other projects
             raise _busy()
         self.waiting += 1
         self.waiting_for[project] += 1

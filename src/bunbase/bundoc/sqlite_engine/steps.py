@@ -177,7 +177,9 @@ def _living(transaction: Transaction, collection: str, table: Table, id: str) ->
 def _last_revision(
     transaction: Transaction, collection: str, table: Table | None, before: StoredDocument | None, id: str
 ) -> int:
-    """Return a number that the next revision of this id must exceed, like the revision of the document itself."""
+    """Return a number that the next revision of this id must exceed, in addition to the revision of the document
+    itself.
+    """
     if before is not None:
         return transaction.revisions.floor
     number = table.number if table else None
@@ -200,8 +202,8 @@ def _clear_way(transaction: Transaction, collection: str, table: Table, after: S
 def _end_document(transaction: Transaction, collection: str, table: Table, document: StoredDocument) -> None:
     """Delete an expired document, with all effects of the deletion on other documents.
 
-    If a document that refers to it prevents the effects, delete only the expired document. Raises: BundocBusy while an
-    index that deletions need is being built.
+    If a referring document prevents these effects, delete only the expired document. Raises: BundocBusy while an index
+    that deletions need is being built.
     """
     result = transaction.attempt(lambda inner: delete(inner, collection, document, always=True))
     if isinstance(result, Problem) and not isinstance(result, BundocBusy):

@@ -23,7 +23,7 @@ from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.bundoc.update.costs import CommitWork
 from bunbase.pkg.errors import InvalidInput
 
-# These errors concern the whole file, not one write, so no write of the batch may count as done.
+# These errors concern the whole file and not a single write, so no write of the batch may count as done.
 FATAL: Final = (
     apsw.FullError,
     apsw.IOError,
