@@ -1,6 +1,4 @@
-"""The changes of projects in this process, for calls that wait for a change, and for live queries, which follow all
-changes.
-"""
+"""The changes of projects in this process. Some calls wait for the next change, and live queries follow all changes."""
 
 from __future__ import annotations
 
@@ -26,9 +24,9 @@ class DocumentChange(msgspec.Struct, frozen=True):
 class CommittedBatch(msgspec.Struct, frozen=True):
     """Whole commits that are on disk. `since` and `seq`: the newest change before and after them.
 
-    `changes`: None if they were not collected, because nobody followed the project when the batch began, or because
-    their documents were too large. `redefined`: the collections that were created or dropped, or whose rules or schema
-    have changed. Changed indexes do not count: they change no result.
+    `changes`: None if the changes were not collected, because nobody followed the project when the batch began, or
+    because the documents were too large. `redefined`: the collections that were created or dropped, or whose rules or
+    schema have changed. Changed indexes do not count, because they do not change results.
     """
 
     epoch: str

@@ -55,7 +55,7 @@ class Terms:
     """
 
     def __init__(self, definition: Definition, absent: bool = False) -> None:
-        """`absent`: the terms of a collection that does not exist."""
+        """`absent`: true for the terms of a collection that does not exist."""
         self.definition = definition
         self.absent = absent
         self._made: dict[str, Any] = {}
@@ -154,7 +154,9 @@ def check_terms(terms: Terms) -> None:
 
 
 def _check_names(terms: Terms) -> None:
-    """Refuse paths of fields that no document can have. Stored definitions are exempt: they must stay readable.
+    """Refuse paths of fields that no document can have.
+
+    This does not apply to stored definitions, because they must stay readable.
 
     Raises: InvalidInput, InvalidRule.
     """

@@ -20,7 +20,7 @@ from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.json_bodies import unreadable
 
-MAX_BYTES: Final = 1 << 20  # the size of the stored form
+MAX_BYTES: Final = 1 << 20  # the largest size of the stored form
 MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # above MAX_BYTES, since white space and system fields are not stored
 MAX_LEVELS: Final = 32  # the document itself is level 1
 

@@ -58,7 +58,7 @@ class Document(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
 
 
 class FoundDocument(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
-    """A document of a page. All system fields are there, unless `select` leaves them out; `_id` is always there."""
+    """A document of a page. It has all system fields except those that `select` leaves out; `_id` is always present."""
 
     id: Id
     rev: Revision | UnsetType = UNSET
@@ -89,15 +89,17 @@ class ShownChange(msgspec.Struct, omit_defaults=True):
 
 
 class ShownChanges(msgspec.Struct):
-    """`next`: the `since` of the next request. It is never null, because more changes can always follow."""
+    """`next`: the `since` of the next request. `next` is never null, because more changes can always follow."""
 
     items: list[ShownChange]
     next: int
 
 
 class RulePlan(msgspec.Struct):
-    """How BunBase applied the list rule. `left_over`: the parts of the rule that SQL cannot express. They are evaluated
-    for each document that the rest of the rule allows. `left_over` is empty if the database applies the whole rule.
+    """How BunBase applied the list rule.
+
+    `left_over`: the parts of the rule that SQL cannot express. BunBase evaluates these parts for each document that the
+    rest of the rule allows. `left_over` is empty if the database applies the whole rule.
     """
 
     left_over: list[str]
@@ -120,8 +122,8 @@ class QueryPlan(msgspec.Struct):
     order of their ids. `examined`: the number of documents that count towards the budget. `merged_ranges`: the number
     of listed values for which parts of the index were read and merged, to keep the order. `within`: the index that
     narrows a `$search`.
-    `rule`: the list rule, if the query is for a user bound by rules. `warnings`: the reasons for which the query, which
-    is answered now, will be refused when the collection has grown.
+    `rule`: the list rule, if the query is for a user bound by rules. `warnings`: the reasons why the query works now,
+    but will be refused when the collection has grown.
     """
 
     index: str
@@ -270,7 +272,7 @@ class ShownCollection(Collection, frozen=True, omit_defaults=True):
 
     `bytes`: the stored size of the documents. Both are measured only for a single collection.
 
-    `warnings`: only in the answer to a change. They name list rules under which lists will be refused when the
+    `warnings`: only in the answer to a change. The warnings name list rules under which lists will be refused when the
     collection has grown, and a function that cannot answer before writes.
     """
 

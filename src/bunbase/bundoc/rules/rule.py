@@ -35,7 +35,10 @@ class CompiledRule:
     """A compiled rule. It holds no data of callers, so Bundoc keeps the compiled rule until the rule changes."""
 
     def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
-        """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: those of new rules.
+        """Compile a rule.
+
+        `operation`: list, get, create, update or delete. `patterns`: the patterns of new rules, whose total size is
+        limited.
 
         Raises: InvalidRule, with the line and column of the error.
         """
@@ -94,8 +97,9 @@ class CompiledRule:
         return self.conditions.words(inputs)
 
     def ordinary(self) -> Inputs | None:
-        """Return the inputs of an ordinary user, which show in advance how lists will work; None if the rule needs no
-        document.
+        """Return the inputs of an ordinary user; None if the rule needs no document.
+
+        These inputs show in advance how lists will work.
         """
         return ordinary_inputs(self.tree, self.conditions, self.operation)
 

@@ -20,7 +20,7 @@ def merged(target: bytes, patch: bytes) -> bytes:
 
 
 def merged_fields(target: Fields, patch: Fields) -> Fields:
-    """Return the fields of an object with the patch applied, which is an object too."""
+    """Return the fields of an object with the patch applied. The patch is an object too."""
     result = dict(target)
     for name, value in patch.items():
         text = bytes(value)
