@@ -1,8 +1,8 @@
 """Acts: everything that a caller can request, in one table, with the role and the scope that each act needs.
 
 A room checks an act with `Caller.check`. The gateway knows the act of every route (`gateway/route_acts.py`): it refuses
-tokens and keys whose scopes do not allow the act, and the audit log uses its name. `docs/reference/permissions.md` is
-generated from this table.
+tokens and keys whose scopes do not allow the act, and the audit log uses the name of the act.
+`docs/reference/permissions.md` is generated from this table.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Act(StrEnum):
     ORG_INVITE_RESEND = "org_invite.resend", ACCOUNT, CHANGES, ADMIN
     ORG_INVITE_DELETE = "org_invite.delete", ACCOUNT, CHANGES, ADMIN
     ORG_AUDIT_READ = "org_audit.read", ACCOUNT, SEES, READ
-    INVITE_ACCEPT = "invite.accept", ACCOUNT, CHANGES, WRITE  # to a project or an organisation
+    INVITE_ACCEPT = "invite.accept", ACCOUNT, CHANGES, WRITE  # an invitation to a project or an organisation
 
     # projects
     PROJECT_CREATE = "project.create", ACCOUNT, CHANGES, WRITE
@@ -189,7 +189,7 @@ class Act(StrEnum):
     USER_IMPORT = "user.import", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_EXPORT = "user.export", DEVELOPER, SEES, READ, "users:read", SERVERS
     USER_EXPORT_HASHES = "user.export_hashes", ADMINISTRATOR, SEES, SECRETS, "", SERVERS
-    USER_BULK = "user.bulk", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS  # ban, delete, sign out many users
+    USER_BULK = "user.bulk", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS  # bans, deletes or signs out many users
     USER_LINK_CREATE = "user_link.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_IMPERSONATE = "user.impersonate", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS  # sign-in and profile of an end user

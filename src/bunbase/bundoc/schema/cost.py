@@ -66,7 +66,7 @@ class Effort:
     def microseconds(self, body: bytes) -> int:
         """Return the approximate time of the check.
 
-        If the check would take too long, BunBase refuses the document without a check.
+        The result is 0 for a document with too much to check, because BunBase refuses such a document without a check.
         """
         checks, looks = self._values(body) * self.checks, len(body) * self.looks
         if checks > MAX_EFFORT or looks > MAX_LOOKS:

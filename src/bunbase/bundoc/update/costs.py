@@ -22,9 +22,9 @@ MOST_WORK: Final = 5_000_000
 FOR_A_KEY: Final = 3  # making the key of a small number took 2.9 µs, and sorting took as long
 FOR_A_TEST: Final = 2
 INSTRUCTIONS_IN_A_MICROSECOND: Final = 200
-INSTRUCTIONS_COMPILED: Final = 2  # in a microsecond
+INSTRUCTIONS_COMPILED: Final = 2  # the number in a microsecond
 BYTES_OF_KEYS: Final = 20  # bytes of long strings in a microsecond
-BYTES_OPENED: Final = 16  # bytes in a microsecond: reading and writing one level of an object or array takes 60 ns a byte if the values are small
+BYTES_OPENED: Final = 16  # bytes in a microsecond: small values take 60 ns a byte to read and write
 BYTES_CHANGED: Final = 64  # bytes in a microsecond: a document is read, written and encrypted
 
 

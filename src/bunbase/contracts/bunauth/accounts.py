@@ -47,7 +47,7 @@ class AccountSessions(msgspec.Struct, frozen=True):
 
 
 class ProfileChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The new values of a profile. None: this value stays. An empty `avatar_url` removes the picture."""
+    """The new values of a profile. A value stays if the field is None. An empty `avatar_url` removes the picture."""
 
     name: str | None = None
     avatar_url: str | None = None
@@ -64,7 +64,7 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`setup_token`: production requires it for the first account. `invite`: the token of an invitation."""
+    """`setup_token`: the token that the first account needs in production. `invite`: the token of an invitation."""
 
     email: str
     password: str

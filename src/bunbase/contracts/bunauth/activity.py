@@ -51,7 +51,7 @@ class ActivityMethod(StrEnum):
     RECOVERY_CODE = "recovery_code"
     PASSKEY = "passkey"  # as a second factor or alone
     DEVICE = "device"  # approved on another device
-    EXTERNAL = "external"  # by another service: `target` names it
+    EXTERNAL = "external"  # by another service, which `target` names
     REGISTRATION = "registration"
     OPENID = "openid"  # an application, which `target` names, signed in or ended its session
     TOKEN_REUSED = "token_reused"  # a refresh token, or the code of an application, was used twice

@@ -31,7 +31,9 @@ class AccountRole(StrEnum):
 
 
 class ManagedAccount(msgspec.Struct, frozen=True):
-    """An account as administrators see it. `last_used_at`: the last sign-in, refresh, or use of a personal token.
+    """An account as administrators see it.
+
+    `last_used_at`: the time of the last sign-in, refresh, or use of a personal token.
 
     `sessions`, `tokens`: the number of sessions and of tokens that are valid now.
     """
@@ -89,7 +91,7 @@ class AccountAdministration(Protocol):
     async def remove_factors(self, caller: Caller, id: str) -> None:
         """Remove the authenticator app, the recovery codes and all passkeys of an account, and notify the owner.
 
-        Administrators use this for owners who have lost their factors. A personal access token cannot do this.
+        Administrators use this for owners who have lost their factors. A personal access token is not enough.
         Idempotent.
         Raises: ReauthenticationRequired, AccountNotFound.
         """

@@ -90,7 +90,10 @@ class OAuthClients(msgspec.Struct, frozen=True):
 
 
 class Authorization(msgspec.Struct, frozen=True):
-    """A client that may sign a person in. `last_used_at`: the last sign-in by the client."""
+    """A client to which a person has allowed the sign-in.
+
+    `last_used_at`: the time of the last sign-in by the client.
+    """
 
     id: str
     client_id: str
@@ -121,8 +124,8 @@ class PageStep(msgspec.Struct, frozen=True):
 
     `request`: the stored authorization request. `browser`: the new value of the cookie; "" if the value stays the same.
     `form_target`: the client's origin, to which a form may lead. `email`: the address of the person, or the hint of the
-    client. `local`: true if a program on the person's machine gets the code. `error`: the reason for which a form is
-    shown again.
+    client. `local`: true if a program on the person's machine gets the code. `error`: the reason why a form is shown
+    again.
     """
 
     kind: PageKind
@@ -173,7 +176,7 @@ class UserInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Introspection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 7662 §2.2. Only `active` is present for a token that is not valid, or that belongs to another client."""
+    """The answer of RFC 7662 §2.2. For an invalid token, or a token of another client, it has only `active`."""
 
     active: bool = msgspec.field(default_factory=bool)
     scope: str = ""
@@ -223,7 +226,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def oauth_deny(self, request: str, browser: str) -> PageStep:
-        """Tell the client that the person refuses. Raises: AuthorizationExpired."""
+        """Inform the client that the person refuses. Raises: AuthorizationExpired."""
         ...
 
     async def oauth_sign_out(self, request: str, browser: str) -> PageStep:
@@ -256,7 +259,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def oauth_clients(self, caller: Caller) -> OAuthClients:
-        """Return all clients, newest first. Only for administrators. Raises: Forbidden."""
+        """Return all clients, newest first. Only administrators may call this. Raises: Forbidden."""
         ...
 
     async def create_oauth_client(self, caller: Caller, new: NewOAuthClient) -> OAuthClient:
@@ -264,7 +267,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def rotate_oauth_client(self, caller: Caller, id: str) -> OAuthClient:
-        """Replace the secret. The old one ends at once.
+        """Replace the secret. The old secret ends at once.
 
         Raises: OAuthClientNotFound, InvalidInput for a public client, ReauthenticationRequired, Forbidden.
         """

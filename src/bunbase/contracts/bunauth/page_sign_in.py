@@ -1,8 +1,8 @@
 """Sign-in by another service or a passkey on a page of the server, for one act on that page.
 
 The life of one sign-in: the person leaves a page, such as `/device`, for another service, and returns with a code. The
-code becomes a *pass*: a secret in a cookie, which is valid for one act on exactly this page, once, and for nothing
-else. The page then shows the account, and the person decides on the page.
+code becomes a *pass*: a secret in a cookie, which is valid for only one act, on exactly this page. The page then shows
+the account, and the person decides on the page.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ class ActPage(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """The path of the page. The address is made from a table, so a changed form cannot lead to another address."""
+        """The path of the page.
+
+        BunBase takes the path from a table, so a changed form cannot lead to another address.
+        """
         path, parameter = ADDRESSES[self.page]
         return f"{path}?{urlencode({parameter: self.key})}"
 
@@ -65,8 +68,7 @@ class ActPage(msgspec.Struct, frozen=True):
 class PageReturn(msgspec.Struct, frozen=True):
     """The request with which a browser returns from another service. `browser`: the value of its cookie.
 
-    `sealed`: the page that the browser left, as it was sealed at the start. `error`: the reason for which there is no
-    code.
+    `sealed`: the page that the browser left, as it was sealed at the start. `error`: the reason why there is no code.
     """
 
     sealed: str
@@ -76,8 +78,9 @@ class PageReturn(msgspec.Struct, frozen=True):
 
 
 class PagePass(msgspec.Struct, frozen=True):
-    """The page to return to, and the value of the cookie. `error`: the reason for which the other service has not
-    signed the person in.
+    """The page to return to, and the value of the cookie.
+
+    `error`: the reason why the service has not signed the person in.
     """
 
     to: ActPage
@@ -107,7 +110,7 @@ class PageSignIns(Protocol):
         ...
 
     async def finish_page_sign_in(self, caller: Caller, back: PageReturn) -> PagePass:
-        """Return the pass of a person who comes back. No session is opened.
+        """Return the pass of a person who comes back from the service. No session is opened.
 
         Raises: ExternalLoginExpired if another browser, page or person began the sign-in; also the errors of
         `exchange_code`.

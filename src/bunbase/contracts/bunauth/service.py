@@ -62,8 +62,8 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         """Create an account.
 
         The first account becomes the administrator of the instance; in production, its creation needs the setup token.
-        If people may register without an invitation and `verify_signups` is on, this only sends a mail with a link that
-        opens the account.
+        If people may register without an invitation and `verify_signups` is on, this call only sends a mail with a link
+        that opens the account.
 
         Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
         """
@@ -168,7 +168,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def login_with_passkey(self, caller: Caller, credential: dict[str, Any]) -> SignedIn:
-        """Sign in with a passkey alone. The passkey has verified its user, so no second factor is needed.
+        """Sign in with only a passkey. The passkey has verified its user, so no second factor is needed.
 
         Raises: WrongPasskey, PasskeysUnavailable.
         """
@@ -240,9 +240,9 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def create_invite(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
-        """Invite a person to open an account. `email`: the address to invite by mail; None if only a link is wanted.
+        """Invite a person to open an account. `email`: the address to invite by mail; None to get only a link.
 
-        `role`: "user" or "admin". Only administrators invite. Raises: InvalidInput, Forbidden.
+        `role`: "user" or "admin". Only administrators may invite. Raises: InvalidInput, Forbidden.
         """
         ...
 
