@@ -22,7 +22,7 @@ class DocumentChange(msgspec.Struct, frozen=True):
 
 
 class CommittedBatch(msgspec.Struct, frozen=True):
-    """Whole commits that are on disk. `since` and `seq`: the newest change before and after them.
+    """Whole commits that are on disk. `since` and `seq`: the newest change before and after these commits.
 
     `changes`: None if the changes were not collected, because nobody followed the project when the batch began, or
     because the documents were too large. `redefined`: the collections that were created or dropped, or whose rules or

@@ -76,7 +76,7 @@ class Terms:
 
     @property
     def defaults(self) -> Defaults | None:
-        """The defaults of the schema, None if it has none."""
+        """The defaults of the schema, None if the schema has no defaults."""
         return self._kept("defaults", lambda: defaults_of(self.definition.schema or {}))
 
     @property
@@ -156,7 +156,7 @@ def check_terms(terms: Terms) -> None:
 def _check_names(terms: Terms) -> None:
     """Refuse paths of fields that no document can have.
 
-    This does not apply to stored definitions, because they must stay readable.
+    Stored definitions are not checked, because they must stay readable.
 
     Raises: InvalidInput, InvalidRule.
     """

@@ -1,8 +1,8 @@
 """Documents: the checks of their names and limits, and their two forms, stored and with system fields.
 
 The stored form is the compact JSON of the client. Numbers and strings keep the text that was sent. If a name is
-repeated, the last value counts. The second form is the stored form with the system fields in front. Bundoc makes it
-without parsing.
+repeated, the last value counts. The second form is the stored form with the system fields in front. Bundoc makes the
+second form without parsing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ write: Final = msgspec.json.Encoder().encode
 class StoredDocument(msgspec.Struct, frozen=True):
     """A document as an engine stores it.
 
-    `body`: the stored form. `created`, `updated`: RFC 3339, as callers see them.
+    `body`: the stored form. `created`, `updated`: the times in RFC 3339, in the form that callers see.
     `view`: a hash of the visible fields if some fields are hidden from the caller; empty if the document is whole.
     """
 
@@ -152,7 +152,10 @@ def fields_of(sent: bytes) -> Fields:
 
 
 def _settled(value: msgspec.Raw, level: int) -> msgspec.Raw:
-    """Return the value without repeated names at any level. Raises: InvalidDocument if it is nested too deeply."""
+    """Return the value without repeated names at any level.
+
+    Raises: InvalidDocument if the value is nested too deeply.
+    """
     text = bytes(value)
     if text[:1] not in (b"{", b"["):
         return value

@@ -143,7 +143,9 @@ class Engine(Protocol):
         ...
 
     async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:
-        """Return the changes after the number `since`, oldest first. If there are none, wait up to `wait_seconds`.
+        """Return the changes after the number `since`, oldest first.
+
+        If there are no changes, wait up to `wait_seconds`.
 
         The project's log numbers all changes of documents in the order of the commits, without gaps.
         Raises: ResyncRequired, and BundocBusy if too many calls wait.
@@ -200,8 +202,8 @@ class Engine(Protocol):
         """Create the collection if it does not exist, and change it to `spec`. Writes continue meanwhile.
 
         `spec` names all indexes of the collection; all others are dropped when the new ones are complete. `wait`:
-        return when the new indexes are built. Without `wait`, they are built after the call. After a crash, the build
-        continues when the project is used again.
+        return when the new indexes are built. Without `wait`, the indexes are built after the call. After a crash, the
+        build continues when the project is used again.
         Raises: UniqueViolation, InvalidDocument if stored documents violate a new index. This index is then dropped,
         and the indexes that it should replace stay.
         """
@@ -230,7 +232,8 @@ class Engine(Protocol):
     async def tend(self) -> None:
         """Do the regular upkeep; call it every few seconds.
 
-        Close idle projects. Renew each key in memory from BunKMS before it gets too old. Continue work that a crash
-        interrupted. Delete expired documents and old changes: in open projects now, in all other projects within a day.
+        Close idle projects. Let BunKMS confirm each key in memory before the key gets too old. Continue work that a
+        crash interrupted. Delete expired documents and old changes: in open projects now, in all other projects within
+        a day.
         """
         ...

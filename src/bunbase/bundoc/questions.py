@@ -3,11 +3,12 @@
 The life of one write to a collection with `before_write`:
 
 1. The writer does the whole commit: rules, schema, indexes and references. For each write to such a collection that has
-   no verdict, it records a Question. At the end it raises Unanswered, so everything is rolled back
+   no verdict, it records a Question. At the end, the writer raises Unanswered, so everything is rolled back
    (`sqlite_engine/steps.py`).
 2. No transaction is open while the function decides (`before_writes.py`).
 3. The writer does the commit again, with a Verdict in each step. If the document still has the revision that the
-   function saw, the writer stores exactly the body that the function has allowed. Otherwise it raises Unanswered again.
+   function saw, the writer stores exactly the body that the function has allowed. Otherwise, the writer raises
+   Unanswered again.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class Kms(Protocol):
         ...
 
     async def unwrap_data_key(self, owner: str, context: str, wrapped: str) -> bytes:
-        """Return the 32 bytes of a data key. Callers may keep them for at most 15 minutes.
+        """Return the 32 bytes of a data key. Callers may keep the key for at most 15 minutes.
 
         Raises: KeyNotFound, KeyDestroyed, DecryptionFailed.
         """

@@ -27,8 +27,8 @@ class CallerKind(StrEnum):
 class Developer(msgspec.Struct, frozen=True):
     """A platform account; `session` is empty when a personal access token was used.
 
-    `token`: the id of the personal access token. `scopes`: its scopes. `projects`: the projects to which it is bound;
-    empty for all projects.
+    `token`: the id of the personal access token. `scopes`: the scopes of the token. `projects`: the projects to which
+    the token is bound; empty for all projects.
     """
 
     id: str

@@ -34,8 +34,10 @@ class FastRequest(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """`media`: the content type; empty if the answer has no body, or if `headers` has the content type. `rest`: yields
-    the rest of the body; a Problem ends the answer early. The receiver of the answer must close `rest`.
+    """`media`: the content type; empty if the answer has no body, or if `headers` has the content type.
+
+    `rest`: an iterator that yields the rest of the body; a Problem ends the answer early. The receiver of the answer
+    must close `rest`.
     """
 
     status: int

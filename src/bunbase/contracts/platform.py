@@ -364,7 +364,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def membership(self, developer: str, project: str) -> Membership:
-        """Return the role of a developer in a project. `project`: its id or slug.
+        """Return the role of a developer in a project. `project`: the id or slug of the project.
 
         Raises: ProjectNotFound, ProjectDeleted.
         """
@@ -388,7 +388,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
     async def inspection(self, developer: str, project: str) -> Membership:
         """Return the membership of a viewer, for an administrator of the installation who is not a member.
 
-        `project`: its id or slug. Raises: ProjectNotFound.
+        `project`: the id or slug of the project. Raises: ProjectNotFound.
         """
         ...
 

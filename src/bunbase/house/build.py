@@ -62,7 +62,7 @@ class House:
     def _room(self, other: Module, caller: Module) -> Any:
         """Return the room `other` for `caller`: the room itself or a client.
 
-        Raises: Unreachable if it has not opened yet.
+        Raises: Unreachable if the room has not opened yet.
         """
         if other.name in self.lines:
             return remote(other.name, other.provides, self.lines[other.name], caller.name)

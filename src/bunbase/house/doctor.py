@@ -49,7 +49,7 @@ SMTP_SECONDS: Final = 10.0
 
 class Health(StrEnum):
     OK = "ok"
-    NOTE = "note"  # BunBase works without it
+    NOTE = "note"  # BunBase works without this feature
     BAD = "bad"  # an essential part of BunBase does not work
 
 

@@ -169,7 +169,7 @@ def _stoppable() -> Iterator[Early]:
 
 
 class _StoppedEarly(BaseException):
-    """SIGTERM arrived before the event loop started. No `except Exception` may catch it."""
+    """SIGTERM arrived before the event loop started. No `except Exception` may catch this."""
 
 
 def _check_rooms(targets: Sequence[str]) -> None:

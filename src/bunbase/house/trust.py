@@ -18,7 +18,9 @@ ROOM_SECRETS, ROOM_KEYS = "BUNBASE_HOUSE__ROOM_SECRETS", "BUNBASE_HOUSE__ROOM_KE
 
 
 def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], str]) -> RoomKeys:
-    """Return the keys for a process that runs `targets`. `made`: makes the secret of a process that runs all rooms.
+    """Return the keys for a process that runs `targets`.
+
+    `made`: a function that makes the secret of a process that runs all rooms.
 
     Raises: CannotStart if a secret is missing, too weak, or does not match its public key.
     """

@@ -49,8 +49,9 @@ SPARE_BYTES: Final = 64 << 20  # these bytes must stay free after a new backup, 
 
 
 class BackupArchive(Protocol):
-    """A place that keeps backups. `DirectoryArchive` keeps them in a directory. An object store could be another
-    implementation.
+    """A place that keeps backups.
+
+    `DirectoryArchive` keeps backups in a directory. An object store could be another implementation.
 
     Every method may raise DiskFull and BackupFailed.
     """

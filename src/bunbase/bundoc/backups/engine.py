@@ -58,7 +58,7 @@ class Progress:
         self.go_on()
 
     def go_on(self) -> None:
-        """Check that the work may continue. Raises: BackupFailed or DeadlineExceeded if it must stop."""
+        """Check that the work may continue. Raises: BackupFailed or DeadlineExceeded if the work must stop."""
         if self.too_late:
             raise DeadlineExceeded("The work took longer than bundoc.backup_seconds and was stopped.")
         if self.stopped.is_set() or self.given_up():

@@ -31,8 +31,8 @@ AT_ONCE: Final = 500  # codes per call of BunKMS; copied folders may exceed the 
 class StoredManifest(msgspec.Struct, frozen=True):
     """A manifest as it is stored.
 
-    `id`: the name of its folder. `text`: its bytes. `mac`: the authentication code of its manifest, "" if the folder
-    has none.
+    `id`: the name of the backup's folder. `text`: the bytes of the manifest. `mac`: the authentication code of the
+    manifest; "" if the folder has no code.
     """
 
     id: str

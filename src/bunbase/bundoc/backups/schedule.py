@@ -35,7 +35,8 @@ BackUp = Callable[[str, bool], Awaitable[None]]
 class Scheduler:
     """Makes the scheduled backups.
 
-    `default`: the schedule of the instance. `in_use`: returns True while a job reads this backup of this project.
+    `default`: the schedule of the instance. `in_use`: a function that returns True while a job reads this backup of
+    this project.
     `looks`: the time of the next check of each project. `looks` makes it unnecessary to read every folder of backups
     every minute.
     """

@@ -51,7 +51,7 @@ class BackedUpUsers:
         self.users = users
 
     async def write(self, project: str, backup: str, folder: Path, progress: Progress) -> int:
-        """Write the users of the project to the folder of a backup. Return how many there are.
+        """Write the users of the project to the folder of a backup. Return the number of users.
 
         Raises: DiskFull, BackupFailed, DeadlineExceeded, and the errors of BunKMS and tenant-auth.
         """
@@ -134,7 +134,7 @@ def _write_frame(file: BinaryIO, cipher: ChaCha20Poly1305, at: int, lines: bytes
 
 
 def _read_frame(file: BinaryIO, cipher: ChaCha20Poly1305, at: int) -> tuple[bytes, bool]:
-    """Return the lines of the next frame, and whether it is the last one. Raises: BackupDamaged."""
+    """Return the lines of the next frame, and True if it is the last frame. Raises: BackupDamaged."""
     size = int.from_bytes(file.read(LENGTH_BYTES), "big")
     sealed = file.read(size) if size <= MAX_FRAME else b""
     for place in (MORE, LAST):

@@ -51,7 +51,7 @@ class RestoreChoices(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A backup that is being written. `users`: the number of users in it; None for a backup without users."""
+    """A backup that is being written. `users`: the number of users in the draft; None for a backup without users."""
 
     project: str
     id: str

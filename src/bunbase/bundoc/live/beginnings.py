@@ -38,8 +38,9 @@ Begun = tuple[str, Group | Problem]  # the view for which a query ran, and its o
 
 
 class FirstQuery(msgspec.Struct, frozen=True):
-    """The first query of a view. `until`: the latest time, on the monotonic clock, at which it must begin. `done`: its
-    outcome.
+    """The first query of a view.
+
+    `until`: the latest time, on the monotonic clock, at which the query must begin. `done`: the outcome of the query.
     """
 
     view: str
@@ -66,7 +67,8 @@ class FirstFound(msgspec.Struct, frozen=True):
 
 
 class Beginnings:
-    """`make`: makes a group from a query, its result and snapshot, and the value of `mark` before this snapshot.
+    """`make`: a function that makes a group from a query, its result and snapshot, and the value of `mark` before this
+    snapshot.
 
     `by_view`: the queries that wait or run. `of_user`: the number of these queries for each user.
     """
@@ -164,7 +166,7 @@ class Beginnings:
             return problem
 
     def _finish(self, first: FirstQuery, begun: Begun | Exception) -> None:
-        """Tell the outcome to all callers that wait for it. Idempotent."""
+        """Pass the outcome to all callers that wait for it. Idempotent."""
         if first.done.done():
             return
         del self.by_view[first.view]

@@ -14,7 +14,7 @@ def snapshot(rows: Sequence[HeldRow], count: int | None) -> bytes:
 
 
 def changed(gone: Sequence[str], put: Sequence[tuple[int, HeldRow]], count: int | None) -> bytes:
-    """Return the members of a diff. `count`: None if it has not changed."""
+    """Return the members of a diff. `count`: the new count; None if the count has not changed."""
     parts = []
     if gone:
         parts.append(b'"gone":' + msgspec.json.encode(gone))

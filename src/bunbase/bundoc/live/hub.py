@@ -295,7 +295,7 @@ class Hub:
         self.doubtful = frozenset()
 
     async def _apply_pending(self, until: int | None) -> None:
-        """Apply the batches up to the change `until`, or all of them."""
+        """Apply the batches up to the change `until`; without `until`, all batches."""
         if self.tail.unknown:
             self.tail.unknown = until is not None  # the lost batches may be newer than the snapshot
             self.groups.mark_all(regroup=True)
@@ -331,7 +331,7 @@ class Hub:
         self.telling.tell_behind()
 
     async def _reach(self, epoch: str, seq: int) -> list[Job]:
-        """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
+        """Apply all batches up to the change of a snapshot. Return the queries that must run in the snapshot."""
         if self.epoch != epoch:
             self.tail.begin(epoch, seq)
             self.groups.mark_all(regroup=True)

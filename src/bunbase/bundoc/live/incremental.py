@@ -63,7 +63,7 @@ def touches(asked: ParsedLive, before: Image, after: Image) -> bool:
 
 
 def apply_change(asked: ParsedLive, result: Result, before: Image, after: Image) -> bool:
-    """Change the window. Return True if it has changed. Raises: Postponed if the rules take too long."""
+    """Change the window. Return True if the window has changed. Raises: Postponed if the rules take too long."""
     window, access = result.window, result.view.access
     old, new = before.stored, after.stored
     document = new or old

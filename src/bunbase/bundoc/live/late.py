@@ -53,7 +53,7 @@ class LateResults:
     async def results(self, caller: Caller, parsed: Callable[[], Awaitable[Sequence[ParsedLive | Problem]]]) -> Results:
         """Run the queries in one snapshot.
 
-        `parsed`: returns the parsed queries. This function is called when it is the caller's turn, because parsing
+        `parsed`: a function that returns the parsed queries. It is called when it is the caller's turn, because parsing
         takes time too.
 
         Raises: the problems of `Live.results`.

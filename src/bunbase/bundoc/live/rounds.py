@@ -43,7 +43,9 @@ Outcome = Result | Problem
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A group whose query must run. `name`: the name of its view. `users`: the first few users who watch it.
+    """A group whose query must run.
+
+    `name`: the name of the group's view. `users`: the first few users who watch the group.
 
     `regroup`: true if the view of each member must be made again. If false, this happens only if the snapshot has other
     rules.

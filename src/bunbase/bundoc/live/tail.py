@@ -93,7 +93,7 @@ class Tail:
             self.first_taken = None
 
     async def reaches(self, seq: int, applied: int) -> bool:
-        """Wait until the batch with the change `seq` has arrived. Return False if it does not arrive.
+        """Wait until the batch with the change `seq` has arrived. Return False if this batch does not arrive.
 
         A dropped batch counts as arrived, because every query runs again after a drop.
         `applied`: the newest change of the batches that were taken from here.

@@ -69,7 +69,10 @@ class Budget:
 
 
 class LoopBudget(Budget):
-    """The limits of one call in the event loop. Work beyond them raises Postponed, and a thread repeats the call."""
+    """The limits of one call in the event loop.
+
+    Work beyond these limits raises Postponed, and a thread repeats the call.
+    """
 
     postpones = True
 

@@ -202,7 +202,10 @@ class _Turn:
         return after
 
     def refused(self, problem: Problem, write: Put | Patch | Update, before: StoredDocument) -> NoReturn:
-        """Raise the problem with only the errors in visible fields. If there are none, raise RuleDenied."""
+        """Raise the problem with only the errors in visible fields.
+
+        If all errors are in hidden fields, raise RuleDenied.
+        """
         if not self._visible(write):
             self._as_missing(write)
         hidden = self.access.hidden("get", self.lookup, before)

@@ -104,7 +104,7 @@ class ScanBudget:
                 raise self.refusal("documents")
 
     def spend(self, documents: int = 1, bytes: int = 0) -> None:
-        """Count examined documents with their bytes. Raises: QueryNeedsIndex if there are too many."""
+        """Count examined documents with their bytes. Raises: QueryNeedsIndex if the documents or bytes are too many."""
         if documents > self.left:
             self.examined += self.left
             raise self.refusal("documents")
@@ -113,13 +113,13 @@ class ScanBudget:
         self.spend_bytes(bytes)
 
     def spend_bytes(self, bytes: int) -> None:
-        """Count bytes of documents that are counted already. Raises: QueryNeedsIndex if there are too many."""
+        """Count bytes of documents that are counted already. Raises: QueryNeedsIndex if the bytes are too many."""
         self.bytes_left -= bytes
         if self.bytes_left < 0:
             raise self.refusal("bytes")
 
     def keep(self) -> None:
-        """Count an id that the search keeps in memory. Raises: QueryNeedsIndex if there are too many."""
+        """Count an id that the search keeps in memory. Raises: QueryNeedsIndex if the ids are too many."""
         self.kept += 1
         if self.kept > MOST_KEPT:
             raise self.refusal("matches")

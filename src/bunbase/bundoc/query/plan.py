@@ -11,7 +11,8 @@ How an index is chosen:
 3. A field may also be one of several listed values (`$in`, or `doc.f in list` of a rule). Then there is one range for
    each value, and an engine merges the ranges if each of them has the order of the result. `[household, -date]` serves
    a list of some households, newest first, and reads little more than the page.
-4. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in them.
+4. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in the
+   ranges.
 
 The duration of a search must not reveal the content of denied documents to a caller bound by rules. The danger: with an
 index on `salary`, a query for `salary = 5000` is slow only if a denied document has this salary, even though the answer

@@ -53,7 +53,7 @@ class CursorNames:
         self.asked = (where, text, order)
 
     async def name(self) -> str:
-        """Return the name. A thread makes it if the filter is long."""
+        """Return the name. A thread makes the name if the filter is long."""
         return await asyncio.to_thread(self._name) if self.is_long else self._name()
 
     def _name(self) -> str:

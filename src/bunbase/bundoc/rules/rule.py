@@ -21,7 +21,7 @@ from bunbase.pkg.rules.values import Failed
 class Narrowing(msgspec.Struct, frozen=True):
     """The verdict of a rule for one caller about all rows of a collection; it narrows the search of a list.
 
-    `condition`: selects at least the rows that the rule allows; None selects all rows.
+    `condition`: a condition that selects at least the rows that the rule allows; None selects all rows.
     `residual`: True if the condition may select more rows than the rule, so the rule must still decide about each row.
     `nothing`: True if the rule allows this caller no document at all.
     """
@@ -58,7 +58,7 @@ class CompiledRule:
         return self.conditions.is_fixed
 
     def allows(self, inputs: Inputs) -> bool:
-        """True if the rule allows the document of `inputs`. If the rule fails, it does not allow the document."""
+        """True if the rule allows the document of `inputs`. A rule that fails does not allow the document."""
         try:
             inputs.begin(self.nodes)
             return self.evaluate(inputs) is True

@@ -253,7 +253,7 @@ def _bounds(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _bound(value: Any) -> Any:
-    """Return the value as a parameter for SQLite. Raises: NotPushed if SQLite cannot hold it exactly."""
+    """Return the value as a parameter for SQLite. Raises: NotPushed if SQLite cannot hold the value exactly."""
     match value:
         case float() if math.isnan(value):
             raise NotPushed

@@ -19,7 +19,7 @@ from bunbase.pkg.patterns import InvalidPattern, pattern
 MAX_CHECKS: Final = 2000  # the most checks for one value; a check takes about 12 ns
 ENDLESS: Final = MAX_CHECKS + 1
 
-# checks of one document, 15 ns each: about 50 ms, during which all other requests of the process wait
+# the most checks of one document: 15 ns each, together about 50 ms, while all other requests of the process wait
 MAX_EFFORT: Final = 3_000_000
 CHECKS_IN_A_MICROSECOND: Final = 60
 ALTERNATIVE: Final = 8  # each anyOf, oneOf, not or if takes at least 120 ns

@@ -163,7 +163,7 @@ class Build:
         return last is not None
 
     def _bring_in(self, connection: apsw.Connection, table: Table, index: KeptIndex) -> int | None:
-        """Add a batch. Return the number of its last document, None if it was the last batch."""
+        """Add a batch. Return the number of the last document in the batch, None if it was the last batch."""
         rows = connection.execute(BATCH_AFTER.replace("docs_N", table.name), (index.built, BATCH))
         documents = size = 0
         before = connection.total_changes()

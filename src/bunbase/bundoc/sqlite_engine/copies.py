@@ -134,7 +134,7 @@ class SqliteCopies:
     ) -> IssuedNumbers | None:
         """Copy the project's file before its replacement.
 
-        Return the numbers that it issued; None if it is unreadable.
+        Return the numbers that the file issued; None if the file is unreadable.
         """
         if not own.settled and not (directory / DATABASE).exists():
             return IssuedNumbers()

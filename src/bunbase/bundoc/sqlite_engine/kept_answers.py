@@ -97,7 +97,7 @@ def keep(connection: apsw.Connection, attempt: Attempt, done: Committed, now: st
 def restored(kept: KeptDocument | None, stored: StoredDocument | None) -> StoredDocument | None:
     """Return a document of a kept answer. `stored`: the document with its id that is stored now.
 
-    Raises: IdempotencyTooLarge if it was too large to keep and has changed since.
+    Raises: IdempotencyTooLarge if the document was too large to keep and has changed since then.
     """
     if kept is None:
         return None

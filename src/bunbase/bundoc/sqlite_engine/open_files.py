@@ -8,8 +8,8 @@ The life of an open file:
    the file of a new project, and closes another idle file if too many are open.
 3. A caller that awaits while it uses the file needs `using`, which counts the users of the file. A caller that does not
    await need not be counted, because nothing else runs in the event loop meanwhile.
-4. `tend` asks BunKMS again for each key well before it gets too old. If BunKMS refuses, the file is closed at once. So
-   a destroyed key opens no file after at most `key_seconds`.
+4. `tend` asks BunKMS again for each key well before the last confirmation gets too old. If BunKMS refuses, the file is
+   closed at once. So a destroyed key opens no file after at most `key_seconds`.
 5. To close a file, `_close_now` sets `closing`, so that `ready` does not return the file, and waits for the last user.
 
 Everything here runs in the event loop; only work on files runs in threads. Each project has a lock, so that opening,
@@ -62,10 +62,11 @@ REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # final answers 
 class OpenFiles:
     """The open files of all projects.
 
-    `now`: returns seconds on a clock that never goes back. `most_open`: the number of files that may be open at once.
-    `on_open`: called with each newly opened file; the engine sets it, because the builds of indexes that it resumes
-    need the files. `damaged`: projects whose file must not be opened again before a restore. `held`: projects that are
-    being restored. `reserved`: the number of files that are being opened and are not in `files` yet.
+    `now`: a function that returns seconds on a clock that never goes back. `most_open`: the number of files that may be
+    open at once.
+    `on_open`: a function that is called with each newly opened file. The engine sets it, because it resumes the builds
+    of indexes, which need the files. `damaged`: projects whose file must not be opened again before a restore. `held`:
+    projects that are being restored. `reserved`: the number of files that are being opened and are not in `files` yet.
     """
 
     def __init__(

@@ -54,7 +54,8 @@ class ProjectFile:
     """The connections to one project's file, and the state of the open file.
 
     `open_project_file` makes a ProjectFile in a thread. The event loop uses it, and a thread closes it.
-    `users`: the number of running calls. `unused`: set while `users` is 0. `closing`: true if no new call may begin.
+    `users`: the number of running calls. `unused`: an event that is set while `users` is 0. `closing`: true if no new
+    call may begin.
     `key_proven_at`: the time at which BunKMS last confirmed the key, on the clock of `OpenFiles`.
     """
 

@@ -48,8 +48,8 @@ LOOP_RANGES: Final = 20  # the most ranges in the event loop; SQLite prepares a 
 class Searching:
     """One search. The connection must be in a transaction, so that the whole search sees the same state.
 
-    `watch`: limits the time, in a thread or in the event loop. Call `close` after the search, also after an error: the
-    traceback of an exception may keep a generator alive, and with it an open cursor.
+    `watch`: the limit of the time, in a thread or in the event loop. Call `close` after the search, also after an
+    error: the traceback of an exception may keep a generator alive, and with it an open cursor.
     """
 
     def __init__(

@@ -88,7 +88,10 @@ class TextTable(KeptIndex):
 
 
 def prepare_scores(connection: apsw.Connection, left: Callable[[], float]) -> None:
-    """Register the local score on a connection. `left`: returns the remaining seconds of the present search."""
+    """Register the local score on a connection.
+
+    `left`: a function that returns the remaining seconds of the present search.
+    """
     connection.register_fts5_function(LOCAL_SCORE, partial(_local_score, left))
 
 

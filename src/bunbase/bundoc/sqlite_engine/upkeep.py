@@ -29,7 +29,10 @@ BATCHES_AT_ONCE: Final = 100  # the batches of 1000 changes in one call of `tend
 
 
 class Upkeep:
-    """Visits projects. `round`: the projects that are still to be visited today. `also`: called at each visit."""
+    """Visits projects.
+
+    `round`: the projects that are still to be visited today. `also`: a function that is called at each visit.
+    """
 
     def __init__(
         self,

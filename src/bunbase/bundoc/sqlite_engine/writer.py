@@ -77,8 +77,8 @@ class Writer:
     """The writer of one project.
 
     `tables`: the collections, shared with the readers; a new collection appears in `tables` when it is on disk.
-    `on_commit`: called in the event loop after each batch, with None if the batch failed. `followed`: returns True if a
-    follower needs the changes of the next batch with their documents.
+    `on_commit`: a function that is called in the event loop after each batch, with None if the batch failed.
+    `followed`: a function that returns True if a follower needs the changes of the next batch with their documents.
     """
 
     def __init__(

@@ -233,7 +233,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def delete_account(self, caller: Caller) -> None:
-        """Delete the caller's account. Only Platform calls this, after it has removed the memberships of the account.
+        """Delete the caller's account. Only Platform calls this method, after the removal of the account's memberships.
 
         Raises: ReauthenticationRequired, LastAdministrator, Forbidden.
         """
@@ -387,7 +387,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
         """Store that access tokens were used for the first time.
 
-        The refresh tokens that were exchanged for them cannot be used again.
+        The refresh tokens that were exchanged for these access tokens cannot be used again.
 
         The gateway calls this soon after it verifies a token for the first time. Idempotent.
         """
@@ -454,7 +454,9 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
     async def signup_state(self) -> SignupState: ...
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
-        """Return the mails of this room in the mailbox of dev mode, newest first. In production, there are none.
+        """Return the mails of this room in the mailbox of dev mode, newest first.
+
+        In production, there are no such mails.
 
         `before`: return only mails with a smaller id, which are older. `to`, `project` and `before` may be empty.
         """

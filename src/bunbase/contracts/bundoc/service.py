@@ -75,7 +75,7 @@ class Bundoc(Backups, Live, Protocol):
 
     @waits_for_news
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
-        """Return changes of documents after `since`, oldest first. If there are none, wait up to `wait_seconds`.
+        """Return changes of documents after `since`, oldest first. If there are no changes, wait up to `wait_seconds`.
 
         Raises: ResyncRequired, BundocBusy, RuleDenied.
         """

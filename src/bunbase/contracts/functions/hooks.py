@@ -114,7 +114,9 @@ class UnusableAnswer(Exception):
 
 
 async def recorded(refusal: Awaitable[None], project: str, run: str, reason: str) -> None:
-    """Wait for a call of `refuse_hook_answer`. If it fails, log the reason: the caller has its own Problem.
+    """Wait for a call of `refuse_hook_answer`.
+
+    If the call fails, log the reason, because the caller already has another Problem.
 
     Do not call this inside a transaction.
     """

@@ -152,7 +152,7 @@ class RunOutcome(StrEnum):
     CRASH = "crash"
     LOST = "lost"  # the server died during the run; the run is repeated
     SKIPPED = "skipped"  # the previous run had not ended
-    RESYNC = "resync"  # changes were deleted before the trigger read them; it continues with the newest change
+    RESYNC = "resync"  # changes were deleted before the trigger read them; the trigger continues with the newest change
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -55,8 +55,8 @@ class NewWalk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A walk to begin. `name`, `checksum`: the name of a migration, and the SHA-256 of its file.
 
     `collection`, `where`: the documents of a backfill; a migration names its collection in its code. `max_errors`: the
-    number of failed documents after which the walk stops. `max_per_second`: the maximum number of documents that it
-    visits in a second. `again`: true to run a migration again that has already ended.
+    number of failed documents after which the walk stops. `max_per_second`: the maximum number of documents that the
+    walk visits in a second. `again`: true to run a migration again that has already ended.
     """
 
     kind: WalkKind
@@ -130,7 +130,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Rehearsal(msgspec.Struct, frozen=True):
-    """The result of a walk that wrote nothing. `examined`: the number of documents that it visited, of `total`.
+    """The result of a walk that wrote nothing. `examined`: the number of documents that the walk visited, of `total`.
 
     `sample`: the first few changes.
     """

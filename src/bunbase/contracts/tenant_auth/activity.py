@@ -40,11 +40,11 @@ class UserAct(StrEnum):
     TOTP_DELETE = "totp.delete"
     RECOVERY_CODE_CREATE = "recovery_code.create"
     RECOVERY_CODE_USE = "recovery_code.use"
-    PASSKEY_CREATE = "passkey.create"  # `target`: its name
+    PASSKEY_CREATE = "passkey.create"  # `target`: the name of the passkey
     PASSKEY_DELETE = "passkey.delete"
     IDENTITY_LINK = "identity.link"  # `target`: the service
     IDENTITY_DELETE = "identity.delete"
-    LINK_CREATE = "link.create"  # made by an administrator for the user; `target`: its kind
+    LINK_CREATE = "link.create"  # an administrator made a link for the user; `target`: the kind of the link
 
 
 class UserActOutcome(StrEnum):
@@ -60,7 +60,7 @@ class ActedBy(StrEnum):
     MEMBER = "member"
     KEY = "key"
     SYSTEM = "system"  # BunBase itself, because of the settings or of a stolen token
-    UNKNOWN = "unknown"  # nobody knows who it was, because the attempt was refused
+    UNKNOWN = "unknown"  # an unknown person, whose attempt was refused
 
 
 class UserActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):

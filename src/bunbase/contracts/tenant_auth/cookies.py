@@ -40,7 +40,10 @@ class UserCookies(Protocol):
     async def cookie_mode(self, project: str) -> CookieMode: ...
 
     async def is_cookie_origin(self, origin: str) -> bool:
-        """True if a project with cookie mode allows pages of this origin. The answer to a preflight depends on it."""
+        """True if a project with cookie mode allows pages of this origin.
+
+        The answer to a preflight depends on this result.
+        """
         ...
 
     async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:

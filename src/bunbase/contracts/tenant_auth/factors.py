@@ -26,7 +26,7 @@ class EnrolledUser(UserSignedIn, frozen=True, kw_only=True):
 class UserFactors(Protocol):
     """All calls raise Unauthenticated for a caller without a key of a project.
 
-    Calls for the signed-in user also raise it if no user is signed in. Calls that need a fresh proof raise
+    Calls for the signed-in user also raise Unauthenticated if no user is signed in. Calls that need a fresh proof raise
     ReauthenticationRequired without a fresh proof.
     """
 

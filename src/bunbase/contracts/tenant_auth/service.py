@@ -134,7 +134,10 @@ class TenantAuth(
     async def update_me(
         self, caller: Caller, data: dict[str, Any] | None, language: str | None = None, name: str | None = None
     ) -> User:
-        """Replace the user's own `data` (at most 16 KiB of JSON), language and name. None: it stays as it is."""
+        """Replace the user's own `data` (at most 16 KiB of JSON), language and name.
+
+        A value stays if its argument is None.
+        """
         ...
 
     async def delete_me(self, caller: Caller) -> None:

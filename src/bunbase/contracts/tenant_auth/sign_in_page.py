@@ -116,8 +116,9 @@ class PageEnd(msgspec.Struct, frozen=True):
 
 
 class UserSignInPages(Protocol):
-    """Every call checks the request: the key must be publishable, and the project must allow `redirect_to`. Otherwise
-    it raises Forbidden or InvalidInput, and no browser is sent to the URL.
+    """Every call checks the request: the key must be publishable, and the project must allow `redirect_to`.
+
+    Otherwise, the call raises Forbidden or InvalidInput, and no browser is sent to the URL.
     """
 
     async def sign_in_look(self, caller: Caller, request: PageRequest) -> SignInLook:

@@ -44,7 +44,7 @@ class UserInvite(msgspec.Struct, frozen=True):
 
 
 class OpenUserInvite(msgspec.Struct, frozen=True):
-    """An invitation that nobody has accepted yet. `role`: the role of the user that it creates."""
+    """An invitation that nobody has accepted yet. `role`: the role of the user that the invitation creates."""
 
     id: str
     email: str

@@ -14,8 +14,8 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.users import Email
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 
-MAX_IMPORT_LINES: Final = 500  # of one call
-MAX_LISTED_ERRORS: Final = 1000  # of one request
+MAX_IMPORT_LINES: Final = 500  # the most lines of one call
+MAX_LISTED_ERRORS: Final = 1000  # the most errors in the answer to one request
 MAX_LINE_IDENTITIES: Final = 20
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -60,7 +60,7 @@ class Pbkdf2Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
 
 class LineIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person of another service that may sign in as the user. `provider`: its name in the project's settings.
+    """A person of another service that may sign in as the user. `provider`: the name of the service in the project's settings.
     `subject`: the id that the service has for the person."""
 
     provider: str

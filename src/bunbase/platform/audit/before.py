@@ -90,7 +90,10 @@ class BeforeActs:
         return "" if found is None else found.id
 
     async def _org_of(self, project: str) -> str:
-        """Return the organisation of a project, or "". `project`: its id, or the slug that an administrator sent."""
+        """Return the organisation of a project, or "".
+
+        `project`: the id of the project, or the slug that an administrator sent.
+        """
         if "\0" in project:
             return ""
         id = await self.stores.projects.id_of(project) or project

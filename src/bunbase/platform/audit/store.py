@@ -1,4 +1,7 @@
-"""The entries of the audit log in PostgreSQL. A trigger lets nobody change or delete them (0007_audit.sql)."""
+"""The entries of the audit log in PostgreSQL.
+
+A trigger in the database refuses to change or delete entries (0007_audit.sql).
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ class AuditStore:
         return await self.db.all(AuditRow, sql, *args)
 
     async def delete_before(self, time: datetime) -> int:
-        """Delete the entries that are older than `time`, in batches. Return their number."""
+        """Delete the entries that are older than `time`, in batches. Return the number of deleted entries."""
         deleted = 0
         while True:
             batch: int = await self.db.value(DELETE_OLD, time, DELETE_BATCH)

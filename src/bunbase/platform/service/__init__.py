@@ -68,8 +68,8 @@ from bunbase.platform.store import Stores
 class Surroundings(NamedTuple):
     """The other rooms and the parts of the process that the service needs.
 
-    `tell_others`: wakes the job that relays the outbox. `sends_mail`: true if mails reach people, or the mailbox of dev
-    mode.
+    `tell_others`: a function that wakes the job that relays the outbox. `sends_mail`: true if mails reach people, or
+    the mailbox of dev mode.
     """
 
     kms: Kms

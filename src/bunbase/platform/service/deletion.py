@@ -2,12 +2,13 @@
 
 The life of a deleted project:
 
-    1. `delete` marks it. The gateways refuse every key and every member within a second, because the feed of
+    1. `delete` marks the project. The gateways refuse every key and every member within a second, because the feed of
        revocations announces the deletion. An event in the outbox stops the functions. Nothing is lost yet.
     2. For UNDO (7 days), `restore` removes the mark, and everything works as before.
-    3. `delete` with `now`, or the job that calls `destroy_overdue`, destroys the project. One transaction deletes its
-       keys and members and posts an event. After the event, the other rooms have deleted its data, and BunKMS has
-       destroyed its encryption key. A process that is killed in between changes nothing: the event is in the outbox.
+    3. `delete` with `now`, or the job that calls `destroy_overdue`, destroys the project. One transaction deletes the
+       project's keys and members and posts an event. After the event, the other rooms have deleted its data, and BunKMS
+       has destroyed its encryption key. A process that is killed in between changes nothing: the event is in the
+       outbox.
     4. The row stays with the slug, so that a slug in somebody's bookmarks never names another project.
 """
 
@@ -30,7 +31,7 @@ log = logger("platform")
 
 class Deletion:
     def __init__(self, stores: Stores, kms: Kms, clock: Clock, tell_others: Callable[[], None]) -> None:
-        """`tell_others`: wakes the job that relays the outbox."""
+        """`tell_others`: a function that wakes the job that relays the outbox."""
         self.stores = stores
         self.kms = kms
         self.clock = clock

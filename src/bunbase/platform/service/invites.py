@@ -180,7 +180,7 @@ class Invitations:
         sent = await self._sent(hash)
         try:
             async with self.stores.changing(sent.group):
-                yield await self._sent(hash)  # read again, now that no other request can change it
+                yield await self._sent(hash)  # read the invitation again, now that no other request can change it
         except (ProjectNotFound, OrganisationNotFound):
             raise LinkExpired(ASK_AGAIN) from None
 

@@ -52,7 +52,7 @@ class ServiceAccountService:
         key_holder: Callable[[str], Awaitable[KeyHolder]],
         clock: Clock,
     ) -> None:
-        """`key_holder`: returns the holder of a secret key. Raises: InvalidKey."""
+        """`key_holder`: a function that returns the holder of a secret key. Raises: InvalidKey."""
         self.store = store
         self.signer = signer
         self.key_holder = key_holder

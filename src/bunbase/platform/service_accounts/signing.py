@@ -1,4 +1,7 @@
-"""Sign service tokens with the project's key in BunKMS. Everybody can check them with the project's public keys."""
+"""Sign service tokens with the project's key in BunKMS.
+
+Everybody can check these tokens with the project's public keys.
+"""
 
 from __future__ import annotations
 
