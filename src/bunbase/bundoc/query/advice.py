@@ -68,7 +68,8 @@ def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties:
         return _advice_for_totals(search, plan, indexes)
     fields = wanted(search.where, search.order, search.bound)
     plan = plan if many_ties else msgspec.structs.replace(plan, tied=())
-    denies = search.bound is not None and not admits(plan, search.bound)  # some documents that the plan reads
+    # true if the rule denies some of the documents that the plan reads
+    denies = search.bound is not None and not admits(plan, search.bound)
     if denies or not serves(plan, search.where):
         if _names(fields) in indexes.building:
             return Advice(f"The index on {_listed(fields)} is being built: send the query again when it is ready.")

@@ -60,8 +60,11 @@ class Pbkdf2Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
 
 class LineIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person of another service that may sign in as the user. `provider`: the name of the service in the project's settings.
-    `subject`: the id that the service has for the person."""
+    """A person of another service that may sign in as the user.
+
+    `provider`: the name of the service in the project's settings. `subject`: the id that the service has for the
+    person.
+    """
 
     provider: str
     subject: str
