@@ -129,7 +129,7 @@ def _class(
         if one.never(about):
             continue
         if not one.is_fixed:
-            return each  # what is hidden depends on the document
+            return each  # the document decides which fields are hidden
         hidden.append(path)
     if rule is None:
         return "nothing", (encode(hidden),)

@@ -46,8 +46,9 @@ async def list_members(
 
 @post(P, summary="Add a member of the organisation to the project", tags=TAGS)
 async def add_member(member: Injected[Caller], platform: Injected[Platform], data: AddMember) -> Member:
-    """Gives a member of the organisation a role in this project, in addition to the role in the organisation. To add
-    people who are not in the organisation, invite them.
+    """Adds a role in this project for a member of the organisation, in addition to the role in the organisation.
+
+    To add people who are not in the organisation, invite them.
 
     Needs the role admin. Nobody can give a role above their own.
     """
