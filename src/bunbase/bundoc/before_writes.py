@@ -122,7 +122,7 @@ class BeforeWrites:
                 await self._refuse(caller.project, unusable, runs)
                 raise failed(unusable.function, unusable.code) from unusable
             try:
-                return await commit(steps)  # without answers: this finds the new questions
+                return await commit(steps)  # the steps have no answers here, so this raises the new questions
             except Unanswered as again:
                 asked = again
         raise WriteContended(

@@ -21,7 +21,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.json_bodies import unreadable
 
 MAX_BYTES: Final = 1 << 20  # the largest size of the stored form
-MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # above MAX_BYTES, since white space and system fields are not stored
+MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # higher than MAX_BYTES, because white space and system fields are not stored
 MAX_LEVELS: Final = 32  # the document itself is level 1
 
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -34,7 +34,7 @@ CONTROL_SENT: Final = re.compile(
 
 CONTAINERS: Final = (dict, list)
 
-OURS: Final = frozenset({"_rev", "_created", "_updated"})  # callers may send these fields back; they have no effect
+OURS: Final = frozenset({"_rev", "_created", "_updated"})  # callers may send these fields back, without effect
 
 Fields = dict[str, msgspec.Raw]
 

@@ -96,7 +96,7 @@ LARGE_BYTES = (
 class BundocService:
     """The operations on documents and collections.
 
-    `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
+    `dev`: true if the first document creates its collection; otherwise, a collection must be created explicitly.
     `bound`: the budgets of queries of callers bound by rules. `unbound`: the budgets of all other queries.
     `read_seconds`: the time that a query may take.
     """

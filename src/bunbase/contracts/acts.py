@@ -15,7 +15,7 @@ from bunbase.contracts.roles import Role
 from bunbase.contracts.scopes import ADMIN, IN_COLLECTION, READ, SECRETS, WRITE, allows
 
 VIEWER, DEVELOPER, ADMINISTRATOR, OWNER = Role.VIEWER, Role.DEVELOPER, Role.ADMIN, Role.OWNER
-ACCOUNT: Final = None  # instead of a role: any signed-in developer, because the act is not in a project
+ACCOUNT: Final = None  # replaces a role: any signed-in developer may do the act, because it is not in a project
 ANY_SCOPE: Final = ""
 SEES, CHANGES = False, True
 SERVERS: Final = True
@@ -165,7 +165,7 @@ class Act(StrEnum):
     VARIABLE_DELETE = "variable.delete", DEVELOPER, CHANGES, WRITE, "settings"
     SCHEDULE_READ = "schedule.read", VIEWER, SEES, READ, "logs:read"
     JOB_LIST = "job.list", VIEWER, SEES, READ, "logs:read"
-    JOB_READ = "job.read", DEVELOPER, SEES, READ  # not a viewer, because a payload may contain secrets
+    JOB_READ = "job.read", DEVELOPER, SEES, READ  # viewers may not, because a payload may contain secrets
     JOB_CREATE = "job.create", DEVELOPER, CHANGES, WRITE, "functions:invoke", SERVERS
     JOB_REPLAY = "job.replay", DEVELOPER, CHANGES, WRITE, "functions:invoke"
     JOB_DELETE = "job.delete", DEVELOPER, CHANGES, WRITE, "functions:invoke"

@@ -38,7 +38,7 @@ class AuditOutcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"  # the caller may not do this: 403; or a sign-in failed: 401
     CHALLENGED = "challenged"  # the caller must first prove to own the account: 401. Nothing was done
-    FAILED = "failed"  # another error
+    FAILED = "failed"  # the act failed with another error
     UNKNOWN = "unknown"  # the server stopped, or lost the log, before the act ended
 
 

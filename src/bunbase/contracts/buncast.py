@@ -25,12 +25,12 @@ MAX_PATTERNS: Final = 100
 MAX_NAME_BYTES: Final = 200
 MAX_DATA_BYTES: Final = 32 << 10
 MAX_PRESENCE_BYTES: Final = 2 << 10
-MAX_MESSAGES: Final = 100  # in one call of `publish`
+MAX_MESSAGES: Final = 100  # the most messages in one call of `publish`
 MAX_HISTORY_MESSAGES: Final = 1000
 MAX_HISTORY_SECONDS: Final = 3600
 MAX_KEY: Final = 200  # characters of the key of a message
-SHOWN_MEMBERS: Final = 500  # with more members, only their number is sent
-BEAT_SECONDS: Final = 2.0  # an edge calls `beat` this often
+SHOWN_MEMBERS: Final = 500  # if a channel has more members, only their number is sent
+BEAT_SECONDS: Final = 2.0  # the interval at which an edge calls `beat`
 LEASE_SECONDS: Final = 6.0  # after this time without a call of `beat`, an edge counts as dead
 
 START: Final = "start"

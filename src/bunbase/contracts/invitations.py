@@ -15,7 +15,7 @@ from bunbase.contracts.places import Organisation, Project
 from bunbase.pkg.errors import Problem
 
 SHOWN: Final = "binv"  # the prefix of the token in a link that the inviter passes on
-MAILED: Final = "binm"  # and of the link in the mail
+MAILED: Final = "binm"  # the prefix of the token in the link of the mail
 
 
 class InviteNotFound(Problem):

@@ -208,7 +208,7 @@ class Members(msgspec.Struct, frozen=True):
 
 
 class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
-    """In the methods of members and invitations, `org` is an organisation's id or slug, or None for the caller's
+    """In methods about members and invitations, `org` is an organisation's id or slug, or None for the caller's
     project.
 
     All methods with an `org` raise OrganisationNotFound if the caller is not a member of the organisation.

@@ -249,7 +249,7 @@ def _schedule(path: Path) -> BackupSchedule | None:
         return msgspec.json.decode(path.read_bytes(), type=BackupSchedule)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:  # then the schedule of the instance applies
+    except msgspec.MsgspecError as error:  # the schedule is not readable, so the schedule of the instance applies
         log.error("a project's backup schedule is damaged", project=path.parent.name, reason=str(error))
         return None
 

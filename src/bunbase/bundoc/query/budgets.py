@@ -54,7 +54,7 @@ class Budgets(msgspec.Struct, frozen=True):
 
 
 BOUND: Final = Budgets()
-UNBOUND: Final = Budgets(5_000_000, 1 << 30, setting=SERVER_SETTING)  # for callers that no rule binds
+UNBOUND: Final = Budgets(5_000_000, 1 << 30, setting=SERVER_SETTING)  # the budgets for callers that no rule binds
 
 
 class Limits(msgspec.Struct, frozen=True):

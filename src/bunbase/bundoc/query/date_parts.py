@@ -68,7 +68,7 @@ class Truncating:
             return self.moments[place]
         try:
             return self._truncated(time, place + 1)
-        except (ValueError, OverflowError):  # outside the years 1 to 9999
+        except (ValueError, OverflowError):  # the result is outside the years 1 to 9999
             return None
 
     def _truncated(self, time: datetime, place: int) -> Moment:
@@ -113,7 +113,7 @@ def _end(start: datetime, unit: str) -> float | None:
     """
     try:
         return _next(start, unit).astimezone(UTC).timestamp()
-    except (ValueError, OverflowError):  # in the year 10000
+    except (ValueError, OverflowError):  # the next unit begins in the year 10000
         return None
 
 

@@ -25,7 +25,7 @@ MAX_HELD_BYTES: Final = 16 << 20  # the size of all keys of groups and all value
 MAX_POSITIONS_BYTES: Final = 64 << 20  # the positions of the documents whose values $first, $last and $push hold
 POSITION_BYTES: Final = 150  # the size of the position of a document, without its keys
 MAX_PAGE_BYTES: Final = 8 << 20
-SHORT: Final = 64  # in characters; $countDistinct keeps a hash of a longer text
+SHORT: Final = 64  # the most characters of a text that $countDistinct keeps; for a longer text, it keeps a hash
 
 
 class Held:

@@ -34,7 +34,7 @@ SLOW_RULE: Final = (
     "it looks up in the documents or in the claims of the user, and compare it with == or in."
 )
 LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
-LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread selects the fields
+LOOP_SELECT_BYTES: Final = 16 << 10  # if the documents have more bytes, a thread selects the fields
 
 
 class CursorNames:

@@ -250,8 +250,10 @@ class AggregatedGroups(msgspec.Struct):
 
 
 class DocumentWrite(msgspec.Struct, forbid_unknown_fields=True):
-    """`data`: the document for create and put, the changes for patch. `if_rev`: write only if this revision is stored
-    now; 0 means only if there is no document. `id`: only `create` may leave it out.
+    """`data`: the document for create and put, the changes for patch.
+
+    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: only `create` may
+    leave it out.
     """
 
     op: Literal["create", "put", "patch", "delete", "check"]

@@ -123,7 +123,7 @@ class SqliteCopies:
         self.pool.shutdown()
 
     async def _copy(self, project: str, file: ProjectFile, folder: Path, progress: Progress) -> Contents:
-        changed_at = await self.changed_at(project) or 0  # before the snapshot, so that later writes count as newer
+        changed_at = await self.changed_at(project) or 0  # before the snapshot: later writes count as newer
         path = folder / DATABASE
         with progress.unless(lambda: file.closing):  # a file is also closed if its key is revoked, or if it is damaged
             await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress.tell)

@@ -306,7 +306,7 @@ class SqliteEngine:
 
     async def _submit(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
         file = self.files.ready(project) or await self.files.open(project)
-        file.enter()  # like `files.using`, which would take 3 µs more for every write
+        file.enter()  # the same as `files.using`, which would take 3 µs more for every write
         try:
             return await work(file.writer or self._writer(project, file))
         except apsw.Error as error:

@@ -122,7 +122,7 @@ class IndexTable(KeptIndex):
         taken = TAKEN.replace("keys_N", self.name)
         for key in keys:
             rows: list[Any] = connection.execute(taken, (key, key + ALL_ABOVE, id)).fetchall()
-            for (other,) in rows:  # more than one only in a file that once had format 6 or less
+            for (other,) in rows:  # more than one document is possible only in a file that once had format 6 or less
                 yield other
 
 

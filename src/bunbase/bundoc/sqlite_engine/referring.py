@@ -151,7 +151,7 @@ class _Deletion:
     def _without(self, place: Key) -> tuple[str, Table, StoredDocument, StoredDocument]:
         collection, id = place
         table = _known(self.transaction, collection)
-        before = table.stored(self.transaction.connection, id)  # even if it has expired meanwhile
+        before = table.stored(self.transaction.connection, id)  # finds it even if it has expired meanwhile
         assert before is not None  # this transaction has read the document
         body = before.body
         for reference, ids in self.cleared[place].items():

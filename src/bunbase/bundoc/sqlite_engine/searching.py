@@ -403,7 +403,7 @@ class Searching:
         return position(self.search.order, decode(with_system_fields(document)))
 
     def _document(self, id: str) -> StoredDocument:
-        stored = self.table.stored(self.connection, id)  # even if it has expired since the test
+        stored = self.table.stored(self.connection, id)  # finds the document even if it has expired since the test
         assert stored is not None  # this transaction has read its id
         return stored
 

@@ -128,7 +128,7 @@ def _do_step(transaction: Transaction, step: CommitStep, questions: Questions) -
     if table is None:
         table = transaction.begin_collection(collection)
     if after is None:
-        assert before is not None  # otherwise there was nothing to delete
+        assert before is not None  # there was a document to delete
         delete(transaction, collection, before)
         return None
     _store(transaction, table, before, after)

@@ -47,11 +47,11 @@ class ActivityMethod(StrEnum):
 
     PASSWORD = "password"
     JSON_RPC = "json_rpc"  # a password, or a sign-out, by JSON-RPC
-    TOTP = "totp"  # as a second factor, like the next two
+    TOTP = "totp"  # a second factor, like the next two
     RECOVERY_CODE = "recovery_code"
-    PASSKEY = "passkey"  # as a second factor or alone
-    DEVICE = "device"  # approved on another device
-    EXTERNAL = "external"  # by another service, which `target` names
+    PASSKEY = "passkey"  # a second factor, or the only proof
+    DEVICE = "device"  # the sign-in was approved on another device
+    EXTERNAL = "external"  # a sign-in at another service, which `target` names
     REGISTRATION = "registration"
     OPENID = "openid"  # an application, which `target` names, signed in or ended its session
     TOKEN_REUSED = "token_reused"  # a refresh token, or the code of an application, was used twice

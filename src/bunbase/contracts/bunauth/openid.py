@@ -120,7 +120,7 @@ class PageKind(StrEnum):
 
 
 class PageStep(msgspec.Struct, frozen=True):
-    """The next thing that the browser of a person sees.
+    """The next page or redirect for the browser of a person.
 
     `request`: the stored authorization request. `browser`: the new value of the cookie; "" if the value stays the same.
     `form_target`: the client's origin, to which a form may lead. `email`: the address of the person, or the hint of the

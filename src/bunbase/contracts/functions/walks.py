@@ -56,7 +56,7 @@ class NewWalk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `collection`, `where`: the documents of a backfill; a migration names its collection in its code. `max_errors`: the
     number of failed documents after which the walk stops. `max_per_second`: the maximum number of documents that the
-    walk visits in a second. `again`: true to run a migration again that has already ended.
+    walk visits in a second. `again`: true to run an ended migration again.
     """
 
     kind: WalkKind

@@ -23,14 +23,14 @@ class UserAct(StrEnum):
     BAN = "user.ban"
     UNBAN = "user.unban"
     DELETE = "user.delete"
-    DELETE_DOCUMENTS = "user.delete_documents"  # after a user is deleted; `target`: the collection
+    DELETE_DOCUMENTS = "user.delete_documents"  # documents are deleted after their user; `target`: the collection
     IMPERSONATE = "user.impersonate"  # an administrator uses the app as the user
     REAUTHENTICATE = "user.reauthenticate"
     TAKE_OVER = "user.take_over"  # the owner of the address ended everything that somebody else may have set up
     RESET_FACTORS = "user.reset_factors"
     SESSION_END = "session.end"  # `target`: the session, or empty for all sessions
     PASSWORD_CHANGE = "password.change"
-    PASSWORD_RESET = "password.reset"  # with a link
+    PASSWORD_RESET = "password.reset"  # the user set a new password with a link
     EMAIL_CHANGE = "email.change"
     EMAIL_CHANGE_AGREE = "email.change_agree"  # the first of two addresses agrees to a change
     EMAIL_VERIFY = "email.verify"

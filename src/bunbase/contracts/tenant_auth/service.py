@@ -109,7 +109,8 @@ class TenantAuth(
         ...
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
-        """Store that access tokens were used for the first time: older refresh tokens of the sessions are spent.
+        """Store that access tokens were used for the first time: older refresh tokens of the sessions cannot be used
+        again.
 
         Idempotent.
         """

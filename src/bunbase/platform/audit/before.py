@@ -25,7 +25,7 @@ from bunbase.platform.store.groups import Group, GroupKind
 
 Values = dict[str, Any]
 
-ADDRESS_SECONDS: Final = 1.0  # the deadline, because the gateway waits; after it, the entry has no address
+ADDRESS_SECONDS: Final = 1.0  # the gateway waits no longer for an address; then the entry has no address
 
 # acts on a project that are also in the log of its organisation
 SEEN_BY_ORG: Final = frozenset(

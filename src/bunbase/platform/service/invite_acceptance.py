@@ -34,15 +34,15 @@ class InviteAcceptance:
         return OpenInvitation(target, found.role, found.email, inviter, ways, opening, found.kind.in_words)
 
     async def by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
-        await self.invitations.check(token)  # before the password is hashed, which is expensive
+        await self.invitations.check(token)  # check this before the password is hashed, which is expensive
         return await self._accept(caller, token, await self.bunauth.identify_by_password(caller, email, password))
 
     async def by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
-        await self.invitations.check(token)  # before the code is used up
+        await self.invitations.check(token)  # check this before the code is used up
         return await self._accept(caller, token, await self.bunauth.identify_by_code(caller, challenge, code))
 
     async def by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        await self.invitations.check(token)  # before the pass is used up
+        await self.invitations.check(token)  # check this before the pass is used up
         account = await self.bunauth.identify_by_pass(caller, ActPage(PageName.INVITE, token), cookie)
         return await self._accept(caller, token, account)
 

@@ -10,9 +10,9 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.ids import new_id
 from bunbase.platform.store.departures import check_stays
 
-PERSONAL_REF: Final = "personal"  # instead of an organisation's id: the personal organisation of the caller
+PERSONAL_REF: Final = "personal"  # callers send this instead of an id, for their personal organisation
 PERSONAL_NAME: Final = "Personal"
-RANDOM_CHARACTERS: Final = 12  # at the end of the id of an organisation
+RANDOM_CHARACTERS: Final = 12  # the number of random characters at the end of an organisation's id
 
 ADD = """
 INSERT INTO orgs (id, name, slug, created_at, personal_of) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"""
