@@ -119,7 +119,7 @@ class ChannelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All channels of a project, by pattern.
+    """The definitions of all channels of a project, by pattern.
 
     In a pattern such as `rooms/{room}`, `{room}` stands for one segment. The most literal pattern that matches a name
     decides about the channel. If no pattern matches, only the secret key and members of the project may use the

@@ -282,9 +282,7 @@ def _fields_for(tests: list[Filter], order: Order) -> tuple[SortField, ...]:
 
 
 def _listed_paths(tests: list[Filter], pinned: list[Path]) -> list[Path]:
-    """Return the paths for which the tests list values, until the combinations would be more than the ranges that are
-    allowed.
-    """
+    """Return the paths for which the tests list values. Stop before their combinations exceed MOST_RANGES."""
     found: list[Path] = []
     ranges = 1
     for test in tests:
@@ -476,6 +474,8 @@ def _bounds(test: Compare | StartsWith | Matches) -> tuple[bytes, bytes]:
 
 
 def _range(base: bytes, bounds: tuple[bytes, bytes] | None) -> Range:
-    """Return the range of all keys from those that begin with the first bound to those that begin with the last."""
+    """Return the range from the first key that begins with the first bound to the last key that begins with the last
+    bound.
+    """
     low, high = bounds or (b"", b"")
     return Range(base + low, base + high + ALL_ABOVE, base)

@@ -1,4 +1,4 @@
-"""The single tests in a condition. Each test is SQL that compares two operands exactly as CEL does.
+"""The tests that a condition consists of. Each test is SQL that compares two operands exactly as CEL does.
 
 A path may lead to a value of any type, or to no value, so each test checks the type first. json_extract alone does not
 show the type: it returns 1 for true, and the JSON text for a list.

@@ -95,7 +95,7 @@ def keep(connection: apsw.Connection, attempt: Attempt, done: Committed, now: st
 
 
 def restored(kept: KeptDocument | None, stored: StoredDocument | None) -> StoredDocument | None:
-    """Return a document of a kept answer. `stored`: the document with its id that is stored now.
+    """Return a document for an answer that is sent again. `stored`: the document with its id that is stored now.
 
     Raises: IdempotencyTooLarge if the document was too large to keep and has changed since then.
     """
@@ -113,7 +113,7 @@ def restored(kept: KeptDocument | None, stored: StoredDocument | None) -> Stored
 
 
 def bare(kept: KeptDocument | None) -> StoredDocument | None:
-    """Return a document of a kept answer without its body, for an answer that shows only revisions."""
+    """Return a document without its body, for an answer that is sent again and shows only revisions."""
     return StoredDocument(kept.id, kept.rev, kept.created, kept.updated, b"{}") if kept else None
 
 

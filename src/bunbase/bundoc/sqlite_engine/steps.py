@@ -36,8 +36,8 @@ def do_steps(
 
     `with_bodies`: the same as in Engine.commit. Small patches may change 500 MB of documents, and the results of a
     whole batch of commits wait in memory for its fsync.
-    Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Unanswered if all
-    steps may be done, but a function must first decide about some of them.
+    Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Also raises
+    Unanswered if rules and schemas allow all steps, but a function must first decide about some of them.
     """
     results: list[StoredDocument | None] = []
     created: list[bool] = []

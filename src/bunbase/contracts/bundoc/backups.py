@@ -276,7 +276,8 @@ class Backups(Protocol):
         """Yield documents after the id `after`, one line each, ordered by id. If `collection` is None, all collections
         are exported and `after` is `collection/id`.
 
-        The caller needs the secret key or the role developer. Each document is as it was when its page was read.
+        The caller needs the secret key or the role developer. Each document has the state at the time when its page was
+        read.
         Raises: RuleDenied, CollectionNotFound.
         """
         ...

@@ -22,8 +22,9 @@ FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_l
 class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The index that a caller wants. `where`: the index holds only documents that match this filter.
 
-    All further settings are for indexes with the `type` text. `stemming`: search by the stems of words. `prefix`: make
-    searches for prefixes of words fast. `weights`: the weight of a match in a field, by field; the default is 1.
+    All further settings are for indexes with the `type` text. `stemming`: the language of word stems; a search then
+    finds all words with the same stem. `prefix`: true to make searches for prefixes of words fast. `weights`: the
+    weight of a match in a field, by field; the default is 1.
     """
 
     fields: tuple[str, ...]

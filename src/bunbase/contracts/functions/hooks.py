@@ -150,8 +150,10 @@ class HookRuns(Protocol):
         ...
 
     async def enqueue_hook(self, caller: Caller, call: HookCall, key: str) -> Job:
-        """Enqueue a run of a hook. The call is repeated until it succeeds, as a job. While a job with the same `key`
-        exists, no second job is added. `deadline_seconds` is ignored, because the function's own limit applies.
+        """Enqueue a run of a hook.
+
+        Like a job, the call is repeated until it succeeds. While a job with the same `key` exists, no second job is
+        added. `deadline_seconds` is ignored, because the function's own limit applies.
 
         Raises: FunctionNotFound, QueueFull, HookLoop, TooLarge, Forbidden.
         """

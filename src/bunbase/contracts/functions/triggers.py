@@ -158,8 +158,8 @@ class RunOutcome(StrEnum):
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """A run of a function. `code`: the error code. `job`: the job that caused the run; None if no job did.
 
-    `version` is 0 and `invocation` empty if the run never started. `events`: the number of changes in a batch; left out
-    for a single change. `job` is then the job of the first change.
+    If the run never started, `version` is 0 and `invocation` is empty. `events`: the number of changes in a batch; left
+    out for a single change. `job` is then the job of the first change.
     """
 
     id: str

@@ -137,7 +137,7 @@ class UserTransfers(Protocol):
     def export_users(self, caller: Caller, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
         """Yield the users whose id sorts after `after`, as UserLines, ordered by id.
 
-        `hashes`: true for lines with the hashes of passwords. Each user is as it was when its page was read. Raises:
-        Forbidden.
+        `hashes`: true for lines with the hashes of passwords. Each user has the state at the time when its page was
+        read. Raises: Forbidden.
         """
         ...
