@@ -1,7 +1,7 @@
 """Scopes: the limits of a personal access token, a project key, a service account or a service token.
 
-A scope allows an act (`acts.py`), if the role of the caller allows it too. Tokens, keys and accounts use the same
-scopes.
+A scope allows an act (`acts.py`) only if the role of the caller allows the act too. Tokens, keys and accounts use the
+same scopes.
 
 - Four coarse scopes: `read` allows every act that changes nothing, `write` allows every change that a developer may
   make, `admin` allows every change that an admin or owner may make, `secrets` allows reading secret values. `admin`

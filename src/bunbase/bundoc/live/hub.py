@@ -61,8 +61,8 @@ class Hub:
     """`tail`: the batches that are not applied yet.
 
     `epoch`, `seq`: all groups that are not stale have the state of this change, or a later state if they are new.
-    `doubtful`: collections that were altered while a snapshot was open. The snapshot may be older than the alteration,
-    which has no number of its own, so the next round checks these collections again.
+    `doubtful`: collections that were altered while a snapshot was open. The snapshot may be older than the alteration.
+    An alteration has no number, so the next round checks these collections again.
     `beginnings`: the queries that make new groups. `user_seconds`: the limit for one user, see LiveService. `time`: the
     time that is left in this round.
     """

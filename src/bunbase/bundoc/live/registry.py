@@ -178,7 +178,10 @@ class Registry:
         self.mark(self.by_name.values(), Why.GAP, regroup)
 
     def mark_altered(self, collections: Iterable[str]) -> None:
-        """Make the groups stale whose query or rules read one of these collections, whose rules may have changed."""
+        """Make the groups stale that read one of these collections in their query or rules.
+
+        Their rules may have changed.
+        """
         for collection in collections:
             self.mark(self.index.of_collection(collection), Why.RULES, regroup=True)
 

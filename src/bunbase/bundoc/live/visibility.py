@@ -77,7 +77,9 @@ def _nodes(terms: Terms, asked: ParsedLive) -> int:
 def view_of(
     asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetime, dev: bool, in_loop: bool = False
 ) -> View:
-    """Return the view of the caller. `in_loop`: use the limits of the event loop, and raise Postponed beyond them.
+    """Return the view of the caller.
+
+    `in_loop`: true to use the limits of the event loop, and to raise Postponed beyond these limits.
 
     Raises: RuleDenied, InvalidQuery if the query uses hidden fields, CollectionNotFound, InsufficientScope.
     """

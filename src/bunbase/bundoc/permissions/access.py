@@ -159,7 +159,7 @@ class Access:
         return [path for path, rule in self.rules.hidden.items() if not rule.never(inputs)]
 
     def about(self, op: Operation, in_loop: bool = False) -> Inputs:
-        """Return the inputs of a rule without a document. `in_loop`: use the limits of the event loop."""
+        """Return the inputs of a rule without a document. `in_loop`: true to use the limits of the event loop."""
         request = {"op": op, "collection": self.collection}
         most = LOOP_STEPS if in_loop else MAX_STEPS
         return Inputs(auth=self.auth, now=self.now, request=request, most=most, postpones=in_loop)

@@ -196,7 +196,7 @@ def admits(plan: Plan, bound: Bound) -> bool:
 def narrows(plan: Plan, where: Filter) -> bool:
     """True if the ranges leave out nearly all documents that do not match.
 
-    This is so if all remaining tests are tests of the range.
+    This is true if all remaining tests are tests of the range.
     """
     index = plan.index
     if index is None:

@@ -74,7 +74,7 @@ class TenantAuth(
         captcha: str = "",
         details: SignupDetails | None = None,
     ) -> UserSignedIn | None:
-        """Create a user and sign the user in. Return None if a mail was sent, whose link creates the user.
+        """Create a user and sign the user in. Return None if a mail was sent; its link then creates the user.
 
         `captcha`: the token of the widget, if the project has a captcha.
 
