@@ -265,8 +265,10 @@ class Decisions(TypedDict):
 
 
 class DocumentWrite(TypedDict):
-    """`data`: the document for create and put, the changes for patch. `if_rev`: write only if this revision is
-    stored now; 0 means only if there is no document. `id`: only `create` may leave it out.
+    """`data`: the document for create and put, the changes for patch.
+
+    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: only
+    `create` may leave it out.
     """
 
     collection: str
@@ -437,9 +439,9 @@ class ImportedUsers(TypedDict):
 class IndexSpec(TypedDict):
     """The index that a caller wants. `where`: the index holds only documents that match this filter.
 
-    All further settings are for indexes with the `type` text. `stemming`: search by the stems of words.
-    `prefix`: make searches for prefixes of words fast. `weights`: the weight of a match in a field, by field;
-    the default is 1.
+    All further settings are for indexes with the `type` text. `stemming`: the language of word stems; a search
+    then finds all words with the same stem. `prefix`: true to make searches for prefixes of words fast.
+    `weights`: the weight of a match in a field, by field; the default is 1.
     """
 
     fields: list[str]
@@ -705,8 +707,8 @@ Rules = TypedDict(
 class Run(TypedDict):
     """A run of a function. `code`: the error code. `job`: the job that caused the run; None if no job did.
 
-    `version` is 0 and `invocation` empty if the run never started. `events`: the number of changes in a batch;
-    left out for a single change. `job` is then the job of the first change.
+    If the run never started, `version` is 0 and `invocation` is empty. `events`: the number of changes in a
+    batch; left out for a single change. `job` is then the job of the first change.
     """
 
     attempt: int
