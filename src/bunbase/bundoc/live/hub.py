@@ -159,9 +159,9 @@ class Hub:
             self.telling.end(member, problem)
 
     async def probe(self) -> None:
-        """Read the project's state, so that BunKMS must confirm the key.
+        """Read the project's state, which needs a key that BunKMS has confirmed.
 
-        End all watches if the state can no longer be read.
+        End all watches if the read fails with an error that will not pass.
         """
         try:
             await self.engine.reached(self.project, "", 0, 0)

@@ -122,7 +122,7 @@ class LiveService:
             await self._close_if_empty(hub)
 
     async def tend(self) -> None:
-        """Let BunKMS confirm the keys of all watched projects, so that a watch ends when its project's key is
+        """Check that all watched projects still have a valid key, so that a watch ends when its project's key is
         destroyed.
         """
         for hub in list(self.hubs.values()):
