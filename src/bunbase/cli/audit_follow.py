@@ -44,7 +44,7 @@ Ask = Callable[[datetime | None], tuple[E, ...]]  # all entries since a time, ne
 class Follower(Generic[E]):
     """Finds new entries. `newest`: the newest entry of the log at the start.
 
-    If None, the log was empty, and all entries are new.
+    If `newest` is None, the log was empty at the start, and all entries are new.
     """
 
     def __init__(self, ask: Ask[E], newest: E | None) -> None:

@@ -75,8 +75,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def check_provider(http: Http, provider: str) -> None:
-    """Check the name of the provider before a browser opens, because the command cannot see an error of the browser.
-    Raises: Usage.
+    """Check the name of the provider before a browser opens. Raises: Usage.
+
+    The command cannot see the error that a wrong name would cause in the browser.
     """
     names = [one.name for one in decode(http.send(Call("GET", "/api/auth/providers")), LoginProviders).items]
     if provider not in names:

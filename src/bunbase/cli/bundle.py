@@ -75,7 +75,7 @@ def _build(entry: Path, folder: str) -> None:
 def _explained(said: str) -> str:
     """Return the messages of Bun.
 
-    If one is about an `await` at the top level, explain the remedy, and drop the errors after it.
+    If one of the messages is about an `await` at the top level, explain the remedy, and drop the errors after it.
     """
     errors = said.split("\n\n")
     awaits = {at[1] for error in errors if AWAIT_OUTSIDE.search(error) for at in AT.finditer(error)}

@@ -25,8 +25,9 @@ ChannelName = Annotated[str, Parameter(help="The name of the channel, such as ro
 
 
 class Published(msgspec.Struct, frozen=True):
-    """The answer to a publication. `offset`: the number of the message, or 0 if nobody listens and the channel keeps no
-    messages.
+    """The answer to a publication. `offset`: the number of the message, or 0.
+
+    The number is 0 if nobody listens and the channel keeps no messages.
     """
 
     channel: str

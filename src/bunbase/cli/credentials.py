@@ -202,7 +202,9 @@ class NoCredentialsFile(CredentialsFile):
 
 
 def credentials_file(profile: str = "") -> CredentialsFile:
-    """Return the file named by BUNBASE_CREDENTIALS, or `bunbase/credentials.json` in XDG_CONFIG_HOME or else ~/.config.
+    """Return the file that BUNBASE_CREDENTIALS names.
+
+    Default: `bunbase/credentials.json` in XDG_CONFIG_HOME or else in ~/.config.
     """
     base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"
     path = Path(os.environ.get(VARIABLE, "") or Path(base, "bunbase", "credentials.json"))

@@ -1,6 +1,7 @@
 """`bunbase data shell`: read and write documents line by line.
 
-    shop> query posts {"likes": {"$gt": 10}} shop> get posts first
+    shop> query posts {"likes": {"$gt": 10}}
+    shop> get posts first
 
 A line consists of a verb, its words, and a JSON object at the end, which needs no quotes. Lines may also come from a
 file or a pipe; in this case, the first line that fails ends the shell.

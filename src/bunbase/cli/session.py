@@ -65,7 +65,7 @@ class NamedProject(msgspec.Struct, frozen=True):
 class Session:
     """One server and one account. `token`: if set, the session uses this token instead of the stored tokens.
 
-    It is never renewed.
+    This token is never renewed.
 
     `ca_file`: certificate authorities to trust in addition to the usual ones. `attended`: a person is at the terminal,
     and the session may ask this person for a proof.

@@ -176,7 +176,7 @@ class _TypeScriptTypes:
 def _with_open_rest(type: Type) -> Type:
     """Return the type of a document with unlisted fields of any type.
 
-    It must allow any type, because the system fields are among the unlisted fields.
+    The type must allow any values there, because the system fields are among the unlisted fields.
     """
     match type:
         case Object() if type.rest is not None and type.rest != NOTHING:

@@ -1,8 +1,10 @@
 """The lines of an exported project. Each line is one JSON object; docs/backups.md describes the file.
 
 {"bunbase_export":1,"bunbase":"…","project":"prj_…","slug":"shop","created_at":"…","users":true}
-{"define":"posts","settings":{"schema":…,"indexes":[…],"rules":{…}}} {"user":{"id":"usr_…",…}}
-{"collection":"posts","document":{"_id":"first",…}} {"end":{"collections":1,"documents":1,"users":1}}
+{"define":"posts","settings":{"schema":…,"indexes":[…],"rules":{…}}}
+{"user":{"id":"usr_…",…}}
+{"collection":"posts","document":{"_id":"first",…}}
+{"end":{"collections":1,"documents":1,"users":1}}
 """
 
 from __future__ import annotations
