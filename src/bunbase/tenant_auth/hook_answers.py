@@ -1,4 +1,4 @@
-"""Read what the hooks of a project have answered. An answer that is not understood is a failure of the hook."""
+"""Read the answers of a project's hooks. An answer with an unknown form counts as a failure of the hook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class SignupDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The answer of `before_signup`. `refuse`: nobody is signed up, and the person reads this text.
+    """The answer of `before_signup`. `refuse`: if set, no user is created, and the person reads this text.
 
     The other fields replace the fields of the user.
     """

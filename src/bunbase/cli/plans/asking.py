@@ -19,8 +19,8 @@ from bunbase.contracts.functions.hooks import EXPORTS, HookName, names_hook
 class AskedFunctions(msgspec.Struct, frozen=True):
     """The functions that collections may call. `here`: the bundles of the folder. `coming`: the bundles to upload.
 
-    `deployed`: the functions of the project. `known`: False if a command does not know the functions, such as
-    `bunbase collections push`.
+    `deployed`: the functions of the project.
+    `known`: False if a command does not know the functions, such as `bunbase collections push`.
     """
 
     here: Mapping[str, bytes] = {}

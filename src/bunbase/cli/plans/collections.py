@@ -53,9 +53,9 @@ def plan_collections(
 ) -> CollectionsPlan:
     """Compare the wanted collections with the collections of the project.
 
-    `drops`: drop all other collections of the project. `functions`: the functions that collections may call.
-    The server checks all rules, and the schemas of existing collections, so a mistake stops the plan before anything
-    changes. Raises: Refused.
+    `drops`: drop all other collections of the project.
+    `functions`: the functions that collections may call. The server checks all rules, and the schemas of existing
+    collections, so a mistake stops the plan before anything changes. Raises: Refused.
     """
     present = present_collections(session, project)
     documents = DocumentCounts(session, project)
