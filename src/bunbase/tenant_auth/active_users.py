@@ -1,9 +1,9 @@
 """Count the users that are active in a month.
 
 Concern: a sign-in or a refresh must not wait for an additional write, and a user who refreshes every few minutes must
-not cause thousands of writes.
+    not cause thousands of writes.
 Decision: each process remembers which users it has noted in this month (at most MAX_KNOWN), and a job stores new users
-every few seconds. If a process is killed, it loses the users of the last seconds; their next refresh counts them.
+    every few seconds. If a process is killed, it loses the users of the last seconds; their next refresh counts them.
 Decision: the ids are stored only while the month can still change. Afterwards only two numbers per project remain.
 """
 

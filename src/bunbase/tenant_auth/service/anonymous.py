@@ -6,9 +6,8 @@ The life of one upgrade (a sign-up that carries the token of an anonymous user):
     2. `become` returns the user with the address. The user gets a new version, so that all anonymous tokens end.
     3. BunKMS signs the tokens of a new session. No transaction is open meanwhile.
     4. One transaction changes the user, ends the anonymous sessions, and stores the new session. If the user was
-       changed
-       since step 2, the transaction stores nothing, and the upgrade begins again at step 2. If two upgrades run at the
-       same time, the second upgrade finds a user that is not anonymous any more, and is refused.
+       changed since step 2, the transaction stores nothing, and the upgrade begins again at step 2. If two upgrades run
+       at the same time, the second upgrade finds a user that is not anonymous any more, and is refused.
 """
 
 from __future__ import annotations

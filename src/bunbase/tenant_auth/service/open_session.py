@@ -10,10 +10,8 @@ The life of one sign-in:
        tokens. No transaction is open meanwhile, because all of this may take long.
     4. One transaction stores the session, and marks the link or code as used. If the tokens are not returned to the
        caller, it also stores the place of the tokens (`Keep`), so that a crash leaves no unusable session. If the user
-       was
-       changed since step 1, it stores nothing: `open_session` returns None, and the caller begins again. For a new
-       user,
-       it also notes that the hook `after_signup` must run.
+       was changed since step 1, it stores nothing: `open_session` returns None, and the caller begins again. For a new
+       user, it also notes that the hook `after_signup` must run.
 """
 
 from __future__ import annotations

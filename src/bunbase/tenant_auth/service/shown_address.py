@@ -6,8 +6,8 @@ The life of one sign-in:
     2. If a user has this address but never confirmed it, somebody else may have made the user. `claim` ends everything
        that this person could use. A number that was never confirmed moves to a new user, in the transaction of step 3.
     3. A session is opened. The transaction that stores the session uses up the code or link. If the address has no
-       user,
-       the same transaction stores the new user. If the caller is an anonymous user, this user gets the address instead.
+       user, the same transaction stores the new user. If the caller is an anonymous user, this user gets the address
+       instead.
 """
 
 from __future__ import annotations

@@ -3,16 +3,15 @@
 The life of one sign-in:
 
     1. The app makes a PKCE pair, and sends the browser to the page with the challenge. BunBase sets no cookie: the URL
-       of
-       every form contains the parameters of the app.
+       of every form contains the parameters of the app.
     2. The person signs in on the page, with the same checks, limits and problems as in an app. A session is opened. Its
        tokens are stored sealed, under a new code (`page_codes.py`), in the transaction that stores the session.
     3. The browser goes to `redirect_to` with the code. The app exchanges the code and its PKCE verifier for the tokens.
 
 Concern: an attacker makes a person sign in with the attacker's parameters (login CSRF), or steals the code from the
-browser's history.
+    browser's history.
 Decision: the code is useless without the verifier, which never leaves the browser in which the app has begun. BunBase
-sends the code only to a URL that the project allows. So no cookie is needed.
+    sends the code only to a URL that the project allows. So no cookie is needed.
 """
 
 from __future__ import annotations

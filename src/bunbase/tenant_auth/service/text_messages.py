@@ -3,8 +3,7 @@
 The life of one message:
 
     1. `post` stores the message in the transaction that makes its code. The code is sealed. If the number or the
-       project
-       has received too many messages within the hour, nothing is stored; the caller of the API cannot see this.
+       project has received too many messages within the hour, nothing is stored; the caller of the API cannot see this.
     2. A job claims the message, and calls the hook outside of every transaction.
     3. After a failure, the message waits for the next attempt while its code is valid. The hook is called at most three
        times. If the process dies after the call and before step 4, the user gets the message twice, with the same code.
