@@ -64,7 +64,6 @@ class NamedProject(msgspec.Struct, frozen=True):
 
 class Session:
     """One server and one account. `token`: if set, the session uses this token instead of the stored tokens.
-
     This token is never renewed.
 
     `ca_file`: certificate authorities to trust in addition to the usual ones. `attended`: a person is at the terminal,

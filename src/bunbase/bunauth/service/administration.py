@@ -16,7 +16,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.letters import Letter
 
-NAMES: Final = {AccountRole.ADMIN: "administrator", AccountRole.USER: "user"}  # of roles, in mails
+NAMES: Final = {AccountRole.ADMIN: "administrator", AccountRole.USER: "user"}  # the names of roles in mails
 MAX_SEARCH: Final = 254  # characters; no email is longer
 
 

@@ -8,7 +8,7 @@ from bunbase.pkg.identity.email_changes import CHANGE_OF_NEW, CHANGE_OF_OLD
 
 
 class MailKind(StrEnum):
-    """The effect of a link."""
+    """The purpose of a link."""
 
     SIGN_UP = "sign_up"  # opens an account
     VERIFY_EMAIL = "verify_email"

@@ -79,7 +79,6 @@ def sent_lines(file: Path, on_bytes: OnBytes) -> Iterator[Sent]:
 
 class _Checking:
     """Checks the lines. `seen`: the ids in the file.
-
     They are in a temporary database on disk, because they could be too many for memory.
     """
 

@@ -21,8 +21,7 @@ DELETE FROM sessions WHERE (project, id) IN (SELECT project, session FROM page_c
 
 class PageCode(msgspec.Struct, frozen=True):
     """A code. `sealed`: the tokens of the session.
-
-    Only a caller that knows the verifier of `code_challenge` gets them.
+    Only a caller that knows the verifier of `code_challenge` gets these tokens.
     """
 
     session: str

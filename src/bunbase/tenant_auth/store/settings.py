@@ -34,8 +34,7 @@ WHERE settings -> 'tokens' ->> 'access_ttl_seconds' IS NOT NULL"""
 
 class StoredSettings(msgspec.Struct, frozen=True):
     """`sealed`: secrets by name, sealed by BunKMS. `version`: increases with each change.
-
-    If it is 0, nothing is stored.
+    If `version` is 0, nothing is stored.
     """
 
     settings: ProjectAuth = ProjectAuth()
