@@ -1,9 +1,9 @@
 r"""Read a `.env` file: variables as text, in the format that most tools share.
 
     # a comment
-    # GREETING=Hello there              # a space and # begin a comment
-    # export TOKEN='literally $this'    # between single quotes, nothing is replaced; $ never inserts a variable
-    # KEY="two\nlines"                  # between double quotes: the escapes \n \r \t \" \\ \$ \`
+    GREETING=Hello there              # a space and # begin a comment
+    export TOKEN='literally $this'    # between single quotes, nothing is replaced; $ never inserts a variable
+    KEY="two\nlines"                  # between double quotes: the escapes \n \r \t \" \\ \$ \`
 
 A value between quotes may have several lines. Windows line ends (CR LF) count as LF, also inside such a value. So a
 key in PEM format has the same value on every machine.

@@ -57,9 +57,7 @@ USED_SIGN_UP: Final = (
 class Admissions:
     """The rules for people who open an account.
 
-    `verifies`: people without an invitation must first confirm the address.
-
-    They confirm it by mail.
+    `verifies`: people without an invitation must first confirm the address by mail.
     """
 
     invites: InviteService

@@ -19,6 +19,6 @@ async def enqueue(queue: Queue, warn: Warn, ask: Ask) -> bytes:
     deployment = ask.deployment
     try:
         return api_json(await queue.enqueue(deployment.project, new, ask.request.depth))
-    except ChainTooLong as stop:  # a warning in the log, because the function may catch the error
+    except ChainTooLong as stop:  # log a warning, because the function may catch the error
         await warn(deployment.project, deployment.name, stop.detail)
         raise

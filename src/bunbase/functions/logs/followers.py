@@ -40,8 +40,9 @@ class Followers:
             event.set()
 
     async def follow_lines(self) -> None:
-        """Wake followers until the connection to PostgreSQL is lost. Without this connection, followers query the
-        database every second.
+        """Wake followers until the connection to PostgreSQL is lost.
+
+        Without this connection, followers query the database every second.
         """
         try:
             async for project in self.notifications.follow(CHANNEL, lambda: None):

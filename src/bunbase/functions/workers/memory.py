@@ -9,14 +9,14 @@ THREADS: Final = b"Threads"
 
 
 class ProcessMemory(NamedTuple):
-    """The memory of a process. `mb`: resident memory in MiB, without pages of files, which processes share."""
+    """The memory of a process. `mb`: the resident memory in MiB, without pages of files, which processes share."""
 
     mb: float
     threads: int
 
 
 def memory_of(pid: int) -> ProcessMemory:
-    """Return the memory and threads of a process; zeros if it has ended."""
+    """Return the memory and threads of a process, or zeros if the process has ended."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:
             lines = status.read().splitlines()

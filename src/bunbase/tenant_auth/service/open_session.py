@@ -38,8 +38,8 @@ Claims = dict[str, Any]
 # runs in the transaction that stores the session; a Problem makes the transaction fail
 Also = Callable[[], Awaitable[None]]
 
-# runs outside of the transaction; returns a function that stores its result inside of the transaction the parameters
-# are the project, the answer, and the id of the session
+# Runs outside of the transaction, and returns a function that stores its result inside of the transaction. The
+# parameters are the project, the answer, and the id of the session.
 Keep = Callable[[Pool, UserSignedIn, str], Awaitable[Also]]
 Store = Callable[[], Awaitable[bool]]  # runs in the same transaction; returns False if it has changed nothing
 
