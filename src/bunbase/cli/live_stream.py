@@ -69,7 +69,7 @@ class LiveStream:
 def _decoded(kind: type[M], data: str) -> tuple[M, ...]:
     try:
         if data.startswith("["):
-            return tuple(msgspec.json.decode(data, type=list[kind]))  # type: ignore[valid-type]  # the type is known only at run time
+            return tuple(msgspec.json.decode(data, type=list[kind]))  # type: ignore[valid-type]  # known only at run time
         return (msgspec.json.decode(data, type=kind),)
     except msgspec.MsgspecError as error:
         raise Failure("unexpected_answer", f"The server sent a message that cannot be read: {error}.") from None
