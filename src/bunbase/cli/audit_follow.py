@@ -38,7 +38,7 @@ class Followed(Protocol):
 
 E = TypeVar("E", bound=Followed)
 
-Ask = Callable[[datetime | None], tuple[E, ...]]  # all entries since a time, newest first
+Ask = Callable[[datetime | None], tuple[E, ...]]  # returns all entries since a time, newest first
 
 
 class Follower(Generic[E]):

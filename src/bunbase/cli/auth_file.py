@@ -206,7 +206,7 @@ def _value(shown: Json, at: At) -> Any:
     for depth, name in enumerate(at):
         if not isinstance(found, dict):
             return None
-        # an entry with a name chosen by the project, which has no default as a whole
+        # the project has chosen the name of this entry, so the entry as a whole has no default
         chosen = depth > 0 and isinstance(_type_at(at[: depth - 1]), DictType)
         found = found.get(name, _defaults_at(at[:depth]).get(name) if chosen else None)
     return found

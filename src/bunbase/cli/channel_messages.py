@@ -8,7 +8,7 @@ import msgspec
 
 from bunbase.cli.errors import Refused, Unreachable
 
-JOIN = 1  # the id of the channel on the connection, which joins no other channel
+JOIN = 1  # the id of the channel; the connection joins only this channel
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -146,7 +146,8 @@ class CredentialsFile:
 
         The lock is on a second file, because every write replaces the credentials file itself.
         """
-        from filelock import FileLock, Timeout  # only commands that write need it, and its import takes 20 ms
+        # imported here, because only commands that write need it, and its import takes 20 ms
+        from filelock import FileLock, Timeout
 
         lock = FileLock(f"{self.path}.lock", mode=OWNER_ONLY)
         try:

@@ -50,7 +50,8 @@ class Documents:
 
         Raises: Refused if it does not exist.
         """
-        from bunbase.cli.collections import listed_collections  # only needed if nothing was found
+        # imported here, because it is needed only if nothing was found
+        from bunbase.cli.collections import listed_collections
 
         try:
             names = [one.name for one in listed_collections(self.session, self.headers)]

@@ -34,7 +34,8 @@ def signed_in_as(user: str, key: str, project: str, session: Session) -> Iterato
     try:
         yield signed_in.access_token
     finally:
-        with suppress(Unreachable):  # the call is finished, and the session ends anyway when its tokens expire
+        # an error here is harmless: the call is finished, and the session ends when its tokens expire
+        with suppress(Unreachable):
             session.http.send(Call("POST", "/v1/auth/logout", headers=with_key), signed_in.access_token)
 
 

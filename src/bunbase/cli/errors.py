@@ -19,7 +19,7 @@ OK: Final = 0
 INTERRUPTED: Final = 130
 SIGNALLED: Final = 143
 
-# advice in problems that a command may show: a pattern for the text about a route, and the text about a command
+# for each text of a problem that recommends a route, the text that recommends a command instead
 COMMANDS: Final = {
     r"GET …/backups lists its backups": "`bunbase backup list` lists its backups",
     r": create it with PUT /v1/collections/(\S+?)\.$": r". To create it: `bunbase collections create \1`.",

@@ -71,7 +71,7 @@ def dev(
 
     given = settings.settings()
     if data_dir := given.get("house.data_dir"):
-        # relative to the folder in which the user runs the command
+        # the path is relative to the folder in which the user runs the command
         given["house.data_dir"] = str(Path(data_dir).absolute())
     if folder := enter_project_folder():
         Output(flags.json).hint(f"The project is in {folder}.")

@@ -97,7 +97,7 @@ class Http:
         return self.client.build_request(
             call.method,
             call.path,
-            params=dict(call.params) or None,  # an empty dict would remove the query that the path has
+            params=dict(call.params) or None,  # an empty dict would remove the query that is part of the path
             headers=headers,
             json=call.json,
             content=call.content,

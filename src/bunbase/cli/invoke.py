@@ -156,7 +156,7 @@ def _refusal(name: str, reply: httpx.Response) -> Failure:
         refuse(reply)
     except Refused as refused:
         if refused.code in EXPLAINED_BY_LOG:
-            call = refused.problem.get("invocation")  # missing if the function could not be loaded
+            call = refused.problem.get("invocation")  # the id is missing if the function could not be loaded
             refused.detail += f" See: bunbase logs {name}" + (f" --invocation {call}" if call else "")
         return refused
     except Failure as failure:

@@ -10,7 +10,7 @@ import msgspec
 
 from bunbase.cli.errors import Usage
 
-TAIL_BYTES: Final = 4 << 20  # the number of bytes to read from the end of the file; no line is longer
+TAIL_BYTES: Final = 4 << 20  # the number of bytes to read from the end of the file, which is more than any line has
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ Begin with: bunbase dev"""
 
 GROUPS = SERVER, ACCOUNT, PROJECT, DATA, FUNCTIONS = "Server", "Account", "Projects", "Data", "Functions"
 
-# group, subcommand, module:function, help line; in the order of `bunbase --help`
+# each row has the group, the subcommand, module:function, and the help line, in the order of `bunbase --help`
 COMMANDS: Final = (
     (SERVER, "dev", "house:dev", "Run the whole server on this machine, for development."),
     (SERVER, "serve", "house:serve", "Run the server, or some of its rooms, for production."),
@@ -106,7 +106,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command line `words`; return the exit code."""
     try:
         return _run(words)
-    except KeyboardInterrupt:  # at any time, also while modules are imported
+    except KeyboardInterrupt:  # the user may press Ctrl-C at any time, also while modules are imported
         sys.stderr.write("\n")
         return INTERRUPTED
 
@@ -122,7 +122,8 @@ def _run(words: Sequence[str]) -> int:
     drop_empty_size()
     json = "--json" in words
     try:
-        "".join(words).encode()  # raises an error for such a word here, before a message could contain the word
+        # raises an error if a word has a lone surrogate, before a message could contain the word
+        "".join(words).encode()
         result = command(words[0] if words else "")(
             words, result_action="return_value", exit_on_error=False, print_error=False
         )
@@ -137,7 +138,7 @@ def _run(words: Sequence[str]) -> int:
     except Failure as failure:
         report(failure, json)
         return failure.exit_code
-    except UnicodeEncodeError:  # a lone surrogate, which stands for a byte that is not text
+    except UnicodeEncodeError:  # a lone surrogate stands for a byte that is not text
         report(Usage("A text in the command line, the environment or the input is not valid UTF-8."), json)
         return Usage.exit_code
     except ModuleNotFoundError as missing:

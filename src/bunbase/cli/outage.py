@@ -34,7 +34,7 @@ class Outage:
         self.max_seconds = max_seconds
         self.clock = clock
         self.pause = pause
-        self.began: float | None = None  # None while there is a connection
+        self.began: float | None = None  # the time when the outage began, or None while there is a connection
         self.pause_seconds = FIRST_PAUSE_SECONDS
         self.told = ""
 

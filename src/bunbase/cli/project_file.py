@@ -58,7 +58,7 @@ from bunbase.contracts.project_file import (
 from bunbase.pkg.json_bodies import fault_in
 
 NAME: Final = "bunbase.toml"
-SCHEMA: Final = "bunbase.schema.json"  # for editors; the first line of bunbase.toml names it
+SCHEMA: Final = "bunbase.schema.json"  # the JSON Schema for editors; the first line of bunbase.toml names this file
 INVALID: Final = "invalid_project_file"
 FUNCTION_NAME: Final = re.compile(FUNCTION_PATTERN)
 

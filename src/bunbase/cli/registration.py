@@ -66,10 +66,10 @@ def register(
         if of_members(invite):
             join_with_a_new_account(session, invite, credentials, name, out)
             return
-        # first, because the server may not answer
+        # this request comes first, because the server may not answer
         setup = decode(session.http.send(Call("GET", "/api/instance")), Setup)
         setup_token = setup_token or os.environ.get(SETUP_TOKEN, "")
-        _check_possible(session, setup, setup_token, invite)  # before the person thinks of a password
+        _check_possible(session, setup, setup_token, invite)  # check this before the person thinks of a password
         mailed = setup.confirms_signups and not invite
         warn_of_plain_http(session.url, out)
         account = {

@@ -29,7 +29,7 @@ def replace_file(path: Path, text: str, mode: int | None = None) -> None:
         os.unlink(name)
         if not isinstance(error, OSError) or error.errno != errno.EBUSY:
             raise
-        os.chmod(path, mode)  # set before the text is written, because the text may be secret
+        os.chmod(path, mode)  # set the mode before the text is written, because the text may be secret
         path.write_bytes(text.encode())
 
 

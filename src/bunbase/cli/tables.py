@@ -41,10 +41,10 @@ NARROWER: Final = (
     (Step.CUT, "who"),
     (Step.LEAVE_OUT, "application"),
     (Step.LEAVE_OUT, "in"),
-)  # the steps that make a table narrower: for each, the column to change, in any list that has this column
+)  # the steps that make a table narrower: each step names a column, and changes this column in any list
 CUT_TO: Final = 14  # the minimum number of characters that remain of a cut text
 SHORT_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d):\d\d")
-BETWEEN: Final = 3  # the spaces between two columns
+BETWEEN: Final = 3  # the number of spaces between two columns
 TURNS_TEXT_ROUND: Final = (
     *range(0x202A, 0x202F),
     *range(0x2066, 0x206A),
@@ -58,7 +58,7 @@ STATES: Final = {
     **dict.fromkeys(
         ("note", "waiting", "blocked", "running", "skipped", "resync", "queued", "to deploy", "unauthenticated"), BUSY
     ),
-}  # the colour of each state, by its word; a state without an entry has the terminal's own colour
+}  # the colour of each state; a state without an entry is shown in the terminal's own colour
 
 
 class Column(NamedTuple):

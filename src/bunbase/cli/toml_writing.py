@@ -17,7 +17,7 @@ from bunbase.cli.errors import Failure
 from bunbase.cli.project_file import NAME, project_file_path
 from bunbase.cli.replaced_files import replace_file
 
-# each table inside of these tables has a heading of its own
+# each table inside of these tables gets its own heading
 HEADED: Final = frozenset({"collections", "functions", "target"})
 # the limit of characters of a line; a longer value is written on several lines, or below its own heading
 LINE: Final = 100

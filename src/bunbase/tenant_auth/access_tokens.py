@@ -30,7 +30,7 @@ YOUNG_SECONDS: Final = 3600.0  # how often a process asks BunKMS whether a key m
 KEYS_CACHED: Final = 10_000  # the limit of projects whose keys are cached
 # the shortest interval between calls of BunKMS for unknown key ids, which attackers can invent
 REFETCH_SECONDS: Final = 5.0
-ATTEMPTS: Final = 2  # the key may be replaced during the first attempt, but hardly during two attempts in a row
+ATTEMPTS: Final = 2  # the key may be replaced during the first attempt, but hardly also during the second
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -204,7 +204,7 @@ class UserTokens:
         expected = {"type": CUSTOM_TYPE, "aud": _custom_audience(project)}
         try:
             return (await self._verifier(project, now)).claims(token, **expected)
-        except UnknownKey:  # another process may have signed it with a newer key
+        except UnknownKey:  # another process may have signed the token with a newer key
             if self.refetched.get(project):
                 raise
             self.refetched.put(project, True)

@@ -30,7 +30,7 @@ URLS: Final = {
     "hcaptcha": "https://api.hcaptcha.com/siteverify",
 }
 DEADLINE_SECONDS: Final = 3.0
-# characters; tokens of Turnstile have at most 2,048 characters, and tokens of hCaptcha have a few thousand
+# the limit of characters; tokens of Turnstile have at most 2,048, and tokens of hCaptcha have a few thousand
 MAX_TOKEN: Final = 10_000
 FORM: Final = {"content-type": FORM_TYPE, "accept": "application/json"}
 # error codes that mean that the project's settings are wrong

@@ -26,7 +26,7 @@ from bunbase.tenant_auth.profiles import check_claims, check_data, check_languag
 
 ID: Final = re.compile(USER_ID)
 PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
-PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # as in the settings of a project
+PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # the same rule as in the settings of a project
 # these names are parts of URLs, so a user with such an id could not be reached
 NAMES_OF_PATHS: Final = frozenset({"bulk", "count", "export", "import", "me"})
 FIRST_YEAR: Final = 1970

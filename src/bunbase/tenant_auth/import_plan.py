@@ -57,7 +57,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 class Plan(msgspec.Struct):
     new: list[Planned] = []
-    known: list[Planned] = []  # to update
+    known: list[Planned] = []  # the users to update
     skipped: int = 0
     refused: list[tuple[int, Problem]] = []
 

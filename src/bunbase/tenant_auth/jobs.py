@@ -25,7 +25,8 @@ from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 
 FOLLOW_SECONDS: Final = 0.2  # the pause after an interruption before the job follows the feed of changes again
-IDLE_SECONDS: Final = 3600.0  # the interval of the job; the limit is in days, and each run examines all anonymous users
+# the interval of the job; users may stay idle for days, and each run examines all anonymous users
+IDLE_SECONDS: Final = 3600.0
 TEXT_MESSAGES_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
 # the interval at which active users are stored; a killed process loses the users of this time

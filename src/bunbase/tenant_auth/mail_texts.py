@@ -46,7 +46,7 @@ def need_one_line(at: str, text: str) -> None:
 
 
 def _check_mail(at: str, template: Template, texts: MailTexts) -> None:
-    fields = template.needs() - {"url"}  # without `url`, because only the button contains the link
+    fields = template.needs() - {"url"}  # texts may not use `url`, because only the button contains the link
     for name, text in msgspec.structs.asdict(texts).items():
         pattern = Pattern(text)
         if not pattern.is_valid():

@@ -88,7 +88,8 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
     if ends:
         return signed_out(after)
     renews = other_phone or changes.renew_tokens is True
-    return next_version(after) if renews else changed(person, after)  # for the same reason as in `with_phone`
+    # the version increases for the same reason as in `with_phone`
+    return next_version(after) if renews else changed(person, after)
 
 
 def verified_if_said(before: User, after: User, said: Container[str]) -> User:

@@ -42,7 +42,7 @@ class Places:
         self.most = most
         self.count = count
         self.left: Cache[str, _Left] = Cache(PROJECTS, COUNTED_SECONDS)
-        self.taken: Counter[str] = Counter()  # places of sign-ups that have not stored their users yet
+        self.taken: Counter[str] = Counter()  # the number of places for sign-ups that have not stored their users yet
         self.counting: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager

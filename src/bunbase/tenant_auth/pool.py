@@ -176,7 +176,7 @@ class Pool:
         mail = self.auth.mail
         try:
             own = own_sender(mail.sender, email_or_none(mail.reply_to) or "")
-        except ValueError:  # an older release has stored it
+        except ValueError:  # an older release has stored this address
             return OF_INSTALLATION
         allowed = may_send_from(own.address, self.project, self._all.site.mail.sender_domains)
         return own if allowed else msgspec.structs.replace(own, address="")

@@ -20,7 +20,7 @@ MAX_CLAIMS_BYTES: Final = 1 << 10
 MAX_TOKEN_CLAIMS_BYTES: Final = 4 << 10
 MAX_CLAIMS: Final = 32
 MAX_NAME: Final = 200
-MAX_LEVELS: Final = 32  # the same limit as for a document
+MAX_LEVELS: Final = 32  # the limit of nesting, which is the same as for a document
 ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 RESERVED: Final = frozenset(
     [

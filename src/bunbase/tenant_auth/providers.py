@@ -112,7 +112,7 @@ class ProviderClients:
         if found is not None and found[:2] == (chosen, sealed):
             return found[2]
         settings = settings_of(name, chosen, await unsealed())
-        # limited per project, so that a slow name server delays only this project
+        # look-ups are limited per project, so that a slow name server delays only this project
         turns = self.turns.get(project) or new_turns()
         self.turns.put(project, turns)
         # the client keeps no connections, so it needs no closing when it is dropped from memory

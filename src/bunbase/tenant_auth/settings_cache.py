@@ -51,7 +51,7 @@ class SettingsCache(Generic[T]):
 
         `also`: is called with every message of the feed.
         """
-        self._forget_all()  # changes may have been missed
+        self._forget_all()  # changes may have been missed while the feed was not connected
         async for news in feed:
             self.heard_at = self.now()
             also(news)

@@ -18,12 +18,12 @@ from bunbase.tenant_auth.passkey_settings import check_passkeys
 from bunbase.tenant_auth.settings_checks import check_meaning
 
 MAX_BYTES: Final = 64 << 10
-MAX_SECRET: Final = 10_000  # characters; a private key of Apple has about 250
+MAX_SECRET: Final = 10_000  # the limit of characters; a private key of Apple has about 250 characters
 PROVIDER_SECRET: Final = "client_secret"
 CAPTCHA_SECRET: Final = "secret"
 
 Json = dict[str, Any]
-Secrets = dict[str, str | None]  # None: delete this secret
+Secrets = dict[str, str | None]  # the value None means that the secret is deleted
 
 
 def split(patch: Json) -> tuple[Json, Secrets]:
@@ -79,7 +79,7 @@ def known(stored: Any, kind: Any = ProjectAuth) -> Any:
     struct = _struct_in(kind)
     if struct is None:
         return stored
-    if struct is not kind:  # `kind` is a dict of Structs by name
+    if struct is not kind:  # in this case, `kind` is a dict of Structs by name
         return {name: known(one, struct) for name, one in stored.items()}
     fields = _fields(struct)
     return {name: known(one, fields[name]) for name, one in stored.items() if name in fields}

@@ -49,7 +49,8 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 BY_CODE: Final = Checked(("otp", "mfa"), 2)
-BY_PASSKEY: Final = Checked(("pop", "user", "mfa"), 2)  # the key of a device that has verified its user
+# the browser has used the key of a device that has verified its user
+BY_PASSKEY: Final = Checked(("pop", "user", "mfa"), 2)
 BY_PASSWORD: Final = Checked(("pwd",))
 
 

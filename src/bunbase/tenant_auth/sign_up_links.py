@@ -35,7 +35,7 @@ class _KeptInvite(msgspec.Struct, frozen=True):
     role: str
     data: dict[str, Any]
     language: str = ""
-    redirect_to: str = ""  # older versions did not store it
+    redirect_to: str = ""  # older versions did not store this value
 
 
 def kept_of(link: MailToken) -> KeptSignUp:

@@ -18,7 +18,7 @@ from bunbase.pkg.http import Injected
 from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 
-MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
+MAX_TOKEN: Final = 200  # the limit of characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 

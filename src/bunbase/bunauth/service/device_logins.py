@@ -107,7 +107,7 @@ class DeviceLogins:
             else:
                 await logins.delete(hash)
                 waits = DeviceDenied("The sign-in was denied in the browser.", error="access_denied")
-        raise waits  # raised after the commit, so that the changes are stored
+        raise waits  # this comes after the commit, so that the changes are stored
 
     async def waiting(self, user_code: str) -> WaitingDevice:
         """Return the device that waits for the decision about a user code. Raises: DeviceNotFound."""

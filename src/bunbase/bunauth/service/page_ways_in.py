@@ -39,7 +39,7 @@ from bunbase.pkg.oidc.person import challenge_of
 from bunbase.pkg.opaque import new_secret, open_with, seal_with
 from bunbase.pkg.totp import is_totp_code
 
-MARK_LENGTH: Final = 16  # characters; they distinguish the pages of one browser, and protect nothing
+MARK_LENGTH: Final = 16  # the number of characters; they distinguish the pages of one browser, and protect nothing
 MAX_SEALED: Final = 400
 BY_PASSKEY: Final = ("pop", "user", "mfa")  # the names of the methods in an ID token (RFC 8176)
 

@@ -65,7 +65,7 @@ class Password:
         check_password(password)
         link, now = fingerprint(token), self.clock.now()
         linked = await self.stores.mail_tokens.find(link, RESETS, now)
-        if linked is None:  # checked before the password is hashed, which is expensive
+        if linked is None:  # check this before the password is hashed, which is expensive
             raise _link_expired()
         hash = await self.passwords.hash(password, linked.email)
         async with self.stores.db.transaction():

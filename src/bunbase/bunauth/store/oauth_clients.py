@@ -12,7 +12,7 @@ from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 
-# measured: the deletion of 90,000 sessions in one statement took 5.8 s; the time limit of a statement is 10 s
+# The deletion of 90,000 sessions in one statement took 5.8 s (measured). The time limit of a statement is 10 s.
 SESSIONS_AT_ONCE: Final = 5000
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: oauth clients', 0))"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 WORD: Final = re.compile(r"[A-Za-z0-9]+")
-OF_US: Final = re.compile("[^aeiou]uses$")  # plurals such as statuses, but not houses and causes
+OF_US: Final = re.compile("[^aeiou]uses$")  # matches plurals such as statuses, but not houses and causes
 # these names have another meaning in a generated file of either language
 TAKEN: Final = frozenset(
     {"Any", "AnyDocument", "Database", "False", "Id", "Literal", "NewAnyDocument", "None", "NotRequired"}

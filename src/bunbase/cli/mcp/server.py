@@ -40,7 +40,7 @@ from bunbase.cli.mcp.tool import Effect, Permission, Tool, call, failure_text
 from bunbase.cli.mcp.tools import offered
 
 NAME: Final = "bunbase"
-PROGRAM: Final = "bunbase-mcp"  # the name in the audit log
+PROGRAM: Final = "bunbase-mcp"  # the name of the program in the audit log
 CALLS_AT_ONCE: Final = 1
 EXIT_CODES: Final = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: SIGNALLED}
 
@@ -132,7 +132,7 @@ def _result(tool: Tool, project: ProjectApi, arguments: Mapping[str, Any]) -> Ca
         answer = call(tool, project, arguments)
     except Failure as failure:
         return CallToolResult(content=[TextContent(text=failure_text(failure))], is_error=True)
-    except Exception as error:  # a bug: the traceback goes to stderr, and the client gets a sentence
+    except Exception as error:  # this is a bug: the traceback goes to stderr, and the client gets a sentence
         traceback.print_exc(file=sys.stderr)
         bug = Failure("internal_error", f"{tool.name} has a bug ({type(error).__name__}). See stderr of bunbase mcp.")
         return CallToolResult(content=[TextContent(text=failure_text(bug))], is_error=True)

@@ -13,7 +13,7 @@ from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.steps import PlannedStep
 from bunbase.cli.session import Session
 
-# after these times BunBase deletes data; if one becomes shorter, BunBase deletes data at once
+# BunBase deletes data after each of these times; if a time becomes shorter, BunBase deletes data at once
 KEEPING: Final = frozenset({"activity_days", "anonymous.idle_days"})
 
 

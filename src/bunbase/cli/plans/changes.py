@@ -15,7 +15,7 @@ from bunbase.contracts.bundoc.collections import CollectionSpec
 
 ALLOW: Final = "--allow-losing"
 PLAIN: Final = frozenset("_-.")
-# names of some changes begin with these words, so no collection may have these names
+# the names of some changes begin with these words, so no collection may have one of these names
 SECTIONS: Final = frozenset({"auth", "collections"})
 MAX_UNKNOWN: Final = 5  # the limit of unknown names in `--allow-losing` that an error message lists
 

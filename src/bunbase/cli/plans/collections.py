@@ -81,7 +81,7 @@ def plan_collections(
             steps.append(PlannedStep(name, putting(session, project, name, sent, functions)))
     gone = [present[name] for name in present if drops and name not in wanted]
     changes += [_dropped(one.name, documents) for one in gone]
-    # drop collections in the last steps, because other collections may refer to them in their schemas until then
+    # drop collections last, because before this step the schemas of other collections may refer to them
     steps += [PlannedStep(one.name, _forgetting(session, project, one.name)) for one in gone if one.schema is not None]
     steps += [PlannedStep(one.name, _dropping(session, project, one.name)) for one in gone]
     return CollectionsPlan(tuple(changes), tuple(steps), tuple(after))

@@ -15,7 +15,8 @@ from bunbase.cli.errors import in_commands
 
 MAX_GROUPS: Final = 50
 SHOWN_LINES: Final = 3
-NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")  # ids and addresses: errors of one kind differ only in them
+# matches ids and addresses, because errors of one kind differ only in them
+NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")
 # for these codes, details differ only in the name of the existing object
 ALIKE: Final = frozenset({"document_exists", "user_exists", "email_taken", "phone_taken", "identity_taken"})
 # the flag --on-conflict controls how these errors are treated

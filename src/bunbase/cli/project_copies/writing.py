@@ -100,7 +100,7 @@ def new_file(file: Path) -> Iterator[IO[bytes]]:
     """
     part = file.with_name(file.name + PART)
     try:
-        part.unlink(missing_ok=True)  # a remainder of an export that was interrupted
+        part.unlink(missing_ok=True)  # the file may remain from an export that was interrupted
         raw = os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except OSError as error:
         raise Usage(f"{part} cannot be written: {error.strerror}.", "no_file") from None

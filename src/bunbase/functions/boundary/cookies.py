@@ -51,7 +51,7 @@ def on_shared_host(set_cookie: str, project: str, path: str) -> str | None:
         return None
     name, value, attributes = read
     if PROMISING.match(name):
-        return None  # the cookie's prefix requires an attribute that is not possible on a shared host, such as Path=/
+        return None  # the cookie's name demands an attribute that is not possible on a shared host, such as Path=/
     kept = [one for one in attributes if _attribute(one) not in ("domain", "path")]
     return "; ".join([f"{project}.{name}={value}", *kept, f"Path={path}"])
 

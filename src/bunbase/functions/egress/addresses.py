@@ -12,7 +12,8 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# IANA's special-purpose registry for IPv4, multicast addresses, and public addresses of internal services of clouds.
+# The private and special networks for IPv4: IANA's registry, multicast, and public addresses of internal services of
+# clouds.
 NOT_PUBLIC_4: Final = tuple(
     IPv4Network(text)
     for text in (
@@ -20,7 +21,7 @@ NOT_PUBLIC_4: Final = tuple(
         "10.0.0.0/8",
         "100.64.0.0/10",  # carrier-grade NAT; the metadata service of one cloud
         "127.0.0.0/8",
-        "168.63.129.16/32",  # Azure's host
+        "168.63.129.16/32",  # an address of the host of virtual machines on Azure
         "169.254.0.0/16",  # link-local; the metadata service of most clouds
         "172.16.0.0/12",
         "192.0.0.0/24",

@@ -11,7 +11,7 @@ from bunbase.functions.triggers.queue import MAX_PAYLOAD_BYTES, Queue
 from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.api_json import api_json
 
-OVERHEAD_BYTES: Final = 4096  # for all fields except the payload
+OVERHEAD_BYTES: Final = 4096  # the number of bytes for all fields except the payload
 
 
 async def enqueue(queue: Queue, warn: Warn, ask: Ask) -> bytes:

@@ -47,7 +47,7 @@ class LogBuffer:
         self.lost = 0
         self.writer = new_id("wrt")
         self.seq = 0
-        self.begun = 0  # the number of lines in batch `seq` while the batch is not written; otherwise 0
+        self.begun = 0  # the number of lines in batch `seq` until its write has succeeded; otherwise 0
         self.writing = asyncio.Lock()
 
     def say(self, record: LogRecord) -> None:

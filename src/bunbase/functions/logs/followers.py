@@ -11,7 +11,7 @@ from bunbase.functions.store.logs import CHANNEL
 from bunbase.functions.store.notifications import Notifications
 from bunbase.pkg.errors import RateLimited, Unreachable
 
-MAX_OF_PROJECT: Final = 100  # each follower asks the database once a second
+MAX_OF_PROJECT: Final = 100  # the limit per project, because each follower queries the database once a second
 RETRY_AFTER_SECONDS: Final = 10
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 MAX_SOURCES: Final = 20_000
 MAX_MAPPINGS_CHARACTERS: Final = 4 << 20
-MAX_SEGMENTS: Final = 500_000  # 8 MB of arrays, for about 5 MB of code; decoded in 0.5 s
+MAX_SEGMENTS: Final = 500_000  # this many take 8 MB in arrays, for about 5 MB of code, and are decoded in 0.5 s
 MAX_NUMBER: Final = 2**31 - 1
 MAX_SHOWN_CHARACTERS: Final = 200
 DIGITS: Final = {
@@ -87,7 +87,7 @@ def decode_source_map(text: bytes) -> SourceMap:
     if len(file.mappings) > MAX_MAPPINGS_CHARACTERS:
         raise BadSourceMap(f"its mappings are longer than {MAX_MAPPINGS_CHARACTERS >> 20} MiB")
     decoded = SourceMap([_shown(source or "?", file.source_root or "") for source in file.sources])
-    # file, line and column; each number in the mappings is the difference from the previous number of its kind
+    # these are file, line and column; each number in the mappings is the difference from the previous one of its kind
     place = [0, 0, 0]
     for line in file.mappings.split(";"):
         column = 0
@@ -141,7 +141,7 @@ def _numbers(segment: str) -> list[int]:
 def _shown(source: str, root: str) -> str:
     """Return a file's name for the log, without control characters. Of a very long name, return only the end."""
     whole = root + source
-    # cut before the check, because checking all characters of 20,000 long names would take seconds
+    # cut the name first, because checking all characters of 20,000 long names would take seconds
     end = whole[-MAX_SHOWN_CHARACTERS:]
     name = "".join(character for character in end if character.isprintable())
     return name if len(whole) <= MAX_SHOWN_CHARACTERS else f"…{name[1:]}"

@@ -20,7 +20,8 @@ from bunbase.pkg.http import Cursor, Injected, Limit
 
 TAGS = ["Functions"]
 
-MAX_DEPLOY_BYTES: Final = 31 << 20  # bundle, source map, config and the multipart boundaries
+# the limit of the bundle, the source map, the config and the multipart boundaries together
+MAX_DEPLOY_BYTES: Final = 31 << 20
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

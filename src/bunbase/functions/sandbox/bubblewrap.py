@@ -25,7 +25,7 @@ from bunbase.functions.sandbox.seccomp import Exec, worker_filter
 from bunbase.functions.sandbox.syscalls import this_machine
 
 FIRST_PID: Final = 1  # the worker's pid in its own namespace
-START_SECONDS: Final = 5.0  # bubblewrap takes some milliseconds
+START_SECONDS: Final = 5.0  # the time limit of the start; bubblewrap takes some milliseconds
 MAX_INFO_BYTES: Final = 4096
 WALLS: Final = (
     "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-ipc", "--unshare-cgroup-try",

@@ -25,7 +25,7 @@ SERVER: Final = "bunbase.server"
 NEEDED: Final = ("memory", "pids")
 USED: Final = (*NEEDED, "cpu")
 DELEGATED: Final = "user.delegate"  # systemd sets this attribute on a group that it delegates to a unit
-# rounds: if a server forks while it is moved, its children stay behind, and the next round moves them
+# the limit of rounds: if a server forks while it is moved, its children stay behind, and the next round moves them
 MOVES: Final = 20
 
 
@@ -110,7 +110,8 @@ def owner(pid: int) -> str:
 
 def new_group(base: Path, kind: str) -> Path:
     """Make a group whose name contains this process's name, so that `sweep` can remove it later. Raises: OSError."""
-    for number in itertools.count():  # a number, because one process may start the functions room several times
+    # the name has a number, because one process may start the functions room several times
+    for number in itertools.count():
         path = base / f"bunbase.{kind}-{owner(os.getpid())}-{number}"
         with suppress(FileExistsError):
             path.mkdir()

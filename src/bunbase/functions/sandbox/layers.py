@@ -41,7 +41,7 @@ ADVICE: Final = {
 class ConfineWith(StrEnum):
     """The layer that confines files."""
 
-    AUTO = "auto"  # Landlock, or bubblewrap if Landlock is missing
+    AUTO = "auto"  # uses Landlock, or bubblewrap if Landlock is missing
     LANDLOCK = "landlock"
     BUBBLEWRAP = "bubblewrap"
 

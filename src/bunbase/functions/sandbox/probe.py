@@ -27,7 +27,7 @@ from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
 from bunbase.functions.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 from bunbase.functions.sandbox.seccomp import confine_calls
 
-TRIAL_SECONDS: Final = 20  # enough for a machine under heavy load
+TRIAL_SECONDS: Final = 20  # the time limit of a trial, which is enough for a machine under heavy load
 MAX_REASON_BYTES: Final = 4096
 MAX_LINE: Final = 300
 PROBED_MB: Final = 64
@@ -124,7 +124,8 @@ def try_landlock(runtime: str) -> None:
 
 def try_bubblewrap(runtime: str, bun: str, bwrap: str, own_user: bool) -> None:
     """Run a script in Bun that attacks the layer from inside: Bun is the only program in the new root."""
-    import subprocess  # the import takes longer than all other trials together, and most machines do not need it
+    # imported here, because this takes longer than all other trials together, and most machines do not need it
+    import subprocess
 
     if not bwrap:
         raise Broken("bwrap is not installed")
@@ -205,7 +206,7 @@ def try_cgroups(server: int) -> None:
         if death != signal.SIGKILL or not cgroups.memory_kills(group):
             raise Broken("more memory than allowed could be had")
     finally:
-        # until the last process in the group has ended; `outcome` sets the time limit
+        # wait until the last process in the group has ended; `outcome` sets the time limit
         while not cgroups.removed(group):
             time.sleep(TRIAL_PAUSE_SECONDS)
 

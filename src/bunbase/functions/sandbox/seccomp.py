@@ -60,7 +60,8 @@ X32_BIT: Final = 0x40000000
 FIRST_UNKNOWN: Final = 450
 SET_MODE_FILTER: Final = 1
 
-BUN_FD: Final = 255  # Bun's executable; the number is above the descriptors that Bun opens, and below RLIMIT_NOFILE
+# the number for Bun's executable, which is above the descriptors that Bun opens, and below RLIMIT_NOFILE
+BUN_FD: Final = 255
 
 CLONE_THREAD: Final = 0x00010000
 CLONE_NEW_ANYTHING: Final = 0x7E020080  # namespaces: time, mount, cgroup, uts, ipc, user, pid, net
@@ -70,7 +71,7 @@ PR_SET_VMA: Final = 0x53564D41
 PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)  # dup, flags, dup with close-on-exec; not: owner, lease, pipe size
 HARMLESS_IOCTL: Final = (0x5451, 0x5421, 0x5413, 0x5401)  # FIOCLEX, FIONBIO, TIOCGWINSZ, TCGETS
 MSG_OOB: Final = 1  # urgent data on unix sockets: Bun does not need it, and the kernel code for it had security bugs
-# not SO_PEERPIDFD, because a worker would get the pidfd of the server
+# SO_PEERPIDFD is missing, because a worker would get the pidfd of the server
 SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF = 3, 4, 7, 8
 
 ALWAYS: Final = (
@@ -87,7 +88,8 @@ ALWAYS: Final = (
     "pipe2", "preadv", "pwritev", "getcpu", "getrandom", "membarrier", "preadv2", "pwritev2", "rseq", "close_range",
     "epoll_pwait2",
 )  # fmt: skip
-BY_PATH: Final = ("stat", "lstat", "access", "faccessat", "faccessat2")  # always "no such file": see ENOENT above
+# these calls always fail with "no such file": see ENOENT above
+BY_PATH: Final = ("stat", "lstat", "access", "faccessat", "faccessat2")
 
 
 class Exec(Enum):

@@ -21,7 +21,7 @@ PAUSE_SECONDS: Final = 0.02
 
 class Switch(StrEnum):
     ON = "on"  # functions run only if the required layers work
-    OFF = "off"  # for trusted code only; the log, /api/ready and /api/instance show it
+    OFF = "off"  # use it for trusted code only; the log, /api/ready and /api/instance show it
 
 
 class Sandbox:

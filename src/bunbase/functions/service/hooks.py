@@ -68,7 +68,7 @@ from bunbase.pkg.readable import readable
 log = logger("functions")
 
 CANCELLED: Final = "cancelled"  # the caller no longer waits
-# the number of attempts, because later deployments may delete the version between the look-up and the call
+# the limit of attempts; later deployments may delete the version between the look-up and the call
 ATTEMPTS: Final = 2
 
 

@@ -41,7 +41,7 @@ class Invocations:
         self.meter = meter
         self.settings = settings
         self.kept_calls = kept_calls
-        self.uploads: dict[tuple[str, str], Upload] = {}  # by project and invocation
+        self.uploads: dict[tuple[str, str], Upload] = {}  # the running uploads, by project and invocation
 
     def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Receiving | Head | Chunk]:
         if any(header == HEADER for header, _ in invocation.headers):

@@ -205,7 +205,7 @@ class _Run:
         try:
             async with aclosing(self.begin()) as parts:
                 async for part in parts:
-                    assert not isinstance(part, Receiving)  # only a longer body causes this message
+                    assert not isinstance(part, Receiving)  # this message comes only for a longer body
                     if last is not None:
                         await self._put(last)
                     last = part

@@ -48,7 +48,7 @@ class Triggers:
     async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
         if not idempotency_key:
             return Enqueued(await self.enqueue(caller, new))
-        # also checked for a job of an earlier attempt, because this token may have fewer scopes
+        # check this also for a job of an earlier attempt, because this token may have fewer scopes
         _check_enqueuing(caller)
         request = msgspec.json.encode(new)
         job, replayed = await self.kept_calls.enqueue(

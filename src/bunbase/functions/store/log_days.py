@@ -18,7 +18,7 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('functions.logs', 0))"
 # DROP needs a lock on all log lines for a moment. While DROP waits for a slow reader, all later readers wait for DROP.
 # So DROP gives up after 2 s, and the next run of the background job tries again.
 PATIENCE = "SET LOCAL lock_timeout = '2s'"
-# to_regclass was rejected, because after waiting for LOCK it still shows the catalog from before the wait
+# to_regclass was rejected, because after waiting for LOCK it still sees the tables from before the wait
 DAYS = """
 SELECT child.relname AS name FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
 WHERE inhparent = 'logs'::regclass ORDER BY child.relname"""

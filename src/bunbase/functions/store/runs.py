@@ -15,7 +15,7 @@ INSERT INTO runs
     (project, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation, events)
 SELECT project, $2, name, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
 FROM functions WHERE project = $1 AND name = $3 FOR KEY SHARE"""
-# The run of a hook whose answer could not be used. A second call finds no such run, and changes nothing.
+# This finds the run of a hook whose answer could not be used. A second call finds no such run, and changes nothing.
 REFUSE = """
 UPDATE runs SET outcome = $4, code = $5 WHERE project = $1 AND id = $2 AND kind = $3 AND outcome = 'ok'
 RETURNING seq, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation, events"""

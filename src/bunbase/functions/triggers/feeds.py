@@ -56,14 +56,15 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 LEASE: Final = timedelta(seconds=15)
-TAKEN_AT_ONCE: Final = 64  # a small number, so that processes that start at the same time share the projects
+TAKEN_AT_ONCE: Final = 64  # the number is small, so that processes that start at the same time share the projects
 BATCH: Final = 100
 LONG_POLL_SECONDS: Final = 20.0
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
 # if a subscription has no cursor for this time, an earlier build was interrupted
 ORPHANED: Final = timedelta(seconds=60)
-NEWEST: Final = 2**62  # greater than the number of any change; a request for later changes returns the newest number
+# this is greater than the number of any change; a request for later changes returns the newest number
+NEWEST: Final = 2**62
 
 
 class Feeds:

@@ -44,7 +44,7 @@ class Queue:
         now = self.clock.now()
         row = self._row(new, depth, now, kind)
         await self.check_room(project)
-        for _ in range(2):  # twice, because the job with the key may end between the two statements
+        for _ in range(2):  # try twice, because the job with the key may end between the two statements
             if await self.store.add(project, row, now):
                 self.on_added()
                 return Job(row.id, new.function, row.kind, JobStatus.WAITING, now, row.due_at, 0, new.attempts, new.key)

@@ -26,7 +26,7 @@ log = logger("functions")
 
 POSTPONE: Final = timedelta(seconds=5)
 LOST: Final = "server_died"
-# together less than the time of a lease, which is also extended meanwhile
+# these pauses are together shorter than a lease, which is also extended meanwhile
 SETTLE_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0, 6.0)
 
 

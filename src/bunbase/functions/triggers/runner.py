@@ -47,7 +47,7 @@ log = logger("functions")
 # because the database may answer late, or the event loop may be busy.
 LEASE: Final = timedelta(seconds=30)
 MAX_LOST: Final = 3  # if three servers died during a job, the job is probably the cause
-TURN_EVERY: Final = 4  # PostgreSQL needs 1 ms to skip 60,000 jobs of six projects that have already had their turn
+TURN_EVERY: Final = 4  # each skipped job costs time: PostgreSQL needs 1 ms to skip 60,000 jobs of six projects
 POLL_SECONDS: Final = 0.5  # a job that another process has added waits at most this long
 
 
@@ -70,10 +70,11 @@ class Runner:
         self.attempts = attempts
         self.settings = settings
         self.due = due
-        self.tasks: dict[int, asyncio.Task[None]] = {}  # by the seq of the job that was claimed first
-        self.joined: dict[int, tuple[int, ...]] = {}  # by the same seq: the seqs of the heads that joined its batch
+        # the running tasks, by the seq of the job that was claimed first
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.joined: dict[int, tuple[int, ...]] = {}  # by the same seq, the seqs of the heads that joined its batch
         self.running: Counter[str] = Counter()  # the number of running jobs by project
-        # by project: the seq of its run in a place for schedules; such runs are not in `running`
+        # by project, the seq of its run in a place for schedules; such runs are not in `running`
         self.scheduled: dict[str, int] = {}
         self.scheduled_at = -math.inf
         self.claims = 0
@@ -107,7 +108,7 @@ class Runner:
                 return
             self.served.add(job.project)
             self.running[job.project] += 1
-            # before the next claim, which could otherwise take a job of this batch
+            # store this before the next claim, which could otherwise take a job of this batch
             self._begin(await self.batches.around(job, LEASE, [*self._leased(), job.seq]))
 
     async def extend(self) -> None:
@@ -190,7 +191,7 @@ class Runner:
             self.running[job.project] -= 1
             if not self.running[job.project]:
                 del self.running[job.project]
-        self.due.set()  # a place is free
+        self.due.set()  # now a place is free
 
     async def _run(self, job: ClaimedJob, batch: Batch) -> None:
         """Run a batch. `job`: the job that was claimed first; a job that was lost is the only job of its batch."""

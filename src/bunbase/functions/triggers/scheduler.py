@@ -45,7 +45,7 @@ class Scheduler:
         """Add the jobs of all schedules that are due."""
         now = self.clock.now()
         if now < self.looked_at - SET_BACK:
-            # The clock was far in the future for a while. Without this, next times from then would stop all schedules
+            # The clock was far in the future for a while. Next times that were computed then would stop all schedules
             # until they come.
             log.warning("the clock was set back: the next times of schedules are computed again", before=self.looked_at)
             await self.schedules.work_out_again(now)
@@ -65,7 +65,8 @@ class Scheduler:
                 following = next_time(due.spec, now)
             except InvalidInput as wrong:
                 log.warning("a schedule cannot be kept", project=due.project, function=due.function, error=wrong.detail)
-                due, following = msgspec.structs.replace(due, next_at=None), now + UNREADABLE  # without a run
+                # set a time without adding a run
+                due, following = msgspec.structs.replace(due, next_at=None), now + UNREADABLE
             await self.schedules.set_next(due.project, due.function, following)
             if due.next_at is not None:
                 await self._add(due)

@@ -39,7 +39,7 @@ class CallCounts:
 class Meter:
     def __init__(self, add: Deliver[Hour], clock: Clock) -> None:
         self.counts: dict[tuple[str, str, datetime], CallCounts] = {}
-        self.rests: dict[str, int] = {}  # by project: thousandths of FN_MB_MS that are added to the next batch
+        self.rests: dict[str, int] = {}  # by project, the thousandths of FN_MB_MS that are added to the next batch
         self.writer = Writer(add, clock, self._rows)
         self.usage = self.writer.usage
 

@@ -31,7 +31,7 @@ from bunbase.pkg.clock import Clock
 MAX_ANSWER_BYTES: Final = 32 << 20
 TOO_LARGE: Final = f"The results of a batch may have at most {MAX_ANSWER_BYTES >> 20} MiB."
 MAX_DETAIL: Final = 500
-# the number of attempts, because later deployments may delete the version between the look-up and the call
+# the limit of attempts; later deployments may delete the version between the look-up and the call
 ATTEMPTS: Final = 2
 FAULTS: Final = (FunctionTimeout, FunctionCpuExceeded, FunctionCrashed, FunctionError)
 

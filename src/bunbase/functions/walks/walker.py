@@ -38,8 +38,8 @@ class Walker:
         self.backfilling = backfilling
         self.clock = migrating.clock
         self.holder = holder
-        self.tasks: dict[str, asyncio.Task[None]] = {}  # by walk
-        self.projects: dict[str, str] = {}  # by walk
+        self.tasks: dict[str, asyncio.Task[None]] = {}  # the running tasks, by walk
+        self.projects: dict[str, str] = {}  # the project of each walk
 
     async def keep(self) -> None:
         """Extend the leases of this process, and take walks that nobody works on."""

@@ -150,7 +150,7 @@ class Ask:
 
     def _finish(self, type: Frame, payload: bytes = b"") -> None:
         self._ended = True
-        # before the frame is sent, because then the worker may start another ask
+        # remove the ask before the frame is sent, because then the worker may start another ask
         self._asks.open.pop(self._number, None)
         self._asks.send(type, self._number, payload)
 
@@ -218,7 +218,8 @@ class Asks:
 
     def _gone(self, task: asyncio.Task[None], ask: Ask) -> None:
         self.tasks.discard(task)
-        ask.refuse(CallOver("The call ended, or the function cancelled this request."))  # also if the task never ran
+        # the worker gets this answer even if the task never ran
+        ask.refuse(CallOver("The call ended, or the function cancelled this request."))
 
     async def _answer(self, ask: Ask, seconds: float) -> None:
         request_id.set(ask.request.invocation)

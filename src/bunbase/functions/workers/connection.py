@@ -26,7 +26,7 @@ from bunbase.functions.workers.frame_budget import FrameBudget
 from bunbase.functions.workers.frames import BadFrame, Frame, FrameReader, encode_frame
 from bunbase.functions.workers.limits import MAX_FRAME_BYTES
 
-MAX_FRAMES_A_TURN: Final = 128  # these frames take 1 ms
+MAX_FRAMES_A_TURN: Final = 128  # handling this many frames takes 1 ms
 
 
 class Connection(asyncio.Protocol):
@@ -72,7 +72,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._writing = cast(asyncio.WriteTransport, transport)
-        self._reading = cast(asyncio.ReadTransport, transport)  # cast: uvloop's transports have other base classes
+        # the cast is needed, because uvloop's transports have other base classes
+        self._reading = cast(asyncio.ReadTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         heard = 0
@@ -84,7 +85,7 @@ class Connection(asyncio.Protocol):
                     if self.closed:
                         return
             self._budget.spend(heard)
-        except (BadFrame, RecursionError) as wrong:  # RecursionError: JSON that is nested too deeply
+        except (BadFrame, RecursionError) as wrong:  # a RecursionError means JSON that is nested too deeply
             self._on_broken(f"it broke the protocol: {wrong}")
         if heard == MAX_FRAMES_A_TURN and not self.closed:
             self._stop_reading()

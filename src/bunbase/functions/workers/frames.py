@@ -41,7 +41,7 @@ class Frame(IntEnum):
     BODY_END = 12
     BODY_FAIL = 13
     COMPILE = 14
-    UNCONFINED = 15  # from the child of the zygote: the sandbox could not be set up, so Bun was not started
+    UNCONFINED = 15  # the child of the zygote sends it if the sandbox could not be set up, so that Bun was not started
     READY = 16
     LOADED = 17
     FAILED = 18

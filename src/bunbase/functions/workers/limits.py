@@ -15,7 +15,7 @@ WINDOW_BYTES: Final = 256 << 10
 MAX_HEADERS: Final = 128
 MAX_HEADER_BYTES: Final = 32 << 10  # the limit of all headers together
 MAX_ERROR_BYTES: Final = 16 << 10
-MAX_BYTECODE_BYTES: Final = 4 << 20  # compressed; runtime/worker.ts has the same number
+MAX_BYTECODE_BYTES: Final = 4 << 20  # the limit of compressed bytecode; runtime/worker.ts has the same number
 
 # runtime/console.ts has the same numbers, and cuts the log at these limits
 MAX_LINE_BYTES: Final = 8 << 10

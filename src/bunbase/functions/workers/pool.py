@@ -73,7 +73,7 @@ class Pool(WorkerListener):
         self.settings = settings
         self.groups: dict[Deployment, Group] = {}
         self.waiting = WaitingRoom(settings)
-        self.shares: Counter[str] = Counter()  # by project: the number of workers that run or are starting
+        self.shares: Counter[str] = Counter()  # by project, the number of workers that run or are starting
         self.starts: set[asyncio.Task[None]] = set()
         self.closed = False
         self.drained = asyncio.Event()
@@ -179,8 +179,8 @@ class Pool(WorkerListener):
         group.workers.discard(worker)
         self._share(group, -1)
         self._tidy(group)
-        # In the next turn of the event loop: `_grow` may have killed this worker, and has not counted the new worker
-        # yet.
+        # This waits for the next turn of the event loop: `_grow` may have killed this worker, and has not counted the
+        # new worker yet.
         asyncio.get_running_loop().call_soon(self._serve)
 
     # starting workers

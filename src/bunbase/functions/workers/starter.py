@@ -89,7 +89,7 @@ class Starter:
         Raises: LoadFailed, FunctionsUnavailable, FunctionOverloaded.
         """
         async with self.trials.turn(deployment.project):
-            worker = await self.start(deployment, program, WorkerListener())  # ignores all events
+            worker = await self.start(deployment, program, WorkerListener())  # this listener ignores all events
             worker.kill(RETIRED)
 
     async def compile(self, project: str, code: bytes) -> bytes:
@@ -177,7 +177,7 @@ class Starter:
         return worker
 
     async def _compiled(self, worker: Worker, code: bytes) -> bytes:
-        self.alive.add(worker)  # so that its memory is watched
+        self.alive.add(worker)  # the worker is added so that its memory is watched
         try:
             return await worker.compile(code, self.settings.load_seconds)
         finally:

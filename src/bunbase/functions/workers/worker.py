@@ -242,7 +242,7 @@ class Worker:
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
-            # allowed after the answer too, because waitUntil work may still read the body
+            # this is also allowed after the answer, because waitUntil work may still read the body
             case _ if type in OF_UPLOADS:
                 if call.upload is None:
                     raise BadFrame("credit for a body that was sent in one piece")

@@ -202,7 +202,7 @@ def keep_only(channel: int, program: str, told: int | None = None) -> None:
     The channel becomes CHANNEL_FD and the program BUN_FD. An exec by descriptor needs no path, so the sandbox can
     forbid every other exec (seccomp.py).
     """
-    channel = os.dup(channel)  # a copy above descriptor 3, because the calls of dup2 below must not overwrite it
+    channel = os.dup(channel)  # this copy is above descriptor 3, because the calls of dup2 below must not overwrite it
     executed = os.open(program, os.O_PATH | os.O_CLOEXEC)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -229,7 +229,7 @@ def depend_on(zygote: int) -> bool:
 
     Return False if the zygote has already ended.
     """
-    if not die_with_parent(zygote):  # after the change of user, which clears this setting
+    if not die_with_parent(zygote):  # this comes after the change of user, which would clear the setting
         return False
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)  # exec does not reset ignored signals
@@ -251,6 +251,7 @@ def main() -> None:
     if not die_with_parent(int(sys.argv[2])):
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # only the server ends the zygote, after the running calls
+        # the zygote ignores this signal, because only the server ends it, after the running calls
+        signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as control:
         serve(control)

@@ -25,16 +25,17 @@ from bunbase.tenant_auth.languages.texts import Texts
 from bunbase.tenant_auth.pages import mails
 from bunbase.tenant_auth.pages.look import NO_PROJECT, Look, failed, leading_to
 
-MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
+MAX_TOKEN: Final = 200  # the limit of characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
-BAD_KEYS: Final = {  # by the code of a Problem; the Problem's own detail describes the header that an app would send
+# texts by the code of a Problem, because the Problem's own detail describes the header that an app would send
+BAD_KEYS: Final = {
     Unauthenticated.code: "key: Send the publishable key of the project (pk_…) as this parameter.",
     InvalidKey.code: "key: This key is unknown, or it was revoked or has expired. Send a publishable key (pk_…).",
 }
 LOOK: Final = "look"  # the key in the state of a request
-MAX_LANGUAGE: Final = 35  # characters of a tag (RFC 5646)
+MAX_LANGUAGE: Final = 35  # the limit of characters of a language tag (RFC 5646)
 
 
 class UserPageRoutes(PageRoutes):
@@ -94,7 +95,7 @@ async def act_on_user_reset(visitor: Injected[Caller], tenant_auth: Injected[Ten
     token = given(fields.get("token", ""))
     try:
         back = await tenant_auth.reset_user_password(visitor, token, fields.get("password", ""))
-    except InvalidInput as problem:  # the password is not accepted: show the form again
+    except InvalidInput as problem:  # the password was not accepted, so show the form again
         return html(mails.reset_password(look, visitor.project, token, _wrong(look, problem)), problem.status)
     return html(mails.password_set(look, back))
 
@@ -154,7 +155,7 @@ async def act_on_user_signup(
     token = given(fields.get("token", ""))
     try:
         back = await tenant_auth.open_confirmed_user(visitor, token, fields.get("password", ""))
-    except InvalidInput as problem:  # another password may be accepted
+    except InvalidInput as problem:  # another password may be accepted, so show the form again
         target = await tenant_auth.mailed_target(visitor, token)
         again, headers = mails.sign_up(look, visitor.project, token, _wrong(look, problem)), leading_to(target)
         return html(again, problem.status, headers if target else None)

@@ -40,7 +40,7 @@ class Bulk:
             done += await self._changed(project, change.action, ids[start : start + CHUNK], administrator(caller))
         if change.action is BulkAction.DELETE:
             self.administration.places.count_again(project)
-            self.cascade.nudge()  # once more, because the transactions are over now
+            self.cascade.nudge()  # wake the job once more, because the transactions are over now
         failed = tuple(NotChanged(id, UserNotFound.code) for id in sorted(set(ids).difference(done)))
         return BulkResult(change.action, len(done), _digest(done), failed, next)
 

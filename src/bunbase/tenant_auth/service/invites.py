@@ -25,7 +25,7 @@ from bunbase.tenant_auth.store.invites import HASH_BYTES, OpenInvite, invite_id
 
 LIFETIME: Final = timedelta(seconds=INVITE_SECONDS)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST: Final = 10**17  # microseconds, in the year 5138; every invitation expires earlier
+LATEST: Final = 10**17  # microseconds in the year 5138; every invitation expires earlier
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):

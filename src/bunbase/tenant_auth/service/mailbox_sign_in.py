@@ -95,7 +95,8 @@ class MailboxSignIn:
         """
         pool = await self.pools.of(linked_project(caller))
         found = await pool.links.find(token, MailKind.SIGN_IN_LINK)
-        of_page = found is not None and found.name.startswith(f"{BY_LINK}?")  # otherwise it is the whole URL of an app
+        # otherwise the name is the whole URL of an app
+        of_page = found is not None and found.name.startswith(f"{BY_LINK}?")
         target = (found.name if of_page else pool.way_back(found.name)) if found else ""
         if not target:
             raise _expired()

@@ -41,7 +41,8 @@ Also = Callable[[], Awaitable[None]]
 # Runs outside of the transaction, and returns a function that stores its result inside of the transaction. The
 # parameters are the project, the answer, and the id of the session.
 Keep = Callable[[Pool, UserSignedIn, str], Awaitable[Also]]
-Store = Callable[[], Awaitable[bool]]  # runs in the same transaction; returns False if it has changed nothing
+# runs in the transaction that stores the session; returns False if it has changed nothing
+Store = Callable[[], Awaitable[bool]]
 
 
 async def nothing() -> None:

@@ -69,7 +69,7 @@ class Password:
         pool, until = await self.pools.of(linked_project(caller)), await self.pools.revoked_until()
         pool.new_passwords.check_length(password)
         link = await pool.links.find(token, MailKind.PASSWORD_RESET)
-        if link is None or link.user_id is None:  # checked before the password is hashed, which is expensive
+        if link is None or link.user_id is None:  # check this before the password is hashed, which is expensive
             raise _expired()
         known = await self.stores.users.by_id(pool.project, link.user_id)
         hash, now = await pool.new_passwords.hash(password, link.email, known), pool.clock.now()

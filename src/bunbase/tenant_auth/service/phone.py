@@ -37,8 +37,8 @@ from bunbase.tenant_auth.service.sign_in import POOL
 from bunbase.tenant_auth.sign_in_codes import Guesser, guesser
 from bunbase.tenant_auth.sign_in_methods import PHONE_CODE
 
-CHANGE = "phone_change"  # the kind of the codes for a new number of a user
-CHANGES = "phone_changes"  # the kind for counting the requests of a user
+CHANGE = "phone_change"  # the kind of codes for changing a user's number
+CHANGES = "phone_changes"  # the kind under which the requests of a user are counted
 HOUR_SECONDS = 3600
 EVERYWHERE = "*"
 

@@ -72,7 +72,7 @@ class Proofs:
             if session is None:
                 raise InvalidToken
             await self.pools.journal.add(pool.project, user.uid, event, the_user(caller))
-        # generation 0: the use of this token does not prove that the client has received the answer to the last refresh
+        # with generation 0, the use of this token does not prove that the client has received the last refresh
         subject = session.subject(user.session, person.user, person.version, 0)
         answer = await self.tokens.new_access(pool, subject, session.expires_at, now)
         if not await self.stores.sessions.alive(pool.project, user.session, person.version, now):

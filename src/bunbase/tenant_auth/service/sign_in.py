@@ -68,7 +68,7 @@ class SignIn:
 
     async def _check_verified(self, person: Person, project: str) -> None:
         """Raises: EmailNotVerified. Only callers with the right password reach this check."""
-        if person.email is None:  # a user who has only a phone number
+        if person.email is None:  # such a user has only a phone number
             return
         if (await self.pools.of(project)).auth.verify_emails and not person.user.email_verified:
             raise EmailNotVerified("Ask for a mail with POST /v1/auth/verify-email, and use its link.")

@@ -64,7 +64,7 @@ from bunbase.tenant_auth.service.ways import Ways
 from bunbase.tenant_auth.sign_up_links import page_request
 from bunbase.tenant_auth.store.page_codes import PageCode
 
-MAX_STATE: Final = 500  # characters
+MAX_STATE: Final = 500  # the limit of characters
 MAX_BACK: Final = 3000
 
 

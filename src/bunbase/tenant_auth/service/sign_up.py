@@ -74,7 +74,7 @@ class SignUp:
         pool = await self.pools.of(project)
         pool.checked_redirect(details.redirect_to)
         await self.captchas.check(caller, pool, captcha)
-        check_admission(pool.auth, email)  # before hashing the password, which is expensive
+        check_admission(pool.auth, email)  # check this before hashing the password, which is expensive
         if is_anonymous(caller):
             return await self._upgrade(caller, pool, email, password, data, details.name)
         if confirms_addresses(pool.auth):

@@ -68,7 +68,7 @@ class TextMessages:
         who request codes for other numbers cannot use up all messages. If too many messages were sent within the hour,
         drop the message and return False.
         """
-        if not pool.auth.hooks.send_sms:  # in dev mode without a hook: see `phone.ready`
+        if not pool.auth.hooks.send_sms:  # this is dev mode without a hook: see `phone.ready`
             await pool.stores.mails.keep_text(pool.project, new.phone, f"The code for {pool.app_name}", f"{code}\n")
             return True
         of_project = pool.auth.phone.max_per_hour

@@ -10,7 +10,7 @@ from bunbase.tenant_auth.active_users import Active
 
 BATCH: Final = 1000
 
-# an anonymous user who has signed up in this month counts as a user with an account
+# if an anonymous user signs up during the month, the user counts as a user with an account
 ADD: Final = """
 INSERT INTO user_months AS kept (project, month, user_id, anonymous)
 SELECT project, month, user_id, bool_and(anonymous)

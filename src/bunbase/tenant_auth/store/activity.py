@@ -44,7 +44,7 @@ ON CONFLICT (project, user_id, slot) WHERE slot <> '' DO UPDATE SET count = kept
     last_at = greatest(kept.last_at, excluded.last_at), new_device = excluded.new_device
 RETURNING new_device"""
 ADD_DONE: Final = ADD.format(of_user="")
-# waits for a concurrent deletion of the user, and then adds nothing
+# this statement waits for a concurrent deletion of the user, and then adds nothing
 ADD_REFUSED: Final = ADD.format(of_user=", (SELECT FROM users WHERE project = $1 AND id = $3 FOR KEY SHARE) AS of_user")
 ADD_IMPORTED: Final = """
 INSERT INTO activity (project, id, user_id, at, last_at, hour, action, outcome, by, method, target, amr, actor,

@@ -15,7 +15,8 @@ from bunbase.pkg.db.lifetimes import Lifetimes
 from bunbase.tenant_auth.cookie_origins import cookie_origins
 from bunbase.tenant_auth.settings_patch import known
 
-KEEP_SECONDS = 600.0  # processes that start after this time read the settings from this table anyway
+# a message is kept for this time; processes that start later read the settings from this table anyway
+KEEP_SECONDS = 600.0
 
 READ = "SELECT settings, sealed, version FROM auth_settings WHERE project = $1"
 ADD = """

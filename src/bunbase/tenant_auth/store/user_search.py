@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from bunbase.contracts.tenant_auth.users import UserFilter, UserOrder
 
-LAST: Final = "\U0010ffff"  # sorts after every character of an address
-PASSWORD: Final = "password"  # stands for a provider, and means users with a password
+LAST: Final = "\U0010ffff"  # this character sorts after every character of an address
+PASSWORD: Final = "password"  # used in place of a provider; it means users with a password
 
 BANNED: Final = "banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > {})"
 NOT_BANNED: Final = "(banned_at IS NULL OR banned_until <= {})"

@@ -64,7 +64,7 @@ class OAuthTokenService:
                 self._check(found, sent)
                 return await self._open(client, hash, found)
             await self.sessions.end_of(caller, found.user_id, found.session, ActivityMethod.TOKEN_REUSED)
-        raise _wrong_code()  # raised after the commit, so that the session has ended
+        raise _wrong_code()  # this comes after the commit, so that the end of the session is stored
 
     def _check(self, found: OAuthCode, sent: dict[str, str]) -> None:
         """Raises: OAuthRefused if the code has expired, or was sent with a different redirect URI or a wrong verifier.
