@@ -60,8 +60,7 @@ def _needs_none(host: str, netloc: str, exceptions: str) -> bool:
 
 
 def _network(name: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """Return the network that an entry of NO_PROXY describes, such as 10.0.0.0/8, 10.1.2.3, ::1, [::1] or fe80::/10.
-    """
+    """Return the network that an entry of NO_PROXY describes, such as 10.0.0.0/8, 10.1.2.3, ::1, [::1] or fe80::/10."""
     try:
         return ipaddress.ip_network(name.strip().replace("[", "").replace("]", ""), strict=False)
     except ValueError:

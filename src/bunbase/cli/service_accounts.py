@@ -58,9 +58,7 @@ def create(
 ) -> None:
     """Make a service account, and show its client secret once.
 
-    A program exchanges the secret for tokens at /v1/auth/token.
-
-    Each token is valid for ten minutes.
+    A program exchanges the secret for tokens at /v1/auth/token. Each token is valid for ten minutes.
 
     Example: bunbase service-accounts create "nightly report" --scope data:read
     """

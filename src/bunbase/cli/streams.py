@@ -31,8 +31,7 @@ def open_missing() -> None:
 
 
 def drop_output() -> None:
-    """Redirect output that could not be written to /dev/null, because Python would otherwise report an error at exit.
-    """
+    """Drop the output that could not be written, because Python would otherwise report an error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -52,8 +51,7 @@ def drop_empty_size() -> None:
 
 
 def json_for(stream: TextIO, text: str) -> str:
-    """Return JSON text for this stream without loss: `\\u` escapes replace the characters that the stream cannot write.
-    """
+    """Return JSON text for this stream without loss: `\\u` escapes replace the characters that the stream cannot write."""
     try:
         text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -25,7 +25,7 @@ from bunbase.tenant_auth.pool import Pool
 
 
 async def take_over(pool: Pool, person: Person, until: float) -> bool:
-    """Give a user to the person who has proved the address. Return False if the address was proved before.
+    """Hand over a user to the person who has proved the address. Return False if the address was proved before.
 
     Call this in a transaction that has locked the user.
     """
@@ -50,7 +50,7 @@ async def confirm(pool: Pool, person: Person, until: float) -> bool:
 
 
 async def take_over_number(pool: Pool, person: Person, until: float) -> None:
-    """Give a user that has only a phone number to the person who has proved the number.
+    """Hand over a user that has only a phone number to the person who has proved the number.
 
     Call this in a transaction that has locked the user.
     """

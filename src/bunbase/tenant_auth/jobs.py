@@ -101,8 +101,7 @@ def mail_request_job(requests: MailRequests) -> Job:
 
 
 def text_message_jobs(texts: TextMessages) -> tuple[Job, Job]:
-    """Return the job that sends each text message as soon as it is stored, and the job that deletes old messages.
-    """
+    """Return the job that sends each text message as soon as it is stored, and the job that deletes old messages."""
     job = Job("tenant_auth.send_text_messages", texts.send_due, TEXT_MESSAGES_SECONDS)
     texts.nudge = job.nudge
     return job, Job("tenant_auth.forget_text_messages", texts.forget, FORGET_SECONDS)

@@ -373,8 +373,7 @@ class Pools:
         return await self.cache.of(project)
 
     async def for_reader(self, letter: Letter) -> Letter:
-        """Return a letter in the language of its reader: of the user, or else of the request for the mail.
-        """
+        """Return a letter in the language of its reader: of the user, or else of the request for the mail."""
         pool = await self.of(letter.project)
         if len(pool.languages) == 1:
             return letter

@@ -39,8 +39,8 @@ async def begin_walk(member: Injected[Caller], functions: Injected[Functions], d
 
 @post("/api/projects/{project:str}/walks/rehearsal", summary="Rehearse a walk", tags=TAGS, status_code=200)
 async def rehearse_walk(member: Injected[Caller], functions: Injected[Functions], data: NewWalk) -> Rehearsal:
-    """Runs the function for at most the first 1,000 documents, checks the results against schema and unique indexes, and
-    writes nothing. For a backfill, BunBase calls no function and only counts the documents.
+    """Runs the function for at most the first 1,000 documents, checks the results against schema and unique indexes,
+    but writes nothing. For a backfill, BunBase calls no function and only counts the documents.
     """
     return await functions.rehearse_walk(member, data)
 

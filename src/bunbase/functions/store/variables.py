@@ -54,8 +54,7 @@ class VariableStore:
         return await self.db.value(REVISION, project) or 0
 
     async def set(self, project: str, variable: NewVariable, max_variables: int) -> bool | None:
-        """Write a variable. Return whether it is exposed, or None if the project would have too many variables.
-        """
+        """Write a variable. Return whether it is exposed, or None if the project would have too many variables."""
         async with self._change(project):
             if await self.db.value(COUNT_OTHERS, project, variable.name) >= max_variables:
                 return None

@@ -33,8 +33,8 @@ from bunbase.functions.walks.transforming import Action
 
 MAX_COMMIT_BYTES: Final = 7 << 20  # Bundoc accepts 8 MiB, which includes the frame of each write
 FRAME_BYTES: Final = 1024
-# This is the prefix of the id of a document that does not exist. Users may choose the ids of documents, so they must not
-# know the rest of the id. Otherwise, a document with this id would turn a rehearsal into a commit.
+# The id of a document that does not exist begins with this prefix. Users may choose the ids of documents, so they must
+# not know the rest of the id. Otherwise, a document with this id would turn a rehearsal into a commit.
 NOBODY: Final = "walk-check-"
 
 

@@ -86,7 +86,7 @@ class TextMessages:
         return False
 
     async def send_due(self) -> None:
-        """Start to send the messages that are due. Give up messages whose codes have expired."""
+        """Start to send the messages that are due. Mark messages as dead if their codes have expired."""
         if dead := await self.store.bury_outdated(self.clock.now()):
             metrics.text_messages.labels("dead").inc(dead)
         while len(self.sending) < PLACES:
