@@ -147,7 +147,7 @@ def delete(
 
 
 def _triggers(config: FunctionConfig) -> Text:
-    """Return the triggers of a function, except for requests: its schedule and its changes of documents, one per line."""
+    """Return the schedule of a function and the changes of documents that trigger it, one per line."""
     cron = config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
     return Text("\n".join([*([cron] if cron else []), *map(_change, config.on)]), no_wrap=True)
 

@@ -51,7 +51,7 @@ def drop_empty_size() -> None:
 
 
 def json_for(stream: TextIO, text: str) -> str:
-    """Return JSON text for this stream without loss: `\\u` escapes replace the characters that the stream cannot write."""
+    """Return JSON text for this stream: `\\u` escapes replace the characters that the stream cannot write."""
     try:
         text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:

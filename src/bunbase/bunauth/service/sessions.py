@@ -94,7 +94,7 @@ class Sessions:
             raise SessionNotFound
 
     async def end_all(self, caller: Caller, keep_current: bool) -> None:
-        """End all sessions of the account. `keep_current`: except the caller's own session."""
+        """End all sessions of the account. `keep_current`: the caller's own session stays open."""
         developer, now = _with_session(caller), self.clock.now()
         keep = developer.session if keep_current else ""
         ended = Happened(Activity.SESSION_END, target=OTHERS if keep_current else ALL)

@@ -86,7 +86,7 @@ def name_of(collection: str, *parts: str) -> str:
 
 
 def name_of_field(collection: str, field: str) -> str:
-    """Return the name of a change of a field: `posts.price`, or `posts.schema.expires` if a setting has the same name."""
+    """Return the name of a change of a field: `posts.price`, or `posts.schema.expires` if a setting has its name."""
     below = ("schema",) if field.partition(".")[0] in CollectionSpec.__struct_fields__ else ()
     return flag_name(name_of(collection, *below, field))
 
@@ -97,7 +97,7 @@ def allowing(changes: Iterable[Change]) -> str:
 
 
 def check_losing(changes: Iterable[Change], allowed: Sequence[str]) -> None:
-    """Raises: LosingChanges if `allowed` does not name all losing changes; Failure for changes that the server refuses."""
+    """Raises: LosingChanges if `allowed` does not name all of them; Failure for changes that the server refuses."""
     changes = [one for one in changes if one.effect is ChangeClass.LOSING]
     if blocked := [one for one in changes if one.blocked]:
         named = "; ".join(f"{one.name}: {one.change}{_counted(one)}" for one in blocked)

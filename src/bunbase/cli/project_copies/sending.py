@@ -41,8 +41,8 @@ BLOCK_BYTES: Final = 4 << 20
 class Conflict(StrEnum):
     """How to treat a collection, a user or a document that already exists in the project."""
 
-    FAIL = "fail"  # report an error; the existing one stays
-    SKIP = "skip"  # the existing one stays
+    FAIL = "fail"  # report an error; the existing object stays
+    SKIP = "skip"  # the existing object stays
     REPLACE = "replace"
 
 

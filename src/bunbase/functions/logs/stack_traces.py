@@ -64,7 +64,7 @@ class StackTraces:
         return [self._line(line) if _key(line) in keys else line for line in lines]
 
     def forget(self, project: str, function: str) -> None:
-        """Drop the maps of a deleted function, because a new function with the same name begins with version 1 again."""
+        """Drop the maps of a deleted function, because a new function with its name begins with version 1 again."""
         for key in [key for key in self.maps.entries if key[:2] == (project, function)]:
             self.maps.drop(key)
 

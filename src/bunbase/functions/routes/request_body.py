@@ -1,4 +1,4 @@
-"""Passes a request's body to a function: a small body at once, and a larger body in parts while the function has room."""
+"""Passes a request's body to a function: a small body at once, a larger body in parts while the function has room."""
 
 from __future__ import annotations
 

@@ -86,6 +86,6 @@ export function nodeError(error: unknown): Error {
   const { code: own, reason } = (made.cause ?? {}) as { code?: string; reason?: string };
   // if there is no cause, the request could not be made
   const code = CODES[reason ?? ""] ?? own ?? "ERR_INVALID_ARG_VALUE";
-  // not by an assignment, because `code` of a DOMException cannot be assigned
+  // no assignment, because `code` of a DOMException cannot be assigned
   return Object.defineProperty(made, "code", { value: code, writable: true, configurable: true, enumerable: true });
 }

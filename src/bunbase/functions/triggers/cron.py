@@ -36,7 +36,7 @@ def check_schedule(schedule: Schedule) -> None:
 
 
 def _check_step(name: str, step: int, first: int, last: int) -> None:
-    """Refuse a step that leaves its range at once, such as `*/70`. cron would accept it, but use only the first value."""
+    """Refuse a step that leaves its range at once, such as `*/70`. cron would use only the first value."""
     if step > last - first:
         raise _invalid("cron", f"a step of {step} is too large for the {name}: the range is {first} to {last}.")
 

@@ -68,7 +68,7 @@ NEWEST: Final = 2**62
 
 
 class Feeds:
-    """Follows projects. `max_followed`: the limit of long polls that run at the same time; further projects take turns."""
+    """Follows projects. `max_followed`: the limit of simultaneous long polls; further projects take turns."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Feeds:
         self.full: set[str] = set()  # projects whose queue is full, and whose functions have already been warned
 
     async def keep(self) -> None:
-        """Extend the leases of this process, lease projects that nobody follows, and stop following after a lost lease."""
+        """Extend the leases of this process, lease projects that nobody follows, and stop after a lost lease."""
         now = self.clock.now()
         held = set(await self.subscriptions.hold(self.holder, now, now + LEASE, TAKEN_AT_ONCE))
         self.full &= held

@@ -18,7 +18,7 @@ _PER_BUCKET: Final = math.log(GROWTH)
 
 
 def bucket_of(seconds: float) -> int:
-    """Return the bucket of a duration: the first bucket whose upper bound is at least the duration, or else the last."""
+    """Return the bucket of a duration: the first with an upper bound of at least the duration, or else the last."""
     if seconds <= SHORTEST_SECONDS:
         return 0
     return min(BUCKETS - 1, math.ceil(math.log(seconds / SHORTEST_SECONDS) / _PER_BUCKET))
@@ -30,7 +30,7 @@ def upper_seconds(bucket: int) -> float:
 
 
 def percentile_ms(buckets: Sequence[int], share: float) -> float | None:
-    """Return the middle of the bucket in which `share` of all durations is reached, or None if all buckets are empty."""
+    """Return the middle of the bucket in which `share` of all durations is reached, or None if all are empty."""
     total = sum(buckets)
     if not total:
         return None

@@ -102,7 +102,7 @@ class Sessions:
             await self._note_end(project, user.uid, id, the_user(caller))
 
     async def end_all(self, caller: Caller, keep_current: bool) -> None:
-        """End all sessions of the signed-in user. `keep_current`: except the caller's own session."""
+        """End all sessions of the signed-in user. `keep_current`: the caller's own session stays open."""
         project, user, until = keyed_project(caller), caller.end_user(), await self.pools.revoked_until()
         keep = user.session if keep_current else ""
         async with self.stores.db.transaction():

@@ -64,7 +64,7 @@ class SettingsStore:
         return (await self.read_raw(project))[0]
 
     async def read_raw(self, project: str) -> tuple[StoredSettings, dict[str, Any]]:
-        """Return the settings, and the stored JSON, which has only chosen values and perhaps fields of newer versions."""
+        """Return the settings, and the stored JSON: it has only chosen values, and perhaps fields of newer versions."""
         row = await self.db.one(SettingsRow, READ, project)
         if row is None:
             return StoredSettings(), {}
@@ -97,7 +97,7 @@ class SettingsStore:
         return bool(await self.db.value(HAS_COOKIE_ORIGIN, origin))
 
     async def note_lifetimes(self) -> None:
-        """Store the lifetime of the access tokens of this process, and the longest lifetime that a project has chosen."""
+        """Store how long access tokens of this process live, and the longest lifetime that a project has chosen."""
         await self.lifetimes.note()
         longest: int | None = await self.db.value(LONGEST)
         if longest is not None:

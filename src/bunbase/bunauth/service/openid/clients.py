@@ -91,7 +91,7 @@ class OAuthClientService:
         return client
 
     async def _check_acting(self, caller: Caller, act: Act) -> None:
-        """Check that the caller is an administrator with a fresh proof, or with a personal token of the scope `admin`."""
+        """Check for an administrator with a fresh proof, or with a personal token of the scope `admin`."""
         if caller.administrator(act).session:
             await self.proofs.need_fresh(caller)
 

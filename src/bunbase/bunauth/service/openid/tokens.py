@@ -67,7 +67,7 @@ class OAuthTokenService:
         raise _wrong_code()  # this comes after the commit, so that the end of the session is stored
 
     def _check(self, found: OAuthCode, sent: dict[str, str]) -> None:
-        """Raises: OAuthRefused if the code has expired, or was sent with a different redirect URI or a wrong verifier."""
+        """Raises: OAuthRefused if the code has expired, or was sent with another redirect URI or a wrong verifier."""
         verifier = sent.get("code_verifier", "")
         proved = VERIFIER.fullmatch(verifier) and hmac.compare_digest(challenge_of(verifier), found.code_challenge)
         if found.expires_at <= self.clock.now() or sent.get("redirect_uri", "") != found.redirect_uri or not proved:
