@@ -21,7 +21,7 @@ TO_APP: Final = (MailKind.PASSWORD_RESET, MailKind.VERIFY_EMAIL)
 
 
 class KeptSignUp(msgspec.Struct, frozen=True, array_like=True):
-    """The stored data. `language`: that of the person. `redirect_to`, `page`: the same as in `SignupDetails`."""
+    """The stored data. `language`: the person's language. `redirect_to`, `page`: the same as in `SignupDetails`."""
 
     data: dict[str, Any]
     name: str = ""

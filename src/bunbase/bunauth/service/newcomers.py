@@ -40,7 +40,7 @@ class NewcomerService:
         self.clock = self.registration.clock
 
     async def admits(self, inviter: str) -> bool:
-        """True if an invitation by this account can open an account: it is active, and the settings allow invitations."""
+        """True if an invitation by this account opens an account: it is active, and the settings allow invitations."""
         admissions = self.registration.admissions
         match admissions.signups:
             case Signups.OPEN:
