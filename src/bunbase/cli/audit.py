@@ -174,7 +174,7 @@ def entries_since(
 
 
 def _follow(session: Session, path: str, params: dict[str, Any], page: AuditPage, out: Output) -> None:
-    """Show the entries of a page and then new ones, until the user stops the command."""
+    """Show the entries of a page and then new entries, until the user stops the command."""
     newest = page.items[0] if page.items else None
     follower = Follower(lambda since: entries_since(session, path, params, since), newest)
     for entry in reversed(page.items):

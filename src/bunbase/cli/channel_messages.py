@@ -14,7 +14,7 @@ JOIN = 1  # the id of the channel; the connection joins only this channel
 class Heard(msgspec.Struct, frozen=True):
     """A message of a channel, as the command prints it. `sender`: the id of the user, or None if a server published it.
 
-    `lost`: messages before this message were lost. If no message follows the lost ones, `data` is empty.
+    `lost`: messages before this message were lost. If no message follows the lost messages, `data` is empty.
     """
 
     offset: int

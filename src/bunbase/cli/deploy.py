@@ -60,7 +60,7 @@ def deploy(
 ) -> int:
     """Make the project match bunbase.toml: first its collections, then its functions, then its settings for users.
 
-    The command skips unchanged parts; `bunbase diff` shows the changed ones. Nothing else of the project changes.
+    The command skips unchanged parts; `bunbase diff` shows the changed parts. Nothing else of the project changes.
     If a change loses documents, nothing happens unless --allow-losing names the change; --dry-run then fails too. If a
     function cannot be bundled, nothing happens either. If the server refuses a function, its active version stays in
     service, the other functions are still deployed, and the exit code is 1. After a failure, the command prints which

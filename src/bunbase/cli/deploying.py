@@ -1,4 +1,4 @@
-"""Deploy functions: bundle them, compare them with the server's versions, and upload the changed ones."""
+"""Deploy functions: bundle them, compare them with the server's versions, and upload the changed functions."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def decode(reply: httpx.Response, kind: type[T]) -> T:
 
 
 def refuse(reply: httpx.Response) -> None:
-    """Raise unless the answer is a success: Refused, or Failure if the answer does not come from BunBase."""
+    """Raise an error if the answer is no success: Failure if it does not come from BunBase, else Refused."""
     if reply.is_success:
         return
     problem = problem_in(reply)

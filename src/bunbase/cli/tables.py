@@ -1,8 +1,8 @@
 """Lay out a table without breaking a word: people could not copy an id that is spread over two lines.
 
-If a terminal is too narrow for the longest words of all columns side by side, the steps of NARROWER are tried, one
-after the other: times lose their seconds, long texts are cut, and the least important columns are left out. If the
-table still does not fit, each row becomes a block with one field per line. In a block, nothing is cut or left out.
+If a terminal is too narrow for the longest words of all columns side by side, the steps of NARROWER run one after the
+other. Times lose their seconds, long texts are cut, and the least important columns are left out. If the table still
+does not fit, each row becomes a block with one field per line. In a block, nothing is cut or left out.
 """
 
 from __future__ import annotations

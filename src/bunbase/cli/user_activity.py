@@ -92,7 +92,7 @@ def _id_of(user: str | None, session: Session, flags: ProjectFlags) -> str:
 
 
 def _follow(session: Session, path: str, params: dict[str, Any], page: ManagedActivity, out: Output) -> None:
-    """Show the entries of a page and then new ones, until the user stops the command."""
+    """Show the entries of a page and then new entries, until the user stops the command."""
 
     def entries_since(since: datetime | None) -> tuple[ManagedActivityEntry, ...]:
         later = max(rfc3339(since) if since else "", params.get("since", ""))

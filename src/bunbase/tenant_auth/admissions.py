@@ -48,7 +48,7 @@ def allows_domain(auth: ProjectAuth, email: str | None) -> bool:
 def admits(auth: ProjectAuth, email: str | None) -> bool:
     """True if a person with this address, or without one, may sign up.
 
-    Callers use it if their answer must not show this.
+    Use this if the answer must not show the decision.
     """
     try:
         check_admission(auth, email)

@@ -223,7 +223,7 @@ def account_deleted() -> Unauthenticated:
 
 
 def refuse_anonymous(person: Person) -> None:
-    """Raise SignUpFirst if the user is anonymous. Only `Anonymous.upgrade` gives such a user a way to sign in."""
+    """Raise SignUpFirst if the user is anonymous. Only `Anonymous.upgrade` gives an anonymous user a way to sign in."""
     if person.user.anonymous:
         raise sign_up_first()
 

@@ -349,7 +349,7 @@ class PoolPasswords:
 
 
 class SharedParts(msgspec.Struct, frozen=True):
-    """The parts that all pools share. `breached`: the list of breached passwords, or None without such a list."""
+    """The parts that all pools share. `breached`: the list of breached passwords, or None if there is no list."""
 
     passwords: Passwords
     breached: Breached | None = None

@@ -1,7 +1,7 @@
 """The types of JSON values that both languages can express, and their union and intersection.
 
-A type describes a set of JSON values. Every operation may return a larger set than the exact set, but never a
-smaller set: a generated type may accept a document that the server refuses, but must accept every stored document.
+A type describes a set of JSON values. The result of an operation may be larger than the exact set, but
+never smaller: a generated type may accept a document that the server refuses, but must accept every stored document.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def _checked(caller: Caller, call: HookCall) -> bytes:
     """Return the event as JSON. Raises: Forbidden, HookLoop, TooLarge.
 
     A job may write documents, and a function decides about these writes too. The loop to prevent is a write by a
-    function that is deciding about a write. Bundoc refuses such a write.
+    function that is deciding about a write. Bundoc refuses this write.
     """
     _check_caller(caller)
     if caller.depth and call.hook is not HookName.BEFORE_WRITE:

@@ -10,7 +10,7 @@ The life of the bytes that arrive:
 3. The worker pays for every frame from its budget (frame_budget.py). If a worker exceeds its budget, or sends malformed
    frames, the server kills the worker.
 4. While the worker does not read what the server writes, the server does not read from the worker (`pause_writing`).
-   Otherwise each ask of such a worker would add one more reply to the server's memory.
+   Otherwise each ask of the worker would add one more reply to the server's memory.
 5. When the process ends, the kernel closes the socket, and `on_lost` is called.
 """
 

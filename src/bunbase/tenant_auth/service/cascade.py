@@ -90,7 +90,7 @@ class Cascade:
             log.info("a project ended before the documents of its user", project=project, user=user)
 
     async def _tell(self, pool: Pool, user: str) -> None:
-        """Enqueue the function in the settings. If such a job is already waiting or running, no second job is added."""
+        """Enqueue the function in the settings. If its job is already waiting or running, no second job is added."""
         job = NewJob(pool.auth.deletion.function, {"event": USER_DELETED, "user": {"id": user}}, key=f"deleted:{user}")
         try:
             await self.functions.enqueue(_server(pool), job)

@@ -1,4 +1,4 @@
-"""Delete anonymous users who have been inactive for a long time. Nobody can sign in as such a user again."""
+"""Delete anonymous users who have been inactive for a long time. Nobody could sign in as one of these users again."""
 
 from __future__ import annotations
 

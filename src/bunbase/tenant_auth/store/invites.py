@@ -60,11 +60,11 @@ class UserInviteStore:
         return await self.db.all(OpenInvite, PAGE, project, now, *before, limit)
 
     async def end_earlier(self, project: str, email: str, hash: bytes) -> None:
-        """Delete the invitations of an address, except the one with this hash."""
+        """Delete the invitations of an address, except the invitation with this hash."""
         await self.db.execute(END_EARLIER, project, email, hash)
 
     async def keep_mailed(self, project: str, email: str, hash: bytes, kept: str) -> None:
-        """Delete the invitations of an address, except the one with this hash and the one in the earlier mail.
+        """Delete the invitations of an address, except the invitation with this hash and the invitation in the earlier mail.
 
         The invitation in the earlier mail then creates a user with the values of `kept`.
         """
