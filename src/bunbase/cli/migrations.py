@@ -159,8 +159,8 @@ def run(
 ) -> int:
     """Run the named migrations, or all pending migrations in their order, on the server, one after the other.
 
-    The server continues if this command ends. A finished migration does not run again. After errors, correct the
-    code or the documents, and run the migration again: it visits only the failed documents and the rest.
+    The server goes on if this command ends. A migration that is done does not run again. After errors, correct the
+    code or the documents, and run it again: only the failed documents and the rest are visited.
     --dry-run shows counts and some changes of the first 1,000 documents. It uploads the code, but changes no document.
 
     Example: bunbase migrations run --dry-run
