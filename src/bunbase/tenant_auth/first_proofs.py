@@ -6,9 +6,9 @@ Decision: the person who proves the address first gets the user. Everything with
     here, and only here: the password, the phone number, identities, passkeys, other factors, sessions, open links, and
     a change of the address. A code, a link, another service and a new password by mail all call `take_over`. An
     invitation or a link of a sign-up never finds a user with an unproved address: it creates a new user, or fails
-    because the address is taken. A link that only confirms an address keeps the password and the sessions, because the person who signed up
-    has set them and has asked for the link. But `confirm` ends everything that this person has begun for an unproved
-    address.
+    because the address is taken. A link that only confirms an address keeps the password and the sessions, because the
+    person who signed up has set them and has asked for the link. But `confirm` ends everything that this person has
+    begun for an unproved address.
 Rejected: to delete the password after a confirmation too. Everybody who signs up with a password would lose it.
 """
 

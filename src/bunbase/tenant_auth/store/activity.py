@@ -6,8 +6,8 @@ event has its own row, up to MAX_DONE rows in an hour. This limit is separate, s
 hide the IP address of a real sign-in.
 
 When the hour has reached this limit, sign-ins share a row. The row says whether the last of these sign-ins was from a
-new device. BunBase does not remember the device of a sign-in in a shared row. So until the next hour, each further sign-in from it
-counts as a sign-in from a new device.
+new device. BunBase does not remember the device of a sign-in in a shared row. So until the next hour, each further
+sign-in from it counts as a sign-in from a new device.
 
 A transaction that adds a row has locked the user or a session of the user. The deletion of a user first deletes the
 user with all sessions, and then the rows here. So no row can appear after the deletion.
