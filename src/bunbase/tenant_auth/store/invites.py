@@ -64,7 +64,7 @@ class UserInviteStore:
         await self.db.execute(END_EARLIER, project, email, hash)
 
     async def keep_mailed(self, project: str, email: str, hash: bytes, kept: str) -> None:
-        """Delete the invitations of an address, except this hash and the invitation in the earlier mail.
+        """Delete the invitations of an address, except those with this hash or in the earlier mail.
 
         The invitation in the earlier mail then creates a user with the values of `kept`.
         """
