@@ -127,6 +127,7 @@ class Searching:
             merged=len(self.plan.ranges) if ordered and self.plan.merged else 0,
             examined=examined,
             grows=grows,
+            settlement=self.search.settlement,
         )
 
     def found_inline(self, limits: Limits) -> Found | None:
@@ -149,7 +150,12 @@ class Searching:
         plan = keys or self.plan
         index = plan.index.name if plan.index else PRIMARY
         grows = keys is None and not (self.covered and self.search.reads == Reads())
-        return Found(index=index, ordered=False, grows=advice(self.search, plan, self.existing) if grows else None)
+        return Found(
+            index=index,
+            ordered=False,
+            grows=advice(self.search, plan, self.existing) if grows else None,
+            settlement=self.search.settlement,
+        )
 
     def rows(self) -> Iterator[Row]:
         """Yield the values that an aggregate reads of all documents that match the filter, in any order.
