@@ -156,7 +156,7 @@ async def a_position_that_fails(place: Place) -> None:
     def fails(_searching: Searching, _document: StoredDocument) -> bytes:
         raise InvalidQuery("this document has no place", path="")
 
-    place.monkeypatch.setattr(Searching, "_position", fails)
+    place.monkeypatch.setattr(Searching, "position", fails)
     await place.engine.search(P, MANY, Search(order=parse_sort(("v",)), limit=60, max_scan=PATIENT))
 
 
@@ -164,7 +164,7 @@ async def a_position_that_fails_in_the_loop(place: Place) -> None:
     def fails(_searching: Searching, _document: StoredDocument) -> bytes:
         raise InvalidQuery("this document has no place", path="")
 
-    place.monkeypatch.setattr(Searching, "_position", fails)
+    place.monkeypatch.setattr(Searching, "position", fails)
     await place.engine.search(P, MANY, Search(EVERYTHING, limit=5, max_scan=PATIENT))
 
 

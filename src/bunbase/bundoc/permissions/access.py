@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
-from bunbase.bundoc.rules.look_ups import Part
+from bunbase.bundoc.rules.look_ups import LookUpPart
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
@@ -128,7 +128,7 @@ class Access:
         rule = self.rules.rules.get(op)
         return rule is not None and self.allows(rule, self.inputs(op, id, lookup, doc, next))
 
-    def allows(self, rule: CompiledRule | Part, inputs: Inputs) -> bool:
+    def allows(self, rule: CompiledRule | LookUpPart, inputs: Inputs) -> bool:
         """True if the rule, or a part of it, is true for the document of `inputs`, and the budget had steps left."""
         if self.budget.spent:
             return False

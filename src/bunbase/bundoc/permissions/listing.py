@@ -15,7 +15,7 @@ from bunbase.bundoc.query.implies import conjuncts, contradicts
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.search import Search, Settlement
 from bunbase.bundoc.query.text import TextSearch
-from bunbase.bundoc.rules.look_ups import Part, Values, document_of
+from bunbase.bundoc.rules.look_ups import LookUpPart, Values, document_of
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.contracts.bundoc.problems import InvalidQuery, QueryTooSlow
 from bunbase.pkg import effort
@@ -79,7 +79,7 @@ def _settling(access: Access, rule: CompiledRule) -> Callable[[Search, Lookup], 
     def settle(search: Search, lookup: Lookup) -> Search:
         looked_up: list[tuple[str, bool]] = []
 
-        def evaluated(part: Part, values: Values) -> bool:
+        def evaluated(part: LookUpPart, values: Values) -> bool:
             inputs = access.inputs("list", "", lookup, None)
             inputs.doc = document_of(values)
             is_true = access.allows(part, inputs)

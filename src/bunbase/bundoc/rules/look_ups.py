@@ -58,7 +58,7 @@ OF_STRINGS: Final = frozenset(
 )
 
 
-class Part(msgspec.Struct, frozen=True, eq=False):
+class LookUpPart(msgspec.Struct, frozen=True, eq=False):
     """A part of a rule that contains look-ups.
 
     `fields`: the fields of the document that it reads. `is_alternative`: the part stands directly below `||`.
@@ -87,7 +87,7 @@ class LookUps:
         self.tree = tree
         self.parts = {id(part.node): part for part in _parts(tree)} if _may_be_replaced(tree) else {}
 
-    def replaced(self, values: Values, value_of: ValueOf, is_true: Callable[[Part], bool]) -> Node | None:
+    def replaced(self, values: Values, value_of: ValueOf, is_true: Callable[[LookUpPart], bool]) -> Node | None:
         """Return the rule without the look-ups that `values` fix; None if there are none.
 
         `values`: the fields that have one value in the query. `value_of`: as in `implied`. `is_true`: evaluates a part.
@@ -100,7 +100,7 @@ class LookUps:
         some = dict.fromkeys((path for part in self.parts.values() for path in part.fields), "")
         needed: list[Path] = []
 
-        def note(part: Part) -> bool:
+        def note(part: LookUpPart) -> bool:
             needed.extend(sorted(part.fields))
             return True
 
@@ -143,13 +143,13 @@ def _may_be_replaced(tree: Node) -> bool:
     return 0 < number <= MAX_LOOKUPS and not in_loops
 
 
-def _parts(node: Node, is_alternative: bool = False) -> Iterator[Part]:
+def _parts(node: Node, is_alternative: bool = False) -> Iterator[LookUpPart]:
     """Yield the parts below `&&` and `||` that may be replaced, the larger ones first."""
     if not _looks_up(node):
         return
     fields = None if isinstance(node, Both) else _fields(node)
     if fields is not None and (not fields or any(isinstance(n, Name) and n.name == "auth" for n in _nodes(node))):
-        yield Part(node, frozenset(fields), closure(node), is_alternative)
+        yield LookUpPart(node, frozenset(fields), closure(node), is_alternative)
     if isinstance(node, Both | Either):
         for part in node.of:
             yield from _parts(part, isinstance(node, Either))
@@ -183,7 +183,7 @@ def _nodes(node: Node) -> Iterator[Node]:
 
 class _Replacing:
     def __init__(
-        self, parts: Mapping[int, Part], values: Values, value_of: ValueOf, is_true: Callable[[Part], bool]
+        self, parts: Mapping[int, LookUpPart], values: Values, value_of: ValueOf, is_true: Callable[[LookUpPart], bool]
     ) -> None:
         self.parts = parts
         self.values = values
@@ -201,12 +201,12 @@ class _Replacing:
             case _:
                 return node
 
-    def _is_fixed(self, part: Part) -> bool:
+    def _is_fixed(self, part: LookUpPart) -> bool:
         if not part.fields <= self.values.keys():
             return False
         return all(_Truth(path, self.value_of).is_never(part.node) for path in part.fields)
 
-    def _tests(self, part: Part) -> Node:
+    def _tests(self, part: LookUpPart) -> Node:
         """Return a test that the fields of a document have the values for which the part is true."""
         at = {"start": part.node.start, "end": part.node.end}
         tests: list[Node] = []

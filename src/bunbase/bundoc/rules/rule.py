@@ -10,7 +10,7 @@ from bunbase.bundoc.query import filters
 from bunbase.bundoc.query.condition import FALSE, TRUE, Condition
 from bunbase.bundoc.query.implies import conjuncts
 from bunbase.bundoc.rules.conditions import Conditions
-from bunbase.bundoc.rules.look_ups import LookUps, Part, Values, fixed_values
+from bunbase.bundoc.rules.look_ups import LookUpPart, LookUps, Values, fixed_values
 from bunbase.bundoc.rules.ordinary import lookups_in, ordinary_inputs
 from bunbase.pkg.rules.check import check
 from bunbase.pkg.rules.closures import closure
@@ -119,7 +119,7 @@ class CompiledRule:
         return lookups_in(self.tree)
 
     def settled(
-        self, where: filters.Filter, inputs: Inputs, evaluated: Callable[[Part, Values], bool]
+        self, where: filters.Filter, inputs: Inputs, evaluated: Callable[[LookUpPart, Values], bool]
     ) -> CompiledRule | None:
         """Return the rule without the look-ups that have one value for a query; None if there are none.
 
