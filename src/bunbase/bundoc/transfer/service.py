@@ -173,7 +173,7 @@ class TransferService:
         while len(part) > 1:
             try:
                 seq = await self.documents.stored_writes.commit_stored(
-                    server, tuple([_step(mode, sent) for sent in part])
+                    server, tuple([CommitStep(sent.collection, _document(mode, sent)) for sent in part])
                 )
                 return [*done, *[seq] * len(part)]
             except Problem as problem:
@@ -198,13 +198,7 @@ class TransferService:
             return sent.problem
         for tried in range(BUSY_TRIES + 1):
             try:
-                if mode is ImportMode.REPLACE and sent.id is not None:
-                    return await self.documents.stored_writes.put_stored(
-                        server, sent.collection, sent.id, sent.body, NO_PRECONDITION
-                    )
-                return await self.documents.stored_writes.create_stored(
-                    server, sent.collection, sent.id or new_id(), sent.body
-                )
+                return await self.documents.stored_writes.write_stored(server, sent.collection, _document(mode, sent))
             except DocumentExists as exists:
                 return None if mode is ImportMode.SKIP else exists
             except (BundocBusy, BeforeWriteBusy):
@@ -218,10 +212,10 @@ class TransferService:
         raise AssertionError("the last try returns or raises")
 
 
-def _step(mode: ImportMode, sent: ReadLine) -> CommitStep:
+def _document(mode: ImportMode, sent: ReadLine) -> Create | Put:
     if mode is ImportMode.REPLACE and sent.id is not None:
-        return CommitStep(sent.collection, Put(sent.id, sent.body, NO_PRECONDITION))
-    return CommitStep(sent.collection, Create(sent.id or new_id(), sent.body))
+        return Put(sent.id, sent.body, NO_PRECONDITION, sent.created)
+    return Create(sent.id or new_id(), sent.body, sent.created)
 
 
 def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:
