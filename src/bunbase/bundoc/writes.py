@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, 
 
 
 class Create(msgspec.Struct, frozen=True):
-    """Store a new document; its id must not be in use. `created`: as in Put."""
+    """Store a new document; its id must not be in use. `created`: the member of Put."""
 
     id: str
     body: bytes

@@ -17,8 +17,10 @@ from bunbase.bundoc.query.budgets import READ_PER_SECOND
 from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, Compare
 from bunbase.bundoc.query.implies import conjuncts
 from bunbase.bundoc.query.parse import parse_where
-from bunbase.bundoc.query.plan import Bound, Index, Range, choose, wanted
+from bunbase.bundoc.query.plan import Bound, Index, choose
+from bunbase.bundoc.query.ranges import Range
 from bunbase.bundoc.query.sort import Order, SortField, parse_sort
+from bunbase.bundoc.query.wanted import wanted
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bundoc.collections import Collection, IndexState, RuleWarning

@@ -35,7 +35,7 @@ from bunbase.pkg.modules import Rooms
 class BundocService:
     """The operations on documents and collections. Each method calls the part that implements it.
 
-    `dev`, `bound`, `unbound`: as in CallerRights. `read_seconds`: the time that a query may take.
+    `dev`, `bound`, `unbound`: the members of CallerRights. `read_seconds`: the time that a query may take.
     """
 
     def __init__(
