@@ -58,8 +58,9 @@ def prefixes(fields: Sequence[SortField], tests: list[Filter], many: bool) -> Ke
 
 
 def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
-    """Return the lists that limit the field together: all lists that share a value, or only the first one if the field
-    may be an array.
+    """Return the lists that limit the field together.
+
+    These are all lists that share a value, or only the first list if the field may be an array.
     """
     if many or not points(field, listed):
         return [*listed[:1]]
@@ -105,7 +106,9 @@ def _bounds(test: Compare | StartsWith | Matches) -> tuple[bytes, bytes]:
 
 
 def range_of(base: bytes, bounds: tuple[bytes, bytes] | None) -> Range:
-    """Return the range of all keys from those that begin with the first bound to those that begin with the last."""
+    """Return the range from the first key that begins with the first bound to the last key that begins with the last
+    bound.
+    """
     low, high = bounds or (b"", b"")
     return Range(base + low, base + high + ALL_ABOVE, base)
 

@@ -47,7 +47,7 @@ def narrowing(where: Filter, bound: Bound | None = None) -> tuple[SortField, ...
 
 
 def _fields_for(tests: list[Filter], order: Order) -> tuple[SortField, ...]:
-    """Return the fields of the wanted index: first the fields with one value, then the fields with several values, the
+    """Return the fields of the best index: first the fields with one value, then the fields with several values, the
     order, and one range.
     """
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
@@ -60,7 +60,7 @@ def _fields_for(tests: list[Filter], order: Order) -> tuple[SortField, ...]:
 
 
 def _listed_paths(tests: list[Filter], pinned: list[Path]) -> list[Path]:
-    """Return the paths for which the tests list values, as long as all combinations may be ranges."""
+    """Return the paths for which the tests list values. Stop before their combinations exceed MOST_RANGES."""
     found: list[Path] = []
     ranges = 1
     for test in tests:

@@ -18,7 +18,7 @@ class ReadLine(msgspec.Struct, frozen=True):
     """The document in a line.
 
     `id`: None if the server must choose the id. `body`: the stored form. `created`: `_created` of the line, or "".
-    `problem`: why the line cannot be imported.
+    `problem`: the reason why the line cannot be imported.
     """
 
     line: int
@@ -48,7 +48,7 @@ read_kept: Final = msgspec.json.Decoder(KeptFields).decode
 def read_line(line: ImportLine, collection: str | None, at_address: bool = False) -> ReadLine:
     """Read a line: a document of `collection`, or `{"collection":…,"document":{…}}` if `collection` is None.
 
-    `at_address`: a document with an id is read like the body of a PUT to the URL of this id.
+    `at_address`: true if a document with an id is read like the body of a PUT to the URL of this id.
     """
     try:
         into, body = (collection, line.text) if collection is not None else _open_envelope(line.text)
