@@ -10,6 +10,7 @@ from bunbase.bunauth.service.letters import Letters
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.identity.mail_links import MailLinks
 from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
@@ -27,6 +28,7 @@ class MailRequests:
         self.letters = letters
         self.clock = clock
         self.links = MailLinks(stores.pool, PREFIX, clock)
+        self.turn = Turn()
         self.nudge: Callable[[], None] = lambda: None
 
     async def request(self, kind: MailKind, email: str, name: str = "") -> None:
@@ -36,7 +38,7 @@ class MailRequests:
 
     async def answer_all(self) -> None:
         """Answer the stored requests. The job calls this."""
-        await answer_requests(self.stores.pool, self._answer, self.clock)
+        await answer_requests(self.stores.pool, self._answer, self.clock, self.turn)
 
     async def post_link(
         self, kind: MailKind, email: str, user_id: str | None, letter: Callable[[str], Letter], name: str = ""

@@ -4,6 +4,9 @@ Concern: the answer to such a request must not show whether the address has an a
 Decision: the request stores one row for every address, and is then answered. A job then looks the address up, makes the
 link and posts the mail in one transaction. So a request is not lost by a kill -9 either, and many requests for one
 address make one mail.
+
+Projects take turns. Symptom without turns: a project whose server asked for a code for each of its users delayed the
+mails of all other projects by minutes.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Final
 
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.identity.store import IdentityStores
 from bunbase.pkg.identity.store.mail_tokens import MailRequest, drop_request, postpone_request, take_request
@@ -29,23 +33,27 @@ log = logger("identity")
 async def request_mail(
     stores: IdentityStores, kind: str, email: str, clock: Clock, name: str = "", language: str = ""
 ) -> bool:
-    """Store a request. Return False for a text that is not an address; the caller gets the same answer.
+    """Store a request. Return False for a text that is not an address, and if too many requests of the pool wait; the
+    caller gets the same answer.
 
     `language`: the language of the person who asks; empty if it is not known.
     """
     normal = email_or_none(email)
     if normal is None:
         return False
-    await stores.mail_tokens.request(kind, normal, clock.now(), name, language)
-    return True
+    stored = await stores.mail_tokens.request(kind, normal, clock.now(), name, language)
+    if not stored:
+        log.warning("a request for a mail was dropped: too many wait", kind=kind, project=stores.mail_tokens.project)
+    return stored
 
 
 async def answer_requests(
-    stores: IdentityStores, answer: Callable[[MailRequest], Awaitable[None]], clock: Clock
+    stores: IdentityStores, answer: Callable[[MailRequest], Awaitable[None]], clock: Clock, turn: Turn
 ) -> None:
     """Answer the stored requests of all pools, but at most LIMIT. A job calls this.
 
-    `stores`: the stores of any pool of the room. `answer` runs in the transaction that deletes the request.
+    `stores`: the stores of any pool of the room. `answer` runs in the transaction that deletes the request. `turn`: the
+    turns of the pools, which the room keeps.
 
     A request that cannot be answered delays no other request: after a Problem, for example without the keys of its
     project, it waits for POSTPONED. After any other failure it is dropped, because it would fail again.
@@ -54,7 +62,7 @@ async def answer_requests(
         asked = None
         try:
             async with stores.db.transaction():
-                asked = await take_request(stores.db, clock.now())
+                asked = await take_request(stores.db, clock.now(), turn)
                 if asked is None:
                     return
                 await answer(asked)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.store import INSTALLATION, IdentityStores
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
@@ -28,6 +29,7 @@ class MailRequests:
         self.stores = stores
         self.pools = pools
         self.texts = texts
+        self.turn = Turn()
         self.nudge: Callable[[], None] = lambda: None
 
     async def request(self, caller: Caller, kind: MailKind, email: str, redirect_to: str = "", kept: str = "") -> None:
@@ -43,13 +45,13 @@ class MailRequests:
 
     async def request_text(self, pool: Pool, phone: str, language: str) -> None:
         """Store a request for a text message with a code. `phone`: the number in its normal form."""
-        await pool.stores.mail_tokens.request(MailKind.PHONE_CODE, phone, pool.clock.now(), "", language)
-        self.nudge()
+        if await pool.stores.mail_tokens.request(MailKind.PHONE_CODE, phone, pool.clock.now(), "", language):
+            self.nudge()
 
     async def answer_all(self) -> None:
         """Answer the stored requests of all projects. The job calls this."""
         stores = IdentityStores(self.stores.db, self.stores.mails, INSTALLATION)
-        await answer_requests(stores, self._answer, self.pools.site.clock)
+        await answer_requests(stores, self._answer, self.pools.site.clock, self.turn)
 
     async def _answer(self, asked: MailRequest) -> None:
         pool, kind = await self.pools.of(asked.project), MailKind(asked.kind)
