@@ -24,13 +24,16 @@ class Crowd(Generic[M]):
         self.groups: dict[str, dict[M, None]] = {}
         self.levels: dict[int, dict[str, None]] = {}
         self.highest = 0
+        self._count = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self.groups.values()))
+        return self._count
 
     def enter(self, address: str, member: M) -> None:
+        """Add a member, which must not be in the crowd yet."""
         group = self.groups.setdefault(address, {})
         group[member] = None
+        self._count += 1
         self._move(address, len(group) - 1, len(group))
         self.highest = max(self.highest, len(group))
 
@@ -40,6 +43,7 @@ class Crowd(Generic[M]):
         if group is None or member not in group:
             return
         del group[member]
+        self._count -= 1
         self._move(address, len(group) + 1, len(group))
         if not group:
             del self.groups[address]

@@ -20,8 +20,8 @@ from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
 from bunbase.pkg.mail.sending import NO_ADDRESS, send_due
 from bunbase.pkg.mail.smtp import SmtpServer, Undelivered
 from bunbase.pkg.mail.templates import MEMBER_INVITE
-from tests.pkg.mail.test_own_ways import send_all
 from tests.pkg.mail.smtp_server import SmtpStub
+from tests.pkg.mail.test_own_ways import send_all
 from tests.pkg.mail.test_smtp import mail
 from tests.seeds import seeds
 
