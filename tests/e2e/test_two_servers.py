@@ -323,7 +323,7 @@ async def test_an_idempotency_key_counts_at_both_servers(pair: Pair) -> None:
     assert len(pair.http.get("/v1/data/notes", headers=pair.secret).json()["items"]) == 1
 
 
-async def test_what_is_revoked_at_one_server_is_refused_at_the_other_one(pair: Pair) -> None:
+async def test_a_credential_that_ends_at_one_server_is_refused_at_the_other_one(pair: Pair) -> None:
     """Revocations are announced with NOTIFY. The answers before show that the second server had cached each of them."""
     user, (_, developer) = pair.user(), pair.developer()
     key = (

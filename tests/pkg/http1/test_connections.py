@@ -26,7 +26,7 @@ class Answering:
 
 
 BUSY = Answering()
-# what the clients send that hold their places
+# the bytes that clients send to hold their places
 HOLDS = {
     "nothing": b"",
     "half a head": b"GET /read HTTP/1.1\r\nhost: t",
