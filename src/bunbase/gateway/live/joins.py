@@ -58,7 +58,8 @@ class ChannelJoin:
     `presence`: the data of the member; None if the client is no member. `handle`: the channel's name in events, "" if
     the client is not up to date. `asking`: Buncast is being asked. `settled`: Buncast has accepted the number. `sees`:
     the client gets the changes of members. `shown`: the client has got an answer before. `ended`: the client has left
-    the channel.
+    the channel. `silent`: the numbers of the messages of this client, to this channel, that it does not want to get;
+    None if it never had one.
     """
 
     __slots__ = (
@@ -76,6 +77,7 @@ class ChannelJoin:
         "session",
         "settled",
         "shown",
+        "silent",
         "since",
     )
 
@@ -95,6 +97,7 @@ class ChannelJoin:
         self.sees = False
         self.shown = False
         self.ended = False
+        self.silent: dict[int, None] | None = None
 
     @property
     def position(self) -> Position:
