@@ -7,6 +7,7 @@ the same order.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import apsw
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS indexes (
     UNIQUE (collection, name)
 );"""
 
+INDEXES_CACHED: Final = 2048
 MOST_KEPT: Final = 128  # the most indexes of a collection, including retiring indexes; each write changes all of them
 
 # The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing.
@@ -165,7 +167,9 @@ def finish_index(connection: apsw.Connection, number: int) -> None:
     connection.execute("DELETE FROM builds WHERE id = ?", (number,))
 
 
+@lru_cache(INDEXES_CACHED)
 def _index(collection: int, number: int, definition: str, met: int, stage: int, built: int) -> KeptIndex:
+    """Return the index of a row. Indexes do not change, and each search and each commit reads the rows again."""
     spec = msgspec.json.decode(definition, type=IndexSpec)
     if spec.type == "text":
         return TextTable(number, collection, spec, stage, built)
