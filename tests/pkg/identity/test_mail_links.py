@@ -9,13 +9,13 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.identity.store import mail_tokens
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.letters import Letter
+from bunbase.pkg.project_turns import Turn
 from tests.pkg.identity.pools import Pool, two_pools
 
 ADA, OLD, NEW = "usr_ada", "ada@example.com", "ada@example.org"

@@ -10,12 +10,12 @@ from bunbase.bunauth.service.letters import Letters
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.identity.mail_links import MailLinks
 from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.account_letters import RESET_SECONDS, VERIFY_SECONDS
 from bunbase.pkg.mail.letters import Letter
+from bunbase.pkg.project_turns import Turn
 
 PREFIX: Final = "bmt"
 

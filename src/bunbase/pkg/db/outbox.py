@@ -38,8 +38,8 @@ from typing import Any
 import msgspec
 
 from bunbase.pkg.db.database import Database
-from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.logger import logger
+from bunbase.pkg.project_turns import Turn
 
 log = logger("outbox")
 

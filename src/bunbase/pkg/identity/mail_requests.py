@@ -17,12 +17,12 @@ from typing import Final
 
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.identity.store import IdentityStores
 from bunbase.pkg.identity.store.mail_tokens import MailRequest, drop_request, postpone_request, take_request
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.sending import fault
+from bunbase.pkg.project_turns import Turn
 
 LIMIT: Final = 1000  # requests of one run of the job
 POSTPONED: Final = timedelta(seconds=60)

@@ -45,13 +45,13 @@ from bunbase.pkg import metrics
 from bunbase.pkg.addresses import deliverable, known_email
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
-from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.headers import one_line
 from bunbase.pkg.mail.letters import ClaimedMail, DevMail, Letter, masked
 from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
 from bunbase.pkg.mail.settings import MailSettings
+from bunbase.pkg.project_turns import Turn
 
 log = logger("mail")
 

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.letters import ClaimedMail
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.mail.sending import deliver, fault
+from bunbase.pkg.project_turns import Turn
 from bunbase.pkg.sending_turns import SendingTurns
 
 SEND_SECONDS: Final = 2.0

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.db.turns import Turn
 from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.store import INSTALLATION, IdentityStores
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.account_letters import RESET_SECONDS, SIGN_IN_SECONDS, VERIFY_SECONDS
+from bunbase.pkg.project_turns import Turn
 from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person

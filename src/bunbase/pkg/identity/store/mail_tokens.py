@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from bunbase.pkg.db.database import Database
-from bunbase.pkg.db.turns import Turn
+from bunbase.pkg.project_turns import Turn
 
 MAX_REQUESTS: Final = 10_000  # that wait, of one pool: a server with a secret key may send any number of them
 
