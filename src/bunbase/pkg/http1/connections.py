@@ -20,7 +20,7 @@ TOLD_EVERY_SECONDS: Final = 60.0
 ASKED: Final = 16  # connections that a newcomer asks for their place
 
 
-class Place(Protocol):
+class OpenConnection(Protocol):
     """A counted connection."""
 
     def make_room(self) -> bool:
@@ -39,10 +39,10 @@ class Connections:
         self.open = 0
         self.refused = 0
         self.by_address: dict[str, int] = {}
-        self.crowd: Crowd[Place] = Crowd()
+        self.crowd: Crowd[OpenConnection] = Crowd()
         self._told_at = -TOLD_EVERY_SECONDS
 
-    def admit(self, address: str, place: Place) -> bool:
+    def admit(self, address: str, connection: OpenConnection) -> bool:
         """Count a new connection. Return False if there are too many connections. Otherwise the caller must call
         `leave` at the end of the connection.
         """
@@ -55,20 +55,20 @@ class Connections:
         self.open += 1
         self.by_address[near] = self.by_address.get(near, 0) + 1
         if not unlimited:
-            self.crowd.enter(near, place)
+            self.crowd.enter(near, connection)
         return True
 
-    def leave(self, address: str, place: Place) -> None:
+    def leave(self, address: str, connection: OpenConnection) -> None:
         near = neighbourhood(address)
         self.open -= 1
         self.by_address[near] -= 1
         if not self.by_address[near]:
             del self.by_address[near]
-        self.crowd.leave(near, place)
+        self.crowd.leave(near, connection)
 
     def _make_room(self, newcomer: str) -> bool:
         """End a connection of the most crowded address that waits for its client. Return True if there was one."""
-        return any(place.make_room() for place in self.crowd.displaceable(newcomer, ASKED))
+        return any(one.make_room() for one in self.crowd.displaceable(newcomer, ASKED))
 
     def _is_unlimited(self, address: str) -> bool:
         return (canonical_address(address) or address) in self.limits.unlimited
