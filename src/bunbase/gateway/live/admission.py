@@ -61,7 +61,7 @@ class Tally:
 
 
 class Admission:
-    """`unlimited`: addresses without a limit of their own."""
+    """`unlimited`: addresses for which the limit per address does not apply."""
 
     def __init__(
         self, settings: LiveSettings, unlimited: Container[str] = (), clock: Callable[[], float] = time.monotonic
@@ -94,8 +94,8 @@ class Admission:
     def begin(self, stranger: Stranger) -> float:
         """Count a new connection.
 
-        Return 0 if its client may send its key: until then, it is a stranger. Otherwise return the seconds after which
-        the client should come back, because too many connections begin now.
+        Return 0 if the connection may begin. It is a stranger until its client has sent its key. Otherwise return the
+        seconds after which the client should try again, because too many connections begin now.
         """
         address = stranger.sender.ip
         near = neighbourhood(address)
@@ -142,9 +142,9 @@ class Admission:
         self.projects.enter(project)
 
     def change(self, before: tuple[str, str], after: tuple[str, str]) -> None:
-        """Count a connection for another project and user, and no longer for the previous ones.
+        """Count a connection for another project and user, and no longer for the previous project and user.
 
-        Raises: TooManyLiveConnections; then it keeps the place that it had.
+        Raises: TooManyLiveConnections; the connection then still counts for the previous project and user.
         """
         self.leave(*before)
         try:
