@@ -60,7 +60,7 @@ class ChannelJoin:
     the client is not up to date. `asking`: true during a request to Buncast. `settled`: true if Buncast has accepted
     the number. `sees`: true if the client gets the changes of members. `shown`: true if the client has got an answer
     before. `ended`: true if the client has left the channel.
-    `silent`: the numbers of the client's messages to this channel that it does not want to get; None for no such message.
+    `silent`: the numbers of the messages to this channel that the client does not want to get; None for no message.
     """
 
     __slots__ = (
