@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.outside import __main__ as outside
-from tests.outside.project import Project
+from tests.outside.project import Project, program
 from tests.outside.tally import Tally
 
 HERE = Path(outside.__file__).parent
@@ -62,12 +62,12 @@ def test_a_run_without_failures_exits_with_0(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_program_of_the_suites_imports_none_of_our_files(tmp_path: Path) -> None:
     """`cel.py` of this folder hid the package `cel` of cel-spec, and the run ended."""
-    program = tmp_path / "program.py"
-    program.write_text("import sys; print(sys.path)")
+    file = tmp_path / "program.py"
+    file.write_text("import sys; print(sys.path)")
     (tmp_path / "json.py").write_text("raise ImportError('ours')")
 
     printed = subprocess.run(
-        outside.program(Path(sys.executable), program), capture_output=True, text=True, check=True, timeout=60
+        program(Path(sys.executable), file), capture_output=True, text=True, check=True, timeout=60
     ).stdout
 
     assert str(tmp_path) not in printed
