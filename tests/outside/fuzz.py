@@ -36,7 +36,7 @@ API: Final = r"^/(api|\.well-known|rpc)"
 V1: Final = "^/v1"
 # the operations that make, read, change and delete something
 API_CHAINS: Final = "^/api/(projects|orgs|invites|auth/tokens)"
-V1_CHAINS: Final = "^/v1/(data|collections|auth/users|auth/invites)"
+V1_CHAINS: Final = r"^/v1/(data/\{collection\}(/\{id\})?$|auth/users(/\{user_id\}.*)?$|auth/invites)"
 
 # operations that end the credential, answer only after a long time, or allow one caller at a time
 ENDING: Final = r"auth/(logout|refresh|sessions)|/restore$|signing-keys|/logs$|/changes$|auth/me$|/live"
