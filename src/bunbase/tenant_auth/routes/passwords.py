@@ -24,7 +24,7 @@ class NewUserPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserPasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`current`: the current password; null if a proof is fresh."""
+    """`current`: the current password. It may be null if the session has a fresh proof."""
 
     password: NewPassword
     current: str | None = None
