@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
+
 from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.http1.switching import switching
 from bunbase.pkg.serve import listen, serving
@@ -35,7 +37,7 @@ LATE: Final = "text is checked for UTF-8 at its end, which the suite allows"
 
 def run(project: Project, python: Path) -> Iterator[Tally]:
     """Yield the results of both runs. `python`: the interpreter of an environment with kosoku."""
-    yield asyncio.run(_echoed(python))
+    yield uvloop.run(_echoed(python))
     url = project.instance.url.replace("http", "ws", 1) + "/v1/live"
     yield _counted(Tally("Autobahn, against /v1/live"), asyncio.run(_cases(python, url, SECTIONS)))
 
