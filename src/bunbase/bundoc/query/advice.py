@@ -203,7 +203,7 @@ def _because_of_the_rule(search: Search, bound: Bound) -> str:
         )
     return (
         "No index can help here, because a part of the list rule is evaluated for each document: compare _id or "
-        "_created in the filter, or write the rule with == and in only."
+        "_created in the filter, set the fields in the key of a look-up to one value, or write the rule with == and in."
     )
 
 

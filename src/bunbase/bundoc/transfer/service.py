@@ -172,7 +172,9 @@ class TransferService:
         done: list[Outcome] = []
         while len(part) > 1:
             try:
-                seq = await self.documents.commit_stored(server, tuple([_step(mode, sent) for sent in part]))
+                seq = await self.documents.stored_writes.commit_stored(
+                    server, tuple([_step(mode, sent) for sent in part])
+                )
                 return [*done, *[seq] * len(part)]
             except Problem as problem:
                 if isinstance(problem, ENDS) and not isinstance(problem, BundocBusy | BeforeWriteBusy):
@@ -184,7 +186,7 @@ class TransferService:
         return [*done, *[await self._write(server, mode, sent) for sent in part]]
 
     async def _try_group(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[tuple[int, Outcome]]:
-        found = await try_lines(self.transfer_engine, server.project, mode, group, makes=self.documents.dev)
+        found = await try_lines(self.transfer_engine, server.project, mode, group, makes=self.documents.rights.dev)
         return [(sent.line, outcome) for sent, outcome in zip(group, found, strict=True)]
 
     async def _asks(self, project: str, collections: set[str]) -> bool:
@@ -197,8 +199,12 @@ class TransferService:
         for tried in range(BUSY_TRIES + 1):
             try:
                 if mode is ImportMode.REPLACE and sent.id is not None:
-                    return await self.documents.put_stored(server, sent.collection, sent.id, sent.body, NO_PRECONDITION)
-                return await self.documents.create_stored(server, sent.collection, sent.id or new_id(), sent.body)
+                    return await self.documents.stored_writes.put_stored(
+                        server, sent.collection, sent.id, sent.body, NO_PRECONDITION
+                    )
+                return await self.documents.stored_writes.create_stored(
+                    server, sent.collection, sent.id or new_id(), sent.body
+                )
             except DocumentExists as exists:
                 return None if mode is ImportMode.SKIP else exists
             except (BundocBusy, BeforeWriteBusy):

@@ -42,7 +42,7 @@ class UserPageRoutes(PageRoutes):
     cannot correct, is shown in the language of its developer.
     """
 
-    def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
+    def on_problem(self, request: AnyRequest, problem: Problem) -> Html:
         look = _known_look(request)
         detail = look.texts.problems.get(problem.code) or _told_to_developers(problem)
         if isinstance(problem, LinkExpired):
