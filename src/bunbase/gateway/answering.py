@@ -44,6 +44,7 @@ PASSED_ON: Final = {
     name.encode(): name
     for name in ("content-type", "idempotency-key", "if-match", "if-none-match", "origin", "x-bunbase-at-least")
 }
+NAMES_PASSED_ON: Final = frozenset(PASSED_ON)
 
 
 class AnsweringProtocol(Http1Protocol):
@@ -201,7 +202,9 @@ def _ask(turn: Turn, caller: Caller) -> Coroutine[Any, Any, Answer]:
     sent, mounted = request.headers, request.mounted
     if caller.scopes is not None:
         check_scopes(caller, mounted.route.method, mounted.route.path)
-    headers = {name: str(sent[key], "latin-1") for key, name in PASSED_ON.items() if key in sent}
+    headers: dict[str, str] = {}
+    if not NAMES_PASSED_ON.isdisjoint(sent):
+        headers = {name: str(sent[key], "latin-1") for key, name in PASSED_ON.items() if key in sent}
     asked = FastRequest(request.names, headers, request.query, b"".join(turn.parts), request.sent, request.search)
     return cast(Coroutine[Any, Any, Answer], mounted.route.answer(mounted.service, caller, asked))
 

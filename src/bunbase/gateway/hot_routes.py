@@ -89,7 +89,7 @@ class HotRoutes:
         length = self._length(headers.get(b"content-length", b"0"), method in WITH_BODY)
         if length is None or (mounted.route.max_body_bytes is not None and length > mounted.route.max_body_bytes):
             return None
-        names = tuple([str(name, "ascii") for name in match.groups()])
+        names = tuple(map(bytes.decode, match.groups()))  # NAME and REST match only ASCII
         if not whole:
             return HotRequest(mounted, names, parameters, headers, length)
         as_sent = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in sent])

@@ -13,7 +13,7 @@ from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, And, Compare, Exists, Filter, Or, StartsWith
 from bunbase.bundoc.query.parse import parse_where
-from bunbase.bundoc.query.plan import Bound, Index, choose, wanted
+from bunbase.bundoc.query.plan import Index, choose, wanted
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
@@ -99,7 +99,7 @@ def test_the_advised_index_can_serve_the_query(
     rule: str, where: Any, order: list[str], fields: tuple[str, ...]
 ) -> None:
     compiled_rule, inputs, sort = CompiledRule(rule, "list"), Inputs(auth=ADA), parse_sort(order)
-    bound = Bound(compiled_rule.implied(inputs), compiled_rule.is_all_implied(inputs))
+    bound = compiled_rule.bound(inputs)
     asked = parse_where(msgspec.json.encode(where))
 
     assert tuple(map(str, wanted(asked, sort, bound))) == fields

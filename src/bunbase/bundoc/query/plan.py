@@ -123,13 +123,16 @@ class KeyPrefixes(msgspec.Struct, frozen=True):
     """The prefixes of keys that tests of equality and lists of values choose.
 
     `pins`: the number of fields that must equal one value. `lists`: the number of fields that must equal one of several
-    values. `said`: the tests.
+    values. `said`: the tests. `first`: the tests of the first fields that must equal one value. `pinned`: the prefix to
+    which they lead.
     """
 
     bases: tuple[bytes, ...]
     pins: int
     lists: int
     said: tuple[Filter, ...]
+    first: tuple[Compare, ...]
+    pinned: bytes
 
 
 def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None = None) -> Plan:
@@ -157,6 +160,7 @@ def choose_covering(where: Filter, covering: Sequence[Index], indexes: Iterable[
 
 def _ranked(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None) -> tuple[Plan, Rank]:
     tests, known = conjuncts(where), told(where, bound)
+    all_tests = tests if bound is None else [*conjuncts(bound.implied), *tests]
     indexes = sorted(indexes, key=lambda index: index.name)
     effort.note((len(tests) + len(known)) * (1 + len(indexes)) * BYTES_FOR_A_TEST)
     best = _primary(known, order)
@@ -164,7 +168,7 @@ def _ranked(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound 
         return best, (len(best.ranges) + MOST_PINS, 0, 0, 0)
     best_rank = (0, 0, 0, 2 * int(best.ordered))
     for index in indexes:
-        found = _with(index, tests, order) if bound is None else _bound_with(index, tests, known, order, bound)
+        found = _with(index, tests, order) if bound is None else _bound_with(index, all_tests, known, order, bound)
         if found is not None and found[1] > best_rank:
             best, best_rank = found
     return best, best_rank
@@ -174,6 +178,8 @@ def told(where: Filter, bound: Bound | None) -> list[Filter]:
     """Return the tests that may choose ranges in which some documents are hidden from the caller."""
     if bound is None:
         return conjuncts(where)
+    if where == EVERYTHING:
+        return conjuncts(bound.implied)
     said = {repr(word) for word in bound.words}
     again = (test for test in conjuncts(where) if _path_of(test) in TOLD or repr(test) in said)
     return [*conjuncts(bound.implied), *again]
@@ -295,7 +301,9 @@ def _listed_paths(tests: list[Filter], pinned: list[Path]) -> list[Path]:
 
 def _path_of(test: Filter) -> Path | None:
     """Return the path of a test that limits ranges: a comparison, or a list of values for one path. Otherwise None."""
-    if isinstance(test, Compare | StartsWith):
+    if isinstance(test, Compare):
+        return test.path
+    if isinstance(test, StartsWith):
         return test.path
     if isinstance(test, Matches):
         return test.path if test.beginning else None
@@ -325,9 +333,10 @@ def _bound_with(
 ) -> tuple[Plan, Rank] | None:
     """Return the plan with this index for a caller bound by a rule.
 
-    All tests and the order choose the ranges if the rule allows every document in them; otherwise only `known` does.
+    `tests`: those of the rule and those of the filter. They and the order choose the ranges if the rule allows every
+    document in the ranges; otherwise only `known` chooses.
     """
-    found = _with(index, [*conjuncts(bound.implied), *tests], order)
+    found = _with(index, tests, order)
     if found is not None and admits(found[0], bound):
         return found
     found = _with(index, known, order)
@@ -349,21 +358,20 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
     if not implies(tests, index.where):
         return None
     fields, id_descending = index.order.fields, index.order.id_descending
-    pins = pinning(index, tests)
-    pinned = b"".join(_points(field, [pin])[0] for field, pin in zip(fields, pins, strict=False))
     prefixes = _prefixes(index, tests)
     used = prefixes.pins + prefixes.lists
     ranged = _bounded(fields[used], tests, index.many) if used < len(fields) else None
-    ranges = tuple(_range(base, ranged) for base in prefixes.bases)
-    whole = Order(fields[len(pins) :], id_descending)
-    each = Order(fields[used:], id_descending)
-    lead, rest = _without_pins(order, pins)
-    at, tied = (None, False) if index.many else _order_among([whole, _reversed(whole), each, _reversed(each)], rest)
+    ranges = tuple([_range(base, ranged) for base in prefixes.bases])
+    lead, rest = _without_pins(order, prefixes.first)
+    at, tied = (None, False)
+    if not index.many:
+        whole = Order(fields[len(prefixes.first) :], id_descending)
+        at, tied = (0, False) if rest == whole else _order_among(whole, Order(fields[used:], id_descending), rest)
     backwards = at in (1, 3)
     plan = Plan(
         index,
         ranges[::-1] if backwards else ranges,
-        pinned,
+        prefixes.pinned,
         ordered=at is not None,
         backwards=backwards,
         merged=at in (2, 3),
@@ -382,17 +390,23 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
 
 def _without_pins(order: Order, pins: Sequence[Compare]) -> tuple[bytes, Order]:
     """Return the order without its first fields that have one value, and the beginning of all positions in it."""
+    if not order.fields:
+        return b"", order
     values = {pin.path: pin for pin in pins}
     lead = b""
     for at, field in enumerate(order.fields):
         if field.path not in values:
             return lead, Order(order.fields[at:], order.id_descending)
-        lead += _points(field, [values[field.path]])[0]
+        lead += _point(field, values[field.path])
     return lead, Order((), order.id_descending)
 
 
-def _order_among(orders: Sequence[Order], order: Order) -> tuple[int | None, bool]:
-    """Return which of the orders of keys is the order of the result, and whether it is so only but for ties."""
+def _order_among(whole: Order, each: Order, order: Order) -> tuple[int | None, bool]:
+    """Return which order of keys is the order of the result, and whether this holds only for documents that do not tie.
+
+    The number 0 stands for `whole`, 2 for `each`, and the next number for the reverse of the order.
+    """
+    orders = [whole, _reversed(whole), each, _reversed(each)]
     if order in orders:
         return orders.index(order), False
     number = len(order.fields)
@@ -405,17 +419,29 @@ def _prefixes(index: Index, tests: list[Filter]) -> KeyPrefixes:
     """Return the prefixes of keys to which the tests of the first fields of the index lead. The bases are sorted."""
     bases, pins, lists = [b""], 0, 0
     said: list[Filter] = []
+    first: list[Compare] = []
+    pinned = b""
+    equal = {test.path: test for test in reversed(tests) if isinstance(test, Compare) and test.op == "="}
     for field in index.order.fields:
-        pin = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
+        pin = equal.get(field.path)
+        if pin is not None:
+            point = _point(field, pin)
+            bases = [base + point for base in bases]
+            said.append(pin)
+            pins += 1
+            if not lists:
+                first.append(pin)
+                pinned += point
+            continue
         listed = [test for test in tests if isinstance(test, Or) and _path_of(test) == field.path]
-        found: list[Filter] = [pin] if pin is not None else _agreeing(field, listed, index.many)
+        found = _agreeing(field, listed, index.many)
         points = _points(field, found)
         if not found or len(bases) * len(points) > MOST_RANGES:
             break
         bases = [base + point for base in bases for point in points]
         said += found
-        pins, lists = pins + int(pin is not None), lists + int(pin is None)
-    return KeyPrefixes(tuple(bases), pins, lists, tuple(said))
+        lists += 1
+    return KeyPrefixes(tuple(bases), pins, lists, tuple(said), tuple(first), pinned)
 
 
 def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
@@ -425,6 +451,12 @@ def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
     if many or not _points(field, listed):
         return [*listed[:1]]
     return [*listed]
+
+
+def _point(field: SortField, pin: Compare) -> bytes:
+    """Return the key of the one value that the test allows."""
+    point = short_key(pin.value)
+    return inverted(point) if field.descending else point
 
 
 def _points(field: SortField, tests: Sequence[Filter]) -> list[bytes]:

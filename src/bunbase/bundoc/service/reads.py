@@ -107,9 +107,10 @@ class ReadService:
         access, budgets = await self.rights.limits(caller, collection)
         if access is not None and self.rights.dev:
             await self.first_queries.note(caller.project, collection, access.rules)
-        visible = self.rights.visible_to(caller)
         with self.rights.hinting(caller):
-            return await queried(self.engine, caller.project, collection, query, budgets, access, visible)
+            return await queried(
+                self.engine, caller.project, collection, query, budgets, access, lambda: self.rights.visible_to(caller)
+            )
 
     async def _with_expanded(
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]
