@@ -150,7 +150,9 @@ class FastLane(AnsweringProtocol):
         idle = self.cycle is None or self.cycle.response_complete
         if not idle or self.flow.write_paused or not parser.should_keep_alive():
             return False
-        if parser.get_http_version() != "1.1" or self.is_head_large():
+        if parser.get_http_version() != "1.1":
+            return False
+        if self.head_bytes + self.piece_bytes > self.limits.head_bytes and self.is_head_large():
             return False
         if not self.turn_ends:
             self.turn_ends = self.loop.time() + TURN_SECONDS

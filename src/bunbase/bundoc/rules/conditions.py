@@ -173,7 +173,7 @@ def _operand_of_field(node: Node) -> Operand | None:
         return None
     if len(names) == 1 and names[0] in COLUMNS:
         return Column(COLUMNS[names[0]], SYSTEM_FIELDS[names[0]])
-    if names[-1].startswith("_") or not all([PLAIN.fullmatch(name) for name in names]):
+    if names[-1].startswith("_") or not all(PLAIN.fullmatch(name) for name in names):
         return None
     return Path(".".join(["$", *reversed(names)]))
 

@@ -96,9 +96,9 @@ class Implied:
             return True
         match node:
             case Both(of=parts):
-                return all([self.is_all(part) for part in parts])
+                return all(self.is_all(part) for part in parts)
             case Either(of=parts):
-                return self.filter(node) != EVERYTHING and all([self.is_all(part) for part in parts])
+                return self.filter(node) != EVERYTHING and all(self.is_all(part) for part in parts)
             case Operation(sign="==" | "in") | Field() | Index():
                 return self.filter(node) != EVERYTHING
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -91,8 +92,10 @@ class ReadService:
             check_collection(collection)
             access, budgets = await self.rights.limits(asker, collection)
             await self.rights.check_created(caller, collection)
-            with self.rights.hinting(asker):
+            try:
                 return await aggregated_page(self.engine, caller.project, collection, aggregation, budgets, access)
+            except RuleDenied as denied:
+                raise self.rights.hinted(denied, asker) from None
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
@@ -107,10 +110,11 @@ class ReadService:
         access, budgets = await self.rights.limits(caller, collection)
         if access is not None and self.rights.dev:
             await self.first_queries.note(caller.project, collection, access.rules)
-        with self.rights.hinting(caller):
-            return await queried(
-                self.engine, caller.project, collection, query, budgets, access, lambda: self.rights.visible_to(caller)
-            )
+        visible = partial(self.rights.visible_to, caller)
+        try:
+            return await queried(self.engine, caller.project, collection, query, budgets, access, visible)
+        except RuleDenied as denied:
+            raise self.rights.hinted(denied, caller) from None
 
     async def _with_expanded(
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]
