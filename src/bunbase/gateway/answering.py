@@ -75,7 +75,7 @@ class AnsweringProtocol(Http1Protocol):
         in another process.
         """
         try:
-            admitted = self.recent.caller(turn.request, self._peer())
+            admitted = self.recent.caller(turn.request, self.client[0] if self.client else "")
             if admitted is None or not turn.request.mounted.by_hand:
                 self._answer_in_task(turn, self._identify_and_ask(turn))
                 return

@@ -6,7 +6,7 @@ connections. A request that the fast lane does not take goes to the ASGI app, wh
 The life of one request:
 
 1. `data_received` feeds the parser, and the parser calls the `on_…` methods below (`pkg/http1/protocol.py`).
-2. `on_headers_complete` asks `_hot_request` for the lane. The fast lane takes a request if its route is in
+2. `on_headers_complete` chooses the lane. The fast lane takes a request if its route is in
    `hot_routes.py`, its head has nothing unusual, and no earlier request of the connection is in progress. The fast
    lane never refuses a request itself: the rules for refusals exist only once, in the ordinary lane.
 3. The request becomes a Turn (`turn.py`) and is stored in `self.cycle`. `turn.parts` collects its body, under the
@@ -34,7 +34,6 @@ from functools import partial
 from typing import Final
 
 from bunbase.gateway.answering import AnsweringProtocol, problem_answer
-from bunbase.gateway.hot_routes import HotRequest
 from bunbase.gateway.live.openings import METHOD, PATH, Opening
 from bunbase.gateway.record import record
 from bunbase.gateway.request_ids import next_request_id, request_id_from
@@ -75,7 +74,7 @@ class FastLane(AnsweringProtocol):
                 self.in_head = False
                 return
             usual = False  # an upgrade that is not an opening
-        request = self._hot_request() if usual else None
+        request = self.lane.hot.request(self.parser.get_method(), self.url, self.headers) if usual else None
         if request is None:
             super().on_headers_complete()
             return
@@ -166,10 +165,6 @@ class FastLane(AnsweringProtocol):
         if asks_to_close(self.headers):
             return None
         return self.lane.openings.opening(self.parser.get_method(), self.url, self.headers, self._peer())
-
-    def _hot_request(self) -> HotRequest | None:
-        """Return the request if the fast lane takes it, else None: then the request goes to the ordinary lane."""
-        return self.lane.hot.request(self.parser.get_method(), self.url, self.headers)
 
     def _fail(self, problem: Problem) -> None:
         """Answer with `problem` and close the connection: the body of the current turn did not arrive in time."""

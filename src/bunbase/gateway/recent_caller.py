@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from bunbase.gateway.clients import Admitted
-from bunbase.gateway.hot_routes import Headers, HotRequest
+from bunbase.gateway.hot_routes import HotRequest
 from bunbase.gateway.lane import Lane
 from bunbase.pkg.own_cookies import PREFIX
 
@@ -33,24 +33,17 @@ class RecentCaller:
     def caller(self, request: HotRequest, peer: str) -> Admitted | None:
         """Return the caller if it is cached, else None: then a room must be asked. Raises: CsrfRefused, Malformed."""
         headers, lane, last = request.headers, self.lane, self.last
-        if OWN_COOKIES in headers.get(b"cookie", b""):  # whether a cookie counts depends on the method too
+        get = headers.get
+        if (
+            cookie := get(b"cookie")
+        ) is not None and OWN_COOKIES in cookie:  # whether a cookie counts depends on the method too
             return lane.known_caller(request, peer)
-        sent, now = _credentials(headers), time.monotonic()
+        # a loop over the names would take 0.3 µs more for every read
+        named = get(b"x-bunbase-key"), get(b"authorization"), get(b"x-forwarded-for")
+        sent, now = (*named, get(b"user-agent"), get(b"origin")), time.monotonic()
         same = sent == self.sent and self.epoch == lane.identity.epoch and now < self.until
         if last is not None and same and lane.still_known(last.caller.user is not None):
             return last
         self.last = caller = lane.known_caller(request, peer)
         self.sent, self.epoch, self.until = sent, lane.identity.epoch, now + KEPT_SECONDS
         return caller
-
-
-def _credentials(headers: Headers) -> SentCredentials:
-    """Return the headers that identify a caller. A list of their names would take 0.3 µs more for every read."""
-    sent = headers.get
-    return (
-        sent(b"x-bunbase-key"),
-        sent(b"authorization"),
-        sent(b"x-forwarded-for"),
-        sent(b"user-agent"),
-        sent(b"origin"),
-    )
