@@ -52,6 +52,23 @@ def test_every_allowed_document_matches_the_implied_filter(
         assert matches(filter, msgspec.json.decode(with_system_fields(stored)))
 
 
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
+@given(VALID_RULES, CALLERS, CALLERS)
+@example("has(doc.a.b) && doc['a'] == auth.uid", ADA, {**ADA, "uid": "bob"})
+@example("doc[auth.uid] == 1 || timestamp(doc._created) > now", ADA, {**ADA, "uid": "bob"})
+@example("doc.a in auth.claims.teams && doc._id != 'x'", ADA, None)
+def test_a_rule_that_has_served_other_callers_decides_like_a_new_rule(
+    source: str, first: dict[str, Any] | None, second: dict[str, Any] | None
+) -> None:
+    kept = CompiledRule(source, "list")
+
+    for auth in (first, second, first):
+        new = CompiledRule(source, "list")
+        for get in (CompiledRule.narrowing, CompiledRule.bound, CompiledRule.left_over):
+            inputs = [Inputs(auth=auth, now=NOW, request=REQUEST) for _ in range(2)]
+            assert repr(get(kept, inputs[0])) == repr(get(new, inputs[1]))
+
+
 @pytest.mark.parametrize(
     ("source", "filter"),
     [

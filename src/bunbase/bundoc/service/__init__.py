@@ -37,7 +37,8 @@ from bunbase.pkg.modules import Rooms
 
 class BundocService:
     """The operations on documents and collections. Each method calls the part that implements it. The methods for
-    single documents and for pages return the coroutine of that part: a coroutine around it would cost every read 0.3 µs.
+    single documents and for pages return the coroutine of that part, because a coroutine around it would cost every
+    read 0.3 µs.
 
     `dev`, `bound`, `unbound`: as in CallerRights. `read_seconds`: the time that a query may take.
     """
