@@ -8,9 +8,17 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.documents import STATE, StoredDocument, check_collection, check_id, document, with_system_fields
+from bunbase.bundoc.documents import (
+    STATE,
+    Lookup,
+    StoredDocument,
+    check_collection,
+    check_id,
+    document,
+    with_system_fields,
+)
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.permissions.access import FOR_SERVERS, check_access
+from bunbase.bundoc.permissions.access import FOR_SERVERS, Access, check_access
 from bunbase.bundoc.permissions.callers import as_user
 from bunbase.bundoc.permissions.reading import missing, read_document
 from bunbase.bundoc.reading.expanding import expanded, expansions, with_expanded
@@ -47,9 +55,7 @@ class ReadService:
             if at_least:
                 await self._reach(caller.project, at_least)
             if bound:
-                stored = await self.rights.decided(
-                    caller, collection, lambda access, lookup: read_document(access, id, lookup)
-                )
+                stored = await self.rights.decided(caller, collection, partial(_read, id))
             elif (found := await self.engine.get(caller.project, collection, id)) is not None:
                 stored = found
             else:
@@ -141,6 +147,10 @@ class ReadService:
             )
         if int(last) < seq:
             raise NotYet("The change that you ask for has not arrived here. Try again.", seq=now, retry_after_seconds=1)
+
+
+def _read(id: str, access: Access, lookup: Lookup) -> StoredDocument:
+    return read_document(access, id, lookup)
 
 
 def _check_changes(since: int, wait_seconds: float) -> None:
