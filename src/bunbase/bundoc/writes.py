@@ -19,18 +19,23 @@ from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, 
 
 
 class Create(msgspec.Struct, frozen=True):
-    """Store a new document; its id must not be in use."""
+    """Store a new document; its id must not be in use. `created`: the member of Put."""
 
     id: str
     body: bytes
+    created: str = ""
 
 
 class Put(msgspec.Struct, frozen=True):
-    """Store a document; it replaces the document with the same id."""
+    """Store a document; it replaces the document with the same id.
+
+    `created`: the time at which an imported document was created, if it is new here; "" for the time of the write.
+    """
 
     id: str
     body: bytes
     when: Precondition
+    created: str = ""
 
 
 class Patch(msgspec.Struct, frozen=True):
@@ -72,7 +77,8 @@ class Met(msgspec.Struct, frozen=True):
     """The state before a write.
 
     `before`: the document, None if there is none. `now`: the time of the write. `last`: the highest revision that a
-    deleted document with this id may have had. The next revision is higher than `last` and the revision of `before`.
+    deleted document with this id may have had. The next revision is higher than `last` and higher than the revision of
+    `before`.
     `work`: the work of the commit so far.
     """
 
@@ -109,7 +115,8 @@ class Guard(Protocol):
     ) -> NoReturn:
         """Raise a Problem for a write that the schema refuses.
 
-        It reports only errors in fields that the caller may see. If there are none, it only says that rules deny.
+        The Problem reports only errors in fields that the caller may see. If there are no such errors, the Problem
+        tells only that rules deny the write.
         """
         ...
 
@@ -128,8 +135,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class CommitStep(msgspec.Struct, frozen=True):
-    """One write of a commit. `guard`: None for a caller that may do everything. `verdict`: the decision of a function,
-    as in `questions.py`.
+    """One write of a commit.
+
+    `guard`: None for a caller that may do everything. `verdict`: the decision of a function (`questions.py`).
     """
 
     collection: str
@@ -207,7 +215,8 @@ def size(write: Write) -> int:
 
 def begun(write: Create | Put, met: Met) -> StoredDocument:
     """Return the new document. The caller must check that the id is free."""
-    return StoredDocument(write.id, next_rev(met), met.now, met.now, write.body)
+    created = min(write.created, met.now) if write.created else met.now
+    return StoredDocument(write.id, next_rev(met), created, met.now, write.body)
 
 
 def next_rev(met: Met) -> int:

@@ -34,9 +34,10 @@ class RecentCaller:
         """Return the caller if it is cached, else None: then a room must be asked. Raises: CsrfRefused, Malformed."""
         headers, lane, last = request.headers, self.lane, self.last
         get = headers.get
+        cookie = get(b"cookie")
         if (
-            cookie := get(b"cookie")
-        ) is not None and OWN_COOKIES in cookie:  # whether a cookie counts depends on the method too
+            cookie is not None and OWN_COOKIES in cookie
+        ):  # the method of the request also decides whether a cookie counts
             return lane.known_caller(request, peer)
         # a loop over the names would take 0.3 µs more for every read
         named = get(b"x-bunbase-key"), get(b"authorization"), get(b"x-forwarded-for")

@@ -41,7 +41,7 @@ def check_steps(caller: Caller, steps: Iterable[CommitStep]) -> None:
 
 
 def as_user(caller: Caller, query: Query | Aggregation) -> Caller:
-    """Return the user for whom the query is explained; the caller, unless the query names a user.
+    """Return the user for whom the query is explained: the user that the query names, or else the caller.
 
     Raises: InvalidQuery, RuleDenied for callers bound by rules.
     """

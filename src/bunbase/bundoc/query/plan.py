@@ -4,21 +4,22 @@ the same choice.
 How an index is chosen:
 
 1. If the filter sets `_id` equal to one or more values, these documents are read directly, without an index.
-2. Otherwise, the best index has the most "pins": first fields that the filter sets equal to a value. Between indexes
-   with equally many pins, an index wins that has a range on its next field; then a partial index, whose own filter the
-   query must imply; then an index that has the order of the result; then an index that has this order in its next
-   fields, and further fields after them. There, documents that tie in the order of the result are sorted by `_id`.
+2. Otherwise, the best index has the most "pins": first fields that the filter sets equal to a value. If two indexes
+   have equally many pins, the first difference in this list decides: a range on the next field; a partial index (the
+   query must imply its filter); the order of the result; the order of the result with further fields after it. In the
+   last case, documents that tie in the order of the result are sorted by `_id`.
 3. A field may also be one of several listed values (`$in`, or `doc.f in list` of a rule). Then there is one range for
    each value, and an engine merges the ranges if each of them has the order of the result. `[household, -date]` serves
    a list of some households, newest first, and reads little more than the page.
-4. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in them.
+4. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in the
+   ranges.
 
 The duration of a search must not reveal the content of denied documents to a caller bound by rules. The danger: with an
 index on `salary`, a query for `salary = 5000` is slow only if a denied document has this salary, even though the answer
 is empty. So the filter and the order of such a caller may choose ranges in an index only if the rule allows every
-document in these ranges (`admits`). Otherwise, only these tests may choose: the tests of the rule, tests of `_id` and
-`_created`, and tests in the filter that the rule makes too (`told`). The price is that some queries need another index
-(docs/decisions/0032-the-rule-is-asked-first.md).
+document in these ranges (`admits`). Otherwise, only some tests may choose ranges (`told`): the tests of the rule, tests
+of `_id` and `_created`, and tests that the filter and the rule have in common. The price is that some queries need
+another index (docs/decisions/0032-the-rule-is-asked-first.md).
 """
 
 from __future__ import annotations
@@ -28,32 +29,37 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.query.filters import EVERYTHING, Compare, Filter, Matches, Or, Path, StartsWith
+from bunbase.bundoc.query.filters import EVERYTHING, Compare, Filter, Or, Path, StartsWith
 from bunbase.bundoc.query.implies import conjuncts, implies
-from bunbase.bundoc.query.order import END, FALSE, KEPT, NUMBER, STRING, TRUE, inverted, key, short_key
+from bunbase.bundoc.query.ranges import (
+    Range,
+    bounded,
+    path_of,
+    pin_point,
+    prefixes,
+    range_of,
+)
 from bunbase.bundoc.query.sort import Order, SortField
 from bunbase.pkg import effort
 
-ALL_ABOVE: Final = b"\xff" * 40
 PRIMARY: Final = "_id"
 
-# Tests of these fields reveal nothing new: pages are in the order of `_id`, which already tells when documents were
+# Tests of these fields reveal nothing new: pages are in the order of `_id`, which already reveals when documents were
 # created.
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
-MOST_PINS: Final = 8  # the fields of an index
+MOST_PINS: Final = 8  # the most fields of an index
 BYTES_FOR_A_TEST: Final = 20  # work for one test and one index, in the unit of `effort`: 0.5 to 1 µs
-MOST_RANGES: Final = 200  # the most values in a list of a filter; each combination of lists is a range
 
-# pins; lists and ranges; 1 for a partial index; 2 for the result's order, 1 for this order without that of ties
+# pins; lists and ranges; 1 for a partial index; 2 for the order of the result, 1 if only ties have another order
 Rank = tuple[int, int, int, int]
 
 
 class Bound(msgspec.Struct, frozen=True):
     """The list rule that binds a caller.
 
-    `implied`: a filter that all allowed documents match. `exact`: among documents that have no array on its paths, the
-    rule allows exactly those that match `implied`. `words`: the tests of single fields in the rule.
+    `implied`: a filter that all allowed documents match. `exact`: true if the rule allows exactly the documents that
+    match `implied`, among documents without an array on its paths. `words`: the tests of single fields in the rule.
     """
 
     implied: Filter
@@ -64,9 +70,9 @@ class Bound(msgspec.Struct, frozen=True):
 class Index(msgspec.Struct, frozen=True):
     """The properties of an index that matter for its choice.
 
-    `many`: some document in the index has an array on a path of the fields, and so several entries.
-    `where`: the filter of a partial index. `plain`: no document in the index has an array on a path of `where`, so
-    `where` means the same as a rule with the same tests.
+    `many`: true if a document in the index has an array on a path of the fields, and therefore several entries.
+    `where`: the filter of a partial index. `plain`: true if no document in the index has an array on a path of `where`.
+    Then `where` means the same as a rule with the same tests.
     """
 
     name: str
@@ -77,30 +83,18 @@ class Index(msgspec.Struct, frozen=True):
     plain: bool = True
 
 
-class Range(msgspec.Struct, frozen=True):
-    """The keys from `low` (included) to `high` (excluded).
-
-    `base`: the common prefix of all keys in the range. The prefix holds the values for which the filter has tests of
-    equality or lists.
-    """
-
-    low: bytes = b""
-    high: bytes = ALL_ABOVE
-    base: bytes = b""
-
-
 class Plan(msgspec.Struct, frozen=True):
     """The index and the ranges that serve a search.
 
     `index`: None for the table itself, which is sorted by id. `pinned`: the common prefix of all keys in the ranges.
-    `ordered`: the keys have the order of the result. `backwards`: the keys have this order if they are read from last
-    to first; then the last range comes first. `merged`: the keys have this order only within one range, without their
-    `base`, so the ranges must be merged. `said`: tests that every document in the ranges passes, unless the index has
-    arrays (`many`).
+    `ordered`: true if the keys have the order of the result. `backwards`: true if the keys have this order when they
+    are read from last to first; then the last range comes first. `merged`: true if the keys have this order only within
+    one range, without their `base`, so that the ranges must be merged. `said`: tests that every document in the ranges
+    passes, if the index has no arrays (`many`).
     `lead`: the common prefix of all positions in the result, from the first fields of the order that the filter sets
     equal. `tied`: the other fields of the order, if documents with equal values in them are not sorted by their ids.
-    `by_id`: documents must be read in the order of their ids, not of the keys. Otherwise, the point at which a search
-    stops would reveal the order of documents that the caller may not see.
+    `by_id`: true if documents must be read in the order of their ids, and not of the keys. With the order of the keys,
+    the point at which a search stops would reveal the order of documents that the caller may not see.
     """
 
     index: Index | None
@@ -115,24 +109,8 @@ class Plan(msgspec.Struct, frozen=True):
     tied: tuple[SortField, ...] = ()
 
     def base(self, range: Range) -> bytes:
-        """Return the prefix that stands in the keys of the range before the position of a document in the result."""
+        """Return the prefix that the keys of the range have before the position of a document in the result."""
         return range.base if self.merged else self.pinned
-
-
-class KeyPrefixes(msgspec.Struct, frozen=True):
-    """The prefixes of keys that tests of equality and lists of values choose.
-
-    `pins`: the number of fields that must equal one value. `lists`: the number of fields that must equal one of several
-    values. `said`: the tests. `first`: the tests of the first fields that must equal one value. `pinned`: the prefix to
-    which they lead.
-    """
-
-    bases: tuple[bytes, ...]
-    pins: int
-    lists: int
-    said: tuple[Filter, ...]
-    first: tuple[Compare, ...]
-    pinned: bytes
 
 
 def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None = None) -> Plan:
@@ -181,7 +159,7 @@ def told(where: Filter, bound: Bound | None) -> list[Filter]:
     if where == EVERYTHING:
         return conjuncts(bound.implied)
     said = {repr(word) for word in bound.words}
-    again = (test for test in conjuncts(where) if _path_of(test) in TOLD or repr(test) in said)
+    again = (test for test in conjuncts(where) if path_of(test) in TOLD or repr(test) in said)
     return [*conjuncts(bound.implied), *again]
 
 
@@ -199,8 +177,9 @@ def admits(plan: Plan, bound: Bound) -> bool:
 
 
 def narrows(plan: Plan, where: Filter) -> bool:
-    """True if the ranges leave out nearly all documents that do not match: all tests that are left are tests of the
-    range.
+    """True if the ranges leave out nearly all documents that do not match.
+
+    This is true if all remaining tests are tests of the range.
     """
     index = plan.index
     if index is None:
@@ -212,7 +191,7 @@ def narrows(plan: Plan, where: Filter) -> bool:
 
 
 def ranged_path(plan: Plan) -> Path | None:
-    """Return the path of the field that may have a range: the next one after those that the filter sets or lists."""
+    """Return the path of the field that may have a range: the first field that the filter neither sets nor lists."""
     rest = _rest(plan.index, plan.said) if plan.index else ()
     return rest[0].path if rest else None
 
@@ -230,93 +209,15 @@ def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
 
 def _rest(index: Index, said: Sequence[Filter]) -> tuple[SortField, ...]:
     """Return the fields of the index after those that the tests `said` set equal to one or several values."""
-    paths = {_path_of(test) for test in said}
+    paths = {path_of(test) for test in said}
     placed = next((at for at, field in enumerate(index.order.fields) if field.path not in paths), MOST_PINS)
     return index.order.fields[placed:]
-
-
-def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[SortField, ...]:
-    """Return the fields of an index that would help this query; () if no index can.
-
-    Fields whose name begins with "-" are left out, because an index cannot name them.
-    """
-    if bound is None:
-        return _fields_for(conjuncts(where), order)
-    tests = [*conjuncts(bound.implied), *conjuncts(where)]
-    if may_be_proved(where, bound):
-        return _fields_for(tests, order)
-    return _fields_for(told(where, bound), order if _is_told(order.fields) else Order())
-
-
-def may_be_proved(where: Filter, bound: Bound) -> bool:
-    """True if the keys of some index would prove the rule for all documents in the ranges (`admits`)."""
-    tests = [*conjuncts(bound.implied), *conjuncts(where)]
-    pins: list[Filter] = [test for test in tests if isinstance(test, Compare) and test.op == "="]
-    return bound.exact and implies([*pins, *_listed(bound)], bound.implied)
-
-
-def _listed(bound: Bound) -> list[Or]:
-    """Return the first test of the rule that lists values for one path, or nothing."""
-    return [test for test in conjuncts(bound.implied) if isinstance(test, Or) and _path_of(test) is not None][:1]
-
-
-def narrowing(where: Filter, bound: Bound | None = None) -> tuple[SortField, ...]:
-    """Return the fields of an index that would narrow a search by words; () if the search sets no field to a value."""
-    tests = told(where, bound)
-    if bound is not None and bound.exact:
-        tests = [*tests, *conjuncts(where)]
-    pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
-    listed = [path for test in tests if isinstance(test, Or) and (path := _path_of(test)) is not None]
-    paths = dict.fromkeys([*pinned, *(path for path in listed[:1] if path not in pinned)])
-    fields = [SortField(path) for path in paths if path not in TOLD]
-    return tuple(field for field in fields if field.is_named)[:MOST_PINS]
-
-
-def _fields_for(tests: list[Filter], order: Order) -> tuple[SortField, ...]:
-    """Return the fields of the wanted index: first the fields with one value, then the fields with several values, the
-    order, and one range.
-    """
-    pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
-    pinned += _listed_paths(tests, pinned)
-    ranged = [path for test in tests if (path := _path_of(test)) is not None and path not in pinned]
-    fields = [SortField(path) for path in dict.fromkeys(pinned) if path != (PRIMARY,)]
-    fields += [field for field in order.fields if field.path not in pinned]
-    fields += [SortField(path) for path in dict.fromkeys(ranged) if path not in [field.path for field in fields]][:1]
-    return tuple(field for field in fields if field.is_named)[:MOST_PINS]
-
-
-def _listed_paths(tests: list[Filter], pinned: list[Path]) -> list[Path]:
-    """Return the paths for which the tests list values, as long as all combinations may be ranges."""
-    found: list[Path] = []
-    ranges = 1
-    for test in tests:
-        path = _path_of(test)
-        if isinstance(test, Or) and path is not None and path not in (*pinned, *found):
-            ranges *= len(test.parts)
-            if ranges > MOST_RANGES:
-                break
-            found.append(path)
-    return found
-
-
-def _path_of(test: Filter) -> Path | None:
-    """Return the path of a test that limits ranges: a comparison, or a list of values for one path. Otherwise None."""
-    if isinstance(test, Compare):
-        return test.path
-    if isinstance(test, StartsWith):
-        return test.path
-    if isinstance(test, Matches):
-        return test.path if test.beginning else None
-    if isinstance(test, Or) and test.parts:
-        paths = {part.path if isinstance(part, Compare) and part.op == "=" else None for part in test.parts}
-        return paths.pop() if len(paths) == 1 else None
-    return None
 
 
 def _primary(tests: list[Filter], order: Order) -> Plan:
     ids: set[str] | None = None
     for test in tests:
-        if _path_of(test) == (PRIMARY,):
+        if path_of(test) == (PRIMARY,):
             parts = test.parts if isinstance(test, Or) else (test,)
             if all(isinstance(part, Compare) and part.op == "=" for part in parts):
                 named = {part.value for part in parts if isinstance(part, Compare) and isinstance(part.value, str)}
@@ -333,8 +234,8 @@ def _bound_with(
 ) -> tuple[Plan, Rank] | None:
     """Return the plan with this index for a caller bound by a rule.
 
-    `tests`: those of the rule and those of the filter. They and the order choose the ranges if the rule allows every
-    document in the ranges; otherwise only `known` chooses.
+    `tests`: the tests of the rule and of the filter. These tests and the order choose the ranges if the rule allows
+    every document in the ranges. Otherwise, only the tests `known` choose them.
     """
     found = _with(index, tests, order)
     if found is not None and admits(found[0], bound):
@@ -343,13 +244,14 @@ def _bound_with(
     if found is None:
         return None
     plan, (pinned, ranged, partial, ordered) = found
-    if not _is_told(_rest(index, plan.said)):
+    if not is_told(_rest(index, plan.said)):
         unordered = {"ordered": False, "backwards": False, "merged": False, "tied": (), "lead": b""}
         plan, ordered = msgspec.structs.replace(plan, **unordered, by_id=True), 0
     return plan, (pinned, ranged, partial, ordered)
 
 
-def _is_told(fields: Sequence[SortField]) -> bool:
+def is_told(fields: Sequence[SortField]) -> bool:
+    """True if the order by these fields reveals nothing new about hidden documents (`TOLD`)."""
     return all(field.path in TOLD for field in fields)
 
 
@@ -358,30 +260,30 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
     if not implies(tests, index.where):
         return None
     fields, id_descending = index.order.fields, index.order.id_descending
-    prefixes = _prefixes(index, tests)
-    used = prefixes.pins + prefixes.lists
-    ranged = _bounded(fields[used], tests, index.many) if used < len(fields) else None
-    ranges = tuple([_range(base, ranged) for base in prefixes.bases])
-    lead, rest = _without_pins(order, prefixes.first)
+    found = prefixes(index.order.fields, tests, index.many)
+    used = found.pins + found.lists
+    ranged = bounded(fields[used], tests, index.many) if used < len(fields) else None
+    ranges = tuple([range_of(base, ranged) for base in found.bases])
+    lead, rest = _without_pins(order, found.first)
     at, tied = (None, False)
     if not index.many:
-        whole = Order(fields[len(prefixes.first) :], id_descending)
+        whole = Order(fields[len(found.first) :], id_descending)
         at, tied = (0, False) if rest == whole else _order_among(whole, Order(fields[used:], id_descending), rest)
     backwards = at in (1, 3)
     plan = Plan(
         index,
         ranges[::-1] if backwards else ranges,
-        prefixes.pinned,
+        found.pinned,
         ordered=at is not None,
         backwards=backwards,
         merged=at in (2, 3),
-        said=prefixes.said,
+        said=found.said,
         lead=b"" if at is None else lead,
         tied=rest.fields if tied else (),
     )
     rank = (
-        prefixes.pins,
-        prefixes.lists + int(ranged is not None),
+        found.pins,
+        found.lists + int(ranged is not None),
         int(index.where != EVERYTHING),
         0 if at is None else 2 - int(tied),
     )
@@ -397,12 +299,12 @@ def _without_pins(order: Order, pins: Sequence[Compare]) -> tuple[bytes, Order]:
     for at, field in enumerate(order.fields):
         if field.path not in values:
             return lead, Order(order.fields[at:], order.id_descending)
-        lead += _point(field, values[field.path])
+        lead += pin_point(field, values[field.path])
     return lead, Order((), order.id_descending)
 
 
 def _order_among(whole: Order, each: Order, order: Order) -> tuple[int | None, bool]:
-    """Return which order of keys is the order of the result, and whether this holds only for documents that do not tie.
+    """Return which order of keys is the order of the result, and whether ties have another order in it.
 
     The number 0 stands for `whole`, 2 for `each`, and the next number for the reverse of the order.
     """
@@ -415,93 +317,5 @@ def _order_among(whole: Order, each: Order, order: Order) -> tuple[int | None, b
     return at, at is not None
 
 
-def _prefixes(index: Index, tests: list[Filter]) -> KeyPrefixes:
-    """Return the prefixes of keys to which the tests of the first fields of the index lead. The bases are sorted."""
-    bases, pins, lists = [b""], 0, 0
-    said: list[Filter] = []
-    first: list[Compare] = []
-    pinned = b""
-    equal = {test.path: test for test in reversed(tests) if isinstance(test, Compare) and test.op == "="}
-    for field in index.order.fields:
-        pin = equal.get(field.path)
-        if pin is not None:
-            point = _point(field, pin)
-            bases = [base + point for base in bases]
-            said.append(pin)
-            pins += 1
-            if not lists:
-                first.append(pin)
-                pinned += point
-            continue
-        listed = [test for test in tests if isinstance(test, Or) and _path_of(test) == field.path]
-        found = _agreeing(field, listed, index.many)
-        points = _points(field, found)
-        if not found or len(bases) * len(points) > MOST_RANGES:
-            break
-        bases = [base + point for base in bases for point in points]
-        said += found
-        lists += 1
-    return KeyPrefixes(tuple(bases), pins, lists, tuple(said), tuple(first), pinned)
-
-
-def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
-    """Return the lists that limit the field together: all lists that share a value, or only the first one if the field
-    may be an array.
-    """
-    if many or not _points(field, listed):
-        return [*listed[:1]]
-    return [*listed]
-
-
-def _point(field: SortField, pin: Compare) -> bytes:
-    """Return the key of the one value that the test allows."""
-    point = short_key(pin.value)
-    return inverted(point) if field.descending else point
-
-
-def _points(field: SortField, tests: Sequence[Filter]) -> list[bytes]:
-    """Return the sorted keys of the values of a field that pass all tests. Each test names one value or lists
-    values.
-    """
-    found: set[bytes] | None = None
-    for test in tests:
-        parts = test.parts if isinstance(test, Or) else (test,)
-        points = {short_key(part.value) for part in parts if isinstance(part, Compare)}
-        found = points if found is None else found & points
-    return sorted(inverted(point) if field.descending else point for point in found or ())
-
-
 def _reversed(order: Order) -> Order:
     return Order(tuple(SortField(one.path, not one.descending) for one in order.fields), not order.id_descending)
-
-
-def _bounded(field: SortField, tests: list[Filter], many: bool) -> tuple[bytes, bytes] | None:
-    """Return the prefixes of the first and the last key of a field; None if the tests do not limit the field."""
-    about = [test for test in tests if _path_of(test) == field.path]
-    compared = [test for test in about if isinstance(test, Compare | StartsWith | Matches)]
-    if not compared:
-        return None
-    # one element of an array may pass the lower bound and another the upper bound, so only one bound can be used
-    bounds = [_bounds(test) for test in (compared[:1] if many else compared)]
-    low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
-    return (inverted(high), inverted(low)) if field.descending else (low, high)
-
-
-def _bounds(test: Compare | StartsWith | Matches) -> tuple[bytes, bytes]:
-    if isinstance(test, StartsWith | Matches):
-        beginning = key(test.prefix if isinstance(test, StartsWith) else test.beginning)
-        begins = beginning[: -len(END)][:KEPT]
-        return begins, begins
-    bound = short_key(test.value)[:KEPT]
-    if isinstance(test.value, bool):
-        least, most = FALSE, TRUE
-    else:
-        least = most = STRING if isinstance(test.value, str) else NUMBER
-    most += b"\xff" * (len(most) == 1 and most != TRUE)
-    return (bound if test.op in (">", ">=", "=") else least, bound if test.op in ("<", "<=", "=") else most)
-
-
-def _range(base: bytes, bounds: tuple[bytes, bytes] | None) -> Range:
-    """Return the range of all keys from those that begin with the first bound to those that begin with the last."""
-    low, high = bounds or (b"", b"")
-    return Range(base + low, base + high + ALL_ABOVE, base)

@@ -1,4 +1,4 @@
-"""Select fields of a document. Their bytes stay as they are stored. `_id` is always included."""
+"""Select fields of a document. The bytes of a selected field stay as they are stored. `_id` is always included."""
 
 from __future__ import annotations
 

@@ -37,12 +37,13 @@ SLOW_RULE: Final = (
 )
 NAMES_CACHED: Final = 1024  # at most 8 fields of a sort each; a name takes 8 µs
 LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
-LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread selects the fields
+LOOP_SELECT_BYTES: Final = 16 << 10  # if the documents have more bytes, a thread selects the fields
 
 
 class CursorNames:
-    """The name of a query in its cursors. Two queries with different meanings have different names, and a cursor of one
-    query is refused by the other.
+    """The name of a query in its cursors.
+
+    Queries with different meanings have different names, so that a query refuses the cursors of another query.
 
     `sent`: the filter as it was sent. `order`: None for the order of relevance.
     """
@@ -56,7 +57,7 @@ class CursorNames:
         self.asked = (where, text, order)
 
     async def name(self) -> str:
-        """Return the name. A thread makes it if the filter is long."""
+        """Return the name. A thread makes the name if the filter is long."""
         if self.is_whole:
             return _name_without_filter(self.collection, self.asked[2])
         return await asyncio.to_thread(self._name) if self.is_long else self._name()
@@ -112,7 +113,7 @@ async def queried(
         explain=query.explain,
     )
     paths = parse_select(query.select)
-    # before `expand`, whose errors reveal the schema to a caller who may not list
+    # check this before `expand`, because errors of `expand` would reveal the schema to a caller who may not list
     search = await narrowed(search, access)
     wanted = await expansions(engine, project, collection, query.expand) if query.expand else ()
     if search.residual is None:
@@ -180,8 +181,9 @@ async def aggregated_page(
 
 @contextmanager
 def _naming_the_rule(search: Search) -> Iterator[None]:
-    """Name the list rule in the refusal of a slow read if the rule is evaluated for each document, because then no
-    index helps.
+    """Name the list rule in the refusal of a slow read, if the rule is evaluated for each document.
+
+    In this case, no index helps.
 
     Raises: QueryTooSlow.
     """

@@ -90,7 +90,8 @@ class LookUps:
     def replaced(self, values: Values, value_of: ValueOf, is_true: Callable[[LookUpPart], bool]) -> Node | None:
         """Return the rule without the look-ups that `values` fix; None if there are none.
 
-        `values`: the fields that have one value in the query. `value_of`: as in `implied`. `is_true`: evaluates a part.
+        `values`: the fields that have one value in the query. `value_of`: the parameter of `implied`. `is_true`: a
+        function that evaluates a part.
         """
         found = _Replacing(self.parts, values, value_of, is_true).replaced(self.tree) if self.parts else self.tree
         return None if found is self.tree else found

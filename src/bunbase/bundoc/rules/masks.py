@@ -15,8 +15,8 @@ from bunbase.pkg import effort
 def masked(body: bytes, hidden: Iterable[str]) -> bytes:
     """Return a JSON object without the fields at these dotted paths; all other bytes stay the same.
 
-    A path leads through lists, even lists inside lists, to every object in them, because a filter on this path reaches
-    these objects too (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
+    A path leads through lists, and lists inside lists, to every object in them. A filter on this path reaches these
+    objects too (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
     """
     tree = _tree(tuple(hidden))
     return _without(body, tree) if tree else body

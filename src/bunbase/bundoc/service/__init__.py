@@ -40,7 +40,7 @@ class BundocService:
     single documents and for pages return the coroutine of that part, because a coroutine around it would cost every
     read 0.3 µs.
 
-    `dev`, `bound`, `unbound`: as in CallerRights. `read_seconds`: the time that a query may take.
+    `dev`, `bound`, `unbound`: the members of CallerRights. `read_seconds`: the time that a query may take.
     """
 
     def __init__(

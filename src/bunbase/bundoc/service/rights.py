@@ -27,7 +27,7 @@ HINT = "To see the reason, send the header X-Bunbase-Explain: true (in dev mode 
 class CallerRights:
     """Decides what callers may do with documents, for all parts of the service.
 
-    `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
+    `dev`: true if the first document creates its collection; otherwise, a collection must be created explicitly.
     `bound`: the budgets of queries of callers bound by rules. `unbound`: the budgets of all other queries.
     """
 
@@ -39,7 +39,9 @@ class CallerRights:
         self.unbound = unbound
 
     async def decided(self, caller: Caller, collection: str, work: Callable[[Access, Lookup], T]) -> T:
-        """Run `work`, which evaluates rules for one document, in the event loop. If it is slow, repeat it in a thread.
+        """Run `work`, which evaluates rules for one document, in the event loop.
+
+        If `work` is slow, repeat it in a thread.
 
         `work` only reads, so it may run twice. If the caller wants an explanation, `work` always runs in a thread,
         since a trace evaluates every part of a rule.

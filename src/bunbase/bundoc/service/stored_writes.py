@@ -7,7 +7,7 @@ from bunbase.bundoc.permissions.access import check_access
 from bunbase.bundoc.service.rights import CallerRights
 from bunbase.bundoc.service.writes import WriteService, receipt
 from bunbase.bundoc.writes import CommitStep, Create, Put
-from bunbase.contracts.bundoc.documents import Document, Precondition
+from bunbase.contracts.bundoc.documents import Document
 from bunbase.contracts.caller import Act, Caller
 
 
@@ -18,19 +18,12 @@ class StoredWrites:
         self.rights = rights
         self.writes = writes
 
-    async def create_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes) -> str:
-        """Create a document whose body is already in the stored form. Return the `seq` of the write."""
-        with counted("create"):
+    async def write_stored(self, caller: Caller, collection: str, write: Create | Put) -> str:
+        """Write a document whose body is already in the stored form. Return the `seq` of the write."""
+        with counted("create" if isinstance(write, Create) else "put"):
             check_access(caller, Act.DOCUMENT_WRITE, collection)
             await self.rights.check_created(caller, collection)
-            return _seq(await self.writes.written(caller, collection, Create(id, stored_body)))
-
-    async def put_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes, when: Precondition) -> str:
-        """Put a document whose body is already in the stored form. Return the `seq` of the write."""
-        with counted("put"):
-            check_access(caller, Act.DOCUMENT_WRITE, collection)
-            await self.rights.check_created(caller, collection)
-            return _seq(await self.writes.written(caller, collection, Put(id, stored_body, when)))
+            return _seq(await self.writes.written(caller, collection, write))
 
     async def commit_stored(self, caller: Caller, steps: tuple[CommitStep, ...]) -> str:
         """Do the writes of a server, whose bodies are already in the stored form. Return the `seq` of the commit."""

@@ -114,7 +114,7 @@ class WriteService:
             return DoneCommit(Commit(done.seq, results), receipt(done))
 
     async def written(self, caller: Caller, collection: str, write: Write, once: Attempt | None = None) -> Document:
-        """Write a document. Return it as the caller may see it. `once`: the `attempt` of `Engine.commit`."""
+        """Write a document. Return the document as the caller may see it. `once`: the `attempt` of `Engine.commit`."""
         guard = guard_of(caller, collection)
         done = await self._applied(caller, CommitStep(collection, write, guard), once)
         (written,), (created,) = done.results, done.created

@@ -6,7 +6,8 @@ import apsw
 
 from bunbase.bundoc.query.budgets import EntryBudget, Limits
 from bunbase.bundoc.query.filters import EVERYTHING
-from bunbase.bundoc.query.plan import Range, admits
+from bunbase.bundoc.query.plan import admits
+from bunbase.bundoc.query.ranges import Range
 from bunbase.bundoc.query.rows import Reads
 from bunbase.bundoc.sqlite_engine.candidates import Candidates
 from bunbase.bundoc.sqlite_engine.scanning import Scanning

@@ -15,8 +15,9 @@ import msgspec
 
 from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.order import short_key
-from bunbase.bundoc.query.plan import ALL_ABOVE, Index
+from bunbase.bundoc.query.plan import Index
 from bunbase.bundoc.query.predicate import paths_of
+from bunbase.bundoc.query.ranges import ALL_ABOVE
 from bunbase.bundoc.query.sort import Entries, entries, id_key, meets_array, parse_sort
 from bunbase.bundoc.sqlite_engine.kept_index import BUILDING, READY, RETIRING, KeptIndex, value_of
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
@@ -37,7 +38,8 @@ CREATE TABLE IF NOT EXISTS indexes (
 INDEXES_CACHED: Final = 2048
 MOST_KEPT: Final = 128  # the most indexes of a collection, including retiring indexes; each write changes all of them
 
-# The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing.
+# The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing although it
+# applies.
 MANY: Final = 1  # some document has an array on the path of a field
 WATCHED: Final = 2  # MET_IN_WHERE is known, since every document was checked for it
 MET_IN_WHERE: Final = 4  # some document has an array on a path of the index's filter
@@ -123,7 +125,7 @@ class IndexTable(KeptIndex):
         taken = TAKEN.replace("keys_N", self.name)
         for key in keys:
             rows: list[Any] = connection.execute(taken, (key, key + ALL_ABOVE, id)).fetchall()
-            for (other,) in rows:  # more than one only in a file that once had format 6 or less
+            for (other,) in rows:  # more than one document is possible only in a file that once had format 6 or less
                 yield other
 
 
@@ -141,7 +143,7 @@ def create_index(connection: apsw.Connection, collection: int, definition: Index
 
 
 def drop_index(connection: apsw.Connection, index: KeptIndex) -> None:
-    """Take the index from its collection. Its table remains until it is cleared (`clearing.py`)."""
+    """Remove the index from its collection. The table of the index remains until it is cleared (`clearing.py`)."""
     connection.execute(DETACH, (index.name, index.number))
     connection.execute("DELETE FROM builds WHERE id = ?", (index.number,))
 

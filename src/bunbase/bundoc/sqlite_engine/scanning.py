@@ -44,8 +44,8 @@ class Scanning:
     """The plan of one search, and the documents that it reads. The connection must be in a transaction, so that the
     whole search sees the same state.
 
-    `watch`: limits the time, in a thread or in the event loop. Call `close` after the search, also after an error: the
-    traceback of an exception may keep a generator alive, and with it an open cursor.
+    `watch`: the limit of the time, in a thread or in the event loop. Call `close` after the search, also after an
+    error: the traceback of an exception may keep a generator alive, and with it an open cursor.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Scanning:
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
         self.place = place_of(self.plan, keys) if self.text else None
         residual = search.residual is not None
-        at_once = None if residual else self.test  # the part of the rule in Python comes before the filter
+        at_once = None if residual else self.test  # the part of the rule that Python evaluates comes before the filter
         self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once, residual)
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class Scanning:
         return position(self.search.order, decode(with_system_fields(document)))
 
     def document(self, id: str) -> StoredDocument:
-        stored = self.table.stored(self.connection, id)  # even if it has expired since the test
+        stored = self.table.stored(self.connection, id)  # finds the document even if it has expired since the test
         assert stored is not None  # this transaction has read its id
         return stored
 

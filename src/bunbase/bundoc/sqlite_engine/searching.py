@@ -19,7 +19,7 @@ from bunbase.bundoc.sqlite_engine.counting import Counting
 from bunbase.bundoc.sqlite_engine.scanning import Scanning, decode
 from bunbase.pkg import effort
 
-LOOP_RANGES: Final = 20  # of a search in the event loop; SQLite prepares a statement for each range, in 10 µs
+LOOP_RANGES: Final = 20  # the most ranges in the event loop; SQLite prepares a statement for each range, in 10 µs
 
 
 class Searching(Scanning):
@@ -74,7 +74,7 @@ class Searching(Scanning):
         return None if found.more and len(found.items) < self.search.limit else found
 
     def explained(self) -> Found:
-        """Return the plan of an aggregate. An aggregate that reads documents does more work with every document."""
+        """Return the plan of an aggregate. If an aggregate reads documents, its work grows with every document."""
         keys = self.covering_plan(self.search.reads or Reads())
         plan = keys or self.plan
         index = plan.index.name if plan.index else PRIMARY
@@ -138,7 +138,7 @@ class Searching(Scanning):
     def _walk_ties(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         """Read the page in the plan's order, and sort documents that tie in the order of the result by their ids.
 
-        A page needs all documents that tie with its last one. Only the positions of a page are kept in memory.
+        A page needs all documents that tie with its last document. Only the positions of one page are kept in memory.
         """
         most, after = self.search.limit + 1, self.search.after
         first: list[tuple[bytes, str]] = []
@@ -195,7 +195,10 @@ class Searching(Scanning):
         return self._read(heapq.nsmallest(self.search.limit + 1, rest), MAX_PAGE_BYTES)
 
     def _read(self, first: list[tuple[bytes, str]], max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
-        """Read the page. `first`: the positions and ids of its documents, and of one more if there is one."""
+        """Read the page.
+
+        `first`: the positions and ids of the documents on the page, and of the next document if there is one.
+        """
         items: list[StoredDocument] = []
         size = 0
         for _, id in first[: self.search.limit]:

@@ -35,13 +35,13 @@ from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 
-PAGE: Final = 200  # documents per page; each page occupies a thread of the pool for some milliseconds
+PAGE: Final = 200  # the number of documents per page; each page occupies a thread of the pool for some milliseconds
 PART_BYTES: Final = 256 << 10
 MAX_ERRORS: Final = 1000
 MAX_LINES: Final = 500
 MAX_IN_FLIGHT_BYTES: Final = 4 << 20
 ASKED_AT_ONCE: Final = 4  # the commits about which functions decide at the same time
-ASKED_TOGETHER: Final = 32  # the documents of such a commit; a call of the function has 2 s for all of them
+ASKED_TOGETHER: Final = 32  # the most documents of such a commit; a call of the function has 2 s for all of them
 BUSY_TRIES: Final = 6
 BUSY_SECONDS: Final = 0.25  # the pause doubles with each try; 16 s in total
 
@@ -164,16 +164,17 @@ class TransferService:
         return [done[sent.line] for sent in group]
 
     async def _write_together(self, server: Caller, mode: ImportMode, part: list[ReadLine]) -> list[Outcome]:
-        """Write documents in one commit. If the commit is refused, write the document that the error names alone, and
-        continue.
+        """Write documents in one commit.
 
-        So a refused document has the error that it would have alone, and the other documents are imported.
+        If the commit is refused, write the document that the error names on its own, and continue.
+
+        So a refused document gets the same error as in a commit of its own, and all other documents are imported.
         """
         done: list[Outcome] = []
         while len(part) > 1:
             try:
                 seq = await self.documents.stored_writes.commit_stored(
-                    server, tuple([_step(mode, sent) for sent in part])
+                    server, tuple([CommitStep(sent.collection, _document(mode, sent)) for sent in part])
                 )
                 return [*done, *[seq] * len(part)]
             except Problem as problem:
@@ -198,13 +199,7 @@ class TransferService:
             return sent.problem
         for tried in range(BUSY_TRIES + 1):
             try:
-                if mode is ImportMode.REPLACE and sent.id is not None:
-                    return await self.documents.stored_writes.put_stored(
-                        server, sent.collection, sent.id, sent.body, NO_PRECONDITION
-                    )
-                return await self.documents.stored_writes.create_stored(
-                    server, sent.collection, sent.id or new_id(), sent.body
-                )
+                return await self.documents.stored_writes.write_stored(server, sent.collection, _document(mode, sent))
             except DocumentExists as exists:
                 return None if mode is ImportMode.SKIP else exists
             except (BundocBusy, BeforeWriteBusy):
@@ -218,10 +213,10 @@ class TransferService:
         raise AssertionError("the last try returns or raises")
 
 
-def _step(mode: ImportMode, sent: ReadLine) -> CommitStep:
+def _document(mode: ImportMode, sent: ReadLine) -> Create | Put:
     if mode is ImportMode.REPLACE and sent.id is not None:
-        return CommitStep(sent.collection, Put(sent.id, sent.body, NO_PRECONDITION))
-    return CommitStep(sent.collection, Create(sent.id or new_id(), sent.body))
+        return Put(sent.id, sent.body, NO_PRECONDITION, sent.created)
+    return Create(sent.id or new_id(), sent.body, sent.created)
 
 
 def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:
@@ -236,8 +231,9 @@ def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:
 
 
 def later(one: str, other: str) -> str:
-    """Return the later of two states; "" is the earliest. `other` was read later, so `other` is returned if the epochs
-    differ.
+    """Return the later of two states; "" is the earliest state.
+
+    If the epochs differ, return `other`, because it was read later.
     """
     (epoch, _, number), (other_epoch, _, other_number) = one.partition("."), other.partition(".")
     return one if epoch == other_epoch and int(number or 0) > int(other_number or 0) else other

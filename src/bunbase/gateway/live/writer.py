@@ -1,5 +1,5 @@
-"""Sends the waiting messages of sessions: each session at most once in a tick, in slices. Equal bytes are made only
-once.
+"""Sends the waiting messages of sessions: each session at most once in a tick, in slices. Bytes that several
+sessions need are built only once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Writer:
         self.messages = self.writes = self.bytes = 0  # since the last `report`
 
     def report(self) -> None:
-        """Add the writes to the metrics. A counter takes a lock, so it is not touched with each write."""
+        """Add the writes to the metrics. A counter takes a lock, so it is not updated with each write."""
         metrics.live_messages.inc(self.messages)
         metrics.live_frames.inc(self.writes)
         metrics.live_bytes.inc(self.bytes)
