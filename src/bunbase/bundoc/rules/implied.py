@@ -55,7 +55,7 @@ class Paths:
 
 
 class Implied:
-    """What one rule implies for one caller. The filter of each part is derived once.
+    """The filters that one rule implies for one caller. The filter of each part is derived once.
 
     `value_of`: returns the value of a part for the caller. `paths`: the paths of the rule.
     """
