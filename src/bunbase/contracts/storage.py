@@ -452,5 +452,3 @@ class Storage(Protocol):
     async def drop_project(self, project: str) -> None:
         """Delete all objects of a project that is being deleted, and its key. Idempotent."""
         ...
-
-

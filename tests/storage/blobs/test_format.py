@@ -89,9 +89,10 @@ def test_one_changed_bit_is_noticed(seed: int) -> None:
 def test_a_blob_that_was_cut_or_has_more_or_other_chunks_is_noticed(chunks: int) -> None:
     content = os.urandom(chunks * CHUNK_BYTES)
     blob = sealed_in_pieces(content, random.Random(chunks))
-    header, parts = blob[:HEADER_BYTES], [
-        blob[HEADER_BYTES + at * SEALED_CHUNK : HEADER_BYTES + (at + 1) * SEALED_CHUNK] for at in range(chunks)
-    ]
+    header, parts = (
+        blob[:HEADER_BYTES],
+        [blob[HEADER_BYTES + at * SEALED_CHUNK : HEADER_BYTES + (at + 1) * SEALED_CHUNK] for at in range(chunks)],
+    )
 
     for wrong in (
         header + b"".join(parts[:-1]),
