@@ -17,7 +17,7 @@ from bunbase.storage.blobs.store import BlobStore
 from bunbase.storage.deciding import Deciding
 from bunbase.storage.rules import OpenBucket, open_bucket, time_of
 from bunbase.storage.settings import StorageSettings
-from bunbase.storage.store.buckets import bucket_named, no_bucket
+from bunbase.storage.store.buckets import no_bucket
 from bunbase.storage.store.file import ProjectFile
 from bunbase.storage.store.files import OpenFiles
 from bunbase.storage.store.objects import ObjectRow, Quota
@@ -47,8 +47,7 @@ class Holdings:
         async with self.files.using(project, create=False) as file:
             if file is None:
                 raise no_bucket(name)
-            row = await file.read(lambda connection: bucket_named(connection, name))
-            yield file, open_bucket(row)
+            yield file, open_bucket(await file.bucket(name))
 
 
 def checked_key(key: str) -> bytes:

@@ -21,6 +21,7 @@ from bunbase.pkg.sealed_sqlite.connection import DATABASE, TimeBound, connect
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable, is_lasting
 from bunbase.pkg.sealed_sqlite.files import is_missing
 from bunbase.pkg.sealed_sqlite.scanners import Scan, Scanners
+from bunbase.storage.store.buckets import BucketRow, bucket_named
 from bunbase.storage.store.tables import FORMAT
 
 T = TypeVar("T")
@@ -32,7 +33,8 @@ WAIT_SECONDS: Final = 20.0  # the time that a write waits for its turn
 class ProjectFile:
     """`roots`: the root keys of the project, by id. `proven_at`: the time at which BunKMS last confirmed the key.
 
-    `users`: the number of tasks that use the file now. `broken`: true if the file must be opened again.
+    `users`: the number of tasks that use the file now. `broken`: true if the file must be opened again. `buckets`: the
+    rows of buckets that were read, by name; a write of buckets calls `forget_buckets`.
     """
 
     def __init__(self, directory: Path, key: bytes, pool: ThreadPoolExecutor) -> None:
@@ -55,6 +57,8 @@ class ProjectFile:
         self.wrapped = ""
         self.proven_at = 0.0
         self.used_at = 0.0
+        self.buckets: dict[str, BucketRow] = {}
+        self.bucket_writes = 0
         self.users = 0
         self.unused = asyncio.Event()
         self.unused.set()
@@ -76,6 +80,20 @@ class ProjectFile:
         except asyncio.CancelledError:
             scan.unwanted = True
             raise
+
+    async def bucket(self, name: str) -> BucketRow:
+        """Return the row of a bucket, which is usually in memory. Raises: BucketNotFound."""
+        found = self.buckets.get(name)
+        if found is None:
+            writes = self.bucket_writes
+            found = await self.read(lambda connection: bucket_named(connection, name))
+            if writes == self.bucket_writes:  # otherwise the row may be older than a write
+                self.buckets[name] = found
+        return found
+
+    def forget_buckets(self) -> None:
+        self.bucket_writes += 1
+        self.buckets.clear()
 
     async def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Return the result of `work` in one transaction, which is then on disk. After an exception, nothing changed.

@@ -111,6 +111,7 @@ def put(
     found = find(connection, *place)
     _check_state(found, before)
     if found is None:
+        _check_bucket(connection, place[0])
         connection.execute(
             "INSERT INTO objects (bucket, key, size, etag, content_type, cache_control, metadata, owner, created, "
             "updated, change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
@@ -140,6 +141,7 @@ def move(connection: apsw.Connection, source: ObjectRow, place: tuple[int, bytes
     """Give an object another bucket and key. An object that is there is replaced. Raises: Moved."""
     found = find(connection, *place)
     _check_state(found, before)
+    _check_bucket(connection, place[0])
     if found is not None:
         remove(connection, found, found.state, now)
     connection.execute(
@@ -199,6 +201,12 @@ def unknown_blobs(connection: apsw.Connection, blobs: Iterable[str]) -> list[str
 
 def _check_state(found: ObjectRow | None, before: State) -> None:
     if (found.state if found is not None else None) != before:
+        raise Moved
+
+
+def _check_bucket(connection: apsw.Connection, bucket: int) -> None:
+    """Raises: Moved if the bucket was deleted meanwhile."""
+    if connection.execute("SELECT 1 FROM buckets WHERE id = ?", (bucket,)).fetchone() is None:
         raise Moved
 
 
