@@ -70,7 +70,7 @@ OWN = BucketRules(
     update="object.owner == auth.uid && next.size < 1000",
     delete="object.owner == auth.uid",
 )
-SETTINGS = StorageSettings(max_bytes=50_000_000, max_objects=200, max_uploads=4, min_free_mib=0)
+SETTINGS = StorageSettings(max_bytes=5_000_000, max_objects=200, max_uploads=4, min_free_mib=0)
 
 
 class SomeDocuments:
@@ -79,7 +79,7 @@ class SomeDocuments:
     async def get(self, _caller: Caller, collection: str, id: str) -> Any:
         if (collection, id) != ("members", "ada"):
             raise DocumentNotFound("There is no such document.")
-        return Document("ada", 1, b'{"_id":"ada","level":3}', "")
+        return Document("ada", 1, b'{"_id":"ada","level":3}')
 
 
 @pytest.fixture(params=["local", "remote"])
@@ -146,17 +146,17 @@ async def test_an_empty_object(storage: Storage) -> None:
         await read(storage, "empty", range="bytes=0-0")
 
 
-async def test_every_key_is_itself_and_no_path(storage: Storage, tmp_path: Path) -> None:
-    for key in KEYS:
+async def test_keys_are_no_paths(storage: Storage, tmp_path: Path) -> None:
+    some = KEYS[4::9]  # `tests/storage/whole/test_over_http.py` sends them all
+    for key in some:
         await put(storage, key, key.encode())
-    for key in KEYS:
+    for key in some:
         assert (await read(storage, key))[1] == key.encode()
 
-    assert await keys(storage) == sorted(KEYS, key=str.encode)
-    assert await keys(storage, bucket="files") == sorted(KEYS, key=str.encode)
+    assert await keys(storage) == sorted(some, key=str.encode)
     for path in (tmp_path / "storage" / "blobs").rglob("*"):
         assert path.is_dir() or path.name.isalnum()
-    done = await storage.delete_objects(SECRET, "files", KEYS)
+    done = await storage.delete_objects(SECRET, "files", some)
     assert all(one.deleted for one in done)
     assert await keys(storage) == []
 
@@ -181,9 +181,8 @@ async def test_conditions_decide_inside_the_transaction(storage: Storage) -> Non
         await put(storage, "one", b"three", conditions=Conditions(if_match=f'"{first.etag}"'))
     with pytest.raises(ObjectChanged):
         await storage.delete_object(SECRET, Place("files", "one"), f'"{first.etag}"')
-    opened, found = await read(
-        storage, "one", conditions=Conditions(if_none_match=f'"{hashlib.md5(b"two").hexdigest()}"')
-    )
+    known = Conditions(if_none_match=f'"{hashlib.md5(b"two").hexdigest()}"')
+    opened, found = await read(storage, "one", conditions=known)
     assert (opened.status, found) == (304, b"")
     await storage.delete_object(SECRET, Place("files", "one"), "*")
     with pytest.raises(ObjectNotFound):
@@ -228,11 +227,12 @@ async def test_limits_of_a_project(storage: Storage) -> None:
         await storage.abort_upload(SECRET, upload)
 
     with pytest.raises(StorageQuotaExceeded):
-        await storage.begin_upload(SECRET, Place("files", "x"), NewObject(length=50_000_001))
+        await storage.begin_upload(SECRET, Place("files", "x"), NewObject(length=5_000_001))
     upload = await storage.begin_upload(SECRET, Place("files", "x"), NewObject())
+    for _ in range(4):
+        await storage.feed_upload(SECRET, upload, bytes(1 << 20))
     with pytest.raises(StorageQuotaExceeded):
-        for _ in range(60):
-            await storage.feed_upload(SECRET, upload, bytes(1 << 20))
+        await storage.feed_upload(SECRET, upload, bytes(1 << 20))
     await put(storage, "x", b"12345")
     usage = await storage.stored(SECRET)
     assert (usage.objects, usage.bytes, usage.waiting_bytes) == (1, 5, 0)
@@ -268,13 +268,8 @@ async def test_copies_and_moves_share_the_bytes(storage: Storage, tmp_path: Path
     await storage.create_bucket(SECRET, NewBucket(name="other"))
 
     copied = await storage.copy_object(SECRET, Copying(KeptPlace("files", "a"), KeptPlace("other", "b")), False)
-    changed = await storage.copy_object(
-        SECRET,
-        Copying(
-            KeptPlace("other", "b"), KeptPlace("other", "b"), content_type="text/css", metadata={}, cache_control="x"
-        ),
-        False,
-    )
+    here = KeptPlace("other", "b")
+    changed = await storage.copy_object(SECRET, Copying(here, here, content_type="text/css", metadata={}), False)
     moved = await storage.copy_object(SECRET, Copying(KeptPlace("files", "a"), KeptPlace("files", "z/")), True)
 
     assert (copied.created, copied.object.content_type, copied.object.metadata) == (True, "text/plain", {"n": "1"})
@@ -366,12 +361,8 @@ async def test_rules_decide_about_users_and_filter_lists(storage: Storage) -> No
     with pytest.raises(RuleDenied):
         await storage.delete_object(eve, Place("files", "ada/2"))
     done = await storage.delete_objects(eve, "files", ("ada/1", "ada/2", "eve/1", "missing"))
-    assert [(one.deleted, one.code) for one in done] == [
-        (True, None),
-        (False, "rule_denied"),
-        (True, None),
-        (True, None),
-    ]
+    assert [one.code for one in done] == [None, "rule_denied", None, None]
+    assert [one.deleted for one in done] == [True, False, True, True]
     assert await keys(storage) == ["ada/1", "ada/2", "server/1"]
     with pytest.raises(RuleDenied):
         await storage.copy_object(eve, Copying(KeptPlace("files", "ada/2"), KeptPlace("files", "eve/x")), True)
@@ -457,12 +448,12 @@ async def test_a_link_allows_one_method_for_one_object(storage: Storage) -> None
 
 
 async def test_buckets_are_created_changed_and_deleted(storage: Storage) -> None:
-    created = await storage.create_bucket(SECRET, NewBucket(name="avatars", max_bytes=100, mime=("image/*",)))
+    created = await storage.create_bucket(SECRET, NewBucket(name="avatars", max_bytes=1000, mime=("image/*",)))
 
     assert [one.name for one in (await storage.buckets(SECRET)).items] == ["avatars", "files"]
     assert await storage.bucket(SECRET, "avatars") == created
     changed = await storage.update_bucket(SECRET, "avatars", BucketChanges(public=True))
-    assert (changed.public, changed.max_bytes, changed.mime) == (True, 100, ("image/*",))
+    assert (changed.public, changed.max_bytes, changed.mime) == (True, 1000, ("image/*",))
     with pytest.raises(BucketExists):
         await storage.create_bucket(SECRET, NewBucket(name="avatars"))
     for wrong in (BucketChanges(mime=("png",)), BucketChanges(cache_control="a\r\nb")):

@@ -23,6 +23,7 @@ from bunbase.contracts.functions.invocations import Chunk, Head, Invocation
 from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
@@ -71,6 +72,10 @@ class FakeBuncast:
 
     async def add_live_usage(self, _batch: Batch[None], sent: datetime) -> Receipt:
         return Receipt(sent, True)
+
+
+class FakeStorage:
+    """A room that no test of the gateway calls. `tests/storage/whole` uses the real one."""
 
 
 class FakeFunctions:
@@ -129,6 +134,7 @@ async def door_of(
             TenantAuth: tenant_auth,
             Bundoc: bundoc,
             Buncast: FakeBuncast(),
+            Storage: FakeStorage(),
             Functions: FakeFunctions(),
             Kms: FakeKms(),
         }

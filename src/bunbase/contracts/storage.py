@@ -325,7 +325,7 @@ class DeletedObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """`deleted`: true if there is no such object now. `code`: the code of the problem otherwise."""
 
     key: str
-    deleted: bool = msgspec.field(default=True)
+    deleted: bool
     code: str | None = None
 
 

@@ -63,12 +63,12 @@ class Removing:
                 try:
                     await self._need(caller, ruled, bucket, row, key)
                 except ObjectNotFound:
-                    results[key] = DeletedObject(key)
+                    results[key] = DeletedObject(key, True)
                 except Problem as problem:
                     results[key] = DeletedObject(key, False, problem.code)
                 else:
                     if row is None:
-                        results[key] = DeletedObject(key)
+                        results[key] = DeletedObject(key, True)
                     else:
                         going[key] = row
             now = self.holdings.now_ms()
