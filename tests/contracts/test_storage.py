@@ -47,7 +47,7 @@ from bunbase.contracts.storage import (
     StorageQuotaExceeded,
     TooManyUploads,
     UploadNotFound,
-    Written,
+    WrittenObject,
 )
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
@@ -96,7 +96,7 @@ def user(uid: str) -> Caller:
 
 async def put(
     storage: Storage, key: str, content: bytes = b"hello", by: Caller = SECRET, bucket: str = "files", **new: Any
-) -> Written:
+) -> WrittenObject:
     link = new.pop("link", "")
     upload = await storage.begin_upload(by, Place(bucket, key, link), NewObject(**new))
     for at in range(0, len(content), 1 << 20):
@@ -174,8 +174,8 @@ async def test_conditions_decide_inside_the_transaction(storage: Storage) -> Non
         *[put(storage, "one", b"%d" % n, conditions=new) for n in range(4)], return_exceptions=True
     )
 
-    assert sorted(type(one).__name__ for one in results) == ["ObjectChanged"] * 3 + ["Written"]
-    first = next(one for one in results if isinstance(one, Written)).object
+    assert sorted(type(one).__name__ for one in results) == ["ObjectChanged"] * 3 + ["WrittenObject"]
+    first = next(one for one in results if isinstance(one, WrittenObject)).object
     assert (await put(storage, "one", b"two", conditions=Conditions(if_match=f'"{first.etag}"'))).created is False
     with pytest.raises(ObjectChanged):
         await put(storage, "one", b"three", conditions=Conditions(if_match=f'"{first.etag}"'))

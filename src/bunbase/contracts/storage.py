@@ -243,7 +243,7 @@ class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     md5: str = ""
 
 
-class Written(msgspec.Struct, frozen=True):
+class WrittenObject(msgspec.Struct, frozen=True):
     """`created`: true if the key had no object before."""
 
     object: StoredObject
@@ -398,7 +398,7 @@ class Storage(Protocol):
         """
         ...
 
-    async def finish_upload(self, caller: Caller, upload: str) -> Written:
+    async def finish_upload(self, caller: Caller, upload: str) -> WrittenObject:
         """Store the object. When this returns, its bytes and its row are on disk. An upload that fails leaves nothing.
 
         Raises: UploadNotFound, ContentDigestMismatch, ObjectChanged, ObjectConflict, BucketNotFound, DiskFull,
@@ -429,7 +429,7 @@ class Storage(Protocol):
         """
         ...
 
-    async def copy_object(self, caller: Caller, copying: Copying, moves: bool) -> Written:
+    async def copy_object(self, caller: Caller, copying: Copying, moves: bool) -> WrittenObject:
         """Copy an object without copying its bytes. `moves`: also delete the source, in the same transaction.
 
         Raises: BucketNotFound, ObjectNotFound, ObjectChanged, ObjectConflict, InvalidObjectKey, ContentTypeRefused,

@@ -12,6 +12,7 @@ from bunbase.gateway.answer_values import (
     ACCOUNT,
     AT,
     BACKUP,
+    BUCKET,
     CHANNELS,
     COLLEAGUE,
     DEVELOPER,
@@ -429,6 +430,38 @@ ANSWERS: Final[dict[str, Any]] = {
         "errors": [{"path": "/title", "message": "This field is required.", "keyword": "required"}],
     },
     "Channels": CHANNELS,
+    "Bucket": {**BUCKET, "created_at": AT},
+    "StoredObject": {
+        "key": "bakery/rye.jpg",
+        "bucket": "photos",
+        "size": 48213,
+        "etag": "9e107d9d372bb6826bd81d3542a419d6",
+        "content_type": "image/jpeg",
+        "cache_control": "",
+        "metadata": {"title": "Rye bread"},
+        "owner": "usr_01jd7qv8x2r4m6t0w9c3e5g7hn",
+        "created_at": AT,
+        "updated_at": AT,
+    },
+    "DeletedObjects": {
+        "items": [
+            {"key": "archive/rye.jpg", "deleted": True},
+            {"key": "archive/spelt.jpg", "deleted": False, "code": "rule_denied"},
+        ]
+    },
+    "SignedLink": {
+        "method": "GET",
+        "path": "/v1/storage/objects/photos/bakery%2Frye.jpg?project=prj_01jd7qv8x2r4m6t0w9c3e5g7ha&token=eyJ….Q2h…",
+        "token": "eyJ….Q2h…",
+        "expires_at": LATER,
+    },
+    "StorageUsage": {
+        "objects": 2,
+        "bytes": 96431,
+        "waiting_bytes": 0,
+        "max_objects": 10000000,
+        "max_bytes": 107374182400,
+    },
     "LiveMessagesFound": {
         "conn": "XkLDq2pJ0cYb7wVtR4mZsA1u",
         "messages": [{"t": "diff", "g": "k7", "turn": 13, "gone": ["d4"]}, {"t": "at", "at": "e1.1234"}],

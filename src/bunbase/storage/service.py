@@ -22,7 +22,7 @@ from bunbase.contracts.storage import (
     Reading,
     SignedLink,
     StorageUsage,
-    Written,
+    WrittenObject,
 )
 from bunbase.storage.acts.buckets import BucketActs
 from bunbase.storage.acts.copying import CopyActs
@@ -69,7 +69,7 @@ class StorageService:
     async def feed_upload(self, caller: Caller, upload: str, data: bytes) -> None:
         await self.uploads.feed(caller, upload, data)
 
-    async def finish_upload(self, caller: Caller, upload: str) -> Written:
+    async def finish_upload(self, caller: Caller, upload: str) -> WrittenObject:
         written = await self.uploads.finish(caller, upload)
         if not written.created:
             self.sweeping.note(caller.project)
@@ -87,7 +87,7 @@ class StorageService:
     async def delete_objects(self, caller: Caller, bucket: str, keys: tuple[str, ...]) -> tuple[DeletedObject, ...]:
         return await self.removing.delete_many(caller, bucket, keys)
 
-    async def copy_object(self, caller: Caller, copying: Copying, moves: bool) -> Written:
+    async def copy_object(self, caller: Caller, copying: Copying, moves: bool) -> WrittenObject:
         return await self.copying.copy(caller, copying, moves)
 
     async def objects(self, caller: Caller, bucket: str, listing: Listing) -> ObjectPage:

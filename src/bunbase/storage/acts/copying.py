@@ -14,7 +14,7 @@ from bunbase.contracts.storage import (
     NewObject,
     ObjectConflict,
     ObjectTooLarge,
-    Written,
+    WrittenObject,
 )
 from bunbase.pkg import metrics
 from bunbase.storage.acts.access import Access, no_object, owner_of
@@ -46,7 +46,7 @@ class CopyActs:
         self.downloads = downloads
         self.sweeping = sweeping
 
-    async def copy(self, caller: Caller, copying: Copying, moves: bool) -> Written:
+    async def copy(self, caller: Caller, copying: Copying, moves: bool) -> WrittenObject:
         keys = checked_key(copying.source.key), checked_key(copying.to.key)
         check_headers(NewObject(copying.content_type or "", None, copying.cache_control or ""))
         check_metadata(copying.metadata or {}, "/metadata")
@@ -64,7 +64,7 @@ class CopyActs:
                     continue
             metrics.storage_writes.labels("move" if moves else "copy").inc()
             self.sweeping.note(caller.project)
-            return Written(described(written, plan.bucket.name), plan.target is None)
+            return WrittenObject(described(written, plan.bucket.name), plan.target is None)
         raise ObjectConflict("Other writes changed the objects again and again; try again.")
 
     async def _planned(

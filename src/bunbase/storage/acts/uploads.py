@@ -42,7 +42,7 @@ from bunbase.contracts.storage import (
     StorageUnreadable,
     TooManyUploads,
     UploadNotFound,
-    Written,
+    WrittenObject,
 )
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
@@ -104,7 +104,7 @@ class Uploads:
         self.holdings = holdings
         self.access = Access(holdings)
         self.running: dict[str, Upload] = {}
-        self.finishing: set[asyncio.Task[Written]] = set()
+        self.finishing: set[asyncio.Task[WrittenObject]] = set()
 
     async def begin(self, caller: Caller, place: Place, new: NewObject) -> str:
         key = checked_key(place.key)
@@ -130,7 +130,7 @@ class Uploads:
                 self._end(one)
                 raise
 
-    async def finish(self, caller: Caller, upload: str) -> Written:
+    async def finish(self, caller: Caller, upload: str) -> WrittenObject:
         one = self._found(caller, upload)
         # in a task of its own: if the client leaves now, the transaction must still be known to have ended
         task = asyncio.create_task(self._finish(one))
@@ -222,7 +222,7 @@ class Uploads:
             await one.writer.write(sealed)
         metrics.storage_bytes.labels("in").inc(len(data))
 
-    async def _finish(self, one: Upload) -> Written:
+    async def _finish(self, one: Upload) -> WrittenObject:
         async with one.turn:
             if self.running.get(one.id) is not one:
                 raise UploadNotFound("This upload has ended.")
@@ -251,7 +251,7 @@ class Uploads:
         if one.new.md5 and one.new.md5 != one.md5.hexdigest():
             raise ContentDigestMismatch("The bytes changed on the way, or the digest is wrong: send them again.")
 
-    async def _swap(self, one: Upload) -> Written:
+    async def _swap(self, one: Upload) -> WrittenObject:
         etag = one.md5.hexdigest()
         new, parts = one.properties(one.size, etag), [BlobPart(0, one.blob, one.size)]
         for _ in range(ATTEMPTS):
@@ -273,7 +273,7 @@ class Uploads:
                 except Moved:
                     file.forget_buckets()
                     continue
-                return Written(described(written, bucket.name), row is None)
+                return WrittenObject(described(written, bucket.name), row is None)
         raise ObjectConflict("Other writes changed the object again and again; send it again.")
 
     def _check_size(self, one: Upload, size: int) -> None:
@@ -327,7 +327,7 @@ class Uploads:
         except Problem as problem:
             log.warning("the sweeper will delete a blob", project=one.caller.project, reason=problem.detail)
 
-    def _finished(self, task: asyncio.Task[Written]) -> None:
+    def _finished(self, task: asyncio.Task[WrittenObject]) -> None:
         self.finishing.discard(task)
         if not task.cancelled():
             task.exception()

@@ -20,7 +20,7 @@ from bunbase.contracts.storage import (
     SignedLink,
     Storage,
     StoredObject,
-    Written,
+    WrittenObject,
 )
 from bunbase.pkg.http import Cursor, Injected, Limit
 from bunbase.pkg.json_bodies import read_input
@@ -137,7 +137,7 @@ async def sign_link(
     return await storage.sign(operator, read_input(request.headers, body, NewLink))
 
 
-def _written(written: Written) -> Response[StoredObject]:
+def _written(written: WrittenObject) -> Response[StoredObject]:
     headers = {"etag": f'"{written.object.etag}"'}
     return Response(written.object, status_code=201 if written.created else 200, headers=headers)
 
