@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ async def test_only_old_drafts_of_a_crash_are_deleted(tmp_path: Path) -> None:
             (folder / name).write_bytes(b"draft")
             os.utime(folder / name, (os.stat(folder).st_mtime - age,) * 2)
 
-        assert await blobs.delete_drafts(PROJECT, 50) == 1
+        assert await blobs.delete_drafts(PROJECT, datetime.now(UTC) - timedelta(seconds=50)) == 1
 
         assert bytes(await blobs.read(PROJECT, blob, 0, 1)) == b"1"
         assert len(list(folder.iterdir())) == 2

@@ -75,8 +75,7 @@ class Sweeping:
             self.noted.add(project)
 
     async def _delete_orphans(self, project: str, file: ProjectFile) -> None:
-        seconds = self.holdings.settings.orphan_seconds
-        before = self.holdings.clock.now() - timedelta(seconds=seconds)
+        before = self.holdings.clock.now() - timedelta(seconds=self.holdings.settings.orphan_seconds)
         running = self.uploads.blobs(project)
         old: list[str] = []
         async for blob, written in self.holdings.blobs.blobs(project):
@@ -86,7 +85,7 @@ class Sweeping:
                 await self._delete_unknown(project, file, old)
                 old = []
         await self._delete_unknown(project, file, old)
-        drafts = await self.holdings.blobs.delete_drafts(project, seconds)
+        drafts = await self.holdings.blobs.delete_drafts(project, before)
         metrics.storage_swept.labels("draft").inc(drafts)
 
     async def _delete_unknown(self, project: str, file: ProjectFile, blobs: list[str]) -> None:

@@ -14,7 +14,6 @@ import errno
 import re
 import secrets
 import shutil
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -123,11 +122,11 @@ class BlobStore:
                     if BLOB.fullmatch(name):
                         yield name, one["last_modified"]
 
-    async def delete_drafts(self, project: str, seconds: float) -> int:
-        """Delete the drafts in the folder that are older than `seconds`, and return their number."""
+    async def delete_drafts(self, project: str, before: datetime) -> int:
+        """Delete the drafts in the folder that were last written before this time, and return their number."""
         if self.directory is None:
             return 0  # S3 keeps unfinished uploads apart; a lifecycle rule of the bucket ends them
-        deleted: int = await self._in_thread(_delete_drafts, self.directory / project, time.time() - seconds)
+        deleted: int = await self._in_thread(_delete_drafts, self.directory / project, before.timestamp())
         return deleted
 
     async def delete_project(self, project: str) -> None:
