@@ -35,7 +35,7 @@ SECOND_STEPS = [
 ]
 
 
-OWN_FILES = {  # what a stranger gets about the own project, which has no bucket
+OWN_FILES = {  # the answers about the stranger's own project, which has no bucket
     ("GET", "/v1/storage/buckets"): (200,),
     ("GET", "/v1/storage/usage"): (200,),
     ("POST", "/v1/storage/buckets"): (201,),

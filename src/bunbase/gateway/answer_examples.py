@@ -22,6 +22,7 @@ from bunbase.gateway.answer_values import (
     ISSUER,
     KEY,
     LATER,
+    OBJECT,
     OWN_ORG,
     OWN_PROJECT,
     PROJECT,
@@ -431,18 +432,8 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "Channels": CHANNELS,
     "Bucket": {**BUCKET, "created_at": AT},
-    "StoredObject": {
-        "key": "bakery/rye.jpg",
-        "bucket": "photos",
-        "size": 48213,
-        "etag": "9e107d9d372bb6826bd81d3542a419d6",
-        "content_type": "image/jpeg",
-        "cache_control": "",
-        "metadata": {"title": "Rye bread"},
-        "owner": "usr_01jd7qv8x2r4m6t0w9c3e5g7hn",
-        "created_at": AT,
-        "updated_at": AT,
-    },
+    "StoredObject": OBJECT,
+    "ObjectPage": {"items": [OBJECT], "prefixes": ["archive/"], "next": None},
     "DeletedObjects": {
         "items": [
             {"key": "archive/rye.jpg", "deleted": True},

@@ -108,3 +108,15 @@ USED: Final[dict[str, Any]] = {
     "live_messages_delivered": 950,
     "live_messages_published": 40,
 }
+OBJECT: Final = {
+    "key": "bakery/rye.jpg",
+    "bucket": "photos",
+    "size": 48213,
+    "etag": "9e107d9d372bb6826bd81d3542a419d6",
+    "content_type": "image/jpeg",
+    "cache_control": "",
+    "metadata": {"title": "Rye bread"},
+    "owner": "usr_01jd7qv8x2r4m6t0w9c3e5g7hn",
+    "created_at": AT,
+    "updated_at": AT,
+}

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,7 @@ async def test_an_upload_and_its_headers(client: Client) -> None:
 
     assert status == 201
     written = json.loads(body)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", written["created_at"])
     assert (written["size"], written["metadata"], written["content_type"]) == (1_500_000, {"name": "é"}, "text/css")
     status, headers, body = await client("GET", OBJECTS + "style.css")
     assert (status, body) == (200, content)

@@ -1,4 +1,4 @@
-"""What callers do with buckets and objects, one file for each kind of act.
+"""The acts of callers on buckets and objects, one file for each kind of act.
 
 buckets      create, read, change and delete buckets
 access       find out whether a caller may read or write an object

@@ -144,7 +144,7 @@ class Uploads:
             self._end(one)
 
     async def end_idle(self) -> None:
-        """Give up uploads that get no data."""
+        """End the uploads that get no data."""
         before = self.monotonic() - self.holdings.settings.idle_upload_seconds
         for one in list(self.running.values()):
             if one.touched_at < before and not one.turn.locked():

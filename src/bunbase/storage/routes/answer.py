@@ -1,4 +1,4 @@
-"""The answer that streams an object. A failure after the head closes the connection, so that the client notices it."""
+"""The answers of objects. The one that streams an object closes the connection if it fails after the head."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from typing import Any, Final
 
 from litestar.response import Response
 
-from bunbase.contracts.storage import Opened, Piece
+from bunbase.contracts.storage import Opened, Piece, WrittenObject
+from bunbase.pkg.api_json import api_json
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
+from bunbase.pkg.media import JSON
 from bunbase.storage.serving.headers import download_headers
 
 log = logger("storage")
 
 WITHOUT_BODY: Final = (304,)
+
+
+def written_answer(written: WrittenObject) -> Response[bytes]:
+    """Return the answer to an upload or a copy: 201 for a new object, 200 for one that was replaced."""
+    headers = {"etag": f'"{written.object.etag}"'}
+    status = 201 if written.created else 200
+    return Response(api_json(written.object), status_code=status, media_type=JSON, headers=headers)
 
 
 class ObjectAnswer(Response[None]):

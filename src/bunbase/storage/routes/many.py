@@ -20,11 +20,11 @@ from bunbase.contracts.storage import (
     SignedLink,
     Storage,
     StoredObject,
-    WrittenObject,
 )
 from bunbase.pkg.http import Cursor, Injected, Limit
 from bunbase.pkg.json_bodies import read_input
 from bunbase.pkg.openapi import answers, reads
+from bunbase.storage.routes.answer import written_answer
 from bunbase.storage.routes.buckets import TAGS, AnyRequest, BucketName
 
 Prefix = Annotated[str, QueryParameter(max_length=MAX_KEY_BYTES, description="Only keys that begin with this text.")]
@@ -83,13 +83,13 @@ async def list_objects(
 )
 async def copy_object(
     accessor: Injected[Caller], storage: Injected[Storage], request: AnyRequest, body: bytes
-) -> Response[StoredObject]:
+) -> Response[bytes]:
     """Copies an object without copying its bytes, so a copy of a large object is as fast as that of a small one.
 
     Rules: `get` for the source, and `create` or `update` for the target.
     """
     copying = read_input(request.headers, body, Copying)
-    return _written(await storage.copy_object(accessor, copying, moves=False))
+    return written_answer(await storage.copy_object(accessor, copying, moves=False))
 
 
 @post(
@@ -102,10 +102,10 @@ async def copy_object(
 )
 async def move_object(
     accessor: Injected[Caller], storage: Injected[Storage], request: AnyRequest, body: bytes
-) -> Response[StoredObject]:
-    """Gives an object another key or bucket. Rules: as for a copy, and `delete` for the source."""
+) -> Response[bytes]:
+    """Moves an object to another key or bucket, without copying its bytes. Rules: as for a copy, and `delete` for the source."""
     copying = read_input(request.headers, body, Copying)
-    return _written(await storage.copy_object(accessor, copying, moves=True))
+    return written_answer(await storage.copy_object(accessor, copying, moves=True))
 
 
 @post(
@@ -135,11 +135,6 @@ async def sign_link(
     upload. A link cannot be taken back, except by deleting the bucket.
     """
     return await storage.sign(operator, read_input(request.headers, body, NewLink))
-
-
-def _written(written: WrittenObject) -> Response[StoredObject]:
-    headers = {"etag": f'"{written.object.etag}"'}
-    return Response(written.object, status_code=201 if written.created else 200, headers=headers)
 
 
 ROUTES: Final = (list_objects, copy_object, move_object, delete_objects, sign_link)

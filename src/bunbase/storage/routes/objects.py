@@ -32,7 +32,7 @@ from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.object_paths import object_key
 from bunbase.pkg.openapi import answers, reads
-from bunbase.storage.routes.answer import ObjectAnswer
+from bunbase.storage.routes.answer import ObjectAnswer, written_answer
 from bunbase.storage.routes.buckets import TAGS, AnyRequest, BucketName
 
 FEED_BYTES: Final = 512 << 10
@@ -46,6 +46,7 @@ Key = Annotated[
     PathParameter(
         description="The key of the object: everything after the bucket, percent-encoded. Slashes may be sent as they "
         "are; `a//b` and `a/b` are different keys.",
+        schema_extra={"pattern": r"^[^\u0000]{1,1024}$"},
     ),
 ]
 Token = Annotated[
@@ -92,7 +93,7 @@ async def put_object(
     metadata: Metadata = None,
     cache_control: Caching = None,
     content_md5: Digest = None,
-) -> Response[StoredObject]:
+) -> Response[bytes]:
     """Stores the body as an object, and replaces an object with the same key. The body may have any size up to the
     limit of the bucket, and is never held in memory as a whole.
 
@@ -109,8 +110,7 @@ async def put_object(
     except BaseException:
         await storage.abort_upload(guest, upload)
         raise
-    headers = {"etag": f'"{written.object.etag}"'}
-    return Response(written.object, status_code=201 if written.created else 200, headers=headers)
+    return written_answer(written)
 
 
 @get(

@@ -18,7 +18,7 @@ MISSING: Final = "There is no such object, and the request is only for an object
 
 
 def check_write(conditions: Conditions, etag: str | None, updated: datetime | None) -> None:
-    """Check the conditions of a write. `etag`, `updated`: of the present object; None if there is none.
+    """Check the conditions of a write. `etag`, `updated`: the values of the present object; None if there is none.
 
     Raises: ObjectChanged.
     """

@@ -138,7 +138,7 @@ def put(
 
 
 def move(connection: apsw.Connection, source: ObjectRow, place: tuple[int, bytes], before: State, now: int) -> None:
-    """Give an object another bucket and key. An object that is there is replaced. Raises: Moved."""
+    """Move an object to another bucket and key. An object that is there is replaced. Raises: Moved."""
     found = find(connection, *place)
     _check_state(found, before)
     _check_bucket(connection, place[0])
