@@ -103,7 +103,10 @@ async def copy_object(
 async def move_object(
     accessor: Injected[Caller], storage: Injected[Storage], request: AnyRequest, body: bytes
 ) -> Response[bytes]:
-    """Moves an object to another key or bucket, without copying its bytes. Rules: as for a copy, and `delete` for the source."""
+    """Moves an object to another key or bucket, without copying its bytes.
+
+    Rules: as for a copy, and `delete` for the source.
+    """
     copying = read_input(request.headers, body, Copying)
     return written_answer(await storage.copy_object(accessor, copying, moves=True))
 
