@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from functools import partial
+from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,8 +30,7 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # the transport of uvloop is not a subclass
         self._send()
 
     def data_received(self, data: bytes) -> None:

@@ -157,7 +157,7 @@ def report(servers: list[Server], found: dict[tuple[str, str], list[Found]], soc
 
 def _middle(what: str, found: list[Found]) -> float:
     """Return the median of all rounds. For memory, return the first round: a server keeps it for the next sockets."""
-    values = [VALUES[what](one) for one in found]
+    values = [float(VALUES[what](one)) for one in found]
     return values[0] if what == MEMORY else median(values)
 
 

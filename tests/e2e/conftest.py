@@ -38,8 +38,9 @@ def dev() -> Iterator[Instance]:
 
 @pytest.fixture(scope="module")
 def running_dev() -> Iterator[Instance]:
-    """Yield a `bunbase dev` that runs, for tests that leave it as it is."""
+    """Yield a `bunbase dev` that runs, for tests that leave it as it is. Sign-in providers may be on this machine."""
     with dev_instance() as instance:
+        instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
         yield instance.start()
 
 

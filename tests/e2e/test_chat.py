@@ -18,12 +18,21 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bunbase.pkg.bun import find_bun
 from tests.e2e.axe import faults
 from tests.e2e.browser import chromium
 from tests.e2e.example_app import REPOSITORY, SHELL, cloned, served
 from tests.e2e.instance import STOP_SECONDS, Instance, poll
 
 CHAT: Final = REPOSITORY / "examples/chat"
+PROVIDER: Final = REPOSITORY / "tests/bunauth/whole/provider.mjs"
+PROVIDER_TABLE: Final = """
+[auth.providers.club]
+label = "The Club"
+issuer = "{issuer}"
+client_id = "bunbase"
+client_secret = {{ env = "CLUB_SECRET" }}
+"""
 PASSWORD: Final = "apples and pears"
 PATIENCE_MS: Final = 20_000
 AUTHENTICATOR: Final = {
@@ -216,6 +225,29 @@ def test_a_person_signs_in_by_a_link_and_then_with_a_passkey(browser: Browser, s
     eve.press("Admin page")
     expect(eve.page.get_by_role("main")).to_contain_text(eve.email)
     assert eve.errors == []
+
+
+def test_a_person_signs_in_by_another_service(
+    browser: Browser, server: Instance, place: Path, url: str, ada: Person
+) -> None:
+    callback = f"{server.url}/v1/auth/oauth/club/callback"
+    command = [str(find_bun()), str(PROVIDER), callback, "localhost", "ask"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            issuer = next(line.strip() for line in process.stdout if line.startswith("http"))
+            with (place / "bunbase.toml").open("a", encoding="utf-8") as file:
+                file.write(PROVIDER_TABLE.format(issuer=issuer))
+            secret = {"CLUB_SECRET": "a secret: of the client/+"}
+            subprocess.run([*SHELL, "bunbase auth push"], cwd=place, env=server.environment() | secret, check=True)
+            again = Person(browser, server, url, ada.email)
+            again.press("Continue with The Club")
+            again.press("ada")
+            again.is_in()
+            again.open("Kitchen")
+            assert again.errors == []
+        finally:
+            process.terminate()
 
 
 def test_a_webhook_sent_twice_posts_one_message_which_a_job_archives(

@@ -24,8 +24,10 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
     with dev_instance() as instance:
-        # the sign-in providers of these tests are on this machine
-        instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
+        environment = instance.commands["dev"][1]
+        # the sign-in providers of these tests are on this machine, and so are all visitors
+        environment["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
+        environment["BUNBASE_GATEWAY__SIGNUPS_PER_HOUR"] = "10000"
         yield prepared(instance.start())
 
 

@@ -1,6 +1,6 @@
 """Buncast: channels and the presence of their members.
 
-This process is the home of all channels: it gives each message its place in the order of its channel, keeps the last
-messages in rings, and knows the members. The sockets of clients are in other processes, the edges. Only the definitions
-of channels are stored.
+This process is the home of all channels. It gives each message a number in the order of its channel, stores the last
+messages in rings (`ring.py`), and has the lists of members. The connections of clients are in the gateways, which
+are called edges here. Only the definitions of channels are stored on disk.
 """

@@ -1,10 +1,10 @@
-"""A token bucket: a limit of messages a second, which allows a burst of one second."""
+"""A token bucket: a limit of messages per second, which allows the messages of one second at once."""
 
 from __future__ import annotations
 
 
 class Bucket:
-    __slots__ = ("_at", "_level", "per_second")  # each channel may have one
+    __slots__ = ("_at", "_level", "per_second")  # keeps a bucket small, because each channel may have one
 
     def __init__(self, per_second: int, now: float) -> None:
         self.per_second = per_second
@@ -21,5 +21,5 @@ class Bucket:
         self._level -= count
 
     def full(self, now: float) -> bool:
-        """True if the bucket can be forgotten."""
+        """True if the bucket is full again, and so can be forgotten."""
         return self.has(self.per_second, now)

@@ -1,4 +1,4 @@
-"""One channel with state: somebody listens, or it keeps messages or members. Nothing here waits."""
+"""One channel with state: it has subscriptions, stored messages or members. No method here waits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bunbase.pkg.errors import Problem
 
 
 class ReadyMessage(msgspec.Struct, frozen=True):
-    """A message that is ready for its channel. `rest`: the members of its JSON after `offset`."""
+    """A message that is ready for its channel. `rest`: the JSON members that follow the member `offset`."""
 
     rest: bytes
     edge: str
@@ -60,7 +60,7 @@ class Channel:
         return not self.subscriptions and not self.ring and not self.presence.members and not self.presence.busy
 
     def publish(self, message: ReadyMessage, now: float) -> int:
-        """Number a message, keep it if the definition wants it, and send it to all edges. Return its offset."""
+        """Number a message, store it if the channel has a history, and send it to all edges. Return its offset."""
         self.ring.offset += 1
         body = b'"offset":%d,' % self.ring.offset + message.rest
         self.ring.add(body, now, self.kind.history)
@@ -71,7 +71,7 @@ class Channel:
         return self.ring.offset
 
     def enter(self, one: Subscription, since: Position | str | None, now: float) -> None:
-        """Begin a subscription, whose `sees` and `member` are set."""
+        """Begin a subscription. The caller has already set its `sees` and `member`."""
         self.subscriptions[one] = None
         _add(self._edges, one.edge, 1)
         if one.sees:
@@ -117,7 +117,7 @@ class Channel:
                 self.presence.linger(member, linger_until)
 
     def end(self, one: Subscription, problem: Problem) -> None:
-        """End a subscription from this side."""
+        """End a subscription for a reason of the server, and tell the client this reason."""
         self.leave(one, None)
         one.edge.put(SubscriptionEnded(one.number, problem.body()))
 
@@ -135,7 +135,7 @@ class Channel:
 
 
 def _add(counts: dict[EdgeStream, int], edge: EdgeStream, change: int) -> None:
-    """Change the count of an edge. Edges that are not counted have no entry."""
+    """Change the count of an edge. Drop the count when it is zero."""
     if count := counts.get(edge, 0) + change:
         counts[edge] = count
     else:

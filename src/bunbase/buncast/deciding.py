@@ -1,4 +1,4 @@
-"""Decides about the subscriptions of one project: when they begin, and again when what decided them has changed."""
+"""Decides the subscriptions of one project: when they begin, and again when the data behind the decision changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NO_PATTERN: Final = "no pattern matches this channel"
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The rights of a caller in a channel. `enters`: it may be a member with the data that it has sent."""
+    """The rights of a caller in a channel. `enters`: true if it may be a member with the data that it has sent."""
 
     subscribes: bool
     sees: bool
@@ -82,10 +82,10 @@ class Pending:
 
 
 class Deciding:
-    """`project.definitions` and the documents may change at any time; a decision is repeated until nothing has changed
-    during it.
+    """Decides about subscriptions. `project.definitions` and the documents may change at any time, so a decision is
+    repeated until nothing has changed during it.
 
-    Symptom without this: somebody who was removed while the rule looked up the membership stayed in the channel.
+    Symptom without this: a user whose membership ended while the rule looked it up stayed in the channel.
     """
 
     def __init__(self, project: Project, bundoc: Bundoc, clock: Clock, turns: Turns, dev: bool = False) -> None:
@@ -101,10 +101,10 @@ class Deciding:
     async def verdict(
         self, caller: Caller, channel: str, presence: bytes | None, one: Subscription, shares: bool = False
     ) -> Verdict:
-        """Decide, and let the subscription depend on the documents of the decision.
+        """Decide. From then on, the subscription depends on the documents that the decision has read.
 
         `presence`: the data with which the caller wants to be a member; None if it does not want to be one.
-        `shares`: the decision shares its reads of documents with others.
+        `shares`: true if the decision may share its reads of documents with other decisions.
         Raises: Forbidden, InsufficientScope, WriteContended, Unreachable, BundocBusy.
         """
         bound = check_access(caller, Act.CHANNEL_SUBSCRIBE)
@@ -128,7 +128,7 @@ class Deciding:
         return await Decision(self.documents.read, self.turns, budget).allows(kind.rules.get("publish"), subject)
 
     async def may_enter(self, caller: Caller, one: Subscription, data: bytes) -> bool:
-        """Decide about new data of a member. Raises: as `verdict`."""
+        """Decide about new data of a member. Raises: the same as `verdict`."""
         if not check_access(caller, Act.CHANNEL_SUBSCRIBE):
             return True
         found = await self.verdict(caller, one.channel, data, one)
@@ -165,7 +165,7 @@ class Deciding:
             self._task = asyncio.create_task(self._decide_all())
 
     async def settled(self) -> None:
-        """Wait until all waiting decisions are made, for at most SETTLE_SECONDS."""
+        """Wait until no decision is waiting, for at most SETTLE_SECONDS."""
         if self._task is not None and not self._task.done():
             await asyncio.wait([self._task], timeout=SETTLE_SECONDS)
 

@@ -1,8 +1,9 @@
-"""The documents that the rules of subscriptions have looked up, and the news when one of them changes.
+"""The documents that the rules of subscriptions have looked up, and the changes of these documents.
 
 While subscriptions of a project depend on documents, a task follows the change log of the project. A decision first
-announces which document it will read (`fetch`), and only then reads the document. So no change is missed: a change
-either comes before the reading, or makes the decision (`Reading.stale`) or the subscription (`on_change`) stale.
+announces which document it will read (`fetch`), and only then reads the document. So no change is missed. A change
+either comes before the reading, or marks the decision as stale (`Reading.stale`), or causes a new decision about the
+subscription (`on_change`).
 """
 
 from __future__ import annotations
@@ -24,21 +25,22 @@ from bunbase.pkg.rules.inputs import json_value
 
 log = logger("buncast")
 
-NEWEST: Final = 2**62  # above every change; the answer to a request for later changes has the newest number
+# greater than the number of any change; a request for changes after it only returns the newest number
+NEWEST: Final = 2**62
 BATCH: Final = 500
 LONG_POLL_SECONDS: Final = 10.0
 READ_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.25
-IDLE_SECONDS: Final = 30.0  # the time without dependent subscriptions after which the log is not followed
-LOST_SECONDS: Final = 5.0  # the time without a readable log after which subscriptions that depend on it end
+IDLE_SECONDS: Final = 30.0  # if no subscription depends on documents for this time, the log is no longer followed
+LOST_SECONDS: Final = 5.0  # if the log cannot be read for this time, the subscriptions that depend on it end
 
 OnChange = Callable[[set[Subscription]], None]
 
 
 class Reading:
-    """The documents that one decision has read. `stale`: one of these documents has changed since.
+    """The documents that one decision has read. `stale`: true if one of them has changed since.
 
-    `shares`: other decisions may use the same reads.
+    `shares`: true if other decisions may use the same reads.
     """
 
     def __init__(self, shares: bool = False) -> None:
@@ -81,7 +83,7 @@ class Documents:
         return document
 
     async def fetch(self, reading: Reading, address: Address) -> dict[str, Any] | None:
-        """Read a document for a decision, which hears of later changes. Raises: as `read`."""
+        """Read a document for a decision, and inform the decision of later changes. Raises: the same as `read`."""
         self._needed_at = time.monotonic()
         await self._followed()
         reading.addresses.add(address)
@@ -89,7 +91,7 @@ class Documents:
         return await (asyncio.shield(self._shared_read(address)) if reading.shares else self.read(address))
 
     def _shared_read(self, address: Address) -> asyncio.Task[dict[str, Any] | None]:
-        """Return a read that has not begun. Decisions that need the same document at the same time share it.
+        """Return a read that has not begun yet. Decisions that need the same document at the same time share it.
 
         The read must begin after the decision has announced the document; otherwise it could miss a change in between.
         """
@@ -103,7 +105,7 @@ class Documents:
     def _shared_ended(self, task: asyncio.Task[dict[str, Any] | None]) -> None:
         self._shared.discard(task)
         if not task.cancelled():
-            task.exception()  # it may have no reader any more
+            task.exception()  # there may be no reader left that would take the exception
 
     async def _read_next(self, address: Address) -> dict[str, Any] | None:
         del self._coming[address]
@@ -146,7 +148,7 @@ class Documents:
             since = await self._newest()
         except Problem as problem:
             began.set_exception(problem)
-            began.exception()  # it is also raised in `_followed`, if somebody still waits
+            began.exception()  # `_followed` raises it too, if a caller still waits
             return
         began.set_result(since)
         failing_since: float | None = None

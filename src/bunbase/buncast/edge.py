@@ -1,4 +1,4 @@
-"""The stream of events to one edge, a queue that is bounded in bytes; and the subscriptions of the edge."""
+"""The stream of events to one edge (a gateway with connections), which has a limit in bytes; and its subscriptions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ EVENT_BYTES: Final = 200  # the memory of an event, in addition to its body
 class Subscription:
     """One connection that has joined the channel `channel`.
 
-    `sees`: the subscription gets the changes of members. `member`: the member that it has entered. `documents`: the
-    documents that its rules have looked up. `timed`: its rules have read the time. `checks`: the number of changes of
-    its caller.
+    `sees`: true if the subscription gets the changes of members. `member`: its entry in the list of members, if it has
+    one. `documents`: the documents that its rules have looked up. `timed`: true if its rules have read the time.
+    `checks`: the number of times that its caller has changed.
     """
 
     def __init__(self, edge: EdgeStream, number: int, caller: Caller, channel: str, connection: str) -> None:
@@ -42,8 +42,8 @@ class Subscription:
 
 
 class EdgeStream:
-    """`subscriptions`: the subscriptions by number. `seen_at`: the last sign of life. `behind`: it was read too slowly,
-    and has lost events.
+    """`subscriptions`: the subscriptions by number. `seen_at`: the time of the last sign of life. `behind`: true if the
+    edge read too slowly and has lost events.
     """
 
     def __init__(self, name: str, now: float, max_bytes: int = MAX_BYTES) -> None:

@@ -8,7 +8,7 @@ from bunbase.buncast.service import BuncastService
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.usage.writer import FREEZE_SECONDS
 
-MEMBERS_SECONDS: Final = 5.0  # the interval of the job, which is also nudged when members change
+MEMBERS_SECONDS: Final = 5.0  # the interval of the job, which also runs at once when members change
 LEASES_SECONDS: Final = 0.5
 TRIM_SECONDS: Final = 5.0
 TIMED_SECONDS: Final = 15.0

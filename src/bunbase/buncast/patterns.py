@@ -27,11 +27,11 @@ class Pattern(msgspec.Struct, frozen=True):
 
     @property
     def rank(self) -> tuple[int, tuple[bool, ...]]:
-        """The lowest rank is the most literal pattern: few parameters, and those as far to the right as possible."""
+        """The most literal pattern has the lowest rank: it has few parameters, and they are far to the right."""
         return len(self.names), tuple([segment is None for segment in self.segments])
 
     def params(self, segments: list[str]) -> dict[str, str] | None:
-        """Return the values of the parameters, if the pattern has as many segments as the name and matches it."""
+        """Return the parameters if the pattern matches, else None. `segments`: the name, with as many segments."""
         values = []
         for wanted, found in zip(self.segments, segments, strict=True):
             if wanted is None and found:

@@ -20,9 +20,9 @@ def check_access(caller: Caller, act: Act) -> bool:
 
 
 def limited_name(caller: Caller) -> str:
-    """Return the name under which the limits of one caller count it: its user, or the address of a visitor.
+    """Return the name under which limits count a caller: its user, or the address of a visitor.
 
-    Return "" for servers and members of the project, which have no limits of their own.
+    Return "" for servers and members of the project, which are not limited one by one.
     """
     return caller.counted_as if caller.kind is CallerKind.PUBLISHABLE else ""
 

@@ -1,7 +1,7 @@
-"""The members of one channel. Each is a connection; a user with two connections is two members.
+"""The members of one channel. Each member is one connection, so a user with two connections is two members.
 
-Changes are collected, and told at most five times a second. A member whose connection was lost lingers: it stays for a
-while, in which the same user can continue it with another connection.
+Changes are collected, and sent at most five times a second. A member whose connection was lost lingers: it stays in the
+list for a while, and meanwhile the same user can continue it with another connection.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from bunbase.contracts.buncast import SHOWN_MEMBERS
 
 FRAME_SECONDS: Final = 0.2
-FEWER_MEMBERS: Final = 400  # the number of members below which the list is sent again after it was too long
+FEWER_MEMBERS: Final = 400  # a list that was too long to send is sent again when there are at most this many members
 MEMBER_BYTES: Final = 300  # the memory of a member, in addition to its data
 
 Word = Literal["enter", "update", "leave"]
@@ -48,7 +48,7 @@ class Member(msgspec.Struct, eq=False):
 class MembersSize:
     """The memory of all members of a project, in `bytes`, and their number `count`.
 
-    `by_caller`: the memory of the members of each caller with a limit of its own.
+    `by_caller`: the memory of the members of each caller that has its own limit.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,9 @@ class MembersSize:
 
 
 class Presence:
-    """`large`: there are so many members that only their number is sent. `total`: counts the members' memory."""
+    """The members of one channel. `large`: true if only their number is sent, because there are too many. `total`:
+    counts the memory of all members of the project.
+    """
 
     __slots__ = ("_by_connection", "_changed", "_last", "_lingering", "_told_at", "large", "members", "total")
 
@@ -81,7 +83,7 @@ class Presence:
 
     @property
     def busy(self) -> bool:
-        """True if `tick` has something to do later."""
+        """True if `tick` still has something to do."""
         return bool(self._changed or self._lingering)
 
     def enter(
@@ -108,7 +110,7 @@ class Presence:
         return member
 
     def resumed(self, uid: str | None, connection: str, resumes: str) -> Member | None:
-        """Return the member that `enter` would continue, None if it would make a new one."""
+        """Return the member that `enter` would continue; None if it would make a new member."""
         known = [self._by_connection.get(name) for name in (connection, resumes)]
         return next((member for member in known if member is not None and member.uid == uid), None)
 
@@ -130,7 +132,8 @@ class Presence:
         self._lingering.pop(member.number, None)
         self.total.add(member.caller, -member.size, -1)
         member.owner = None
-        self._changed[member.number] = "leave"  # even if no frame had its entrance: a list may
+        # even if no frame has announced this member, because a list may have shown it
+        self._changed[member.number] = "leave"
 
     def tick(self, now: float) -> bytes | None:
         """Let members leave that have lingered for too long. Return the body of a frame, if one is due."""
@@ -147,9 +150,9 @@ class Presence:
         return self._difference(changed)
 
     def body(self) -> bytes:
-        """Return the members of a JSON object for a subscription that begins: the list if it is not too long, and `n`.
+        """Return JSON for a subscription that begins: `members`, if the list is not too long, and the number `n`.
 
-        A change that is sent later may already be in the list; getting it twice is harmless.
+        The list may already contain a change that is sent later. Clients may get such a change twice.
         """
         count = b'"n":%d' % len(self.members)
         if self.large:

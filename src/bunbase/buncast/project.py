@@ -27,8 +27,9 @@ handles = itertools.count(1)
 
 
 class Project:
-    """`callers`: the messages of each caller with a limit of its own. `busy`: the channels with changes of members to
-    tell. `gone`: the project was deleted. `changing`: held while the definitions are replaced.
+    """`callers`: the message limit of each caller that has its own limit. `busy`: the channels with changes of members
+    to send. `gone`: true if the project was deleted. `changing`: a lock for the time while the definitions are
+    replaced.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Project:
             )
 
     def opened(self, name: str) -> Channel:
-        """Return a channel; make it if it has no state yet."""
+        """Return a channel. Create it if it has no state yet."""
         channel = self.channels.get(name)
         if channel is None:
             ring = Ring(name, secrets.token_hex(EPOCH_BYTES), self.shelf)
@@ -117,7 +118,7 @@ class Project:
             self.forget_if_empty(channel)
 
     def note(self, channel: Channel, now: float) -> None:
-        """Send the changed members of a channel, now or as soon as it is allowed."""
+        """Send the changed members of a channel, now or as soon as this is allowed."""
         channel.tick(now)
         if channel.presence.busy:
             self.busy.add(channel)
@@ -132,14 +133,14 @@ class Project:
             self.note(channel, now)
 
     def end(self, one: Subscription, problem: Problem, now: float) -> None:
-        """End a subscription from this side."""
+        """End a subscription for a reason of the server, and tell the client this reason."""
         self.subscriptions.discard(one)
         if (channel := self.channels.get(one.channel)) is not None and one in channel.subscriptions:
             channel.end(one, problem)
             self.note(channel, now)
 
     def tick(self, now: float) -> None:
-        """Tell the changes of members that are due."""
+        """Send the changes of members that are due."""
         for channel in list(self.busy):
             channel.tick(now)
             if not channel.presence.busy:

@@ -32,7 +32,7 @@ from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.idempotency import Attempt, hash_of
 
-WHOLE, ONE = "publish", "message"  # a call and a message may have the same key
+WHOLE, ONE = "publish", "message"  # these words keep the keys of calls and messages apart
 NOT_JSON: Final = "The data of a message must be JSON."
 TWICE: Final = "An object in this JSON has the same member twice. Send each member once."
 
@@ -40,8 +40,8 @@ TWICE: Final = "An object in this JSON has the same member twice. Send each memb
 def checked_json(data: bytes, most: int, path: str) -> bytes:
     """Return JSON text in one line. Raises: MessageTooLarge, InvalidInput.
 
-    An object with a member twice is refused: a rule reads the last one, and some listeners the first one (RFC 7493
-    §2.3).
+    An object that has a member twice is refused: a rule would read the last one, but some listeners the first one (RFC
+    7493 §2.3).
     """
     if len(data) > most:
         raise MessageTooLarge(f"This has {len(data)} bytes of JSON; at most {most} are allowed.", limit=most, path=path)
@@ -49,7 +49,7 @@ def checked_json(data: bytes, most: int, path: str) -> bytes:
     try:
         value = msgspec.json.decode(data)
         line = msgspec.json.format(data, indent=-1)  # a stream of events needs one line
-        if line != msgspec.json.encode(value):  # a number or a text in another form, or a member twice
+        if line != msgspec.json.encode(value):  # a number or string in another form, or a member that occurs twice
             json.loads(data, object_pairs_hook=_once)
         return line
     except _MemberTwice:
@@ -81,8 +81,8 @@ async def checked_messages(messages: tuple[NewMessage, ...], turns: Turns) -> tu
 
 
 class Publishing:
-    """The checked messages of one call. `attempts`: one attempt for each message with a key. `whole`: for the key
-    of the call. `new`: the number of messages that were published by this call, and not before.
+    """The checked messages of one call. `attempts`: one attempt for each message with a key. `whole`: the attempt for
+    the key of the call. `new`: the number of messages that this call has published; repeated messages do not count.
     """
 
     def __init__(self, caller: Caller, messages: tuple[NewMessage, ...], idempotency_key: str) -> None:
@@ -115,7 +115,7 @@ class Publishing:
                 return
 
     def earlier(self, project: Project, now: float) -> tuple[Published, ...] | None:
-        """Return the result of the same call, if it was made before. Raises: IdempotencyMismatch."""
+        """Return the result of an earlier identical call, or None. Raises: IdempotencyMismatch."""
         return project.keys.find(self.whole, now) if self.whole is not None else None
 
     def done(self, project: Project, clock: Clock, now: float) -> tuple[Published, ...]:
@@ -126,7 +126,7 @@ class Publishing:
         project.used_at = now
         before = [project.keys.find(attempt, now) if attempt else None for attempt in self.attempts]
         new = [message for message, found in zip(self.messages, before, strict=True) if found is None]
-        kept = sum([found is not None for found in before])  # repeated messages, whose keys need no more room
+        kept = sum([found is not None for found in before])  # repeated messages: their keys are already stored
         keyed = sum([attempt is not None for attempt in self.attempts]) - kept + (self.whole is not None)
         project.keys.check_room(self.limited, keyed, now)
         _take(project, new, self.limited, now)
@@ -152,7 +152,7 @@ def _publish(project: Project, caller: Caller, message: NewMessage, at: str, now
     channel = project.channels.get(message.channel)
     if channel is None:
         if project.definitions.of(message.channel)[0].history is None:
-            return Published(message.channel, "", 0)  # nobody hears it: no state
+            return Published(message.channel, "", 0)  # nobody listens, and nothing is stored
         channel = project.opened(message.channel)
     uid = msgspec.json.encode(caller.user.uid if caller.user is not None else None)
     rest = b'"from":%b,"at":"%b","data":%b' % (uid, at.encode(), message.data)
@@ -161,7 +161,7 @@ def _publish(project: Project, caller: Caller, message: NewMessage, at: str, now
 
 
 def _take(project: Project, messages: list[NewMessage], caller: str, now: float) -> None:
-    """Count the messages against the limits. `caller`: its name for limits. Raises: PublishLimited."""
+    """Count the messages against the limits. `caller`: the name under which limits count it. Raises: PublishLimited."""
     own = project.bucket_of(caller, now) if caller else None
     if own is not None and not own.has(len(messages), now):
         raise _limited("One user or address", own.per_second)

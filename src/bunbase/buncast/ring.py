@@ -1,7 +1,7 @@
-"""The messages that a channel keeps, and the room that all rings of a project share.
+"""The messages that a channel stores (a ring), and the memory that all rings of a project share (a shelf).
 
-A ring is bounded by count and age, and the rings of a project together by bytes. If there is no room left, the oldest
-messages of the project go first, whatever their channel.
+A ring has limits on the number and age of its messages, and all rings of a project together have a limit in bytes. If
+this limit is reached, the oldest messages of the project are dropped first, in any of its channels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from bunbase.contracts.buncast import START, History, Position
 
 MAX_RING_BYTES: Final = 1 << 20
-MESSAGE_BYTES: Final = 300  # the memory of a kept message, in addition to its body
+MESSAGE_BYTES: Final = 300  # the memory of a stored message, in addition to its body
 CHANNEL_BYTES: Final = 1500  # the memory of a channel without messages
 
 
@@ -33,7 +33,7 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
 
 
 class Shelf:
-    """All messages that one project keeps, the oldest first. `bytes`: their memory, and that of channels with messages.
+    """All messages that one project stores, the oldest first. `bytes`: the memory of these messages and their channels.
 
     `on_empty`: called with the name of a channel whose last message was dropped to make room.
     """
@@ -62,14 +62,14 @@ class Shelf:
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """`lost`: the channel no longer has all messages after the position."""
+    """`lost`: true if the channel no longer has all messages after the position."""
 
     messages: tuple[bytes, ...]
     lost: bool
 
 
 class Ring:
-    """The order of one channel. `epoch`: a random name; offsets of different epochs cannot be compared."""
+    """The order of one channel. `epoch`: a random name. Offsets of different epochs cannot be compared."""
 
     __slots__ = ("_messages", "_shelf", "bytes", "channel", "epoch", "offset")
 
@@ -85,7 +85,7 @@ class Ring:
         return len(self._messages)
 
     def add(self, body: bytes, at: float, history: History | None) -> None:
-        """Keep the message with the present `offset`."""
+        """Store the message that has the number `offset`, if the channel has a history."""
         if history is None:
             return
         message = Kept(self, self.offset, at, body)
@@ -116,7 +116,7 @@ class Ring:
             self.drop_oldest()
 
     def replay(self, since: Position | str | None) -> Replay:
-        """Return the messages after a position. Return all kept messages for START, and no messages for None."""
+        """Return the messages after a position. Return all stored messages for START, and no messages for None."""
         if since is None:
             return Replay((), False)
         if since == START:

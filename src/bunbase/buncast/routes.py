@@ -48,8 +48,8 @@ class SentMessages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChannelMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: a repetition of this message with the same
-    key is not published again for two minutes.
+    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: within two minutes, a message with the same
+    key is not published a second time.
     """
 
     channel: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_BYTES)]
@@ -62,8 +62,8 @@ class ChannelMessages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PublishedMessages(msgspec.Struct, frozen=True):
-    """`items`: the place of each message, in the order of the request. `offset` 0: nobody listens to the channel, and
-    it keeps no messages.
+    """`items`: the place of each message, in the order of the request. If nobody listens to a channel and it stores no
+    messages, the `offset` is 0.
     """
 
     items: tuple[Published, ...]

@@ -1,4 +1,4 @@
-"""The rules of channels. A rule may look up documents, which another room keeps.
+"""The rules of channels. A rule may look up documents, which are in another room.
 
 The life of one decision:
 
@@ -6,7 +6,7 @@ The life of one decision:
 2. If the rule looks up another document, the evaluation stops with `_Unknown`. The document is fetched, and the rule is
    evaluated again. A rule looks up at most ten documents, so this ends.
 3. `Decision.documents` then has each document that the rule has asked for, even if the document does not exist. The
-   subscription depends on them: when one changes, the rule decides again.
+   subscription depends on these documents: when one of them changes, the rule decides again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CALL_STEPS: Final = 2_000_000  # the limit of steps for all rules of one call
 
 
 class ChannelRule:
-    """A compiled rule. `reads_message`, `reads_time`: its source has the variable `message` or `now`."""
+    """A compiled rule. `reads_message`, `reads_time`: true if its source has the variable `message` or `now`."""
 
     def __init__(self, source: str, act: Act, params: tuple[str, ...], patterns: PatternTotal) -> None:
         """`patterns`: the patterns of the other rules of the channel. Raises: InvalidRule."""
@@ -59,7 +59,7 @@ class ChannelRule:
             return False
 
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
-        """Return the value of the rule, and that of each of its parts."""
+        """Return the value of the rule, and the value of each of its parts."""
         try:
             inputs.begin(self.nodes)
         except Failed as failed:
@@ -78,7 +78,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Budget:
-    """The steps that the rules of one call may still take. When none are left, rules deny."""
+    """The steps that the rules of one call may still take. When no steps are left, rules deny access."""
 
     def __init__(self, steps: int = CALL_STEPS) -> None:
         self.left = steps
@@ -89,7 +89,7 @@ class Budget:
 
 
 class Decision:
-    """Decides rules, and keeps the documents that they looked up. `timed`: a rule has read the time."""
+    """Decides rules, and notes the documents that they look up. `timed`: true if a rule has read the time."""
 
     def __init__(self, fetch: Fetch, turns: Turns, budget: Budget) -> None:
         self.fetch = fetch

@@ -1,7 +1,7 @@
 """The results of messages and calls that may be repeated with the same key.
 
-Keys live in memory for two minutes, so they end with the process. A client that repeats a message after a restart of
-the server may publish it twice.
+Keys stay in memory for two minutes, so they are lost when the process ends. A client that repeats a message after a
+restart of the server may publish it twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KEPT_SECONDS: Final = 120.0
 
 
 class SentKey(msgspec.Struct, frozen=True):
-    """`caller`: the name under which the caller's keys are counted, "" for a caller without a limit of its own."""
+    """`caller`: the name under which the caller's keys are counted; "" for a caller without its own limit."""
 
     request: bytes
     until: float
@@ -51,7 +51,7 @@ class SentKeys:
         return sent.result
 
     def check_room(self, caller: str, count: int, now: float) -> None:
-        """Raises: PublishLimited if `count` more keys of this caller cannot be kept."""
+        """Raises: PublishLimited if there is no room for `count` more keys of this caller."""
         self.trim(now)
         if count and caller and self._counts[caller] + count > self.most_of_one:
             raise _limited("One user or address", self.most_of_one)

@@ -204,7 +204,7 @@ class BuncastService:
         now, before = self.monotonic(), self.leases_seen_at
         self.leases_seen_at = now
         if now - before > STALL_SECONDS:
-            return  # this process did not run, so it could not hear signs of life either
+            return  # this process was suspended, so it could not get signs of life
         for stream in list(self.edges.values()):
             silent = now - stream.seen_at > LEASE_SECONDS
             if silent and not stream.closed:
@@ -223,12 +223,12 @@ class BuncastService:
         metrics.buncast_members.set(sum([one.project.members_size.count for one in self.projects.values()]))
 
     async def decide_timed(self) -> None:
-        """Decide again where a rule has read the time."""
+        """Decide again all subscriptions whose rules have read the time."""
         for deciding in list(self.projects.values()):
             deciding.again([one for one in deciding.project.subscriptions if one.timed])
 
     async def decide_dependent(self) -> None:
-        """Decide again where a rule has looked up documents: some changes are not in the change log."""
+        """Decide again all subscriptions whose rules have read documents: some changes are not in the change log."""
         for deciding in list(self.projects.values()):
             deciding.again(deciding.documents.dependent)
 
@@ -348,7 +348,7 @@ class BuncastService:
             del self.edges[stream.name]
         subscriptions = list(stream.subscriptions.values())
         stream.subscriptions.clear()
-        for one in subscriptions:  # at once, because the edge may join again and needs the room
+        for one in subscriptions:  # do this at once, because the edge may join again and needs the room
             if (deciding := self.projects.get(one.caller.project)) is not None:
                 deciding.project.subscriptions.discard(one)
         if subscriptions:
@@ -369,7 +369,7 @@ def _nobody_waits() -> None:
 
 
 def _member_of(one: Subscription, caller: Caller, channel: Channel) -> Member | None:
-    """Return the member that a subscription is for this caller. A member of another user leaves."""
+    """Return the member of a subscription if it belongs to this caller's user. Otherwise let the member leave."""
     member = one.own_member
     if member is not None and member.uid != _uid(caller):
         channel.presence.leave(member)

@@ -1,6 +1,6 @@
 """Store the definitions of channels in PostgreSQL: one row for each project, because they are replaced together.
 
-The usage of projects is in a ledger, and outlives them.
+The usage of projects is in a ledger, and stays after a project is deleted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ChannelStore:
         await self.db.execute(PUT_DEFINITIONS, project, msgspec.json.encode(channels).decode())
 
     async def add_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
-        """Add a batch of usage, once."""
+        """Add a batch of usage. A batch that is sent again counts only once."""
         return await self.ledger.add(batch, sent)
 
     async def usage(self, project: str, dimensions: Sequence[int], since: datetime, limit: int) -> list[Amount]:

@@ -11,11 +11,11 @@ from time import perf_counter
 from types import TracebackType
 from typing import Final
 
-TURN_SECONDS: Final = 0.002  # a rule may take as long again (LOOP_STEPS)
+TURN_SECONDS: Final = 0.002  # one rule may take the same time in addition (LOOP_STEPS)
 
 
 class Turns:
-    """`with turns:` measures work that does not wait. `await turns.free()` before it waits until there is time."""
+    """`with turns:` measures work that does not wait. `await turns.free()` before it waits for free time."""
 
     def __init__(self, seconds: float = TURN_SECONDS) -> None:
         self.seconds = seconds

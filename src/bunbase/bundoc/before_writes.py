@@ -50,8 +50,8 @@ from bunbase.pkg.readable import readable
 
 log = logger("bundoc")
 
-ROUNDS: Final = 3  # how often the function is asked about one write, because the document changes meanwhile
-MAX_MESSAGE: Final = 200  # characters
+ROUNDS: Final = 3  # the largest number of times that the function is asked about one write, if the document changes
+MAX_MESSAGE: Final = 200  # the largest number of characters in the text of a refusal
 NO_DECISION: Final = "beforeWrite returns nothing, { refuse, code } or { patch }."
 UNCLEAR: Final = (
     "An answer cannot have `refuse` and `patch` together; `code` needs `refuse`, and begins with a small "
@@ -61,10 +61,10 @@ NO_MESSAGE: Final = "This app does not allow this write."
 REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LARGE_BYTES: Final = 16 << 10  # the same limit as in service.py: a thread reads larger documents
 RETRY_AFTER_SECONDS: Final = 1
-LOOK_SECONDS: Final = 2.0  # how long the change of a collection waits for the state of its function
+LOOK_SECONDS: Final = 2.0  # the time for which a change of a collection waits for the state of the function
 MAX_WAITING_BYTES: Final = 32 << 20  # the size of all events of one project that wait for an answer
 
-# These failures pass: the next attempt may find a free worker.
+# These failures are temporary: the next attempt may find a free worker.
 PASSING: Final = (
     FunctionOverloaded,
     FunctionTimeout,
@@ -104,8 +104,8 @@ class BeforeWrites:
     ) -> Committed:
         """Ask the functions, and commit the writes that they allow. If a document changes meanwhile, ask again.
 
-        Raises: WriteRefused, BeforeWriteFailed, BeforeWriteBusy, WriteContended, HookLoop, TooLarge, and what `commit`
-        raises.
+        Raises: WriteRefused, BeforeWriteFailed, BeforeWriteBusy, WriteContended, HookLoop, TooLarge, and the problems
+        of `commit`.
         """
         if caller.hook == HookName.BEFORE_WRITE:
             raise HookLoop(
@@ -122,7 +122,7 @@ class BeforeWrites:
                 await self._refuse(caller.project, unusable, runs)
                 raise failed(unusable.function, unusable.code) from unusable
             try:
-                return await commit(steps)  # sends all writes again: the function decides about whole commits
+                return await commit(steps)  # the steps have no answers here, so this raises the new questions
             except Unanswered as again:
                 asked = again
         raise WriteContended(
@@ -163,7 +163,8 @@ class BeforeWrites:
     ) -> tuple[CommitStep, ...]:
         """Return the steps with the verdicts of the functions. All functions together share the longest timeout.
 
-        `runs`: gets the run of each function. Raises: UnusableAnswer, WriteRefused, and what `_ask` raises.
+        `runs`: the dict to which this adds the run of each function. Raises: UnusableAnswer, WriteRefused, and the
+        problems of `_ask`.
         """
         verdicts: dict[int, Verdict] = {}
         until = asyncio.get_running_loop().time() + max(one.hook.timeout_ms for one in questions) / 1000
@@ -274,7 +275,7 @@ def _decisions(answer: bytes | None, number: int, function: str) -> list[WriteDe
 
 
 def _is_clear(decision: WriteDecision | None) -> bool:
-    """True if a decision does not both refuse and change a write, and its code is a valid code."""
+    """False if a decision both refuses and changes a write, or if its code is not valid."""
     if decision is None:
         return True
     if decision.refuse is UNSET:
@@ -318,7 +319,10 @@ def _event(caller: Caller, about: list[Question]) -> bytes:
 
 
 def _shown(caller: Caller) -> dict[str, Any]:
-    """Return what a function may know of the caller. The session of a user is the user's secret."""
+    """Return what a function may know about the caller.
+
+    The function does not get the session, because the session is the user's secret.
+    """
     user = caller.user
     kinds = {CallerKind.SECRET: "server", CallerKind.DEVELOPER: "member"}
     told = user and {name: value for name, value in msgspec.structs.asdict(user).items() if name != "session"}

@@ -1,6 +1,4 @@
-"""The changes of projects in this process, for calls that wait for a change, and for live queries, which follow all
-changes.
-"""
+"""The changes of projects in this process. Some calls wait for the next change, and live queries follow all changes."""
 
 from __future__ import annotations
 
@@ -24,11 +22,11 @@ class DocumentChange(msgspec.Struct, frozen=True):
 
 
 class CommittedBatch(msgspec.Struct, frozen=True):
-    """Whole commits that are on disk. `since` and `seq`: the newest change before and after them.
+    """Whole commits that are on disk. `since` and `seq`: the newest change before and after these commits.
 
-    `changes`: None if they were not collected, because nobody followed the project when the batch began, or because
-    their documents were too large. `redefined`: the collections that were created or dropped, or whose rules or schema
-    have changed. Changed indexes do not count: they change no result.
+    `changes`: None if the changes were not collected, because nobody followed the project when the batch began, or
+    because the documents were too large. `redefined`: the collections that were created or dropped, or whose rules or
+    schema have changed. Changed indexes do not count, because they do not change results.
     """
 
     epoch: str
@@ -42,7 +40,7 @@ Follower = Callable[[CommittedBatch | None], None]  # None: anything may have ch
 
 
 class News:
-    """Tells of commits: to the calls that wait for one, and to the followers of projects.
+    """Announces commits to the calls that wait for a commit, and to the followers of projects.
 
     At most `most` calls may wait at once, because each of them keeps a request open.
     """

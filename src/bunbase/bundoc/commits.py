@@ -24,7 +24,7 @@ Revision = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class SentWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`if_rev`: write only if this revision is stored now; 0 means only if there is no document."""
+    """`if_rev`: write only if this revision is stored now; 0 means that there must be no document."""
 
     op: Literal["create", "put", "patch", "delete", "check"]
     collection: str
@@ -56,7 +56,7 @@ def patch_of(id: str, sent: bytes, when: Precondition, patterns: CommitPatterns 
     """Read a merge patch, or update operators if the names begin with `$`. `patterns`: the patterns of the whole
     commit.
 
-    Raises: as `fields_at`, InvalidUpdate.
+    Raises: the problems of `fields_at`, and InvalidUpdate.
     """
     changes = fields_at(id, sent)
     if has_operators(changes):

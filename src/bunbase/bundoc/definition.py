@@ -45,14 +45,17 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Terms:
-    """A compiled definition. It is made when the definition is read or changed, and kept until the next change.
+    """A compiled definition.
 
-    The first thread that needs rules, schema or references compiles them; two threads may compile them twice.
-    `functools.cached_property` (Python 3.11) holds a lock meanwhile, so the event loop could wait for a thread.
+    Bundoc makes Terms when it reads or changes a definition, and keeps them until the next change.
+
+    The first thread that needs rules, schema or references compiles them; two threads may compile them twice. This
+    class does not use `functools.cached_property`, because in Python 3.11 it holds a lock meanwhile, so the event loop
+    could wait for a thread.
     """
 
     def __init__(self, definition: Definition, absent: bool = False) -> None:
-        """`absent`: the terms of a collection that does not exist."""
+        """`absent`: true for the terms of a collection that does not exist."""
         self.definition = definition
         self.absent = absent
         self._made: dict[str, Any] = {}
@@ -73,7 +76,7 @@ class Terms:
 
     @property
     def defaults(self) -> Defaults | None:
-        """The defaults of the schema, None if it has none."""
+        """The defaults of the schema, None if the schema has no defaults."""
         return self._kept("defaults", lambda: defaults_of(self.definition.schema or {}))
 
     @property
@@ -151,7 +154,9 @@ def check_terms(terms: Terms) -> None:
 
 
 def _check_names(terms: Terms) -> None:
-    """Refuse paths of fields that no document can have. Stored definitions are exempt: they must stay readable.
+    """Refuse paths of fields that no document can have.
+
+    Stored definitions are not checked, because they must stay readable.
 
     Raises: InvalidInput, InvalidRule.
     """

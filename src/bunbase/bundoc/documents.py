@@ -1,8 +1,8 @@
 """Documents: the checks of their names and limits, and their two forms, stored and with system fields.
 
 The stored form is the compact JSON of the client. Numbers and strings keep the text that was sent. If a name is
-repeated, the last value counts. The other form is the stored one with the system fields in front; it is made without
-parsing.
+repeated, the last value counts. The second form is the stored form with the system fields in front. Bundoc makes the
+second form without parsing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.json_bodies import unreadable
 
-MAX_BYTES: Final = 1 << 20  # of the stored form
-MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # above MAX_BYTES, since white space and system fields are not stored
+MAX_BYTES: Final = 1 << 20  # the largest size of the stored form
+MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # higher than MAX_BYTES, because white space and system fields are not stored
 MAX_LEVELS: Final = 32  # the document itself is level 1
 
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -34,7 +34,7 @@ CONTROL_SENT: Final = re.compile(
 
 CONTAINERS: Final = (dict, list)
 
-OURS: Final = frozenset({"_rev", "_created", "_updated"})  # callers may send these fields back; they have no effect
+OURS: Final = frozenset({"_rev", "_created", "_updated"})  # callers may send these fields back, without effect
 
 Fields = dict[str, msgspec.Raw]
 
@@ -47,7 +47,7 @@ write: Final = msgspec.json.Encoder().encode
 class StoredDocument(msgspec.Struct, frozen=True):
     """A document as an engine stores it.
 
-    `body`: the stored form. `created`, `updated`: RFC 3339, as callers see them.
+    `body`: the stored form. `created`, `updated`: the times in RFC 3339, in the form that callers see.
     `view`: a hash of the visible fields if some fields are hidden from the caller; empty if the document is whole.
     """
 
@@ -95,12 +95,15 @@ def new_document(sent: bytes) -> tuple[str | None, bytes]:
 
 
 def document_at(id: str, sent: bytes) -> bytes:
-    """Return the stored form of a document that was sent to the URL of `id`. Raises: like `new_document`."""
+    """Return the stored form of a document that was sent to the URL of `id`. Raises: the problems of `new_document`."""
     return stored_form(fields_at(id, sent))
 
 
 def fields_at(id: str, sent: bytes) -> Fields:
-    """Return the fields that were sent to the URL of `id`, without system fields. Raises: like `new_document`."""
+    """Return the fields that were sent to the URL of `id`, without system fields.
+
+    Raises: the problems of `new_document`.
+    """
     fields = fields_of(sent)
     if _claimed_id(fields) not in (None, id):
         raise _invalid([("/_id", f"This is the URL of the document {id}; leave _id out or send the same id.")])
@@ -149,7 +152,10 @@ def fields_of(sent: bytes) -> Fields:
 
 
 def _settled(value: msgspec.Raw, level: int) -> msgspec.Raw:
-    """Return the value without repeated names at any level. Raises: InvalidDocument if it is nested too deeply."""
+    """Return the value without repeated names at any level.
+
+    Raises: InvalidDocument if the value is nested too deeply.
+    """
     text = bytes(value)
     if text[:1] not in (b"{", b"["):
         return value

@@ -39,7 +39,7 @@ class Logged(msgspec.Struct, frozen=True):
     newest: dict[tuple[str, str], int]
 
     def covers(self, since: int) -> bool:
-        """True if all changes after this number are here."""
+        """True if this object has all changes after this number."""
         return self.since <= since <= self.last
 
     def changed(self, collection: str, id: str, since: int) -> bool:
@@ -48,15 +48,16 @@ class Logged(msgspec.Struct, frozen=True):
 
 
 class Moment(Protocol):
-    """One snapshot of a whole project, in a thread. `epoch`: the history of the project. `seq`: the number of its
-    newest change.
+    """One snapshot of a whole project; it is used in a thread.
+
+    `epoch`: the history of the project. `seq`: the number of the newest change in the snapshot.
     """
 
     epoch: str
     seq: int
 
     def allow(self, seconds: float) -> None:
-        """Limit the time of the reads that follow, from now on."""
+        """Limit the time of all following reads; the time begins now."""
         ...
 
     def terms(self, collection: str) -> Terms | None:
@@ -66,18 +67,19 @@ class Moment(Protocol):
     def lookup(self, collection: str, id: str) -> StoredDocument | None: ...
 
     def search(self, collection: str, search: Search) -> Found:
-        """Find documents, as Engine.search. Raises: QueryNeedsIndex, QueryTooSlow."""
+        """Find documents, like Engine.search. Raises: QueryNeedsIndex, QueryTooSlow."""
         ...
 
     def next_end(self, collection: str, since: int) -> int | None:
-        """Return the first time, at `since` or later, at which a document of the collection expires; None without one.
+        """Return the first time, at `since` or later, at which a document of the collection expires; None if no
+        document expires.
 
         Times are in milliseconds since 1970.
         """
         ...
 
     def logged(self, since: int, most: int) -> Logged:
-        """Return the changes after the number `since`, at most the `most` newest ones."""
+        """Return the changes after the number `since`; if there are more than `most`, only the newest of them."""
         ...
 
 
@@ -106,7 +108,9 @@ class Engine(Protocol):
     async def write(
         self, project: str, collection: str, write: Write, guard: Guard | None = None, depth: int = 0
     ) -> StoredDocument | None:
-        """Store the outcome of the write (`writes.outcome`) in a transaction. Return when it would survive a power cut.
+        """Store the outcome of the write (`writes.outcome`) in a transaction.
+
+        Return when the write would survive a power cut.
 
         The first document creates its collection. `depth`: the `depth` of the Caller, for the change log.
         Raises: also the errors of `writes.outcome`, DiskFull, and InvalidInput if there are too many collections.
@@ -123,11 +127,11 @@ class Engine(Protocol):
     ) -> Committed:
         """Apply the steps in order, either all of them or none.
 
-        `attempt`: if an earlier attempt of the same act has applied its steps, return its result. The engine keeps
-        results for 24 hours, as part of the transaction. `with_bodies`: return and keep the bodies of documents too;
-        without them, the results have empty bodies.
-        Raises: like `write`; the Problem of a step has the index of this step as `write`. IdempotencyMismatch,
-        IdempotencyTooLarge.
+        `attempt`: if an earlier attempt of the same act has applied its steps, return its result. The transaction also
+        stores the result, which the engine keeps for 24 hours. `with_bodies`: true if results must have the bodies of
+        documents; otherwise, the bodies are empty.
+        Raises: the problems of `write`; the Problem of a step has the index of this step as `write`.
+        IdempotencyMismatch, IdempotencyTooLarge.
         """
         ...
 
@@ -139,7 +143,9 @@ class Engine(Protocol):
         ...
 
     async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:
-        """Return the changes after the number `since`, oldest first. If there are none, wait up to `wait_seconds`.
+        """Return the changes after the number `since`, oldest first.
+
+        If there are no changes, wait up to `wait_seconds`.
 
         The project's log numbers all changes of documents in the order of the commits, without gaps.
         Raises: ResyncRequired, and BundocBusy if too many calls wait.
@@ -165,7 +171,10 @@ class Engine(Protocol):
         ...
 
     async def explain(self, project: str, collection: str, search: Search) -> Found:
-        """Return the plan of an aggregate (`index`, `ordered`, `grows`), without its items. It examines no document."""
+        """Return the plan of an aggregate (`index`, `ordered`, `grows`), without its items.
+
+        The call examines no document.
+        """
         ...
 
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:
@@ -193,10 +202,10 @@ class Engine(Protocol):
         """Create the collection if it does not exist, and change it to `spec`. Writes continue meanwhile.
 
         `spec` names all indexes of the collection; all others are dropped when the new ones are complete. `wait`:
-        return when they are built. Without `wait`, they are built later. After a crash, the build continues when the
-        project is used again.
-        Raises: UniqueViolation, InvalidDocument if stored documents violate an index, which is then dropped, while the
-        indexes that it should replace stay.
+        return when the new indexes are built. Without `wait`, the indexes are built after the call. After a crash, the
+        build continues when the project is used again.
+        Raises: UniqueViolation, InvalidDocument if stored documents violate a new index. This index is then dropped,
+        and the indexes that it should replace stay.
         """
         ...
 
@@ -223,7 +232,8 @@ class Engine(Protocol):
     async def tend(self) -> None:
         """Do the regular upkeep; call it every few seconds.
 
-        Close idle projects. Renew each key in memory from BunKMS before it gets too old. Continue work that a crash
-        interrupted. Delete expired documents and old changes: in open projects now, in all other projects within a day.
+        Close idle projects. Let BunKMS confirm each key in memory before the key gets too old. Continue work that a
+        crash interrupted. Delete expired documents and old changes: in open projects now, in all other projects within
+        a day.
         """
         ...

@@ -8,7 +8,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.pkg.jobs import Job
 
 TEND_SECONDS = 15.0
-CHECK_SECONDS = 1.0  # each result is checked once a minute, in a second of its own
+CHECK_SECONDS = 1.0  # the interval of the job; each live result is checked in one second of the minute
 BACK_UP_SECONDS = 60.0
 
 

@@ -1,13 +1,14 @@
-"""Writes about which a function of the project is asked, and what it has answered.
+"""The writes about which Bundoc asks a function of the project, and the answers of the function.
 
 The life of one write to a collection with `before_write`:
 
-1. The writer does the whole commit: rules, schema, indexes and references. Where it meets such a collection without a
-   verdict, it notes a Question. At the end it raises Unanswered, so everything is rolled back
+1. The writer does the whole commit: rules, schema, indexes and references. For each write to such a collection that has
+   no verdict, it records a Question. At the end, the writer raises Unanswered, so everything is rolled back
    (`sqlite_engine/steps.py`).
 2. No transaction is open while the function decides (`before_writes.py`).
-3. The writer does the commit again, with a Verdict in each step. It stores exactly the body that the function has
-   allowed, if the document still has the revision that the function saw. Otherwise it raises Unanswered again.
+3. The writer does the commit again, with a Verdict in each step. If the document still has the revision that the
+   function saw, the writer stores exactly the body that the function has allowed. Otherwise, the writer raises
+   Unanswered again.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from bunbase.contracts.bundoc.problems import BeforeWriteFailed
 from bunbase.contracts.functions.hooks import MAX_WRITES_BYTES
 from bunbase.pkg.errors import TooLarge
 
-FRAME_BYTES: Final = 1024  # around the bodies of one write in the event: system fields, collection and id
+FRAME_BYTES: Final = 1024  # one write in the event, without the bodies: system fields, collection and id
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A write that is allowed by rules and schema. `after`: None for a deletion."""
+    """A write that rules and schema allow. `after`: the document after the write; None for a deletion."""
 
     step: CommitStep
     hook: BeforeWrite
@@ -72,7 +73,9 @@ class Questions:
 
 
 def check_askable(size: int) -> None:
-    """Raises: TooLarge, without the size: a caller bound by rules may not know how large stored documents are."""
+    """Raises: TooLarge. The error does not have the size, because rules may hide from the caller how large documents
+    are.
+    """
     if size > MAX_WRITES_BYTES:
         raise TooLarge(
             f"The documents of this commit have more than {MAX_WRITES_BYTES >> 20} MiB before and after it, which is "
@@ -87,7 +90,9 @@ def decided(
     after: StoredDocument | None,
     questions: Questions,
 ) -> StoredDocument | None:
-    """Return the document that the function has allowed. If it was not asked about this write, add a question.
+    """Return the document that the function has allowed.
+
+    If the function was not asked about this write, add a question.
 
     Raises: TooLarge.
     """

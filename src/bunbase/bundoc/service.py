@@ -96,7 +96,7 @@ LARGE_BYTES = (
 class BundocService:
     """The operations on documents and collections.
 
-    `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
+    `dev`: true if the first document creates its collection; otherwise, a collection must be created explicitly.
     `bound`: the budgets of queries of callers bound by rules. `unbound`: the budgets of all other queries.
     `read_seconds`: the time that a query may take.
     """
@@ -373,7 +373,9 @@ class BundocService:
         await self.engine.tend()
 
     async def _decided(self, caller: Caller, collection: str, work: Callable[[Access, Lookup], T]) -> T:
-        """Run `work`, which evaluates rules for one document, in the event loop. If it is slow, repeat it in a thread.
+        """Run `work`, which evaluates rules for one document, in the event loop.
+
+        If `work` is slow, repeat it in a thread.
 
         `work` only reads, so it may run twice. If the caller wants an explanation, `work` always runs in a thread,
         since a trace evaluates every part of a rule.
@@ -455,7 +457,7 @@ class BundocService:
             raise NotYet("The change that you ask for has not arrived here. Try again.", seq=now, retry_after_seconds=1)
 
     async def _written(self, caller: Caller, collection: str, write: Write, once: Attempt | None = None) -> Document:
-        """Write a document. Return it as the caller may see it. `once`: the `attempt` of `Engine.commit`."""
+        """Write a document. Return the document as the caller may see it. `once`: the `attempt` of `Engine.commit`."""
         guard = guard_of(caller, collection)
         done = await self._applied(caller, CommitStep(collection, write, guard), once)
         (written,), (created,) = done.results, done.created

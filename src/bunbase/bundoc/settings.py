@@ -43,8 +43,9 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `queued_scans`: the number of queries and long lists that may wait.
     `slow_query_seconds`: a query that takes longer than this is logged.
 
-    `live_user_seconds`: the processor time that the live queries of one user may take after a change, while all others
-    of the project wait. Those that need more become late: their results come apart, and less often.
+    `live_user_seconds`: the processor time that the live queries of one user may take after a change, while all other
+    live queries of the project wait. Queries that need more time become late: BunBase sends their results separately,
+    and less often.
 
     `key_seconds`: the time for which a process works with a data key before BunKMS must confirm again that the key
     exists.

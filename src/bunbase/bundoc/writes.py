@@ -72,7 +72,8 @@ class Met(msgspec.Struct, frozen=True):
     """The state before a write.
 
     `before`: the document, None if there is none. `now`: the time of the write. `last`: the highest revision that a
-    deleted document with this id may have had. The next revision is higher than `last` and the revision of `before`.
+    deleted document with this id may have had. The next revision is higher than `last` and higher than the revision of
+    `before`.
     `work`: the work of the commit so far.
     """
 
@@ -109,7 +110,8 @@ class Guard(Protocol):
     ) -> NoReturn:
         """Raise a Problem for a write that the schema refuses.
 
-        It reports only errors in fields that the caller may see. If there are none, it only says that rules deny.
+        The Problem reports only errors in fields that the caller may see. If there are no such errors, the Problem
+        tells only that rules deny the write.
         """
         ...
 
@@ -128,8 +130,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class CommitStep(msgspec.Struct, frozen=True):
-    """One write of a commit. `guard`: None for a caller that may do everything. `verdict`: the decision of a function,
-    as in `questions.py`.
+    """One write of a commit.
+
+    `guard`: None for a caller that may do everything. `verdict`: the decision of a function (`questions.py`).
     """
 
     collection: str

@@ -66,6 +66,6 @@ def decrypt(key: bytes, ciphertext: bytes, *bound_to: str) -> bytes:
 
 
 def joined(words: tuple[str, ...]) -> bytes:
-    """Return the words as bytes, each word after its length: two different lists then never have the same bytes."""
+    """Return the words as bytes. Each word follows its length, so that different lists never have the same bytes."""
     encoded = [word.encode() for word in words]
     return b"".join(len(word).to_bytes(4, "big") + word for word in encoded)

@@ -14,7 +14,7 @@ PURPOSE: Final = b"bunkms message authentication v1"
 def message_code(key: bytes, owner: str, version: int, context: str, message: bytes) -> bytes:
     """Return the code of a message: 32 bytes.
 
-    `key`: the owner's key-encryption key of this version. The HMAC key is derived from it.
+    `key`: the owner's key-encryption key of this version. The HMAC key is derived from this key.
     """
     own = hmac.digest(key, PURPOSE, hashlib.sha256)
     return hmac.digest(own, joined((owner, str(version), context)) + message, hashlib.sha256)

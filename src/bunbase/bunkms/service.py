@@ -41,7 +41,7 @@ counted = partial(metrics.counted, metrics.kms_ops)
 MAX_SECRET_BYTES: Final = 64 << 10
 MAX_MACS: Final = 1000
 PRIVATE_KEYS: Final = 1000
-PRIVATE_KEY_SECONDS: Final = 60.0  # reading a key again takes as long as signing with it
+PRIVATE_KEY_SECONDS: Final = 60.0  # keys are cached, because reading a key takes as long as signing with it
 
 # the purposes of envelopes; an envelope authenticates its purpose, and is not accepted for another purpose
 KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data-key", "secret"
@@ -57,8 +57,10 @@ class WrongMasterKey(CannotStart):
 
 
 class KmsService:
-    """Implements the contract. The master key stays in memory, and signing keys for a minute; callers may cache other
-    keys for 15 minutes. A key in memory signs only while its row is stored, because each signature reads the rows.
+    """Implements the contract.
+
+    The service keeps the master key in memory, and signing keys for a minute. Callers may cache data keys for 15
+    minutes. Each signature reads the rows of the owner's keys, so a key in memory signs only while its row is stored.
     """
 
     def __init__(self, store: KeyStore, master_key: bytes, clock: Clock) -> None:
@@ -68,8 +70,9 @@ class KmsService:
         self.private_keys: Cache[tuple[str, str], object] = Cache(PRIVATE_KEYS, PRIVATE_KEY_SECONDS)  # by owner and kid
 
     async def prove_master_key(self) -> None:
-        """Check that the master key opens the instance's keys; before these keys exist, check that the master key is
-        not easy to guess.
+        """Check that the master key opens the instance's keys.
+
+        If these keys do not exist yet, check that the master key is not easy to guess.
 
         Raises: WrongMasterKey.
         """
@@ -78,7 +81,7 @@ class KmsService:
         try:
             if newest is not None:
                 self._unwrapped(INSTANCE, newest)
-                if weak:  # only log this, because the stored data must stay readable
+                if weak:  # only log that the master key is easy to guess, because the stored data must stay readable
                     log.error(
                         "the master key repeats a few bytes and is easy to guess: move the data to a new installation"
                     )
@@ -136,7 +139,7 @@ class KmsService:
         with counted("check_macs"):
             if len(macs) > MAX_MACS:
                 raise InvalidInput(f"A call can check at most {MAX_MACS} codes.")
-            await self._newest(owner)  # raises if the owner is destroyed, which is another result than a wrong code
+            await self._newest(owner)  # raises if the keys are destroyed: False would mean a wrong code
             keys: dict[int, bytes | None] = {}
             return tuple([await self._is_mac(owner, one, keys) for one in macs])
 
@@ -174,14 +177,14 @@ class KmsService:
                 known = await self.store.signing_keys(owner)
                 if await self.store.add_signing_key(owner, new, known, [key.kid for key in known]):
                     return
-                await self._alive(owner)  # else another process has added a key: delete it too
+                await self._alive(owner)  # the keys exist, so another process added one: delete that key too
 
     async def rotate(self, owner: str) -> int:
         with counted("rotate"):
             newest = await self._newest(owner)
             next = newest.version + 1
             if not await self.store.add_version(owner, self._wrapped_version(owner, next)):
-                # raises if the keys were destroyed meanwhile; else another process has added the same version
+                # raises if the keys were destroyed meanwhile; if not, another process has added the same version
                 await self._alive(owner)
             return next
 
@@ -239,7 +242,7 @@ class KmsService:
         return newest
 
     async def _signing_keys(self, owner: str) -> list[SigningKey]:
-        """Return the owner's keys as `published_keys`. The first call makes a key."""
+        """Return those keys of the owner that `published_keys` selects. The first call makes a key."""
         now = self.clock.now()
         if keys := await self.store.signing_keys(owner):
             return published_keys(keys, now)
@@ -274,7 +277,10 @@ class KmsService:
 
 
 def published_keys(keys: list[SigningKey], now: datetime) -> list[SigningKey]:
-    """Return first the key that signs now, then the other keys that may be needed. `keys`: all keys, newest first."""
+    """Return the keys to publish: first the key that signs now, then keys that sign next or that tokens may still need.
+
+    `keys`: all keys, newest first.
+    """
     at = next((at for at, key in enumerate(keys) if key.signs_at <= now), len(keys) - 1)
     older = [
         key for newer, key in zip(keys[at:], keys[at + 1 :], strict=False) if newer.signs_at + PUBLISHED_AFTER > now

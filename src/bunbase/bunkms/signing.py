@@ -91,7 +91,7 @@ def signed(key: object, message: bytes) -> bytes:
 
 
 def _named(parts: dict[str, str], algorithm: SigningAlgorithm) -> PublicKey:
-    """Return a public key. `parts`: its required members in the order of their names (RFC 7638 §3.3)."""
+    """Return a public key. `parts`: the required members of the key in the order of their names (RFC 7638 §3.3)."""
     kid = _base64(hashlib.sha256(msgspec.json.encode(parts)).digest())
     values = {name: parts.get(name, "") for name in ("n", "e", "x", "y")}
     return PublicKey(kid, **values, alg=algorithm)

@@ -1,8 +1,8 @@
 """Acts: everything that a caller can request, in one table, with the role and the scope that each act needs.
 
 A room checks an act with `Caller.check`. The gateway knows the act of every route (`gateway/route_acts.py`): it refuses
-tokens and keys whose scopes do not allow the act, and the audit log uses its name. `docs/reference/permissions.md` is
-generated from this table.
+tokens and keys whose scopes do not allow the act, and the audit log uses the name of the act.
+`docs/reference/permissions.md` is generated from this table.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from bunbase.contracts.roles import Role
 from bunbase.contracts.scopes import ADMIN, IN_COLLECTION, READ, SECRETS, WRITE, allows
 
 VIEWER, DEVELOPER, ADMINISTRATOR, OWNER = Role.VIEWER, Role.DEVELOPER, Role.ADMIN, Role.OWNER
-ACCOUNT: Final = None  # instead of a role: any signed-in developer, because the act is not in a project
+ACCOUNT: Final = None  # replaces a role: any signed-in developer may do the act, because it is not in a project
 ANY_SCOPE: Final = ""
 SEES, CHANGES = False, True
 SERVERS: Final = True
 
 
 class Act(StrEnum):
-    """An act. Its value is its stable name, `<object>.<verb>`, as in the audit log of GitHub.
+    """An act. The value of an act is its stable name, `<object>.<verb>`, as in the audit log of GitHub.
 
     `role`: the least role that a member needs; None for acts outside of projects, which need only an account.
-    `coarse`, `fine`: a token or key with scopes needs one of these two; `coarse` is "" if it needs no scope, and `fine`
-    is "" if no finer scope allows the act. `changes`: true if the act changes something. `servers`: true if a secret
-    key may do the act too.
+    `coarse`, `fine`: two scopes; a token or key with scopes needs one of them. `coarse` is "" if the act needs no
+    scope, and `fine` is "" if no finer scope allows the act. `changes`: true if the act changes something. `servers`:
+    true if a secret key may do the act too.
     """
 
     role: Role | None
@@ -92,7 +92,7 @@ class Act(StrEnum):
     ORG_INVITE_RESEND = "org_invite.resend", ACCOUNT, CHANGES, ADMIN
     ORG_INVITE_DELETE = "org_invite.delete", ACCOUNT, CHANGES, ADMIN
     ORG_AUDIT_READ = "org_audit.read", ACCOUNT, SEES, READ
-    INVITE_ACCEPT = "invite.accept", ACCOUNT, CHANGES, WRITE  # to a project or an organisation
+    INVITE_ACCEPT = "invite.accept", ACCOUNT, CHANGES, WRITE  # an invitation to a project or an organisation
 
     # projects
     PROJECT_CREATE = "project.create", ACCOUNT, CHANGES, WRITE
@@ -165,13 +165,13 @@ class Act(StrEnum):
     VARIABLE_DELETE = "variable.delete", DEVELOPER, CHANGES, WRITE, "settings"
     SCHEDULE_READ = "schedule.read", VIEWER, SEES, READ, "logs:read"
     JOB_LIST = "job.list", VIEWER, SEES, READ, "logs:read"
-    JOB_READ = "job.read", DEVELOPER, SEES, READ  # not a viewer, because a payload may contain secrets
+    JOB_READ = "job.read", DEVELOPER, SEES, READ  # viewers may not, because a payload may contain secrets
     JOB_CREATE = "job.create", DEVELOPER, CHANGES, WRITE, "functions:invoke", SERVERS
     JOB_REPLAY = "job.replay", DEVELOPER, CHANGES, WRITE, "functions:invoke"
     JOB_DELETE = "job.delete", DEVELOPER, CHANGES, WRITE, "functions:invoke"
     WALK_READ = "walk.read", VIEWER, SEES, READ, "logs:read"
     WALK_CREATE = "walk.create", DEVELOPER, CHANGES, WRITE, "functions:deploy"
-    WALK_REHEARSE = "walk.rehearse", DEVELOPER, CHANGES, WRITE, "functions:deploy"  # it runs the function
+    WALK_REHEARSE = "walk.rehearse", DEVELOPER, CHANGES, WRITE, "functions:deploy"  # a rehearsal runs the function
     WALK_UPDATE = "walk.update", DEVELOPER, CHANGES, WRITE, "functions:deploy"
 
     # end users
@@ -189,7 +189,7 @@ class Act(StrEnum):
     USER_IMPORT = "user.import", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_EXPORT = "user.export", DEVELOPER, SEES, READ, "users:read", SERVERS
     USER_EXPORT_HASHES = "user.export_hashes", ADMINISTRATOR, SEES, SECRETS, "", SERVERS
-    USER_BULK = "user.bulk", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS  # ban, delete, sign out many users
+    USER_BULK = "user.bulk", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS  # bans, deletes or signs out many users
     USER_LINK_CREATE = "user_link.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_IMPERSONATE = "user.impersonate", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS  # sign-in and profile of an end user
@@ -242,7 +242,8 @@ OF_ADMINISTRATORS: Final = frozenset(
     }
 )
 
-# acts on the account itself, and acts with which an intruder could keep access: no personal access token may do them
+# personal access tokens may not do these acts: they change the account itself, or an intruder could use them to keep
+# access
 OF_SESSIONS: Final = frozenset(
     {
         Act.ACCOUNT_UPDATE,

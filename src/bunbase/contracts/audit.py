@@ -1,11 +1,12 @@
-"""The audit log: who did what, when and from where. It is a part of Platform's contract.
+"""The audit log: who did what, when and from where. This file is a part of Platform's contract.
 
 The life of one entry:
 
-    1. The gateway calls `begin_act` before the handler runs. If the entry cannot be stored, the act is refused.
+    1. The gateway calls `begin_act` before the handler runs. If the entry cannot be stored, the gateway refuses the
+       act.
     2. The handler runs.
-    3. The gateway calls `end_act` with the outcome. An entry without an outcome belongs to an act whose process died
-       or whose outcome could not be stored: the act may have happened or not.
+    3. The gateway calls `end_act` with the outcome. If an entry has no outcome, the process ended during the act, or
+       the outcome could not be stored. The act may have happened or not.
 
 See docs/decisions/0049-an-entry-before-the-act.md.
 """
@@ -36,15 +37,15 @@ class ActorKind(StrEnum):
 class AuditOutcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"  # the caller may not do this: 403; or a sign-in failed: 401
-    CHALLENGED = "challenged"  # the caller must prove first that the account is theirs: 401. Nothing was done
-    FAILED = "failed"  # another error
+    CHALLENGED = "challenged"  # the caller must first prove to own the account: 401. Nothing was done
+    FAILED = "failed"  # the act failed with another error
     UNKNOWN = "unknown"  # the server stopped, or lost the log, before the act ended
 
 
 class AuditActor(msgspec.Struct, frozen=True, omit_defaults=True):
     """The caller of an act, as it was at that time. `id`: the id of the account or of the project's key.
 
-    `credential`: the session (`ses_…`) or the personal access token (`tok_…`) that was used.
+    `credential`: the session (`ses_…`) or the personal access token (`tok_…`) that the caller used.
     """
 
     kind: ActorKind
@@ -59,7 +60,7 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     `org`: the organisation of the act, or of a project that was created, changed, deleted or transferred.
 
     `before`, `after`: the values of the target before and after the act, without secrets; only for some acts. `count`:
-    the number of refused attempts that this entry stands for.
+    the number of refused attempts that this entry represents.
     """
 
     id: str
@@ -87,7 +88,7 @@ class AuditPage(msgspec.Struct, frozen=True):
 
 
 class AuditFilter(msgspec.Struct, frozen=True):
-    """A filter of entries. A field that is left out matches every entry.
+    """A filter of entries. A field that is left out does not restrict the entries.
 
     `actor`: the id of an account or key. `since` is inclusive, `until` exclusive.
     """
@@ -134,7 +135,7 @@ class AuditLog(Protocol):
         ...
 
     async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
-        """Store one entry for `count` refused attempts that did not begin."""
+        """Store one entry for `count` attempts that were refused before the act began."""
         ...
 
     async def audit(
@@ -155,7 +156,10 @@ class AuditLog(Protocol):
     def export_audit(
         self, caller: Caller, filter: AuditFilter, org: str | None = None
     ) -> AsyncIterator[tuple[AuditEntry, ...]]:
-        """Yield all entries of the organisation or project in batches, newest first. Raises: as `audit`."""
+        """Yield all entries of the organisation or project in batches, newest first.
+
+        Raises: the problems of `audit`.
+        """
         ...
 
     def export_installation_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:

@@ -1,12 +1,12 @@
 """The contract of Buncast: channels, whose messages are not stored as documents, and the presence of their members.
 
-A process that serves clients is an *edge*. It opens one stream for all projects (`deliver`), and joins channels under
-numbers of its choice; one number is one subscription of one connection. A message crosses the stream once for all
+A process that serves clients is an *edge*. An edge opens one stream for all projects (`deliver`), and joins channels
+under numbers of its choice; one number is one subscription of one connection. A message crosses the stream once for all
 subscriptions of a channel. Bodies hold the bytes that clients get: members of a JSON object, without the braces.
 
-One process numbers the messages of all channels, the *home*. Its rings and members live in memory. After a restart of
-the home, or a break of its stream, an edge opens the stream and joins again with the last position of each
-subscription: the answer has the messages in between, or `lost`. docs/decisions/0088 has the reasons.
+One process, the *home*, numbers the messages of all channels. The home keeps the newest messages and the members in
+memory. After a restart of the home, or a break of its stream, an edge opens the stream and joins again with the last
+position of each subscription: the answer has the messages in between, or `lost`. docs/decisions/0088 has the reasons.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ MAX_PATTERNS: Final = 100
 MAX_NAME_BYTES: Final = 200
 MAX_DATA_BYTES: Final = 32 << 10
 MAX_PRESENCE_BYTES: Final = 2 << 10
-MAX_MESSAGES: Final = 100  # in one call of `publish`
+MAX_MESSAGES: Final = 100  # the most messages in one call of `publish`
 MAX_HISTORY_MESSAGES: Final = 1000
 MAX_HISTORY_SECONDS: Final = 3600
 MAX_KEY: Final = 200  # characters of the key of a message
-SHOWN_MEMBERS: Final = 500  # with more members, only their number is sent
-BEAT_SECONDS: Final = 2.0  # an edge calls `beat` this often
-LEASE_SECONDS: Final = 6.0  # without a sign of life for this long, an edge is dead
+SHOWN_MEMBERS: Final = 500  # if a channel has more members, only their number is sent
+BEAT_SECONDS: Final = 2.0  # the interval at which an edge calls `beat`
+LEASE_SECONDS: Final = 6.0  # after this time without a call of `beat`, an edge counts as dead
 
 START: Final = "start"
 
@@ -49,7 +49,7 @@ class MessageTooLarge(Problem):
 
 
 class PublishLimited(Problem):
-    """`limit`: messages a second."""
+    """`limit`: the number of messages that may be published in a second."""
 
     status, code, title = 429, "publish_limited", "Too many messages are published"
 
@@ -81,7 +81,10 @@ class NoChannelStream(Problem):
 
 
 class ChannelStreamBehind(Problem):
-    """The edge reads too slowly. All its subscriptions are forgotten. The edge opens the stream and joins again."""
+    """The edge reads too slowly.
+
+    The home has forgotten its subscriptions. The edge must open the stream and join again.
+    """
 
     status, code, title = 503, "channel_stream_behind", "The stream of channels was not read fast enough"
 
@@ -116,7 +119,7 @@ class ChannelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All channels of a project, by pattern.
+    """The definitions of all channels of a project, by pattern.
 
     In a pattern such as `rooms/{room}`, `{room}` stands for one segment. The most literal pattern that matches a name
     decides about the channel. If no pattern matches, only the secret key and members of the project may use the
@@ -136,9 +139,10 @@ class Position(msgspec.Struct, frozen=True):
 class NewMessage(msgspec.Struct, frozen=True):
     """A message to publish. `data`: JSON text.
 
-    `key`: if the same caller repeats the message with this key within two minutes, it is published only once; "" for no
-    key.
-    `edge`, `number`: the edge gets this number back with the message (`Message.source`), if it listens to the channel.
+    `key`: if the same caller repeats the message with this key within two minutes, Buncast publishes it only once; ""
+    for no key.
+    `edge`, `number`: the edge that publishes, and a number that it chooses. If the edge listens to the channel, it gets
+    this number back with the message (`Message.source`).
     """
 
     channel: str
@@ -157,8 +161,9 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """The places of the messages of one call, in its order. `replayed`: true if the call was done earlier with the same
-    key.
+    """The places of the messages of one call, in the order of the call.
+
+    `replayed`: true if an earlier call with the same key has published them.
     """
 
     items: tuple[Published, ...]
@@ -166,13 +171,14 @@ class Publication(msgspec.Struct, frozen=True):
 
 
 class Join(msgspec.Struct, frozen=True):
-    """A subscription to begin. `since`: the position of docs/live-protocol.md after which messages are wanted; None for
-    messages from now on.
+    """A subscription to begin.
+
+    `since`: the position (docs/live-protocol.md) after which the client wants messages; None for messages from now on.
 
     `presence`: JSON text; None joins without entering the list of members.
     `connection`: a secret name of the client's connection, under which the members of the connection are found.
-    `resumes`: the name of the client's earlier connection. The client stays the same member if the user is the same; ""
-    for none.
+    `resumes`: the name of the client's earlier connection, or "". With this name, the client stays the same member if
+    the user is the same.
     """
 
     channel: str
@@ -185,10 +191,11 @@ class Join(msgspec.Struct, frozen=True):
 class Joined(msgspec.Struct, frozen=True, tag="joined"):
     """The subscription `number` has begun, or was brought up to date (`replay`). Messages after `offset` follow.
 
-    `channel`: the name of the channel in later events, which has no meaning for another home. `sees`: true if
-    MembersChanged is for this subscription too. `checks`: the number of calls of `recheck` that had changed its caller.
+    `channel`: the name of the channel in later events of this home; it has no meaning for another home. `sees`: true if
+    MembersChanged is for this subscription too. `checks`: the number of calls of `recheck` that had changed the caller
+    of the subscription.
     `body`: `"epoch":…,"offset":…,"messages":[…],"lost":…`; if the subscription sees members, also `"n":…` and, if there
-    are at most SHOWN_MEMBERS, `"members":[…]`; if it is a member, `"m":…`.
+    are at most SHOWN_MEMBERS, `"members":[…]`; if the subscription is a member itself, `"m":…`.
     """
 
     number: int
@@ -216,8 +223,9 @@ class Message(msgspec.Struct, frozen=True, tag="message"):
 class MembersChanged(msgspec.Struct, frozen=True, tag="members"):
     """The members of a channel have changed. The event is for the subscriptions that see members.
 
-    `body`: `"enter":[…],"update":[…],"leave":[…],"n":…`. Empty lists are left out. Above SHOWN_MEMBERS, it holds only
-    `"n"`, and the list of members is not sent any more. When the list is sent again, `"members":[…]` is the whole list.
+    `body`: `"enter":[…],"update":[…],"leave":[…],"n":…`. Empty lists are left out. With more than SHOWN_MEMBERS
+    members, the body has only `"n"`, and the list of members is not sent any more. When there are fewer members again,
+    `"members":[…]` is the whole list.
     """
 
     channel: str
@@ -235,7 +243,7 @@ ChannelEvent = Joined | Message | MembersChanged | SubscriptionEnded
 
 
 class Buncast(LiveUsage, Protocol):
-    """Every call with a Caller takes its project from it.
+    """Every call with a Caller takes its project from the Caller.
 
     Every call may raise RuleDenied (contracts.bundoc.problems), like the rules of documents.
     """
@@ -270,7 +278,10 @@ class Buncast(LiveUsage, Protocol):
         ...
 
     async def beat(self, edge: str) -> None:
-        """Report that the edge is alive. Without a call for LEASE_SECONDS, its stream ends. Raises: NoChannelStream."""
+        """Report that the edge is alive.
+
+        If an edge does not call for LEASE_SECONDS, its stream ends. Raises: NoChannelStream.
+        """
         ...
 
     async def join(self, caller: Caller, edge: str, number: int, join: Join) -> None:
@@ -283,33 +294,37 @@ class Buncast(LiveUsage, Protocol):
         ...
 
     async def replay(self, edge: str, number: int, since: Position) -> None:
-        """Bring a subscription up to date whose client reads too slowly. Joined comes in the stream.
+        """Bring a subscription up to date after its client has read too slowly.
 
-        From the first message that was left out until this Joined, deliver no message of the subscription. Raises:
-        NotJoined.
+        The result, Joined, comes in the stream.
+
+        The edge must deliver no message of the subscription after the first one that it left out, until this Joined.
+        Raises: NotJoined.
         """
         ...
 
     async def leave(self, edge: str, numbers: tuple[int, ...], closed: bool = False) -> None:
         """End these subscriptions. Idempotent; events that are on their way may still arrive.
 
-        `closed`: true if the connection was lost. Then its members leave after two seconds, unless it is resumed.
+        `closed`: true if the connection was lost. Then its members leave after two seconds, if no new connection
+        resumes it.
         """
         ...
 
     async def set_presence(self, caller: Caller, edge: str, number: int, data: bytes | None) -> None:
-        """Enter the members, change the member's data (JSON text), or leave the members with None.
+        """Enter the list of members, or change the member's data (JSON text). With None, leave the list.
 
         Raises: NotJoined, NoPresence, RuleDenied, MessageTooLarge, TooManyMembers, InvalidInput.
         """
         ...
 
     async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
-        """Decide these subscriptions for the caller from now on, whose token was renewed or whose role was changed.
+        """Check these subscriptions with this caller from now on, because the token was renewed or the role was
+        changed.
 
-        Return those that the rules now deny: they have ended, and SubscriptionEnded follows in the stream. Deliver
-        nothing of these subscriptions until this call returns. A member of another user leaves; the caller enters
-        anew with `set_presence`.
+        Return the subscriptions that the rules now deny: they have ended, and SubscriptionEnded follows in the stream.
+        Deliver nothing of these subscriptions until this call returns. If a subscription is a member for another user,
+        this member leaves; the caller can enter again with `set_presence`.
         """
         ...
 

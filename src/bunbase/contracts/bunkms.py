@@ -66,7 +66,10 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 class PublicKey(msgspec.Struct, frozen=True):
-    """The public half of a signing key. `n` and `e`: of RSA keys. `x`, `y`: the coordinates of a key on a curve."""
+    """The public half of a signing key.
+
+    `n`, `e`: the modulus and the exponent of an RSA key. `x`, `y`: the coordinates of a key on a curve.
+    """
 
     kid: str
     n: str = ""
@@ -103,7 +106,7 @@ class Kms(Protocol):
         ...
 
     async def unwrap_data_key(self, owner: str, context: str, wrapped: str) -> bytes:
-        """Return the 32 bytes of a data key. Callers may keep them for at most 15 minutes.
+        """Return the 32 bytes of a data key. Callers may keep the key for at most 15 minutes.
 
         Raises: KeyNotFound, KeyDestroyed, DecryptionFailed.
         """
@@ -128,13 +131,15 @@ class Kms(Protocol):
     async def make_mac(self, owner: str, context: str, message: bytes) -> str:
         """Return the authentication code of a message (at most 64 KiB), in the form `bunkms:v<version>:<base64>`.
 
-        The code is an HMAC-SHA256. Its key belongs to the owner's newest key version and has no other use.
+        The code is an HMAC-SHA256. The key of the code belongs to the owner's newest key version and has no other use.
         Raises: KeyNotFound, KeyDestroyed, InvalidInput.
         """
         ...
 
     async def check_macs(self, owner: str, macs: tuple[Mac, ...]) -> tuple[bool, ...]:
-        """Return, for each of at most 1000 messages, true if its code is valid for this owner and its context.
+        """Return for each message whether its code is valid for this owner and the message's context.
+
+        At most 1000 messages.
 
         Raises: KeyNotFound, KeyDestroyed, InvalidInput.
         """
@@ -145,7 +150,7 @@ class Kms(Protocol):
         ...
 
     async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
-        """Return first the key that signs now, then the keys that will sign, and the keys of tokens that may still be
+        """Return the key that signs now, then the keys that will sign later, then the keys of tokens that may still be
         valid.
 
         Raises: KeyNotFound, KeyDestroyed.
@@ -155,8 +160,9 @@ class Kms(Protocol):
     async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm, days: int | None = None) -> None:
         """Make a new signing key if the owner's newest key has another algorithm, or has signed for `days`.
 
-        Idempotent. The key is among `public_keys` at once, but signs later, when everybody has read it. Older keys stay
-        among them until the last token that they have signed has expired. Raises: KeyNotFound, KeyDestroyed.
+        Idempotent. `public_keys` returns the new key at once, but the key signs only later, when everybody has read it.
+        `public_keys` returns an older key until the last token that the key has signed has expired. Raises:
+        KeyNotFound, KeyDestroyed.
         """
         ...
 

@@ -27,8 +27,8 @@ class CallerKind(StrEnum):
 class Developer(msgspec.Struct, frozen=True):
     """A platform account; `session` is empty when a personal access token was used.
 
-    `token`: the id of the personal access token. `scopes`: its scopes. `projects`: the projects to which it is bound;
-    empty for all projects.
+    `token`: the id of the personal access token. `scopes`: the scopes of the token. `projects`: the projects to which
+    the token is bound; empty for all projects.
     """
 
     id: str
@@ -66,11 +66,11 @@ class Caller(msgspec.Struct, frozen=True):
 
     `key`: the id of the project's key that was sent. `scopes`: the scopes of the secret key; None for a key without
     limits. `explain`: true if the caller wants to know why rules deny a request, and may know it. `depth`: the number
-    of triggered function runs in a row that led to this call. `inspects`: true if an administrator of the installation
-    who is not a member of the project reads it. `rpc`: true if the request is a JSON-RPC request. `accept_language`:
-    the first part of this header, only in requests of end users to `/v1/auth`. `act`: the id of the developer or key
-    that sends the request as `user`, or as a visitor (X-Bunbase-As). `hook`: the hook of a function that makes this
-    call while it runs.
+    of triggered function runs in a row that led to this call. `inspects`: true if the caller is an administrator of the
+    installation who reads a project without being a member. `rpc`: true if the request is a JSON-RPC request.
+    `accept_language`: the first part of this header, only in requests of end users to `/v1/auth`. `act`: the id of the
+    developer or key that sends the request as `user`, or as a visitor (X-Bunbase-As). `hook`: if a hook of a function
+    makes this call while it runs, the name of the hook.
     """
 
     kind: CallerKind
@@ -97,7 +97,7 @@ class Caller(msgspec.Struct, frozen=True):
         return self.developer
 
     def administrator(self, act: Act) -> Developer:
-        """Return the developer, who must be an administrator of the installation. Raises: as `check`."""
+        """Return the developer, who must be an administrator of the installation. Raises: the problems of `check`."""
         self.check(act)
         return self.signed_in()
 
@@ -131,8 +131,9 @@ class Caller(msgspec.Struct, frozen=True):
         return in_project(developer.scopes, developer.projects, self.project)
 
     def may(self, act: Act, collection: str = "") -> bool:
-        """True if both the role of the caller and its scopes allow the act. Publishable keys may do no act: rules
-        decide about them.
+        """True if both the role of the caller and its scopes allow the act.
+
+        False for publishable keys, because rules decide about them.
 
         `collection`: the collection of the documents. A scope for this one collection is then enough.
         """
@@ -147,7 +148,7 @@ class Caller(msgspec.Struct, frozen=True):
         self.check_scope(act, collection)
 
     def has_scope(self, act: Act, collection: str = "") -> bool:
-        """True if the scopes of the token or key allow the act, or if it has no scopes that limit it."""
+        """True if the scopes of the token or key allow the act, or if scopes do not limit the token or key."""
         limits = self.limits
         return not self._lacks_session(act) and (limits is None or allows(limits, act.coarse, act.fine, collection))
 

@@ -1,4 +1,5 @@
-"""The routes that a room offers to the gateway's fast lane. Each route is one function from request to answer.
+"""The routes that a room offers to the gateway's fast lane, which answers requests without ASGI and without the web
+framework. Each route is one function from request to answer.
 
 The room's ordinary route of documents calls the same function, so both lanes return the same answer. Calls of functions
 are an exception: their ordinary route streams bodies of any size, and shares only the parts that make the answer.
@@ -33,8 +34,10 @@ class FastRequest(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """`media`: the content type; empty if the answer has no body, or if `headers` has the content type. `rest`: yields
-    the rest of the body; a Problem ends the answer early. The receiver of the answer must close `rest`.
+    """`media`: the content type; empty if the answer has no body, or if `headers` has the content type.
+
+    `rest`: an iterator that yields the rest of the body; a Problem ends the answer early. The receiver of the answer
+    must close `rest`.
     """
 
     status: int

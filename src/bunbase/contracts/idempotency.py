@@ -7,7 +7,7 @@ from typing import Final
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.errors import InvalidInput, Problem
 
-MIN_VISITOR_KEY: Final = 16  # characters
+MIN_VISITOR_KEY: Final = 16  # the smallest number of characters
 
 
 class IdempotencyMismatch(Problem):
@@ -27,9 +27,9 @@ class IdempotencyTooLarge(Problem):
 def scope_of(caller: Caller) -> tuple[str, ...]:
     """Return the project and the identity to which a caller's keys belong.
 
-    New tokens and new project keys do not change the keys of a user. An administrator who acts as a user has other keys
-    than the user, and an administrator who acts as a visitor has other keys than visitors. Callers who are not signed
-    in share the keys of their project key, so their keys must be random: see
+    A user keeps the same idempotency keys after a new token or a new project key. An administrator who acts as a user
+    does not share the keys of this user, and an administrator who acts as a visitor does not share the keys of
+    visitors. All visitors with one project key share their idempotency keys, so these keys must be random: see
     `check_visitor_key`.
     """
     if caller.user is not None:
@@ -42,9 +42,12 @@ def scope_of(caller: Caller) -> tuple[str, ...]:
 
 
 def check_visitor_key(caller: Caller, key: str, place: str = "Idempotency-Key") -> None:
-    """Refuse a key that another visitor may have too. `key`: empty for none. `place`: where the request has the key.
+    """Refuse a key that another visitor may have too.
 
-    One of two visitors with the key `1` would get the answer to the other one, and its own act would not be done.
+    `key`: empty for none. `place`: the place of the key in the request.
+
+    If two visitors sent the key `1`, the second visitor would get the answer to the first one, and the second act would
+    not be done.
     Raises: InvalidInput.
     """
     shares = caller.kind in (CallerKind.PUBLISHABLE, CallerKind.ANONYMOUS) and caller.user is None and not caller.act

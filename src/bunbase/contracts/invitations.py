@@ -15,7 +15,7 @@ from bunbase.contracts.places import Organisation, Project
 from bunbase.pkg.errors import Problem
 
 SHOWN: Final = "binv"  # the prefix of the token in a link that the inviter passes on
-MAILED: Final = "binm"  # and of the link in the mail
+MAILED: Final = "binm"  # the prefix of the token in the link of the mail
 
 
 class InviteNotFound(Problem):
@@ -64,12 +64,13 @@ class Opening(StrEnum):
     HERE = "here"  # the link came by mail, so it has proved the mailbox
     BY_MAIL = "by_mail"  # the link was passed on: a mail to the address must prove the mailbox first
     HAS_ACCOUNT = "has_account"  # the link came by mail, and the address has an account
-    CLOSED = "closed"  # this installation opens no account by this invitation
+    CLOSED = "closed"  # no account can be opened with the invitation here
 
 
 class OpenInvitation(msgspec.Struct, frozen=True):
-    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation; `kind`: which
-    of the two it is.
+    """The invitation of a link, as the page shows it.
+
+    `target`: the name of the project or organisation; `kind`: project or organisation.
 
     `email`: the address that was invited; an account with another address may accept the invitation too. `ways`: the
     ways to sign in.
@@ -134,53 +135,60 @@ class MemberInvitations(Protocol):
     async def accept_invite(self, caller: Caller, token: str) -> AcceptedInvite:
         """Make the caller a member. A second call by the same account returns the same place and role.
 
-        A caller who has this role or a stronger one changes nothing, and the invitation stays open for another person.
-        Raises: LinkExpired, InvalidInput if no more members fit in.
+        If the caller already has this role or a stronger role, nothing changes, and the invitation stays open for
+        another person.
+        Raises: LinkExpired; InvalidInput if the project or organisation has the maximum number of members.
         """
         ...
 
     async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
-        """Return the invitation of a link. It stays open. `cookie`: the cookie of a pass. Raises: LinkExpired."""
+        """Return the invitation of a link.
+
+        The invitation stays open. `cookie`: the cookie of a pass. Raises: LinkExpired.
+        """
         ...
 
     async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
-        """Sign a person in for this act alone, and make the account a member.
+        """Sign a person in only for this act, and make the account a member.
 
-        Raises: as `accept_invite`; InvalidCredentials, SecondFactorRequired, AccountSuspended.
+        Raises: the problems of `accept_invite`; InvalidCredentials, SecondFactorRequired, AccountSuspended.
         """
         ...
 
     async def accept_invite_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        """Accept an invitation as above, with a pass of BunAuth (`page_sign_in.py`).
+        """Accept an invitation with a pass of BunAuth (`page_sign_in.py`).
 
-        Raises: as `accept_invite`; ChallengeExpired, AccountSuspended, InvalidCredentials.
+        Raises: the problems of `accept_invite`; ChallengeExpired, AccountSuspended, InvalidCredentials.
         """
         ...
 
     async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
-        """Accept an invitation as above with the second factor, after SecondFactorRequired. `code`: the code of the
-        app, or a recovery code.
+        """Accept an invitation with the second factor, after SecondFactorRequired.
 
-        Raises: as `accept_invite`; ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
+        `code`: the code of the app, or a recovery code.
+        Raises: the problems of `accept_invite`; ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         ...
 
     async def register_by_invite(self, caller: Caller, token: str, name: str, password: str) -> InvitedRegistration:
         """Open an account for the invited address, make it a member, and sign it in.
 
-        If the link was passed on and did not come by mail, open no account, and send a mail with a link that opens one.
-        Raises: as `accept_invite`; SignupsClosed, EmailTaken, InvalidInput, RateLimited.
+        If the link did not come by mail, this only sends a mail with a link that opens an account.
+        Raises: the problems of `accept_invite`; SignupsClosed, EmailTaken, InvalidInput, RateLimited.
         """
         ...
 
     async def open_account_by_invite(self, caller: Caller, token: str, name: str, password: str) -> AcceptedInvite:
-        """Register as above with a link that came by mail, without a session. Raises: as `register_by_invite`."""
+        """Open an account like `register_by_invite`, with a link that came by mail, but without a session.
+
+        Raises: the problems of `register_by_invite`.
+        """
         ...
 
     async def open_account_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        """Register as above a person whom another service knows under the invited address (`page_sign_in.py`).
+        """Open an account for a person who signed in at another service with the invited address (`page_sign_in.py`).
 
-        Raises: as `register_by_invite`; ChallengeExpired.
+        Raises: the problems of `register_by_invite`; ChallengeExpired.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The usage of live queries and channels by the hour. It is a part of Buncast's contract."""
+"""The usage of live queries and channels by the hour. This file is a part of Buncast's contract."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bunbase.pkg.usage.batches import Batch, Receipt
 
 
 class LiveUsageHour(msgspec.Struct, frozen=True):
-    """`hour`: its first moment. `connection_seconds`: the time of all live connections of the project together.
+    """`hour`: the start of the hour. `connection_seconds`: the time of all live connections of the project together.
 
     `delivered`: the number of results, differences and messages of channels that were sent to connections; a difference
     that is sent to ten connections counts ten times. `published`: the number of messages published in channels.
@@ -27,8 +27,9 @@ class LiveUsage(Protocol):
     """The interface for other rooms, which check the caller."""
 
     async def add_live_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
-        """Add the counts of a process that has live connections, each batch once. `sent`: the time on the clock of that
-        process.
+        """Add the counts of a process that has live connections, each batch once.
+
+        `sent`: the time of the call on the clock of that process.
         """
         ...
 

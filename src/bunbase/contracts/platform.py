@@ -208,7 +208,7 @@ class Members(msgspec.Struct, frozen=True):
 
 
 class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
-    """In the methods of members and invitations, `org` is an organisation's id or slug, or None for the caller's
+    """In methods about members and invitations, `org` is an organisation's id or slug, or None for the caller's
     project.
 
     All methods with an `org` raise OrganisationNotFound if the caller is not a member of the organisation.
@@ -250,7 +250,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def transfer_project(self, caller: Caller, org: str) -> Project:
-        """Move the project to another organisation. The caller must be an owner here and at least an admin there.
+        """Move the project to another organisation. The caller must own the project, and be an admin of `org`.
 
         Raises: OrganisationNotFound, Forbidden, InvalidInput if the organisation cannot have more projects.
         """
@@ -280,7 +280,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def add_member(self, caller: Caller, user: str, role: Role) -> Member:
-        """Add a member of the project's organisation to the project. Other people are invited.
+        """Add a member of the project's organisation to the project. Other people need an invitation.
 
         Raises: MemberNotFound, Forbidden.
         """
@@ -364,7 +364,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def membership(self, developer: str, project: str) -> Membership:
-        """Return the role of a developer in a project. `project`: its id or slug.
+        """Return the role of a developer in a project. `project`: the id or slug of the project.
 
         Raises: ProjectNotFound, ProjectDeleted.
         """
@@ -388,7 +388,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
     async def inspection(self, developer: str, project: str) -> Membership:
         """Return the membership of a viewer, for an administrator of the installation who is not a member.
 
-        `project`: its id or slug. Raises: ProjectNotFound.
+        `project`: the id or slug of the project. Raises: ProjectNotFound.
         """
         ...
 

@@ -1,4 +1,7 @@
-"""Projects, as the administrators of the installation see and change them. It is a part of Platform's contract."""
+"""Projects, as the administrators of the installation see and change them.
+
+This file is a part of Platform's contract.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ class ProjectSuspended(Problem):
 class ManagedProject(msgspec.Struct, frozen=True):
     """A project as administrators see it. `owners`: the ids of the accounts that own the project.
 
-    `bytes`: the size of its documents on disk; `written_at`: the time of the last write, null if there are no
+    `bytes`: the size of the project's documents on disk; `written_at`: the time of the last write, null if there are no
     documents.
     """
 
@@ -65,7 +68,7 @@ class ProjectAdministration(Protocol):
         ...
 
     async def managed_project(self, caller: Caller, project: str) -> ManagedProject:
-        """`project`: its id or slug. Raises: ProjectNotFound."""
+        """Return the project. `project`: the id or slug of the project. Raises: ProjectNotFound."""
         ...
 
     async def suspend_project(self, caller: Caller, project: str) -> ManagedProject:

@@ -40,8 +40,8 @@ class ProjectSection(msgspec.Struct, frozen=True):
 class TargetSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another place for this project, which `--target` names.
 
-    `server`: the address. `project`: the id or slug of the project on that server. `profile`: the profile of `bunbase
-    login --profile` whose sign-in is used.
+    `server`: the address of the server. `project`: the id or slug of the project on that server. `profile`: the profile
+    of `bunbase login --profile` whose sign-in is used.
     """
 
     server: str = ""

@@ -17,9 +17,9 @@ class RevokedKind(StrEnum):
     MEMBERSHIP = "membership"  # id: `<project>:<user>`; `<project>:` for all members, `:<user>` for all projects
     PROJECT = "project"
     SIGNING_KEY = "signing_key"  # id: the key's `kid`; all tokens that it has signed
-    USER = "user"  # see `user_version`; all access tokens of this version of the user
+    USER = "user"  # id: `user_version`; all access tokens of this version of the user
     ACCOUNT = "account"  # a developer whose role has changed: personal tokens are still valid, with the new role
-    SETTINGS = "settings"  # id: a project; what its developers have chosen for its users has changed
+    SETTINGS = "settings"  # id: a project whose settings for its users have changed
     READY = "ready"  # all earlier revocations have been sent; new ones follow
     ALIVE = "alive"  # a heartbeat: the feed is still connected
 
@@ -46,7 +46,7 @@ def user_version(project: str, user: str, version: int) -> str:
 
 
 def older_user_version(user: str, version: int) -> str:
-    """Return the id of `user_version` in releases in which the ids of users were not bound to a project.
+    """Return the id that older releases used instead of `user_version`: it does not contain the project.
 
     Revocations of users who were deleted with such a release still have this id until they expire, because their
     project is not known.

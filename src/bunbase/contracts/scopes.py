@@ -1,7 +1,7 @@
 """Scopes: the limits of a personal access token, a project key, a service account or a service token.
 
-A scope allows an act (`acts.py`), if the role of the caller allows it too. Tokens, keys and accounts use the same
-scopes.
+A scope allows an act (`acts.py`) only if the role of the caller allows the act too. Tokens, keys and accounts use the
+same scopes.
 
 - Four coarse scopes: `read` allows every act that changes nothing, `write` allows every change that a developer may
   make, `admin` allows every change that an admin or owner may make, `secrets` allows reading secret values. `admin`
@@ -52,7 +52,7 @@ VOCABULARY: Final = (*INCLUDED, *FINE)
 IN_COLLECTION: Final = re.compile(r"data:([a-z][a-z0-9_]{0,62}):(?:read|write)")
 PROJECT_ID: Final = re.compile(r"prj_[a-z0-9]{1,60}")
 MAX_SCOPES: Final = 50
-KNOWN: Final = 4096  # sets of scopes whose meaning is kept
+KNOWN: Final = 4096  # the size of the cache of sets of scopes
 
 SOME_COLLECTION: Final = "*"  # stands for a collection that is not known yet; it is not a valid name of a collection
 
@@ -67,7 +67,7 @@ def checked_scopes(scopes: Iterable[str], of_projects: bool = False) -> tuple[st
     """Return the scopes without duplicates: first the general scopes in the order of their list, then all other scopes
     by name.
 
-    `of_projects`: each scope may end with `@<project id>`. Raises: InvalidInput.
+    `of_projects`: true if each scope may end with `@<project id>`. Raises: InvalidInput.
     """
     found = set(scopes)
     wrong = sorted(scope for scope in found if not _is_scope(scope, of_projects))
@@ -103,7 +103,7 @@ def of_collection(fine: str, collection: str) -> str:
 
 
 def in_project(scopes: tuple[str, ...], projects: tuple[str, ...], project: str) -> tuple[str, ...]:
-    """Return the scopes that hold in a project; "" for acts outside of projects.
+    """Return the scopes that a token has in a project. `project`: "" for acts outside of projects.
 
     `projects`: the projects to which the whole token is bound; empty if it is not bound.
     """

@@ -51,8 +51,10 @@ class NewServiceAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class TokenRequest(msgspec.Struct, frozen=True):
-    """The parameters of a token request (RFC 6749 §4.4.2, RFC 7523 §2.2). `client_secret` may also be a secret key of a
-    project. `scope`: the wanted scopes, separated by spaces; empty for all scopes of the client.
+    """The parameters of a token request (RFC 6749 §4.4.2, RFC 7523 §2.2).
+
+    `client_secret` may also be a secret key of a project. `scope`: the requested scopes, separated by spaces; empty for
+    all scopes of the client.
     """
 
     grant_type: str

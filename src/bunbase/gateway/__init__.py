@@ -1,4 +1,4 @@
-"""Gateway: the front door.
+"""Gateway: it receives all requests from outside.
 
 The gateway checks the key and the token of a request, makes a Caller from them, and passes the request to the room
 that answers it. It also enforces limits, adds CORS headers, and writes the log line and metrics of each request.

@@ -1,7 +1,8 @@
 """Requests in the place of a user: X-Bunbase-As together with a secret key, a service token or a member's token.
 
-The caller that this file makes is bound by the rules as the user is. It keeps the scopes of its credential, and rooms
-see in `act` who sends the request. docs/decisions/0073-acting-as-a-user-only-narrows.md has the reasons.
+The rules bind the caller that this file makes in the same way as they bind the user. The caller keeps the scopes of its
+credential, and `act` shows rooms who sends the request. docs/decisions/0073-acting-as-a-user-only-narrows.md has the
+reasons.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ KNOWN: Final = re.compile(USER_ID)
 
 
 def check_takes(kind: str, act: Act | None) -> Act:
-    """Return the act of a route that accepts the header. Routes that ignored the header would answer with all rights.
+    """Return the act of a route that accepts the header. Otherwise a route could ignore it and use all rights.
 
     Raises: InvalidInput.
     """
@@ -58,7 +59,7 @@ async def acting_as(identity: Identity, caller: Caller, act: Act, asked: str) ->
 
 
 async def _user(identity: Identity, caller: Caller, act: Act, uid: str, actor: str) -> EndUser:
-    """Return the user with current values. A function trusts its caller, so a call needs the right to impersonate."""
+    """Return the user with current values. Functions trust their caller, so calls need the right to impersonate."""
     if act is Act.FUNCTION_INVOKE:
         caller.check(Act.USER_IMPERSONATE)
     found = await identity.managed_user(caller.project, uid)

@@ -1,7 +1,8 @@
 """One example for each answer that the OpenAPI document describes, by the name of its type.
 
-They continue the story of `examples.py`. A page needs no example, because its items have one. `tests/gateway` compares
-each example with its type, and `tests/e2e/test_every_route.py` compares the real answers with these types.
+The examples continue the story of `examples.py`. A page needs no example, because its items have examples.
+`tests/gateway` compares each example with its type, and `tests/e2e/test_every_route.py` compares the real answers with
+these types.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The part of the fast lane that answers a request after its body was read: without a task if possible, and otherwise
 in a task.
 
-Both lanes call the same function of the room, and send the same Problems and the same headers. The fast lane only
-skips the web framework.
+Both lanes (`fast_lane.py`) call the same function of the room, and send the same Problems and the same headers. The
+fast lane only skips the web framework.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from bunbase.gateway.sharing import Cors, SharingApp
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.errors import Forbidden
 
-PREFLIGHT_SECONDS: Final = 7200  # the most that Chromium keeps
+PREFLIGHT_SECONDS: Final = 7200  # Chromium caches a preflight for at most this long
 EXPOSED: Final = [
     "ETag",
     "Idempotency-Replayed",
@@ -114,7 +114,7 @@ def rooms_app(
 
 
 def cors(settings: GatewaySettings, dev: bool) -> CORSConfig:
-    """Return the CORS configuration. The origin `auto` allows pages of this machine in dev mode, all in production."""
+    """Return the CORS configuration. The origin `auto` allows local pages in dev mode, and all pages in production."""
     origins = [origin for origin in settings.cors_origins if origin != AUTO]
     local = None
     if AUTO in settings.cors_origins:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Suspended(Exception):
-    """The coroutine is suspended: it waits for something. `rest`: a coroutine that continues it inside a task."""
+    """The coroutine waits for something. `rest`: a coroutine that continues it inside a task."""
 
     def __init__(self, rest: Coroutine[Any, Any, Any]) -> None:
         super().__init__()

@@ -5,8 +5,8 @@ X-Bunbase-Key, X-Bunbase-Project and X-Bunbase-As. Errors need the header too: c
 (RFC 9110 §15.1). An answer with an ETag also varies by credentials: otherwise a browser could revalidate one person's
 answer for the next person.
 
-An answer that sets or removes the cookie of a user is stored nowhere, whatever its function says: many CDNs keep
-Set-Cookie in a `public` answer, and so give the session of one person to all others.
+No cache may store an answer that sets or removes the cookie of a user, even if the function's own headers allow it.
+Many CDNs store Set-Cookie in a `public` answer, and so give the session of one person to all others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ OWN: Final = b"cache-control"
 TAG: Final = b"etag"
 PRIVATE: Final[Pairs] = ((OWN, b"private, no-cache"),)
 NOT_STORED: Final = ("cache-control", "private, no-store")
-# also those that only CDNs read, such as CDN-Cache-Control (RFC 9213) and Cloudflare-CDN-Cache-Control
+# These headers include those that only CDNs read, such as CDN-Cache-Control (RFC 9213) and
+# Cloudflare-CDN-Cache-Control.
 FOR_CACHES: Final = re.compile(r"(.+-)?cache-control|surrogate-control|edge-control|(x-accel-)?expires|pragma")
 TAGGED: Final[Pairs] = (
     *PRIVATE,
@@ -40,5 +41,5 @@ def caching(names: Iterable[bytes]) -> Pairs:
 
 
 def not_stored(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the headers of an answer that no cache may store. The names are in lower case."""
+    """Return the headers, changed so that no cache may store the answer. The names are in lower case."""
     return (*[pair for pair in headers if not FOR_CACHES.fullmatch(pair[0])], NOT_STORED)

@@ -11,12 +11,13 @@ client      The request needs a project key or a service token. With a key, a to
             is X-Bunbase-Explain, which asks why rules deny access.
 accessor    The same as client, or a member's token and the project, as for operator. With X-Bunbase-As, a server or
             member acts as a user.
-listener    The same credentials as accessor, for a live connection: it checks scopes with each message, and the
-            credentials again whenever they may have changed. Cookies do not count.
-person      The request needs the cookie of the sign-in page (`/oauth`). It is the caller of this page's forms alone.
+listener    The same credentials as accessor, for a live connection. The connection checks scopes with each message, and
+            checks the credentials again whenever they may have changed. Cookies do not count.
+person      The request needs the cookie of the sign-in page (`/oauth`). Only the forms of this page have this caller.
 guest       The same as accessor, or an anonymous request with `?project=<id>`: for public files and signed links.
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions themselves decide about access.
-On a project's own host, the host names the project: a request without a key is anonymous. X-Bunbase-As as for accessor.
+On a project's own host, the host names the project, and a request without a key is anonymous. X-Bunbase-As works as
+for accessor.
 
 The credentials are checked before the body is read. Therefore the body of an unknown caller is never parsed, and a
 request with missing credentials and an invalid body gets 401, not 400.
@@ -66,7 +67,7 @@ from bunbase.pkg.http import HOST_SLUG
 from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.own_cookies import own_cookie
 
-# BunAuth checks its own acts itself
+# BunAuth itself checks the proofs for its own acts.
 NEEDING_PROOF: Final = frozenset(
     {
         Act.BACKUP_RESTORE_USERS,
@@ -191,7 +192,7 @@ class Callers:
     async def client(self, request: AnyRequest) -> Caller:
         caller = await self.keyed(request)
         with_key = bool(project_key(request.headers, request.query_params))
-        token = bearer_token(request.headers) if with_key else ""  # else it is a service token
+        token = bearer_token(request.headers) if with_key else ""  # without a key, it is a service token
         asked, ip = sent_once(request.headers, EXPLAIN_HEADER), client_ip(request, self.trusted_proxies)
         explain = (await self.clients.explaining.check(ip, asked, caller.project)).allowed
         user = await self.identity.end_user(caller.project, token) if token else None
@@ -390,7 +391,7 @@ def _named_project(request: AnyRequest) -> str:
 
 
 def _service_token(request: AnyRequest) -> str:
-    """Return the Bearer token if it says that it is a service token, else ""."""
+    """Return the Bearer token if its claims name the type of service tokens, else ""."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or unverified_claims(token.strip()).get("type") != TOKEN_TYPE:
         return ""

@@ -1,4 +1,4 @@
-"""Make the Caller of a request that sends a project key: `Clients.caller` in the fast lane, `caller_of` in all lanes.
+"""Make the Caller of a request with a project key: `Clients.caller` in the fast lane, `caller_of` in both lanes.
 
 The ordinary lane (`callers.py`), live connections and the login guard look keys up with `Clients.holder`.
 """
@@ -23,8 +23,8 @@ NO_COOKIES: Final = SentCookies("GET", "")
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """`shares`: pages of the request's origin may read the answer although the request has a cookie. `set_cookie`: a
-    header of the answer; empty if there is none."""
+    """`shares`: true if pages of the request's origin may read the answer even though the request has a cookie.
+    `set_cookie`: a header of the answer; empty if there is none."""
 
     caller: Caller
     shares: bool = False
@@ -111,5 +111,5 @@ def caller_of(sender: Sender, holder: KeyHolder, user: EndUser | None = None) ->
 
 
 def of_key(sent: SentCookies, holder: KeyHolder) -> SentCookies:
-    """Return what a request with this key says about cookies."""
+    """Return the sent cookies, after noting whether the key is a secret key."""
     return msgspec.structs.replace(sent, secret=holder.kind is CallerKind.SECRET)

@@ -1,7 +1,7 @@
 """The part of cookie mode that changes answers: tokens leave in the cookie, and never in the body.
 
-`Callers` notes in the state of a request what it has found out about cookies (`Noted`). This app reads the note when
-the answer begins, so routes know nothing of cookies.
+`Callers` stores its findings about cookies in the state of a request (`Noted`). This app reads them when the answer
+begins, so routes do not have to handle cookies.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ TOKENS: Final = ("access_token", "refresh_token", "expires_in", "token_type")
 
 
 class Noted(msgspec.Struct):
-    """`mode`: the cookie mode of the project. `value`: the cookie that the request was admitted by; empty without one.
-    `set_cookie`: the header that replaces it. `wanted`: a sign-in sets the cookie.
+    """`mode`: the cookie mode of the project. `value`: the cookie that admitted the request; empty if there was none.
+    `set_cookie`: the header that replaces this cookie. `wanted`: true if a sign-in must set the cookie.
     """
 
     project: str

@@ -5,12 +5,14 @@
      ├─────────────────▶│ not cached: once per process ───▶│ an access token, and perhaps the next cookie
      │◀─ Set-Cookie ─────┤ the room is called as with Bearer
 
-Each process may ask for itself: until the next cookie is used, the old one returns the same next one
-(`tenant_auth/service/cookies.py`). The access token is checked as any other, so a revocation reaches it in a second.
+Each process may ask separately: until the next cookie is used, the old cookie returns the same next cookie
+(`tenant_auth/service/cookies.py`). The access token is checked like any other token, so a revocation takes effect
+within a second.
 
-Hard place: only tenant-auth knows whether a session has ended. While the keys of a project are replaced, it may issue a
-token that this gateway refuses. Symptom: all users who were active at that moment lost their cookies. So the gateway
-reads the keys again and asks once more; then it answers 503, and the browser keeps its cookie.
+Hard place: only tenant-auth knows whether a session has ended. While the keys of a project are replaced, tenant-auth
+may issue a token that this gateway refuses. Symptom: all users who were active at that moment lost their cookies. So
+the gateway reads the keys again and asks once more. If it still refuses the token, it answers 503, and the browser
+keeps its cookie.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ class CookieModeOff(Problem):
 
 
 class CookieEnded(Unauthenticated):
-    """The session of a cookie has ended. The answer removes the cookie. `set_cookie`: the header that does it."""
+    """The session of a cookie has ended. The answer removes the cookie. `set_cookie`: the header that removes it."""
 
     status, code, title = 401, "cookie_ended", "The session of this cookie has ended"
 
@@ -106,11 +108,11 @@ class CookieUsers:
         identity.on_settings.append(self._forget_mode)
 
     def known_mode(self, project: str) -> CookieMode | None:
-        """Return the choice of a project if it is cached."""
+        """Return the cookie mode of a project if it is cached, else None."""
         return self.modes.get(project) if self.identity.ended_user_sessions.live() else None
 
     async def mode(self, project: str) -> CookieMode:
-        """Return the choice of a project. Raises: Unreachable."""
+        """Return the cookie mode of a project. Raises: Unreachable."""
         known = self.known_mode(project)
         if known is None:
             epoch = self.identity.epoch
@@ -203,7 +205,7 @@ class CookieUsers:
     async def _user_of(self, project: str, value: str, ip: str) -> tuple[CookieAccess, EndUser]:
         """Return the access token of a cookie, and its user.
 
-        Raises: ENDED, only if tenant-auth says that the session has ended; RateLimited, Unreachable.
+        Raises: a class in ENDED, only if tenant-auth says that the session has ended; RateLimited, Unreachable.
         """
         if not is_plausible(value):
             raise InvalidToken
@@ -212,7 +214,8 @@ class CookieUsers:
         if held is not None:
             try:
                 return held, await self.identity.end_user(project, held.access_token)
-            except (InvalidToken, TokenExpired):  # a change of the user has ended this token, or the session has ended
+            # a change of the user has revoked this token, or the session has ended
+            except (InvalidToken, TokenExpired):
                 self.held.drop(key)
         for _ in range(ATTEMPTS):
             held = await self.limits.look_up(

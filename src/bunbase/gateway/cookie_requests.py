@@ -1,13 +1,14 @@
 """The reading of a request in cookie mode: a pure function of its headers, the same for both lanes.
 
-A browser sends a cookie with every request to this host, whichever page has caused the request. So a cookie counts only
-if the request shows that a page of the app has sent it (`check_page`):
+A browser sends a cookie with every request to this host, even if a page of another site has caused the request. So a
+cookie counts only if the request shows that a page of the app has sent it (`check_page`):
 
-- Requests that change something need the header `X-Bunbase-Csrf: 1`, which no form and no page of another origin can
-  send without a preflight, and an Origin that the project allows. A server with the project's secret key has no Origin.
+- Requests that change something need an Origin that the project allows, and the header `X-Bunbase-Csrf: 1`. No form and
+  no page of another origin can send this header without a preflight. A server with the project's secret key has no
+  Origin.
 - Other requests may come without an Origin, because browsers omit it when they open a page. If a request has an Origin,
-  it must be allowed. Requests for pictures, scripts and frames of other pages have no Origin either, and
-  `Sec-Fetch-Site` tells them apart.
+  it must be allowed. Requests for pictures, scripts and frames of other pages have no Origin either;
+  `Sec-Fetch-Site` distinguishes them.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ class CsrfRefused(Problem):
 
 
 class SentCookies(msgspec.Struct, frozen=True):
-    """The headers of a request that matter here; empty if the request does not have them.
+    """The headers of a request that decide about its cookie; empty if the request does not have them.
 
-    `secret`: the request has the secret key of the project, so a server has sent it.
+    `secret`: true if the request has the secret key of the project, so a server has sent it.
     """
 
     method: str

@@ -46,7 +46,7 @@ class Sender(msgspec.Struct, frozen=True):
 def sent_once(sent: Mapping[str, str], name: str, what: str = "header") -> str:
     """Return a header or a parameter, or "" if there is none. Raises: Malformed if the request has it twice.
 
-    Programs disagree on which of two credentials counts: a proxy could check one credential, and this server the other.
+    Programs disagree on which of two credentials counts: a proxy could check one of them, and this server the other.
     """
     if isinstance(sent, Headers | MultiDict) and len(sent.getall(name, ())) > 1:
         raise Malformed(f"Send the {what} {name} only once.")
@@ -107,8 +107,9 @@ def client_ip(request: Request[Any, Any, Any], trusted_proxies: Container[str]) 
 def caller_address(peer: str, forwarded: list[str], trusted_proxies: Container[str]) -> str:
     """Return the address of the caller: the last address in X-Forwarded-For that is not a trusted proxy.
 
-    A caller can invent the header, and a proxy may then add a second line below. So all lines are read as one list,
-    from the end. If an entry is not an address, or the peer is not a trusted proxy, return the address of the peer.
+    A caller can invent this header, and a proxy may then add a second header line below. So all lines are read as one
+    list, from the end. If an entry is not an address, or the peer is not a trusted proxy, return the address of the
+    peer.
     """
     peer = _peer_address(peer)
     if peer not in trusted_proxies:

@@ -17,7 +17,7 @@ NO_MEMBER = "Send a developer's access token in X-Bunbase-Explain: that of a mem
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """`allowed`: the caller may see the reasons. `credentials`: the ids under which this right may be revoked.
+    """`allowed`: true if the caller may see the reasons. `credentials`: the ids under which this right may be revoked.
 
     `expires_at`: Unix seconds.
     """

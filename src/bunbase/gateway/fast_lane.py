@@ -18,10 +18,10 @@ The life of one request:
 
 Hard place: one client can send many pipelined requests at once. Symptom: other connections would wait until all of
 them are answered. Cause: step 4 runs inside `data_received`, so the event loop does nothing else meanwhile. Therefore
-a request that begins later than TURN_SECONDS after the first one of its data goes to the ordinary lane, which starts a
-task. The first request never goes there, because no other request waits for it, and a busy machine may pause the
-process at any moment. Rejected: a task for every request. The loop would then be fair by itself, but every short read
-would pay for a task.
+a request goes to the ordinary lane, which starts a task, if it begins later than TURN_SECONDS after the first request
+of the same data. The first request never goes there, because no other request waits for it, and a busy machine may
+pause the process at any moment. Rejected: a task for every request. The loop would then be fair by itself, but every
+short read would pay for a task.
 
 Rejected for the whole file: ASGI with a faster framework. The measurements and the costs of this choice are in
 docs/decisions/0010-a-fast-lane-inside-uvicorn.md.
@@ -51,7 +51,7 @@ class FastLane(AnsweringProtocol):
     turn: Turn | None = None  # the request whose body is being read
     opening: Opening | None = None  # the request for a WebSocket whose head was read
     turn_ends = (
-        0.0  # time of the loop at which the fast lane stops taking requests of the slice; 0 before the first one
+        0.0  # time of the loop at which the fast lane stops taking requests of the slice; 0 before the first request
     )
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -113,7 +113,7 @@ class FastLane(AnsweringProtocol):
             self._pause()
             started = time.perf_counter()
             self.lane.openings.soon(partial(self._open, opening, started))
-        else:  # both protocols might read what is behind the head: the ordinary lane refuses
+        else:  # data follows the head, and it is unclear which protocol must read it: the ordinary lane refuses
             self._leave_upgrade(nothing_behind)
 
     def _open(self, opening: Opening, started: float) -> None:
@@ -141,7 +141,7 @@ class FastLane(AnsweringProtocol):
         self.hand_over(self.lane.openings.socket(opening))
 
     def _is_usual(self) -> bool:
-        """True if the fast lane may take the request that begins: nothing of the connection and the head is unusual."""
+        """True if the fast lane may take the request that begins: its head and the connection are not unusual."""
         parser = self.parser
         idle = self.cycle is None or self.cycle.response_complete
         if not idle or self.flow.write_paused or not parser.should_keep_alive():

@@ -1,7 +1,7 @@
-"""Reports the first use of access tokens, so that the refresh tokens that they came from are spent.
+"""Reports the first use of access tokens. Then the refresh token that was exchanged for such a token is spent.
 
-A request must not wait for this report, nor fail with it. Therefore uses are collected and sent a few times a second.
-If this process is killed in between, the lost report only means that a spent refresh token returns its pair once more.
+A request must neither wait for this report nor fail because of it. Therefore uses are collected and sent a few times a
+second. If this process is killed in between, the report is lost, and a spent refresh token returns its pair once more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPORT_SECONDS: Final = 0.25
 DEADLINE_SECONDS: Final = 5.0
 MOST: Final = 10_000  # the limit of waiting reports; beyond it, the oldest reports are dropped
 BATCH: Final = 500
-GENERATION: Final = "gen"  # the claim; tokens of a sign-in have 0, and tokens of older releases have no such claim
+GENERATION: Final = "gen"  # the claim that counts refreshes: 0 after a sign-in; tokens of older releases lack it
 
 Report = Callable[[tuple[FirstUse, ...]], Awaitable[None]]
 
@@ -30,7 +30,7 @@ Report = Callable[[tuple[FirstUse, ...]], Awaitable[None]]
 class FirstUses:
     def __init__(self, report: Report) -> None:
         self.report = report
-        # project and session → newest generation, which covers the older ones
+        # project and session → newest generation, which includes the older ones
         self.waiting: dict[tuple[str, str], int] = {}
 
     def note(self, claims: dict[str, Any], project: str = "") -> None:

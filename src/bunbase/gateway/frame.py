@@ -21,7 +21,8 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 UNMATCHED: Final = "unmatched"  # one label for all unknown paths: otherwise any caller could invent new labels
 CALLER: Final = "caller"  # the key in the scope's state under which `callers.py` stores the Caller
-ACTOR: Final = "actor"  # the key for the Caller in a user's place, as it sent the request; CALLER has the user's rights
+# the key for the Caller that acts in a user's place; under CALLER is then a Caller with the user's rights
+ACTOR: Final = "actor"
 
 
 class Frame:

@@ -35,7 +35,7 @@ Headers = dict[bytes, bytes]
 
 
 class Mounted(msgspec.Struct, frozen=True):
-    """A route and the service that answers it. `by_hand`: the service's coroutine may start outside of a task."""
+    """A route and the service that answers it. `by_hand`: true if its coroutine may start outside of a task."""
 
     route: FastRoute
     service: Any

@@ -240,7 +240,7 @@ class Identity:
             epoch = self.epoch
             claims = await self._verified(token) if personal else await self._checked(token)
             self.first_uses.note(claims)
-            if epoch == self.epoch:  # else an account may have lost its role after the look-up
+            if epoch == self.epoch:  # otherwise an account may have lost its role after the look-up
                 self.developers.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
         return claims
@@ -287,14 +287,14 @@ class Identity:
                 self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
             case RevokedKind.SETTINGS:
-                self.user_keys.forget(news.id)  # another algorithm means other keys
+                self.user_keys.forget(news.id)  # a new algorithm means new keys
                 for forget in self.on_settings:
                     forget(news.id)
             case RevokedKind.SIGNING_KEY:
                 self.developer_keys.forget(DEVELOPERS)
                 self.user_keys.forget_key(news.id)
             case RevokedKind.MEMBERSHIP:
-                project, _, developer = news.id.partition(":")  # an empty one stands for all
+                project, _, developer = news.id.partition(":")  # an empty part means all
                 self.memberships.drop_where(
                     lambda known: project in ("", known.project) and developer in ("", known.developer)
                 )

@@ -1,6 +1,6 @@
 """Tell Platform which keys were used: once a minute, not with each request.
 
-A request only adds the id of its key to a set. If the process dies, the uses of the last minute are lost.
+A request only adds the id of its key to a set. If the process crashes, the uses of the last minute are lost.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A cache of the public keys (JWKS) of each signer. If a token has an unknown key id, the keys are fetched again.
 
-Hard place: a set that was asked for before its keys were replaced may arrive afterwards. Symptom: it stayed in the
-cache, and refused all new tokens until the next fetch was allowed. So a set that arrives after a `forget` is not kept.
+Hard place: a set that was requested before its keys were replaced may arrive after the replacement. Symptom: the old
+set stayed in the cache, and the gateway refused all new tokens until the next fetch was allowed. So the gateway does
+not store a set that arrives after a `forget`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Keyring:
         self.verifiers.drop(signer)
 
     def forget_key(self, kid: str) -> None:
-        """Forget all sets of keys that contain a key: it was replaced."""
+        """Forget all sets of keys that contain a key which was replaced."""
         self.forgotten += 1
         self.verifiers.drop_where(lambda known: known[1].knows(kid))
 

@@ -37,7 +37,7 @@ class Lane:
         )
 
     async def caller(self, request: HotRequest, peer: str) -> Admitted:
-        """Return the caller. Raises: as `Clients.caller`."""
+        """Return the caller. Raises: the same as `Clients.caller`."""
         headers = request.headers
         authorization = str(headers.get(b"authorization", b""), "latin-1")
         route = request.mounted.route.path
@@ -52,7 +52,7 @@ class Lane:
         return mode is not None and origin in mode.origins
 
     def still_known(self, signed_in: bool) -> bool:
-        """True if this process receives new revocations. `signed_in`: also require the feed of users' sessions."""
+        """True if this process receives new revocations. `signed_in`: true to require the feed of sessions too."""
         identity = self.identity
         return identity.changed_projects.live() and (not signed_in or identity.ended_user_sessions.live())
 

@@ -53,7 +53,7 @@ class LocalGuard:
         await self.app(scope, receive, send)
 
     def check(self, method: str, path: str, headers: Headers, on_own_host: bool = False) -> None:
-        """Refuse a request of a foreign page. `on_own_host`: the request was sent to the own host of a project.
+        """Refuse a request of a foreign page. `on_own_host`: true if the request was sent to the host of a project.
 
         Raises: OriginRefused, HostRefused.
         """

@@ -31,19 +31,19 @@ DEVICE_CONTINUE_PAGE: Final = "/device/continue"  # the page after a sign-in by 
 
 
 class Kind(Enum):
-    """The misuse that a route invites. Everything is counted in the pool of the key, or among the developers."""
+    """The misuse that a route invites. Counts are separate for each pool: a project's users, or the developers."""
 
     LOGIN = "login"  # failures are counted by the account that the body names, and by address
     SIGN_UP = "sign_up"  # counted by address
     MAIL = "mail"  # anybody may request a mail to any address: counted by IP address, in the same way as sign-ups
-    TRADE = "trade"  # a secret that nobody can guess: counted by address
+    TRADE = "trade"  # the request sends a secret that nobody can guess: counted by address
     START = "start"  # a link that opens a sign-in: counted by address, apart from TRADE, because any page can embed it
 
 
 class Guarded(msgspec.Struct, frozen=True):
-    """`accounts`: the fields of the body that may name the account. `form`: the body is a form, not JSON.
+    """`accounts`: the fields of the body that may name the account. `form`: true if the body is a form, not JSON.
 
-    `any_method`: requests without a body are counted too.
+    `any_method`: true if requests without a body count too.
     """
 
     kind: Kind
@@ -145,7 +145,7 @@ GUARDED: Final = {
     "/v1/auth/verify-email": MAIL,
     "/v1/auth/verify-email/confirm": TRADE,
 }
-PASSED: Final = (SecondFactorRequired.code, MfaEnrolmentRequired.code)  # the first step was right
+PASSED: Final = (SecondFactorRequired.code, MfaEnrolmentRequired.code)  # codes of answers after a right password
 # people type a short code: requests for codes that do not exist are counted by address
 DEVICE_CODES: Final = (
     DEVICE_PAGE,
@@ -226,7 +226,7 @@ class LoginGuard:
     async def _holder(self, request: Request[Any, Any, Any]) -> KeyHolder | None:
         """Return the project and kind of the key in a request of an end user.
 
-        Return None on the routes of developers, and for a request without a key: the room refuses that one.
+        Return None on the routes of developers, and for a request without a key, which the room refuses.
         Raises: InvalidKey, RateLimited, Unreachable.
         """
         if request.scope["path_template"].startswith(OF_DEVELOPERS):
@@ -253,7 +253,7 @@ def _speaks_for_many(holder: KeyHolder | None) -> bool:
 
 
 async def _peeked(receive: Receive) -> list[Any]:
-    """Return the messages of the body; of a body that is too large, the first ones with more than MAX_PEEK_BYTES."""
+    """Return the messages of the body. If they have more than MAX_PEEK_BYTES, return only the first of them."""
     messages: list[Any] = []
     size = 0
     while size <= MAX_PEEK_BYTES:

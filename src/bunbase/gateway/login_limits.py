@@ -25,8 +25,8 @@ attempt as a failure until it succeeds. An office whose people sign in at the sa
 although nobody typed a wrong password.
 
 Hard place 3: look-ups of unknown keys and tokens (`look_up`). Symptom: after too many invented keys from one address,
-valid clients behind the same proxy would be refused. Cause: all of them have the address of the proxy if that is not
-listed in `trusted_proxies`. Therefore a key that was valid before (`proven`) is looked up without a limit. Rejected: no
+valid clients behind the same proxy would be refused. Cause: if the proxy is not listed in `trusted_proxies`, all its
+clients have its address. Therefore a key that was valid before (`proven`) is looked up without a limit. Rejected: no
 limit on these look-ups, because each invented key would then cost a query of a room.
 
 The reasons and costs of all limits: docs/decisions/0035-no-limit-shuts-an-owner-out.md.
@@ -92,7 +92,8 @@ class Place(msgspec.Struct, frozen=True):
 
 class Names(msgspec.Struct, frozen=True):
     """The names under which one sign-in is counted. `pair`: the account at this address. `stranger`: the account at
-    this address, and the account at the network around it; their failures decide the rank in the queue."""
+    this address, and the account at the network around it. The failures under these two decide the rank in the queue.
+    """
 
     account: Name
     pair: Name | None = None
@@ -104,7 +105,7 @@ class Names(msgspec.Struct, frozen=True):
 
 
 def _one_form(account: str) -> str:
-    """Return an address or a phone number in the form in which it is stored, however a caller writes it."""
+    """Return the stored form of an address or a phone number, so that all spellings count as one."""
     return known_email(account) or phone_or_none(account) or account[:MAX_LENGTH]
 
 
@@ -129,7 +130,7 @@ class LoginLimits:
 
     @asynccontextmanager
     async def attempt(self, place: Place, knows: Asking = nobody_known) -> AsyncIterator[Attempt]:
-        """Limit the sign-in inside the block, which sets `failed` on the yielded attempt.
+        """Limit the sign-in in the block. After a failure, the block sets `failed` on the yielded attempt.
 
         `knows`: returns True if the account has signed in from this address before. If too many attempts have no result
         yet, a new attempt waits.
@@ -154,14 +155,14 @@ class LoginLimits:
     def start(self, pool: str, ip: str) -> None:
         """Count a link that opens a sign-in by a browser. Raises: RateLimited.
 
-        Any web page can embed such a link, for example as a picture. So it has a window of its own: a page that is open
+        Any web page can embed such a link, for example as a picture. So it has its own window: a page that is open
         in an office must not use up the refreshes of this office.
         """
         self._count(self.starts, ("start", pool, neighbourhood(ip)), "Too many sign-ins began at this address")
 
     @contextmanager
     def check(self, ip: str) -> Iterator[Attempt]:
-        """Limit the token check inside the block, which sets `failed`. Raises: RateLimited after too many failures."""
+        """Limit the token check in the block, which sets `failed` after a failure. Raises: RateLimited."""
         name, attempt = ("check", neighbourhood(ip)), Attempt()
         if self.trades.left(name) <= 0:
             raise _limited("Too many tokens that are not valid from this address", self.trades.wait_seconds(name))
@@ -220,7 +221,7 @@ class LoginLimits:
     async def _pass_slowly(self, names: Names, knows: Asking) -> None:
         """Wait for a turn in the queue. Raises: RateLimited."""
         if await self._is_known(names, knows):
-            return  # the check before did not ask yet: other attempts failed while this one waited
+            return  # `_may_try` may not have asked: other attempts have failed while this one waited
         try:
             await self.queue.turn(names.account, tuple(self.strangers.count(name) for name in names.stranger))
         except NoTurn:
@@ -230,7 +231,7 @@ class LoginLimits:
         return names.pair is not None and await knows()
 
     def _is_suspicious(self, names: Names) -> bool:
-        """True if the address or the account has no failures left: then it matters whether the address is known."""
+        """True if the address or the account has no failures left. Then it matters whether the address is known."""
         exhausted = names.address is not None and self.addresses.left(names.address) <= 0
         return exhausted or self.accounts.left(names.account) <= self.under_way[names.account]
 

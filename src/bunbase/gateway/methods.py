@@ -1,7 +1,7 @@
 """An ASGI app for the methods that follow from other methods: HEAD follows GET, and Allow names every method.
 
-RFC 9110 §9.1 requires HEAD wherever there is GET. The route answers as to GET, and its body is dropped. As soon as the
-head is sent, the answer counts as complete: the route sees that the client needs no more, and stops a stream.
+RFC 9110 §9.1 requires HEAD wherever there is GET. The route answers as it answers GET, and its body is dropped. As soon
+as the head is sent, the answer counts as complete. So the route sees that the client needs no more, and stops a stream.
 Functions receive HEAD and OPTIONS themselves.
 """
 
@@ -42,7 +42,7 @@ class Methods:
         async def without_body(message: Any) -> None:
             nonlocal started
             if started:
-                await asyncio.sleep(0)  # a stream must let the loop run: only then is it told that the client has all
+                await asyncio.sleep(0)  # let the loop run: only then does a stream learn that the client needs no more
                 return
             started = True
             await sending(message)

@@ -94,7 +94,7 @@ def limits_of(settings: GatewaySettings) -> Limits:
 
 
 def room_for_live(settings: GatewaySettings) -> int:
-    """Return how many live connections the process has file descriptors for.
+    """Return the number of live connections for which the process has file descriptors.
 
     A quarter of all descriptors is for files and for the connections to other rooms.
     """

@@ -57,8 +57,8 @@ ANY_FAILURE: Final = {"$ref": "#/components/responses/Problem"}
 def problem_codes() -> dict[str, Any]:
     """Return the schema of all codes of this server.
 
-    The member `code` of a Problem stays an open string: a client that parses it as one of these values would fail in
-    its error handling when a newer server sends a new code.
+    The member `code` of a Problem stays an open string. If a client parsed it as one of these values, its error
+    handling would fail as soon as a newer server sends a new code.
     """
     codes = sorted(code for code, problem in CODES.items() if problem.__module__.startswith("bunbase."))
     described = "All error codes of this version, with their meaning in docs/reference/errors.md."

@@ -1,6 +1,6 @@
 """The callers of each operation in the OpenAPI document: its security, and the headers that only these callers send.
 
-The name of a handler's parameter decides, as in `callers.py`. `security=` of the handler makes it more exact.
+The name of a handler's parameter decides, as in `callers.py`. A handler can be more exact with `security=`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SECURITY: Final[dict[str, Security]] = {
     "keyed": [{"projectKey": []}],
     "operator": [{"secretKey": []}, *DEVELOPER],
     "client": CLIENT,
-    "person": [],  # pages alone, which are not in the document
+    "person": [],  # only pages have this caller, and they are not in the document
     "accessor": [*CLIENT, *DEVELOPER],
     "listener": [*CLIENT, *DEVELOPER],
     "guest": [*CLIENT, *DEVELOPER, {}],
@@ -98,7 +98,7 @@ AS: Final = {
 HEADERS: Final = {
     "operator": [PROJECT_NAME],
     "client": [EXPLAIN],
-    "person": [],  # pages alone, which are not in the document
+    "person": [],  # only pages have this caller, and they are not in the document
     "accessor": [PROJECT_NAME, EXPLAIN, AS],
     "listener": [PROJECT_NAME],
     "guest": [PROJECT_NAME, PROJECT_ID, EXPLAIN, AS],

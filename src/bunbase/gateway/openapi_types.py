@@ -1,6 +1,7 @@
-"""The types in the OpenAPI document, as msgspec describes them: it knows which names a Struct refuses.
+"""The types in the OpenAPI document, as msgspec describes them.
 
-Litestar describes the same Structs, but less exactly. So its descriptions are replaced.
+Litestar describes the same Structs, but less exactly: only msgspec knows which names a Struct refuses. So msgspec's
+descriptions replace those of Litestar.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def schema_of(kind: Any) -> Any:
 def plain(schema: Any) -> Any:
     """Return the schema in the form that most generators understand.
 
-    A value that may be null gets a list of types, every enum gets its type, and every object and array says what it may
-    hold: openapi-typescript takes an object without properties for one that must be empty. Defaults of properties
-    become part of the description, because openapi-typescript takes a property with a default for a required one.
+    A value that may be null gets a list of types, and every enum gets its type. Every object and array says what it may
+    contain: openapi-typescript treats an object without properties as an object that must be empty. Defaults of
+    properties become part of the description: openapi-typescript treats a property with a default as a required one.
     """
     if isinstance(schema, list):
         return [plain(one) for one in schema]
@@ -92,7 +93,7 @@ def _nullable(schema: dict[str, Any], choice: str) -> dict[str, Any]:
 
 
 def _more_exact(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the keywords that msgspec leaves out: other fields are allowed, and fields that are always sent."""
+    """Return the keywords that msgspec leaves out: other fields are allowed, and these fields are always sent."""
     if issubclass(struct, OpenObject):
         return {"additionalProperties": True}
     config = struct.__struct_config__

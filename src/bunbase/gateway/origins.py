@@ -1,8 +1,8 @@
 """The check whether a web page may use a project key. Browsers send the origin of the page with requests to another
 origin.
 
-This does not protect data: a program that is no browser can send any Origin. It stops pages that copied a publishable
-key, and it shows developers at once that a secret key must not be in a page.
+This does not protect data, because a program that is not a browser can send any Origin. It stops pages that copied a
+publishable key, and it shows developers at once that a secret key must not be in a page.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""The check of names, numbers, nulls and repetitions in a URL. Litestar's own check is laxer than the OpenAPI document.
+"""The check of names, numbers, nulls and repetitions in a URL. Litestar accepts more than the OpenAPI document allows.
 
-It ignores parameters that a route does not have: a misspelt filter would return everything, and a misspelt `dry_run`
-would do what the caller only wanted to try. It takes `5.0` and `1e1` for whole numbers, `null` in any case for a
-parameter that is left out (so that a filter such as `?banned=null` had no effect), the last of two values with the same
-name, and `+1` for the number 1 in a path.
+- Litestar ignores parameters that a route does not have. A misspelt filter would return everything, and a misspelt
+  `dry_run` would do what the caller only wanted to try.
+- It accepts `5.0` and `1e1` as whole numbers, and `+1` as the number 1 in a path.
+- It takes `null`, in any case, for a parameter that is left out. So a filter such as `?banned=null` had no effect.
+- It takes the last of two values with the same name.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def _choices(kind: Any) -> list[Any]:
 def _check_path(request: Request[Any, Any, Any]) -> None:
     """Check that numbers in a path have the usual spelling, so that each document or version has only one URL.
 
-    A DELETE has no empty segments: `DELETE /v1/auth/sessions/$ID` with an empty variable would end all sessions.
+    A DELETE must have no empty segments: `DELETE /v1/auth/sessions/$ID` with an empty variable would end all sessions.
     """
     template = request.scope["path_template"]
     if (
@@ -120,7 +121,7 @@ def _check_path(request: Request[Any, Any, Any]) -> None:
 def _declared(handler: BaseRouteHandler) -> dict[str, frozenset[Any]]:
     """Return the types of each query parameter that takes one value, by its name in the URL.
 
-    Several routes may share parameters: then their handlers depend on one function that declares them.
+    Several routes may share parameters. Then their handlers depend on one function that declares the parameters.
     """
     found = {}
     used = handler.parsed_fn_signature.parameters

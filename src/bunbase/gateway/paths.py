@@ -1,8 +1,8 @@
 """An ASGI app that normalises the path of a request once, before anything reads it.
 
-`scope["path"]` gets no empty segments, and each segment is unescaped. An escaped slash stays `%2F`: it is part of a
-segment, and separates none (RFC 3986 §2.2). `scope["raw_path"]` stays as it was sent, except that the part up to the
-name of a function is normalised: the function sees the rest, byte for byte.
+`scope["path"]` gets no empty segments, and each segment is unescaped. An escaped slash stays `%2F`, because it is part
+of a segment and does not separate segments (RFC 3986 §2.2). `scope["raw_path"]` stays as it was sent, with one
+exception: the part up to the name of a function is normalised. The function gets the rest unchanged, byte for byte.
 
 The key of an object (`/v1/storage/objects/{bucket}/{key}`) is everything after the bucket, with all its slashes. In
 `scope["path"]` it is one segment; the route reads it from `raw_path`, because only there `%2F` and `%252F` differ.

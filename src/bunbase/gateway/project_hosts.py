@@ -1,6 +1,6 @@
 """Project hosts: if `functions.host` is `*.fn.example.com`, each project has the host `<slug>.fn.example.com`.
 
-A page that a function returns has the origin of its host. The project host gives each project an origin of its own.
+A page that a function returns has the origin of its host. So with its own host, each project has its own origin.
 Every path on a project host belongs to the project's functions, so such a page reaches neither the API nor another
 project. If a request has several Host headers, the first counts; http1 has validated the header before.
 """
@@ -27,7 +27,7 @@ class ProjectHosts:
         self.suffix = suffix  # for example `.fn.example.com`; empty if there are no project hosts
 
     def slug(self, headers: Headers) -> str | None:
-        """Return the slug in a project host, or None for any other host. The project may not exist."""
+        """Return the slug in a project host, or None for any other host. There may be no such project."""
         if not self.suffix:
             return None
         host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1").lower()

@@ -1,4 +1,4 @@
-"""The trusted proxies, whose X-Forwarded-For is believed: single addresses and networks such as `10.0.0.0/8`."""
+"""The proxies whose X-Forwarded-For the gateway trusts: single addresses, and networks such as `10.0.0.0/8`."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class RecentCaller:
     def caller(self, request: HotRequest, peer: str) -> Admitted | None:
         """Return the caller if it is cached, else None: then a room must be asked. Raises: CsrfRefused, Malformed."""
         headers, lane, last = request.headers, self.lane, self.last
-        if OWN_COOKIES in headers.get(b"cookie", b""):  # whether a cookie counts depends on the method too
+        if OWN_COOKIES in headers.get(b"cookie", b""):  # the method of the request also decides whether a cookie counts
             return lane.known_caller(request, peer)
         sent, now = tuple([headers.get(name) for name in IDENTIFYING]), time.monotonic()
         same = sent == self.sent and self.epoch == lane.identity.epoch and now < self.until

@@ -21,8 +21,8 @@ PURGE_ABOVE: Final = 1000  # shorter lists are not searched for expired entries
 
 
 class Revoked:
-    """Follows one room's revocation feed. While `live()`, an id that is not in the list is valid. Otherwise, callers
-    must ask the room itself."""
+    """Follows one room's revocation feed. While `live()` is true, an id that is not in the list is valid. Otherwise,
+    callers must ask the room itself."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Revoked:
         return id in self.dead
 
     async def run(self) -> None:
-        """Follow the feed until cancelled. Reconnect whenever the feed breaks off."""
+        """Follow the feed until cancelled. Reconnect whenever the feed breaks."""
         while True:
             try:
                 async for told in self.follow():

@@ -1,8 +1,9 @@
 """The act of every route that reads credentials.
 
 The gateway refuses a token or key with scopes on a route whose act needs another scope, and on a route without an act.
-It checks before the body is read. The room checks again, and knows more: the role of the caller, the collection of each
-document, and whether a request asks for more than the act in this table, as `?reveal=true` does.
+The gateway makes this check before it reads the body. The room checks again with more knowledge: the role of the
+caller, the collection of each document, and whether a request asks for more than the act in this table, such as
+`?reveal=true`.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class Health(msgspec.Struct, frozen=True):
 class Instance(msgspec.Struct, frozen=True):
     """`sandbox.functions`: the layers that sandbox functions on this machine; empty if there is no sandbox.
 
-    `confirms_signups`: a person who registers without an invitation chooses the password on the page that a mail links
-    to; the password in the request is not used.
+    `confirms_signups`: true if a person who registers without an invitation chooses the password on a page to which a
+    mail links. The password in the request is not used then.
     """
 
     version: str

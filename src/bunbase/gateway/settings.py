@@ -23,11 +23,12 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `public_url`: the URL under which clients reach this installation; if empty, `http://<host>:<port>`.
     `cors_origins`: the origins whose pages may read responses. `auto` allows pages of this machine in dev mode, and
     pages of all origins in production.
-    `trusted_proxies`: the addresses and networks (`10.0.0.0/8`) whose X-Forwarded-For is believed.
+    `trusted_proxies`: the addresses and networks (`10.0.0.0/8`) of proxies whose X-Forwarded-For the gateway trusts.
     `max_body_bytes`: the limit for the body of a request. Deployments, functions and imports have separate limits.
     `cached_credentials`: the number of checked keys, and the number of checked tokens of each kind, that the gateway
     remembers.
-    `fast_lane`: hot routes are answered without the web framework. The answers are the same.
+    `fast_lane`: if true, the gateway answers the most frequent requests without the web framework. The answers are the
+    same.
     `max_connections`: the limit of open connections in total, without live connections (`live.max_connections`). If the
     process may open only few files, the limit is half of those files.
     `max_connections_per_address`: the limit of open connections from one address (IPv6: one /64); it does not apply to
@@ -39,8 +40,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     from addresses that it never used before are slowed down to one at a time.
     `signups_per_hour`: the limit of sign-ups from one address.
     `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. Links that open a
-    sign-in by OpenID Connect or another service are counted separately, with as many per minute. So are invalid keys
-    and tokens from one address, over all pools together.
+    sign-in by OpenID Connect or another service are counted separately, with the same limit. Invalid keys and tokens
+    from one address are also counted separately, over all pools together.
     """
 
     host: str = "127.0.0.1"

@@ -23,8 +23,8 @@ PREFIX: Final = "access-control-"
 ALLOW_ORIGIN: Final = "access-control-allow-origin"
 ALLOW_CREDENTIALS: Final = "access-control-allow-credentials"
 OF_USERS: Final = "/v1/"  # only these paths take the cookies of end users
-# Pages of every origin may use these, whatever the settings say: they are for OpenID Connect clients in browsers. They
-# take no cookies, and a client must have its tokens to get anything.
+# Pages of every origin may use these paths, whatever the settings are: they are for OpenID Connect clients in browsers.
+# They take no cookies, and a client gets nothing without its tokens.
 FOR_CLIENTS: Final = frozenset(
     {
         "/oauth/token",
@@ -58,7 +58,7 @@ class Cors:
     def pairs(self, origin: str, has_cookie: bool, credentials: bool = False) -> Pairs:
         """Return the headers for an answer to a page. `origin`: the page's origin; "" if the request has none.
 
-        `credentials`: the project allows the page to use its cookie (cookie mode).
+        `credentials`: true if the project allows the page to use its cookie (cookie mode).
         """
         if not origin:
             return ()
@@ -75,7 +75,7 @@ class Cors:
         return self.plain_lines if headers is self.plain else _lines(headers)
 
     def preflight(self, origin: str, names: str, credentials: bool = False) -> Pairs:
-        """Return the headers that allow a request. `names`: the headers that the page wants to send, a list."""
+        """Return the headers that allow a request. `names`: the list of the headers that the page wants to send."""
         headers = {name.lower(): value for name, value in self.config.preflight_headers.items()}
         if credentials:
             headers |= {ALLOW_ORIGIN: origin, ALLOW_CREDENTIALS: "true", "vary": "Origin"}
@@ -92,7 +92,7 @@ class CookieSharing(Protocol):
         ...
 
     async def shares_preflight(self, scope: Any, origin: str) -> bool:
-        """True if pages of this origin may use the cookie of the project; of any, if the address names none."""
+        """True if the project lets pages of this origin use its cookie; if the request names none, any project."""
         ...
 
 
@@ -142,7 +142,7 @@ class SharingApp:
 
 
 def shares_by_itself(headers: Iterable[tuple[str, str]]) -> bool:
-    """True if these headers of a function contain a CORS header. The names are in lower case."""
+    """True if these headers of a function contain a CORS header. The names must be in lower case."""
     return any(name.startswith(PREFIX) for name, _ in headers)
 
 

@@ -5,9 +5,9 @@ the attempt's address (`login_limits.py`).
 
 Hard place: the order of the queue. Symptom: in the order of arrival, an owner at a new address would wait behind all
 guesses of the attacker, and would be refused after PATIENCE_SECONDS. Cause: an attacker can send guesses faster than
-the queue serves them. Therefore the attempt whose address has the fewest earlier failures goes first. If addresses have
-equally many failures, the networks around them are compared. Among equal attempts, the newest goes first. So an owner
-signs in within seconds. If the queue is full, the attempt that would be served last is refused.
+the queue serves them. Therefore the attempt whose address has the fewest earlier failures goes first. If two addresses
+have the same number of failures, the networks around them are compared. Among equal attempts, the newest goes first. So
+an owner signs in within seconds. If the queue is full, the attempt that would be served last is refused.
 Rejected: locking the account, because a stranger could then lock out its owner. Rejected: slower turns, because fewer
 attackers would then be enough to crowd out the owner. The costs: docs/decisions/0035-no-limit-shuts-an-owner-out.md.
 """

@@ -18,10 +18,10 @@ Name = tuple[str, ...]
 
 
 class SlidingWindow:
-    """Counts events by name over the last `seconds`. `limit`: only this many of the latest times are kept per name.
+    """Counts events by name over the last `seconds`. `limit`: the number of latest times that are stored for each name.
 
-    A stranger who sends more than MAX_NAMES names causes other names to be dropped. This does not help the stranger:
-    it takes as many attempts, and each of the invented names would have allowed attempts anyway.
+    A stranger who sends more than MAX_NAMES names causes other names to be dropped. This does not help the stranger,
+    because it takes as many attempts, and each of the invented names would have allowed attempts anyway.
     """
 
     def __init__(

@@ -17,8 +17,8 @@ class Turn:
 
     The protocol stores the Turn in `self.cycle`. Because of this, uvicorn queues pipelined requests behind the Turn,
     waits for the Turn when the server stops, and notifies the Turn when the client leaves. uvicorn uses only the fields
-    `disconnected`, `keep_alive`, `response_complete` and `message_event`. Http1Protocol reads the four constants, as it
-    does from an Exchange: they set the ordinary deadline for the body, not the one for streams.
+    `disconnected`, `keep_alive`, `response_complete` and `message_event`. Http1Protocol reads the four constants, in
+    the same way as from an Exchange. They set the ordinary deadline for the body, and not the deadline for streams.
     """
 
     problem: Final = None

@@ -1,4 +1,4 @@
-"""Access tokens of end users in the cache: everything that a repeated request needs is made once."""
+"""Access tokens of end users in the cache: everything that a repeated request needs is computed once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bunbase.contracts.tenant_auth.tokens import end_user_of
 
 
 class UserToken(msgspec.Struct, frozen=True):
-    """A checked token. `version`: the version of the user. `user_version`: the id under which all tokens of it are
-    revoked.
+    """A checked token. `version`: the version of the user. `user_version`: the id whose revocation ends all tokens of
+    this version.
     `older_version`: this id in revocations of older releases. `key`: the id of the key that signed the token.
     """
 

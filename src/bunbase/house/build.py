@@ -24,7 +24,7 @@ from bunbase.pkg.rpc.dispatch import Dispatcher, Method, methods_of
 log = logger("house")
 
 OPENING_SECONDS: Final = 60.0
-PAUSE_SECONDS: Final = 0.2  # the first pause between two attempts, which doubles each time
+PAUSE_SECONDS: Final = 0.2  # the first pause between two attempts; each later pause is twice as long
 MAX_PAUSE_SECONDS: Final = 2.0  # the longest pause; a longer one would only delay the start
 LOG_AGAIN_SECONDS: Final = 5.0  # the shortest interval between log lines with the same reason for waiting
 
@@ -50,7 +50,7 @@ class House:
         return Dispatcher(self.methods, admission(table, self.scopes))
 
     def rooms_of(self, module: Module, modules: Sequence[Module]) -> Rooms:
-        """Return the rooms that `module`, a room of this process, calls. It calls other processes in its own name."""
+        """Return the rooms that `module` calls. The calls to other processes carry the name of `module`."""
         needed = {other.provides: self._room(other, module) for other in modules if other.provides in module.needs}
         later = {
             other.provides: LaterRoom(partial(self._room, other, module))
@@ -60,7 +60,10 @@ class House:
         return Rooms({**needed, **later})
 
     def _room(self, other: Module, caller: Module) -> Any:
-        """Return another room as `caller` calls it. Raises: Unreachable, if it has not opened yet."""
+        """Return the room `other` for `caller`: the room itself or a client.
+
+        Raises: Unreachable if the room has not opened yet.
+        """
         if other.name in self.lines:
             return remote(other.name, other.provides, self.lines[other.name], caller.name)
         if other.provides not in self.rooms:
@@ -122,7 +125,7 @@ async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack
 
 
 class Said:
-    """Logs the reason why a room waits. A new reason is logged at once, the same reason only every few seconds."""
+    """Logs the reason why a room waits: a new reason at once, the same reason at most every few seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now

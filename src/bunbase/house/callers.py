@@ -12,7 +12,7 @@ from typing import Final
 from bunbase.house.modules import GATEWAY
 from bunbase.pkg.rpc.admission import CLIENTS, Table
 
-NOBODY: Final = ""  # for methods that no other process may call
+NOBODY: Final = ""  # the caller of methods that no other process may call
 
 # called room → calling room → methods
 MAY_CALL: Final = {

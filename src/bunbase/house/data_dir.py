@@ -21,7 +21,7 @@ SERVICE_SECRET: Final = "service.secret"
 
 
 class DataDirectoryTaken(CannotStart):
-    """Another process holds this data directory."""
+    """Another process uses this data directory."""
 
 
 class DataDirectory:
@@ -38,7 +38,7 @@ class DataDirectory:
             new = not self.path.exists()
             self.path.mkdir(mode=THROUGH if os.geteuid() == 0 else CLOSED, parents=True, exist_ok=True)
             self._lock = hold_file(self.path / LOCK)
-            if new:  # the directory holds keys, and `bunbase dev` creates it inside the source tree of an app
+            if new:  # git must ignore the keys in it: `bunbase dev` creates it inside the source tree of an app
                 create_secret_file(self.path / IGNORED, "*\n")
         except Held as held:
             raise DataDirectoryTaken(

@@ -49,7 +49,7 @@ SMTP_SECONDS: Final = 10.0
 
 class Health(StrEnum):
     OK = "ok"
-    NOTE = "note"  # BunBase works without it
+    NOTE = "note"  # BunBase works without this feature
     BAD = "bad"  # an essential part of BunBase does not work
 
 
@@ -93,7 +93,7 @@ def _bun() -> Finding:
 
 
 def _sandbox(confine_with: ConfineWith) -> Iterator[Finding]:
-    """Apply each layer of the sandbox in a child process, and let the child attack it."""
+    """Apply each layer of the sandbox in a child process, and let the child attack the layer."""
     found = layers_here(RUNTIME, confine_with, fallback_too=True)
     for name in (*(name for name in FILES if name in found.layers), *REQUIRED, *FOR_ROOT, *WHERE_DELEGATED):
         reason = found.layers.get(name, "this layer was not tried")

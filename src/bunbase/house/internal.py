@@ -1,4 +1,4 @@
-"""The internal port of a process. It serves calls between rooms, and health and metrics for operators."""
+"""The internal port of a process, which serves calls between rooms, and health and metrics for operators."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ JSON = "application/json"
 
 
 def internal_limits(settings: HouseSettings) -> Limits:
-    """Return the limits of the internal port. It has few clients, and each has many connections."""
+    """Return the limits of the internal port. The port has few clients, and each client has many connections."""
     most = settings.internal_max_connections
     return Limits(connections=most, per_address=most // 2, descriptors_share=0.25)
 
 
 def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, table: Table = CALLERS) -> RpcApp:
-    """Return the app of the internal port. It answers the calls that `table` allows."""
+    """Return the app of the internal port. The app answers only the calls that `table` allows."""
 
     async def health() -> Told:
         return 200, JSON, msgspec.json.encode({"status": "ok", "version": __version__})
@@ -38,7 +38,10 @@ def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, tabl
         return _told(*await readiness.report())
 
     async def own_ready(by: Passport | None) -> Told:
-        """Return the checks of this process only. If a peer sends a token, also check that its calls are accepted."""
+        """Return the checks of this process only.
+
+        If another process sends a token, also check that its calls are accepted here.
+        """
         if by is not None and by.audience not in house.here:
             raise Forbidden(f"{by.audience[:64]} does not run here: check its address in BUNBASE_HOUSE__PEERS.")
         return _told(*await readiness.own_report())

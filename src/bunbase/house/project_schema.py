@@ -16,7 +16,7 @@ from bunbase.pkg.config.described import descriptions
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 REF: Final = "#/$defs/{name}"
-REMOVABLE: Final = ("schema", "rules", "expires")  # of a collection; `false` removes them, and `true` means nothing
+REMOVABLE: Final = ("schema", "rules", "expires")  # settings of a collection; `false` removes them, `true` is invalid
 
 
 def project_schema() -> dict[str, Any]:

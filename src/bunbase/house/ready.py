@@ -1,4 +1,4 @@
-"""The checks that tell whether a process is ready."""
+"""The checks that decide whether a process is ready."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.ready import OTHERS_SECONDS, Check, Readiness
 
 SEND_MAIL: Final = frozenset({"bunauth", "platform", "tenant_auth"})  # the rooms that send mail
-OWN_READY: Final = "/api/ready/own"  # on internal ports: the checks of one process only
+OWN_READY: Final = "/api/ready/own"  # a path of internal ports, with the checks of one process only
 
 
 def readiness(house: House, database_url: str, mail: MailSettings | None = None) -> Readiness:
     """Return the checks of this process: PostgreSQL if a room here uses it, and every room in another process.
 
     If functions run here, a check also reports the layers of their sandbox. If a room here sends mail, a check reports
-    the SMTP server. That check always passes: the server may be slow or down, and mails wait.
+    the SMTP server. The check of the SMTP server always passes: the server may be slow or down, and mails wait.
     """
     own: dict[str, Check] = {}
     if database_url:
@@ -32,7 +32,10 @@ def readiness(house: House, database_url: str, mail: MailSettings | None = None)
 
 
 def _asking(room: str, house: House) -> Check:
-    """Return a check of a room in another process. It asks in the name of each room here that calls that room."""
+    """Return a check of a room in another process.
+
+    The check asks once for each room here that calls `room`, in the name of the calling room.
+    """
     line, callers = house.lines[room], house.callers[room]
 
     async def ask() -> None:

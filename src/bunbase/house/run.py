@@ -144,13 +144,13 @@ class Early:
 
 @contextmanager
 def _stoppable() -> Iterator[Early]:
-    """Let Ctrl-C or SIGTERM end this block early, until the event loop handles the signals (`_stop_signal`).
+    """Let Ctrl-C or SIGTERM end this block until the event loop handles the signals (`_stop_signal`).
 
     The first process of a container would otherwise ignore SIGTERM, for example while PostgreSQL recovers.
 
     Hard place: Python drops an exception that is raised in a destructor, in the callback of a weak reference, or after
-    a fork (`logging` has such a callback). Symptom: a server kept running after SIGTERM. Therefore the signal is also
-    remembered, and the event loop asks for it as soon as it runs.
+    a fork (`logging` has such a callback). Symptom: a server kept running after SIGTERM. Therefore `Early` also records
+    the signal, and the event loop checks `Early.heard` as soon as it runs.
     """
     early = Early()
 
@@ -169,7 +169,7 @@ def _stoppable() -> Iterator[Early]:
 
 
 class _StoppedEarly(BaseException):
-    """SIGTERM arrived before the event loop started. No `except Exception` may catch it."""
+    """SIGTERM arrived before the event loop started. No `except Exception` may catch this."""
 
 
 def _check_rooms(targets: Sequence[str]) -> None:
@@ -257,7 +257,7 @@ async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Clu
 
 
 async def _has_account(house: House) -> bool:
-    """True if the first account exists. False if BunAuth, which may run in another process, cannot be asked now."""
+    """True if the first account exists. False also if BunAuth, perhaps in another process, does not answer."""
     with suppress(Problem):
         return (await house.rooms[BunAuth].signup_state()).setup_complete
     return False
@@ -267,7 +267,8 @@ async def _has_account(house: House) -> bool:
 async def _unless(stop: asyncio.Event) -> AsyncIterator[None]:
     """Interrupt the block as soon as `stop` is set, and then raise _StoppedEarly.
 
-    A room may wait a minute for PostgreSQL or for another room, and a container runtime kills after ten seconds.
+    Without this, a room could wait a minute for PostgreSQL or another room, while a container runtime kills the process
+    ten seconds after SIGTERM.
     """
     limit = asyncio.timeout(None)
     watching = asyncio.create_task(_end_at(stop, limit))
@@ -290,7 +291,7 @@ async def _end_at(stop: asyncio.Event, limit: asyncio.Timeout) -> None:
 def _spare_what_stays() -> None:
     """Exclude the objects of the program itself from garbage collection.
 
-    There are about 100,000 such objects. Each collection would need more than 30 ms for them, while requests wait.
+    The program has about 100,000 objects. Each collection would need more than 30 ms for them, while requests wait.
     """
     gc.collect()
     gc.freeze()

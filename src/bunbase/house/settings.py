@@ -35,11 +35,12 @@ class HouseSettings(msgspec.Struct, frozen=True):
     `peers`: the internal address of each room in another process, such as `{"bunkms": "http://10.0.0.2:7071"}`.
     `internal_host`: the address of the internal port, where processes call each other. Never expose this port.
     `internal_port`: the internal port; 0 takes any free port.
-    `internal_max_connections`: the limit of open connections at the internal port. One address may have half of these
-    connections.
-    `service_secret`: the secret with which the processes of an installation trust each other. It has at least 32 bytes,
-    and all processes need the same secret. If one process runs all rooms, it creates a secret itself.
-    `second_service_secret`: a second secret that is accepted while the secret is changed. It does not sign tokens.
+    `internal_max_connections`: the limit of open connections at the internal port. One address may have half of the
+    limit.
+    `service_secret`: the secret with which the processes of an installation trust each other. The secret has at least
+    32 bytes, and is the same in all processes. If one process runs all rooms, it creates a secret itself.
+    `second_service_secret`: a second secret that is accepted while the secret is changed. The second secret does not
+    sign tokens.
     `room_secrets`: the secret of each room in this process, which replaces the service secret. Then an attacker who
     takes over a process can act only as the rooms of that process. `bunbase service-secrets` prints this setting.
     `room_keys`: the public keys of all rooms, which belong to `room_secrets`.

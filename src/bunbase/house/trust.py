@@ -18,7 +18,9 @@ ROOM_SECRETS, ROOM_KEYS = "BUNBASE_HOUSE__ROOM_SECRETS", "BUNBASE_HOUSE__ROOM_KE
 
 
 def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], str]) -> RoomKeys:
-    """Return the keys for a process that runs `targets`. `made`: makes the secret of a process that runs all rooms.
+    """Return the keys for a process that runs `targets`.
+
+    `made`: a function that makes the secret of a process that runs all rooms.
 
     Raises: CannotStart if a secret is missing, too weak, or does not match its public key.
     """
@@ -39,7 +41,7 @@ def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], s
 
 
 def _given(house: HouseSettings, targets: Sequence[str]) -> RoomKeys:
-    """Return the keys in the settings. A service secret is refused, because with it a process can act as any room."""
+    """Return the keys in the settings. Refuse a service secret, because a process that has it can act as any room."""
     if house.service_secret or house.second_service_secret:
         raise CannotStart(
             f"set either {SECRET}, or {ROOM_SECRETS} and {ROOM_KEYS}: "

@@ -1,16 +1,17 @@
-"""The normal form of email addresses. Accounts are stored and found under this form, and mails go to it.
+"""The normal form of email addresses. BunBase stores accounts under this form, finds them by it, and sends mail to it.
 
 Concern: an address passes many parsers: our parser, the parser of the library that writes messages, and the parsers of
-mail servers. If two of them read it differently, a mail for one mailbox goes to another mailbox, and a code confirms an
-address that its owner never had. So there is one strict form, which every parser reads in the same way. The mail server
-gets exactly the address that is stored.
+mail servers. If two parsers read an address differently, a mail can reach the wrong mailbox, and the code in this mail
+confirms an address that the person does not own. So there is one strict form, which every parser reads in the same way.
+The mail server gets exactly the address that is stored.
 
     mailbox   words with dots between them (RFC 5322 `dot-atom`), of lower-case letters, digits and some signs, in
               Unicode too (RFC 6531). No quotes, comments, groups, spaces or invisible characters. No `=?`, which begins
-              an encoded word (RFC 2047); no `!`, `%` and `|`, with which mail servers once wrote other routes.
+              an encoded word (RFC 2047). No `!`, `%` or `|`: with these signs, senders once chose the route of a mail.
     domain    labels of a host name; labels in Unicode follow IDNA (RFC 5891), and are stored in Unicode.
 
-Older versions accepted more. Their accounts can still be opened (`known_email`), but they get no mail.
+Older versions accepted more addresses. Accounts with such an address can still be found (`known_email`), but BunBase
+sends no mail to them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bunbase.pkg.errors import InvalidInput
 ENCODED: Final = "xn--"
 MAX_LENGTH: Final = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 MAX_MAILBOX: Final = 64  # bytes: RFC 5321 §4.5.3.1.1
-MAX_SENT: Final = 4 * MAX_LENGTH  # the length of the longest text that is read
+MAX_SENT: Final = 4 * MAX_LENGTH  # characters; a longer text is no address, and is not parsed
 MAX_LABEL: Final = 63  # bytes of a label in ASCII: RFC 1035 §2.3.4. Python decodes longer labels in quadratic time.
 WORDS: Final = re.compile(r"[^.]+(\.[^.]+)*")
 SIGNS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789#$&'*+-/=?^_`{}~.")
@@ -94,9 +95,10 @@ def ascii_domain(domain: str) -> str:
 
 
 def _is_mailbox(mailbox: str) -> bool:
-    if WORDS.fullmatch(mailbox) is None or "=?" in mailbox or mailbox.startswith("-"):  # - would begin an option
+    # some programs would read "-" as an option
+    if WORDS.fullmatch(mailbox) is None or "=?" in mailbox or mailbox.startswith("-"):
         return False
-    if unicodedata.category(mailbox[0])[0] == "M":  # a mark joins the character before it, which is not in the address
+    if unicodedata.category(mailbox[0])[0] == "M":  # a combining mark with no character before it
         return False
     if not all(one in SIGNS if one.isascii() else unicodedata.category(one) in LETTERS for one in mailbox):
         return False
@@ -107,9 +109,9 @@ def _is_mailbox(mailbox: str) -> bool:
 def _label(label: str) -> str | None:
     """Return the normal form of a label of a domain, or None.
 
-    A label such as `xn--bcher-kva` becomes Unicode, because some browsers send the one form and some the other (RFC
-    5890 §2.3.2). If the Unicode form cannot be converted back to the same label, the label stays as it is, because two
-    different domains must never become equal.
+    A label such as `xn--bcher-kva` becomes Unicode, because some browsers send the ASCII form and others the Unicode
+    form (RFC 5890 §2.3.2). If the Unicode form cannot be converted back to the same label, the label stays in ASCII:
+    otherwise two different domains could become equal.
     """
     if label.isascii():
         if LABEL.fullmatch(label) is None:
@@ -122,7 +124,7 @@ def _label(label: str) -> str | None:
 
 
 def _in_unicode(label: str) -> str:
-    """Return the label in Unicode if this form is normal. IDNA uses capitals of Cherokee, which `lower` changes."""
+    """Return the label in Unicode, or unchanged if `lower` would change it: IDNA has capitals of Cherokee."""
     try:
         found = idna.ulabel(label)
         settled = unicodedata.normalize("NFC", found.lower()) == found

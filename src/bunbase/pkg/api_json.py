@@ -11,12 +11,12 @@ from bunbase.pkg.clock import rfc3339
 
 
 def api_json(value: Any) -> bytes:
-    """Return Structs and builtin values as JSON. Documents are bytes of JSON already, so they are not encoded here."""
+    """Return Structs and builtin values as JSON. Documents are JSON already: do not pass them to this function."""
     return msgspec.json.encode(api_builtins(value))
 
 
 def api_builtins(value: Any) -> Any:
-    """Return Structs and builtin values as the values of their JSON."""
+    """Return Structs and builtin values as values that JSON has, such as dicts, lists and strings."""
     return _with_times(msgspec.to_builtins(value, builtin_types=(datetime,)))
 
 

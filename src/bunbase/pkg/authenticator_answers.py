@@ -1,11 +1,11 @@
 """Prepare the answers of authenticators for the library that checks them (WebAuthn Level 3 §6.1, §7).
 
-The bytes come from a stranger. So their size and form are checked first, and what the library checks at a high price or
-not at all is settled here:
+The bytes come from a stranger. So this file checks their size and form first. The library checks some properties at a
+high cost or not at all; this file handles them as follows:
 
-    CBOR         has no tags (`plain_cbor.py`).
-    attestation  is not asked for, so it proves nothing here, and is dropped. Some authenticators send it nevertheless.
-                 Its certificates would cost the checks of foreign keys.
+    CBOR         must have no tags (`plain_cbor.py`).
+    attestation  is dropped. BunBase does not ask for it, so it proves nothing, but some authenticators send it
+                 nevertheless. The library would have to check the certificates in it.
     client data  must not come from a frame of another site (`crossOrigin`, §7.1 steps 10 and 11, §7.2 steps 13 and 14).
     RSA keys     have limits (`rsa_limits.py`).
 """
@@ -27,11 +27,12 @@ from webauthn.helpers.decode_credential_public_key import DecodedRSAPublicKey
 from bunbase.pkg.plain_cbor import check_plain
 from bunbase.pkg.rsa_limits import is_usable_rsa
 
-MAX_BYTES: Final = 32 << 10  # of one member of an answer; the longest certificates of attestations have 6 kB
-FIXED_BYTES: Final = 37  # of the authenticator data: the hash of the relying party, the flags, the counter
-FLAGS: Final = 32  # the place of the flags
+MAX_BYTES: Final = 32 << 10  # limit for one member of an answer; attestations have certificates of up to 6 kB
+# the fixed part of the authenticator data: the hash of the relying party, the flags, the counter
+FIXED_BYTES: Final = 37
+FLAGS: Final = 32  # the index of the byte with the flags
 HAS_KEY: Final = 0x40
-KEY_HEAD_BYTES: Final = 18  # the model of the authenticator, and the length of the credential's id
+KEY_HEAD_BYTES: Final = 18  # the id of the authenticator's model, and the length of the credential's id
 
 
 class UnsuitableAnswer(ValueError): ...

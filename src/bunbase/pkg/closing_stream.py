@@ -1,4 +1,4 @@
-"""A streamed answer that closes its iterator as soon as the answer ends, also if the client needs no more of it."""
+"""A streamed answer that closes its iterator as soon as the answer ends, even if the client leaves early."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Parts(Protocol):
 
 
 class ClosingStream(Stream):
-    """Litestar leaves an unfinished iterator to garbage collection, which may come minutes later."""
+    """Closes its iterator at once. Litestar would leave this to garbage collection, which may take minutes."""
 
     def __init__(self, parts: Parts, media_type: str, headers: Mapping[str, str] = NO_STORE) -> None:
         super().__init__(parts, media_type=media_type, headers=dict(headers))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-DEFAULT_SERVERS: Final = ("http://127.0.0.1:7070", "http://localhost:7070")  # the command uses these without a flag
+# the command uses one of these if it gets no URL
+DEFAULT_SERVERS: Final = ("http://127.0.0.1:7070", "http://localhost:7070")
 
 
 def command_for(public_url: str, command: str) -> str:

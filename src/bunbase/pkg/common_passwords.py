@@ -1,7 +1,7 @@
 """The passwords that people choose most often, in lower case.
 
-Attackers try these first, also with a few digits or signs at the end. The list is small on purpose. For all other
-passwords, the operator can use the list of haveibeenpwned (`password_rules.py`).
+Attackers try these passwords first, also with a few digits or signs at the end. The list is small on purpose: for all
+other passwords, the operator can use the list of haveibeenpwned (`password_rules.py`).
 """
 
 from __future__ import annotations

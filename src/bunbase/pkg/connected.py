@@ -11,14 +11,15 @@ from bunbase.pkg.http1.incoming import Incoming
 
 T = TypeVar("T")
 
-Receive = Callable[[], Awaitable[Any]]  # ASGI's `receive`, after the body was read: the next message is the disconnect
+# ASGI's `receive`. The body has been read already, so the next message is the disconnect.
+Receive = Callable[[], Awaitable[Any]]
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], ends: Incoming | None = None) -> T:
     """Return the result of the work. If the client closes the connection first, cancel the work.
 
-    `ends`: the request, if the work only waits for a change. Then the work is also cancelled when the server stops,
-    because the server would otherwise wait for it without a result.
+    `ends`: the request; pass it only if the work waits for a change. If the server stops, the work is then cancelled
+    too. Otherwise the server would wait for work that may never end.
     Raises: ClientGone if the client closes the connection; Stopping if the server stops; the exception of `receive` if
     a body does not arrive.
     """
@@ -48,7 +49,7 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], ends: 
 
 
 async def until_stopping(request: Incoming, news: AsyncIterator[T]) -> AsyncGenerator[T, None]:
-    """Yield each item of an endless iterator, and end when the server stops, after the item that is being sent."""
+    """Yield each item of an endless iterator. If the server stops, finish the current item, then end."""
     waiting: asyncio.Task[Any] | None = None
     stopped = asyncio.Event()
 

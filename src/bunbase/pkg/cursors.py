@@ -37,7 +37,7 @@ def decode_cursor(query: str, cursor: str, position: type[T]) -> T:
         from_query, where = msgspec.json.decode(packed, type=tuple[str, position])  # type: ignore[valid-type]  # known at run time
     except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         raise InvalidCursor(UNCHANGED) from None
-    if _has_nul(where):  # PostgreSQL cannot compare with it, and no position of ours has it
+    if _has_nul(where):  # PostgreSQL does not accept NUL in texts, and BunBase makes no such cursor
         raise InvalidCursor(UNCHANGED)
     if from_query != query:
         raise InvalidCursor("This cursor came from another query: start again without a cursor.")
@@ -58,7 +58,7 @@ def page_start(query: str, cursor: str | None, position: type[T], first: T) -> T
 def cut_page(
     rows: Sequence[Row], limit: int, query: str, position: Callable[[Row], Any]
 ) -> tuple[Sequence[Row], str | None]:
-    """Return the first `limit` rows, and the cursor of the next page or None if this page is the last.
+    """Return the first `limit` rows, and the cursor of the next page, or None if there are no more rows.
 
     Read `limit + 1` rows from the store: if there are more than `limit` rows, another page follows.
     """

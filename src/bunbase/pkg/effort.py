@@ -1,8 +1,8 @@
 """A measure for the work of one iteration of the event loop. Only tests count this work; a running server does not.
 
-The unit is the time to read one byte of JSON into Python, which is 15 to 50 ns. Code whose time grows with the data of
-a caller calls `note` with its work in this unit. A test adds up the work of one iteration. A test that measures seconds
-would depend on the machine and its load.
+The unit is the time to read one byte of JSON into Python, which is 15 to 50 ns. If the data of a caller decides how
+long some code takes, this code calls `note` with its work in this unit. A test adds up the work of one iteration. Tests
+do not measure seconds, because the result would depend on the machine and its load.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Problems: the exceptions for expected failures. For expected failures, rooms raise only these exceptions.
+"""Problems: the exceptions for expected failures. Rooms raise no other exceptions for expected failures.
 
 The gateway sends a Problem as an RFC 9457 `application/problem+json` body. After a call to a room in another process,
 the caller gets the same Python exception. Any other exception is a bug: the caller gets status 500 with a request id,

@@ -1,8 +1,9 @@
 """A lock file that one process holds at a time. The kernel releases the lock when that process dies.
 
-Symptom: a start right after `kill -9` of an earlier server is refused, although no server runs any more.
-Cause: flock belongs to the open file, and a killed process keeps its files open until the kernel has ended it. So a
-    killed process can still hold the lock. (A zombie holds no lock, because its files are closed already.)
+Symptom: a new server is refused right after `kill -9` of the old server, although no server seems to run.
+Cause: the lock (flock) belongs to the open file, and the kernel closes the files of a killed process only at the end of
+    that process. Until then the killed process still holds the lock. (A zombie process holds no lock, because its files
+    are closed already.)
 Decision: the holder writes its process id into the file. If the holder is ending, the next start waits for up to
     DYING_SECONDS. If the holder is alive, the next start is refused after LIVING_SECONDS. See
     docs/decisions/0038-it-always-comes-back.md.
@@ -21,13 +22,13 @@ from bunbase.pkg.processes import MAX_PID, is_ending
 
 # A killed process may have to release gigabytes of memory, or to finish a write to a slow disk.
 DYING_SECONDS: Final = 30.0
-# /proc shows a kill -9 slightly late, and a new holder writes its id slightly after it has locked the file.
+# /proc shows the end of a killed process slightly late. A new holder writes its id slightly after it locks the file.
 LIVING_SECONDS: Final = 0.3
 POLL_SECONDS: Final = 0.01
 
 
 class Held(Exception):
-    """Another living process holds the file. `holder`: the id of that process, or `unknown`."""
+    """Another living process holds the lock. `holder`: the id of that process, or `unknown`."""
 
     def __init__(self, holder: str) -> None:
         super().__init__(holder)
@@ -35,9 +36,10 @@ class Held(Exception):
 
 
 def hold_file(path: Path) -> int:
-    """Lock a file, and write the id of this process into it. Create the file if necessary. Return its descriptor.
+    """Lock a file, and write the id of this process into it. Create the file if necessary. Return the file descriptor.
 
-    Closing the descriptor releases the lock. Blocks while a previous holder is dying. Raises: Held, OSError.
+    The lock is released when the descriptor is closed. If the previous holder is ending, this call blocks and waits.
+    Raises: Held, OSError.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

@@ -8,11 +8,11 @@ The life of one request:
     1. If a thread is free, the request hashes at once.
     2. Otherwise the request waits. There is one queue for sign-ins and one for sign-ups. In each queue, each pool of
        accounts (the developers, or the users of one project) has its own list.
-    3. Pools take turns. A pool with two hundred waiting requests delays another pool by one hash; or by none, if a pool
-       may not use all threads at once.
+    3. Pools take turns. So a pool with two hundred waiting requests delays another pool by only one hash. If a pool may
+       not use all threads at once (`HashTurns.of_pool`), it does not delay other pools at all.
     4. Sign-ins go first, but every fourth turn belongs to a waiting sign-up. So sign-ins cannot stop all sign-ups.
-    5. The number of waiting requests is limited, both per pool and per queue. If the queue is full, the last request of
-       the pool with the most waiting requests is refused, to make room for a pool with few requests.
+    5. The number of waiting requests is limited, both per pool and per queue. If the queue is full and a request of a
+       pool with few requests arrives, the last request of the pool with the most waiting requests is refused.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ Waiter = asyncio.Future[bool]  # True: the request may hash now. False: it is re
 
 
 class Purpose(Enum):
-    """The reason for a hash. `SIGN_UP`: any request that sets a password, for example by the project's own server."""
+    """The reason for a hash. `SIGN_UP`: every request that sets a password, also one from the project's own server."""
 
     SIGN_IN = "sign-in"
     SIGN_UP = "sign-up"
 
 
 class NoRoom(Exception):
-    """Too many requests of this pool wait already, or too many requests of all pools together."""
+    """Too many requests of this pool are already waiting, or too many requests of all pools together."""
 
 
 class TurnQueue:
     """The queue of one purpose. The queue keeps the waiting requests of each pool in a separate list.
 
-    `of_pool`: the most waiting requests of one pool. `of_all`: the most waiting requests of all pools together.
+    `of_pool`: the maximum number of waiting requests of one pool. `of_all`: the maximum for all pools together.
     """
 
     def __init__(self, of_pool: int, of_all: int) -> None:
@@ -66,7 +66,7 @@ class TurnQueue:
             self._shorter(pool)
 
     def next(self, may_start: Callable[[str], bool]) -> tuple[str, Waiter] | None:
-        """Return the first waiter of the pool whose turn it is, with the pool, which moves to the end."""
+        """Return the pool whose turn it is and its first waiter. Move the pool to the end of the order."""
         while pool := next(filter(may_start, self.pools), None):
             waiting = self.pools[pool]
             self.pools.move_to_end(pool)
@@ -77,8 +77,9 @@ class TurnQueue:
         return None
 
     def _made_room(self, mine: int) -> bool:
-        """Refuse the last waiter of the longest pool. Return False if the list of the new waiter's pool would become as
-        long.
+        """Refuse the last waiter of the longest list, and return True.
+
+        Return False if the new waiter's own list, which has `mine` waiters, would become at least as long as that list.
         """
         longest = max(self.pools, key=lambda pool: len(self.pools[pool]))
         if len(self.pools[longest]) <= mine + 1:
@@ -96,9 +97,9 @@ class TurnQueue:
 
 
 class HashTurns:
-    """Distributes turns to hash.
+    """Distributes the permissions to hash ("turns") to requests.
 
-    `threads`: the number of requests that may hash at the same time. `of_pool`: the number of these requests that may
+    `threads`: the number of requests that may hash at the same time. `of_pool`: the number of them that may
     belong to one pool; by default all. Sign-ins and sign-ups have separate queues with separate limits, so sign-ups
     never take the places of sign-ins.
     """
@@ -112,7 +113,7 @@ class HashTurns:
 
     async def take(self, pool: str, purpose: Purpose) -> None:
         """Wait for a turn. The caller must end the turn with `give_back`. Raises: NoRoom."""
-        if self.free > 0 and self._may_start(pool):  # then no other request waits that may start
+        if self.free > 0 and self._may_start(pool):  # a free thread means that no request that may start is waiting
             self._start(pool)
             return
         waiter: Waiter = asyncio.get_running_loop().create_future()
@@ -123,14 +124,14 @@ class HashTurns:
         except asyncio.CancelledError:
             line.leave(pool, waiter)
             if waiter.done() and not waiter.cancelled() and waiter.result():
-                self.give_back(pool)  # the turn came at the same moment as the cancellation
+                self.give_back(pool)  # the turn arrived at the same moment as the cancellation, so pass it on
             raise
         if not its_turn:
             raise NoRoom
 
     def give_back(self, pool: str) -> None:
-        """End a turn of a pool. At most one waiting request may start now: a request of any pool, or the next request
-        of this pool.
+        """End a turn of a pool. Then at most one waiting request may start: a request of any pool, or the next request
+        of this pool if it was at its limit.
         """
         self.free += 1
         self.hashing[pool] -= 1

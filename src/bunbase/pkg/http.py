@@ -17,7 +17,7 @@ T = TypeVar("T")
 HOST_SLUG: Final = "host_slug"
 
 # A parameter that the gateway fills in by its name: a Caller, or the service of a room. Litestar does not check its
-# type, because the type is a Protocol: such a check looks up all its methods, which costs more than the call itself.
+# type. The type is a Protocol, so a check would look up all its methods, which costs more than the call itself.
 Injected = SkipValidation[NamedDependency[T]]
 
 # For answers with secrets or with quickly changing values. All other answers are `private, no-cache`
@@ -29,7 +29,7 @@ Cursor = Annotated[
     str | None, QueryParameter(max_length=MAX_CURSOR, description="The field `next` of the previous page.")
 ]
 
-# A handler takes this parameter only for the OpenAPI document. `sent_key` reads the header and checks it.
+# A handler has this parameter only to make it appear in the OpenAPI document. `sent_key` reads and checks the header.
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(

@@ -40,7 +40,7 @@ MAX_TYPO: Final = 64  # characters of a name that is compared with other names, 
 def read_json(body: bytes, kind: type[T]) -> T:
     """Return the body as `kind`. Raises: Malformed if it is not JSON, msgspec.ValidationError if it has another shape.
 
-    msgspec reports a wrong shape before it has read the rest, so the rest is checked too.
+    msgspec reports a wrong shape before it has read the whole body, so this function then checks the rest too.
     """
     try:
         return msgspec.json.decode(body, type=kind)
@@ -67,7 +67,7 @@ def read_input(headers: Mapping[str, str], body: bytes, kind: type[T]) -> T:
 def check_readable(body: bytes) -> None:
     """Raises: Malformed if the body is not JSON."""
     try:
-        msgspec.json.decode(body)  # as Raw, it would skip invalid UTF-8
+        msgspec.json.decode(body)  # with the type Raw, msgspec would accept invalid UTF-8
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None
 

@@ -20,7 +20,7 @@ class BatchLimits(msgspec.Struct, frozen=True):
 
 
 class LineBatches:
-    """`send` gets each batch. `refuse` gets, after the batch before them, the numbers of the lines that are too long.
+    """`send` gets each batch. After that, `refuse` gets the numbers of lines that are too long, up to the batch's end.
 
     Lines before `from_line` are skipped.
     """
@@ -64,7 +64,7 @@ class LineBatches:
             self._refuse(batch[-1].number)
 
     def _refuse(self, until: int) -> None:
-        """Refuse the lines up to `until` that are too long. Later lines belong to a later batch."""
+        """Refuse the lines up to number `until` that are too long. Later lines belong to a later batch."""
         too_long = [number for number in self.lines.too_long if self.from_line <= number <= until]
         self.lines.too_long = [number for number in self.lines.too_long if number > until]
         if too_long:

@@ -17,7 +17,7 @@ SILENCE_SECONDS: Final = 60.0
 
 
 async def feed_body(request: Request[Any, Any, Any], feed: Callable[[bytes], Awaitable[None]]) -> None:
-    """Pass the pieces of a body of lines on as they arrive. Raises: DeadlineExceeded, and what `feed` raises."""
+    """Pass each piece of the body to `feed` as soon as it arrives. Raises: DeadlineExceeded, and what `feed` raises."""
     silent = DeadlineExceeded(
         f"No data arrived for {SILENCE_SECONDS:g} seconds; to continue, send the rest of the lines with from_line."
     )
@@ -27,8 +27,8 @@ async def feed_body(request: Request[Any, Any, Any], feed: Callable[[bytes], Awa
 
 
 async def lines_answer(parts: AsyncIterator[ExportPart]) -> Stream:
-    """Return an answer that streams the lines. Raises the errors of the first part, because a status can still be sent
-    at that time.
+    """Return an answer that streams the lines. If the first part fails, raise its error: the status can then still be
+    chosen.
     """
     return ClosingStream(_lines(await anext(parts, None), parts), NDJSON)
 

@@ -35,7 +35,7 @@ class Rooms:
         return contract in self.services
 
     def later(self, contract: type[T]) -> T:
-        """Return a room of `Module.calls`. If this process cannot reach it, each of its calls raises Unreachable."""
+        """Return a room of `Module.calls`. If this process cannot reach the room, each call raises Unreachable."""
         service: T = self.services.get(contract, LaterRoom(_unreachable))
         return service
 
@@ -44,7 +44,7 @@ class Rooms:
 
 
 class LaterRoom:
-    """A room that another room calls only while it serves, found at the first call. So two rooms may call each other.
+    """A room that may open later than the room that calls it: each call looks it up. So two rooms may call each other.
 
     `find`: returns the service, or raises Unreachable if it has not opened yet.
     """
@@ -96,8 +96,8 @@ Open = Callable[[Any, Rooms, Site], AbstractAsyncContextManager[Any]]
 class Module:
     """The definition of a room.
 
-    `provides`: the contract of its service. `needs`: the contracts of the rooms that it calls. `calls`: the contracts
-    of rooms that may open later: this room calls them only while it serves, and must open without them.
+    `provides`: the contract of its service. `needs`: the contracts of the rooms that must open before this room.
+    `calls`: the contracts of rooms that may open later, because this room calls them only while it serves.
     `open(settings, rooms, site)`: returns a context manager that yields the service.
     `routes`: the handlers that the gateway mounts. They use only the contract, so the room may run in any process.
     `fast_routes`: the routes that the gateway may answer without the web framework (`contracts/fast_routes.py`).
@@ -122,8 +122,9 @@ class Module:
 
 
 def opening_order(modules: Iterable[Module]) -> list[Module]:
-    """Return the modules in an order in which each module comes after the modules that it needs. Raises: ValueError for
-    a cycle.
+    """Return the modules in an order in which each module comes after the modules that it needs.
+
+    Raises: ValueError for a cycle.
     """
     by_contract = {module.provides: module for module in modules}
     order: list[Module] = []

@@ -1,6 +1,6 @@
 """Lines of JSON (NDJSON) that arrive as a stream: numbered, and of limited length.
 
-A line that is too long is dropped while it arrives; only its number is kept.
+A line that is too long is dropped while it arrives. Only its number is stored.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The deadline covers the whole request. Redirects are not followed, proxies of the environment are not used, and an
 answer that is too long is an error. A document of such a server may name other servers (OpenID Connect Discovery does).
 Such servers may only have public addresses, so that a document cannot direct requests into the private network of this
-server. The address is checked when the connection is made, so an attack with a name that resolves differently a moment
-later fails.
+server. The address is checked when the connection is made. So it does not help an attacker to change the address of a
+name after the check (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Outgoing:
-    """`trusted`: the hosts that the operator has named. They may have private addresses, and plain http.
+    """`trusted`: the hosts that the operator has named. They may have private addresses, and may use plain http.
 
     `keep`: the number of idle connections that stay open. With 0, `close` is not necessary at the end.
-    `turns`: the bound of concurrent look-ups of names, which several objects may share.
+    `turns`: the limit of concurrent look-ups of names, which several objects may share.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Outgoing:
             raise RequestFailed(f"{host}: {type(error).__name__}: {error}") from None
 
     def _checked_host(self, url: str) -> str:
-        """Return the host of a URL that may be requested. Raises: RequestFailed."""
+        """Return the host of a URL, if requests to the URL are allowed. Raises: RequestFailed."""
         try:
             parts = urlsplit(url)
             host, usable = parts.hostname or "", parts.username is None and (parts.port is None or parts.port > 0)
@@ -135,12 +135,12 @@ class CheckedAddresses(httpcore.AsyncNetworkBackend):
 
 @functools.cache
 def resolver() -> Resolver:
-    """Return the resolver of this process, whose threads begin with the first look-up."""
+    """Return the resolver of this process. Its threads start at the first look-up."""
     return SystemResolver(LOOK_UP_SECONDS, "outgoing-dns")
 
 
 def new_turns() -> asyncio.Semaphore:
-    """Return the turns of one project to look names up."""
+    """Return the limit of concurrent look-ups for one project."""
     return asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
 
 

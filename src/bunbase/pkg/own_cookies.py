@@ -14,7 +14,8 @@ PREFIX: Final = "bb_"
 def own_cookie(name: str, public_url: str) -> str:
     """Return the full name of the cookie `name`.
 
-    With https, it has a prefix with which no other host of the domain can set the cookie (RFC 6265bis §4.1.3.2).
+    With https, the name has a prefix that prevents other hosts of the domain from setting the cookie (RFC 6265bis
+    §4.1.3.2).
     """
     return f"__Host-{PREFIX}{name}" if is_https(public_url) else f"{PREFIX}{name}"
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 def is_own_page(origin: str, host: str) -> bool:
     """True if `origin`, the Origin header of a request, names the same host and port as its Host header.
 
-    Any program can send any text as an Origin. A text that is no URL is the origin of no page of ours.
+    Any program can send any text as an Origin. A text that is not a URL never matches.
     """
     try:
         return urlsplit(origin).netloc.lower() == host.lower()

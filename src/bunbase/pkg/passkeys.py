@@ -1,6 +1,6 @@
 """Passkeys: the ceremonies of WebAuthn Level 3, around credentials and challenges that the caller stores.
 
-The life of a registration, and likewise of a sign-in:
+The life of a registration; a sign-in is similar:
 
 1. The caller makes a challenge with `new_challenge`, stores its hash, and sends the options to the browser.
 2. The browser asks the authenticator, which signs the challenge, the origin and the id of the relying party.
@@ -76,7 +76,7 @@ class NewPasskey(msgspec.Struct, frozen=True):
 
 
 class PublicPasskey(msgspec.Struct, frozen=True):
-    """The stored part that a check needs."""
+    """The stored data of a passkey that a check needs."""
 
     credential_id: bytes
     public_key: bytes
@@ -84,7 +84,7 @@ class PublicPasskey(msgspec.Struct, frozen=True):
 
 
 class UsedPasskey(msgspec.Struct, frozen=True):
-    """The state of a passkey after a sign-in, for the caller to store. `synced`: the passkey is backed up now."""
+    """The state of a passkey after a sign-in, for the caller to store. `synced`: true if it is backed up now."""
 
     sign_count: int
     synced: bool
@@ -102,7 +102,7 @@ def relying_party(name: str, public_url: str) -> RelyingParty | None:
             return None
         host = LOCALHOST
     except ValueError:
-        pass  # a host name
+        pass  # it is a host name
     if not host or (parts.scheme != "https" and host != LOCALHOST and not host.endswith(f".{LOCALHOST}")):
         return None
     return RelyingParty(host, name, (f"{parts.scheme}://{host}{port}",))
@@ -157,7 +157,7 @@ def registered(party: RelyingParty, credential: dict[str, Any], challenge: bytes
 
 
 def sign_in_options(party: RelyingParty, challenge: bytes, allowed: Sequence[bytes] = ()) -> dict[str, Any]:
-    """Return the options for `navigator.credentials.get`, as JSON. `allowed`: empty for a sign-in without a name."""
+    """Return the options for `navigator.credentials.get`, as JSON. `allowed`: empty if the account is not known yet."""
     options = webauthn.generate_authentication_options(
         rp_id=party.id,
         challenge=challenge,

@@ -41,7 +41,7 @@ log = logger("passwords")
 
 
 class WeakReason(StrEnum):
-    """The reason for which a new password is refused."""
+    """The reason to refuse a new password."""
 
     BREACHED = "breached"  # it was found in a data breach
     COMMON = "common"
@@ -98,7 +98,7 @@ class BreachedFile:
         return self._line_from(low) == hash
 
     def _line_from(self, offset: int) -> bytes:
-        """Return the hash in the first line that begins at this byte or later; empty if there is none."""
+        """Return the hash in the first line that begins at this byte or after it; empty if there is no such line."""
         start = max(0, offset - 1)
         read = os.pread(self.file, 2 * MAX_LINE_BYTES, start)
         if offset:

@@ -3,10 +3,10 @@
 Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`). So many sign-ins in one pool do not
 delay the other pools.
 
-Hashes that other systems made (`password_hashes`) are checked in threads of their own: one check may take a second, and
-a project that imported such hashes must not delay the sign-ins of other projects. One project uses one of these threads
-at a time, so that the slow hashes of one project do not delay another project. When the right password is sent for the
-next time, such a hash is replaced by one of ours.
+Hashes that other systems made (`password_hashes`) are checked in separate threads. One check may take a second, and a
+project with such hashes must not delay the sign-ins of other projects. One project uses one of these threads
+at a time, so that the slow hashes of one project do not delay another project. When a user next sends the right
+password, one of our hashes replaces the foreign hash.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ SIGN_INS_OF_POOL = 50
 SIGN_INS = 200
 SIGN_UPS_OF_POOL = 25
 SIGN_UPS = 100
-# A foreign hash takes up to a second. The queue is short: a user waits for it only until the first right password.
+# A check of a foreign hash takes up to a second. The queue is short: a user waits in it only until the first right
+# password.
 FOREIGN_THREADS = 2
-FOREIGN_AT_ONCE = 1  # of one pool
+FOREIGN_AT_ONCE = 1  # the threads that one pool may use at the same time
 FOREIGN_OF_POOL = 10
 FOREIGN = 40
 FOREIGN_NICENESS = 19  # lower priority than our hashes: the lanes of an argon2 hash are up to eight threads at once
@@ -104,9 +105,9 @@ class Passwords:
     async def upgraded(self, pool: str, password: str, hash: str) -> str | None:
         """Return a new hash of a password that has just matched `hash`; None if `hash` has the parameters of today.
 
-        Return None too if too many requests wait, or if passwords of this length are not accepted any more; but the
-        hash of another system is replaced for every length, because it is often weaker. The sign-in must not fail in
-        these cases: the next sign-in tries again.
+        Return None too if too many requests wait, or if passwords of this length are no longer accepted. The sign-in
+        must not fail for these reasons; the next sign-in tries again. The hash of another system is replaced at every
+        length, because it is often weaker.
         """
         if not needs_upgrade(hash):
             return None

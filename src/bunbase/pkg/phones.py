@@ -1,4 +1,4 @@
-"""The normal form of phone numbers, E.164: `+4917612345678`. Users are stored and found under this form."""
+"""The normal form of phone numbers, E.164: `+4917612345678`. BunBase stores and finds users under this form."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Check CBOR of strangers before a library decodes it (RFC 8949; CTAP 2.1 §8, "CTAP2 canonical CBOR").
 
-Concern: cbor2 computes the values of tags. A number of 200 kB in a decimal fraction (tag 4) took it 12 seconds, and the
-    process answered nobody meanwhile. Authenticators send numbers, texts, bytes, lists, maps and simple values only.
+Concern: cbor2 computes the values of tags. For a number of 200 kB in a decimal fraction (tag 4) this took 12 seconds,
+    during which the process answered no requests. Authenticators only send numbers, texts, bytes, lists, maps and
+    simple values.
 Decision: everything else is refused here: tags, items of unknown length, deep or many items. This file decodes nothing.
-Rejected: an option of the library, because cbor2 has none; a thread, because it would compute just as long.
+Rejected: an option of the library, because cbor2 has none; a thread, because the computation would take just as long.
 """
 
 from __future__ import annotations

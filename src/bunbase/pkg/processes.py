@@ -1,7 +1,7 @@
 """The state of processes on this machine, read from /proc: running, ending, or ended.
 
 A process that has ended stays in the process table until its parent waits for it. Until then it is a zombie. In a
-container whose first process never waits, a zombie stays for ever. A zombie holds no file, no lock and no port.
+container whose first process never waits, a zombie stays forever. A zombie holds no file, no lock and no port.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Read public keys that strangers send, as JWK (RFC 7517) or PEM.
 
-Concern: whoever sends a key chooses what its import costs. A private key is checked when it is read: the library tests
-    whether the numbers of an RSA key are prime. It took 16 seconds for a JWK of 5 kB, in which the process was stopped.
-Decision: only public numbers of a bounded size reach the library, and RSA keys are measured first (`rsa_limits.py`).
+Concern: the sender of a key decides how long its import takes. When the library reads a private RSA key, it tests
+    whether the numbers are prime. For a JWK of 5 kB this took 16 seconds, during which the process answered no
+    requests.
+Decision: only public numbers of a bounded size reach the library, and the size of RSA keys is checked first
+    (`rsa_limits.py`).
 Rejected: reading in a thread, because the library would compute for just as long, once for each request.
 """
 
@@ -24,7 +26,7 @@ from bunbase.pkg.rsa_limits import is_usable_rsa
 PublicKey = RSAKey | ECKey | OKPKey
 
 KINDS: Final[dict[str, type[PublicKey]]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
-CURVES: Final = (SECP256R1, SECP384R1, SECP521R1)  # those of JOSE; the library knows no name for others
+CURVES: Final = (SECP256R1, SECP384R1, SECP521R1)  # the curves of JOSE; the library has no names for other curves
 NAMES: Final = ("kty", "crv", "n", "e", "x", "y")
 PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518 §6
 MAX_NUMBER: Final = 1400  # characters; a modulus of 8,192 bits has 1,366

@@ -18,7 +18,7 @@ def qr_lines(text: str) -> list[str]:
 def qr_svg(text: str, label: str) -> str:
     """Return a QR code as an image for a page.
 
-    It is black on white, also in dark mode, because phones could not read it otherwise. `label`: the text for screen
+    It is black on white, even in dark mode, because phones could not read other colours. `label`: the text for screen
     readers. The image needs neither a script nor another file, and has no inline style.
     """
     drawn = segno.make_qr(text, error="M")

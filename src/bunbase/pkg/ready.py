@@ -34,7 +34,7 @@ class Readiness:
     async def report(self, details: bool = True) -> tuple[dict[str, Any], bool]:
         """Return `{"status", "checks": {name: {"status", "detail"?}}}`, and True if all checks have passed.
 
-        `details`: include details and the reasons of failures. These contain addresses, so do not publish them.
+        `details`: true to include details and the reasons of failures. They contain addresses, so do not publish them.
         """
         own, others = await asyncio.gather(self.own.answers(), self.others.answers())
         return _report({**own, **others}, details)

@@ -1,7 +1,7 @@
 """Looks up host names in separate threads, so that a slow name server does not delay other work that needs threads.
 
-Whoever chooses a host chooses its name server too. asyncio's own `getaddrinfo` uses the few threads of `to_thread`, in
-which the documents of all projects are read.
+A person who chooses a host name also chooses its name server, which may be slow on purpose. asyncio's own `getaddrinfo`
+uses the few threads of `to_thread`, in which the documents of all projects are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class NameNotFound(Exception):
 
 class Resolver(Protocol):
     async def addresses(self, host: str, port: int, turns: asyncio.Semaphore) -> list[str]:
-        """Return the IP addresses of a host, the best first. `turns`: bounds the concurrent look-ups of a project.
+        """Return the IP addresses of a host, the best first. `turns`: limits the concurrent look-ups of a project.
 
         Raises: NameNotFound.
         """
@@ -52,11 +52,11 @@ class SystemResolver:
         self.threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, host: str, port: int, turns: asyncio.Semaphore) -> asyncio.Future[list[str]]:
-        """Look up in a thread. The turn ends when the thread is free again, even if the caller has gone before."""
+        """Look up in a thread. The turn ends when the thread is free again, even if the caller has already left."""
 
         def on_done(look_up: asyncio.Future[list[str]]) -> None:
             turns.release()
-            # Read the exception. If the caller has gone, asyncio would otherwise log that nobody has read it.
+            # Read the exception. If the caller has left, asyncio would otherwise log an exception that nobody has read.
             _ = look_up.cancelled() or look_up.exception()
 
         look_up = asyncio.get_running_loop().run_in_executor(self.threads, _look_up, host, port)
@@ -65,7 +65,7 @@ class SystemResolver:
 
 
 class FixedResolver:
-    """A fake for tests. Each look-up of a name returns its next answer, and then repeats the last one."""
+    """A fake for tests. Each look-up of a name returns its next answer, and repeats the last answer in the end."""
 
     def __init__(self, names: dict[str, list[list[str]]]) -> None:
         self.names = names

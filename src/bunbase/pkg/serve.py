@@ -43,8 +43,8 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int, how: str = "") -> socket.socket:
-    """Return a listening socket. Port 0 means any free port. `how`: a text about the setting with which a user chooses
-    a port.
+    """Return a listening socket. Port 0 means any free port. `how`: a text for the error that names the setting for the
+    port.
 
     Blocks for up to TAKEN_SECONDS, because a server that was just killed may still hold the port. Raises: PortTaken.
     """

@@ -1,14 +1,14 @@
 """The rules of sessions with rotating refresh tokens. This file uses no database: each room has its own store.
 
-Every refresh token is exchanged for one pair only, its child (RFC 9700 §4.14.2).
+Every refresh token is exchanged for only one new pair of tokens, its child (RFC 9700 §4.14.2).
 
     Concern: the answer with the new pair of tokens can get lost. The client then sends the old token again. For the
-    server, this looks exactly like a thief who uses a stolen copy. If the client was refused, a bad network would sign
-    the user out. The client may try again very late: a laptop may sleep for a night between the request and the answer.
-    Decision: until its child is used, the old token returns the same child. The use of either token of the child shows
-    that the answer has arrived. After that, the old token ends the session: two parties hold it, and the server cannot
-    tell which one is the user. For ten seconds (`reuse_grace_seconds`) the old token still returns the child although
-    the child was used, because two tabs of a browser may refresh at once. Rejected: returning a different pair to the
+    server, this looks exactly like a thief who uses a stolen copy. If the server refused, a bad network would sign the
+    user out. The client may try again very late: a laptop may sleep for a night between the request and the answer.
+    Decision: until its child is used, the old token returns the same child. If either token of the child is used, the
+    answer has arrived. After that, the old token ends the session: two parties hold it, and the server cannot tell
+    which of them is the user. For ten seconds (`reuse_grace_seconds`) the old token still returns the child even if the
+    child was used, because two tabs of a browser may refresh at once. Rejected: returning a different pair to the
     second request. Thief and user would then each hold a valid pair. Rejected: only the grace period. It signed out
     every client whose answer was lost and that sent the next request later.
 
@@ -46,8 +46,8 @@ class SessionSettings(msgspec.Struct, frozen=True):
 
     `access_ttl_seconds`: the lifetime of an access token. `refresh_ttl_seconds`: the lifetime of a refresh token; each
     refresh returns a new refresh token. `session_ttl_seconds`: the time after which a session ends, even if it is
-    refreshed. `reuse_grace_seconds`: the time for which a used refresh token still returns the pair for which it was
-    exchanged, even if that pair was used.
+    refreshed. `reuse_grace_seconds`: after its use, a refresh token still returns the same pair for this time, even if
+    that pair was used.
     """
 
     access_ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=DAY_SECONDS)] = 900
@@ -69,7 +69,7 @@ class RefreshToken(msgspec.Struct, frozen=True):
     """A stored refresh token with fields of its session.
 
     `sealed_pair`: the encrypted pair for which it was exchanged. `child_used`: true if that pair was used, or if the
-    room does not know this.
+    room does not record the use.
     `generation`: the number of exchanges before this one in the session.
     """
 
@@ -102,7 +102,7 @@ class NewRefreshToken(msgspec.Struct, frozen=True):
 class Pair(msgspec.Struct, frozen=True):
     """An access token and a refresh token.
 
-    `access_expires_at`: Unix seconds. `version`: the user version that the access token contains; None if users of
+    `access_expires_at`: Unix seconds. `version`: the user version that the access token contains; 0 if users of
     the room have no versions.
     """
 
@@ -127,7 +127,7 @@ class Standing(Enum):
     """The state of a refresh token that a client has sent."""
 
     FRESH = "fresh"  # the token was never used: exchange it for a new pair
-    RETRY = "retry"  # the token was used, but its child was not, or the grace period lasts: return the same pair
+    RETRY = "retry"  # the token was used, but its child was not, or the grace period is not over: return the same pair
     REUSED = "reused"  # the token was used, and so was its child: end the session
     EXPIRED = "expired"
     ENDED = "ended"  # the session has ended

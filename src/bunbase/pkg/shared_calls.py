@@ -1,7 +1,7 @@
-"""Calls that several callers wait for together, such as a request to a slow server.
+"""Calls whose result several callers wait for together, such as a request to a slow server.
 
-Rejected: a lock around the call. If the server is silent, each caller then waits for all callers before it, and so for
-a multiple of the deadline of one call.
+Rejected: a lock around the call. If the server does not answer, each caller then waits for all callers before it, and
+so for several times the deadline of one call.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ T = TypeVar("T")
 class SharedCalls(Generic[K, T]):
     """At most one call for each key is under way.
 
-    A failure goes to all who wait for it, and the next caller tries again. A caller that leaves stops nobody. The call
-    needs a deadline of its own.
+    If a call fails, all callers that wait for it get the exception, and the next caller starts a new call. A caller
+    that leaves does not stop the call for the others. The call must have its own deadline.
     """
 
     def __init__(self) -> None:
         self.under_way: dict[K, asyncio.Task[T]] = {}
 
     async def result(self, key: K, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return the result of the call that is under way for a key, or else of a new one. Raises: as `call`."""
+        """Return the result of the call under way for a key, or of a new call. Raises: the exceptions of `call`."""
         task = self.under_way.get(key)
         if task is None:
             task = asyncio.create_task(call())
@@ -37,6 +37,6 @@ class SharedCalls(Generic[K, T]):
         def over(task: asyncio.Task[T]) -> None:
             del self.under_way[key]
             if not task.cancelled():
-                task.exception()  # those who wait get it; without them, asyncio would log it as lost
+                task.exception()  # the waiting callers get it; if there are none, asyncio would log it
 
         return over

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 
 class Shares:
-    """An amount of something, up to `most`. After each request, the free rest must be at least as large as the share
-    of the user.
+    """An amount of something, up to `most`. After each grant, the rest that is free must be at least as large as the
+    amount of the user.
 
-    So a single user gets a half, two users get a third each, and there is always a rest for another user.
+    So a single user gets half of it, two users get a third each, and something is always left for another user.
     """
 
     def __init__(self, most: int) -> None:
@@ -39,7 +39,7 @@ class Shares:
 
 
 class Turns:
-    """Lets `most` pieces of work run at once. Users that wait take turns, and each user has its share of the places."""
+    """Lets `most` pieces of work run at once. Waiting users take turns, and each user has its share of the places."""
 
     def __init__(self, most: int) -> None:
         self.places = Shares(most)
@@ -79,7 +79,7 @@ class Turns:
             turn = self.waiting[following][0]
             self._forget(following, turn)
             if following in self.waiting:
-                self.waiting[following] = self.waiting.pop(following)  # the others come first now
+                self.waiting[following] = self.waiting.pop(following)  # move this user to the end
             if not turn.done():
                 self.places.add(following)
                 turn.set_result(None)

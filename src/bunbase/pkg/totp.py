@@ -13,7 +13,7 @@ from typing import Final
 import pyotp
 
 STEP_SECONDS: Final = 30
-WINDOW: Final = 1  # the allowed steps before and after the present step
+WINDOW: Final = 1  # the number of steps that are allowed before and after the present step
 DIGITS: Final = 6
 BEFORE_ALL: Final = -1  # no code was used yet
 
@@ -26,7 +26,7 @@ def new_totp_secret() -> str:
 def totp_uri(secret: str, account: str, issuer: str) -> str:
     """Return the `otpauth://` URI that a QR code contains. `issuer`: the name that the app shows.
 
-    A colon separates both names, so neither may have another one: some apps refuse such a URI.
+    A colon separates the two names, so neither name may contain a colon: some apps refuse such a URI.
     """
     return pyotp.TOTP(secret).provisioning_uri(name=_without_colon(account), issuer_name=_without_colon(issuer))
 
@@ -40,7 +40,7 @@ def is_totp_code(code: str) -> bool:
 def matching_step(secret: str, code: str, now: datetime, after: int) -> int | None:
     """Return the step to which a code belongs, or None if the code is wrong or was used.
 
-    `after`: the step of the last good code. All steps of the window are compared, so that the duration reveals nothing.
+    `after`: the step of the last good code. Compare all steps of the window, so that the duration reveals nothing.
     """
     if not is_totp_code(code):
         return None
@@ -53,10 +53,10 @@ def matching_step(secret: str, code: str, now: datetime, after: int) -> int | No
 
 
 def wait_seconds(failed: int) -> int:
-    """Return the time for which no code is checked after a number of wrong codes in a row.
+    """Return the seconds in which no code is checked, after a number of wrong codes in a row.
 
-    The first wrong codes have no wait. Then the wait doubles from one minute to one hour. So an attacker who knows the
-    password has about 8,800 guesses in a year, and each guess is right with a probability of 3 in a million.
+    There is no wait after the first wrong codes. Then the wait doubles from one minute to one hour. So an attacker who
+    knows the password has about 8,800 guesses in a year, and each guess is right with a probability of 3 in a million.
     """
     return 0 if failed < FREE else min(FIRST_WAIT_SECONDS << min(failed - FREE, 10), LONGEST_WAIT_SECONDS)
 

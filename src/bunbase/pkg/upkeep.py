@@ -1,8 +1,8 @@
 """Background jobs that delete expired revocations, sessions and tokens, and store the lifetime of tokens. Every room
 with a feed runs these jobs.
 
-The time at which they delete does not matter, because every query checks the times in the rows. The jobs keep the
-tables small, and delete secrets as soon as they are not needed any more.
+The jobs may delete late, because every query checks the times in the rows. The jobs keep the tables small, and delete
+secrets as soon as they are not needed any more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bunbase.pkg.sessions import SessionSettings
 
 KEEP: Final = timedelta(days=1)  # an expired row is kept this long, so that a late client gets the reason for a refusal
 UPKEEP_SECONDS: Final = 600.0
-LIFETIME_SECONDS: Final = 600.0  # `pkg/db/lifetimes.py` relies on this time
+LIFETIME_SECONDS: Final = 600.0  # `pkg/db/lifetimes.py` relies on this interval
 PAIRS_SECONDS: Final = 5.0  # the sealed pairs are secrets that are not needed after `reuse_grace_seconds`
 
 Delete = Callable[[datetime], Awaitable[object]]  # deletes everything that ended before a time

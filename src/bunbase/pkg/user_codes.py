@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-# There are no vowels, so that a code is never a word, and no digits, because they look like letters.
+# There are no vowels, so that a code is never a word. There are no digits, because they look like letters.
 ALPHABET: Final = "BCDFGHJKLMNPQRSTVWXZ"
-LENGTH: Final = 8  # 20^8 codes: 34 bits, enough for a short life and limited guesses
+LENGTH: Final = 8  # 20^8 codes (34 bits) are enough for codes with a short lifetime and limited guesses
 
 
 def new_user_code() -> str:

@@ -49,15 +49,17 @@ async def _tell_of_end(project: str, rooms: Rooms) -> None:
         rooms[Buncast].drop_project(project),
         rooms[Storage].drop_project(project),
     )
-    # a room that is down must not stop the calls to the other rooms; after a failure, all rooms are called again
+    # the failure of one room must not stop the calls to others; after a failure, the outbox calls all rooms again
     failures = [heard for heard in await asyncio.gather(*told, return_exceptions=True) if heard is not None]
     if failures:
         raise failures[0]
 
 
 async def _stop_or_resume(project: str, stores: Stores, functions: Functions) -> None:
-    """Tell Functions whether the project is stopped now. The event itself does not contain this state: a project may be
-    deleted and restored before the first event is delivered, and events may be delivered in another order.
+    """Tell Functions whether the project is stopped now.
+
+    The event does not contain this state, because it could be out of date: a project may be deleted and restored before
+    the first event is delivered, and events may arrive in another order.
     """
     stopped = await stores.projects.is_stopped(project)
     if stopped is not None:

@@ -16,7 +16,7 @@ def slug_of(name: str) -> str:
     """Return the slug for a name: `adas-cafe` for `Ada's Café`, and `project` for a name without letters and digits."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower().replace("'", "")
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if not slug or slug.startswith("prj-"):  # ids begin with prj_, and a slug must not look like an id
+    if not slug or slug.startswith("prj-"):  # ids begin with prj_, and a slug must not look similar
         slug = f"project-{slug}"
     return slug[:MAX_LENGTH].rstrip("-")
 

@@ -113,6 +113,9 @@ class History:
         return new
 
     def add(self, seq: int, collection: str, id: str, doc: Doc | None) -> None:
+        """Add a change. Writes that run at once are answered, and so added, in any order."""
+        if seq < self.last:
+            self._next = 0  # the present state may lack it, or have it after a later change
         self.changes.append((seq, collection, id, doc))
         self.last = max(self.last, seq)
 

@@ -91,8 +91,8 @@ class BackupScheduleState(TypedDict):
 class BeforeWrite(TypedDict):
     """The function whose hook `beforeWrite` is called before documents are written (docs/before-writes.md).
 
-    `on`: the kinds of writes for which it is called. `timeout_ms`: the time limit for its answer. No document is
-    written without an answer.
+    `on`: the kinds of writes for which the function is called. `timeout_ms`: the time limit for its answer. No
+    document is written without an answer.
     """
 
     function: str
@@ -101,7 +101,7 @@ class BeforeWrite(TypedDict):
 
 
 class BulkFilter(TypedDict):
-    """The conditions of `GET /v1/auth/users`; at least one. All must hold."""
+    """The conditions of `GET /v1/auth/users`. At least one must be set, and all must hold."""
 
     anonymous: NotRequired[bool | None]
     banned: NotRequired[bool | None]
@@ -116,8 +116,8 @@ class BulkFilter(TypedDict):
 class BulkResult(TypedDict):
     """`done`: the number of users to whom the act was done: all users except the users in `failed`.
 
-    `digest`: the SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the next users of a
-    filter.
+    `digest`: the SHA-256 of the sorted ids of these users; a line feed follows each id. `next`: the cursor for
+    the next users of a filter.
     """
 
     action: BulkAction
@@ -144,8 +144,8 @@ class Change(TypedDict):
 
 
 class ChannelMessage(TypedDict):
-    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: a repetition of this message with the
-    same key is not published again for two minutes.
+    """A message for a channel. `data`: any JSON of at most 32 KiB. `key`: within two minutes, a message with the
+    same key is not published a second time.
     """
 
     channel: str
@@ -178,10 +178,12 @@ class ChannelSpec(TypedDict):
 
 
 class CollectionInfo(TypedDict):
-    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
+    """`documents`: the number of documents.
 
-    `warnings`: only in the answer to a change. They name list rules under which lists will be refused when the
-    collection has grown, and a function that cannot answer before writes.
+    `bytes`: the stored size of the documents. Both are measured only for a single collection.
+
+    `warnings`: only in the answer to a change. The warnings name list rules under which lists will be refused
+    when the collection has grown, and a function that cannot answer before writes.
     """
 
     before_images: NotRequired[bool]
@@ -200,14 +202,16 @@ class CollectionInfo(TypedDict):
 
 
 class CollectionSpec(TypedDict):
-    """The wanted state of a collection. Members that are left out stay as they are; null or an empty value removes
-    them.
+    """The requested state of a collection.
+
+    Members that are left out stay as they are; null or an empty value removes them.
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
     JSON Schema 2020-12. `strict`: true if objects may have only the fields that the schema describes.
     `before_write`: the function that is called before each write. `before_images`: true if the change log keeps
     each document as it was before an update or delete. `max_scan`: the number of documents that a query of a
-    caller bound by rules may examine, at most `bundoc.server_scan`; null for `bundoc.max_scan`.
+    caller bound by rules may examine, at most `bundoc.server_scan`; null for the number in the setting
+    `bundoc.max_scan`.
     """
 
     before_images: NotRequired[bool]
@@ -261,8 +265,10 @@ class Decisions(TypedDict):
 
 
 class DocumentWrite(TypedDict):
-    """`data`: the document for create and put, the changes for patch. `if_rev`: write only if this revision is
-    stored now; 0 means only if there is no document. `id`: only `create` may leave it out.
+    """`data`: the document for create and put, the changes for patch.
+
+    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: only
+    `create` may leave it out.
     """
 
     collection: str
@@ -386,7 +392,7 @@ class HookWarning(TypedDict):
 class Impersonated(TypedDict):
     """A session that acts as a user, without a refresh token. `expires_in`: seconds.
 
-    `session`: its id. `impersonated_by`: the id of the developer or key that uses it.
+    `session`: the id of the session. `impersonated_by`: the id of the developer or key that uses the session.
     """
 
     access_token: str
@@ -398,7 +404,9 @@ class Impersonated(TypedDict):
 
 
 class Imported(TypedDict):
-    """`errors`: the first 1,000 errors. `last_line`: all lines up to this number have been processed.
+    """`errors`: the first 1,000 errors.
+
+    `last_line`: the number of the last processed line; all lines before it have been processed too.
 
     `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. These lines
     succeed when they are sent again after the document is imported. `seq`: a state of the project that has all
@@ -415,7 +423,10 @@ class Imported(TypedDict):
 
 
 class ImportedUsers(TypedDict):
-    """`errors`: the first 1,000 refused lines. `last_line`: all lines up to this number have been processed."""
+    """`errors`: the first 1,000 refused lines.
+
+    `last_line`: the number of the last processed line; all lines before it have been processed too.
+    """
 
     errors: list[RefusedLine]
     failed: int
@@ -428,8 +439,9 @@ class ImportedUsers(TypedDict):
 class IndexSpec(TypedDict):
     """The index that a caller wants. `where`: the index holds only documents that match this filter.
 
-    The other settings are for `type` text. `stemming`: search by the stems of words. `prefix`: make searches for
-    prefixes of words fast. `weights`: the weight of a match in a field, by field; the default is 1.
+    All further settings are for indexes with the `type` text. `stemming`: the language of word stems; a search
+    then finds all words with the same stem. `prefix`: true to make searches for prefixes of words fast.
+    `weights`: the weight of a match in a field, by field; the default is 1.
     """
 
     fields: list[str]
@@ -445,9 +457,9 @@ class IndexSpec(TypedDict):
 class IndexState(TypedDict):
     """An index as it exists.
 
-    `ready`: the index is built and queries use it; until then, only writes maintain it. `progress`: the built
-    part, 0 to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the schema. The other
-    members are the members of IndexSpec.
+    `ready`: true if the index is built, so that queries use it. Before that, only writes update it. `progress`:
+    the built part, 0 to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the schema. The
+    other members are the members of IndexSpec.
     """
 
     fields: list[str]
@@ -464,8 +476,9 @@ class IndexState(TypedDict):
 
 
 class Job(TypedDict):
-    """`attempt`: the number of runs so far. `error`: the code of the last error. `payload`: the payload, which
-    lists leave out.
+    """`attempt`: the number of runs so far.
+
+    `error`: the code of the last error. `payload`: the payload; lists do not contain it.
     """
 
     attempt: int
@@ -482,8 +495,10 @@ class Job(TypedDict):
 
 
 class LineIdentity(TypedDict):
-    """A person of another service that may sign in as the user. `provider`: its name in the project's settings.
-    `subject`: the id that the service has for the person.
+    """A person of another service that may sign in as the user.
+
+    `provider`: the name of the service in the project's settings. `subject`: the id that the service has for the
+    person.
     """
 
     email: NotRequired[str | None]
@@ -508,7 +523,7 @@ class LogLine(TypedDict):
 
 
 class ManagedActivityEntry(TypedDict):
-    """An event as administrators see it. `user`: whose credentials. `actor`: the id of the member or key."""
+    """An event as administrators see it. `user`: the id of the user. `actor`: the id of the member or key."""
 
     action: str
     actor: NotRequired[str]
@@ -612,7 +627,7 @@ class OneDecision(TypedDict):
 
 
 class OpenUserInvite(TypedDict):
-    """An invitation that nobody has accepted yet. `role`: the role of the user that it creates."""
+    """An invitation that nobody has accepted yet. `role`: the role of the user that the invitation creates."""
 
     created_at: str
     email: str
@@ -646,8 +661,12 @@ class RefusedLine(TypedDict):
 
 
 class RuleCoverage(TypedDict):
-    """The number of halves of the conditions of a rule that the cases have reached. `missing`: the halves that no
-    case has reached.
+    """The halves of the conditions of a rule that the cases have reached.
+
+    Each condition has two halves: true and false.
+
+    `total`, `covered`: the number of all halves, and of those that the cases have reached. `missing`: the other
+    halves.
     """
 
     collection: str
@@ -660,8 +679,8 @@ class RuleCoverage(TypedDict):
 class RuleWarning(TypedDict):
     """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
 
-    `from_documents`: the approximate number of documents in the collection from which on lists are refused.
-    `index`: the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
+    `from_documents`: the approximate number of documents above which BunBase refuses lists. `index`: the index
+    to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
     code: Literal["rule_without_index"]
@@ -688,8 +707,8 @@ Rules = TypedDict(
 class Run(TypedDict):
     """A run of a function. `code`: the error code. `job`: the job that caused the run; None if no job did.
 
-    `version` is 0 and `invocation` empty if the run never started. `events`: the number of changes in a batch,
-    of which `job` is the first; left out for a single change.
+    If the run never started, `version` is 0 and `invocation` is empty. `events`: the number of changes in a
+    batch; left out for a single change. `job` is then the job of the first change.
     """
 
     attempt: int
@@ -754,7 +773,7 @@ class Step(TypedDict):
 
 
 class Uncovered(TypedDict):
-    """A condition that never had a certain value. `never`: this value."""
+    """A condition that never had the value `never`."""
 
     column: int
     expr: str
@@ -787,10 +806,10 @@ class User(TypedDict):
 class UserChanges(TypedDict):
     """Members that are left out stay as they are; `claims` and `data` are replaced as a whole.
 
-    `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans the user
-    until then; null makes a present ban permanent. `phone`: null removes the number. Another number is not
-    confirmed, unless `phone_verified` is true. `renew_tokens`: true ends the user's access tokens, but no
-    session. The next refresh calls the hook `before_token` again.
+    `banned`: true bans the user; the ban has no end if `banned_until` is not set. `banned_until`: a time bans
+    the user until then; null makes a present ban permanent. `phone`: null removes the number. A changed number
+    counts as not confirmed, except if `phone_verified` is true. `renew_tokens`: true ends the user's access
+    tokens, but no session. The next refresh calls the hook `before_token` again.
     """
 
     banned: NotRequired[bool]
@@ -822,7 +841,7 @@ class UserLine(TypedDict):
     """One user in one line. Every field may be left out, but a line has an id, an address, a phone or an identity.
 
     `password_hash`: a text such as `$2a$10$…`, or an object with the parts. `banned_until`: null for a ban
-    without end. An export has all fields, and `password_hash` only if the request wants hashes.
+    without end. An export has all fields, but `password_hash` only if the request asks for hashes.
     """
 
     anonymous: NotRequired[bool]

@@ -1,4 +1,4 @@
-"""The archive of finished backups. A backup is a folder of files and a manifest. A half-written backup is not visible.
+"""The archive of finished backups. A backup is a folder of files and a manifest. An incomplete backup is not visible.
 
 <directory>/<project>/<backup>/data.db  key.json  manifest.json  manifest.mac
 <directory>/<project>/schedule.json
@@ -40,7 +40,7 @@ T = TypeVar("T")
 MANIFEST: Final = "manifest.json"
 MAC: Final = "manifest.mac"
 MAX_MAC_BYTES: Final = 1024
-UNREADABLE: Final = "unreadable"  # replaces an empty code, because an empty code is wrong but not missing
+UNREADABLE: Final = "unreadable"  # replaces an empty code, because an empty code counts as wrong, not as missing
 SCHEDULE: Final = "schedule.json"
 DRAFTS: Final = ".drafts"
 BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # the id of a backup is the name of its directory
@@ -49,18 +49,19 @@ SPARE_BYTES: Final = 64 << 20  # these bytes must stay free after a new backup, 
 
 
 class BackupArchive(Protocol):
-    """A place that keeps backups. `DirectoryArchive` keeps them in a directory. An object store could be another
-    implementation.
+    """A place that keeps backups.
+
+    `DirectoryArchive` keeps backups in a directory. An object store could be another implementation.
 
     Every method may raise DiskFull and BackupFailed.
     """
 
     def draft(self, id: str) -> AbstractAsyncContextManager[Path]:
-        """Yield an empty local folder to write a backup in. It is deleted after the block."""
+        """Yield an empty local folder to write a backup in. The folder is deleted after the block."""
         ...
 
     async def keep(self, manifest: Manifest, draft: Path) -> None:
-        """Move the files of a draft into the archive, with this manifest. On return, all of them are on disk."""
+        """Move the files of a draft into the archive, with this manifest. On return, all files are on disk."""
         ...
 
     async def all(self, project: str) -> list[Backup]:
@@ -87,7 +88,7 @@ class BackupArchive(Protocol):
     async def set_schedule(self, project: str, schedule: BackupSchedule | None) -> None: ...
 
     async def check_room(self, needed: int) -> None:
-        """Check that there is room for `needed` bytes. Raises: DiskFull."""
+        """Check that the disk has `needed` free bytes. Raises: DiskFull."""
         ...
 
     def close(self) -> None: ...
@@ -248,7 +249,7 @@ def _schedule(path: Path) -> BackupSchedule | None:
         return msgspec.json.decode(path.read_bytes(), type=BackupSchedule)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:  # then the schedule of the instance applies
+    except msgspec.MsgspecError as error:  # the schedule is not readable, so the schedule of the instance applies
         log.error("a project's backup schedule is damaged", project=path.parent.name, reason=str(error))
         return None
 
@@ -267,8 +268,9 @@ def _make_folder(path: Path, exist_ok: bool = False) -> None:
 
 
 def _remove_folder(path: Path) -> None:
-    """Delete a folder, first its manifest. If a crash interrupts the deletion, the remaining files are not listed as a
-    backup.
+    """Delete a folder, beginning with the manifest.
+
+    If a crash interrupts the deletion, the remaining files have no manifest, so lists do not show them as a backup.
     """
     if path.exists():
         (path / MANIFEST).unlink(missing_ok=True)

@@ -45,7 +45,7 @@ class Progress:
 
     @contextmanager
     def unless(self, given_up: Callable[[], bool]) -> Iterator[None]:
-        """During the block, stop the work also when `given_up` returns True."""
+        """During the block, also stop the work if `given_up` returns True."""
         before, self.given_up = self.given_up, given_up
         try:
             yield
@@ -58,7 +58,7 @@ class Progress:
         self.go_on()
 
     def go_on(self) -> None:
-        """Check that the work may continue. Raises: BackupFailed or DeadlineExceeded if it must stop."""
+        """Check that the work may continue. Raises: BackupFailed or DeadlineExceeded if the work must stop."""
         if self.too_late:
             raise DeadlineExceeded("The work took longer than bundoc.backup_seconds and was stopped.")
         if self.stopped.is_set() or self.given_up():
@@ -74,8 +74,8 @@ class Progress:
 class Safety(msgspec.Struct, frozen=True):
     """The backup of the present documents, which a restore makes before it replaces them.
 
-    `folder`: the folder for the copy of the project's present file. `keep`: called with the contents of this copy
-    before the file is replaced; not called if the project has no readable file.
+    `folder`: the folder for the copy of the project's present file. `keep`: a function that is called with the contents
+    of this copy, before the file is replaced. It is not called if the project has no readable file.
     """
 
     folder: Path
@@ -98,7 +98,9 @@ class Copies(Protocol):
         ...
 
     async def changed_at(self, project: str) -> int | None:
-        """Return the time of the last write to the project's files, in nanoseconds since 1970; None without files."""
+        """Return the time of the last write to the project's files, in nanoseconds since 1970; None if the project has
+        no files.
+        """
         ...
 
     async def born_at(self, project: str) -> float:
@@ -106,7 +108,7 @@ class Copies(Protocol):
         ...
 
     async def copy(self, project: str, folder: Path, progress: Progress) -> Contents:
-        """Copy a snapshot of the project into an empty folder, while writes continue."""
+        """Copy a snapshot of the project into an empty folder. Writes continue meanwhile."""
         ...
 
     async def examine(self, project: str, folder: Path, progress: Progress) -> Contents:
@@ -119,8 +121,9 @@ class Copies(Protocol):
     async def replace(self, project: str, source: str, folder: Path, safety: Safety, progress: Progress) -> Contents:
         """Replace all data of the project by a copy of the project `source`, encrypted under the project's own key.
 
-        `folder`: the folder of the copy. If this fails, the project keeps its data. Other calls fail with
-        ProjectRestoring meanwhile. New changes get higher numbers than all earlier changes. Raises: like `examine`.
+        `folder`: the folder of the copy. If this fails, the project keeps its data. While this runs, other calls fail
+        with ProjectRestoring. New changes get higher numbers than all earlier changes. Raises: the problems of
+        `examine`.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The proof that BunBase wrote a backup: an authentication code of its manifest, made by BunKMS with the project's key.
+"""The proof that BunBase wrote a backup: BunKMS makes an authentication code of the manifest with the project's key.
 
 The manifest holds the id, the project, the time and the SHA-256 of every file. An attacker who can write to the backup
 disk, but not to BunKMS, cannot change a backup, give an older backup a new id or date, move a backup to another
@@ -25,14 +25,14 @@ from bunbase.contracts.bunkms import Kms, Mac
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import id_made_at
 
-AT_ONCE: Final = 500  # codes per call of BunKMS; copied folders can exceed the limit of backups per project
+AT_ONCE: Final = 500  # codes per call of BunKMS; copied folders may exceed the limit of backups
 
 
 class StoredManifest(msgspec.Struct, frozen=True):
     """A manifest as it is stored.
 
-    `id`: the name of its folder. `text`: its bytes. `mac`: the authentication code of its manifest, "" if the folder
-    has none.
+    `id`: the name of the backup's folder. `text`: the bytes of the manifest. `mac`: the authentication code of the
+    manifest; "" if the folder has no code.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Proofs:
 
 
 def need_proof(backup: Backup, unauthenticated: bool) -> None:
-    """Refuse an altered backup. Also refuse a backup without a code, unless `unauthenticated` is true.
+    """Refuse an altered backup. If `unauthenticated` is false, also refuse a backup without a code.
 
     Raises: BackupAltered, BackupUnauthenticated.
     """

@@ -40,8 +40,9 @@ class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def create_backup(
     member: Injected[Caller], bundoc: Injected[Bundoc], users: Users = False
 ) -> Response[BackupJob]:
-    """Starts an encrypted copy of the project's documents as they are now, and of its users with `users`. Reads and
-    writes continue.
+    """Starts an encrypted copy of the project's documents as they are now.
+
+    With `users`, the copy includes the project's users. Reads and writes continue.
 
     Read the job until its `state` is `done` or `failed`. After `done`, the list of backups has the new backup.
     """
@@ -88,15 +89,15 @@ async def restore_backup(
     """Starts to replace all documents of this project by the documents of a backup, encrypted under this project's key.
 
     Needs the role admin in this project and in `from_project`. First, the job verifies the backup and backs up the
-    present documents; `safety_backup` is the id of this new backup. If somebody changed the backup on its disk, it is
-    refused with `backup_altered`. A backup of an older BunBase has no proof and is refused with
+    present documents; `safety_backup` is the id of this new backup. If somebody changed the backup on its disk, BunBase
+    refuses it with `backup_altered`. A backup of an older BunBase has no proof. BunBase refuses such backups with
     `backup_unauthenticated`, unless `unauthenticated` is true. While the documents are replaced, requests get 503
     `project_restoring`. After the restore, readers of `/v1/changes` get `resync_required`.
 
-    With `users`, the users of the backup follow, which needs a fresh proof that the account is yours: users that are
-    gone come back, users that exist get the fields of the backup and are signed out, and nobody is deleted. A password
-    that was set later stays. `users` of the job counts them. A backup without users is refused with
-    `backup_without_users`.
+    With `users`, the job then restores the users of the backup. This needs a fresh proof that the account is yours.
+    Deleted users come back. Existing users get the fields of the backup and are signed out. No user is deleted. A
+    password that was set after the backup stays. `users` of the job counts these users. BunBase refuses a backup
+    without users with `backup_without_users`.
     """
     source = await _source(member, platform, data.from_project)
     return _begun(await bundoc.restore_backup(member, source, data.backup, data.unauthenticated, users))

@@ -2,8 +2,9 @@
 
 Time is divided into periods of `every_hours`, and each project gets one backup per period. The start of the period
 depends on the id of the project, so that the backups of many projects do not all start at the same time. After a
-downtime, each project is backed up only once. A project without writes since its last backup is not backed up, unless
-its backups have users: their changes leave no trace in the project's files.
+downtime, each project is backed up only once. Bundoc skips a project without writes since its last backup. If the
+project's backups include users, Bundoc backs it up anyway, because changes of users leave no trace in the project's
+files.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bunbase.pkg.logger import logger
 log = logger("bundoc")
 
 HOUR_SECONDS: Final = 3600
-AGAIN_SECONDS: Final = HOUR_SECONDS  # until the next attempt after a scheduled backup has failed
+AGAIN_SECONDS: Final = HOUR_SECONDS  # the time until the next attempt after a scheduled backup has failed
 BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # the backups that no caller started
 
 # backs up one project, with its users if the flag is set; raises a Problem if that fails
@@ -34,7 +35,8 @@ BackUp = Callable[[str, bool], Awaitable[None]]
 class Scheduler:
     """Makes the scheduled backups.
 
-    `default`: the schedule of the instance. `in_use`: returns True while a job reads this backup of this project.
+    `default`: the schedule of the instance. `in_use`: a function that returns True while a job reads this backup of
+    this project.
     `looks`: the time of the next check of each project. `looks` makes it unnecessary to read every folder of backups
     every minute.
     """
@@ -98,7 +100,7 @@ class Scheduler:
         return next_period(project, schedule, now)
 
     async def _last(self, project: str, backups: Sequence[Backup]) -> float:
-        """Return the time of the last scheduled backup; without one, the time at which the project was first stored."""
+        """Return the time of the last scheduled backup, or else the time at which the project was first stored."""
         now = self.clock.now().timestamp()
         for one in backups:
             if one.reason is BackupReason.SCHEDULED and one.authenticity is not Authenticity.ALTERED:
@@ -109,7 +111,7 @@ class Scheduler:
 
 
 def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
-    """Return the start of the project's next period after the time `after`. Both are in seconds since 1970."""
+    """Return the start of the project's next period after the time `after`. Both times are in seconds since 1970."""
     period = schedule.every_hours * HOUR_SECONDS
     shift = zlib.crc32(project.encode()) % period
     return float(((after - shift) // period + 1) * period + shift)
@@ -118,7 +120,7 @@ def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
 def outdated(backups: Sequence[Backup], kept: int) -> list[Backup]:
     """Return the backups to delete: for each reason in `BY_ITSELF`, all except the newest `kept`.
 
-    Altered backups are neither counted nor deleted. `backups`: newest first.
+    Altered backups do not count, and are not deleted. `backups`: newest first.
     """
     ours = [one for one in backups if one.authenticity is not Authenticity.ALTERED]
     return [one for reason in BY_ITSELF for one in [one for one in ours if one.reason is reason][kept:]]

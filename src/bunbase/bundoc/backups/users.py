@@ -1,9 +1,11 @@
-"""The users of a project in a backup: one encrypted file, written and read in frames, so that memory holds one frame.
+"""The users of a project in a backup: one encrypted file of frames. Only one frame is in memory at a time.
 
-The file begins with a line of JSON, which has the version of the format and a data key that BunKMS wrapped for the
-project: deleting the project makes the file unreadable. Each frame is the length of its ciphertext in four bytes, and
-the ciphertext of whole lines under ChaCha20-Poly1305. The number of a frame is its nonce, and the associated data say
-whether it is the last one: frames that are missing, moved or added are noticed (STREAM, Hoang et al. 2015).
+The file begins with a line of JSON. This line has the version of the format, and a data key that BunKMS wrapped for the
+project. So the file becomes unreadable when the project is deleted.
+
+Each frame begins with the length of its ciphertext in four bytes. The ciphertext follows: whole lines, encrypted with
+ChaCha20-Poly1305. The nonce is the number of the frame, and the associated data tell whether the frame is the last one.
+So a reader notices frames that are missing, moved or added (STREAM, Hoang et al. 2015).
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ NAME: Final = "users.enc"
 FORMAT: Final = 1
 LENGTH_BYTES: Final = 4
 NONCE_BYTES: Final = 12
-MAX_FRAME: Final = 8 << 20  # a message of an export holds at most 1 MiB of lines; the rest is room for growth
+MAX_FRAME: Final = 8 << 20  # a message of an export has at most 1 MiB of lines now; later versions may send more
 MAX_HEAD: Final = 4096
 MORE, LAST = b"more", b"last"
 KEPT_ERRORS: Final = 100  # the most problems that a restore keeps, because jobs are kept in memory
@@ -49,7 +51,7 @@ class BackedUpUsers:
         self.users = users
 
     async def write(self, project: str, backup: str, folder: Path, progress: Progress) -> int:
-        """Write the users of the project to the folder of a backup. Return how many there are.
+        """Write the users of the project to the folder of a backup. Return the number of users.
 
         Raises: DiskFull, BackupFailed, DeadlineExceeded, and the errors of BunKMS and tenant-auth.
         """
@@ -70,7 +72,7 @@ class BackedUpUsers:
         return count
 
     async def verify(self, project: str, backup: str, folder: Path, progress: Progress, count: int) -> None:
-        """Read the whole file. Raises: BackupDamaged, BackupTooNew, and as `write`."""
+        """Read the whole file. Raises: BackupDamaged, BackupTooNew, and the problems of `write`."""
         found = 0
         async for lines in self._frames(project, backup, folder, progress):
             found += lines.count(b"\n")
@@ -80,7 +82,10 @@ class BackedUpUsers:
     async def restore(
         self, caller: Caller, project: str, backup: str, folder: Path, progress: Progress
     ) -> ImportedUsers:
-        """Put the users of a backup of `project` into the caller's project. Raises: as `verify`, and TooManyUsers."""
+        """Put the users of a backup of `project` into the caller's project.
+
+        Raises: the problems of `verify`, TooManyUsers.
+        """
         done, number = ImportedUsers(), 0
         async for lines in self._frames(project, backup, folder, progress):
             texts = lines.splitlines()
@@ -92,7 +97,7 @@ class BackedUpUsers:
         return done
 
     async def _frames(self, project: str, backup: str, folder: Path, progress: Progress) -> AsyncIterator[bytes]:
-        """Yield the lines of each frame. Raises: as `verify`."""
+        """Yield the lines of each frame. Raises: the problems of `verify`."""
         try:
             with (folder / NAME).open("rb") as file:
                 cipher = ChaCha20Poly1305(await self._key(project, backup, file))
@@ -129,7 +134,7 @@ def _write_frame(file: BinaryIO, cipher: ChaCha20Poly1305, at: int, lines: bytes
 
 
 def _read_frame(file: BinaryIO, cipher: ChaCha20Poly1305, at: int) -> tuple[bytes, bool]:
-    """Return the lines of the next frame, and whether it is the last one. Raises: BackupDamaged."""
+    """Return the lines of the next frame, and True if it is the last frame. Raises: BackupDamaged."""
     size = int.from_bytes(file.read(LENGTH_BYTES), "big")
     sealed = file.read(size) if size <= MAX_FRAME else b""
     for place in (MORE, LAST):

@@ -40,7 +40,10 @@ class BackupParts:
 
 
 class RestoreChoices(msgspec.Struct, frozen=True):
-    """`unauthenticated`: accept a backup without a proof. `users`: put the users back, as `caller`."""
+    """`unauthenticated`: accept a backup without a proof.
+
+    `users`: restore the users too, with the rights of `caller`.
+    """
 
     caller: Caller
     unauthenticated: bool = False
@@ -48,7 +51,7 @@ class RestoreChoices(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A backup that is being written. `users`: the number of users in it; None for a backup without users."""
+    """A backup that is being written. `users`: the number of users in the draft; None for a backup without users."""
 
     project: str
     id: str
@@ -94,7 +97,7 @@ class BackupWork:
         id = new_id("bkp")
         async with self.archive.fetched(job.from_project, job.backup) as source, self.archive.draft(id) as folder:
             await self._verify_files(backup, source, running.progress)
-            # before the project closes, so that the project is closed for a shorter time
+            # done before the project closes, so that the project is closed for a shorter time
             count = await self._users(job.project, id, folder, running.progress, choices.users)
             draft = Draft(job.project, id, BackupReason.BEFORE_RESTORE, folder, count)
 

@@ -20,16 +20,19 @@ from bunbase.bundoc.sqlite_engine.light import is_light
 from bunbase.contracts.bundoc.live import MAX_DOCUMENTS, MAX_HAVE, MAX_LIMIT, LiveQuery, NotLive
 from bunbase.pkg.errors import InvalidInput
 
-DENSE_BYTES: Final = 4 << 10  # the limit of a filter with many values; a longer filter has long texts
-SPARES: Final = 20  # the number of rows held behind the window, so that most deletions need no query
+DENSE_BYTES: Final = 4 << 10  # up to this size, a filter may consist of many values; a longer filter has long texts
+SPARES: Final = 20  # the number of extra rows after those that the client sees, so that most deletions need no query
 
 
 class ParsedLive(msgspec.Struct, frozen=True):
-    """A parsed query. `search`: without rules, and with room for spare rows. `meaning`: equal for equal queries.
+    """A parsed query.
+
+    `search`: without rules, and with a limit that includes spare rows. `meaning`: a text that is equal for equal
+    queries.
 
     `most_scan`: the highest budget of documents that a collection can allow.
-    `id`: the document to watch, None for a query. `bounded`: the query has a limit. `light`: the filter may be
-    evaluated in the event loop, by `matches`. `memory`: the bytes that the parsed query takes, roughly.
+    `id`: the document to watch, None for a query. `bounded`: true if the query has a limit. `light`: true if `matches`
+    may evaluate the filter in the event loop. `memory`: the approximate number of bytes that the parsed query takes.
     """
 
     collection: str
@@ -61,7 +64,7 @@ class ParsedLive(msgspec.Struct, frozen=True):
 class Resume(msgspec.Struct, frozen=True):
     """The state that a client holds: the result at the change `seq` of the history `epoch`, with the documents `have`.
 
-    `v`: the name of the view under which it was sent.
+    `v`: the name of the view under which this result was sent.
     """
 
     epoch: str
@@ -104,13 +107,16 @@ async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> Pars
         meaning=f"{parts!r} {said}",
         light=light,
         most_scan=most_scan,
-        matches=compiled(where if light else EVERYTHING),  # other filters are evaluated only by a query
+        matches=compiled(where if light else EVERYTHING),  # only a query evaluates other filters
         memory=_memory_of(query.where or b""),
     )
 
 
 def parse_resume(query: LiveQuery) -> Resume | None:
-    """Return the state that the client holds, None if it holds none, or if it is not readable. Raises: InvalidInput."""
+    """Return the state that the client holds, None if the client holds no state, or if its state is not readable.
+
+    Raises: InvalidInput.
+    """
     if len(query.have) > MAX_HAVE:
         raise InvalidInput.at("/have", f"A client can resume with at most {MAX_HAVE} documents.")
     for id in query.have:
@@ -120,7 +126,7 @@ def parse_resume(query: LiveQuery) -> Resume | None:
 
 
 def _memory_of(where: bytes) -> int:
-    """Return the bytes that a parsed filter takes, roughly.
+    """Return the approximate number of bytes that a parsed filter takes.
 
     Measured: 3 bytes for each byte of long texts, in addition to the text as it was sent, and 15 bytes for each byte of
     many values. The number of values in a filter is bounded.

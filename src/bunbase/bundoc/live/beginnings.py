@@ -29,7 +29,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 
 AT_ONCE: Final = 2  # the limit of snapshots at once; more than one, so that a slow query does not delay all others
-BATCH_SECONDS: Final = 0.05  # the time for one snapshot, since later changes must be applied afterwards
+BATCH_SECONDS: Final = 0.05  # the time limit for one snapshot, because later changes wait meanwhile
 
 WAIT_SECONDS: Final = 30.0
 OVERDUE: Final = "Too many live queries of this project begin at once: try again."
@@ -38,8 +38,9 @@ Begun = tuple[str, Group | Problem]  # the view for which a query ran, and its o
 
 
 class FirstQuery(msgspec.Struct, frozen=True):
-    """The first query of a view. `until`: the latest time, on the monotonic clock, at which it must begin. `done`: its
-    outcome.
+    """The first query of a view.
+
+    `until`: the latest time, on the monotonic clock, at which the query must begin. `done`: the outcome of the query.
     """
 
     view: str
@@ -54,7 +55,10 @@ class FirstQuery(msgspec.Struct, frozen=True):
 
 
 class FirstFound(msgspec.Struct, frozen=True):
-    """The outcome of a first query in the snapshot `seq` of the history `epoch`, whose rules make the view `view`."""
+    """The outcome of a first query. `view`: the view under the rules of the snapshot in which the query ran.
+
+    `epoch`, `seq`: the history of this snapshot, and its newest change.
+    """
 
     view: str
     outcome: Outcome
@@ -63,7 +67,8 @@ class FirstFound(msgspec.Struct, frozen=True):
 
 
 class Beginnings:
-    """`make`: returns the group of a query, its result and snapshot, and the value of `mark` before this snapshot.
+    """`make`: a function that makes a group from a query, its result and snapshot, and the value of `mark` before this
+    snapshot.
 
     `by_view`: the queries that wait or run. `of_user`: the number of these queries for each user.
     """
@@ -123,8 +128,8 @@ class Beginnings:
             while self.waiting:
                 await self._run_batch()
         finally:
-            # At once, in the same turn as the last look at `waiting`: a callback of the task comes a turn later, and a
-            # query that begins in between would wait for a task that has ended.
+            # `discard` runs in the same turn of the event loop as the last check of `waiting`. A callback of the task
+            # would run one turn later, and a query that begins in between would wait for a task that has ended.
             self.running.discard(task)
 
     async def _run_batch(self) -> None:
@@ -161,7 +166,7 @@ class Beginnings:
             return problem
 
     def _finish(self, first: FirstQuery, begun: Begun | Exception) -> None:
-        """Tell the outcome to all callers that wait for it. Idempotent."""
+        """Pass the outcome to all callers that wait for it. Idempotent."""
         if first.done.done():
             return
         del self.by_view[first.view]

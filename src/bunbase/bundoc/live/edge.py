@@ -1,4 +1,4 @@
-"""The stream of events to one edge, and its watches."""
+"""The stream of events to one edge (a process that serves clients), and the watches of the edge."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ NUMBER_BYTES: Final = 40  # the memory of the number of a watch
 
 
 class Member:
-    """One watch. `group`: the name of its group, empty until it has entered one.
+    """One watch. `group`: the name of its group; empty until the watch has entered a group.
 
-    `checks`: the number of changes of the caller. `started`: the edge holds the result of the group.
-    `holds`: the edge holds a result, maybe of another group. Then the next result must come before the next Barrier.
-    `withdrawn`: the watch has ended.
+    `checks`: the number of times that `recheck` has changed the caller. `started`: true if the edge holds the result of
+    the group. `holds`: true if the edge holds a result, maybe of another group. Then the next result must come before
+    the next Barrier.
+    `withdrawn`: true if the watch has ended.
     """
 
     def __init__(self, edge: Edge, number: int, caller: Caller, asked: ParsedLive, resume: Resume | None) -> None:
@@ -41,8 +42,8 @@ class Member:
 class Edge:
     """A queue, bounded in bytes. `watches`: the watches by number.
 
-    `behind`: the edge read the queue too slowly, and events were lost. `on_read`: set when the events that wait have
-    been read.
+    `behind`: true if the edge read the queue too slowly, so that events were lost. `on_read`: an event that is set when
+    the waiting events have been read.
     """
 
     def __init__(self, name: str, max_bytes: int = MAX_BYTES) -> None:
@@ -58,11 +59,11 @@ class Edge:
 
     @property
     def has_room(self) -> bool:
-        """True if results may be added. Half of the room is for differences, which cannot wait."""
+        """True if the queue may take a result. Half of the queue is reserved for differences, which cannot wait."""
         return self.bytes <= self.max_bytes // 2
 
     def put(self, event: LiveEvent) -> None:
-        """Add an event. If there is no room for it, the stream ends."""
+        """Add an event. If the queue is full, the stream ends."""
         if self.closed:
             return
         size = _size(event)
@@ -101,7 +102,7 @@ class Edge:
         return events
 
     def _repeated(self, event: LiveEvent) -> Barrier | None:
-        """Return one barrier instead of two barriers of one project that would stand next to each other."""
+        """If the last event is a barrier of the same project, return one barrier that replaces both; otherwise None."""
         last = self.events[-1] if self.events else None
         if not isinstance(event, Barrier) or not isinstance(last, Barrier) or last.project != event.project:
             return None

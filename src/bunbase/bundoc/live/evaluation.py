@@ -22,8 +22,8 @@ from bunbase.contracts.caller import Caller
 
 MAX_LOOKED_UP: Final = 5000
 AFTER_END_MS: Final = 2
-TRIES: Final = 20  # the limit of tries of a query while documents expire
-SOONEST_MS: Final = 50  # the shortest interval between two queries that only the time makes necessary
+TRIES: Final = 20  # the most attempts of a query; an attempt fails if a document expires meanwhile
+SOONEST_MS: Final = 50  # the shortest interval between two queries that are necessary only because time has passed
 TIMED_SECONDS: Final = 30  # the interval at which rules that read the time are evaluated again
 
 decode: Final = msgspec.json.Decoder().decode
@@ -34,10 +34,11 @@ Place = tuple[str, str]  # collection and id
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The result of a query at one moment. `looked_up`: the documents that decided about it, missing ones too.
+    """The result of a query at one moment. `looked_up`: the documents that the rules have looked up, also missing ones.
 
-    `due`: when the result may change without a write, in milliseconds since 1970. `follows`: each change of a document
-    can be applied to the window without a query. `seconds`: the processor time that the query took.
+    `due`: the time at which the result may change without a write, in milliseconds since 1970. `follows`: true if each
+    change of a document can be applied to the window without a query. `seconds`: the processor time that the query
+    took.
     """
 
     view: View
@@ -57,7 +58,7 @@ def evaluated(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, 
 
 
 def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
-    """Run the query for a view under the rules of the moment. Raises: as `evaluated`."""
+    """Run the query for a view under the rules of the moment. Raises: the problems of `evaluated`."""
     terms = moment.terms(asked.collection)
     expires = terms is not None and terms.definition.expires is not None
     before = time.thread_time()
@@ -87,12 +88,15 @@ def check_size(window: Window, bounded: bool) -> None:
 
 
 def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
-    """Return the row of a document. `stored`: without its hidden fields, on which the order does not depend."""
+    """Return the row of a document. `stored`: the document without hidden fields; the order never depends on these."""
     return row_from(asked, stored, decode(with_system_fields(stored)), None)
 
 
 def row_from(asked: ParsedLive, stored: StoredDocument, fields: Any, whole: bytes | None) -> HeldRow:
-    """Return the row of a document. `fields`: may have hidden ones. `whole`: the document, if nothing is hidden."""
+    """Return the row of a document.
+
+    `fields`: all fields, also hidden ones. `whole`: the document if no field is hidden.
+    """
     body = whole if whole is not None and asked.paths is None else selected(stored, asked.paths)
     return HeldRow(position(asked.order, fields), stored.id, body, stored.rev if asked.shows_rev else 0)
 
@@ -160,7 +164,10 @@ def _next_end(moment: Moment, collections: Iterable[str], since: int) -> int | N
 
 
 def _due(view: View, end: int | None) -> int | None:
-    """Return when the result may change without a write. `end`: when a document expires that may matter."""
+    """Return the time at which the result may change without a write.
+
+    `end`: the time at which a relevant document expires.
+    """
     times = [end + AFTER_END_MS] if end is not None else []
     if view.timed:
         times.append(_now() + TIMED_SECONDS * 1000)

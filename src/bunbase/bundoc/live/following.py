@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.live import LiveQueryTooLarge
 from bunbase.pkg import metrics
 from bunbase.pkg.rules.inputs import Postponed
 
-FOLLOW_SECONDS: Final = 0.1  # the limit for each user and round: the processor time in which changes are applied
+FOLLOW_SECONDS: Final = 0.1  # the processor time for applying changes, for each user and round
 
 
 class Follower:
@@ -63,7 +63,9 @@ class Follower:
         metrics.bundoc_live_evaluations.inc(followed)
 
     def _payer(self, group: Group) -> str:
-        """Return the user for whom the time of a group counts: the first one, as long as this user has time."""
+        """Return the user for whom the time of a group counts: the group's own user, as long as this user has time
+        left.
+        """
         if self.spent[group.user] <= FOLLOW_SECONDS:
             return group.user
         return payer(users_of([member.caller for member in group.members]) or (group.user,), self.spent)
@@ -78,4 +80,4 @@ class Follower:
                     self.groups.mark([group], Why.REFILL)
                 check_size(window, group.asked.bounded)
         except (Postponed, LiveQueryTooLarge):
-            self.groups.mark([group], Why.CHANGE)  # the query decides
+            self.groups.mark([group], Why.CHANGE)  # the query decides about the change

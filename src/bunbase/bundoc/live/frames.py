@@ -14,7 +14,7 @@ def snapshot(rows: Sequence[HeldRow], count: int | None) -> bytes:
 
 
 def changed(gone: Sequence[str], put: Sequence[tuple[int, HeldRow]], count: int | None) -> bytes:
-    """Return the members of a diff. `count`: None if it has not changed."""
+    """Return the members of a diff. `count`: the new count; None if the count has not changed."""
     parts = []
     if gone:
         parts.append(b'"gone":' + msgspec.json.encode(gone))
@@ -24,8 +24,9 @@ def changed(gone: Sequence[str], put: Sequence[tuple[int, HeldRow]], count: int 
 
 
 def resumed(rows: Sequence[HeldRow], have: Collection[str], touched: Callable[[str], bool], count: int | None) -> bytes:
-    """Return the changes for a client that holds the documents `have`. `touched(id)`: True if the document may have
-    changed since.
+    """Return the changes for a client that holds the documents `have`.
+
+    `touched(id)`: True if the document may have changed since then.
     """
     there, held = {row.id for row in rows}, set(have)
     gone = [id for id in have if id not in there]

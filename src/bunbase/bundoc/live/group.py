@@ -1,4 +1,7 @@
-"""A group: the watches with the same view of the same query. It has one state, and one diff for all of them."""
+"""A group: the watches with the same view of the same query.
+
+A group has one state, and one diff for all of its watches.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +23,25 @@ MINUTE: Final = 60  # the interval in seconds between two checks of a result
 class Why(StrEnum):
     """The reason for which the query of a group must run again."""
 
-    LOOKUP = "lookup"  # a document has changed that its rules looked up
+    LOOKUP = "lookup"  # a document that the rules looked up has changed
     TIME = "time"  # a document has expired, or a rule reads the time
     RULES = "rules"  # rules or schema were altered
     REFILL = "refill"  # the window lacks rows
-    CHANGE = "change"  # a change that only the query can decide
+    CHANGE = "change"  # only the query can decide about a change
     BODIES = "bodies"  # a new member needs the bodies, which are not held
-    AHEAD = "ahead"  # a new group stands after the others
-    GAP = "gap"  # changes were lost, or the history is another one
+    AHEAD = "ahead"  # a new group has a later state than the other groups
+    GAP = "gap"  # changes were lost, or a new history has begun
 
 
 class Group:
     """`result` is the state at the change `seq` of the history `epoch`.
 
-    `told`: the rows after the last diff. `caller`: a caller with this view. `user`: the user whose limits count the
-    group.
-    `stale`: a query must run before anything is told, because of `why`. `regroup`: the rules may have changed, so the
-    view of each member must be made again. `second`: the second of each minute (0–59) at which the result is checked.
-    `slim`: its rows have no bodies, so each change that may concern it makes it stale.
+    `told`: the rows after the last diff that was sent. `caller`: a caller with this view. `user`: the user whose limits
+    count the group.
+    `stale`: true if a query must run before the group sends anything; `why` is the reason. `regroup`: true if the rules
+    may have changed, so that the view of each member must be made again. `second`: the second of each minute (0–59) at
+    which the result is checked.
+    `slim`: true if the rows have no bodies. Then each change that may concern the group makes it stale.
     """
 
     def __init__(self, asked: ParsedLive, caller: Caller, result: Result, epoch: str, seq: int) -> None:
@@ -45,7 +49,7 @@ class Group:
         self.caller = caller
         self.user = caller.counted_as
         self.members: dict[Member, None] = {}
-        self.edges: Counter[Edge] = Counter()  # how many watches of each edge hold the result
+        self.edges: Counter[Edge] = Counter()  # the number of watches of each edge that hold the result
         self.turn = 0
         self.gone = False
         self.why = Why.GAP
@@ -58,7 +62,7 @@ class Group:
         return self.result.view.name
 
     def take(self, result: Result, epoch: str, seq: int) -> None:
-        """Replace the state by the outcome of a query."""
+        """Replace the state by the result of a query."""
         self.result = result
         self.epoch, self.seq = epoch, seq
         self.stale = self.regroup = self.slim = False
@@ -70,7 +74,7 @@ class Group:
         self.told_epoch = self.epoch
 
     def drop_bodies(self) -> None:
-        """Hold only ids and digests. Call this after all changes have been told."""
+        """Hold only ids and digests. Call this after all changes have been sent."""
         window = self.result.window
         rows = [row.slimmed() for row in window.rows]
         slim = Window(rows, window.limit, window.more, window.count)

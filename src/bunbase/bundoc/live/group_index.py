@@ -1,7 +1,8 @@
-"""Find the groups that a change may concern, so that a write costs little however many groups there are.
+"""Find the groups that a change may concern, so that a write costs little, even with many groups.
 
-A group is filed under one equality that its filter or its rule demands, such as `owner = "ada"`. Only documents with
-this value, before or after a change, can matter to it. All other groups of a collection stand in a list.
+The index files a group under one equality that the filter or the rule of the group demands, such as `owner = "ada"`. A
+change can matter to the group only if the document has this value before or after the change. Groups without such an
+equality are in a list, which every change of their collection must check.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bunbase.bundoc.query.predicate import candidates, comparable
 SCALARS: Final = (str, int, float)
 
 Equality = tuple[Path, Any]
-Groups = dict[Group, None]  # in the order in which they were added
+Groups = dict[Group, None]  # groups in the order in which they were added
 
 
 class Shelf:
@@ -71,7 +72,7 @@ class GroupIndex:
         self.noted: dict[Group, frozenset[Place]] = {}
 
     def file(self, group: Group) -> None:
-        """Add a group, or file it again under its present result."""
+        """Add a group, or file it again after a new result."""
         self.remove(group)
         under = equality_of(group.asked, group.result.view)
         self.filed[group] = under
@@ -108,7 +109,7 @@ class GroupIndex:
 
 
 def equality_of(asked: ParsedLive, view: View) -> Equality | None:
-    """Return an equality that every document of the result fulfils."""
+    """Return an equality that is true for every document of the result."""
     if asked.id is not None:
         return (("_id",), asked.id)
     for test in (*conjuncts(asked.where), *conjuncts(view.implied)):

@@ -3,19 +3,20 @@
 The life of a change:
 
 1. The writer commits a batch and hands it to `Tail.take` in the event loop (`changes.News`).
-2. The hub begins a round. It applies the batches that wait to the groups that they concern (`following`). Groups
+2. The hub begins a round. The hub applies the waiting batches to the groups that they concern (`following`). Groups
    whose rules look documents up, and groups whose rules were altered, become stale instead.
-3. If a group is stale, one snapshot is opened (`engine.moment`). When all batches up to its change have arrived and are
-   applied, the queries of all stale groups run in this snapshot. So afterwards all groups stand at the same change.
-4. Each group tells the difference from what it has told before (`telling`), and then each edge gets a Barrier.
+3. If a group is stale, the hub opens one snapshot (`engine.moment`). When all batches up to the change of the snapshot
+   have arrived and are applied, the queries of all stale groups run in this snapshot. So afterwards all groups have the
+   state of the same change.
+4. Each group sends how its state differs from the state that it sent before (`telling`). Then each edge gets a Barrier.
 
 All watchers of the project wait until a round ends, so the queries of a round get little time (`RoundTime`). If there
-was no time for the query of a group, edges are told that its watches are behind, and the hub forgets these watches.
-Their edge then asks for their results apart (`late`).
+was no time for the query of a group, the hub tells the edges that the group's watches are behind, and forgets these
+watches. The edges then request the results separately (`late`).
 
-A commit is never split: batches hold whole commits, and nothing is told between two steps of a round. The query is
-always right, so every doubt makes groups stale: a batch without images, a tail that is too long, a rule that takes
-longer than the event loop allows.
+A commit is never split: batches hold whole commits, and the hub sends nothing between two steps of a round. The result
+of a query is always right. So in case of doubt, the hub makes groups stale: after a batch without images, if the tail
+is too long, or if a rule takes longer than the event loop allows.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-REST_SECONDS: Final = 0.05  # the longest pause after queries; a pause is at most as long as the queries took
+REST_SECONDS: Final = 0.05  # the longest pause after queries; a pause is never longer than the queries were
 AHEAD_SECONDS: Final = 1.0
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
@@ -60,10 +61,10 @@ class Hub:
     """`tail`: the batches that are not applied yet.
 
     `epoch`, `seq`: all groups that are not stale have the state of this change, or a later state if they are new.
-    `doubtful`: collections that were altered during a snapshot, which may be older. An alteration has no number of its
-    own, so the next round looks at them again.
-    `beginnings`: the queries that make new groups. `user_seconds`: the limit for one user, see LiveService. `time`:
-    what is left of it in this round.
+    `doubtful`: collections that were altered while a snapshot was open. The snapshot may be older than the alteration.
+    An alteration has no number, so the next round checks these collections again.
+    `beginnings`: the queries that make new groups. `user_seconds`: the limit for one user, see LiveService. `time`: the
+    time that is left in this round.
     """
 
     def __init__(self, project: str, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:
@@ -92,7 +93,7 @@ class Hub:
 
     async def close(self) -> None:
         self.engine.unfollow(self.project)
-        self.tail.forget()  # a snapshot may wait for a batch that will not come any more
+        self.tail.forget()  # a snapshot may wait for a batch that will never arrive
         for task in (self.rounds, *self.again):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
@@ -118,21 +119,24 @@ class Hub:
             view = await self._view(member, caller)
             group = self.groups.by_name.get(view.name) or await self._started(view, member)
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
-                if member.group != group.name:  # otherwise, a second call has put it there, perhaps alone
+                if member.group != group.name:  # otherwise, another call has already put the member into the group
                     self._join(member, group)
                 return
 
     def _join(self, member: Member, group: Group) -> None:
         self._withdraw(member)
         group.members[member] = None
-        member.group, member.asked = group.name, group.asked  # one parsed query for all
+        member.group, member.asked = group.name, group.asked  # all members share one parsed query
         self.telling.expect(member)
         if group.slim:
             self.groups.mark([group], Why.BODIES)
         self.tail.news.set()
 
     async def recheck(self, member: Member, caller: Caller) -> bool:
-        """Decide the watch for another caller. Return True if Started or Ended follows. Raises: as `enter`."""
+        """Answer the watch for another caller.
+
+        Return True if Started or Ended follows. Raises: the problems of `enter`.
+        """
         view = await self._view(member, caller)
         member.caller = caller
         member.checks += 1
@@ -149,13 +153,16 @@ class Hub:
         self._withdraw(member)
 
     def end(self, problem: Problem, members: Iterable[Member] | None = None) -> None:
-        """End watches, all of them by default, and tell their edges why."""
+        """End watches (by default, all watches), and send the reason to their edges."""
         for member in self.groups.members() if members is None else list(members):
             self.leave(member)
             self.telling.end(member, problem)
 
     async def probe(self) -> None:
-        """Read the project's state, which proves its key to BunKMS. End all watches if it cannot be read any more."""
+        """Read the project's state, which needs a key that BunKMS has confirmed.
+
+        End all watches if the read fails with an error that will not pass.
+        """
         try:
             await self.engine.reached(self.project, "", 0, 0)
         except PASSING:
@@ -189,11 +196,11 @@ class Hub:
         if not begins and name != view.name:
             return None
         if isinstance(begun, Problem):
-            raise copy(begun)  # each call raises its own, since a raised exception collects its traceback
+            raise copy(begun)  # each call raises its own copy, because a raised exception collects its traceback
         return begun
 
     def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
-        """Return the group of a first query. `altered`: the value in the tail before its snapshot.
+        """Return the group of a first query. `altered`: the value of `Tail.altered` before the snapshot of the query.
 
         Raises: TooManyLiveQueries.
         """
@@ -209,7 +216,7 @@ class Hub:
         return group
 
     def _withdraw(self, member: Member) -> None:
-        """Take a member out of its group, and remove the group if it was the last one."""
+        """Take a member out of its group, and remove the group if the member was the last one."""
         group, member.group = self.groups.by_name.get(member.group), ""
         self.telling.expect_no_more(member)
         if group is not None:
@@ -248,7 +255,7 @@ class Hub:
         try:
             async with asyncio.timeout(None if seconds is None else max(0.001, seconds)):
                 await self.tail.news.wait()
-        except TimeoutError:  # the changes before a new group should have arrived by now
+        except TimeoutError:  # a new group waits for earlier changes, which should have arrived by now
             self.groups.mark_ahead(self.seq)
 
     async def _round(self) -> None:
@@ -275,7 +282,7 @@ class Hub:
     async def _query_stale(self) -> None:
         """Run queries until no group is stale."""
         while self.groups.stale or self.again:
-            if self.again:  # these members may hold a result that gets no more changes
+            if self.again:  # members in `again` may hold a result that gets no more changes
                 await asyncio.wait(self.again)
                 self.groups.mark_ahead(self.seq)
             self._settle_doubts()
@@ -288,7 +295,7 @@ class Hub:
         self.doubtful = frozenset()
 
     async def _apply_pending(self, until: int | None) -> None:
-        """Apply the batches up to the change `until`, or all of them."""
+        """Apply the batches up to the change `until`; without `until`, all batches."""
         if self.tail.unknown:
             self.tail.unknown = until is not None  # the lost batches may be newer than the snapshot
             self.groups.mark_all(regroup=True)
@@ -324,7 +331,7 @@ class Hub:
         self.telling.tell_behind()
 
     async def _reach(self, epoch: str, seq: int) -> list[Job]:
-        """Apply all batches up to the change of a snapshot. Return the queries that must run in it."""
+        """Apply all batches up to the change of a snapshot. Return the queries that must run in the snapshot."""
         if self.epoch != epoch:
             self.tail.begin(epoch, seq)
             self.groups.mark_all(regroup=True)
@@ -361,7 +368,7 @@ class Hub:
             self._scatter(group)
 
     def _fall_behind(self, member: Member, why: Outcome | Late) -> None:
-        """Forget a watch if there is no time for its query, and note that its edge must be told."""
+        """Forget a watch if there is no time for its query, and record that its edge must be informed."""
         self.leave(member)
         self.telling.fall_behind(member, dear=why is Late.DEAR)
 

@@ -16,7 +16,10 @@ LOOP_BYTES: Final = 16 << 10  # the limit of a document; a query in a thread eva
 
 
 class Image:
-    """A document before or after a change. It is parsed once for all groups. `large`: not parsed in the event loop."""
+    """A document before or after a change.
+
+    The document is parsed once for all groups. `large`: true if it is too large to be parsed in the event loop.
+    """
 
     def __init__(self, stored: StoredDocument | None) -> None:
         self.stored = stored
@@ -60,7 +63,7 @@ def touches(asked: ParsedLive, before: Image, after: Image) -> bool:
 
 
 def apply_change(asked: ParsedLive, result: Result, before: Image, after: Image) -> bool:
-    """Change the window. Return True if it has changed. Raises: Postponed if the rules take too long."""
+    """Change the window. Return True if the window has changed. Raises: Postponed if the rules take too long."""
     window, access = result.window, result.view.access
     old, new = before.stored, after.stored
     document = new or old

@@ -1,10 +1,10 @@
 """The results of late live queries: queries that are too expensive for a round, because all other queries would wait
 for them.
 
-A connection with such a query is late as a whole. Its edge repeatedly asks for all results of the connection at one
-change. Nothing about the connection is kept here: a call opens a snapshot, and runs the queries in this snapshot. One
-call of a project runs at a time, and the users who wait take turns, so late queries use at most one thread of the
-project.
+If one query of a connection is late, the whole connection is late. The edge of the connection repeatedly asks for all
+of its results at one change. This module stores nothing about the connection: a call opens a snapshot, and runs the
+queries in this snapshot. Only one call of a project runs at a time, so late queries use at most one thread of the
+project. Users who wait take turns.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.shares import Turns
 
-AT_ONCE: Final = 1  # the limit of calls of one project
+AT_ONCE: Final = 1  # the number of calls of one project that run at the same time
 CALL_SECONDS: Final = 10.0  # the limit for all queries of a connection, because others wait for their turn
 MAX_BYTES: Final = 32 << 20  # the limit for all results of a connection
 SPENT: Final = (
@@ -51,8 +51,12 @@ class LateResults:
         self.turns: dict[str, Turns] = {}
 
     async def results(self, caller: Caller, parsed: Callable[[], Awaitable[Sequence[ParsedLive | Problem]]]) -> Results:
-        """Run the queries in one snapshot. `parsed`: returns them; called in the turn of the caller, since parsing
-        takes time too. Raises: as `Live.results`.
+        """Run the queries in one snapshot.
+
+        `parsed`: a function that returns the parsed queries. It is called when it is the caller's turn, because parsing
+        takes time too.
+
+        Raises: the problems of `Live.results`.
         """
         project = caller.project
         turns = self.turns.setdefault(project, Turns(AT_ONCE))

@@ -1,7 +1,8 @@
-"""The user for whom the time of a shared group counts, of those who watch it.
+"""Choose the user for whom the time of a shared group counts, among the users who watch the group.
 
-Symptom: one user who was the first to watch many common queries made them late for everybody. Cause: their time counted
-for this user alone, who had spent all of it. Now the time of a group counts for the one with most time left, of a few.
+Symptom: one user was the first to watch many common queries, and these queries became late for everybody. Cause: the
+time of these queries counted only for this user, who had spent all of it. Now the time of a group counts for the user
+with the most time left, among a few users who watch the group.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 from bunbase.contracts.caller import Caller
 
 MOST_PAYERS: Final = 4
-MOST_LOOKED_AT: Final = 1000  # watches of one group, spread over all of them
+MOST_LOOKED_AT: Final = 1000  # the limit of watches that are examined, spread evenly over a group
 
 
 def users_of(callers: Sequence[Caller]) -> tuple[str, ...]:

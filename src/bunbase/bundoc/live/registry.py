@@ -20,17 +20,17 @@ from bunbase.pkg.shares import Shares
 
 MAX_GROUPS: Final = 10_000
 MAX_UNFILED: Final = 2000  # the limit of groups of one collection without an equality, which every change must check
-MAX_HELD_BYTES: Final = 64 << 20  # the limit of bodies; beyond it, the groups that were queried last hold only ids
+MAX_HELD_BYTES: Final = 64 << 20  # the limit of bodies; above it, the groups that were queried last hold only ids
 MAX_TOTAL_BYTES: Final = 256 << 20  # the limit of all results, because one round may have to query all of them
 SHARED: Final = "All users share this limit, and one user can have at most as much as is free: watch less."
 
 
 class Weight(msgspec.Struct, frozen=True):
-    """The use of limits by a group, and the user for whom it is counted.
+    """The part of the limits that a group uses, and the user for whom this part counts.
 
-    `held`: the bytes of the bodies that it holds now. `total`: the bytes of its query and of its whole result, without
-    `slim`.
-    `unfiled`: its collection, "" if it is filed under a value.
+    `held`: the bytes of the bodies that the group holds now. `total`: the bytes of its query and of its whole result,
+    even while the group is `slim`.
+    `unfiled`: the collection of the group; "" if the group is filed under a value.
     """
 
     user: str
@@ -40,10 +40,13 @@ class Weight(msgspec.Struct, frozen=True):
 
 
 class Registry:
-    """`stale`: the groups whose query must run. `timed`: when results may change by themselves, in ms since 1970.
+    """`stale`: the groups whose query must run.
+
+    `timed`: the times at which results may change without a write, in ms since 1970.
 
     `by_second`: the groups by the second of each minute in which their results are checked. `count`, `unfiled` (by
-    collection) and `total` (bytes): what the groups use, which users share. A group counts for one of its watchers.
+    collection) and `total` (bytes): the use of limits that the users share. A group counts for one of the users who
+    watch it.
     """
 
     def __init__(self) -> None:
@@ -57,10 +60,12 @@ class Registry:
         self.total = Shares(MAX_TOTAL_BYTES)
         self.held_bytes = 0
         self._weights: dict[Group, Weight] = {}
-        self._whole: dict[Group, None] = {}  # the groups with bodies; those that were queried last are last
+        self._whole: dict[Group, None] = {}  # the groups with bodies, in the order of their last queries
 
     def check_room(self, asked: ParsedLive, view: View, user: str, beginning: int, of_user: int) -> None:
-        """Check that the user may have one more group. `beginning`: the number of beginning groups; `of_user`: those of
+        """Check that the user may have one more group.
+
+        `beginning`: the number of groups whose first query waits or runs; `of_user`: the part of these that belongs to
         this user.
 
         Raises: TooManyLiveQueries.
@@ -92,7 +97,7 @@ class Registry:
         metrics.bundoc_live_groups.labels(group.result.view.kind).inc()
 
     def file(self, group: Group) -> None:
-        """Note what the present result depends on, and how large it is. The group is not stale any more."""
+        """Record the dependencies and the size of the present result. The group is then no longer stale."""
         self.stale.pop(group, None)
         self.index.file(group)
         self.timed.pop(group, None)
@@ -103,7 +108,7 @@ class Registry:
         self.weigh(group)
 
     def weigh(self, group: Group) -> None:
-        """Note how large the present result of a group is."""
+        """Record the size of the present result of a group."""
         window, before = group.result.window, self._weights.get(group)
         self._forget_weight(group)
         total = before.total if before is not None and group.slim else window.total_bytes + group.asked.memory
@@ -124,12 +129,13 @@ class Registry:
 
     @property
     def overfull(self) -> bool:
-        """True if the bodies of all groups take more room than they may."""
+        """True if the bodies of all groups exceed their limit."""
         return self.held_bytes > MAX_HELD_BYTES
 
     def drop_bodies(self, spared: Container[Group]) -> None:
-        """Let groups hold only ids until the bodies of the remaining groups fit. A group that is stale or spared keeps
-        its bodies.
+        """Let groups hold only ids until the bodies of the remaining groups fit.
+
+        Stale groups, and the groups in `spared`, keep their bodies.
         """
         for group in list(reversed(self._whole)):
             if self.overfull and not group.stale and group not in spared:
@@ -160,7 +166,7 @@ class Registry:
         return [member for group in self.by_name.values() for member in group.members]
 
     def mark(self, groups: Iterable[Group], why: Why, regroup: bool = False) -> None:
-        """Make groups stale. `regroup`: the view of each member must be made again."""
+        """Make groups stale. `regroup`: true if the view of each member must be made again."""
         for group in list(groups):
             if not group.gone:
                 group.why = group.why if group.stale else why
@@ -172,7 +178,10 @@ class Registry:
         self.mark(self.by_name.values(), Why.GAP, regroup)
 
     def mark_altered(self, collections: Iterable[str]) -> None:
-        """Make the groups stale whose query or rules read one of these collections, and which may have other rules."""
+        """Make the groups stale that read one of these collections in their query or rules.
+
+        Their rules may have changed.
+        """
         for collection in collections:
             self.mark(self.index.of_collection(collection), Why.RULES, regroup=True)
 
@@ -180,7 +189,7 @@ class Registry:
         self.mark([group for group, due in self.timed.items() if due <= now_ms], Why.TIME)
 
     def mark_ahead(self, seq: int) -> None:
-        """Make the groups stale that stand after the change `seq`."""
+        """Make the groups stale whose state is later than the change `seq`."""
         self.mark([group for group in self.by_name.values() if group.seq > seq], Why.AHEAD)
 
     def _forget_weight(self, group: Group) -> None:

@@ -1,7 +1,7 @@
 """The queries of one round: all of them run in one snapshot, while all watchers of the project wait.
 
 So a round has little time, and each user gets a part of this time. A query for which there is no time is `Late`: its
-watches leave the group, and their edges ask for the results apart (`late.py`), or watch again.
+watches leave the group. The edges of these watches then request the results separately (`late.py`), or watch again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SURPRISE_SECONDS: Final = 0.5  # the limit of one query in a round, in elapsed t
 class Late(Enum):
     """The reason for which a query has not run in a round."""
 
-    DEAR = "dear"  # the user would need more time than users may have
+    DEAR = "dear"  # the user needs more time than one user may have
     CROWDED = "crowded"  # the queries of all users together need too much time
 
 
@@ -43,9 +43,12 @@ Outcome = Result | Problem
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A group whose query must run. `name`: its view, as its members know it. `users`: the first few that watch it.
+    """A group whose query must run.
 
-    `regroup`: the view of each member must be made again. Otherwise this happens only if the snapshot has other rules.
+    `name`: the name of the group's view. `users`: the first few users who watch the group.
+
+    `regroup`: true if the view of each member must be made again. If false, this happens only if the snapshot has other
+    rules.
     """
 
     group: Group
@@ -69,7 +72,10 @@ def job_of(group: Group) -> Job:
 
 
 class Done(msgspec.Struct, frozen=True):
-    """`outcomes`: what the query found, for each view. `of`: for each of `Job.callers`, the index of its outcome."""
+    """`outcomes`: the result of the query for each view, or its error.
+
+    `of`: for each of `Job.callers`, the index of its outcome.
+    """
 
     job: Job
     outcomes: tuple[Outcome | Late, ...]
@@ -84,9 +90,9 @@ class Done(msgspec.Struct, frozen=True):
 class RoundTime:
     """The time that is left for the queries of a round: for all, and for each user.
 
-    `user_seconds`: the processor time of all queries of one user. A query that several users watch counts for the one
-    with most time left (`payers.py`). `spent`: the seconds that each user has used.
-    `left`: the time on the clock that is left for all of them.
+    `user_seconds`: the limit of processor time for all queries of one user. If several users watch a query, it counts
+    for the user with the most time left (`payers.py`). `spent`: the seconds that each user has used.
+    `left`: the elapsed time that is left for all queries.
     """
 
     def __init__(self, user_seconds: float) -> None:
@@ -108,7 +114,7 @@ class RoundTime:
         try:
             return query()
         except RulesTooSlow:
-            return Late.DEAR  # it gets more time when nobody else waits for it
+            return Late.DEAR  # the query gets more time when nobody else waits for its result
         except Problem as problem:
             return problem
         finally:
@@ -117,7 +123,7 @@ class RoundTime:
 
 
 def first_outcome(moment: Moment, asked: ParsedLive, caller: Caller, now: datetime, dev: bool) -> tuple[str, Outcome]:
-    """Run the first query of a group, in a thread. Return also its view, empty if the caller has none."""
+    """Run the first query of a group, in a thread. Also return its view; "" if the caller has no view."""
     moment.allow(QUERY_SECONDS)
     try:
         view = view_of(asked, caller, moment.terms(asked.collection), now, dev)
@@ -135,7 +141,7 @@ def run_jobs(moment: Moment, jobs: Iterable[Job], now: datetime, dev: bool, left
 
 
 def cheap_users_first(jobs: Iterable[Job]) -> list[Job]:
-    """Return the jobs in the order in which they would end if all users shared the time equally.
+    """Return the jobs in the order in which they would finish if all users shared the time equally.
 
     So the jobs for which a round has no time belong to the users who need the most time.
     """
@@ -155,7 +161,7 @@ def _run(moment: Moment, job: Job, now: datetime, dev: bool, left: RoundTime) ->
 
     for_all = (0,) * len(job.callers)
     if (late := left.lack(job)) is not None:
-        return Done(job, (late,), for_all)  # without the views of all its members, which may be thousands
+        return Done(job, (late,), for_all)  # without the views of all members, which may be thousands
     if not job.regroup:
         found = outcome(job.caller)
         if isinstance(found, Late) or (isinstance(found, Result) and found.view.name == job.name):

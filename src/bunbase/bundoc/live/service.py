@@ -1,4 +1,7 @@
-"""Live queries of all projects in this process. Implements contracts.bundoc.live.Live; its docstrings describe them."""
+"""Live queries of all projects in this process.
+
+Implements contracts.bundoc.live.Live, whose docstrings describe the methods.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,10 @@ SIGN_SECONDS: Final = 10.0  # the interval of signs of life in a stream without 
 
 
 class LiveService:
-    """`bound`, `unbound`: what a query may examine, for callers bound by rules and for all others.
+    """`bound`, `unbound`: the budgets of a query, for callers bound by rules and for all others.
 
-    `user_seconds`: the processor time of the queries of one user in a round; beyond it, they become late.
-    `stream_bytes`: the events that may wait in the stream of an edge. `checked`: when results were last checked.
+    `user_seconds`: the processor time for the queries of one user in a round; queries beyond this time become late.
+    `stream_bytes`: the events that may wait in the stream of an edge. `checked`: the time of the last check of results.
     """
 
     def __init__(
@@ -119,7 +122,9 @@ class LiveService:
             await self._close_if_empty(hub)
 
     async def tend(self) -> None:
-        """Prove the keys of all watched projects, so that no watch outlives its project's key."""
+        """Check that all watched projects still have a valid key, so that a watch ends when its project's key is
+        destroyed.
+        """
         for hub in list(self.hubs.values()):
             await hub.probe()
             await self._close_if_empty(hub)
@@ -140,7 +145,7 @@ class LiveService:
         self.hubs.clear()
 
     async def _rechecked(self, caller: Caller, edge: str, number: int) -> bool:
-        """Decide one watch for its new caller. Return True if an event about it follows."""
+        """Answer one watch for its new caller. Return True if an event about the watch follows."""
         stream = self.edges.get(edge)
         member = stream.watches.get(number) if stream is not None else None
         if member is None or member.caller.project != caller.project:

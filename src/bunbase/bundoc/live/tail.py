@@ -26,11 +26,12 @@ class Arrived(NamedTuple):
 
 
 class Tail:
-    """`unknown`: batches were lost, so anything may have changed. `altered`: the number of changes of the rules or the
-    history.
+    """`unknown`: true if batches were lost, so that anything may have changed.
 
-    `lost`: the newest change of the batches that were dropped. `first_taken`: when the first batch arrived that was
-    taken from here since the last barrier; None if none was taken. `news` is set when there is work.
+    `altered`: the number of changes of the rules or the history.
+
+    `lost`: the newest change of the batches that were dropped. `first_taken`: the arrival time of the first batch that
+    was taken from the tail since the last barrier; None if no batch was taken. `news` is set when there is work.
     """
 
     def __init__(self) -> None:
@@ -44,7 +45,7 @@ class Tail:
         self.arrived = asyncio.Event()
 
     def take(self, batch: CommittedBatch | None) -> None:
-        """Take a batch, in the event loop. Take None if anything may have changed."""
+        """Add a batch, in the event loop. None means that anything may have changed."""
         if batch is None:
             self.forget()
         elif batch.redefined or batch.seq > batch.since:
@@ -80,17 +81,19 @@ class Tail:
 
     @property
     def committed_at(self) -> float:
-        """Return when the first batch arrived that was taken since the last barrier, in Unix seconds; 0 for none."""
+        """Return the arrival time of the first batch that was taken since the last barrier, in Unix seconds; 0 for
+        none.
+        """
         return 0.0 if self.first_taken is None else time.time() - (time.monotonic() - self.first_taken)
 
     def told(self) -> None:
-        """Note that all batches that were taken from here have been told."""
+        """Record that the changes of all batches that were taken from here have been sent."""
         if self.first_taken is not None:
             metrics.bundoc_live_barrier_seconds.observe(time.monotonic() - self.first_taken)
             self.first_taken = None
 
     async def reaches(self, seq: int, applied: int) -> bool:
-        """Wait until the batch with the change `seq` has arrived. Return False if it does not arrive.
+        """Wait until the batch with the change `seq` has arrived. Return False if this batch does not arrive.
 
         A dropped batch counts as arrived, because every query runs again after a drop.
         `applied`: the newest change of the batches that were taken from here.

@@ -21,11 +21,13 @@ MAX_LOGGED: Final = 5000  # the limit of changes that a resume reads; after more
 
 
 class Telling:
-    """`changed`: the groups whose state may differ from what was told. `expected`: the members without a result.
+    """`changed`: the groups whose state may differ from the state that was sent last.
 
-    `news` is set when results that had to wait can be told. `edges`: the number of watches of each edge that hold a
-    result of this project. `behind`: the watches of which an edge must be told that they are behind, and whether they
-    are dear.
+    `expected`: the members without a result.
+
+    `news` is set when results that had to wait can be sent. `edges`: the number of watches of each edge that hold a
+    result of this project. `behind`: the watches that are behind, if their edge does not know it yet; the value tells
+    whether they are dear.
     """
 
     def __init__(self, project: str, engine: Engine, news: asyncio.Event) -> None:
@@ -38,7 +40,7 @@ class Telling:
         self.behind: defaultdict[tuple[Edge, bool], list[int]] = defaultdict(list)
 
     def concerned(self, groups: Mapping[str, Group]) -> set[Group]:
-        """Return the groups that have something to tell: a change, or a result for a member."""
+        """Return the groups that have something to send: a change, or a result for a member."""
         waiting = {groups.get(member.group) for member in self.expected}
         return {*self.changed, *(group for group in waiting if group is not None)}
 
@@ -52,7 +54,7 @@ class Telling:
         self.expected.pop(member, None)
 
     def start(self, member: Member, group: Group) -> None:
-        """Note that the edge holds the result of the group for this watch."""
+        """Record that the edge holds the result of the group for this watch."""
         member.started = member.holds = True
         member.resume = None
         self.expected.pop(member, None)
@@ -60,7 +62,7 @@ class Telling:
             edges[member.edge] += 1
 
     def stop(self, member: Member, group: Group) -> None:
-        """Note that the edge holds no result for this watch, or not the right one. Idempotent."""
+        """Record that the edge holds no result for this watch, or a wrong result. Idempotent."""
         if member.started:
             member.started = False
             for edges in (group.edges, self.edges):
@@ -74,21 +76,22 @@ class Telling:
             member.edge.put(Ended(member.number, problem.body()))
 
     def fall_behind(self, member: Member, dear: bool) -> None:
-        """Note that the edge must be told that this watch is behind. `dear`: the same as in Behind."""
+        """Record that this watch is behind, which its edge does not know yet. `dear`: the same as in Behind."""
         if member.edge.watches.get(member.number) is member:
             del member.edge.watches[member.number]
             self.behind[member.edge, dear].append(member.number)
 
     def tell_behind(self) -> None:
-        """Tell the edges which of their watches are behind, before the next Barrier."""
+        """Send each edge the numbers of its watches that are behind, before the next Barrier."""
         behind, self.behind = self.behind, defaultdict(list)
         for (edge, dear), numbers in behind.items():
             metrics.bundoc_live_behind.inc(len(numbers))
             edge.put(Behind(tuple(numbers), dear))
 
     async def tell(self, groups: Mapping[str, Group], barrier: Barrier, slices: Slices) -> None:
-        """Tell all changes, and then the barrier. All groups that are not stale have the state of this barrier; new
-        groups may have a later state.
+        """Send all changes, and then the barrier.
+
+        All groups that are not stale have the state of this barrier; new groups may have a later state.
         """
         logged, seq = await self._logged(barrier.epoch), barrier.seq
         for group in list(self.changed):
@@ -118,7 +121,7 @@ class Telling:
 
     def _tell_changes(self, group: Group, seq: int) -> None:
         window = group.result.window
-        if group.told_epoch != group.epoch:  # the numbers of changes have another meaning now
+        if group.told_epoch != group.epoch:  # a new history has begun, so the numbers of changes have another meaning
             for member in group.members:
                 self.stop(member, group)
                 member.resume = None
@@ -135,10 +138,12 @@ class Telling:
         group.tell()
 
     def _has_room(self, member: Member) -> bool:
-        """True if the stream has room for a result. Otherwise, the result is told in a round after it was read.
+        """True if the stream has room for a result.
 
-        Thousands of watches may begin at once. A stream that ended because of their results would make all of them
-        begin again.
+        Otherwise, a later round sends the result, after the edge has read more.
+
+        Thousands of watches may begin at once. If their results filled the queue, the stream would end, and all watches
+        would begin again.
         """
         if member.holds or member.edge.has_room:
             return True
@@ -168,7 +173,7 @@ class Telling:
         member.edge.put(Started(member.number, name, turn, name, group.epoch, seq, body, member.checks))
 
     async def _logged(self, epoch: str) -> Logged | None:
-        """Return what changed since the states that clients want to resume; None if there are none.
+        """Return the changes since the states from which clients want to resume; None if no client wants to resume.
 
         The log may be read after the round, so there may be later changes. The documents of these changes are sent once
         more.

@@ -1,9 +1,9 @@
 """The view of a caller on a query: which documents and fields the rules show. Callers with the same view share a group.
 
-1. Callers with a key or a role that rules do not bind: one view for all.
-2. If the list rule is exactly an SQL condition for the caller, and no hidden field depends on the document: one view
-   for each condition with its parameters. All administrators share one view; each owner has its own view.
-3. Otherwise (look-ups, loops, arithmetic, `now`): one view for each value of `auth`.
+1. All callers with a key or a role that rules do not bind have the same view.
+2. If the list rule is exactly an SQL condition for the caller, and no hidden field depends on the document, there is
+   one view for each condition with its parameters. All administrators share one view; each owner has its own view.
+3. Otherwise (look-ups, loops, arithmetic, `now`), there is one view for each value of `auth`.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ encode: Final = msgspec.json.Encoder(order="deterministic").encode
 class View(msgspec.Struct, frozen=True):
     """The part of a query's result that the rules show to a caller.
 
-    `name`: two views have the same name if and only if they are equal in project, query, rules and class.
-    `search`: narrowed by the list rule. `implied`: a filter that every visible document matches.
-    `looks_up`: rules look documents up. `timed`: rules read the time. `kind`: the class of the view, for metrics.
+    `name`: a name that two views share if and only if they are equal in project, query, rules and class.
+    `search`: the search, narrowed by the list rule. `implied`: a filter that every visible document matches.
+    `looks_up`: true if rules look documents up. `timed`: true if rules read the time. `kind`: the class of the view,
+    for metrics.
     """
 
     name: str
@@ -56,9 +57,9 @@ class View(msgspec.Struct, frozen=True):
 
 
 async def current_view(asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetime, dev: bool) -> View:
-    """Return the view of the caller, as `view_of`. If the rules are long or slow, a thread does the work.
+    """Return the view of the caller, like `view_of`. If the rules are long or slow, a thread does the work.
 
-    A thread for each watch would take three times as long.
+    If a thread did the work for every watch, it would take three times as long.
     """
     if terms is None or _nodes(terms, asked) <= LOOP_NODES:
         try:
@@ -76,7 +77,9 @@ def _nodes(terms: Terms, asked: ParsedLive) -> int:
 def view_of(
     asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetime, dev: bool, in_loop: bool = False
 ) -> View:
-    """Return the view of the caller. `in_loop`: use the limits of the event loop, and raise Postponed beyond them.
+    """Return the view of the caller.
+
+    `in_loop`: true to use the limits of the event loop, and to raise Postponed beyond these limits.
 
     Raises: RuleDenied, InvalidQuery if the query uses hidden fields, CollectionNotFound, InsufficientScope.
     """
@@ -128,7 +131,7 @@ def _class(
         if one.never(about):
             continue
         if not one.is_fixed:
-            return each  # it depends on the document
+            return each  # the document decides which fields are hidden
         hidden.append(path)
     if rule is None:
         return "nothing", (encode(hidden),)

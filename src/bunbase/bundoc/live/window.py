@@ -23,7 +23,7 @@ class HeldRow(msgspec.Struct, frozen=True):
     """`key`: the position in the order of the query, which is unique. `body`: the bytes that callers get.
 
     `rev`: the revision if callers get it, and otherwise 0. A change that callers cannot see must not change a row.
-    `slim`: `body` is only a digest of those bytes.
+    `slim`: true if `body` is only a digest of these bytes.
     """
 
     key: bytes
@@ -39,7 +39,7 @@ class HeldRow(msgspec.Struct, frozen=True):
 
 
 class Window:
-    """Rows in the order of the query. `more`: there are rows behind the last one, which are not held.
+    """Rows in the order of the query. `more`: true if further rows follow that the window does not hold.
 
     `edge`: if `more` is true, the key up to which all rows are held.
     """
@@ -51,7 +51,7 @@ class Window:
         self.more = more
         self.edge = self.rows[-1].key if self.rows else b""
         self.count = count
-        self.bytes = sum([len(row.body) for row in self.rows])  # of all bodies
+        self.bytes = sum([len(row.body) for row in self.rows])  # the size of all bodies
 
     @property
     def shown(self) -> list[HeldRow]:
@@ -59,16 +59,16 @@ class Window:
 
     @property
     def total_bytes(self) -> int:
-        """How much memory the rows take with their bodies."""
+        """The memory that the rows take with their bodies."""
         return self.bytes + ROW_BYTES * len(self.rows)
 
     @property
     def lacks_rows(self) -> bool:
-        """True if rows that belong to the result may not be held."""
+        """True if the window may lack rows that belong to the result."""
         return self.more and len(self.rows) < self.limit
 
     def change(self, id: str, row: HeldRow | None, counted: int) -> None:
-        """Replace the held row of a document. `None`: the document has left the result.
+        """Replace the row of a document. `row`: the new row; None if the document has left the result.
 
         `counted`: the difference in the number of all documents in the result.
         """
@@ -95,7 +95,7 @@ class Window:
 
 
 def digest(rows: Sequence[HeldRow]) -> int:
-    """Return the digest of `contracts.bundoc.live.Check`."""
+    """Return the digest for `contracts.bundoc.live.Check`."""
     return crc32("".join([f"{row.id} {row.rev}\n" for row in rows]).encode())
 
 

@@ -30,10 +30,10 @@ LOOKUP_STEPS: Final = 50
 # the limits in the event loop: 2 ms of steps and 1 ms of JSON parsing; a thread does more work than this
 LOOP_STEPS: Final = 20_000
 LOOP_BYTES: Final = 64 << 10
-LOOP_MASKED_BYTES: Final = 8 << 10  # a larger document is masked in a thread: small objects take 0.7 ms per KiB
+LOOP_MASKED_BYTES: Final = 8 << 10  # a thread masks larger documents: small objects take 0.7 ms per KiB
 
 VIEW_BYTES: Final = 8  # the length of a hash of the visible fields, which reveals nothing about hidden fields
-BARE: Final = "0"  # the view of a writer who may not read the document
+BARE: Final = "0"  # the value of `view` for a writer who may not read the document
 
 DENIED: Final = "The rules of this collection do not allow this."
 FOR_SERVERS: Final = "This is for servers with the project's secret key, and for members of the project."
@@ -69,7 +69,10 @@ class Budget:
 
 
 class LoopBudget(Budget):
-    """The limits of one call in the event loop. Work beyond them raises Postponed, and a thread repeats the call."""
+    """The limits of one call in the event loop.
+
+    Work beyond these limits raises Postponed, and a thread repeats the call.
+    """
 
     postpones = True
 
@@ -100,8 +103,8 @@ class LoopBudget(Budget):
 class Access:
     """One caller, one collection and its rules.
 
-    In the methods, `lookup` may read every document, also one that the caller may not read, because the rule that reads
-    the document was written by the project itself.
+    In the methods, `lookup` may read every document, even if the caller may not read it. Such a read is safe, because
+    the project itself wrote the rule that looks the document up.
     """
 
     def __init__(
@@ -123,7 +126,10 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> bool:
-        """True if the rule of `op` allows it. `doc`: the stored document; `next`: the document after the write."""
+        """True if the rule allows the operation `op`.
+
+        `doc`: the stored document; `next`: the document after the write.
+        """
         rule = self.rules.rules.get(op)
         return rule is not None and self._decided(rule, self.inputs(op, id, lookup, doc, next))
 
@@ -136,7 +142,10 @@ class Access:
         return without(stored, hidden)
 
     def hidden(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> list[str]:
-        """Return the hidden paths of this document. A path is hidden from the caller unless its rule is false."""
+        """Return the hidden paths of this document.
+
+        A path is visible only if its rule is false; if the rule fails, the path is hidden.
+        """
         if not self.rules.hidden:
             return []
         inputs = self.inputs(op, stored.id, lookup, stored)
@@ -150,7 +159,7 @@ class Access:
         return [path for path, rule in self.rules.hidden.items() if not rule.never(inputs)]
 
     def about(self, op: Operation, in_loop: bool = False) -> Inputs:
-        """Return the inputs of a rule without a document. `in_loop`: use the limits of the event loop."""
+        """Return the inputs of a rule without a document. `in_loop`: true to use the limits of the event loop."""
         request = {"op": op, "collection": self.collection}
         most = LOOP_STEPS if in_loop else MAX_STEPS
         return Inputs(auth=self.auth, now=self.now, request=request, most=most, postpones=in_loop)

@@ -41,7 +41,7 @@ def check_steps(caller: Caller, steps: Iterable[CommitStep]) -> None:
 
 
 def as_user(caller: Caller, query: Query | Aggregation) -> Caller:
-    """Return the user for whom the query is explained; the caller, unless the query names a user.
+    """Return the user for whom the query is explained: the user that the query names, or else the caller.
 
     Raises: InvalidQuery, RuleDenied for callers bound by rules.
     """
@@ -59,8 +59,9 @@ def as_user(caller: Caller, query: Query | Aggregation) -> Caller:
 
 @contextmanager
 def discreet(caller: Caller, bound: bool) -> Iterator[None]:
-    """Hide which document has the same unique value, or refers to the deleted document, from callers that may not read
-    all documents.
+    """Hide ids of documents in errors from callers that may not read all documents.
+
+    These are the ids of documents that have the same unique value, or that refer to the deleted document.
     """
     sees_all = not bound and caller.has_scope(Act.DOCUMENT_READ)
     try:

@@ -2,7 +2,7 @@
 
 If no index serves the rule of a list, the list reads every document of the collection. The answer is right until
 reading takes longer than `bundoc.read_seconds`, or until a rule that looks up documents has used the steps of a list.
-Developers should hear this when they write the rule (docs/decisions/0079-rules-warn-before-they-refuse.md).
+Developers should get a warning when they write the rule (docs/decisions/0079-rules-warn-before-they-refuse.md).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bundoc.collections import Collection, IndexState, RuleWarning
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP
 
-MAX_WARNINGS: Final = 100  # in one answer
+MAX_WARNINGS: Final = 100  # the largest number of warnings in one answer
 
 DOCUMENT_BYTES: Final = 256  # the size of a small document; with larger documents, lists are refused earlier
 
@@ -63,7 +63,9 @@ def list_warning(
 
 
 def unserved(rules: RuleSet, indexes: Iterable[IndexState]) -> Unserved | None:
-    """Return the list rule if an ordinary user's list without a filter reads the whole collection for it."""
+    """Return the list rule if a list of an ordinary user, without a filter, reads the whole collection because of this
+    rule.
+    """
     rule = rules.rules.get("list")
     inputs = None if rule is None else rule.ordinary()
     if rule is None or inputs is None:
@@ -80,7 +82,7 @@ def unserved(rules: RuleSet, indexes: Iterable[IndexState]) -> Unserved | None:
 
 
 def _most_documents(found: Unserved, read_seconds: float) -> int:
-    """Return the number of documents from which on a list is refused, rounded down to two digits."""
+    """Return the number of documents above which a list is refused, rounded down to two digits."""
     most = int(READ_PER_SECOND * read_seconds)
     if found.evaluated:
         read = DOCUMENT_BYTES // BYTES_FOR_A_STEP

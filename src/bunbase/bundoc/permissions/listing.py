@@ -20,14 +20,14 @@ from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
 LOOP_NODES: Final = 400  # the most nodes in all rules of the search; translating a node to SQL takes about 5 µs
-BYTES_FOR_A_NODE: Final = 1000  # translating a node takes as long as reading this many bytes of JSON
+BYTES_FOR_A_NODE: Final = 1000  # the bytes of JSON that are read in the time for translating one node
 
 
 async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[Path, str]] = ()) -> Search:
     """Return the search with the rules for this caller added. If the rules are long or slow, a thread does the work.
 
-    `access`: None for a caller that is not bound by rules. `named`: other paths on which the answer depends, with their
-    places in the query.
+    `access`: None for a caller that is not bound by rules. `named`: further paths on which the answer depends, with
+    their places in the query.
     Raises: RuleDenied if there is no list rule, InvalidQuery if the query depends on a field that may be hidden.
     """
     if access is None:
@@ -41,7 +41,10 @@ async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[
 
 
 def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[Path, str]] = ()) -> Search:
-    """Return the search with the rules added. `about`: the result of `access.about("list")`. Raises: as `narrowed`."""
+    """Return the search with the rules added.
+
+    `about`: the result of `access.about("list")`. Raises: the problems of `narrowed`.
+    """
     effort.note(access.rules.nodes * BYTES_FOR_A_NODE)
     rule = access.rules.rules.get("list")
     if rule is None:

@@ -202,7 +202,10 @@ class _Turn:
         return after
 
     def refused(self, problem: Problem, write: Put | Patch | Update, before: StoredDocument) -> NoReturn:
-        """Raise the problem with only the errors in visible fields. If there are none, raise RuleDenied."""
+        """Raise the problem with only the errors in visible fields.
+
+        If all errors are in hidden fields, raise RuleDenied.
+        """
         if not self._visible(write):
             self._as_missing(write)
         hidden = self.access.hidden("get", self.lookup, before)
@@ -218,8 +221,8 @@ class _Turn:
         """Refuse a large document as if its hidden fields took a multiple of ROOM_BYTES.
 
         Otherwise, a caller could make a visible field longer until the document is too large, and so measure the hidden
-        fields. For an invisible document this is impossible: the caller may have written any part of it before, so each
-        limit of the whole depends on the rest.
+        fields. The check does not apply to a document that the caller may not see at all. The caller may have written
+        any part of such a document, so the remaining room always depends on the hidden rest.
         """
         paths = self.access.hidden("get", self.lookup, after)
         hidden = len(after.body) - len(masked(after.body, paths)) if paths else 0
@@ -286,7 +289,7 @@ def _revealing(change: Change) -> Iterator[Path]:
 def _depends_on(change: Change, hidden: list[str] | None) -> bool:
     """True if the effect of a change may depend on a hidden value. `hidden`: the paths, None if all are hidden.
 
-    `$min` and `$max` compare whole objects. The other operators do not look inside the value at their path.
+    `$min` and `$max` compare whole objects. All other operators do not look inside the value at their path.
     """
     if hidden is None:
         return True
@@ -323,7 +326,9 @@ def _is_same(change: Change, stored: Any, new: Any) -> bool:
 
 
 def _key_at(value: Any, path: Path) -> bytes | None:
-    """Return the key of the value at a path, or of the array whose elements the path means; None if it is missing."""
+    """Return the comparison key of the value at a path, or of the array whose elements the path means; None without a
+    value.
+    """
     for part in path:
         if isinstance(value, dict) and part in value:
             value = value[part]

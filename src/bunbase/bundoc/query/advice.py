@@ -1,9 +1,12 @@
-"""Advise how to make a search cheaper. The advice is tried before it is given: `choose` plans the search with the
-index that is advised, and the advice says how far this plan serves the search.
+"""Advise how to make a search cheaper.
+
+Each advice is tested first: `choose` plans the search with the advised index, and the advice tells how well this plan
+serves the search.
 
 An index serves a page if it has the order of the result and leaves out all documents that do not match. Then a page
-examines little more than its own documents, with any number of documents. Often no index does both: a range of one
-field needs an order by this field. Then the advice is to sort by it, or it says what an index leaves to be examined.
+examines little more than its own documents, however large the collection is. Often no index does both: for a range of
+one field, the result must be sorted by this field. Then the advice is to sort by this field, or it tells which
+documents must be examined even with the index.
 """
 
 from __future__ import annotations
@@ -36,12 +39,13 @@ from bunbase.bundoc.query.search import Advice, Search
 from bunbase.bundoc.query.sort import MAX_FIELDS, Order, SortField, order_by
 
 ADVISED: Final = "~advised"  # sorts after every name of an index, so an existing index wins if it is as good
-MOST_RANGED: Final = 4  # fields of ranges by which a query might be sorted; each is planned up to four times
+MOST_RANGED: Final = 4  # the most fields with a range that are tried as the order; each field takes up to four plans
 
 
 class Indexes(msgspec.Struct, frozen=True):
-    """The indexes of a collection. `building`: the fields of those that are not ready. `alone`: their keys can answer
-    an aggregate without documents, because documents do not expire.
+    """The indexes of a collection. `building`: the fields of the indexes that are not ready.
+
+    `alone`: true if the keys of indexes can answer an aggregate without the documents, because documents do not expire.
     """
 
     ready: tuple[Index, ...] = ()
@@ -53,8 +57,10 @@ NO_INDEXES: Final = Indexes()
 
 
 def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties: bool = False) -> Advice:
-    """Return how to make the search cheaper. `plan`: the plan that it has now. `many_ties`: many documents have the
-    same place in the order of the result, so an index with exactly this order is better than a longer one.
+    """Return advice to make the search cheaper. `plan`: the present plan of the search.
+
+    `many_ties`: true if many documents have the same place in the order of the result. Then an index with exactly this
+    order is better than a longer index.
     """
     if search.text is not None:
         return _narrowing_advice(search, plan)
@@ -62,7 +68,8 @@ def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties:
         return _advice_for_totals(search, plan, indexes)
     fields = wanted(search.where, search.order, search.bound)
     plan = plan if many_ties else msgspec.structs.replace(plan, tied=())
-    denies = search.bound is not None and not admits(plan, search.bound)  # some documents that the plan reads
+    # true if the rule denies some of the documents that the plan reads
+    denies = search.bound is not None and not admits(plan, search.bound)
     if denies or not serves(plan, search.where):
         if _names(fields) in indexes.building:
             return Advice(f"The index on {_listed(fields)} is being built: send the query again when it is ready.")
@@ -79,7 +86,7 @@ def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties:
 
 
 def _is_better(plan: Plan, now: Plan) -> bool:
-    """True if a plan proves more of the filter, has a range where the other has none, or has more of the order."""
+    """True if `plan` proves more of the filter than `now`, has a range if `now` has none, or has more of the order."""
     before, after = (
         (len(one.said), any(_is_bounded(range) for range in one.ranges), one.ordered, one.ordered and not one.tied)
         for one in (now, plan)
@@ -92,7 +99,7 @@ def _is_bounded(range: Range) -> bool:
 
 
 def serves(plan: Plan, where: Filter) -> bool:
-    """True if a page examines little more than its own documents, apart from documents that the rule denies."""
+    """True if a page examines little more than its own documents. Documents that the rule denies do not count."""
     return plan.ordered and not plan.tied and narrows(plan, where)
 
 
@@ -102,12 +109,14 @@ def _served_with(search: Search, order: Order, fields: tuple[SortField, ...], in
 
 
 def _plan_with(search: Search, order: Order, fields: tuple[SortField, ...], indexes: Indexes) -> Plan | None:
-    """Return the plan of the search if there were an index on the fields. None if the index would not be used."""
+    """Return the plan that the search would have with an index on the fields; None if the plan would not use this
+    index.
+    """
     if not fields:
         return None
     of = order_by(fields)
     paths = {field.path for field in of.fields}
-    # an array that another index has met on these fields would be met again
+    # if another index has found an array on these fields, the new index would find the same array
     many = any(one.many and paths >= {field.path for field in one.order.fields} for one in indexes.ready)
     plan = choose(search.where, order, [*indexes.ready, Index(ADVISED, of, many=many)], search.bound)
     return plan if plan.index is not None and plan.index.name == ADVISED else None
@@ -130,7 +139,7 @@ def _sorted_otherwise(search: Search, indexes: Indexes) -> Advice | None:
 
 
 def _other_orders(search: Search) -> Iterator[Order]:
-    """Yield the orders by a field of which the filter or the rule sets a range."""
+    """Yield an order by each field for which the filter or the rule sets a range."""
     bound = search.bound
     tests = conjuncts(search.where) + ([] if bound is None else conjuncts(bound.implied))
     ranged = dict.fromkeys(path for test in tests if (path := _ranged_path(test)) is not None)
@@ -183,7 +192,7 @@ def _covering_fields(search: Search) -> tuple[SortField, ...]:
 
 
 def _no_index(search: Search, plan: Plan) -> str:
-    """Return why no index helps, and what else does."""
+    """Return the reason why no index helps, and another remedy."""
     if search.bound is not None and not admits(plan, search.bound):
         return _because_of_the_rule(search, search.bound)
     counts = " or leave out count" if search.count and search.limit else ""
@@ -208,7 +217,10 @@ def _because_of_the_rule(search: Search, bound: Bound) -> str:
 
 
 def _rest(search: Search, plan: Plan) -> str:
-    """Return what the plan leaves to be examined: the end of a sentence that begins with "the query"."""
+    """Return a text about the documents that must be examined even with the plan.
+
+    The text is the end of a sentence that begins with "the query".
+    """
     left = _left(search, plan)
     conditions = f"the conditions on {', '.join(left)}" if left else "the filter"
     if not search.wants_page:
@@ -224,7 +236,7 @@ def _rest(search: Search, plan: Plan) -> str:
 
 
 def _left(search: Search, plan: Plan) -> list[str]:
-    """Return the fields of the conditions that the ranges of the plan do not contain."""
+    """Return the fields of those conditions that the ranges of the plan do not express."""
     said = [*plan.said, *(conjuncts(plan.index.where) if plan.index else ())]
     ranged = ranged_path(plan)
     tests = [test for test in conjuncts(search.where) if not implies(said, test)]

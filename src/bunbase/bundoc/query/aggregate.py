@@ -1,7 +1,7 @@
 """Parse an aggregate: `{"group":["status"],"values":{"total":{"$sum":"price"},"n":{"$count":true}},"sort":["-total"]}`.
 
-Paths lead through objects only, not through arrays; only `{"$each":"tags"}` of a group looks into arrays. A missing
-value counts as null. `query.groups` computes the values.
+Paths lead only through objects. Only `{"$each":"tags"}` in a group reads the elements of arrays. A missing value counts
+as null. `query.groups` computes the values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_PAGE_GROUPS: Final = 1000
 
 OF_NUMBERS: Final = ("$sum", "$avg")
 OF_ONE_FIELD: Final = (*OF_NUMBERS, "$min", "$max", "$countDistinct")
-ORDERED: Final = ("$first", "$last", "$push")  # these operators depend on the order of the documents
+ORDERED: Final = ("$first", "$last", "$push")  # the operators whose result depends on the order of the documents
 OPERATORS: Final = ("$count", *OF_ONE_FIELD, *ORDERED)
 
 
@@ -70,7 +70,7 @@ class Aggregate(msgspec.Struct, frozen=True):
         each = next((number for number, field in enumerate(self.group) if field.each), None)
         paths = [field.path for field in self.group]
         more = [path for value in self.values for path in _read_by(value)]
-        if each is not None:  # the same path as a value must not be taken for its elements
+        if each is not None:  # the elements of an array must not be confused with a value at the same path
             paths += more
         else:
             paths = list(dict.fromkeys([*paths, *more]))

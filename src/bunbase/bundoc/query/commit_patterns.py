@@ -1,4 +1,4 @@
-"""The patterns of one commit. It may have 500 updates, and each of them ten patterns."""
+"""The patterns of one commit. A commit may have 500 updates, and each update ten patterns."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Filters as closures: `predicate.matches` with its decisions about the filter made once.
+"""Filters as closures. A closure has the results of `predicate.matches`, but examines the filter only once.
 
-A live query asks its filter about each change of its collection, and a filter of one term then costs a fraction of what
-`matches` does, which looks at the kind of each node and yields values through generators. `predicate` still defines
-what filters mean; a test compares both on generated filters.
+A live query evaluates its filter for each change of its collection. For a filter of one term, a closure takes a
+fraction of the time of `matches`, which checks the kind of each node and yields values through generators. `predicate`
+still defines what filters mean; a test compares both on generated filters.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MISSING: Final = object()
 
 
 def compiled(where: Filter) -> Test:
-    """Return a function that is true for the values that match the filter, as `predicate.matches`."""
+    """Return a function that is true for the values that match the filter, like `predicate.matches`."""
     match where:
         case And():
             return _every([compiled(part) for part in where.parts])
@@ -68,7 +68,7 @@ def _some(tests: list[Test]) -> Test:
 
 
 def _candidate(path: Path, passes: Test) -> Test:
-    """Return a test of the values at a path, and of the elements of arrays there."""
+    """Return a test for the values at a path, and for the elements of arrays there."""
     if len(path) != 1:
         return lambda value: any(map(passes, candidates(value, path)))
     name = path[0]

@@ -12,7 +12,7 @@ MATCHES_FUNCTION: Final = "bundoc_matches"  # (pattern, text as a blob) → 0 or
 class Condition(msgspec.Struct, frozen=True):
     """SQL for WHERE, on a row `d` with the columns id, rev, created, updated and body.
 
-    Its value is 1, 0 or NULL. The condition of a rule is NULL if CEL evaluates the rule to an error.
+    The condition has the value 1, 0 or NULL. The condition of a rule is NULL if CEL evaluates the rule to an error.
     """
 
     sql: str

@@ -1,4 +1,7 @@
-"""Decide whether the keys of an index prove that a document matches. Then the document need not be read."""
+"""Decide whether the keys of an index prove that a document matches.
+
+If the keys prove a match, the search need not read the document.
+"""
 
 from __future__ import annotations
 

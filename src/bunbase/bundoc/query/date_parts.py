@@ -29,7 +29,7 @@ class Truncation(msgspec.Struct, frozen=True):
 
 
 def zone_named(name: str) -> tzinfo:
-    """Return the time zone. Raises: ValueError if this server does not know it."""
+    """Return the time zone. Raises: ValueError if this server does not know the name."""
     if name == "UTC":  # works without a database of time zones
         return UTC
     try:
@@ -39,7 +39,10 @@ def zone_named(name: str) -> tzinfo:
 
 
 class Truncating:
-    """Truncates times. The units of earlier days are remembered, because a conversion with a time zone takes 10 µs."""
+    """Truncates times.
+
+    Units of earlier times are cached, because a conversion with a time zone takes 10 µs.
+    """
 
     def __init__(self, by: Truncation) -> None:
         self.unit = by.unit
@@ -51,7 +54,7 @@ class Truncating:
     def moment(self, value: Any) -> Moment | None:
         """Return the first moment of the unit that contains the time; None if the value is not a time.
 
-        A time that the clocks of the zone show twice keeps its offset.
+        When clocks go back, they show some times twice; such a time keeps its offset.
         """
         if not isinstance(value, str):
             return None
@@ -65,7 +68,7 @@ class Truncating:
             return self.moments[place]
         try:
             return self._truncated(time, place + 1)
-        except (ValueError, OverflowError):  # outside the years 1 to 9999
+        except (ValueError, OverflowError):  # the result is outside the years 1 to 9999
             return None
 
     def _truncated(self, time: datetime, place: int) -> Moment:
@@ -104,13 +107,13 @@ def _start(local: datetime, unit: str) -> datetime:
 
 
 def _end(start: datetime, unit: str) -> float | None:
-    """Return the end of the unit, in seconds since 1970; None if the unit is the last one that times can express.
+    """Return the end of the unit, in seconds since 1970; None if the end is after the year 9999.
 
-    Many systems write 9999-12-31 for "never".
+    Such units occur, because many systems write 9999-12-31 for "never".
     """
     try:
         return _next(start, unit).astimezone(UTC).timestamp()
-    except (ValueError, OverflowError):  # in the year 10000
+    except (ValueError, OverflowError):  # the next unit begins in the year 10000
         return None
 
 

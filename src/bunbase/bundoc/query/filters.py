@@ -41,8 +41,9 @@ class Compare(Node, frozen=True):
 
 
 class Same(Node, frozen=True):
-    """A value at the path equals an object or array. The fields have the same order. `key`: the result of
-    `order.key`.
+    """A value at the path equals an object or array, including the order of the fields.
+
+    `key`: the result of `order.key`.
     """
 
     path: Path
@@ -99,7 +100,7 @@ class Remainder(Node, frozen=True):
 class Element(Node, frozen=True):
     """An element of an array at the path matches `part`, whose paths start at the element.
 
-    `objects`: only elements that are objects can match.
+    `objects`: true if only elements that are objects can match.
     """
 
     path: Path

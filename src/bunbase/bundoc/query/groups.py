@@ -1,6 +1,6 @@
-"""Compute the groups of an aggregate from rows, and cut a page of them.
+"""Compute the groups of an aggregate from rows, and return one page of the groups.
 
-Memory is bounded: by the number of groups, of different values, and of bytes that groups hold.
+Three limits bound the memory: the number of groups, the number of different values, and the bytes that groups hold.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_HELD_BYTES: Final = 16 << 20  # the size of all keys of groups and all value
 MAX_POSITIONS_BYTES: Final = 64 << 20  # the positions of the documents whose values $first, $last and $push hold
 POSITION_BYTES: Final = 150  # the size of the position of a document, without its keys
 MAX_PAGE_BYTES: Final = 8 << 20
-SHORT: Final = 64  # in characters; $countDistinct keeps a hash of a longer text
+SHORT: Final = 64  # the most characters of a text that $countDistinct keeps; for a longer text, it keeps a hash
 
 
 class Held:
@@ -126,7 +126,7 @@ class _Groups:
             one.add(row)
 
     def item(self, group: _Group) -> tuple[bytes, dict[str, Any]]:
-        """Return the group as it is answered, and its position in the order."""
+        """Return the group in the form of the answer, and its position in the order."""
         keys = [unpacked(one) for one in group.keys]
         shown = [one[1] if isinstance(one, tuple) else one for one in keys]
         item = dict(zip([field.name for field in self.asked.group], shown, strict=True))
@@ -158,9 +158,9 @@ class _Groups:
 
 
 def _parts(field: GroupField, value: Any) -> list[Any]:
-    """Return the parts of keys that a value gives."""
+    """Return the parts of keys that belong to a value."""
     if field.each and isinstance(value, tuple):
-        return list(value)  # they are different
+        return list(value)  # the elements are all different
     return [value]
 
 
@@ -227,7 +227,7 @@ class _Extreme:
 
 
 class _Different:
-    """How many different values except null there are."""
+    """The number of different values, without null."""
 
     def __init__(self, slot: int, held: Held) -> None:
         self.slot = slot
@@ -302,7 +302,7 @@ def _maker(value: Value, place: dict[Any, int], held: Held) -> Callable[[], Accu
 
 
 def _size(value: Any) -> int:
-    """Return about how many bytes a value takes."""
+    """Return the approximate number of bytes that a value takes."""
     if value is None:
         return 0
     if isinstance(value, str | bytes):

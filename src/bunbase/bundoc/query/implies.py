@@ -25,7 +25,8 @@ from bunbase.bundoc.query.filters import (
 )
 from bunbase.bundoc.query.predicate import COMPARE, same_type
 
-# (sign of a test, sign of another test) → if this is true for the two bounds, the first test implies the second
+# (sign of the first test, sign of the second test) → a comparison of their bounds; if the comparison is true, the first
+# test implies the second test
 TIGHTER: Final = {
     (">", ">"): ge, (">", ">="): ge, (">=", ">="): ge, (">=", ">"): gt,
     ("<", "<"): le, ("<", "<="): le, ("<=", "<="): le, ("<=", "<"): lt,
@@ -92,7 +93,7 @@ def _one_implies(test: Filter, wanted: Filter) -> bool:
 
 
 def _within(test: Compare, wanted: Compare) -> bool:
-    """True if a value that passes `test` also passes `wanted`. This also holds for each element of an array."""
+    """True if a value that passes `test` also passes `wanted`. The same is true for each element of an array."""
     if not same_type(test.value, wanted.value):
         return False
     if test.op == "=":

@@ -78,8 +78,9 @@ def _text_fields(index: IndexSpec, at: str) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    """Return a valid name for an index, The same fields always get the same name, and different fields get different
-    names.
+    """Return a valid name for an index.
+
+    The same fields always get the same name, and different fields get different names.
     """
     lowered = "".join(one if one.isascii() and one.isalnum() else "_" for one in name.lower()).strip("_")
     if lowered == name and COLLECTION.fullmatch(name):

@@ -1,7 +1,8 @@
 """Return one text for all spellings of a filter, so that a cursor is valid for each of them.
 
-Only equal meanings get equal texts. The converse has limits: no logic is applied beyond the order, the repetition and
-the nesting of `$and` and `$or`, the short forms of equality, and numbers of equal value.
+Only filters with equal meanings get equal texts. But some filters with equal meanings get different texts, because only
+these differences are removed: the order, repetition and nesting in `$and` and `$or`, short forms of equality, and
+different spellings of a number.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def meaning(where: Filter) -> str:
 
 
 def _flat(where: And | Or, kind: type[And | Or]) -> list[str]:
-    """Return the texts of the parts, and of the parts of parts of the same kind."""
+    """Return the texts of the parts; a part of the same kind is replaced by its own parts."""
     found: list[str] = []
     for part in where.parts:
         if isinstance(part, And | Or) and (type(part) is kind or len(part.parts) == 1):

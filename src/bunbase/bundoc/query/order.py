@@ -1,8 +1,10 @@
-"""A total order of all JSON values, for sorting, indexes and cursors. A value becomes a key: bytes that sort like it.
+"""A total order of all JSON values, for sorting, indexes and cursors.
 
-The order is that of MongoDB: missing and null < numbers < strings < objects < arrays < false < true. Numbers compare by
-value, strings by code point, objects by their fields in order. No key is a prefix of another key, so keys can be
-joined.
+A value becomes a key: bytes that sort like the value.
+
+The order is the same as in MongoDB: missing and null < numbers < strings < objects < arrays < false < true. Numbers
+compare by value, strings by code point, objects by their fields in order. No key is a prefix of another key, so keys
+can be joined.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from bunbase.bundoc.query.filters import number
 
 NULL, NUMBER, STRING, OBJECT, ARRAY, FALSE, TRUE = b"\x10", b"\x20", b"\x30", b"\x40", b"\x50", b"\x60", b"\x61"
 END: Final = b"\x00\x00"
-MORE: Final = b"\x01"  # this byte is before each element, so that a shorter list sorts first
+MORE: Final = b"\x01"  # the byte before each element, so that a shorter list sorts first
 INVERTED: Final = bytes(range(255, -1, -1))
 
 # A key longer than MAX_KEY becomes its first KEPT bytes and a hash of the whole key, so that cursors stay short. Values

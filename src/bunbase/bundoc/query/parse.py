@@ -45,15 +45,15 @@ from bunbase.pkg.patterns import (
 from bunbase.pkg.patterns import MAX_BYTES as MAX_BYTES_KEPT
 
 MAX_LEVELS: Final = 16
-MAX_TERMS: Final = 200  # operators and listed values together
-MAX_NODES: Final = 1000  # nested filters, and values inside the objects and lists of comparisons
+MAX_TERMS: Final = 200  # the number of operators and listed values together
+MAX_NODES: Final = 1000  # the number of nested filters, and of values inside the objects and lists of comparisons
 MAX_PATTERNS: Final = 10  # each pattern reads every string at its path
-MAX_PROGRAM: Final = 8000  # instructions in all compiled patterns of a query together; compiling takes 3 ms
+MAX_PROGRAM: Final = 8000  # the number of instructions in all compiled patterns of a query; compiling them takes 3 ms
 MAX_PATH_PARTS: Final = 8
 MAX_PATH_CHARACTERS: Final = 500
 MAX_BYTES: Final = 64 << 10
 
-# parsing one of these takes as long as reading this many bytes of JSON
+# the cost of parsing one of these, as the number of bytes of JSON that are read in the same time
 BYTES_FOR_A_NODE: Final = 150
 BYTES_FOR_AN_INSTRUCTION: Final = 20
 
@@ -70,7 +70,10 @@ COMPARISONS: Final[dict[str, Op]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte
 
 
 def parse_where(text: bytes | None, at: str = "/where", kept: bool = False) -> Filter:
-    """Parse a filter without `$search`. `kept`: the filter belongs to an existing index. Raises: InvalidQuery."""
+    """Parse a filter without `$search`.
+
+    `kept`: true if the filter belongs to an existing index. Raises: InvalidQuery.
+    """
     return EVERYTHING if text is None else Reader(kept).document(decode_where(text, at), at, 1)
 
 
@@ -109,7 +112,7 @@ class Reader:
     """Parses one filter and counts its terms."""
 
     def __init__(self, kept: bool = False, commit: CommitPatterns | None = None) -> None:
-        """`kept`: the filter belongs to an existing index and was checked when the index was created.
+        """`kept`: true if the filter belongs to an existing index, whose creation has checked the filter.
 
         `commit`: the patterns of the commit to which the filter belongs.
         """

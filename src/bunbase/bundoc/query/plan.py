@@ -4,21 +4,22 @@ the same choice.
 How an index is chosen:
 
 1. If the filter sets `_id` equal to one or more values, these documents are read directly, without an index.
-2. Otherwise, the best index has the most "pins": first fields that the filter sets equal to a value. Between indexes
-   with equally many pins, an index wins that has a range on its next field; then a partial index, whose own filter the
-   query must imply; then an index that has the order of the result; then an index that has this order in its next
-   fields, and further fields after them. There, documents that tie in the order of the result are sorted by `_id`.
+2. Otherwise, the best index has the most "pins": first fields that the filter sets equal to a value. If two indexes
+   have equally many pins, the first difference in this list decides: a range on the next field; a partial index (the
+   query must imply its filter); the order of the result; the order of the result with further fields after it. In the
+   last case, documents that tie in the order of the result are sorted by `_id`.
 3. A field may also be one of several listed values (`$in`, or `doc.f in list` of a rule). Then there is one range for
    each value, and an engine merges the ranges if each of them has the order of the result. `[household, -date]` serves
    a list of some households, newest first, and reads little more than the page.
-4. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in them.
+4. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in the
+   ranges.
 
 The duration of a search must not reveal the content of denied documents to a caller bound by rules. The danger: with an
 index on `salary`, a query for `salary = 5000` is slow only if a denied document has this salary, even though the answer
 is empty. So the filter and the order of such a caller may choose ranges in an index only if the rule allows every
-document in these ranges (`admits`). Otherwise, only these tests may choose: the tests of the rule, tests of `_id` and
-`_created`, and tests in the filter that the rule makes too (`told`). The price is that some queries need another index
-(docs/decisions/0032-the-rule-is-asked-first.md).
+document in these ranges (`admits`). Otherwise, only some tests may choose ranges (`told`): the tests of the rule, tests
+of `_id` and `_created`, and tests that the filter and the rule have in common. The price is that some queries need
+another index (docs/decisions/0032-the-rule-is-asked-first.md).
 """
 
 from __future__ import annotations
@@ -37,23 +38,23 @@ from bunbase.pkg import effort
 ALL_ABOVE: Final = b"\xff" * 40
 PRIMARY: Final = "_id"
 
-# Tests of these fields reveal nothing new: pages are in the order of `_id`, which already tells when documents were
+# Tests of these fields reveal nothing new: pages are in the order of `_id`, which already reveals when documents were
 # created.
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
-MOST_PINS: Final = 8  # the fields of an index
+MOST_PINS: Final = 8  # the most fields of an index
 BYTES_FOR_A_TEST: Final = 20  # work for one test and one index, in the unit of `effort`: 0.5 to 1 µs
 MOST_RANGES: Final = 200  # the most values in a list of a filter; each combination of lists is a range
 
-# pins; lists and ranges; 1 for a partial index; 2 for the result's order, 1 for this order without that of ties
+# pins; lists and ranges; 1 for a partial index; 2 for the order of the result, 1 if only ties have another order
 Rank = tuple[int, int, int, int]
 
 
 class Bound(msgspec.Struct, frozen=True):
     """The list rule that binds a caller.
 
-    `implied`: a filter that all allowed documents match. `exact`: among documents that have no array on its paths, the
-    rule allows exactly those that match `implied`. `words`: the tests of single fields in the rule.
+    `implied`: a filter that all allowed documents match. `exact`: true if the rule allows exactly the documents that
+    match `implied`, among documents without an array on its paths. `words`: the tests of single fields in the rule.
     """
 
     implied: Filter
@@ -64,9 +65,9 @@ class Bound(msgspec.Struct, frozen=True):
 class Index(msgspec.Struct, frozen=True):
     """The properties of an index that matter for its choice.
 
-    `many`: some document in the index has an array on a path of the fields, and so several entries.
-    `where`: the filter of a partial index. `plain`: no document in the index has an array on a path of `where`, so
-    `where` means the same as a rule with the same tests.
+    `many`: true if a document in the index has an array on a path of the fields, and therefore several entries.
+    `where`: the filter of a partial index. `plain`: true if no document in the index has an array on a path of `where`.
+    Then `where` means the same as a rule with the same tests.
     """
 
     name: str
@@ -93,14 +94,14 @@ class Plan(msgspec.Struct, frozen=True):
     """The index and the ranges that serve a search.
 
     `index`: None for the table itself, which is sorted by id. `pinned`: the common prefix of all keys in the ranges.
-    `ordered`: the keys have the order of the result. `backwards`: the keys have this order if they are read from last
-    to first; then the last range comes first. `merged`: the keys have this order only within one range, without their
-    `base`, so the ranges must be merged. `said`: tests that every document in the ranges passes, unless the index has
-    arrays (`many`).
+    `ordered`: true if the keys have the order of the result. `backwards`: true if the keys have this order when they
+    are read from last to first; then the last range comes first. `merged`: true if the keys have this order only within
+    one range, without their `base`, so that the ranges must be merged. `said`: tests that every document in the ranges
+    passes, if the index has no arrays (`many`).
     `lead`: the common prefix of all positions in the result, from the first fields of the order that the filter sets
     equal. `tied`: the other fields of the order, if documents with equal values in them are not sorted by their ids.
-    `by_id`: documents must be read in the order of their ids, not of the keys. Otherwise, the point at which a search
-    stops would reveal the order of documents that the caller may not see.
+    `by_id`: true if documents must be read in the order of their ids, and not of the keys. With the order of the keys,
+    the point at which a search stops would reveal the order of documents that the caller may not see.
     """
 
     index: Index | None
@@ -115,7 +116,7 @@ class Plan(msgspec.Struct, frozen=True):
     tied: tuple[SortField, ...] = ()
 
     def base(self, range: Range) -> bytes:
-        """Return the prefix that stands in the keys of the range before the position of a document in the result."""
+        """Return the prefix that the keys of the range have before the position of a document in the result."""
         return range.base if self.merged else self.pinned
 
 
@@ -193,8 +194,9 @@ def admits(plan: Plan, bound: Bound) -> bool:
 
 
 def narrows(plan: Plan, where: Filter) -> bool:
-    """True if the ranges leave out nearly all documents that do not match: all tests that are left are tests of the
-    range.
+    """True if the ranges leave out nearly all documents that do not match.
+
+    This is true if all remaining tests are tests of the range.
     """
     index = plan.index
     if index is None:
@@ -206,7 +208,7 @@ def narrows(plan: Plan, where: Filter) -> bool:
 
 
 def ranged_path(plan: Plan) -> Path | None:
-    """Return the path of the field that may have a range: the next one after those that the filter sets or lists."""
+    """Return the path of the field that may have a range: the first field that the filter neither sets nor lists."""
     rest = _rest(plan.index, plan.said) if plan.index else ()
     return rest[0].path if rest else None
 
@@ -267,7 +269,7 @@ def narrowing(where: Filter, bound: Bound | None = None) -> tuple[SortField, ...
 
 
 def _fields_for(tests: list[Filter], order: Order) -> tuple[SortField, ...]:
-    """Return the fields of the wanted index: first the fields with one value, then the fields with several values, the
+    """Return the fields of the best index: first the fields with one value, then the fields with several values, the
     order, and one range.
     """
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
@@ -280,7 +282,7 @@ def _fields_for(tests: list[Filter], order: Order) -> tuple[SortField, ...]:
 
 
 def _listed_paths(tests: list[Filter], pinned: list[Path]) -> list[Path]:
-    """Return the paths for which the tests list values, as long as all combinations may be ranges."""
+    """Return the paths for which the tests list values. Stop before their combinations exceed MOST_RANGES."""
     found: list[Path] = []
     ranges = 1
     for test in tests:
@@ -325,7 +327,8 @@ def _bound_with(
 ) -> tuple[Plan, Rank] | None:
     """Return the plan with this index for a caller bound by a rule.
 
-    All tests and the order choose the ranges if the rule allows every document in them; otherwise only `known` does.
+    All tests and the order choose the ranges if the rule allows every document in them; otherwise, only the tests
+    `known` choose them.
     """
     found = _with(index, [*conjuncts(bound.implied), *tests], order)
     if found is not None and admits(found[0], bound):
@@ -392,7 +395,7 @@ def _without_pins(order: Order, pins: Sequence[Compare]) -> tuple[bytes, Order]:
 
 
 def _order_among(orders: Sequence[Order], order: Order) -> tuple[int | None, bool]:
-    """Return which of the orders of keys is the order of the result, and whether it is so only but for ties."""
+    """Return which of the orders of keys is the order of the result, and whether ties have another order in it."""
     if order in orders:
         return orders.index(order), False
     number = len(order.fields)
@@ -419,8 +422,9 @@ def _prefixes(index: Index, tests: list[Filter]) -> KeyPrefixes:
 
 
 def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
-    """Return the lists that limit the field together: all lists that share a value, or only the first one if the field
-    may be an array.
+    """Return the lists that limit the field together.
+
+    These are all lists that share a value, or only the first list if the field may be an array.
     """
     if many or not _points(field, listed):
         return [*listed[:1]]
@@ -470,6 +474,8 @@ def _bounds(test: Compare | StartsWith | Matches) -> tuple[bytes, bytes]:
 
 
 def _range(base: bytes, bounds: tuple[bytes, bytes] | None) -> Range:
-    """Return the range of all keys from those that begin with the first bound to those that begin with the last."""
+    """Return the range from the first key that begins with the first bound to the last key that begins with the last
+    bound.
+    """
     low, high = bounds or (b"", b"")
     return Range(base + low, base + high + ALL_ABOVE, base)

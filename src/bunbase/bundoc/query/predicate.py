@@ -1,4 +1,7 @@
-"""The evaluation of a filter in Python. It defines the meaning of filters; the SQL must agree with it."""
+"""The evaluation of a filter in Python.
+
+This module defines the meaning of filters; the SQL must have the same results.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +122,10 @@ def single(value: Any, path: Path) -> Any:
 
 
 def compares(test: Compare, found: Any) -> bool:
-    """True if one value passes the comparison. The elements of an array are values of their own."""
+    """True if one value passes the comparison.
+
+    An array does not pass because of its elements: `candidates` yields these separately.
+    """
     return same_type(found, test.value) and bool(COMPARE[test.op](comparable(found), test.value))
 
 

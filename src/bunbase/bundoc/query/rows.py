@@ -1,7 +1,7 @@
-"""The values that an aggregate reads, which are the same from a document and from the key of an index.
+"""The values that an aggregate reads. A document and the key of an index lead to the same values.
 
 Numbers are canonical: a whole double within 64 bits is an integer, and an integer beyond 64 bits is a double. Index
-keys cannot tell 2 from 2.0, so an answer must not depend on the difference.
+keys do not distinguish 2 from 2.0, so an answer must not depend on the difference.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NO_REST: Final = 1 << 15
 DOUBLE_AND_REST: Final = struct.Struct(">dH").unpack
 
 HASHABLE: Final = frozenset((type(None), str, int, float, tuple))  # a tuple is a moment
-ELEMENTS_IN_A_ROW: Final = 1000  # of an array of `$each`; a group takes 1 to 3 µs for each
+ELEMENTS_IN_A_ROW: Final = 1000  # elements of an array of `$each` in one row; each takes 1 to 3 µs
 
 Test = Callable[[tuple[Any, ...]], bool]
 
@@ -55,8 +55,8 @@ class Row(NamedTuple):
 class Reads(msgspec.Struct, frozen=True):
     """The paths whose values an aggregate needs.
 
-    `each`: the number of a path of which it needs the elements of arrays, as a tuple.
-    `apart`: it needs every document as a row of its own, because the order of documents matters.
+    `each`: the number of the path whose arrays the aggregate needs as tuples of elements.
+    `apart`: true if the aggregate needs a separate row for each document, because the order of documents matters.
     """
 
     paths: tuple[Path, ...] = ()
@@ -68,8 +68,10 @@ class Reads(msgspec.Struct, frozen=True):
         return tuple([canonical(single(document, path)) for path in self.paths])
 
     def rows(self, document: Any, id: str) -> Iterator[Row]:
-        """Yield the rows of a document. An array of `each` becomes several rows, so that time can be checked between
-        them: together they have each different element once, and some may have none.
+        """Yield the rows of a document.
+
+        An array of `each` becomes several rows, so that the time can be checked between the rows. All rows together
+        have each different element once, and some rows may have no element.
         """
         if self.each is None:
             yield Row(self.of(document), 1, id)
@@ -86,7 +88,7 @@ class Reads(msgspec.Struct, frozen=True):
 
 
 def identity(value: Any) -> Any:
-    """Return something hashable that is equal for equal canonical values only. Python takes True for 1."""
+    """Return something hashable that is equal for equal canonical values only. In Python, True equals 1."""
     if value.__class__ in HASHABLE:
         return value
     if value.__class__ is bool:
@@ -111,8 +113,8 @@ def canonical(value: Any) -> Any:
 def is_told_by_keys(where: Filter) -> bool:
     """True if the values in the keys of an index decide the filter.
 
-    Keys do not tell a missing value from null, and they hold no arrays and no objects.
-    Patterns are tested on documents, where their time is limited.
+    Keys do not distinguish a missing value from null, and they hold no arrays and no objects. Patterns are tested on
+    documents, where their time is limited.
     """
     match where:
         case And() | Or():
@@ -148,8 +150,8 @@ def test_of_values(where: Filter, slots: Mapping[Path, int]) -> Test:
 def value_in_key(key: bytes, at: int, field: SortField) -> tuple[Any, int]:
     """Return the value of a field whose part of an index key starts at `at`, and the start of the next part.
 
-    The value is UNREADABLE if the key does not hold it: an object, or a text so long that the key was cut. It is also
-    UNREADABLE if no value has such bytes: a position in a cursor of a caller may have any.
+    The value is UNREADABLE if the key does not hold it: an object, or a text so long that the key was cut. The value is
+    also UNREADABLE if no value has such bytes, because a cursor from a caller may contain any bytes.
     """
     kind = key[at : at + 1]
     if field.descending:
@@ -188,7 +190,7 @@ def _canonical_number(value: float) -> int | float:
 
 
 def _number(raw: bytes) -> int | float:
-    """Return the number of which `order.key` made these bytes."""
+    """Return the number from which `order.key` made these bytes."""
     raw = raw[:8].translate(INVERTED) + raw[8:] if raw[0] < POSITIVE else FLIPPED[raw[0]] + raw[1:]
     nearest, rest = DOUBLE_AND_REST(raw)
     if rest != NO_REST:

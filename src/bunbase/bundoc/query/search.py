@@ -24,10 +24,11 @@ class Search(msgspec.Struct, frozen=True):
     `max_scan`: the number of documents that the search may examine for the page, and again for the count.
     `scan_setting`: the name of the setting of `max_scan`, for errors.
     `max_bytes`: the number of bytes that these documents may have.
-    `max_entries`: the number of index entries that it may examine if the entries are enough and no document is read.
+    `max_entries`: the number of index entries that the search may examine if it reads no documents.
     `reads`: the values that an aggregate needs of each document; None for a search that needs whole documents.
-    `explain`: the result has the advice `grows`, which takes far more time than the plan.
-    `text`: the search in a text index. `by_score`: best matches first; `order` decides between equal scores.
+    `explain`: true if the result must have the advice `grows`, which takes far more time than the plan.
+    `text`: the search in a text index. `by_score`: true if the best matches come first; then `order` decides between
+    equal scores.
 
     These members come from the list rule, for this caller:
     `also`: a condition that is joined to the filter with AND.
@@ -62,7 +63,7 @@ class Search(msgspec.Struct, frozen=True):
 
     @property
     def wants_page(self) -> bool:
-        """False for a count alone and for an aggregate, which need all matches in any order."""
+        """False for an aggregate, and for a count without a page. Both need all matches, in any order."""
         return self.limit > 0 and self.reads is None
 
     @property
@@ -81,7 +82,7 @@ class Words(msgspec.Struct, frozen=True):
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """How to make a search cheaper. `index`: the fields of the index to add; None if no index helps."""
+    """Advice to make a search cheaper. `index`: the fields of the index to add; None if no index helps."""
 
     text: str
     index: tuple[str, ...] | None = None
@@ -90,12 +91,13 @@ class Advice(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """The result of a search.
 
-    `more`: there are further documents. `last`: then, the position of the last item. `index`: the index that was used.
+    `more`: true if there are further documents. Then `last` is the position of the last item. `index`: the index that
+    was used.
     `merged`: the number of ranges of the index that were merged for the order. `scores`: the score of each item of a
     text search.
     `within`: the index that narrowed a text search, if any.
-    `estimated`: the count is an estimate, because an exact one would exceed the budget. `grows`: for a search with
-    `explain`, the advice if its work grows with the collection, so that it will be refused one day.
+    `estimated`: true if the count is an estimate, because an exact count would exceed the budget. `grows`: for a search
+    with `explain`, the advice if the work of the search grows with the collection, so that it will be refused one day.
     """
 
     items: tuple[StoredDocument, ...] = ()

@@ -1,8 +1,7 @@
-"""Select fields of a document. Their bytes stay as they are stored. `_id` is always included."""
+"""Select fields of a document. The bytes of a selected field stay as they are stored. `_id` is always included."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -10,12 +9,10 @@ import msgspec
 from bunbase.bundoc.documents import Fields, StoredDocument, read_fields, read_items, with_system_fields, write
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.parse import parse_path, refuse
+from bunbase.bundoc.query.path_tree import Tree, tree_of
 from bunbase.pkg import effort
 
 MAX_FIELDS: Final = 100
-TREES_KEPT: Final = 256
-
-Tree = dict[str, "Tree | None"]  # selected fields below each name; None: the whole value
 
 
 def parse_select(select: tuple[str, ...] | None) -> tuple[Path, ...] | None:
@@ -32,24 +29,7 @@ def selected(stored: StoredDocument, paths: tuple[Path, ...] | None) -> bytes:
     if paths is None:
         return whole
     effort.note(len(whole) * effort.AT_EVERY_LEVEL)
-    return write(_fields(read_fields(whole), _tree(paths)))
-
-
-@lru_cache(TREES_KEPT)
-def _tree(paths: tuple[Path, ...]) -> Tree:
-    """Return the paths as a tree of names. A document may have 100,000 names, and each needs one look-up."""
-    tree: Tree = {}
-    for path in sorted(paths, key=len):  # a path comes before the longer paths below it
-        at = tree
-        *above, last = path
-        for name in above:
-            below = at.setdefault(name, {})
-            if below is None:
-                break
-            at = below
-        else:
-            at[last] = None
-    return tree
+    return write(_fields(read_fields(whole), tree_of(paths)))
 
 
 def _fields(fields: Fields, tree: Tree) -> Fields:

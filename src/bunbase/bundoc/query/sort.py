@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc.problems import InvalidDocument
 from bunbase.pkg.cursors import UNCHANGED, InvalidCursor
 
 MAX_FIELDS: Final = 8
-MAX_ENTRIES: Final = 1000  # of one document in one index
+MAX_ENTRIES: Final = 1000  # the most entries of one document in one index
 
 
 class SortField(msgspec.Struct, frozen=True):
@@ -29,7 +29,10 @@ class SortField(msgspec.Struct, frozen=True):
 
     @property
     def is_named(self) -> bool:
-        """True if `parse_sort` reads this field from its text. It takes `-a` for the field `a` in descending order."""
+        """True if `parse_sort` reads this field back from its text.
+
+        `parse_sort` would read a field named `-a` as the field `a` in descending order.
+        """
         return self.descending or not self.path[0].startswith("-")
 
 
@@ -86,8 +89,8 @@ def id_of(order: Order, key: bytes) -> str:
 class Entries(msgspec.Struct, frozen=True):
     """The keys of a document in an index, without its id.
 
-    `many`: the document has an array on a path of the index. `own`: the keys that no other document may have if the
-    index is unique.
+    `many`: true if the document has an array on a path of the index. `own`: the keys that no other document may have if
+    the index is unique.
     """
 
     keys: tuple[bytes, ...]
@@ -101,8 +104,8 @@ def entries(order: Order, document: Any, unique: bool = False, lenient: bool = F
     Elements that are objects or arrays have entries only in unique indexes, because no filter finds such elements with
     an index. A key that contains a null need not be unique: two documents may both lack the field, or both have null or
     an empty array.
-    `lenient`: if there are too many entries, leave out the entries of elements that are objects or arrays. Files of
-    format 6 and earlier did not have these entries.
+    `lenient`: true to leave out, if there are too many entries, the entries of elements that are objects or arrays.
+    Files of format 6 and earlier did not have these entries.
     Raises: InvalidDocument if there are too many entries.
     """
     many = any(meets_array(document, field.path) for field in order.fields)
@@ -128,7 +131,7 @@ def _product(keys: list[list[bytes]]) -> int:
 
 
 def _field_keys(field: SortField, document: Any, whole: bool) -> list[bytes]:
-    """Return the keys of one field. `whole`: also for elements that are objects or arrays."""
+    """Return the keys of one field. `whole`: true to include the keys of elements that are objects or arrays."""
     if not meets_array(document, field.path):
         return [_directed(short_key(single(document, field.path)), field)]
     found = {short_key(one) for one in elements(document, field.path) if whole or not isinstance(one, dict | list)}

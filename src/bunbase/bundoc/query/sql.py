@@ -63,7 +63,7 @@ TYPES: Final = {
 class Place(msgspec.Struct, frozen=True):
     """SQL expressions for the current value: its JSON type, its value, and its JSON text if it is an object or array.
 
-    `root`: the value is the whole document. `level`: the number of json_each around it.
+    `root`: true if the value is the whole document. `level`: the number of json_each around it.
     """
 
     type: str
@@ -74,7 +74,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Test(msgspec.Struct, frozen=True):
-    """A test of a value: its JSON type is in `types`, and `sign` is true, SQL with the parameters `values`."""
+    """A test of a value: its JSON type is in `types`, and the SQL `sign` with the parameters `values` is true."""
 
     types: str
     sign: str
@@ -108,7 +108,7 @@ def _balanced(word: str, parts: list[str]) -> str:
 
 
 class Compiler:
-    """Translates one filter. It numbers the rows of json_each, so that inner names do not hide outer names."""
+    """Translates one filter, and numbers the rows of json_each, so that inner names do not hide outer names."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -150,9 +150,10 @@ class Compiler:
                 assert_never(where)
 
     def _any(self, parts: tuple[Filter, ...], at: Place) -> Condition:
-        """Return the SQL of Or. All values with which a path is compared become one test.
+        """Return the SQL of Or. All values that are compared with the same path become one test.
 
-        With one test for each value, 140 values were 50 KB of SQL, which SQLite parsed for each range of the index.
+        Measured: with one test for each value, 140 values were 50 KB of SQL, which SQLite parsed for each range of the
+        index.
         """
         listed: dict[tuple[Path, str], list[Scalar]] = {}
         same: dict[Path, list[bytes]] = {}
@@ -348,7 +349,7 @@ def _typed(types: tuple[str, ...], found: Place) -> Condition:
 
 
 def _remains(test: Remainder, found: Place) -> Condition:
-    # a real is compared with integers by value; CAST cuts its fraction off
+    # SQLite compares a real with integers by value; CAST cuts the fraction off
     bounds = f"{found.value} >= {MIN_INTEGER} AND {found.value} <= {MAX_INTEGER}"
     text = f"{bounds} AND CAST({found.value} AS INTEGER) % ? = ?"
     sql = f"(CASE WHEN {found.type} IN ('integer', 'real') THEN {text} ELSE 0 END)"

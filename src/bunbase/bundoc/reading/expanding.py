@@ -1,7 +1,7 @@
 """Add the documents that other documents refer to: `"expand": ["author", "author.team"]`.
 
-Each document to add is read once per page and path. All of them are read in one snapshot. The rules of its own
-collection decide whether the caller sees it, and which fields.
+Each document to add is read once per page and path, and all documents are read in one snapshot. The rules of a
+document's own collection decide whether the caller sees the document, and which of its fields.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def with_expanded(document: bytes, beside: bytes) -> bytes:
 
 
 class _Expanding:
-    """The expansion of one page. It counts the bytes that are read and sent."""
+    """The expansion of one page. This class counts the bytes that are read and sent."""
 
     def __init__(self, lookup: Lookup, visible: Visible) -> None:
         self.lookup = lookup
@@ -117,7 +117,7 @@ class _Expanding:
         return shown
 
     def _counted(self, field: dict[str, Any]) -> bytes:
-        """Return the JSON of one `_expand`. Its bytes count too, since a document may be sent many times."""
+        """Return the JSON of one `_expand`, and count its bytes, because a document may be sent many times."""
         self.sent_bytes += sum(len(one) for value in field.values() for one in _raws(value))
         if self.sent_bytes > MAX_PAGE_BYTES:
             _too_many()

@@ -1,4 +1,4 @@
-"""In dev mode, log a warning at the first query whose list rule no index serves."""
+"""In dev mode, log a warning at the first query under a list rule that no index serves."""
 
 from __future__ import annotations
 

@@ -34,12 +34,13 @@ SLOW_RULE: Final = (
     "it looks up in the documents or in the claims of the user, and compare it with == or in."
 )
 LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
-LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread selects the fields
+LOOP_SELECT_BYTES: Final = 16 << 10  # if the documents have more bytes, a thread selects the fields
 
 
 class CursorNames:
-    """The name of a query in its cursors. Two queries with different meanings have different names, and a cursor of one
-    query is refused by the other.
+    """The name of a query in its cursors.
+
+    Queries with different meanings have different names, so that a query refuses the cursors of another query.
 
     `sent`: the filter as it was sent. `order`: None for the order of relevance.
     """
@@ -52,7 +53,7 @@ class CursorNames:
         self.asked = (where, text, order)
 
     async def name(self) -> str:
-        """Return the name. A thread makes it if the filter is long."""
+        """Return the name. A thread makes the name if the filter is long."""
         return await asyncio.to_thread(self._name) if self.is_long else self._name()
 
     def _name(self) -> str:
@@ -96,7 +97,7 @@ async def queried(
         explain=query.explain,
     )
     paths = parse_select(query.select)
-    # before `expand`, whose errors reveal the schema to a caller who may not list
+    # check this before `expand`, because errors of `expand` would reveal the schema to a caller who may not list
     search = await narrowed(search, access)
     wanted = await expansions(engine, project, collection, query.expand)
     with _naming_the_rule(search):
@@ -161,8 +162,9 @@ async def aggregated_page(
 
 @contextmanager
 def _naming_the_rule(search: Search) -> Iterator[None]:
-    """Name the list rule in the refusal of a slow read if the rule is evaluated for each document, because then no
-    index helps.
+    """Name the list rule in the refusal of a slow read, if the rule is evaluated for each document.
+
+    In this case, no index helps.
 
     Raises: QueryTooSlow.
     """

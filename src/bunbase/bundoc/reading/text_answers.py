@@ -1,7 +1,7 @@
 """Add `_score` and `_highlights` to the documents that a text search finds.
 
-The index keeps no text. So to highlight, the fields are split into words again, in memory, with the tokenizer of the
-index. This marks exactly the words that the search found.
+The index keeps no text. For highlights, the fields are split into words again, in memory, with the tokenizer of the
+index. So the highlights mark exactly the words that the search found.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_MARK: Final = 64
 MIN_LENGTH: Final = 20
 MAX_LENGTH: Final = 10_000
 
-# characters: long texts are searched in pieces, and pieces overlap by PIECE - STEP
+# the number of characters; long texts are searched in pieces, which overlap by PIECE - STEP characters
 PIECE: Final = 32_000  # marking a piece that is full of matches takes 10 ms
 STEP: Final = 24_000
 LONGEST_WORD: Final = 1000
@@ -130,7 +130,7 @@ def _marked(words: Words, texts: list[str]) -> list[_Window | None]:
 
 
 def _starts(text: str) -> range:
-    """Return where the pieces of a text begin; a text of at most PIECE characters is one piece."""
+    """Return the positions at which the pieces of a text begin; a text of at most PIECE characters is one piece."""
     return range(0, max(1, len(text) - PIECE + STEP), STEP)
 
 
@@ -149,7 +149,7 @@ def _texts(document: Any, path: Path) -> str:
 
 
 def _piece(window: _Window, wanted: Highlight) -> str:
-    """Return the part of the first string with a mark, around this mark. It is cut between words if possible."""
+    """Return the part of the first string with a mark, around this mark. The part is cut between words if possible."""
     strings = window.text.split(BETWEEN)
     at, text = next((at, one) for at, one in enumerate(strings) if OPEN in one)
     begin = _beginning(text, wanted.length)
@@ -176,7 +176,7 @@ def _beginning(text: str, length: int) -> int:
 
 
 def _end(text: str, begin: int, length: int) -> int:
-    """Return where the part ends. Its length does not include the marks."""
+    """Return the position at which the part ends. The length of the part does not include the marks."""
     end, left = begin, length
     while end < len(text) and (left > 0 or text[end] == CLOSE):
         left -= text[end] not in (OPEN, CLOSE)

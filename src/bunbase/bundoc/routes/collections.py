@@ -93,9 +93,9 @@ async def put_collection(
 
     An index for text search: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
     `max_scan`: the number of documents that a query of a caller bound by rules may examine. Settings that are left out
-    stay the same; null or an empty value removes a setting. The answer is sent when all indexes are built, unless
-    `wait` is false. `warnings` tells you if lists will be refused under the list rule when the collection has grown,
-    and which index to add.
+    stay the same; null or an empty value removes a setting. BunBase sends the answer when all indexes are built; if
+    `wait` is false, it answers earlier. `warnings` tells you if lists will be refused under the list rule when the
+    collection has grown, and which index to add.
     """
     check_query(request, (PROJECT, "wait"))
     check_media(request, JSON)

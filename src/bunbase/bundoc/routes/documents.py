@@ -32,7 +32,8 @@ from bunbase.pkg.openapi import answers, reads
 
 TAGS: Final = ["Documents"]
 
-# only the gateway reads these parameters: the key of a caller that cannot set headers, and the project of a member
+# only the gateway reads these parameters: one has the key of a caller that cannot set headers, the other the project of
+# a member
 OF_THE_GATEWAY: Final = frozenset({"key", "project"})
 
 AnyRequest = Request[Any, Any, Any]
@@ -123,7 +124,7 @@ async def create_document(
     """Stores a JSON object under its `_id`. Without `_id`, the object gets a new id, which sorts after all earlier new
     ids.
 
-    If a name appears twice in an object, the last value counts. All digits of numbers are kept.
+    If a name appears twice in an object, the last value counts. Numbers keep all their digits.
     """
     check_query(request, ())
     return response_of(await fast.create(bundoc, accessor, asked_of(request, (collection,), body)))
@@ -154,8 +155,9 @@ async def list_documents(
     expand: Expand = None,
     at_least: AtLeast = None,
 ) -> Response[bytes]:
-    """Returns the documents that match `where`, sorted by `sort`; without `sort`, they are sorted by `_id`. Paging
-    stays correct while documents are added and deleted.
+    """Returns the documents that match `where`, sorted by `sort` or, without `sort`, by `_id`.
+
+    Paging stays correct while documents are added and deleted.
 
     A page may have fewer documents than `limit` if they are large: continue while `next` is not null.
     """
@@ -257,8 +259,8 @@ async def patch_document(
     `$rename` `$inc` `$mul` `$min` `$max` `$bit` `$push` (`$each`, `$position`, `$slice`, `$sort`) `$addToSet` `$pop`
     `$pull` `$pullAll` `$now` `$currentDate` `$setOnInsert`. In a path, `$[]` means every element of an array, and
     `$[x]` means the elements that the filter of `x` in `arrayFilters` finds. `arrayFilters` is a member of the body,
-    like the operators. Operators change the document as it is stored at that moment, so no increment is lost if many
-    clients write at once.
+    like the operators. Operators change the newest stored document, so no increment is lost if many clients write at
+    once.
     """
     check_query(request, ())
     return response_of(await fast.patch(bundoc, accessor, asked_of(request, (collection, id), body)))

@@ -1,6 +1,7 @@
 """The document routes that are called most often. Both lanes of the gateway call these functions.
 
-The ordinary lane stops a list and a query when the client disconnects (`while_connected`), as `reads` does here.
+Both lanes stop a list or a query when the client disconnects: the ordinary lane with `while_connected`, the fast lane
+with `reads`.
 """
 
 from __future__ import annotations

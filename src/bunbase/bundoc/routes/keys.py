@@ -21,8 +21,10 @@ async def get_data_key(member: Injected[Caller], bundoc: Injected[Bundoc]) -> Ke
 
 @post("/api/projects/{project:str}/data-key/rotate", summary="Rotate the data key", tags=TAGS, status_code=202)
 async def rotate_data_key(member: Injected[Caller], bundoc: Injected[Bundoc]) -> KeyState:
-    """Starts to re-encrypt the documents of the project under a new data key. Reads and writes continue; they wait only
-    for the moment in which the new file replaces the old one. Get the data key again until `rotating` is false.
+    """Starts to re-encrypt the documents of the project under a new data key.
+
+    Reads and writes continue, and wait only while the new file replaces the old file. Get the data key again until
+    `rotating` is false.
     """
     return await bundoc.rotate_data_key(member)
 

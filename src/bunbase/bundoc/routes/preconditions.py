@@ -42,7 +42,7 @@ def precondition(if_match: str | None, if_none_match: str | None) -> Preconditio
 
 
 def unchanged(if_none_match: str | None, tag: str) -> bool:
-    """True if the answer is 304: an ETag in the header equals `tag` by weak comparison. Raises: Malformed."""
+    """True if an ETag in the header equals `tag` by weak comparison, so that the answer is 304. Raises: Malformed."""
     if if_none_match is None:
         return False
     if if_none_match == "*":

@@ -1,7 +1,7 @@
 """Routes of documents with the ids `query` and `aggregate`, whose paths are also the paths of POST routes.
 
-A router prefers a literal path to a placeholder, so GET, PUT, PATCH and DELETE of these documents would get 405 here,
-while the fast lane serves them.
+A router prefers a literal path to a placeholder. So without this module, GET, PUT, PATCH and DELETE of these documents
+would get 405 here, although the fast lane answers them.
 """
 
 from __future__ import annotations

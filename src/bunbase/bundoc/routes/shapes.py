@@ -58,7 +58,7 @@ class Document(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
 
 
 class FoundDocument(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
-    """A document of a page. All system fields are there, unless `select` leaves them out; `_id` is always there."""
+    """A document of a page. It has all system fields except those that `select` leaves out; `_id` is always present."""
 
     id: Id
     rev: Revision | UnsetType = UNSET
@@ -89,22 +89,26 @@ class ShownChange(msgspec.Struct, omit_defaults=True):
 
 
 class ShownChanges(msgspec.Struct):
-    """`next`: the `since` of the next request. It is never null, because more changes can always follow."""
+    """`next`: the `since` of the next request. `next` is never null, because more changes can always follow."""
 
     items: list[ShownChange]
     next: int
 
 
 class RulePlan(msgspec.Struct):
-    """How BunBase applied the list rule. `left_over`: the parts of the rule that SQL cannot express. They are evaluated
-    for each document that the rest of the rule allows. `left_over` is empty if the database applies the whole rule.
+    """How BunBase applied the list rule.
+
+    `left_over`: the parts of the rule that SQL cannot express. BunBase evaluates these parts for each document that the
+    rest of the rule allows. `left_over` is empty if the database applies the whole rule.
     """
 
     left_over: list[str]
 
 
 class GrowthWarning(msgspec.Struct):
-    """The query examines more documents as the collection grows. From about `from_documents` on, it will be refused.
+    """The query examines more documents as the collection grows.
+
+    When the collection has about `from_documents` documents, the query will be refused.
     `index`: the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
@@ -118,8 +122,8 @@ class QueryPlan(msgspec.Struct):
     order of their ids. `examined`: the number of documents that count towards the budget. `merged_ranges`: the number
     of listed values for which parts of the index were read and merged, to keep the order. `within`: the index that
     narrows a `$search`.
-    `rule`: the list rule, if the query is for a user bound by rules. `warnings`: the reasons for which the query, which
-    is answered now, will be refused when the collection has grown.
+    `rule`: the list rule, if the query is for a user bound by rules. `warnings`: the reasons why the query works now,
+    but will be refused when the collection has grown.
     """
 
     index: str
@@ -246,8 +250,10 @@ class AggregatedGroups(msgspec.Struct):
 
 
 class DocumentWrite(msgspec.Struct, forbid_unknown_fields=True):
-    """`data`: the document for create and put, the changes for patch. `if_rev`: write only if this revision is stored
-    now; 0 means only if there is no document. `id`: only `create` may leave it out.
+    """`data`: the document for create and put, the changes for patch.
+
+    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: only `create` may
+    leave it out.
     """
 
     op: Literal["create", "put", "patch", "delete", "check"]
@@ -264,9 +270,11 @@ class DocumentWrites(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ShownCollection(Collection, frozen=True, omit_defaults=True):
-    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
+    """`documents`: the number of documents.
 
-    `warnings`: only in the answer to a change. They name list rules under which lists will be refused when the
+    `bytes`: the stored size of the documents. Both are measured only for a single collection.
+
+    `warnings`: only in the answer to a change. The warnings name list rules under which lists will be refused when the
     collection has grown, and a function that cannot answer before writes.
     """
 
@@ -279,8 +287,11 @@ class Collections(msgspec.Struct):
 
 
 class RuleCoverage(msgspec.Struct):
-    """The number of halves of the conditions of a rule that the cases have reached. `missing`: the halves that no case
-    has reached.
+    """The halves of the conditions of a rule that the cases have reached.
+
+    Each condition has two halves: true and false.
+
+    `total`, `covered`: the number of all halves, and of those that the cases have reached. `missing`: the other halves.
     """
 
     collection: str

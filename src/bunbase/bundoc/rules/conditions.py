@@ -7,12 +7,13 @@ The life of one list request:
 2. For a caller, these parts are evaluated in Python and become parameters of the statement. The text of the statement
    contains only field names that match the grammar of CEL, never a value, so nothing can be injected.
 3. The other parts become SQL, which represents the three results of CEL: 1 is true, 0 is false, NULL is an error. AND,
-   OR and NOT then absorb errors exactly as && || ! do. SQLite does not select a row whose condition is NULL, just as
-   CEL denies a document for which the rule is an error.
-4. A part that SQL cannot express exactly (a lookup, a loop, arithmetic) raises NotPushed. Under && and || it is
-   replaced by true, so the condition may be too wide but never too strict; the closure then decides about each row.
+   OR and NOT then absorb errors exactly as && || ! do. SQLite does not select a row whose condition is NULL. In the
+   same way, CEL denies a document for which the rule is an error.
+4. A part that SQL cannot express exactly (a lookup, a loop, arithmetic) raises NotPushed. Under && and ||, true
+   replaces this part, so the condition may select too many rows but never too few. Then the closure decides about each
+   row.
 
-The alternative was to run the closure for every row. It would read and parse the whole collection to return one page.
+The alternative was to run the closure for every row. This would read and parse the whole collection to return one page.
 docs/decisions/0011-our-own-parser-for-rules.md records the decision. tests/bundoc/rules/test_agreement.py checks that
 the closure and the condition always agree.
 """
@@ -159,10 +160,10 @@ class _Push:
         self.inputs = inputs
 
     def weakened(self, node: Node) -> Pushed:
-        """Return a condition that is true for every row where the node is true; an exact one if possible.
+        """Return a condition that is true for every row where the node is true; if possible, only for these rows.
 
-        SQLite selects a row neither for 0 nor for NULL, so the tests need not distinguish them. This allows simple
-        tests, for which SQLite can use an index.
+        SQLite selects a row only for 1, so the tests need not distinguish 0 from NULL. This makes the tests so simple
+        that SQLite can use an index.
         """
         if id(node) in self.constant:
             return Pushed(self.truth(node), exact=True)
@@ -194,10 +195,10 @@ class _Push:
         return Pushed(TRUE, exact=False) if TRUE in conditions else Pushed(joined("OR", conditions, FALSE), exact)
 
     def truth(self, node: Node, wanted: bool = False) -> Condition:
-        """Return SQL that yields 1, 0 or NULL if the node is true, false or an error.
+        """Return SQL that yields 1 if the node is true, 0 if it is false, and NULL if it is an error.
 
-        `wanted`: the caller only tests whether the result is 1. Therefore the SQL may yield 0 instead of NULL. Below
-        NOT, a 0 for NULL is never allowed, because NOT 0 would turn an error into true. Raises: NotPushed.
+        `wanted`: true if the caller only tests whether the result is 1. Therefore the SQL may yield 0 instead of NULL.
+        Below NOT, a 0 for NULL is never allowed, because NOT 0 would turn an error into true. Raises: NotPushed.
         """
         if id(node) in self.constant:
             return truth_of(self.value_of(node))

@@ -1,7 +1,7 @@
 """Derive a filter from a rule, for the choice of an index. Every document that the rule allows matches this filter.
 
-The filter may match more documents than the rule allows. It only limits which documents are read; the rule decides
-about each of them.
+The filter may match more documents than the rule allows. The filter only limits which documents are read; the rule
+decides about each of these documents.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def implied(node: Node, value_of: ValueOf) -> Filter:
 def words(node: Node, value_of: ValueOf) -> tuple[Filter, ...]:
     """Return all tests of single fields in the rule, as filters.
 
-    A caller whose filter repeats one of these tests learns nothing new, since the rule makes the same test for every
-    document.
+    If a caller's filter repeats one of these tests, the caller learns nothing new, because the rule makes the same test
+    for every document.
     """
     match node:
         case Both(of=parts) | Either(of=parts):
@@ -138,8 +138,9 @@ def _any_of(parts: list[Filter]) -> Filter:
 
 
 def _either(parts: Sequence[Filter]) -> Filter:
-    """Return the alternatives. A single alternative is returned without an Or, so that an index on its field also gives
-    the order.
+    """Return the alternatives.
+
+    A single alternative is returned without an Or, so that an index on its field can also have the order of the result.
     """
     return parts[0] if len(parts) == 1 else Or(tuple(parts))
 

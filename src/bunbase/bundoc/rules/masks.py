@@ -4,43 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
 
 import msgspec
 
 from bunbase.bundoc.documents import read_fields, read_items, write
+from bunbase.bundoc.query.path_tree import TREES_KEPT, Tree, tree_of
 from bunbase.pkg import effort
-
-TREES_KEPT: Final = 256
-
-Tree = dict[str, "Tree | None"]  # the hidden fields below each name; None if the field itself is hidden
 
 
 def masked(body: bytes, hidden: Iterable[str]) -> bytes:
     """Return a JSON object without the fields at these dotted paths; all other bytes stay the same.
 
-    A path leads through lists, even lists inside lists, to every object in them, because a filter on this path reaches
-    these objects too (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
+    A path leads through lists, and lists inside lists, to every object in them. A filter on this path reaches these
+    objects too (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
     """
     tree = _tree(tuple(hidden))
     return _without(body, tree) if tree else body
 
 
 @lru_cache(TREES_KEPT)
-def _tree(paths: tuple[str, ...]) -> Tree:
-    """Return the paths as a tree of names, so that each name of an object needs one lookup for any number of paths."""
-    tree: Tree = {}
-    for path in sorted(paths, key=len):  # a path comes before the longer paths below it
-        at = tree
-        *above, last = path.split(".")
-        for name in above:
-            below = at.setdefault(name, {})
-            if below is None:
-                break
-            at = below
-        else:
-            at[last] = None
-    return tree
+def _tree(dotted: tuple[str, ...]) -> Tree:
+    return tree_of(tuple(tuple(path.split(".")) for path in dotted))
 
 
 def _without(body: bytes, tree: Tree) -> bytes:

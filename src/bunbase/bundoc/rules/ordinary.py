@@ -1,8 +1,8 @@
 """Find out how a rule will work for ordinary users, without a user: values that depend on `auth` are placeholders.
 
 A warning before a rule is saved must not depend on an invented user. Therefore each part of the rule that depends on
-`auth` gets a value by its place: in `a && b` the part is true and in `a || b` it is false, because the rule then
-depends on the document; on the right of `in` it is a list; everywhere else it is a text.
+`auth` gets a value that its place decides. In `a && b`, the part is true, and in `a || b`, it is false, because then
+the rule depends on the document. On the right of `in`, the part is a list. Everywhere else, it is a text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SOME_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def ordinary_inputs(tree: Node, conditions: Conditions, operation: str) -> Inputs | None:
-    """Return the inputs of an ordinary user; None if the rule decides without looking at the document."""
+    """Return the inputs of an ordinary user; None if the rule does not depend on the document."""
     if id(tree) in conditions.constant:
         return None
     known: dict[int, Any] = {}

@@ -1,4 +1,4 @@
-"""A compiled rule. It decides about one document, or becomes a condition on many documents."""
+"""A compiled rule, which decides about one document, or becomes a condition on many documents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bunbase.pkg.rules.values import Failed
 class Narrowing(msgspec.Struct, frozen=True):
     """The verdict of a rule for one caller about all rows of a collection; it narrows the search of a list.
 
-    `condition`: selects at least the rows that the rule allows; None selects all rows.
+    `condition`: a condition that selects at least the rows that the rule allows; None selects all rows.
     `residual`: True if the condition may select more rows than the rule, so the rule must still decide about each row.
     `nothing`: True if the rule allows this caller no document at all.
     """
@@ -32,10 +32,13 @@ class Narrowing(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """A compiled rule. It holds no data of callers, so it is kept until the rule changes."""
+    """A compiled rule. It holds no data of callers, so Bundoc keeps the compiled rule until the rule changes."""
 
     def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
-        """Compile a rule. `operation`: list, get, create, update or delete. `patterns`: those of new rules.
+        """Compile a rule.
+
+        `operation`: list, get, create, update or delete. `patterns`: the patterns of new rules, whose total size is
+        limited.
 
         Raises: InvalidRule, with the line and column of the error.
         """
@@ -55,7 +58,7 @@ class CompiledRule:
         return self.conditions.is_fixed
 
     def allows(self, inputs: Inputs) -> bool:
-        """True if the rule allows the document of `inputs`. If the rule fails, it does not allow the document."""
+        """True if the rule allows the document of `inputs`. A rule that fails does not allow the document."""
         try:
             inputs.begin(self.nodes)
             return self.evaluate(inputs) is True
@@ -94,8 +97,9 @@ class CompiledRule:
         return self.conditions.words(inputs)
 
     def ordinary(self) -> Inputs | None:
-        """Return the inputs of an ordinary user, which show in advance how lists will work; None if the rule needs no
-        document.
+        """Return the inputs of an ordinary user; None if the rule needs no document.
+
+        These inputs show in advance how lists will work.
         """
         return ordinary_inputs(self.tree, self.conditions, self.operation)
 

@@ -16,8 +16,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = ("list", "get", "create", "update", "
 class RuleSet:
     """The compiled rules of a collection, which are kept in memory until the rules change.
 
-    `nodes`: the number of nodes in the rules that a list evaluates for each document. `absent`: there is no such
-    collection, so there are no rules.
+    `nodes`: the number of nodes in the rules that a list evaluates for each document. `absent`: true if the collection
+    does not exist, and therefore has no rules.
     """
 
     def __init__(self, rules: Rules, absent: bool = False, new: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""The single tests in a condition. Each test is SQL that compares two operands exactly as CEL does.
+"""The tests that a condition consists of. Each test is SQL that compares two operands exactly as CEL does.
 
 A path may lead to a value of any type, or to no value, so each test checks the type first. json_extract alone does not
-tell the type: it returns 1 for true, and the JSON text for a list.
+show the type: it returns 1 for true, and the JSON text for a list.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def _bounds(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _bound(value: Any) -> Any:
-    """Return the value as a parameter for SQLite. Raises: NotPushed if SQLite cannot hold it exactly."""
+    """Return the value as a parameter for SQLite. Raises: NotPushed if SQLite cannot hold the value exactly."""
     match value:
         case float() if math.isnan(value):
             raise NotPushed

@@ -1,8 +1,9 @@
 """Make a schema strict: objects may have only the fields that the schema describes.
 
-A schema of an object is closed if it describes fields, unless it has its own rule for other fields. This applies to the
-document and to every object in it. Alternatives and conditions (`allOf`, `if` and similar) describe further fields of
-the object around them. They are not closed, because a closed condition would fail for fields that other parts describe.
+The schema of the document, and of every object in it, is closed if the schema describes fields and has no rule of its
+own for other fields. Alternatives and conditions (`allOf`, `if` and similar) describe further fields of the object
+around them. Alternatives and conditions are not closed, because a closed condition would fail for fields that other
+parts describe.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def _closed(schema: Schema, root: Schema, close: bool) -> Schema:
         if not part.here and part.keyword != "contains":
             _put(copy, part.place, _closed(part.schema, root, close=True))
     for place, one in kept(schema):
-        _put(copy, place, _closed(one, root, close=False))  # the schema that refers to this part is closed instead
+        _put(copy, place, _closed(one, root, close=False))  # not this part, but the schema that refers to it is closed
     if close and not any(keyword in schema for keyword in OTHERS) and _describes(schema, root, set()):
         alone = "$ref" not in schema and not any(part.here for part in parts(schema))
         copy["additionalProperties" if alone else "unevaluatedProperties"] = False  # `additionalProperties` is faster

@@ -2,7 +2,7 @@
 
 While the library checks a document, all other requests of the process wait. `worst` limits the schemas that may be
 saved, since schemas that refer to each other can make the work exponential. `Effort` limits the documents under a saved
-schema. It assumes that every value needs as many checks as the worst value.
+schema, and assumes that every value needs as many checks as the worst value.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from bunbase.pkg.patterns import InvalidPattern, pattern
 MAX_CHECKS: Final = 2000  # the most checks for one value; a check takes about 12 ns
 ENDLESS: Final = MAX_CHECKS + 1
 
-# checks of one document, 15 ns each: about 50 ms, during which all other requests of the process wait
+# the most checks of one document: 15 ns each, together about 50 ms, while all other requests of the process wait
 MAX_EFFORT: Final = 3_000_000
 CHECKS_IN_A_MICROSECOND: Final = 60
 ALTERNATIVE: Final = 8  # each anyOf, oneOf, not or if takes at least 120 ns
-LISTED: Final = 8  # for each value of an enum that mixes types, or has objects or arrays
+LISTED: Final = 8  # the cost of each value of an enum that mixes types, or has objects or arrays
 
 # the library compares numbers with a bound exactly, digit by digit: 40 ns for each power of ten
 BOUNDS: Final = frozenset({"multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"})
 EXPONENT: Final = re.compile(rb"[0-9][eE][+-]?0*([0-9]{1,3})[0-9]*[,\]}]")
 FOR_A_POWER_OF_TEN: Final = 3
-ORDINARY_POWERS: Final = 18  # bounds within 64 bits
-ORDINARY_PARTS: Final = 4  # `multipleOf` down to hundredths of a cent
+ORDINARY_POWERS: Final = 18  # the powers of ten of bounds within 64 bits
+ORDINARY_PARTS: Final = 4  # the decimal places of `multipleOf`, down to hundredths of a cent
 FRACTION: Final = re.compile(rb"[:,\[]-?[0-9]+\.[0-9]")
 FOR_A_FRACTION: Final = 20  # a decimal takes at least 0.9 µs
 
@@ -39,7 +39,7 @@ MAX_LOOKS: Final = 20_000_000
 LOOKS_IN_A_MICROSECOND: Final = 300
 INSTRUCTIONS_FOR_A_LOOK: Final = 200
 LARGE_PATTERN: Final = 12_000  # the assumed size of a pattern that RE2 does not support or finds too large
-MAX_INSTRUCTIONS: Final = 50_000  # in all compiled patterns of a schema; compiling takes about 50 ms
+MAX_INSTRUCTIONS: Final = 50_000  # the most instructions in all patterns of a schema; compiling takes about 50 ms
 
 OF_ARRAYS: Final = frozenset({"items", "prefixItems", "contains", "unevaluatedItems"})
 
@@ -64,7 +64,10 @@ class Effort:
         return self._values(body) * self.checks > MAX_EFFORT or len(body) * self.looks > MAX_LOOKS
 
     def microseconds(self, body: bytes) -> int:
-        """Return the approximate time of the check. A document whose check would take too long is not checked."""
+        """Return the approximate time of the check.
+
+        The result is 0 for a document with too much to check, because BunBase refuses such a document without a check.
+        """
         checks, looks = self._values(body) * self.checks, len(body) * self.looks
         if checks > MAX_EFFORT or looks > MAX_LOOKS:
             return 0

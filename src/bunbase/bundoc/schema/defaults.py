@@ -1,7 +1,7 @@
 """The `default` of a schema: create and put write it into the fields that a document lacks.
 
-Only `properties` lead to defaults: below alternatives, `items` and `$ref` they would depend on the document. A patch
-adds no defaults, because it must not bring back a field that an earlier write removed
+Only defaults below `properties` count: below alternatives, `items` and `$ref`, defaults would depend on the document. A
+patch adds no defaults, because it must not bring back a field that an earlier write removed
 (docs/decisions/0079-rules-warn-before-they-refuse.md).
 """
 
@@ -52,7 +52,7 @@ def filled(body: bytes, defaults: Defaults) -> bytes:
 def check_defaults(schema: Schema) -> None:
     """Check that each default matches its own schema. Raises: InvalidSchema.
 
-    A default whose schema has a `$ref` is not checked here, but with each document that gets it.
+    A default whose schema has a `$ref` is not checked here. It is checked with each document that gets the default.
     """
     _check(schema, ())
 

@@ -21,7 +21,7 @@ ON_DELETES: Final = ("restrict", "set_null", "cascade")
 class Reference(msgspec.Struct, frozen=True):
     """A field that refers to documents of `collection`; its `path` may lead through arrays.
 
-    `on_delete`: what happens to the referring document when the document with the id is deleted.
+    `on_delete`: the effect on the referring document when the document with the id is deleted.
     """
 
     path: Place

@@ -40,7 +40,7 @@ read_exactly: Final = msgspec.json.Decoder(float_hook=_exactly).decode
 
 Violation = dict[str, str]
 
-EXAMPLES: Final = {  # values are often nearly right: a time without an offset is not a "date-time"
+EXAMPLES: Final = {  # values are often nearly right: a "date-time" needs an offset
     "date-time": "2026-01-31T12:00:00Z",
     "date": "2026-01-31",
     "time": "12:00:00Z",

@@ -3,10 +3,10 @@
 A new index is declared first, and all later writes update it. The documents that are stored already are added in
 batches. Queries use the index when it is complete. After a crash, the build continues when the file is opened.
 
-An index that is no longer wanted is dropped at once if nothing is being built. Otherwise the old index retires: it is
-used until the new index of the same name is complete. If no new index has its name, it is used until all new indexes
-are complete. If stored documents violate a new index, the new index is dropped, and the indexes that it should replace
-are wanted again. So a unique index never ends before the next one begins.
+If the specification no longer has an index, Bundoc drops the index at once if no other index is being built. Otherwise
+the old index retires: queries use it until the new index of the same name is complete. If no new index has its name,
+queries use the old index until all new indexes are complete. If stored documents violate a new index, the new index is
+dropped, and the indexes that it should replace stay. So a unique index never ends before the next one begins.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from bunbase.pkg.errors import InvalidInput
 
 BATCH: Final = 200  # documents added to an index at a time; writes wait meanwhile, about 5 ms, or 30 ms for long texts
 BATCH_BYTES: Final = 2 << 20  # a batch ends after this many bytes
-BATCH_ENTRIES: Final = 5000  # or after this many entries; 200 arrays of 1000 elements took 3 s on a busy 2-core machine
+BATCH_ENTRIES: Final = 5000  # the most entries; 200 arrays of 1000 elements took 3 s on a busy 2-core machine
 
-MAX_DEFINED_BYTES: Final = 8 << 20  # all definitions of a project together, since one answer lists all of them
+MAX_DEFINED_BYTES: Final = 8 << 20  # all definitions of a project together, because one answer lists them
 
 BATCH_AFTER: Final = (
     "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -163,7 +163,7 @@ class Build:
         return last is not None
 
     def _bring_in(self, connection: apsw.Connection, table: Table, index: KeptIndex) -> int | None:
-        """Add a batch. Return the number of its last document, None if it was the last batch."""
+        """Add a batch. Return the number of the last document in the batch, None if it was the last batch."""
         rows = connection.execute(BATCH_AFTER.replace("docs_N", table.name), (index.built, BATCH))
         documents = size = 0
         before = connection.total_changes()
@@ -289,7 +289,7 @@ def _for_references(definition: Definition) -> tuple[IndexSpec, ...]:
 
 
 def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[IndexSpec, ...]) -> None:
-    """Begin the change to these indexes. Raises: BundocBusy if too many indexes of earlier changes are in force."""
+    """Begin the change to these indexes. Raises: BundocBusy if too many indexes of earlier changes still exist."""
     wanted = {_encoded(definition) for definition in indexes}
     kept = [index for index in table.indexes if _encoded(index.definition) in wanted]
     new = [
@@ -312,7 +312,10 @@ def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[I
 
 
 def _finish(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Drop the indexes that this index replaces. After the last build, drop all indexes that are no longer wanted."""
+    """Drop the indexes that this index replaces.
+
+    After the last build, drop all indexes that the specification no longer has.
+    """
     finish_index(connection, index.number)
     last = all(one.ready for one in table.indexes if one is not index)
     for one in table.indexes:
@@ -321,7 +324,7 @@ def _finish(connection: apsw.Connection, table: Table, index: KeptIndex) -> None
 
 
 def _give_up(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Drop an index that stored documents violate. A retiring index is wanted again if no other index has its name."""
+    """Drop an index that stored documents violate. A retiring index is restored if no other index has its name."""
     drop_index(connection, index)
     names = {one.definition.name for one in table.indexes if one is not index and not one.retiring}
     for one in table.indexes:

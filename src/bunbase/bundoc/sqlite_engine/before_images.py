@@ -1,8 +1,8 @@
 """Documents as they were before a change, for collections with `Definition.before_images`.
 
 The transaction of the change writes the image. The image has the number of the change in the change log, and is deleted
-with the change. If all images of a project together exceed the limit in bytes, the oldest images are deleted. Their
-changes stay in the log, without an image.
+with the change. If all images of a project together exceed the limit in bytes, the oldest images are deleted. The
+changes of these images stay in the log, without an image.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import apsw
 
-FOLDED_AT_ONCE: Final = 100  # one commit may delete this many images more than it adds, which takes about 5 ms
+FOLDED_AT_ONCE: Final = 100  # a commit may delete this many images more than it adds, which takes about 5 ms
 
 CREATE_BEFORE_IMAGES: Final = """
 CREATE TABLE before_images (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
@@ -27,9 +27,11 @@ FORGET: Final = "DELETE FROM before_images; UPDATE before_images_size SET bytes 
 
 
 class Images:
-    """The images of one batch. The images are written at once, since a commit may have 500 documents of a megabyte.
+    """The images of one batch.
 
-    `bytes`: the size of all images so far, after each image, so that a savepoint can be rolled back.
+    Each image is written immediately, not collected in memory, because a commit may have 500 documents of a megabyte.
+
+    `bytes`: for each image, the size of all images up to this one, so that a savepoint can be rolled back.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,7 @@
-"""Build indexes, and clear dropped ones. One task per index builds it batch by batch, even if no caller waits."""
+"""Build indexes, and clear dropped indexes.
+
+Each index has a task that builds it in batches, even if no caller waits.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-CLEARING: Final = 0  # stands where the number of an index would stand
+CLEARING: Final = 0  # replaces the number of an index
 
 
 class Builds:
     """All builds of this process.
 
-    `perform`: does one batch of work between the writes of a project. `uncleared`: projects that have dropped an index
-    since their last slice of clearing began.
+    `perform`: a function that does one batch of work between the writes of a project. `uncleared`: projects that have
+    dropped an index since the last slice of clearing began for them.
     """
 
     def __init__(self, perform: Callable[[str, Build | Clear | Retime | Expire], Awaitable[Any]]) -> None:
@@ -76,7 +79,9 @@ class Builds:
                 pass
 
     async def _delete_expired(self, project: str, collection: str) -> None:
-        """Delete expired documents first: nobody sees them any more, so a unique index must not meet their values."""
+        """Delete expired documents first: nobody sees these documents any more, so their values must not violate a
+        unique index.
+        """
         after: int | None = 0
         while after is not None:
             after = await self.perform(project, Retime(collection, after))

@@ -1,7 +1,7 @@
 """The SQL that reads and counts the documents in the ranges of a plan.
 
-The guard (the rule and the expiry time) is evaluated first, and the filter only for documents that pass the guard. CASE
-guarantees this order, because SQLite evaluates only the branch that it needs
+SQLite evaluates the guard (the rule and the expiry time) first, and the filter only for documents that pass the guard.
+CASE guarantees this order, because SQLite evaluates only the branch that it needs
 (sqlite.org/lang_expr.html#the_case_expression). SQLite also evaluates the result columns only for rows that pass WHERE.
 With AND instead of CASE, SQLite could evaluate the cheaper side first, and the time or an error of the filter would
 reveal hidden values.
@@ -24,7 +24,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 DENIED, ADMITTED, FULFILS = range(3)
 
-SIZE: Final = "octet_length(d.body)"  # SQLite knows it without reading the body
+SIZE: Final = "octet_length(d.body)"  # SQLite knows the size without reading the body
 WHOLE: Final = "d.id, d.rev, d.created, d.updated, CAST(d.body AS BLOB)"
 
 
@@ -96,10 +96,11 @@ class Candidates:
         return f"SELECT count(*) FROM ({places})", (range.low, range.high, most)
 
     def passing(self, range: Range, most: int) -> Statement:
-        """Return SQL that counts the documents in a range that pass the guard, up to `most`; the documents that also
-        pass the test; and the bytes of all documents that pass the guard.
+        """Return SQL for three sums over the documents in a range that pass the guard, up to `most` documents.
 
-        With `plan.by_id`, it counts all documents: the place where a count stops would reveal the order of hidden ones.
+        The sums are: the number of these documents, the number of those that also pass the test, and the bytes of these
+        documents. With `plan.by_id`, there is no limit, because the place where a count stops would reveal the order of
+        hidden documents.
         """
         guard, test = self.guard or TRUE, self.test or TRUE
         if self.keys:
@@ -154,15 +155,15 @@ class Candidates:
         if after is not None:
             begun = after.startswith(self.plan.lead)
             if not begun and after > self.plan.lead:
-                high = low  # a position after all documents in the ranges, from a time when a field had an array
+                high = low  # the position is after all ranges: it is from a time when a field had an array
             elif begun:
                 low, high, sign = self._remaining(base, after.removeprefix(self.plan.lead), low, high)
         return f"WHERE k {sign} ? AND k < ?", (low, high), "DESC" if self.plan.backwards else "ASC"
 
     def _remaining(self, base: bytes, after: bytes, low: bytes, high: bytes) -> tuple[bytes, bytes, str]:
-        """Return the range that is left after a position, and the sign of its lower bound.
+        """Return the rest of a range after a position, and the sign of its lower bound.
 
-        If the plan is `tied`, all documents that tie with the position are left, before it or after it.
+        If the plan is `tied`, the rest contains all documents that tie with the position, before it or after it.
         """
         if self.plan.tied:
             after = self._fields_of(after)
@@ -174,7 +175,7 @@ class Candidates:
         return (base + after, high, ">") if base + after >= low else (low, high, ">=")
 
     def _fields_of(self, after: bytes) -> bytes:
-        """Return the part of a position before the id, or less of it if a value does not show its length."""
+        """Return the part of a position before the id; a shorter part if a value does not show its length."""
         at = 0
         for field in self.plan.tied:
             value, at = value_in_key(after, at, field)

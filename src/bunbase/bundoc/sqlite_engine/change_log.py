@@ -1,8 +1,8 @@
-"""The change log of a project. It numbers all changes of documents in the order of the commits, without gaps.
+"""The change log of a project. The log numbers all changes of documents in the order of the commits, without gaps.
 
 The transaction of a change writes its row. `seq` is the number of the change, and the key of the row. `log.floor` is
 the highest deleted number, so that the numbers continue even after all rows were deleted. `log.epoch` is a random name
-of this history: a restore gives the file a new one, because a number then no longer names the same state.
+of this history. A restore gives the file a new epoch, because a number then no longer means the same state.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def append(connection: apsw.Connection, rows: list[Row]) -> None:
 
 def changes_since(connection: apsw.Connection, since: int, limit: int) -> Changes:
     """Return at most `limit` changes after `since`, with about PAGE_BYTES of images. Raises: ResyncRequired."""
-    # one snapshot for both statements, since rows deleted in between would look like a gap
+    # both statements need the same snapshot, because rows that are deleted in between would look like a gap
     with connection:
         floor, last = ends(connection)
         if not floor <= since <= last:
@@ -81,7 +81,7 @@ def changes_since(connection: apsw.Connection, since: int, limit: int) -> Change
 
 
 def logged(connection: apsw.Connection, since: int, most: int) -> Logged:
-    """Return the newest changes, as `engine.Moment.logged`."""
+    """Return the newest changes, like `engine.Moment.logged`."""
     floor, last = ends(connection)
     since = max(since, floor, last - most)
     newest = {(collection, id): seq for seq, collection, id in connection.execute(CHANGED, (since,))}

@@ -1,4 +1,4 @@
-"""Clear the tables of dropped indexes in slices, since SQLite would read every page of a table to drop it at once."""
+"""Clear the tables of dropped indexes in slices. To drop a whole table at once, SQLite would read each of its pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGES_AT_ONCE: Final = 500  # the rows of a slice of a text index; a row has 4 K
 
 DROPPED: Final = "SELECT id, name FROM indexes WHERE collection = 0 LIMIT 1"
 KEYS: Final = "DELETE FROM keys_N WHERE k <= (SELECT k FROM keys_N ORDER BY k LIMIT 1 OFFSET ?)"
-# The tables of FTS5, but for the first rows of its data, which it reads when the table itself is dropped.
+# The tables of FTS5. The first rows of its data stay, because FTS5 reads them when the table itself is dropped.
 PAGES: Final = """
 DELETE FROM text_N_data
 WHERE id > 10 AND id <= (SELECT id FROM text_N_data WHERE id > 10 ORDER BY id LIMIT 1 OFFSET ?)"""

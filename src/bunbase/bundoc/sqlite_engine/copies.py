@@ -47,7 +47,7 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-REPLACED: Final = 3  # attempts at a copy; a rotation that replaces the file meanwhile makes a new attempt necessary
+REPLACED: Final = 3  # the most attempts at a copy; a new attempt is necessary if a rotation replaces the file meanwhile
 DRAFTS: Final = ".drafts"  # no project can have this id
 
 
@@ -60,7 +60,7 @@ class TargetKey(msgspec.Struct, frozen=True):
 
 
 class SqliteCopies:
-    """One thread does all of this work, one call at a time. `__init__` deletes the drafts that a crash left."""
+    """One thread does the work of all calls, one call at a time. `__init__` deletes the drafts that a crash left."""
 
     def __init__(self, files: OpenFiles, news: News) -> None:
         self.files = files
@@ -123,7 +123,7 @@ class SqliteCopies:
         self.pool.shutdown()
 
     async def _copy(self, project: str, file: ProjectFile, folder: Path, progress: Progress) -> Contents:
-        changed_at = await self.changed_at(project) or 0  # before the snapshot, so that later writes count as newer
+        changed_at = await self.changed_at(project) or 0  # before the snapshot: later writes count as newer
         path = folder / DATABASE
         with progress.unless(lambda: file.closing):  # a file is also closed if its key is revoked, or if it is damaged
             await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress.tell)
@@ -132,7 +132,10 @@ class SqliteCopies:
     async def _keep_what_is_there(
         self, directory: Path, own: TargetKey, safety: Safety, progress: Progress
     ) -> IssuedNumbers | None:
-        """Copy the project's file before its replacement. Return the numbers that it issued, None if unreadable."""
+        """Copy the project's file before its replacement.
+
+        Return the numbers that the file issued; None if the file is unreadable.
+        """
         if not own.settled and not (directory / DATABASE).exists():
             return IssuedNumbers()
         try:
@@ -159,7 +162,7 @@ class SqliteCopies:
     async def _target_key(self, project: str) -> TargetKey:
         """Return the project's key, or a new one if the project has lost its key.
 
-        Without its key, the old file cannot be read anyway, so the new key loses nothing.
+        Nobody can read the old file without its key, so the new key loses nothing.
         """
         try:
             key_file, key = await self.files.key_of(project)
@@ -241,7 +244,7 @@ def _swap(directory: Path, draft: Path, own: TargetKey) -> None:
     """Replace the project's file by the draft, with one rename: a crash leaves either the old or the new state.
 
     A project that had lost its key gets a new key file after the rename. If the process crashes between the two steps,
-    the project is as unreadable as before.
+    the project is still unreadable.
     """
     (directory / SHARED_INDEX).unlink(missing_ok=True)
     draft.rename(directory / DATABASE)

@@ -39,7 +39,7 @@ Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # format, seq, colle
 class IssuedNumbers(msgspec.Struct, frozen=True):
     """The numbers that a file had issued before it was replaced.
 
-    `last`: the number of its newest change. `revs`: a number that is not below its highest revision. `empty`: true if
+    `last`: the number of its newest change. `revs`: a number that is at least its highest revision. `empty`: true if
     the file has no collections.
     """
 
@@ -53,8 +53,8 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
 
     The change log of the copy begins above the newest change that the file issued. So a client that sends an older
     `since` gets ResyncRequired. Revisions begin above those that the file issued, so that no revision is used twice for
-    an id (docs/decisions/0033). The history gets a new epoch, so no client waits for a state that will not come. A copy
-    of another project loses the answers that it has kept for requests with an idempotency key.
+    an id (docs/decisions/0033). The history gets a new epoch, so no client waits for a state that never comes. A copy
+    of another project loses the stored answers to requests with an idempotency key.
 
     `issued`: the numbers of the replaced file; None if that file cannot be read. `own`: true if the copy comes from the
     same project; then its documents keep their revisions.
@@ -67,7 +67,7 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
             if not own and before.revs:
                 _shift_revisions(connection, before.revs)
                 raise_above(connection, before.revs + revs)
-            if own:  # a file that issued less than its copy was created again, so its lost numbers are unknown
+            if own:  # a file with lower numbers than its copy was created again, so its earlier numbers are unknown
                 raise_above(connection, before.revs if before.revs >= revs else revs + UNKNOWN_LEAP)
             connection.execute("DELETE FROM changes")
             before_images.forget(connection)

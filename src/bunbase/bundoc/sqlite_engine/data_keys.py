@@ -1,4 +1,7 @@
-"""The data key of each project. BunKMS generates and unwraps it; the project's directory stores the wrapped form."""
+"""The data key of each project.
+
+BunKMS generates and unwraps the key; the project's directory stores the wrapped form.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from bunbase.pkg.sealed_sqlite.key_file import KeyFile
 
 
 class DataKeys:
-    """Gets data keys from BunKMS. The caller must hold the project's lock. `in_thread`: runs work on files."""
+    """Gets data keys from BunKMS.
+
+    The caller must hold the project's lock. `in_thread`: a function that runs work on files in a thread.
+    """
 
     def __init__(self, kms: Kms, in_thread: Callable[..., Awaitable[Any]]) -> None:
         self.kms = kms

@@ -70,7 +70,7 @@ class SqliteEngine:
         files.on_open = self.builds.resume
 
     async def get(self, project: str, collection: str, id: str) -> StoredDocument | None:
-        """Read in the event loop. This never waits while the file is open."""
+        """Read in the event loop. The read never waits while the file is open."""
         file = self.files.ready(project) or await self.files.open(project)
         try:
             return file.get(collection, id)
@@ -78,7 +78,7 @@ class SqliteEngine:
             raise self.files.fault(project, file, error) from error
 
     async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
-        """Look up documents in the event loop, as `get` does."""
+        """Look up documents in the event loop, like `get`."""
         file = self.files.ready(project) or await self.files.open(project)
         try:
             return work(file.get)
@@ -94,7 +94,7 @@ class SqliteEngine:
         try:
             return (await self.commit(project, (CommitStep(collection, write, guard),), depth)).results[0]
         except Problem as problem:
-            problem.extra.pop("write", None)  # there is only one write
+            problem.extra.pop("write", None)  # the index of the write; there is only one
             raise
 
     async def commit(
@@ -270,9 +270,9 @@ class SqliteEngine:
     async def _tend(self, project: str, file: ProjectFile) -> None:
         """Delete expired documents, and continue work that a crash interrupted.
 
-        If nothing is due, this only reads, and does not keep an idle project open. It works on `file` and must not ask
-        `files` for the project's file again. That would be a deadlock if the file is being closed: the close waits for
-        this call, and this call would wait for the close.
+        If nothing is due, this method only reads, and an idle project is still closed. This method works on `file` and
+        must not ask `files` for the project's file again. While the file is being closed, such a request would be a
+        deadlock: the close waits for this call, and this call would wait for the close.
         """
 
         async def perform(task: Task) -> Any:
@@ -306,7 +306,7 @@ class SqliteEngine:
 
     async def _submit(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
         file = self.files.ready(project) or await self.files.open(project)
-        file.enter()  # like `files.using`, which would take 3 µs more for every write
+        file.enter()  # the same as `files.using`, which would take 3 µs more for every write
         try:
             return await work(file.writer or self._writer(project, file))
         except apsw.Error as error:

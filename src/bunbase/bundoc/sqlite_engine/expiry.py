@@ -11,7 +11,7 @@ from bunbase.pkg.moments import milliseconds, read_moment
 
 EXPIRED_AT_ONCE: Final = 200  # the documents deleted in one batch, which takes the writer about 5 ms
 EXPIRED_BYTES_AT_ONCE: Final = 2 << 20  # a batch ends after this many bytes
-EXPIRED_ROWS_AT_ONCE: Final = 5000  # or after this many changed rows: an array has up to 1000 entries in an index
+EXPIRED_ROWS_AT_ONCE: Final = 5000  # the most changed rows; an array has up to 1000 rows in an index
 
 ALIVE: Final = "(expires IS NULL OR expires > CAST(unixepoch('subsec') * 1000 AS INTEGER))"
 CREATE_INDEX: Final = "CREATE INDEX IF NOT EXISTS expires_N ON docs_N (expires) WHERE expires IS NOT NULL"
@@ -24,7 +24,9 @@ SET: Final = "UPDATE docs_N SET expires = ? WHERE id = ?"
 
 
 def ends_at(body: bytes, path: list[str]) -> int | None:
-    """Return when a document expires, in milliseconds since 1970; None if the field has no time in RFC 3339."""
+    """Return the time at which a document expires, in milliseconds since 1970; None if the field has no time in RFC
+    3339.
+    """
     value: Any = body
     for name in path:
         if bytes(value)[:1] != b"{" or (value := read_fields(value).get(name)) is None:
@@ -54,7 +56,7 @@ def expired(connection: apsw.Connection, table: str) -> list[StoredDocument]:
 
 
 def next_end(connection: apsw.Connection, table: str, since: int) -> int | None:
-    """Return when the first document expires at the time `since` or later. Times are in milliseconds since 1970."""
+    """Return the first time, at `since` or later, at which a document expires. Times are in milliseconds since 1970."""
     found: int | None = connection.execute(NEXT_END.replace("docs_N", table), (since,)).get
     return found
 

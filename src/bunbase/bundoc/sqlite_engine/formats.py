@@ -33,7 +33,7 @@ def _begin_change_log(connection: apsw.Connection) -> None:
     """Begin the change log.
 
     The log has no changes of the documents in the file. So a client that sends `since=0` must read the collections
-    first; the floor 1 has this effect.
+    first. Therefore the floor of the log is 1.
     """
     for _ in connection.execute(CREATE_LOG):
         pass

@@ -7,6 +7,7 @@ the same order.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import apsw
@@ -33,9 +34,11 @@ CREATE TABLE IF NOT EXISTS indexes (
     UNIQUE (collection, name)
 );"""
 
+INDEXES_CACHED: Final = 2048
 MOST_KEPT: Final = 128  # the most indexes of a collection, including retiring indexes; each write changes all of them
 
-# The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing.
+# The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing although it
+# applies.
 MANY: Final = 1  # some document has an array on the path of a field
 WATCHED: Final = 2  # MET_IN_WHERE is known, since every document was checked for it
 MET_IN_WHERE: Final = 4  # some document has an array on a path of the index's filter
@@ -121,7 +124,7 @@ class IndexTable(KeptIndex):
         taken = TAKEN.replace("keys_N", self.name)
         for key in keys:
             rows: list[Any] = connection.execute(taken, (key, key + ALL_ABOVE, id)).fetchall()
-            for (other,) in rows:  # more than one only in a file that once had format 6 or less
+            for (other,) in rows:  # more than one document is possible only in a file that once had format 6 or less
                 yield other
 
 
@@ -139,7 +142,7 @@ def create_index(connection: apsw.Connection, collection: int, definition: Index
 
 
 def drop_index(connection: apsw.Connection, index: KeptIndex) -> None:
-    """Take the index from its collection. Its table remains until it is cleared (`clearing.py`)."""
+    """Remove the index from its collection. The table of the index remains until it is cleared (`clearing.py`)."""
     connection.execute(DETACH, (index.name, index.number))
     connection.execute("DELETE FROM builds WHERE id = ?", (index.number,))
 
@@ -165,7 +168,9 @@ def finish_index(connection: apsw.Connection, number: int) -> None:
     connection.execute("DELETE FROM builds WHERE id = ?", (number,))
 
 
+@lru_cache(INDEXES_CACHED)
 def _index(collection: int, number: int, definition: str, met: int, stage: int, built: int) -> KeptIndex:
+    """Return the index of a row. Indexes do not change, and each search and each commit reads the rows again."""
     spec = msgspec.json.decode(definition, type=IndexSpec)
     if spec.type == "text":
         return TextTable(number, collection, spec, stage, built)

@@ -1,8 +1,8 @@
 """The answers of writes that have an idempotency key, in the transaction of the write (docs/decisions/0068).
 
-The life of a key: `replay` looks for it before the write. If it is new, the steps of the write run, and `keep` stores
-their result in the same savepoint. If the steps fail, the row disappears with them. `fold` deletes rows at the end of
-the batch, and `prune` does so in projects without such writes.
+The life of a key: `replay` looks for the key before the write. If the key is new, the steps of the write run, and
+`keep` stores their result in the same savepoint. If the steps fail, the savepoint is rolled back with the row. `fold`
+deletes rows at the end of the batch, and `prune` deletes rows in projects without such writes.
 
 Hard place: a row must stay for 24 hours, but a client may send any number of keys. So a project keeps the newest
 MOST_ROWS rows with at most MOST_BYTES of answers. `upto` is the sum of the bytes of this row and of all rows before it.
@@ -27,9 +27,9 @@ from bunbase.pkg.idempotency import KEPT_FOR, Attempt
 
 MOST_ROWS: Final = 200_000
 MOST_BYTES: Final = 64 << 20
-MOST_BODY: Final = 64 << 10  # a larger document is not kept; its answer is then read from the document itself
+MOST_BODY: Final = 64 << 10  # larger documents are not stored here; the answer is then made from the document itself
 ROW_BYTES: Final = 100  # a row without its answer
-FOLDED_AT_ONCE: Final = 1000  # rows deleted at once, in milliseconds; or twice the number of added rows, if higher
+FOLDED_AT_ONCE: Final = 1000  # the rows deleted at once, in milliseconds; or twice the number of added rows, if higher
 
 CREATE_KEPT_ANSWERS: Final = """
 CREATE TABLE kept_answers (
@@ -62,7 +62,7 @@ class KeptDocument(msgspec.Struct, frozen=True, array_like=True):
 
 
 class KeptAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """`seq`: the newest change after the write. The history may have got a new epoch since then, by a restore."""
+    """`seq`: the newest change after the write. Since then, a restore may have given the history a new epoch."""
 
     seq: int
     results: tuple[KeptDocument | None, ...]
@@ -95,9 +95,9 @@ def keep(connection: apsw.Connection, attempt: Attempt, done: Committed, now: st
 
 
 def restored(kept: KeptDocument | None, stored: StoredDocument | None) -> StoredDocument | None:
-    """Return a document of a kept answer. `stored`: the document with its id that is stored now.
+    """Return a document for an answer that is sent again. `stored`: the document with its id that is stored now.
 
-    Raises: IdempotencyTooLarge if it was too large to keep and has changed since.
+    Raises: IdempotencyTooLarge if the document was too large to keep and has changed since then.
     """
     if kept is None:
         return None
@@ -113,7 +113,7 @@ def restored(kept: KeptDocument | None, stored: StoredDocument | None) -> Stored
 
 
 def bare(kept: KeptDocument | None) -> StoredDocument | None:
-    """Return a document of a kept answer without its body, for an answer that shows only revisions."""
+    """Return a document without its body, for an answer that is sent again and shows only revisions."""
     return StoredDocument(kept.id, kept.rev, kept.created, kept.updated, b"{}") if kept else None
 
 

@@ -36,10 +36,10 @@ class KeptIndex(ABC):
     """One index.
 
     `definition`: the specification by the caller. `built`: the number of the last document that the build has added.
-    `where`: the filter of the index, which has only documents that match the filter. `system`: true if the index serves
-    a reference in the schema.
-    `ready`: the index is complete, so that queries use it. `retiring`: the index is complete but no longer wanted. It
-    stays in use until the wanted indexes are complete.
+    `where`: the filter of the index. The index has only documents that match this filter. `system`: true if the index
+    serves a reference in the schema.
+    `ready`: true if the index is complete, so that queries use it. `retiring`: true if the index is complete, but will
+    be dropped. A retiring index stays in use until the new indexes are complete.
     """
 
     def __init__(self, number: int, definition: IndexSpec, stage: int, built: int) -> None:
@@ -68,7 +68,7 @@ class KeptIndex(ABC):
             self.put(connection, document.id, value)
 
     def add_again(self, connection: apsw.Connection, document: StoredDocument) -> None:
-        """Add a document again when the index is rebuilt. This refuses no document."""
+        """Add a document again when the index is rebuilt. The rebuild refuses no document."""
         value = value_of(with_system_fields(document))
         if self._knows(value):
             self.put_again(connection, document.id, value)

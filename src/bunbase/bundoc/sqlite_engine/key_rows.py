@@ -1,7 +1,7 @@
 """Read the rows of an aggregate from the keys of an index that covers it, without the documents.
 
-Keys in one range are sorted, so documents with the same values follow each other. Such documents become one row, and
-their values are read from the key once. A document is read only if its key does not hold a value (`rows.UNREADABLE`).
+Keys in one range are sorted, so documents with the same values follow each other. They become one row, whose values are
+read from the key once. A document is read only if its key does not hold a value (`rows.UNREADABLE`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def covering_plan(search: Search, reads: Reads, indexes: Sequence[Index]) -> Pla
 
 
 class KeyRows:
-    """The rows of the ranges of a plan. `document`: reads a document with its system fields by id."""
+    """The rows of the ranges of a plan.
+
+    `document`: a function that reads the document with an id, with its system fields.
+    """
 
     def __init__(self, plan: Plan, where: Filter, reads: Reads, document: Callable[[str], Any]) -> None:
         index = plan.index
@@ -70,7 +73,10 @@ class KeyRows:
         self.slots = [paths.index(path) for path in self.wanted]
 
     def of(self, entries: Iterator[Any], budget: ScanBudget, look: Callable[[], None]) -> Iterator[Row]:
-        """Yield the rows of sorted entries `(key, id)`. `look`: called from time to time; it may raise an exception."""
+        """Yield the rows of sorted entries `(key, id)`.
+
+        `look`: a function that is called from time to time, and may raise an exception.
+        """
         before, first, documents = b"", "", 0
         while some := list(islice(entries, ENTRIES_BETWEEN_LOOKS)):
             look()

@@ -24,8 +24,8 @@ from bunbase.bundoc.query.filters import (
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sql import KEY_FUNCTION
 
-MOST_NODES: Final = 100  # nodes of a filter, and names of its paths; writing and parsing the SQL take 0.2 ms each
-MOST_RULE_CHARACTERS: Final = 16 << 10  # in the SQL of a rule
+MOST_NODES: Final = 100  # nodes of a filter, and names in its paths; writing and parsing the SQL take 0.2 ms each
+MOST_RULE_CHARACTERS: Final = 16 << 10  # the number of characters in the SQL of a rule
 
 
 def is_light(search: Search) -> bool:
@@ -39,7 +39,10 @@ def is_light(search: Search) -> bool:
 
 
 def _nodes(where: Filter, left: int) -> int:
-    """Return how many more nodes the filter may have. The result is below 0 if there are too many, or a slow node."""
+    """Return how many more nodes the filter may have.
+
+    The result is below 0 if the filter has too many nodes, or a slow node.
+    """
     match where:
         case And() | Or():
             left -= 1

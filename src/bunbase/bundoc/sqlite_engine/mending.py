@@ -2,16 +2,17 @@
 
 One transaction does all repairs and brings the file to format 7. There are four faults:
 
-Revisions (docs/decisions/0033). If a document was deleted and stored again, its revisions began at 1 again, so a client
-with an old copy could overwrite the new document. The deletions in the change log show which revisions were used. If
-old entries of the log are deleted, all later revisions begin above the log's floor, since each revision took a number
-of the log. They also begin above all stored revisions, since the oldest files had no log.
+Revisions (docs/decisions/0033). In older versions, the revisions of a document that was deleted and stored again began
+at 1 again. So a client with an old copy could overwrite the new document. The deletions in the change log show which
+revisions were used. If old entries of the log are deleted, all later revisions begin above the log's floor, since each
+revision took a number of the log. Later revisions also begin above all stored revisions, because the oldest files had
+no log.
 
 Names with control characters (docs/decisions/0040). SQLite's JSON functions end a name at U+0000, so they find a field
 under the name of another field. For example, Ann's list had a document whose `owner` was Bob, because it also had the
 field `owner` + U+0000 with the value Ann. Each control character is replaced by its symbol (U+0000 by ␀, U+2400). No
-value is lost, and the document gets a new revision. The alternative was our own SQL function that reads names. It would
-slow down every query, for names that nobody uses.
+value is lost, and the document gets a new revision. The alternative was an SQL function of our own that reads names.
+Such a function would slow down every query, for names that nobody uses.
 
 Unique indexes. Elements of arrays that are objects or arrays have keys now. If two documents have equal elements, both
 stay, and the next write of either document is refused.
@@ -128,7 +129,7 @@ class _Mending:
         sql = STORED_AGAIN.replace("docs_N", table.name)
         again: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
         for id, rev in again:
-            stored = table.stored(self.connection, id)  # one at a time: all together may be too large for memory
+            stored = table.stored(self.connection, id)  # one at a time: all of them may be too large for memory
             assert stored is not None  # the query above has found it
             self._change(name, table, msgspec.structs.replace(stored, rev=rev), stored.body)
             self.connection.execute("DELETE FROM ended WHERE collection = ? AND id = ?", (table.number, id))

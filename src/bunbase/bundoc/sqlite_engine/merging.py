@@ -1,8 +1,7 @@
-"""Merge the ranges of an index into the order of the result, although each range has documents from every part of this
-order.
+"""Merge the ranges of an index into the order of the result. Each range has documents from every part of this order.
 
-Only keys are read ahead: one key of each range. A document is read when its turn comes, so a page of 20 examines the
-same documents as if one range had them all.
+Only keys are read ahead: one key of each range. A document is read only when it is the next in the order. So a page of
+20 examines as few documents as with a single range.
 """
 
 from __future__ import annotations

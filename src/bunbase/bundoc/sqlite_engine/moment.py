@@ -22,8 +22,8 @@ from bunbase.pkg.sealed_sqlite.scanners import current_scan
 class SqliteMoment:
     """Implements `bundoc.engine.Moment`, whose docstrings describe the methods.
 
-    `known`: the collections as the writer knows them, which may be older or newer than the snapshot. Such a collection
-    is used only if the snapshot has the same definition; then its rules need not be compiled again.
+    `known`: the collections in the state that the writer has, which may be older or newer than the snapshot. A known
+    collection is used only if the snapshot has the same definition; then its rules need not be compiled again.
     """
 
     def __init__(self, connection: apsw.Connection, known: Mapping[str, Table]) -> None:

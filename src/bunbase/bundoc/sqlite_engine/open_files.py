@@ -3,13 +3,13 @@
 The life of an open file:
 
 1. `ready` returns the file at once if BunKMS has confirmed its key less than `key_seconds` ago. Nearly every request
-   takes this path, which never awaits.
-2. Otherwise, `open` opens the file in a new task, under the project's lock. It gets the key from BunKMS, creates the
-   file of a new project, and closes another idle file if too many are open.
+   uses this step, which never awaits.
+2. Otherwise, `open` opens the file in a new task, under the project's lock. The task gets the key from BunKMS, creates
+   the file of a new project, and closes another idle file if too many are open.
 3. A caller that awaits while it uses the file needs `using`, which counts the users of the file. A caller that does not
-   await needs no count, since nothing else runs in the event loop meanwhile.
-4. `tend` asks BunKMS again for each key well before it gets too old. If BunKMS refuses, the file is closed at once. So
-   a destroyed key opens nothing after at most `key_seconds`.
+   await need not be counted, because nothing else runs in the event loop meanwhile.
+4. `tend` asks BunKMS again for each key well before the last confirmation gets too old. If BunKMS refuses, the file is
+   closed at once. So a destroyed key opens no file after at most `key_seconds`.
 5. To close a file, `_close_now` sets `closing`, so that `ready` does not return the file, and waits for the last user.
 
 Everything here runs in the event loop; only work on files runs in threads. Each project has a lock, so that opening,
@@ -62,10 +62,11 @@ REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # final answers 
 class OpenFiles:
     """The open files of all projects.
 
-    `now`: returns seconds on a clock that never goes back. `most_open`: the number of files that may be open at once.
-    `on_open`: called with each newly opened file; the engine sets it, because the builds of indexes that it resumes
-    need the files. `damaged`: projects whose file must not be opened again before a restore. `held`: projects that are
-    being restored. `reserved`: the number of files that are being opened and are not in `files` yet.
+    `now`: a function that returns seconds on a clock that never goes back. `most_open`: the number of files that may be
+    open at once.
+    `on_open`: a function that is called with each newly opened file. The engine sets it, because it resumes the builds
+    of indexes, which need the files. `damaged`: projects whose file must not be opened again before a restore. `held`:
+    projects that are being restored. `reserved`: the number of files that are being opened and are not in `files` yet.
     """
 
     def __init__(
@@ -168,7 +169,7 @@ class OpenFiles:
         return found
 
     async def projects(self) -> list[str]:
-        """Return all projects that have a directory. Their files may be open or closed."""
+        """Return all projects that have a directory. The files of these projects may be open or closed."""
 
         def found() -> list[str]:
             return [entry.name for entry in os.scandir(self.directory) if PROJECT.fullmatch(entry.name)]
@@ -214,9 +215,9 @@ class OpenFiles:
                 self.held.discard(project)
 
     async def key_of(self, project: str) -> tuple[KeyFile, bytes]:
-        """Return the project's data key. A new project gets a new data key. Raises: like `open`.
+        """Return the project's data key. A new project gets a new data key. Raises: the problems of `open`.
 
-        This makes a running rotation fail, so that the key does not change afterwards.
+        A running rotation fails, so that the key does not change afterwards.
         """
         async with self._lock(project):
             return await self.held_key(project)
@@ -276,7 +277,7 @@ class OpenFiles:
             self._share_cache(self.files[project])
 
     async def _open_file(self, project: str, directory: Path) -> ProjectFile:
-        asked_at = self.now()  # the confirmation counts from the question, not from the answer
+        asked_at = self.now()  # the confirmation counts from the time of the question, not from the time of the answer
         try:
             key_file, key = await self.keys.find(project, directory)
             if not key_file.complete:

@@ -44,7 +44,7 @@ INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
 INLINE_LIMITS: Final = Limits(
     counted=2000,  # keys: 0.1 ms
-    examined=LOOP_DOCUMENTS,  # less than a millisecond, if they are small
+    examined=LOOP_DOCUMENTS,  # less than a millisecond for small documents
     page_bytes=INLINE_BYTES,
 )
 INLINE_SECONDS: Final = 0.003
@@ -53,8 +53,9 @@ INLINE_SECONDS: Final = 0.003
 class ProjectFile:
     """The connections to one project's file, and the state of the open file.
 
-    `open_project_file` makes it in a thread. It is used in the event loop, and closed in a thread.
-    `users`: the number of running calls. `unused`: set while `users` is 0. `closing`: true if no new call may begin.
+    `open_project_file` makes a ProjectFile in a thread. The event loop uses it, and a thread closes it.
+    `users`: the number of running calls. `unused`: an event that is set while `users` is 0. `closing`: true if no new
+    call may begin.
     `key_proven_at`: the time at which BunKMS last confirmed the key, on the clock of `OpenFiles`.
     """
 
@@ -126,7 +127,7 @@ class ProjectFile:
         if search.limit > INLINE_ITEMS or search.residual or search.shown or not is_light(search):
             return None
         if search.explain:
-            return None  # advice plans the search many times
+            return None  # advice plans the search many times, which takes too long here
         self.reader_watch.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
         try:
@@ -265,7 +266,10 @@ class ProjectFile:
         return connection
 
     def _connect(self) -> apsw.Connection:
-        """Open a connection for the writer or a scanner. It keeps SQLite's default of 2 MB of page cache."""
+        """Open a connection for the writer or a scanner.
+
+        The connection keeps SQLite's default of 2 MB of page cache.
+        """
         return connect(self.path, self.key)
 
 

@@ -1,6 +1,6 @@
 """Check a write against its schema, and apply a deletion to the documents that refer to the deleted document.
 
-All of this happens in the transaction of the write, so no reader ever sees half of a cascade.
+All of this happens in the transaction of the write, so no reader ever sees an incomplete cascade.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ class _Deletion:
     def _without(self, place: Key) -> tuple[str, Table, StoredDocument, StoredDocument]:
         collection, id = place
         table = _known(self.transaction, collection)
-        before = table.stored(self.transaction.connection, id)  # even if it has expired meanwhile
-        assert before is not None  # it was read in this transaction
+        before = table.stored(self.transaction.connection, id)  # finds it even if it has expired meanwhile
+        assert before is not None  # this transaction has read the document
         body = before.body
         for reference, ids in self.cleared[place].items():
             body = without(body, reference.path, ids)
@@ -213,5 +213,5 @@ def _referring(transaction: Transaction, target: str) -> Iterator[tuple[str, Tab
 
 def _known(transaction: Transaction, collection: str) -> Table:
     table = transaction.table(collection)
-    assert table is not None  # it has a document
+    assert table is not None  # the collection has a document
     return table

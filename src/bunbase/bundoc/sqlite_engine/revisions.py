@@ -2,8 +2,9 @@
 
 A stored document contains its last revision. For the last MOST_ENDED deletions of the project, the table `ended` keeps
 the last revision of the deleted document. The revisions in older rows raise the floor of their collection: new
-documents of the collection begin above its floor. The floor of a dropped collection is kept. `revisions.floor` applies
-to all documents of the project, also to stored ones: a restore raises it above all revisions of the replaced file.
+documents of the collection begin above its floor. The floor of a dropped collection stays stored. `revisions.floor`
+applies to all documents of the project, also to stored ones: a restore raises it above all revisions of the replaced
+file.
 
 Each new revision takes a number of the change log. So no revision is higher than the sum of `revisions.floor` and the
 newest number of the log. `spent` returns this sum; a restore needs it.
@@ -20,7 +21,7 @@ from bunbase.bundoc.sqlite_engine.change_log import ends
 KEEPS_REVISIONS: Final = 7  # the first format that uses no revision twice
 MOST_ENDED: Final = 100_000  # rows, about 10 MB
 MOST_FLOORS: Final = 10_000  # if there are more floors, dropped collections share the floor of the project
-FOLDED_AT_ONCE: Final = 1000  # rows deleted at once, in milliseconds; or twice the number of added rows, if higher
+FOLDED_AT_ONCE: Final = 1000  # the rows deleted at once, in milliseconds; or twice the number of added rows, if higher
 
 CREATE_REVISIONS: Final = """
 CREATE TABLE revisions (floor INTEGER NOT NULL);
@@ -52,7 +53,7 @@ HIGHEST_ENDED: Final = "SELECT coalesce(max(rev), 0) FROM ended WHERE collection
 REACH: Final = "SELECT (SELECT min(n) FROM ended), (SELECT max(n) FROM ended)"
 OLDEST: Final = """
 SELECT c.name, max(e.rev) FROM (SELECT collection, rev FROM ended WHERE n <= ?) AS e
-JOIN collections AS c ON c.id = e.collection GROUP BY c.name"""  # a dropped collection has its floor already
+JOIN collections AS c ON c.id = e.collection GROUP BY c.name"""  # the floor of a dropped collection is already stored
 FOLD: Final = "DELETE FROM ended WHERE n <= ?"
 
 
@@ -76,7 +77,7 @@ class Revisions:
         `number`: the number of the collection, None if the collection does not exist.
         """
         last = max(self.floor, self.floors.get(collection, 0))
-        if number in self.with_ended:  # this saves the look-up for nearly all new documents
+        if number in self.with_ended:  # `with_ended` saves the look-up for nearly all new documents
             last = max(last, connection.execute(LAST, (number, id)).get or 0)
         return last
 
@@ -130,7 +131,7 @@ def _floors(connection: apsw.Connection) -> dict[str, int]:
 
 
 def spent(connection: apsw.Connection) -> int:
-    """Return a number that is at least as high as every revision in this file."""
+    """Return a number that is not lower than any revision in this file."""
     return int(connection.execute(FLOOR).get) + ends(connection)[1]
 
 

@@ -70,7 +70,7 @@ class Rotations:
 
     async def begin(self, project: str) -> KeyState:
         """Start a rotation if none is running, and return the state of the key. Raises: BundocBusy."""
-        await self.files.open(project)  # a file that cannot be opened cannot be rotated; this tells the caller at once
+        await self.files.open(project)  # fails at once if the file cannot be opened
         if project not in self.running:
             if self.ending or len(self.running) >= MOST_AT_ONCE:
                 raise BundocBusy("Other keys are being rotated; try again in a minute.", retry_after_seconds=60)
@@ -94,7 +94,7 @@ class Rotations:
         )
 
     async def close(self) -> None:
-        """Stop all running rotations. Their old keys stay in use."""
+        """Stop all running rotations. The old keys of these projects stay in use."""
         self.ending = True
         tasks = [rotation.task for rotation in self.running.values() if rotation.task is not None]
         if tasks:
@@ -162,8 +162,8 @@ class Rotations:
     def _take_place(self, copy: Rekeying, new: DataKey) -> None:
         """Rename the copy and make its key the only one, in a thread.
 
-        First, read the key file again. If something has changed it meanwhile, it may not have the new key, and a crash
-        right after the rename would lose the only key that opens the project.
+        First, read the key file again. If another task has changed the key file meanwhile, it may not have the new key.
+        Then a crash right after the rename would lose the only key that opens the project.
         """
         directory = copy.path.parent
         found = read_key_file(directory)

@@ -18,14 +18,15 @@ from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 T = TypeVar("T")
 
-WAITING_SHARE: Final = 0.5  # of its time a scan may wait; with less than half of it left, a scan would fail anyway
+WAITING_SHARE: Final = 0.5  # the part of its time that a scan may wait; with less time left, a scan would fail anyway
 
 
 class ScanTurns:
     """Runs scans in threads. `waiting`: the number of scans that wait for their turn.
 
-    All projects share the queue. A further scan of a project may wait if the project has no more scans in the queue
-    than there are free places. So a project with many slow queries takes half of the queue, and never the last place.
+    All projects share the queue. A further scan of a project may wait only if the queue has at least as many free
+    places as scans of this project. So a project with many slow queries takes at most half of the queue, and never the
+    last place.
     """
 
     def __init__(self, settings: BundocSettings) -> None:
@@ -33,7 +34,7 @@ class ScanTurns:
         self.pool = ThreadPoolExecutor(settings.scans, thread_name_prefix="bundoc-scan")
         self.all = asyncio.Semaphore(settings.scans)
         self.waiting = 0
-        self.waiting_for: Counter[str] = Counter()  # by the path of the project's file
+        self.waiting_for: Counter[str] = Counter()  # the number of waiting scans by the path of the project's file
 
     async def scan(self, file: ProjectFile, scan: Scan, work: Callable[[ProjectFile], T]) -> T:
         """Wait for a turn, then do `work` in a thread. If the caller is cancelled, the scan stops at once.
@@ -63,7 +64,7 @@ class ScanTurns:
             await self._wait(file, scan)
         else:
             await file.scan_turns.acquire()
-            await self.all.acquire()  # both are free, since nothing else has run in between: this does not wait
+            await self.all.acquire()  # nothing else has run in between, so `acquire` does not wait
         try:
             yield
         finally:
@@ -72,7 +73,7 @@ class ScanTurns:
 
     async def _wait(self, file: ProjectFile, scan: Scan) -> None:
         project, free = str(file.path), self.settings.queued_scans - self.waiting
-        if free <= 0 or self.waiting_for[project] > free:  # half of the free places is left to other projects
+        if free <= 0 or self.waiting_for[project] > free:  # so half of the free places remains for other projects
             raise _busy()
         self.waiting += 1
         self.waiting_for[project] += 1

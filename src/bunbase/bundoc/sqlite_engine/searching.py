@@ -42,14 +42,14 @@ decode: Final = msgspec.json.Decoder().decode
 
 Budget = TypeVar("Budget", bound=ScanBudget)
 
-LOOP_RANGES: Final = 20  # of a search in the event loop; SQLite prepares a statement for each range, in 10 µs
+LOOP_RANGES: Final = 20  # the most ranges in the event loop; SQLite prepares a statement for each range, in 10 µs
 
 
 class Searching:
     """One search. The connection must be in a transaction, so that the whole search sees the same state.
 
-    `watch`: limits the time, in a thread or in the event loop. Call `close` after the search, also after an error: the
-    traceback of an exception may keep a generator alive, and with it an open cursor.
+    `watch`: the limit of the time, in a thread or in the event loop. Call `close` after the search, also after an
+    error: the traceback of an exception may keep a generator alive, and with it an open cursor.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Searching:
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
         self.place = place_of(self.plan, keys) if self.text else None
         residual = search.residual is not None
-        at_once = None if residual else self.test  # the part of the rule in Python comes before the filter
+        at_once = None if residual else self.test  # the part of the rule that Python evaluates comes before the filter
         self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once, residual)
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ class Searching:
         return None if found.more and len(found.items) < self.search.limit else found
 
     def explained(self) -> Found:
-        """Return the plan of an aggregate. An aggregate that reads documents does more work with every document."""
+        """Return the plan of an aggregate. If an aggregate reads documents, its work grows with every document."""
         keys = self._covering_plan(self.search.reads or Reads())
         plan = keys or self.plan
         index = plan.index.name if plan.index else PRIMARY
@@ -317,7 +317,7 @@ class Searching:
     def _walk_ties(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         """Read the page in the plan's order, and sort documents that tie in the order of the result by their ids.
 
-        A page needs all documents that tie with its last one. Only the positions of a page are kept in memory.
+        A page needs all documents that tie with its last document. Only the positions of one page are kept in memory.
         """
         most, after = self.search.limit + 1, self.search.after
         first: list[tuple[bytes, str]] = []
@@ -363,7 +363,10 @@ class Searching:
         return self._read(heapq.nsmallest(self.search.limit + 1, rest), MAX_PAGE_BYTES)
 
     def _read(self, first: list[tuple[bytes, str]], max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
-        """Read the page. `first`: the positions and ids of its documents, and of one more if there is one."""
+        """Read the page.
+
+        `first`: the positions and ids of the documents on the page, and of the next document if there is one.
+        """
         items: list[StoredDocument] = []
         size = 0
         for _, id in first[: self.search.limit]:
@@ -400,7 +403,7 @@ class Searching:
         return position(self.search.order, decode(with_system_fields(document)))
 
     def _document(self, id: str) -> StoredDocument:
-        stored = self.table.stored(self.connection, id)  # even if it has expired since the test
+        stored = self.table.stored(self.connection, id)  # finds the document even if it has expired since the test
         assert stored is not None  # this transaction has read its id
         return stored
 

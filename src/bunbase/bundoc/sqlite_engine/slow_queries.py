@@ -17,7 +17,7 @@ log = logger("bundoc")
 
 @contextmanager
 def watched(scan: Scan, slow_seconds: float, project: str, collection: str, search: Search) -> Iterator[Scan]:
-    """Yield the scan for the query. A query that fails or is stopped is measured too."""
+    """Yield the scan for the query. Queries that fail or are stopped are measured too."""
     started = time.monotonic()
     try:
         yield scan

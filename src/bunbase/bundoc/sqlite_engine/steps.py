@@ -36,8 +36,8 @@ def do_steps(
 
     `with_bodies`: the same as in Engine.commit. Small patches may change 500 MB of documents, and the results of a
     whole batch of commits wait in memory for its fsync.
-    Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Unanswered if all
-    steps may be done, but a function must first decide about some of them.
+    Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Also raises
+    Unanswered if rules and schemas allow all steps, but a function must first decide about some of them.
     """
     results: list[StoredDocument | None] = []
     created: list[bool] = []
@@ -65,7 +65,7 @@ def do_once(
 ) -> Committed:
     """Do all steps of one commit, or return the result of an earlier attempt.
 
-    Raises: IdempotencyMismatch, IdempotencyTooLarge; otherwise as `do_steps`, and then nothing of the attempt is kept.
+    Raises: IdempotencyMismatch, IdempotencyTooLarge, and the errors of `do_steps`; then nothing is stored for the key.
     """
     kept = kept_answers.find(transaction.connection, attempt, transaction.now)
     if kept is None:
@@ -128,7 +128,7 @@ def _do_step(transaction: Transaction, step: CommitStep, questions: Questions) -
     if table is None:
         table = transaction.begin_collection(collection)
     if after is None:
-        assert before is not None  # otherwise there was nothing to delete
+        assert before is not None  # there was a document to delete
         delete(transaction, collection, before)
         return None
     _store(transaction, table, before, after)
@@ -177,7 +177,9 @@ def _living(transaction: Transaction, collection: str, table: Table, id: str) ->
 def _last_revision(
     transaction: Transaction, collection: str, table: Table | None, before: StoredDocument | None, id: str
 ) -> int:
-    """Return a number that the next revision of this id must exceed, like the revision of the document itself."""
+    """Return a number that the next revision of this id must exceed, in addition to the revision of the document
+    itself.
+    """
     if before is not None:
         return transaction.revisions.floor
     number = table.number if table else None
@@ -192,7 +194,7 @@ def _clear_way(transaction: Transaction, collection: str, table: Table, after: S
         table.stored(transaction.connection, id) for id in holders if table.get(transaction.connection, id) is None
     ]
     for document in ended:
-        assert document is not None  # its id is in an index
+        assert document is not None  # the id of the document is in an index
         _end_document(transaction, collection, table, document)
     return bool(ended)
 
@@ -200,8 +202,8 @@ def _clear_way(transaction: Transaction, collection: str, table: Table, after: S
 def _end_document(transaction: Transaction, collection: str, table: Table, document: StoredDocument) -> None:
     """Delete an expired document, with all effects of the deletion on other documents.
 
-    If a document that refers to it prevents the effects, delete only the expired document. Raises: BundocBusy while an
-    index that deletions need is being built.
+    If a referring document prevents these effects, delete only the expired document. Raises: BundocBusy while an index
+    that deletions need is being built.
     """
     result = transaction.attempt(lambda inner: delete(inner, collection, document, always=True))
     if isinstance(result, Problem) and not isinstance(result, BundocBusy):

@@ -1,16 +1,16 @@
-"""The SQL of a search by words, which finds the documents that have the words, each with its score.
+"""The SQL of a search by words. It finds the documents that contain the words, each with its score.
 
-**Search within.** Many documents may have the words, but only few of these documents have the value in the filter, such
-as one household of thousands. If the plan has an index whose first fields the filter or the rule sets equal to values,
-only documents with these values are candidates: the text index is read from its first match to its last, and each match
-that is not among the keys of the index is skipped, without reading the document. The score is the score in the whole
-text index.
+**Search within.** Many documents may contain the words, but only few of these documents have the value in the filter,
+such as one household of thousands. The filter or the rule may set the first fields of an index equal to values. Then
+only documents with these values are candidates. The search reads the text index from the first match to the last, and
+skips each match that is not among the keys of the other index, without reading the document. The score is the score in
+the whole text index.
 
-The alternative was to look up each key in the text index. bm25 counts the documents with the words for each look-up
-again, which took 3.4 ms for each key with 100,000 such documents; skipping all of them took 16 ms.
+The alternative was to look up each key in the text index. But bm25 counts the documents with the words again for each
+look-up. With 100,000 such documents, this took 3.4 ms for each key, and skipping all of them took 16 ms.
 
-Why this reveals nothing about denied documents: only tests that may choose a plan's place (docs/decisions/0032) decide
-which documents are candidates.
+This reveals nothing about denied documents: which documents are candidates depends only on tests that may choose the
+ranges of a plan (docs/decisions/0032).
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ class WithinPlace(msgspec.Struct, frozen=True):
 
 
 def place_of(plan: Plan, keys: str) -> WithinPlace | None:
-    """Return the place to which the plan narrows a search by words; None if it has no test of equality.
+    """Return the place to which the plan narrows a search by words; None if the plan has no test of equality.
 
-    A test of a range does not narrow a search, so that the number of examined documents does not depend on the way in
+    Tests of a range do not narrow a search by words: the number of examined documents must not depend on the way in
     which they are found.
     """
     if plan.index is None or not plan.said:

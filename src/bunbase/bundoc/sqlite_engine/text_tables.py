@@ -1,4 +1,4 @@
-"""A text index is an FTS5 table of SQLite. It stores words and their positions, but not the text.
+"""A text index is an FTS5 table of SQLite. The index stores words and their positions, but not the text.
 
 The table is in the project's encrypted file, like all other data. FTS5 never parses the text of a caller: Bundoc parses
 it to a tree, and each word or phrase of the tree becomes a quoted string.
@@ -88,7 +88,10 @@ class TextTable(KeptIndex):
 
 
 def prepare_scores(connection: apsw.Connection, left: Callable[[], float]) -> None:
-    """Register the local score on a connection. `left`: returns the remaining seconds of the present search."""
+    """Register the local score on a connection.
+
+    `left`: a function that returns the remaining seconds of the present search.
+    """
     connection.register_fts5_function(LOCAL_SCORE, partial(_local_score, left))
 
 

@@ -1,6 +1,6 @@
 """The transaction of one batch of writes.
 
-Four modules work on a write. Each of them imports only modules that stand before it in this list:
+Four modules work on a write. Each module imports only modules that are before it in this list:
 
 transaction  holds the state that all writes of a batch share: collections, revisions, entries of the change log
 referring    checks a write against its schema, and applies a deletion to documents that refer to the deleted document
@@ -23,7 +23,7 @@ from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.bundoc.update.costs import CommitWork
 from bunbase.pkg.errors import InvalidInput
 
-# These errors concern the whole file, not one write, so no write of the batch may count as done.
+# These errors concern the whole file and not a single write, so no write of the batch may count as done.
 FATAL: Final = (
     apsw.FullError,
     apsw.IOError,
@@ -45,7 +45,7 @@ Work = Callable[["Transaction"], Any]  # runs in one savepoint; its result is th
 
 
 class Task(Protocol):
-    """Work on collections and indexes. Like a write, it waits in the queue and runs in a savepoint."""
+    """Work on collections and indexes. Like a write, a task waits in the queue and runs in a savepoint."""
 
     def perform(self, transaction: Transaction) -> Any: ...
 
@@ -56,8 +56,8 @@ class Transaction:
     `altered`: collections that are new, or that have new terms or indexes; None for dropped collections.
     `epoch`: the history. `seq`: the number of its newest change.
     `entries`: the rows to append to the change log at the end of the batch. `images`: the documents before their
-    changes, of collections that keep them. `changes`: all changes with their documents, None if nobody follows the
-    project, or if they have more than MAX_FOLLOWED_BYTES.
+    changes, for collections that keep such images. `changes`: all changes with their documents, None if nobody follows
+    the project, or if they have more than MAX_FOLLOWED_BYTES.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
     expired document with the same unique value. `work`: the work of the present commit. `worked`: the work of all
     commits of the batch, in microseconds. `kept`: the number of answers that this batch has kept (`kept_answers.py`).

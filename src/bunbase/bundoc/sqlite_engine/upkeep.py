@@ -29,7 +29,10 @@ BATCHES_AT_ONCE: Final = 100  # the batches of 1000 changes in one call of `tend
 
 
 class Upkeep:
-    """Visits projects. `round`: the projects that are still to be visited today. `also`: called at each visit."""
+    """Visits projects.
+
+    `round`: the projects that are still to be visited today. `also`: a function that is called at each visit.
+    """
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class Upkeep:
                 log.warning("upkeep of a project failed", project=project, reason=problem.detail)
 
     async def _next_of_round(self) -> list[str]:
-        """Return the next projects to visit, as many as are needed to visit all within a day."""
+        """Return the next projects to visit. Their number is large enough to visit all projects within a day."""
         now = self.files.now()
         if not self.round and now - self.began_at >= ROUND_SECONDS:
             self.round = sorted(await self.files.projects(), reverse=True)

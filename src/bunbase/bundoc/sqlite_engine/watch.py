@@ -1,8 +1,8 @@
 """The limits of a search: few steps and bytes in the event loop, some seconds in a thread.
 
 SQLite checks the time only between two steps of a statement: not inside an SQL function of BunBase, and not while it
-reads the JSON of a large document. So each of these functions asks the watch. In the event loop, the bytes of each
-document are counted before the document is tested (docs/decisions/0031).
+reads the JSON of a large document. So each of these functions asks the watch whether time is left. In the event loop,
+the bytes of each document are counted before the document is tested (docs/decisions/0031).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from bunbase.pkg.sealed_sqlite.connection import TimeBound
 from bunbase.pkg.sealed_sqlite.scanners import scan_is_over, scan_seconds_left
 
 ROOM_FUNCTION: Final = "bundoc_room"  # (bytes of a document, number of reads of its JSON) → 1, or ends the search
-LOOP_DOCUMENTS: Final = 200  # the documents per search in the event loop; this many small documents are always allowed
+LOOP_DOCUMENTS: Final = 200  # the most documents of a search in the event loop; small documents always fit
 LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads 1 MiB in about 1 ms, once for each JSON function in a test
-VALUES_BETWEEN_LOOKS: Final = 1000  # a key takes about 0.5 µs for each value in it
+VALUES_BETWEEN_LOOKS: Final = 1000  # the values between two checks of the time; each takes about 0.5 µs
 
 
 class Watch(Protocol):
@@ -41,7 +41,7 @@ class Watch(Protocol):
 
 
 class ScanWatch:
-    """The watch of a search in a thread. It limits only the time."""
+    """The watch of a search in a thread. This watch limits only the time."""
 
     def over(self) -> bool:
         return scan_is_over()
@@ -54,7 +54,9 @@ class ScanWatch:
 
 
 class LoopWatch:
-    """The watch of a search in the event loop, which all requests share. It limits the time and the bytes of JSON.
+    """The watch of a search in the event loop, which all requests share.
+
+    This watch limits the time and the bytes of JSON.
 
     Call `start` before each search.
     """

@@ -77,8 +77,8 @@ class Writer:
     """The writer of one project.
 
     `tables`: the collections, shared with the readers; a new collection appears in `tables` when it is on disk.
-    `on_commit`: called in the event loop after each batch, with None if the batch failed. `followed`: True if the
-    changes of the next batch are wanted with their documents.
+    `on_commit`: a function that is called in the event loop after each batch, with None if the batch failed.
+    `followed`: a function that returns True if a follower needs the changes of the next batch with their documents.
     """
 
     def __init__(
@@ -221,8 +221,9 @@ class Writer:
             self.queued_bytes += sum(waiting.size for waiting in batch)
 
     def _attempts(self, transaction: Transaction, batch: list[Waiting]) -> list[Any]:
-        """Do the batch, and stop early after much work, because other projects wait for this thread, and writes wait
-        for their answers.
+        """Do the batch.
+
+        Stop early after much work, because other projects wait for this thread, and callers wait for answers.
         """
         results: list[Any] = []
         for waiting in batch:
@@ -234,8 +235,8 @@ class Writer:
     def _commit_batch(self, batch: list[Waiting]) -> tuple[list[Any], CommittedBatch | None]:
         """Do the batch in one transaction. Return a result or an error for each piece of work, and all changes.
 
-        There are fewer results than pieces of work if the batch has ended early.
-        If the transaction fails, all pieces of work get the same error, because nothing of the batch is on disk.
+        If the batch ends early, it has fewer results than pieces of work. If the transaction fails, all pieces of work
+        get the same error, because nothing of the batch is on disk.
         """
         try:
             connection = self._connected()
@@ -264,8 +265,9 @@ class Writer:
         return results, CommittedBatch(transaction.epoch, since, transaction.seq, changes, redefined)
 
     def _redefined(self, transaction: Transaction) -> frozenset[str]:
-        """Return the collections that are new or dropped, or whose terms have changed, but not collections of which
-        only the indexes have changed.
+        """Return the collections that are new or dropped, or whose terms have changed.
+
+        A change of indexes alone does not count.
         """
         return frozenset(
             name
@@ -276,7 +278,7 @@ class Writer:
     def _show(self, transaction: Transaction) -> None:
         """Let readers see the changed collections.
 
-        Call this only after the commit: before, a reader could use a table that is rolled back later.
+        Call this only after the commit. Before the commit, a reader could use a table that is rolled back later.
         """
         for collection, table in transaction.altered.items():
             if table is None:

@@ -1,7 +1,7 @@
 """Collect the lines of an import into batches, each for one call of the service.
 
-A line that refers to a document of a later line is kept and sent again at the end. Memory holds only one batch, and
-kept lines of at most KEPT_BYTES.
+A line that refers to a document of a later line is kept and sent again at the end. Memory holds only one batch, and at
+most KEPT_BYTES of kept lines.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from bunbase.pkg.ndjson import ImportLine
 class ReadLine(msgspec.Struct, frozen=True):
     """The document in a line.
 
-    `id`: None if the server must choose the id. `body`: the stored form. `problem`: why the line cannot be imported.
+    `id`: None if the server must choose the id. `body`: the stored form. `problem`: the reason why the line cannot be
+    imported.
     """
 
     line: int
@@ -42,7 +43,7 @@ read_id: Final = msgspec.json.Decoder(IdField).decode
 def read_line(line: ImportLine, collection: str | None, at_address: bool = False) -> ReadLine:
     """Read a line: a document of `collection`, or `{"collection":…,"document":{…}}` if `collection` is None.
 
-    `at_address`: a document with an id is read like the body of a PUT to the URL of this id.
+    `at_address`: true if a document with an id is read like the body of a PUT to the URL of this id.
     """
     try:
         into, body = (collection, line.text) if collection is not None else _open_envelope(line.text)

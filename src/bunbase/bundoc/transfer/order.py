@@ -1,4 +1,7 @@
-"""The order of collections in an export: a collection follows those that it refers to, so that an import succeeds."""
+"""The order of collections in an export: each collection comes after the collections that its schema refers to.
+
+So an import finds the documents to which a line refers.
+"""
 
 from __future__ import annotations
 

@@ -105,11 +105,12 @@ async def import_documents(
 
     Needs the secret key. Documents keep their `_id`; they get new values of `_rev`, `_created` and `_updated`. A line
     with an error counts as `failed` and does not stop the import; the first 1,000 errors are listed with their line
-    numbers. A line that refers to a document of a later line is tried again at the end; `unresolved` has the numbers of
-    lines whose documents are still missing then. If the import itself stops, the problem has `last_line`: to continue,
-    send the rest of the lines with `from_line` = `last_line` + 1, and then the lines in `unresolved`. `seq`, which is
-    also the header `X-Bunbase-Seq`, is a state that has all imported documents. With `dry_run`, nothing is written:
-    the form of the lines, schemas and documents that exist are checked, but not unique indexes and references.
+    numbers. If a line refers to a document of a later line, BunBase tries the line again at the end; `unresolved` has
+    the numbers of lines that still refer to a missing document then. If the import itself stops, the problem has
+    `last_line`: to continue, send the rest of the lines with `from_line` = `last_line` + 1, and then the lines in
+    `unresolved`. `seq`, which is also the header `X-Bunbase-Seq`, is a state that has all imported documents. With
+    `dry_run`, BunBase writes nothing. It checks the form of the lines, the schemas, and whether documents exist, but
+    not unique indexes and references.
     """
     check_query(request, ("collection", "mode", "from_line", "dry_run"))
     return await _import(bundoc, client, request, Import(collection, mode, from_line, dry_run))

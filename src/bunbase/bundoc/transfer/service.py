@@ -35,13 +35,13 @@ from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 
-PAGE: Final = 200  # documents per page; each page occupies a thread of the pool for some milliseconds
+PAGE: Final = 200  # the number of documents per page; each page occupies a thread of the pool for some milliseconds
 PART_BYTES: Final = 256 << 10
 MAX_ERRORS: Final = 1000
 MAX_LINES: Final = 500
 MAX_IN_FLIGHT_BYTES: Final = 4 << 20
 ASKED_AT_ONCE: Final = 4  # the commits about which functions decide at the same time
-ASKED_TOGETHER: Final = 32  # the documents of such a commit; a call of the function has 2 s for all of them
+ASKED_TOGETHER: Final = 32  # the most documents of such a commit; a call of the function has 2 s for all of them
 BUSY_TRIES: Final = 6
 BUSY_SECONDS: Final = 0.25  # the pause doubles with each try; 16 s in total
 
@@ -164,10 +164,11 @@ class TransferService:
         return [done[sent.line] for sent in group]
 
     async def _write_together(self, server: Caller, mode: ImportMode, part: list[ReadLine]) -> list[Outcome]:
-        """Write documents in one commit. If the commit is refused, write the document that the error names alone, and
-        continue.
+        """Write documents in one commit.
 
-        So a refused document has the error that it would have alone, and the other documents are imported.
+        If the commit is refused, write the document that the error names on its own, and continue.
+
+        So a refused document gets the same error as in a commit of its own, and all other documents are imported.
         """
         done: list[Outcome] = []
         while len(part) > 1:
@@ -230,8 +231,9 @@ def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:
 
 
 def later(one: str, other: str) -> str:
-    """Return the later of two states; "" is the earliest. `other` was read later, so `other` is returned if the epochs
-    differ.
+    """Return the later of two states; "" is the earliest state.
+
+    If the epochs differ, return `other`, because it was read later.
     """
     (epoch, _, number), (other_epoch, _, other_number) = one.partition("."), other.partition(".")
     return one if epoch == other_epoch and int(number or 0) > int(other_number or 0) else other

@@ -21,7 +21,9 @@ Outcome = (
 async def try_lines(
     engine: Engine, project: str, mode: ImportMode, lines: Sequence[ReadLine], makes: bool
 ) -> list[Outcome]:
-    """Return the outcome that each line would have. `makes`: the first document of a collection creates it.
+    """Return the outcome that each line would have.
+
+    `makes`: true if the first document of a collection creates the collection.
 
     The form, the schema and the presence of the document are checked. Unique indexes and references are not checked,
     because the outcome would depend on the other lines.

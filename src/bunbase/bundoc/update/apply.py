@@ -16,8 +16,8 @@ from bunbase.bundoc.update.numbers import OutOfRange, added, as_number, combined
 from bunbase.bundoc.update.positions import placed
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 
-MAX_PADDING: Final = 1000  # nulls that one change beyond the end of an array may add
-MAX_ALL_PADDING: Final = 200_000  # the same for all changes of an update; a document has room for 200,000 nulls
+MAX_PADDING: Final = 1000  # the most nulls that one change beyond the end of an array may add
+MAX_ALL_PADDING: Final = 200_000  # the limit for all changes of an update; a document can contain 200,000 nulls
 INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
 BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
@@ -67,7 +67,7 @@ class _Updating:
     def parent(self, change: Change, path: Path, creates: bool) -> Any:
         """Return the object or array that contains the last name of the path.
 
-        `creates`: missing objects on the path are created; otherwise the result is None.
+        `creates`: true to create missing objects on the path; otherwise the result is None.
         """
         node: Any = self.root
         for name in path[:-1]:

@@ -13,7 +13,7 @@ from bunbase.bundoc.update.change import Additions, Change, ElementTest, Path, U
 from bunbase.bundoc.update.conditions import passes
 from bunbase.bundoc.update.costs import Tests
 
-Elements = list[Any]  # of msgspec.Raw
+Elements = list[Any]  # a list of msgspec.Raw
 
 
 def pushed(array: Elements, add: Additions, tests: Tests) -> Elements:

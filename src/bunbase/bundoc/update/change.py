@@ -14,7 +14,7 @@ OPERATORS: Final = (
     "$set", "$unset", "$rename", "$setOnInsert", "$now", "$currentDate", "$inc", "$mul", "$min", "$max", "$bit",
     "$push", "$addToSet", "$pop", "$pull", "$pullAll",
 )  # fmt: skip
-REMOVING: Final = frozenset({"$unset", "$pop", "$pull", "$pullAll", "$rename"})  # they have no effect on a missing path
+REMOVING: Final = frozenset({"$unset", "$pop", "$pull", "$pullAll", "$rename"})  # without effect on a missing path
 POSITION: Final = re.compile(r"\$\[([a-z][A-Za-z0-9]{0,63})?\]")  # all elements, or the elements of an array filter
 
 Path = tuple[str, ...]
@@ -23,9 +23,10 @@ Path = tuple[str, ...]
 class ElementTest(msgspec.Struct, frozen=True):
     """A test of elements of an array.
 
-    `where`: a filter, None if only a value with the key `equal` passes. `name`: the field of the filter that is the
-    element, so an array is tested as the value of a field; "" if the paths of the filter start at the element, which
-    must be an object. `parts`: the size of the filter. `program`: the number of instructions of its patterns.
+    `where`: a filter, None if only a value with the key `equal` passes. `name`: the field of the filter that means the
+    element, so that an array is tested like the value of a field. If the paths of the filter start at the element,
+    which then must be an object, `name` is "". `parts`: the size of the filter. `program`: the number of instructions
+    of its patterns.
     """
 
     where: Filter | None = None
@@ -38,7 +39,7 @@ class ElementTest(msgspec.Struct, frozen=True):
 class Additions(msgspec.Struct, frozen=True):
     """The values that `$push` or `$addToSet` adds, and the modifiers of `$push`.
 
-    `sort`: the paths of the order, each with true if it is descending; the empty path is the whole element.
+    `sort`: the paths of the order, each with true for descending order; the empty path is the whole element.
     """
 
     values: tuple[msgspec.Raw, ...]

@@ -23,8 +23,8 @@ ELEMENT: Final = "element"
 def condition(sent: msgspec.Raw, at: Path, reader: Reader) -> ElementTest:
     """Return the condition of `$pull`.
 
-    An object is a filter, of operators or of fields. Any other value must be equal. `reader`: counts the terms and
-    patterns of all conditions of the update. Raises: InvalidUpdate.
+    An object is a filter of operators or fields. If the condition is another value, elements must equal this value.
+    `reader`: the Reader that counts the terms and patterns of all conditions of the update. Raises: InvalidUpdate.
     """
     value = read_all(sent)
     if not isinstance(value, dict):

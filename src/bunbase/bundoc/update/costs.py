@@ -2,7 +2,7 @@
 
 One write has limits for its conditions (`Tests`). All writes of a commit share one `CommitWork`, because a commit may
 have 500 writes to documents of a megabyte: sorting an array of half a million numbers takes three seconds. The work is
-estimated from the texts before it is done, so the same commit is refused on every machine.
+estimated from the texts before the commit begins, so every machine refuses the same commits.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import msgspec
 from bunbase.bundoc.update.change import Change, ElementTest, invalid
 from bunbase.contracts.bundoc.problems import CommitTooSlow
 
-MAX_TESTS: Final = 500_000  # values times the parts of a condition; 1 to 3 µs each
-MAX_INSTRUCTIONS: Final = 40_000_000  # bytes times the instructions of all patterns; 5 ns each
+MAX_TESTS: Final = 500_000  # the number of values times the parts of a condition; 1 to 3 µs each
+MAX_INSTRUCTIONS: Final = 40_000_000  # the number of bytes times the instructions of all patterns; 5 ns each
 
-# Microseconds on a 2-core machine of 2026. One write with one operator never needs as many.
+# Microseconds on a 2-core machine of 2026. One write with one operator never needs so many microseconds.
 MOST_WORK: Final = 5_000_000
 FOR_A_KEY: Final = 3  # making the key of a small number took 2.9 µs, and sorting took as long
 FOR_A_TEST: Final = 2
 INSTRUCTIONS_IN_A_MICROSECOND: Final = 200
-INSTRUCTIONS_COMPILED: Final = 2  # in a microsecond
-BYTES_OF_KEYS: Final = 20  # in a microsecond: the text of long strings
-BYTES_OPENED: Final = 16  # one level of an object or array is read and written: 60 ns a byte if its values are small
-BYTES_CHANGED: Final = 64  # a document is read, written and encrypted
+INSTRUCTIONS_COMPILED: Final = 2  # the number in a microsecond
+BYTES_OF_KEYS: Final = 20  # bytes of long strings in a microsecond
+BYTES_OPENED: Final = 16  # bytes in a microsecond: small values take 60 ns a byte to read and write
+BYTES_CHANGED: Final = 64  # bytes in a microsecond: a document is read, written and encrypted
 
 
 class CommitWork:
@@ -73,7 +73,7 @@ class Tests:
         if self.instructions > MAX_INSTRUCTIONS:
             raise _refused(change, "These arrays are too large for these patterns.")
         self.work.add(tests * FOR_A_TEST + instructions // INSTRUCTIONS_IN_A_MICROSECOND)
-        if id(test) not in self.compiled:  # its patterns may be compiled again if other commits use many
+        if id(test) not in self.compiled:  # patterns may be compiled again if other commits use many
             self.compiled.add(id(test))
             self.work.add(test.program // INSTRUCTIONS_COMPILED)
 

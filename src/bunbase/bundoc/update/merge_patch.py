@@ -10,14 +10,17 @@ NULL = b"null"
 
 
 def merged(target: bytes, patch: bytes) -> bytes:
-    """Return `target` with `patch` applied (§2). Both are compact JSON values; the caller must limit their depth."""
+    """Return `target` with `patch` applied (§2).
+
+    Both arguments are compact JSON values; the caller must limit their depth.
+    """
     if not _is_object(patch):
         return patch
     return write(merged_fields(read_fields(target) if _is_object(target) else {}, read_fields(patch)))
 
 
 def merged_fields(target: Fields, patch: Fields) -> Fields:
-    """Return the fields of an object with the patch applied, which is an object too."""
+    """Return the fields of an object with the patch applied. The patch is an object too."""
     result = dict(target)
     for name, value in patch.items():
         text = bytes(value)

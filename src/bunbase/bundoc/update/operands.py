@@ -21,7 +21,7 @@ MAX_SORT_FIELDS: Final = 8
 
 
 def operand(operator: str, value: msgspec.Raw, at: Path, reader: Reader) -> Operand:
-    """Return the operand of an operator other than `$rename`; None if the operator needs only the value itself."""
+    """Return the operand of any operator except `$rename`; None if the operator needs only the value itself."""
     match operator:
         case "$inc" | "$mul" if not is_number(value):
             raise invalid(at, f"{operator} takes a number.")

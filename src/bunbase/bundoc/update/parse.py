@@ -1,4 +1,4 @@
-"""Parse the body of a PATCH with update operators. Everything that does not depend on the document is checked."""
+"""Parse the body of a PATCH with update operators, and check everything that does not depend on the document."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Replace the positions `$[]` and `$[name]` in paths by the indexes of the elements that they mean.
 
-All positions are decided on the document before the update, so the order of the operators does not matter. Each change
-becomes one change for each element. A short update could name all elements of all arrays many times, so the number of
-elements, tests and bytes is limited before the work is done.
+All positions mean elements of the document before the update, so the order of the operators does not matter. Each
+change becomes one change for each element. A short update could name all elements of all arrays many times. So the
+number of elements, tests and bytes is checked before the work begins.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bunbase.bundoc.update.conditions import passes
 from bunbase.bundoc.update.costs import Tests
 from bunbase.bundoc.update.parse import refuse_conflicts
 
-MAX_ELEMENTS: Final = 20_000  # the elements that the positions of one update lead through; each takes 15 µs
+MAX_ELEMENTS: Final = 20_000  # the most elements that the positions of one update mean; each takes 15 µs
 
 
 def placed(fields: Fields, changes: tuple[Change, ...], tests: Tests) -> tuple[Change, ...]:
@@ -34,8 +34,9 @@ def placed(fields: Fields, changes: tuple[Change, ...], tests: Tests) -> tuple[C
 class _Placing:
     """Finds the elements of one document.
 
-    `values`: its fields that were read. `counted`: the field, the name and the level of each array filter whose tests
-    were counted. `passed`: the results of the tests, since many paths may begin with the same positions.
+    `values`: the fields of the document that were read. `counted`: the field, the name and the level of each array
+    filter whose tests were counted. `passed`: the results of the tests, which are cached because many paths may begin
+    with the same positions.
     """
 
     def __init__(self, fields: Fields, tests: Tests) -> None:

@@ -27,8 +27,8 @@ class AccountSession(msgspec.Struct, frozen=True):
     """An open session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
     `last_used_at`: the time of the last refresh. `current`: true if the request belongs to this session. `client`: the
-    name of the OpenID Connect client that has the session; "Sign-in page" for the session of a browser on the page
-    where people sign in to such clients; empty for all other sessions.
+    name of the OpenID Connect client that has the session. "Sign-in page" means the session of a browser on the page
+    where people sign in to such clients. All other sessions have an empty `client`.
     """
 
     id: str
@@ -47,7 +47,7 @@ class AccountSessions(msgspec.Struct, frozen=True):
 
 
 class ProfileChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The new values of a profile. None: this value stays. An empty `avatar_url` removes the picture."""
+    """The new values of a profile. A value stays if the field is None. An empty `avatar_url` removes the picture."""
 
     name: str | None = None
     avatar_url: str | None = None
@@ -64,7 +64,7 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`setup_token`: production requires it for the first account. `invite`: the token of an invitation."""
+    """`setup_token`: the token that the first account needs in production. `invite`: the token of an invitation."""
 
     email: str
     password: str
@@ -74,8 +74,10 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignupPending(msgspec.Struct, frozen=True):
-    """The answer to a registration that must first be confirmed by mail. The answer is the same if the address already
-    has an account. In this case the mail tells its owner about the account.
+    """The answer to a registration that must first be confirmed by mail.
+
+    The answer is the same if the address already has an account. In this case, the mail tells the owner of the address
+    about the account.
     """
 
     status: str = "confirmation_sent"
@@ -88,7 +90,7 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The answer to a request for a mail. It does not show whether a mail was sent."""
+    """The answer to a request for a mail. The answer does not show whether a mail was sent."""
 
     status: str = "accepted"
 
@@ -100,8 +102,8 @@ class EmailConfirmed(msgspec.Struct, frozen=True):
 
 
 class PasswordReset(msgspec.Struct, frozen=True):
-    """`removed`: the other ways to sign in to the account that the reset has removed, in words; empty for a verified
-    address.
+    """`removed`: the other ways to sign in that the reset has removed from the account, in words; empty if the address
+    was already verified.
     """
 
     removed: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from bunbase.contracts.caller import Caller
 class Activity(StrEnum):
     """The name of an action, as in the audit log."""
 
-    OPEN = "account.open"  # by the link of a mail, or by an invitation, whose target is the inviting account
+    OPEN = "account.open"  # with the link of a mail, or with an invitation: then `target` is the inviting account
     SIGN_IN = "account.sign_in"
     SIGN_OUT = "account.sign_out"
     CHANGE_PASSWORD = Act.ACCOUNT_CHANGE_PASSWORD.value
@@ -23,7 +23,7 @@ class Activity(StrEnum):
     VERIFY_EMAIL = "account.verify_email"
     AGREE_EMAIL = "account.agree_email"  # the first of two addresses agrees to a change
     CONFIRM_EMAIL = "account.confirm_email"  # a change of the address takes effect
-    TAKE_OVER = "account.take_over"  # by the owner of an address that was never verified
+    TAKE_OVER = "account.take_over"  # the owner of an address takes over an account that had never verified the address
     REAUTHENTICATE = Act.ACCOUNT_REAUTHENTICATE.value
     RESET_FACTORS = Act.ACCOUNT_RESET_FACTORS.value
     SESSION_END = Act.SESSION_END.value
@@ -43,17 +43,17 @@ class Activity(StrEnum):
 
 
 class ActivityMethod(StrEnum):
-    """The way in which somebody signed in, or for the end of a session, its reason."""
+    """The way in which somebody signed in, or the reason for the end of a session."""
 
     PASSWORD = "password"
     JSON_RPC = "json_rpc"  # a password, or a sign-out, by JSON-RPC
-    TOTP = "totp"  # as a second factor, like the next two
+    TOTP = "totp"  # a second factor, like the next two
     RECOVERY_CODE = "recovery_code"
-    PASSKEY = "passkey"  # also alone
-    DEVICE = "device"  # approved on another device
-    EXTERNAL = "external"  # by another service: `target` names it
+    PASSKEY = "passkey"  # a second factor, or the only proof
+    DEVICE = "device"  # the sign-in was approved on another device
+    EXTERNAL = "external"  # a sign-in at another service, which `target` names
     REGISTRATION = "registration"
-    OPENID = "openid"  # an application: `target` names it; it may also end its session
+    OPENID = "openid"  # an application, which `target` names, signed in or ended its session
     TOKEN_REUSED = "token_reused"  # a refresh token, or the code of an application, was used twice
     WRONG_PROOFS = "wrong_proofs"
 
@@ -67,7 +67,7 @@ class ActivityOutcome(StrEnum):
 class ActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One action. `target`: the id or name of the changed thing, or of the service that signed in.
 
-    `count`: the number of refused attempts that this entry stands for. `last_at`: the time of the last attempt, if
+    `count`: the number of refused attempts that this entry represents. `last_at`: the time of the last attempt, if
     there are several.
     """
 

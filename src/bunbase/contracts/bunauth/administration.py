@@ -1,4 +1,7 @@
-"""Accounts, as the administrators of the installation see and change them. It is a part of BunAuth's contract."""
+"""Accounts, as the administrators of the installation see and change them.
+
+This file is a part of BunAuth's contract.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ class AccountRole(StrEnum):
 
 
 class ManagedAccount(msgspec.Struct, frozen=True):
-    """An account as administrators see it. `last_used_at`: the last sign-in, refresh, or use of a personal token.
+    """An account as administrators see it.
+
+    `last_used_at`: the time of the last sign-in, refresh, or use of a personal token.
 
     `sessions`, `tokens`: the number of sessions and of tokens that are valid now.
     """
@@ -70,7 +75,10 @@ class AccountAdministration(Protocol):
         ...
 
     async def resume_account(self, caller: Caller, id: str) -> ManagedAccount:
-        """Let a suspended account sign in again. Its earlier sessions and tokens stay ended. Idempotent."""
+        """Let a suspended account sign in again.
+
+        The sessions and tokens from before the suspension stay ended. Idempotent.
+        """
         ...
 
     async def set_account_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
@@ -81,9 +89,10 @@ class AccountAdministration(Protocol):
         ...
 
     async def remove_factors(self, caller: Caller, id: str) -> None:
-        """Remove the authenticator app, the recovery codes and all passkeys of an account, and tell its owner.
+        """Remove the authenticator app, the recovery codes and all passkeys of an account, and notify the owner.
 
-        For owners who have lost their factors. A personal access token cannot do this. Idempotent.
+        Administrators use this for owners who have lost their factors. A personal access token is not enough.
+        Idempotent.
         Raises: ReauthenticationRequired, AccountNotFound.
         """
         ...

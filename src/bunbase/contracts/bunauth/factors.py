@@ -1,4 +1,4 @@
-"""Second factors and passkeys of an account. `pkg/identity` defines them, because end users have the same."""
+"""Second factors and passkeys of an account. `pkg/identity` defines them, because end users have the same factors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign-in by another service, and the identities of an account. Parts of it are defined in `pkg/identity`."""
+"""Sign-in by another service, and the identities of an account. `pkg/identity` defines parts of the contract."""
 
 from __future__ import annotations
 

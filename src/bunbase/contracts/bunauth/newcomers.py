@@ -1,7 +1,7 @@
 """Open accounts for people whom a member invites to a project or an organisation.
 
-Platform keeps these invitations. Platform vouches that the person has proved to own the mailbox of the invited address,
-with a link in a mail. BunAuth decides whether the installation admits newcomers of this inviter.
+Platform stores these invitations. Platform has also checked, with a link in a mail, that the person reads the mailbox
+of the invited address. BunAuth decides whether the installation admits newcomers of this inviter.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from bunbase.contracts.caller import Caller
 
 
 class InvitedAccount(msgspec.Struct, frozen=True):
-    """`email`: the invited address, which was proved with a mail. `inviter`: the id of the account that has invited
-    it.
+    """`email`: the invited address, which a mail has verified.
+
+    `inviter`: the id of the account that has invited the person.
     """
 
     email: str
@@ -28,15 +29,15 @@ class InvitedAccount(msgspec.Struct, frozen=True):
 
 class Newcomers(Protocol):
     async def admits_newcomers(self, inviter: str) -> bool:
-        """True if invitations that an account sends open accounts here."""
+        """True if a person can open an account here with an invitation of this account."""
         ...
 
     async def acts(self, account: str) -> bool:
-        """True if an account exists and is not suspended; only then, its invitations count."""
+        """True if an account exists and is not suspended. Otherwise, the invitations that it has sent are not valid."""
         ...
 
     async def has_account(self, email: str) -> bool:
-        """Call this only for a person who has proved to own the mailbox."""
+        """True if the address has an account. Call this only for a person who has proved to own the mailbox."""
         ...
 
     async def open_invited(self, caller: Caller, new: InvitedAccount) -> SignedIn:
@@ -44,11 +45,13 @@ class Newcomers(Protocol):
         ...
 
     async def open_invited_on_page(self, caller: Caller, new: InvitedAccount) -> Account:
-        """Open an account like `open_invited`, but without a session. Raises: as `open_invited`."""
+        """Open an account like `open_invited`, but without a session. Raises: the problems of `open_invited`."""
         ...
 
     async def open_invited_by_pass(self, caller: Caller, to: ActPage, cookie: str, email: str, inviter: str) -> Account:
-        """Open the account of a person whom another service knows under the invited address. The pass is used up.
+        """Open an account for a person who signed in at another service with the invited address.
+
+        The pass cannot be used again.
 
         Raises: ChallengeExpired, SignupsClosed, EmailTaken.
         """

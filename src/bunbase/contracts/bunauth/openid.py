@@ -13,18 +13,22 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.openid_provider.client_credentials import ClientCredentials
 
-SIGN_IN_COOKIE: Final = "sign_in"  # of the sign-in page
+SIGN_IN_COOKIE: Final = "sign_in"  # the cookie of the sign-in page
 
 
 class OAuthRefused(Problem):
-    """A refused request of a client. `error` in `extra`: the code of RFC 6749 §5.2. `basic`: name that scheme."""
+    """A refused request of a client. `error` in `extra`: the code of RFC 6749 §5.2.
+
+    `basic`: true if the answer must name the scheme Basic.
+    """
 
     status, code, title = 400, "oauth_refused", "The request of this client was refused"
 
 
 class ClientMistaken(Problem):
-    """A request whose client or redirect URI is not valid. Therefore the error is shown to the person, and is not sent
-    to any URL.
+    """A request whose client or redirect URI is not valid.
+
+    The page shows the error to the person, because BunBase must not send the browser to a URL that it has not checked.
     """
 
     status, code, title = 400, "client_mistaken", "This application has sent a request that is not valid"
@@ -52,8 +56,9 @@ MAX_CLIENTS: Final = 200
 
 
 class NewOAuthClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`first_party`: true if the client belongs to the operator. Then people are not asked for consent, and the tokens
-    of the client can do everything that the person can do.
+    """`first_party`: true if the client belongs to the operator.
+
+    Then BunAuth does not ask people for consent, and the tokens of the client can do everything that the person can do.
     """
 
     name: str
@@ -85,7 +90,10 @@ class OAuthClients(msgspec.Struct, frozen=True):
 
 
 class Authorization(msgspec.Struct, frozen=True):
-    """A client that may sign a person in. `last_used_at`: the last sign-in by the client."""
+    """A client to which a person has allowed the sign-in.
+
+    `last_used_at`: the time of the last sign-in by the client.
+    """
 
     id: str
     client_id: str
@@ -97,27 +105,27 @@ class Authorization(msgspec.Struct, frozen=True):
 
 
 class Authorizations(msgspec.Struct, frozen=True):
-    """There is at most one for each client, so the list is a single page."""
+    """An account has at most one authorization for each client, so the list is a single page."""
 
     items: tuple[Authorization, ...]
     next: str | None = None
 
 
 class PageKind(StrEnum):
-    REDIRECT = "redirect"  # to the client: `location`
-    CONTINUE = "continue"  # to the page of the stored request
+    REDIRECT = "redirect"  # send the browser to the client, at `location`
+    CONTINUE = "continue"  # send the browser to the page of the stored request
     SIGN_IN = "sign_in"
     SECOND_FACTOR = "second_factor"
     CONSENT = "consent"
 
 
 class PageStep(msgspec.Struct, frozen=True):
-    """The next thing that the browser of a person sees.
+    """The next page or redirect for the browser of a person.
 
     `request`: the stored authorization request. `browser`: the new value of the cookie; "" if the value stays the same.
     `form_target`: the client's origin, to which a form may lead. `email`: the address of the person, or the hint of the
-    client. `local`: true if a program on the person's machine gets the code. `error`: the reason for which a form is
-    shown again.
+    client. `local`: true if a program on the person's machine gets the code. `error`: the reason why a form is shown
+    again.
     """
 
     kind: PageKind
@@ -144,7 +152,10 @@ class PageSession(msgspec.Struct, frozen=True):
 
 
 class OAuthTokens(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer of the token endpoint (RFC 6749 §5.1). `refresh_token`: only with the scope `offline_access`."""
+    """The answer of the token endpoint (RFC 6749 §5.1).
+
+    `refresh_token`: present only with the scope `offline_access`.
+    """
 
     access_token: str
     expires_in: int
@@ -165,7 +176,7 @@ class UserInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Introspection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 7662 §2.2. Only `active` is present for a token that is not valid, or that belongs to another client."""
+    """The answer of RFC 7662 §2.2. For an invalid token, or a token of another client, it has only `active`."""
 
     active: bool = msgspec.field(default_factory=bool)
     scope: str = ""
@@ -215,7 +226,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def oauth_deny(self, request: str, browser: str) -> PageStep:
-        """Tell the client that the person refuses. Raises: AuthorizationExpired."""
+        """Inform the client that the person refuses. Raises: AuthorizationExpired."""
         ...
 
     async def oauth_sign_out(self, request: str, browser: str) -> PageStep:
@@ -223,7 +234,10 @@ class OpenIdProvider(Protocol):
         ...
 
     async def page_session(self, browser: str) -> PageSession | None:
-        """Return the session of the sign-in page whose cookie has this value, None if nobody is signed in there."""
+        """Return the session of the sign-in page.
+
+        `browser`: the value of its cookie. None: nobody is signed in there.
+        """
         ...
 
     async def oauth_token(self, caller: Caller, client: ClientCredentials, sent: dict[str, str]) -> OAuthTokens:
@@ -245,7 +259,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def oauth_clients(self, caller: Caller) -> OAuthClients:
-        """Return all clients, newest first. Only for administrators. Raises: Forbidden."""
+        """Return all clients, newest first. Only administrators may call this. Raises: Forbidden."""
         ...
 
     async def create_oauth_client(self, caller: Caller, new: NewOAuthClient) -> OAuthClient:
@@ -253,7 +267,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def rotate_oauth_client(self, caller: Caller, id: str) -> OAuthClient:
-        """Replace the secret. The old one ends at once.
+        """Replace the secret. The old secret ends at once.
 
         Raises: OAuthClientNotFound, InvalidInput for a public client, ReauthenticationRequired, Forbidden.
         """

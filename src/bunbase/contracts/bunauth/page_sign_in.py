@@ -1,8 +1,8 @@
 """Sign-in by another service or a passkey on a page of the server, for one act on that page.
 
 The life of one sign-in: the person leaves a page, such as `/device`, for another service, and returns with a code. The
-code becomes a *pass*: a secret in a cookie, which is valid for one act on exactly this page, once, and for nothing
-else. The page then shows the account, and the person decides on the page.
+code becomes a *pass*: a secret in a cookie, which is valid for only one act, on exactly this page. The page then shows
+the account, and the person decides on the page.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
 
-START: Final = "/account/sign-in/with"  # and the name of a provider
+START: Final = "/account/sign-in/with"  # the name of a provider follows
 RETURN: Final = "/account/sign-in/return"
 SECOND_FACTOR: Final = "/account/sign-in/code"
 PASSKEY: Final = "/account/sign-in/passkey"
 PASSKEY_OPTIONS: Final = "/api/auth/login/passkey/options"
 PASS_COOKIE: Final = "pass"
 PASS_SECONDS: Final = 300
-MAX_KEY: Final = 100  # characters
+MAX_KEY: Final = 100  # the largest number of characters
 
 
 class PageName(StrEnum):
@@ -48,7 +48,10 @@ class ActPage(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """The path of the page. The address is made from a table, so a changed form cannot lead to another address."""
+        """The path of the page.
+
+        BunBase takes the path from a table, so a changed form cannot lead to another address.
+        """
         path, parameter = ADDRESSES[self.page]
         return f"{path}?{urlencode({parameter: self.key})}"
 
@@ -65,8 +68,7 @@ class ActPage(msgspec.Struct, frozen=True):
 class PageReturn(msgspec.Struct, frozen=True):
     """The request with which a browser returns from another service. `browser`: the value of its cookie.
 
-    `sealed`: the page that the browser left, as it was sealed at the start. `error`: the reason for which there is no
-    code.
+    `sealed`: the page that the browser left, as it was sealed at the start. `error`: the reason why there is no code.
     """
 
     sealed: str
@@ -76,8 +78,9 @@ class PageReturn(msgspec.Struct, frozen=True):
 
 
 class PagePass(msgspec.Struct, frozen=True):
-    """The page to return to, and the value of the cookie. `error`: the reason for which the other service has not
-    signed the person in.
+    """The page to return to, and the value of the cookie.
+
+    `error`: the reason why the service has not signed the person in.
     """
 
     to: ActPage
@@ -88,8 +91,8 @@ class PagePass(msgspec.Struct, frozen=True):
 class PageWays(msgspec.Struct, frozen=True):
     """The ways to sign in on a page. `email`: the address of the account whose pass the browser has.
 
-    `challenge`: the challenge of a sign-in on this page that waits for its second factor. `newcomer`: the address
-    under which another service knows a person without an account here, on the page of an invitation.
+    `challenge`: the challenge of a sign-in on this page that waits for its second factor. `newcomer`: on the page of an
+    invitation, the address of a person who signed in at another service and has no account here.
     """
 
     providers: tuple[LoginProvider, ...] = ()
@@ -107,7 +110,7 @@ class PageSignIns(Protocol):
         ...
 
     async def finish_page_sign_in(self, caller: Caller, back: PageReturn) -> PagePass:
-        """Return the pass of a person who comes back. No session is opened.
+        """Return the pass of a person who comes back from the service. No session is opened.
 
         Raises: ExternalLoginExpired if another browser, page or person began the sign-in; also the errors of
         `exchange_code`.
@@ -119,8 +122,9 @@ class PageSignIns(Protocol):
         ...
 
     async def page_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
-        """Return the pass of a passkey. `challenge`: the challenge of the sign-in whose second factor the passkey is,
-        or "".
+        """Return the pass after a sign-in with a passkey.
+
+        `challenge`: if the passkey is a second factor, the challenge of that sign-in; otherwise "".
 
         Raises: ChallengeExpired, WrongPasskey, PasskeysUnavailable, RateLimited.
         """
@@ -138,5 +142,5 @@ class PageSignIns(Protocol):
         ...
 
     async def decide_device_login_by_pass(self, caller: Caller, user_code: str, cookie: str, approve: bool) -> None:
-        """Approve or deny the sign-in of a device. Raises: DeviceNotFound, and as `identify_by_pass`."""
+        """Approve or deny the sign-in of a device. Raises: DeviceNotFound, and the problems of `identify_by_pass`."""
         ...

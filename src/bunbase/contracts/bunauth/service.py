@@ -59,20 +59,22 @@ from bunbase.pkg.rpc.wire import waits_for_news
 
 class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, PageSignIns, Protocol):
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
-        """Create an account. The first account becomes the administrator of the instance; in production, its creation
-        needs the setup token. If people may register without an invitation and `verify_signups` is on, a mail is sent
-        instead.
+        """Create an account.
+
+        The first account becomes the administrator of the instance; in production, its creation needs the setup token.
+        If people may register without an invitation and `verify_signups` is on, this call only sends a mail with a link
+        that opens the account.
 
         Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
         """
         ...
 
     async def confirm_signup(self, caller: Caller, token: str, password: str) -> SignedIn:
-        """Open the account for which a mail has sent a link. Raises: LinkExpired, EmailTaken, InvalidInput."""
+        """Open an account with the link of a mail. Raises: LinkExpired, EmailTaken, InvalidInput."""
         ...
 
     async def open_account(self, caller: Caller, token: str, password: str) -> Account:
-        """Open the account for which a mail has sent a link, without a session: the person signs in afterwards.
+        """Open an account with the link of a mail, without a session: the person signs in afterwards.
 
         Raises: LinkExpired, EmailTaken, InvalidInput.
         """
@@ -97,7 +99,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def poll_device_login(self, caller: Caller, device_code: str) -> SignedIn:
-        """Return the tokens of an approved sign-in, once. The session does not count as freshly proved.
+        """Return the tokens of an approved sign-in, once. The new session does not count as a fresh proof.
 
         Raises: AuthorizationPending, SlowDown, DeviceCodeExpired, DeviceDenied.
         """
@@ -150,21 +152,23 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> SignedIn:
-        """End a sign-in that needs a second factor. A challenge lives for five minutes, and allows five wrong answers.
+        """Complete a sign-in that needs a second factor.
+
+        A challenge lives for five minutes, and allows five wrong answers.
 
         Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited.
         """
         ...
 
     async def passkey_login_options(self, challenge: str | None) -> PasskeyOptions:
-        """Return the options for a sign-in with a passkey: of any account, or as the second factor of a challenge.
+        """Return the options for a sign-in with a passkey of any account, or with the second factor for `challenge`.
 
         Raises: ChallengeExpired, PasskeysUnavailable.
         """
         ...
 
     async def login_with_passkey(self, caller: Caller, credential: dict[str, Any]) -> SignedIn:
-        """Sign in with a passkey alone. The passkey has verified its user, so no second factor is needed.
+        """Sign in with only a passkey. The passkey has verified its user, so no second factor is needed.
 
         Raises: WrongPasskey, PasskeysUnavailable.
         """
@@ -173,9 +177,9 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         """Exchange a refresh token for a new pair of tokens, its child.
 
-        The same refresh token returns the same child until a token of the child was used. If the refresh token is sent
-        after that, or after `reuse_grace_seconds`, the session is ended (RFC 9700 §4.14.2). Raises: InvalidToken,
-        TokenExpired, TokenReused.
+        The same refresh token returns the same child until the client uses a token of the child. If the client sends
+        the refresh token after that, or after `reuse_grace_seconds`, BunAuth ends the session (RFC 9700 §4.14.2).
+        Raises: InvalidToken, TokenExpired, TokenReused.
         """
         ...
 
@@ -225,20 +229,20 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def check_account_deletion(self, caller: Caller) -> None:
-        """Check that `delete_account` would delete the account. Raises: as `delete_account`."""
+        """Check that `delete_account` would delete the account. Raises: the problems of `delete_account`."""
         ...
 
     async def delete_account(self, caller: Caller) -> None:
-        """Delete the caller's account. Only Platform calls this, after it has removed the memberships of the account.
+        """Delete the caller's account. Only Platform calls this method, after the removal of the account's memberships.
 
         Raises: ReauthenticationRequired, LastAdministrator, Forbidden.
         """
         ...
 
     async def create_invite(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
-        """Invite a person to open an account. `email`: the address to invite by mail; None if only a link is wanted.
+        """Invite a person to open an account. `email`: the address to invite by mail; None to get only a link.
 
-        `role`: "user" or "admin". Only administrators invite. Raises: InvalidInput, Forbidden.
+        `role`: "user" or "admin". Only administrators may invite. Raises: InvalidInput, Forbidden.
         """
         ...
 
@@ -247,7 +251,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def invitation(self, token: str) -> AccountInvitation:
-        """Return the invitation of a link. It stays valid. Raises: LinkExpired."""
+        """Return the invitation of a link. The link stays valid. Raises: LinkExpired."""
         ...
 
     async def accept_invite(self, caller: Caller, new: NewAccount) -> Account:
@@ -284,7 +288,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def start_totp(self, caller: Caller) -> NewTotp:
-        """Return a new secret for an authenticator app. It has no effect until `confirm_totp`.
+        """Return a new secret for an authenticator app. The secret has no effect until `confirm_totp`.
 
         Raises: ReauthenticationRequired, Forbidden.
         """
@@ -381,8 +385,9 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
-        """Store that access tokens were used for the first time. The refresh tokens from which they came are then
-        spent.
+        """Store that access tokens were used for the first time.
+
+        The refresh tokens that were exchanged for these access tokens cannot be used again.
 
         The gateway calls this soon after it verifies a token for the first time. Idempotent.
         """
@@ -395,10 +400,10 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
     async def jwks(self) -> Jwks: ...
 
     async def replace_signing_keys(self, caller: Caller) -> None:
-        """Replace all signing keys at once, because one of them may be in the wrong hands. Their tokens end.
+        """Replace all signing keys at once, because one of them may be in the wrong hands. Tokens of the old keys end.
 
-        Sessions stay valid, because their clients refresh. For administrators. Raises: ReauthenticationRequired,
-        Forbidden.
+        Sessions stay valid, because their clients refresh. Only administrators may call this. Raises:
+        ReauthenticationRequired, Forbidden.
         """
         ...
 
@@ -443,13 +448,15 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def accounts(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
-        """Return the accounts with these ids, in any order. An account that is missing was deleted. At most 500 ids."""
+        """Return the accounts with these ids, in any order. A missing account was deleted. At most 500 ids."""
         ...
 
     async def signup_state(self) -> SignupState: ...
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
-        """Return the mails of this room in the mailbox of dev mode, newest first. In production, there are none.
+        """Return the mails of this room in the mailbox of dev mode, newest first.
+
+        In production, there are no such mails.
 
         `before`: return only mails with a smaller id, which are older. `to`, `project` and `before` may be empty.
         """

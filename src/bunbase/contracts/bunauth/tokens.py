@@ -21,10 +21,11 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class PersonalToken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`token` (`bpt_…`): present only in the answer to the request that created the token. `projects`: the projects to
-    which it is bound; absent for all projects. `last_used_at`: the time of the last use, exact to about a minute.
-    `session`: the session that made the token. `client`: the application of this session; the token ends with the
-    authorization of the application.
+    """`token` (`bpt_…`): present only in the answer to the request that created the token.
+
+    `projects`: the projects to which the token is bound; absent for all projects. `last_used_at`: the time of the last
+    use, exact to about a minute. `session`: the session that made the token. `client`: the application of this session;
+    the token ends when the authorization of the application ends.
     """
 
     id: str

@@ -200,7 +200,9 @@ class ImportMode(StrEnum):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """`errors`: the first 1,000 errors. `last_line`: all lines up to this number have been processed.
+    """`errors`: the first 1,000 errors.
+
+    `last_line`: the number of the last processed line; all lines before it have been processed too.
 
     `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. These lines succeed
     when they are sent again after the document is imported. `seq`: a state of the project that has all imported
@@ -250,8 +252,8 @@ class Backups(Protocol):
         """Start a job that replaces the documents of `caller`'s project by a backup of `source`'s project.
 
         `caller` and `source` both need the role admin. The job first backs up the present documents.
-        `unauthenticated`: accept a backup without a proof. `users`: after the documents, put the users of the backup
-        back too, as `UserCopies.restore_users` does.
+        `unauthenticated`: accept a backup without a proof. `users`: true to restore the users of the backup too, after
+        the documents, with `UserCopies.restore_users`.
         Raises: BackupNotFound, BackupBusy, BackupAltered, BackupUnauthenticated, BackupWithoutUsers.
         """
         ...
@@ -274,7 +276,8 @@ class Backups(Protocol):
         """Yield documents after the id `after`, one line each, ordered by id. If `collection` is None, all collections
         are exported and `after` is `collection/id`.
 
-        The caller needs the secret key or the role developer. Each document is as it was when its page was read.
+        The caller needs the secret key or the role developer. Each document has the state at the time when its page was
+        read.
         Raises: RuleDenied, CollectionNotFound.
         """
         ...

@@ -22,8 +22,9 @@ FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_l
 class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The index that a caller wants. `where`: the index holds only documents that match this filter.
 
-    The other settings are for `type` text. `stemming`: search by the stems of words. `prefix`: make searches for
-    prefixes of words fast. `weights`: the weight of a match in a field, by field; the default is 1.
+    All further settings are for indexes with the `type` text. `stemming`: the language of word stems; a search then
+    finds all words with the same stem. `prefix`: true to make searches for prefixes of words fast. `weights`: the
+    weight of a match in a field, by field; the default is 1.
     """
 
     fields: tuple[str, ...]
@@ -53,8 +54,8 @@ WriteOp = Literal["create", "update", "delete"]
 class BeforeWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The function whose hook `beforeWrite` is called before documents are written (docs/before-writes.md).
 
-    `on`: the kinds of writes for which it is called. `timeout_ms`: the time limit for its answer. No document is
-    written without an answer.
+    `on`: the kinds of writes for which the function is called. `timeout_ms`: the time limit for its answer. No document
+    is written without an answer.
     """
 
     function: Annotated[str, msgspec.Meta(pattern=FUNCTION_NAME)]
@@ -63,15 +64,16 @@ class BeforeWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The wanted state of a collection. Members that are left out stay as they are; null or an empty value removes
-    them.
+    """The requested state of a collection.
+
+    Members that are left out stay as they are; null or an empty value removes them.
 
     `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`: JSON
     Schema 2020-12. `strict`: true if objects may have only the fields that the schema describes. `before_write`: the
     function that is called before each write.
     `before_images`: true if the change log keeps each document as it was before an update or delete. `max_scan`: the
-    number of documents that a query of a caller bound by rules may examine, at most `bundoc.server_scan`; null for
-    `bundoc.max_scan`.
+    number of documents that a query of a caller bound by rules may examine, at most `bundoc.server_scan`; null for the
+    number in the setting `bundoc.max_scan`.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
@@ -87,9 +89,9 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
     """An index as it exists.
 
-    `ready`: the index is built and queries use it; until then, only writes maintain it. `progress`: the built part, 0
-    to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the schema. The other members are the
-    members of IndexSpec.
+    `ready`: true if the index is built, so that queries use it. Before that, only writes update it. `progress`: the
+    built part, 0 to 1. `system`: true if BunBase made the index, for a field with `x-ref` in the schema. The other
+    members are the members of IndexSpec.
     """
 
     name: str
@@ -108,8 +110,8 @@ class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
 class RuleWarning(msgspec.Struct, frozen=True, tag_field="code", tag="rule_without_index"):
     """A rule that works now, but not with many documents. `detail`: a sentence for the developer, with the remedy.
 
-    `from_documents`: the approximate number of documents in the collection from which on lists are refused. `index`:
-    the index to add, in the form of `PUT /v1/collections/{name}`; null if no index helps.
+    `from_documents`: the approximate number of documents above which BunBase refuses lists. `index`: the index to add,
+    in the form of `PUT /v1/collections/{name}`; null if no index helps.
     """
 
     collection: str
@@ -131,10 +133,11 @@ class HookWarning(msgspec.Struct, frozen=True, tag_field="code", tag="before_wri
 
 
 class Collection(msgspec.Struct, frozen=True):
-    """`documents`: the number of documents; `bytes`: their stored size. Both are measured only for a single
-    collection.
+    """`documents`: the number of documents; `bytes`: their stored size.
 
-    `warnings`: None unless this is the answer to a change of the collection.
+    Both numbers are measured only for a single collection.
+
+    `warnings`: present only in the answer to a change of the collection.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Documents, queries and changes in the contract of Bundoc.
 
-Documents cross this contract as JSON bytes with the system fields in front. They are never parsed on the way out.
+Documents cross this contract as JSON bytes with the system fields in front. Bundoc never parses a document to send it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """`next`: the `since` of the next request. It is never null, because more changes can always follow.
+    """`next`: the `since` of the next request. `next` is never null, because more changes can always follow.
 
     There may be fewer items than `limit`, because images may end a page earlier.
     """
@@ -172,10 +172,11 @@ class KeyState(msgspec.Struct, frozen=True):
 
 
 class Precondition(msgspec.Struct, frozen=True):
-    """When a write is allowed. `rev`: write only if this revision is stored (If-Match); 0 if there must be no
-    document.
+    """The condition of a write.
 
-    `absent`: write only if there is no document (If-None-Match: *).
+    `rev`: write only if this revision is stored (If-Match); 0 if there must be no document.
+
+    `absent`: true to write only if there is no document (If-None-Match: *).
     """
 
     rev: int | None = None

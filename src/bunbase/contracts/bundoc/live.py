@@ -1,14 +1,15 @@
 """Live queries in the contract of Bundoc: the result of a query for one caller, kept up to date.
 
-A process that serves clients is an *edge*. It opens one stream for all projects (`live`), and registers queries
+A process that serves clients is an *edge*. An edge opens one stream for all projects (`live`), and registers queries
 (`watch`) under numbers of its choice. Callers that see the same documents share a *group*, so a change of the result
 crosses the stream once for all of them. Bodies hold the bytes that clients get: Bundoc has removed hidden fields.
 
-The promise: an edge that applies the events in their order holds, at each Barrier, exactly the results of all its
-queries at the change `seq`, for their callers. docs/decisions/0086 has the reasons.
+The promise: at each Barrier, an edge that applied all events in their order holds exactly the results of all its
+queries at the change `seq`, for the callers of these queries. docs/decisions/0086 has the reasons.
 
-A watch whose query is too dear for the time between two Barriers leaves this order (`Behind`). The edge asks for its
-result apart (`results`), as often as its cost allows, and watches it again when it is cheap. docs/decisions/0098.
+If a query needs more time than there is between two Barriers, Bundoc ends its watch (`Behind`). The edge then requests
+the result separately (`results`), as often as the cost of the query allows, and watches the query again when it needs
+less time. docs/decisions/0098 has the reasons.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.rpc.wire import waits_for_news
 
 MAX_LIMIT: Final = 500
-MAX_DOCUMENTS: Final = 1000  # in the result of a query without `limit`
+MAX_DOCUMENTS: Final = 1000  # the most documents in the result of a query without `limit`
 MAX_RESULT_BYTES: Final = 4 << 20
 MAX_HAVE: Final = 1000
 
@@ -57,7 +58,7 @@ class NoLiveStream(Problem):
 
 
 class LiveStreamBehind(Problem):
-    """The edge reads too slowly. All its watches are forgotten; it opens the stream and watches again."""
+    """The edge reads too slowly. Bundoc has forgotten its watches. The edge must open the stream and watch again."""
 
     status, code, title = 503, "live_stream_behind", "The stream of live queries was not read fast enough"
 
@@ -65,9 +66,10 @@ class LiveStreamBehind(Problem):
 class LiveQuery(msgspec.Struct, frozen=True):
     """A query to watch. The members are those of Query; `limit` None returns at most MAX_DOCUMENTS.
 
-    `id`: watch this one document instead of a query. The rule `get` decides about it, as in GET. To resume, send the
-    state that the client holds. `at`: `<epoch>.<seq>` of its last Barrier. `v`: the same as in Started.
-    `have`: the ids of the documents that it holds.
+    `id`: watch the document with this id instead of a query. The rule `get` decides about the document, as in GET.
+
+    To resume a watch, send the state that the client holds. `at`: the position `<epoch>.<seq>` of the client's last
+    Barrier. `v`: the same as in Started. `have`: the ids of the documents that the client holds.
     """
 
     collection: str
@@ -83,14 +85,16 @@ class LiveQuery(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
-    """The result for the watch `number`, at the change `seq`. From now on, it follows the diffs of `group`.
+    """The result for the watch `number`, at the change `seq`. From now on, the diffs of `group` change this result.
 
-    A second Started for the same number replaces group and result: the rules, the caller or the history has changed.
-    `checks`: the number of calls of `recheck` that had changed the caller of the watch. A result that was on its way
-    during such a call has a lower number, and belongs to the caller before.
-    `turn`: the number of the group's last diff. `v`: names the query and what its rules show; to be sent to resume.
-    `body`: members of a JSON object, `"docs":[…]`, or `"resumed":true,"gone":[id,…],"put":[[index,document],…]` to
-    apply to what the client has; with `"n":…` for the count.
+    A second Started for the same number replaces group and result, because the rules, the caller or the history has
+    changed.
+    `checks`: the number of calls of `recheck` that had changed the caller of the watch. A result that was sent before
+    such a call has a lower number, and belongs to the previous caller.
+    `turn`: the number of the group's last diff. `v`: a name for the query and for the view of the rules; the client
+    sends it to resume the watch.
+    `body`: members of a JSON object: `"docs":[…]`, or the changes of the documents that the client has,
+    `"resumed":true,"gone":[id,…],"put":[[index,document],…]`; also `"n":…` if the query wants the count.
     """
 
     number: int
@@ -107,8 +111,8 @@ class Diff(msgspec.Struct, frozen=True, tag="diff"):
     """A change of the result of a group. `turn` is one more than in the diff before it; a gap means a lost diff.
 
     `body`: `"gone":[id,…],"put":[[index,document],…]`, each left out if empty, and `"n":…` if the count has changed.
-    Remove the documents that are gone, and those that are put; then insert those that are put, at their indexes in
-    ascending order.
+    First remove the documents in `gone` and in `put`. Then insert the documents in `put` at their indexes, in ascending
+    order.
     """
 
     group: str
@@ -118,10 +122,11 @@ class Diff(msgspec.Struct, frozen=True, tag="diff"):
 
 
 class Check(msgspec.Struct, frozen=True, tag="check"):
-    """A digest of the result that an edge holds after the diff `turn` of the group. It comes about once a minute.
+    """A digest of the result that an edge holds after the diff `turn` of the group. A Check comes about once a minute.
 
     `documents`: the number of documents in the result. `crc`: the CRC-32 of the lines `<_id> <_rev>\\n` of the result,
-    in its order. An edge that reads slowly gets none, and neither does a query whose `select` leaves `_rev` out.
+    in its order. Bundoc sends no Check to an edge that reads slowly, and none for a query whose `select` leaves `_rev`
+    out.
     """
 
     group: str
@@ -133,8 +138,8 @@ class Check(msgspec.Struct, frozen=True, tag="check"):
 class Barrier(msgspec.Struct, frozen=True, tag="barrier"):
     """All events of this project up to the change `seq` have been sent.
 
-    An edge that holds a result of the project gets a Barrier soon after each commit, also if no result has changed.
-    `committed_at`: the time of the oldest commit since the last Barrier, in Unix seconds; 0 if there was none.
+    An edge that holds a result of the project gets a Barrier soon after each commit, even if no result has changed.
+    `committed_at`: the time of the oldest commit since the last Barrier, in Unix seconds; 0 if there was no commit.
     """
 
     project: str
@@ -153,8 +158,9 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 class Behind(msgspec.Struct, frozen=True, tag="behind"):
     """The results of these watches are older than the next Barrier, and Bundoc has forgotten the watches.
 
-    All others would wait for their queries. `dear`: the queries of their user need too much time, so they would fall
-    behind again; ask for their results apart. Otherwise, too many queries had to run at once: watch again.
+    Otherwise, all other watches would wait for their queries. `dear`: true if the queries of their user need so much
+    time that they would fall behind again: request their results with `results`. If `dear` is false, too many queries
+    had to run at once: watch them again.
     """
 
     numbers: tuple[int, ...]
@@ -198,25 +204,26 @@ class Live(Protocol):
         ...
 
     async def watch(self, caller: Caller, edge: str, number: int, query: LiveQuery) -> None:
-        """Register a query. Its result, Started, comes in the stream.
+        """Register a query. The result, Started, comes in the stream.
 
         Raises: NoLiveStream, NotLive, LiveQueryTooLarge, TooManyLiveQueries, RulesTooSlow, and the Problems of `query`.
         """
         ...
 
     async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
-        """Return the results of these queries at one change. They are not watched, and need no stream.
+        """Return the results of these queries at one change. These queries are not watched, and need no stream.
 
-        The calls of one project take turns, which are fair between its users. A query that fails has its Problem in the
-        answer. Raises: BundocBusy, and the Problems of a project that cannot be read.
+        The calls of one project run one after the other, and every user of the project gets an equal share. If a query
+        fails, the answer has its Problem. Raises: BundocBusy, and the Problems of a project that cannot be read.
         """
         ...
 
     async def recheck(self, caller: Caller, edge: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
-        """Decide these watches for the caller from now on, whose token was renewed or whose role was changed.
+        """Answer these watches for this caller from now on, because the token was renewed or the role was changed.
 
-        Return those for which Started or Ended follows in the stream, because the caller has another view than before.
-        Deliver nothing of these watches until this call returns, and of those returned until the new Started.
+        Return the watches for which Started or Ended follows in the stream, because the rules now show the caller other
+        documents. Until this call returns, deliver nothing of these watches. For the returned watches, deliver nothing
+        until the new Started.
         """
         ...
 

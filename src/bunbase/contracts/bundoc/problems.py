@@ -95,13 +95,16 @@ class QueryNeedsIndex(Problem):
 
 
 class QueryTooSlow(Problem):
-    """The query has used its own time. An earlier deadline of the request is `deadline_exceeded`."""
+    """The query has used up its own time.
+
+    If the deadline of the request comes first, the code is `deadline_exceeded`.
+    """
 
     status, code, title = 503, "query_too_slow", "This query takes too long"
 
 
 class CommitTooSlow(Problem):
-    """Nothing was written. `write`: the position of the write at which the commit had used its work."""
+    """Nothing was written. `write`: the position of the write at which the commit had used up its work."""
 
     status, code, title = 422, "commit_too_slow", "This commit takes too long"
 
@@ -113,8 +116,9 @@ class UniqueViolation(Problem):
 
 
 class DocumentReferenced(Problem):
-    """`collection`, `field`: the place of a reference to the document. Both are null for publishable keys, and if the
-    delete fails because too many documents would change.
+    """`collection`, `field`: the place of a reference to the document.
+
+    Both values are null for publishable keys, and if the delete fails because too many documents would change.
     """
 
     status, code, title = 409, "document_referenced", "Other documents refer to this document"

@@ -28,7 +28,7 @@ class Bundoc(Backups, Live, Protocol):
 
     `idempotency_key`: a write with a key of the caller is done once. A later call with the same key and the same
     arguments returns the first result; with other arguments it raises IdempotencyMismatch. A call that raises a Problem
-    leaves no trace of its key. May also raise IdempotencyTooLarge.
+    does not store its key. A call with a key may also raise IdempotencyTooLarge.
     `at_least`: a state of the project, as in `Written.seq`. A read waits two seconds for it, then raises NotYet.
     """
 
@@ -75,7 +75,7 @@ class Bundoc(Backups, Live, Protocol):
 
     @waits_for_news
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
-        """Return changes of documents after `since`, oldest first. If there are none, wait up to `wait_seconds`.
+        """Return changes of documents after `since`, oldest first. If there are no changes, wait up to `wait_seconds`.
 
         Raises: ResyncRequired, BundocBusy, RuleDenied.
         """
@@ -92,7 +92,7 @@ class Bundoc(Backups, Live, Protocol):
         ...
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
-        """Compute values over groups of documents. Raises: as `query`."""
+        """Compute values over groups of documents. Raises: the problems of `query`."""
         ...
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
@@ -107,8 +107,8 @@ class Bundoc(Backups, Live, Protocol):
         """Create or change a collection. If `spec` has indexes, the collection has exactly these indexes afterwards.
         Indexes are built while writes continue.
 
-        With `wait`, the call returns when all indexes are built. Without `wait`, the call returns earlier. If stored
-        documents violate an index, this index disappears later. Stored documents that do not match a new schema stay as
+        With `wait`, the call returns when all indexes are built. Without `wait`, the call returns earlier, and Bundoc
+        later removes an index that stored documents violate. Stored documents that do not match a new schema stay as
         they are until their next write. Raises: InvalidInput, InvalidRule, InvalidSchema, RuleDenied, UniqueViolation
         if stored documents violate a unique index.
         """

@@ -31,7 +31,7 @@ MAX_ANSWER_BYTES: Final = 64 << 10
 MAX_WRITES_BYTES: Final = 4 << 20
 MAX_PATCHES_BYTES: Final = 4 << 20
 MAX_DEADLINE_SECONDS: Final = 10.0
-REFUSAL_SECONDS: Final = 2.0  # the timeout for recording a failure, for which a failed caller waits
+REFUSAL_SECONDS: Final = 2.0  # the time limit for recording a failure, because the caller waits for the record
 MAX_REASON: Final = 1000  # characters
 INVALID_ANSWER: Final = "invalid_answer"  # the `cause` of a failure, and the `code` of its run
 
@@ -69,7 +69,10 @@ class HookState(StrEnum):
 
 
 def names_hook(code: bytes, hook: HookName) -> bool:
-    """False if a bundle certainly lacks a hook. A name in the code does not prove that the hook exists."""
+    """False if the code certainly has no such hook.
+
+    True does not prove that the hook exists: only the name is in the code.
+    """
     return EXPORTS[hook].encode() in code
 
 
@@ -98,7 +101,9 @@ class HookAnswer(msgspec.Struct, frozen=True):
 
 
 class UnusableAnswer(Exception):
-    """A hook has answered something that BunBase cannot use. `function`, `reason`: for the developers of the project.
+    """A hook has answered something that BunBase cannot use.
+
+    `function`, `reason`: the function and the reason, for the developers of the project.
 
     `code`: the cause that a caller may read.
     """
@@ -109,7 +114,9 @@ class UnusableAnswer(Exception):
 
 
 async def recorded(refusal: Awaitable[None], project: str, run: str, reason: str) -> None:
-    """Wait for a call of `refuse_hook_answer`. If it fails, log the reason: the caller has its own Problem.
+    """Wait for a call of `refuse_hook_answer`.
+
+    If the call fails, log the reason, because the caller already has another Problem.
 
     Do not call this inside a transaction.
     """
@@ -143,8 +150,10 @@ class HookRuns(Protocol):
         ...
 
     async def enqueue_hook(self, caller: Caller, call: HookCall, key: str) -> Job:
-        """Enqueue a run of a hook. The call is repeated until it succeeds, as a job. While a job with the same `key`
-        exists, no second job is added. `deadline_seconds` is ignored, because the function's own limit applies.
+        """Enqueue a run of a hook.
+
+        Like a job, the call is repeated until it succeeds. While a job with the same `key` exists, no second job is
+        added. `deadline_seconds` is ignored, because the function's own limit applies.
 
         Raises: FunctionNotFound, QueueFull, HookLoop, TooLarge, Forbidden.
         """

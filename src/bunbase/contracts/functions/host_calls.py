@@ -20,7 +20,7 @@ class HostNotAllowed(Problem):
 
 
 class AddressNotAllowed(Problem):
-    """The name resolves to an address in a private network. Machines there often trust every caller."""
+    """The name resolves to an address in a private network. Machines in private networks often trust every caller."""
 
     status, code, title = 403, "address_not_allowed", "This host has no public address"
 

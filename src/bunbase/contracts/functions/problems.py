@@ -10,7 +10,7 @@ class FunctionNotFound(Problem):
 
 
 class FunctionHasOnlyHooks(Problem):
-    """The function runtime raises it."""
+    """The function runtime raises this problem."""
 
     status, code, title = 404, "function_has_only_hooks", "This function answers no requests"
 

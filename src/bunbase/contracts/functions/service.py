@@ -69,8 +69,10 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def feed(self, caller: Caller, invocation: str, data: bytes, ended: bool) -> int | None:
-        """Send the next part of a request's body, at most as many bytes as there is room for. `ended`: true if the body
-        ends with this part.
+        """Send the next part of a request's body.
+
+        The part is not larger than the last result of `feed` or `Receiving` allows. `ended`: true if the body ends with
+        this part.
 
         Return the number of bytes that may be sent next. 0 means that the worker is still busy: call again without
         data. None means that the worker does not need the rest. `invoke` raises the problems of the body (TooLarge,
@@ -125,10 +127,11 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
-        """Enqueue a run of a function, as `enqueue` does, but only once for each idempotency key of the caller. An
-        empty key is no key.
+        """Enqueue a run of a function, like `enqueue`, but only once for each idempotency key of the caller.
 
-        Raises: also IdempotencyMismatch.
+        An empty key is no key.
+
+        Raises: the problems of `enqueue`, and IdempotencyMismatch.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Triggers of functions other than requests (schedules, jobs, changes of documents), and the record of each run."""
+"""Triggers of functions: schedules, jobs, changes of documents. Also the record of each run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from bunbase.pkg.errors import Problem
 
 MAX_ATTEMPTS: Final = 20
-MAX_DATA_TRIGGERS: Final = 16  # per function
+MAX_DATA_TRIGGERS: Final = 16  # the most triggers of one function
 MAX_BATCH: Final = 100  # changes in one call
 CollectionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -40,9 +40,9 @@ class ChainTooLong(Problem):
 
 class TriggerKind(StrEnum):
     CRON = "cron"  # a schedule is due
-    JOB = "job"  # somebody enqueued it
+    JOB = "job"  # somebody enqueued a job
     CHANGE = "change"  # a document was created, updated or deleted
-    HOOK = "hook"  # BunBase called it to decide or to do something: see contracts/functions/hooks.py
+    HOOK = "hook"  # BunBase called a hook: see contracts/functions/hooks.py
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +75,7 @@ class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class JobStatus(StrEnum):
     WAITING = "waiting"  # the job is not due yet, or no worker is free
-    BLOCKED = "blocked"  # it waits for the job of an earlier change of the same document
+    BLOCKED = "blocked"  # the job waits for the job of an earlier change of the same document
     RUNNING = "running"
     DEAD = "dead"  # all attempts failed
 
@@ -87,8 +87,8 @@ SentTime = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}
 class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`payload`: any JSON value. The job is due at `run_at`, or `delay_seconds` from now, or at once.
 
-    `key`: while a job of this function with the same key waits or runs, no second job is added. `attempts`: the number
-    of failed runs after which the job is a dead letter.
+    `key`: a name for the job; while a job of this function with the same key waits or runs, no second job is added.
+    `attempts`: the number of failed runs after which the job is a dead letter.
     """
 
     function: str
@@ -100,8 +100,9 @@ class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`attempt`: the number of runs so far. `error`: the code of the last error. `payload`: the payload, which lists
-    leave out.
+    """`attempt`: the number of runs so far.
+
+    `error`: the code of the last error. `payload`: the payload; lists do not contain it.
     """
 
     id: str
@@ -151,14 +152,14 @@ class RunOutcome(StrEnum):
     CRASH = "crash"
     LOST = "lost"  # the server died during the run; the run is repeated
     SKIPPED = "skipped"  # the previous run had not ended
-    RESYNC = "resync"  # changes were deleted before the trigger read them; it continues with the newest change
+    RESYNC = "resync"  # changes were deleted before the trigger read them; the trigger continues with the newest change
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """A run of a function. `code`: the error code. `job`: the job that caused the run; None if no job did.
 
-    `version` is 0 and `invocation` empty if the run never started. `events`: the number of changes in a batch, of which
-    `job` is the first; left out for a single change.
+    If the run never started, `version` is 0 and `invocation` is empty. `events`: the number of changes in a batch; left
+    out for a single change. `job` is then the job of the first change.
     """
 
     id: str

@@ -46,7 +46,7 @@ class WalkKind(StrEnum):
 class WalkState(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
-    STOPPED = "stopped"  # by errors; `error` says why
+    STOPPED = "stopped"  # errors have stopped the walk; `error` has the reason
     DONE = "done"
     CANCELLED = "cancelled"
 
@@ -55,8 +55,8 @@ class NewWalk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A walk to begin. `name`, `checksum`: the name of a migration, and the SHA-256 of its file.
 
     `collection`, `where`: the documents of a backfill; a migration names its collection in its code. `max_errors`: the
-    number of failed documents after which the walk stops. `max_per_second`: the maximum number of documents that it
-    visits in a second. `again`: run a migration again that has ended.
+    number of failed documents after which the walk stops. `max_per_second`: the maximum number of documents that the
+    walk visits in a second. `again`: true to run an ended migration again.
     """
 
     kind: WalkKind
@@ -89,8 +89,9 @@ class Walk(msgspec.Struct, frozen=True):
     """A walk. `name` and `checksum`: empty for a backfill. `total`: the number of documents in the collection when the
     walk began.
 
-    `seen`: the number of documents that it has visited; each was changed, deleted, handed on, unchanged or failed.
-    `error`: why it stopped. `errors`: the failed documents by error, which lists leave out.
+    `seen`: the number of documents that it has visited; each of them was changed, deleted, handed to a trigger or left
+    unchanged, or it failed.
+    `error`: the reason why the walk stopped. `errors`: the failed documents by error; lists do not contain them.
     """
 
     id: str
@@ -129,7 +130,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Rehearsal(msgspec.Struct, frozen=True):
-    """The result of a walk that wrote nothing. `examined`: the number of documents that it visited, of `total`.
+    """The result of a walk that wrote nothing. `examined`: the number of documents that the walk visited, of `total`.
 
     `sample`: the first few changes.
     """
@@ -158,7 +159,10 @@ class FunctionWalks(Protocol):
         ...
 
     async def rehearse_walk(self, caller: Caller, new: NewWalk) -> Rehearsal:
-        """Run the function for the first documents, check the results, and write nothing. Raises: as `begin_walk`."""
+        """Run the function for the first documents, check the results, and write nothing.
+
+        Raises: the problems of `begin_walk`.
+        """
         ...
 
     async def walks(self, caller: Caller, kind: WalkKind | None, limit: int, cursor: str | None) -> Walks:

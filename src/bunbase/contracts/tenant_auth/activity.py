@@ -14,23 +14,23 @@ from bunbase.contracts.caller import Caller
 class UserAct(StrEnum):
     """An event of the credentials of a user."""
 
-    SIGN_UP = "user.sign_up"  # it may open a session; `target`: "invitation", if there was one
+    SIGN_UP = "user.sign_up"  # a sign-up may open a session; `target`: "invitation" if the user was invited
     SIGN_IN = "user.sign_in"
     SIGN_OUT = "user.sign_out"
     UPGRADE = "user.upgrade"  # an anonymous user became an ordinary user
-    CREATE = "user.create"  # by an administrator
+    CREATE = "user.create"  # an administrator created the user
     IMPORT = "user.import"
     BAN = "user.ban"
     UNBAN = "user.unban"
     DELETE = "user.delete"
-    DELETE_DOCUMENTS = "user.delete_documents"  # after a user is deleted; `target`: the collection
+    DELETE_DOCUMENTS = "user.delete_documents"  # documents are deleted after their user; `target`: the collection
     IMPERSONATE = "user.impersonate"  # an administrator uses the app as the user
     REAUTHENTICATE = "user.reauthenticate"
     TAKE_OVER = "user.take_over"  # the owner of the address ended everything that somebody else may have set up
     RESET_FACTORS = "user.reset_factors"
     SESSION_END = "session.end"  # `target`: the session, or empty for all sessions
     PASSWORD_CHANGE = "password.change"
-    PASSWORD_RESET = "password.reset"  # by a link
+    PASSWORD_RESET = "password.reset"  # the user set a new password with a link
     EMAIL_CHANGE = "email.change"
     EMAIL_CHANGE_AGREE = "email.change_agree"  # the first of two addresses agrees to a change
     EMAIL_VERIFY = "email.verify"
@@ -40,11 +40,11 @@ class UserAct(StrEnum):
     TOTP_DELETE = "totp.delete"
     RECOVERY_CODE_CREATE = "recovery_code.create"
     RECOVERY_CODE_USE = "recovery_code.use"
-    PASSKEY_CREATE = "passkey.create"  # `target`: its name
+    PASSKEY_CREATE = "passkey.create"  # `target`: the name of the passkey
     PASSKEY_DELETE = "passkey.delete"
     IDENTITY_LINK = "identity.link"  # `target`: the service
     IDENTITY_DELETE = "identity.delete"
-    LINK_CREATE = "link.create"  # made by an administrator for the user; `target`: its kind
+    LINK_CREATE = "link.create"  # an administrator made a link for the user; `target`: the kind of the link
 
 
 class UserActOutcome(StrEnum):
@@ -60,7 +60,7 @@ class ActedBy(StrEnum):
     MEMBER = "member"
     KEY = "key"
     SYSTEM = "system"  # BunBase itself, because of the settings or of a stolen token
-    UNKNOWN = "unknown"  # somebody who was refused
+    UNKNOWN = "unknown"  # an unknown person, whose attempt was refused
 
 
 class UserActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,7 +69,7 @@ class UserActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     `target`: the changed thing. `amr`: the checks, by their names in RFC 8176. `session`: the session that the event
     opened, or in which it happened. `new_device`: true if no earlier sign-in in the activity came from this program and
     network.
-    `count`: the number of attempts that this entry stands for. `last_at`: the time of the last attempt, if there are
+    `count`: the number of attempts that this entry represents. `last_at`: the time of the last attempt, if there are
     several. In entries of acts of administrators, the user does not see `ip` and `agent`.
     """
 
@@ -90,7 +90,7 @@ class UserActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ManagedActivityEntry(UserActivityEntry, frozen=True, kw_only=True, omit_defaults=True):
-    """An event as administrators see it. `user`: whose credentials. `actor`: the id of the member or key."""
+    """An event as administrators see it. `user`: the id of the user. `actor`: the id of the member or key."""
 
     user: str
     actor: str = ""
@@ -111,7 +111,7 @@ class ManagedActivity(msgspec.Struct, frozen=True):
 
 
 class ActivityFilter(msgspec.Struct, frozen=True):
-    """All conditions must hold. None: any."""
+    """A filter of events; all conditions must hold. A condition that is None accepts every event."""
 
     user: str | None = None
     action: UserAct | None = None

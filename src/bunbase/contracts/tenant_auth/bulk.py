@@ -10,7 +10,7 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.users import Moment
 
-MAX_USERS: Final = 1000  # of one request
+MAX_USERS: Final = 1000  # the most users in one request
 
 
 class BulkAction(StrEnum):
@@ -26,7 +26,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
 
 
 class BulkFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The conditions of `GET /v1/auth/users`; at least one. All must hold."""
+    """The conditions of `GET /v1/auth/users`. At least one must be set, and all must hold."""
 
     email: Text | None = None
     q: Text | None = None
@@ -62,7 +62,8 @@ class NotChanged(msgspec.Struct, frozen=True):
 class BulkResult(msgspec.Struct, frozen=True):
     """`done`: the number of users to whom the act was done: all users except the users in `failed`.
 
-    `digest`: the SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the next users of a filter.
+    `digest`: the SHA-256 of the sorted ids of these users; a line feed follows each id. `next`: the cursor for the next
+    users of a filter.
     """
 
     action: BulkAction

@@ -1,4 +1,6 @@
-"""Cookie mode: a browser holds the session of an end user in a cookie, and the gateway turns it into access tokens."""
+"""Cookie mode: a browser holds the session of an end user in a cookie, and the gateway exchanges the cookie for access
+tokens.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ import msgspec
 
 
 class CookieMode(msgspec.Struct, frozen=True):
-    """The choice of a project. `origins`: the pages that may use the cookie; empty if the project has no cookie mode.
+    """The cookie mode of a project.
+
+    `origins`: the pages that may use the cookie; empty if the project has no cookie mode.
 
     `seconds`: the lifetime of a cookie that is not used.
     """
@@ -36,14 +40,18 @@ class UserCookies(Protocol):
     async def cookie_mode(self, project: str) -> CookieMode: ...
 
     async def is_cookie_origin(self, origin: str) -> bool:
-        """True if a project with cookie mode allows pages of this origin. The answer to a preflight depends on it."""
+        """True if a project with cookie mode allows pages of this origin.
+
+        The answer to a preflight depends on this result.
+        """
         ...
 
     async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
-        """Return an access token for a cookie. The cookie is replaced when it is as old as an access token may become.
+        """Return an access token for a cookie.
 
-        `anew`: true if the cookie is replaced now. The old cookie returns the same new cookie until the new cookie is
-        used.
+        A cookie that is as old as the lifetime of an access token is replaced.
+
+        `anew`: true to replace the cookie now. The old cookie returns the same new cookie until the new cookie is used.
         Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated.
         """
         ...

@@ -16,7 +16,7 @@ class UserCopies(Protocol):
     def copied_users(self, project: str, after: str) -> AsyncIterator[ExportPart]:
         """Yield the users whose id sorts after `after`, as UserLines with hashes of passwords, ordered by id.
 
-        Each user is as it was when its page was read.
+        Each user has the state at the time when its page was read.
         """
         ...
 

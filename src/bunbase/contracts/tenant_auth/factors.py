@@ -24,12 +24,14 @@ class EnrolledUser(UserSignedIn, frozen=True, kw_only=True):
 
 
 class UserFactors(Protocol):
-    """All calls raise Unauthenticated for a caller without a key of a project, or without a signed-in user where they
-    need one. Calls that need a fresh proof raise ReauthenticationRequired without it.
+    """All calls raise Unauthenticated for a caller without a key of a project.
+
+    Calls for the signed-in user also raise Unauthenticated if no user is signed in. Calls that need a fresh proof raise
+    ReauthenticationRequired without a fresh proof.
     """
 
     async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> UserSignedIn:
-        """End a sign-in that was answered with SecondFactorRequired.
+        """Complete a sign-in that was answered with SecondFactorRequired.
 
         Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited, UserBanned.
         """
@@ -43,7 +45,7 @@ class UserFactors(Protocol):
         ...
 
     async def confirm_enrolment(self, caller: Caller, challenge: str, code: str) -> EnrolledUser:
-        """Turn the second factor on with the first code of the app, and end the sign-in.
+        """Turn the second factor on with the first code of the app, and complete the sign-in.
 
         Raises: ChallengeExpired, TotpNotFound, WrongCode, UserBanned.
         """
@@ -52,7 +54,9 @@ class UserFactors(Protocol):
     async def totp_state(self, caller: Caller) -> TotpState: ...
 
     async def start_totp(self, caller: Caller) -> NewTotp:
-        """Return a new secret for an authenticator app. It has no effect until `confirm_totp`. Needs a fresh proof.
+        """Return a new secret for an authenticator app.
+
+        The secret has no effect until `confirm_totp`. Needs a fresh proof.
 
         Raises: Forbidden, if the project has turned second factors off.
         """

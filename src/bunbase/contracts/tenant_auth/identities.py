@@ -1,4 +1,7 @@
-"""Sign-in of end users by another service, and the identities of a user. Parts of it are defined in `pkg/identity`."""
+"""Sign-in of end users by another service, and the identities of a user.
+
+`pkg/identity` defines parts of the contract.
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class NewImpersonation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Impersonated(msgspec.Struct, frozen=True):
     """A session that acts as a user, without a refresh token. `expires_in`: seconds.
 
-    `session`: its id. `impersonated_by`: the id of the developer or key that uses it.
+    `session`: the id of the session. `impersonated_by`: the id of the developer or key that uses the session.
     """
 
     user: User
@@ -60,15 +60,16 @@ class Impersonated(msgspec.Struct, frozen=True):
 
 class UserImpersonation(Protocol):
     async def create_user_link(self, caller: Caller, id: str, new: NewHandedLink) -> HandedLink:
-        """Make the link that a mail to the user would carry, and send no mail. Earlier links of this kind end.
+        """Make the link that a mail to the user would contain, and send no mail. Earlier links of this kind end.
 
         Raises: UserNotFound, UserBanned, NoLink, InvalidInput, Forbidden.
         """
         ...
 
     async def impersonate_user(self, caller: Caller, id: str, new: NewImpersonation) -> Impersonated:
-        """Open a session that acts as the user. Its tokens have the claim `act`, and are refused for acts that only the
-        user may do.
+        """Open a session that acts as the user.
+
+        The tokens of the session have the claim `act`, and are refused for acts that only the user may do.
 
         Raises: UserNotFound, UserBanned, Forbidden.
         """

@@ -20,7 +20,7 @@ class AddressConfirmed(msgspec.Struct, frozen=True):
 class UserMails(Protocol):
     """`redirect_to`: the URL of the app to which the page behind the link leads back; empty for none.
 
-    It must be below one of the project's `redirect_urls`: otherwise a request for a mail raises InvalidInput.
+    The URL must be below one of the project's `redirect_urls`. Otherwise, a request for a mail raises InvalidInput.
     """
 
     async def request_user_verification(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:

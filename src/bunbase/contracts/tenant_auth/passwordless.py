@@ -41,8 +41,9 @@ class UserPasswordless(Protocol):
         ...
 
     async def user_link_target(self, caller: Caller, token: str) -> str:
-        """Return the URL of the app with the token of a link, which stays valid. `caller`: a caller of the link's
-        project.
+        """Return the URL of the app, with the token of the link. The link stays valid.
+
+        `caller`: a caller of the link's project.
 
         Raises: LinkExpired.
         """

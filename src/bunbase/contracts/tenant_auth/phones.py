@@ -38,9 +38,9 @@ class UserPhones(Protocol):
         ...
 
     async def confirm_phone_change(self, caller: Caller, phone: str, code: str) -> User:
-        """Store the new number with the signed-in user, whose access tokens end. The sessions stay.
+        """Store the new number for the signed-in user. The user's access tokens end, but the sessions stay.
 
-        Raises: InvalidCode, PhoneTaken, Unauthenticated, and as `signup` for an anonymous user.
+        Raises: InvalidCode, PhoneTaken, Unauthenticated, and for an anonymous user the problems of `signup`.
         """
         ...
 

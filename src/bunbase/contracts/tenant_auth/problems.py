@@ -68,7 +68,7 @@ class UserInviteNotFound(Problem):
 
 
 class MfaEnrolmentRequired(Problem):
-    """`challenge`: a secret for the next request. `expires_in`: its lifetime in seconds."""
+    """`challenge`: a secret for the next request. `expires_in`: the lifetime of the challenge in seconds."""
 
     status, code, title = 401, "mfa_enrolment_required", "This app needs a second factor, and you have none yet"
 
@@ -102,13 +102,13 @@ class StaleSettings(Problem):
 
 
 class SignupRefused(Problem):
-    """The hook `before_signup` of the project refused the new user. `detail`: its message."""
+    """The hook `before_signup` of the project refused the new user. `detail`: the message of the hook."""
 
     status, code, title = 403, "signup_refused", "This app does not accept the sign-up"
 
 
 class HookFailed(Problem):
-    """The runs and the log of the function have the reason. `hook`: such as `send_sms`.
+    """The runs and the log of the function have the reason. `hook`: the name of the hook, such as `send_sms`.
 
     `cause`: the code of the failure, such as `function_timeout`; `invalid_answer` if BunBase cannot use the answer.
     """

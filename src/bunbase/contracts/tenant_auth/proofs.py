@@ -13,7 +13,8 @@ from bunbase.pkg.identity.factors import PasskeyOptions, Proof
 class Reauthenticated(msgspec.Struct, frozen=True):
     """A new access token of the same session, whose refresh token stays valid.
 
-    `aal`: the number of factors that the session has checked. `amr`: its checks, by their names in RFC 8176.
+    `aal`: the number of factors that the session has checked. `amr`: the checks of the session, by their names in RFC
+    8176.
     `expires_in`: seconds until the access token expires.
     """
 

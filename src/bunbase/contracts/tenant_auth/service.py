@@ -59,7 +59,7 @@ class TenantAuth(
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are defined by BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may
-    read, the role developer may also change. They raise Forbidden for all other callers.
+    read, the role developer may also change. These calls raise Forbidden for all other callers.
 
     The user's access tokens become invalid within a second after a change of the email, role or claims, a ban, a
     deletion, or a new password. A ban, a deletion and a new password also end the user's sessions.
@@ -74,7 +74,7 @@ class TenantAuth(
         captcha: str = "",
         details: SignupDetails | None = None,
     ) -> UserSignedIn | None:
-        """Create a user and sign the user in. Return None if a mail was sent, whose link creates the user.
+        """Create a user and sign the user in. Return None if a mail was sent; its link then creates the user.
 
         `captcha`: the token of the widget, if the project has a captcha.
 
@@ -109,7 +109,8 @@ class TenantAuth(
         ...
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
-        """Store that access tokens were used for the first time: older refresh tokens of the sessions are spent.
+        """Store that access tokens were used for the first time: older refresh tokens of the sessions cannot be used
+        again.
 
         Idempotent.
         """
@@ -134,7 +135,10 @@ class TenantAuth(
     async def update_me(
         self, caller: Caller, data: dict[str, Any] | None, language: str | None = None, name: str | None = None
     ) -> User:
-        """Replace the user's own `data` (at most 16 KiB of JSON), language and name. None: it stays as it is."""
+        """Replace the user's own `data` (at most 16 KiB of JSON), language and name.
+
+        A value stays if its argument is None.
+        """
         ...
 
     async def delete_me(self, caller: Caller) -> None:

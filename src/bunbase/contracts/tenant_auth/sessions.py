@@ -11,7 +11,7 @@ from bunbase.contracts.tenant_auth.users import User
 
 class UserSignedIn(msgspec.Struct, frozen=True):
     """`expires_in`: seconds until the access token expires. `aal`: the number of factors that the session has checked.
-    `amr`: its checks, by their names in RFC 8176.
+    `amr`: the checks of the session, by their names in RFC 8176.
     """
 
     user: User

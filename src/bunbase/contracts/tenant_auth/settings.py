@@ -29,7 +29,7 @@ Name = Annotated[str, msgspec.Meta(max_length=100)]
 
 class Signups(StrEnum):
     OPEN = "open"
-    INVITE = "invite"  # only people with an invitation
+    INVITE = "invite"  # only people with an invitation may sign up
     CLOSED = "closed"  # only the project's server creates users
 
 

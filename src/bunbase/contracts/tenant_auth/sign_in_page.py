@@ -108,7 +108,7 @@ Shown = (
 class PageEnd(msgspec.Struct, frozen=True):
     """`url`: the URL of the app, with a code; empty if a mail was sent instead.
 
-    `recovery_codes`: the recovery codes of a second factor that was set up just now. They are shown only here.
+    `recovery_codes`: the recovery codes of a second factor that was set up just now. The codes are shown only here.
     """
 
     url: str = ""
@@ -116,8 +116,9 @@ class PageEnd(msgspec.Struct, frozen=True):
 
 
 class UserSignInPages(Protocol):
-    """Every call checks the request: the key must be publishable, and the project must allow `redirect_to`. Otherwise
-    it raises Forbidden or InvalidInput, and no browser is sent to the URL.
+    """Every call checks the request: the key must be publishable, and the project must allow `redirect_to`.
+
+    Otherwise, the call raises Forbidden or InvalidInput, and no browser is sent to the URL.
     """
 
     async def sign_in_look(self, caller: Caller, request: PageRequest) -> SignInLook:
@@ -125,7 +126,7 @@ class UserSignInPages(Protocol):
         ...
 
     async def sign_in_on_page(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
-        """Sign a person in, or up. The app exchanges the code for the tokens: `exchange_user_code`.
+        """Sign a person in or up. The app exchanges the returned code for tokens with `exchange_user_code`.
 
         Raises: the problems of the way to sign in; after SecondFactorRequired and MfaEnrolmentRequired, one more step
         is needed.
@@ -153,6 +154,8 @@ class UserSignInPages(Protocol):
         ...
 
     async def passkey_options_on_page(self, caller: Caller, challenge: str | None) -> PasskeyOptions:
-        """Return the options for a passkey, as `passkey_login_options`. Raises: ChallengeExpired,
-        PasskeysUnavailable."""
+        """Return the options for a passkey, like `passkey_login_options`.
+
+        Raises: ChallengeExpired, PasskeysUnavailable.
+        """
         ...

@@ -44,7 +44,7 @@ class UserInvite(msgspec.Struct, frozen=True):
 
 
 class OpenUserInvite(msgspec.Struct, frozen=True):
-    """An invitation that nobody has accepted yet. `role`: the role of the user that it creates."""
+    """An invitation that nobody has accepted yet. `role`: the role of the user that the invitation creates."""
 
     id: str
     email: str
@@ -89,7 +89,7 @@ class UserSignups(Protocol):
         """Send a link that creates a user, even if not everybody may sign up. An earlier invitation of the address
         ends.
 
-        Raises: Forbidden too.
+        Also raises Forbidden.
         """
         ...
 
@@ -106,7 +106,7 @@ class UserSignups(Protocol):
         ...
 
     async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> WayBack:
-        """Create the user whom the emailed link invites, and set the password. For the page of the link.
+        """Create the user whom the emailed link invites, and set the password. The page of the link calls this.
 
         A user who began on the ready-made sign-in page is signed in.
         """

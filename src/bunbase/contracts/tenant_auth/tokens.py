@@ -1,4 +1,4 @@
-"""The claims that tell an access token of an end user from every other token that the key of its project signs."""
+"""The claims that distinguish an access token of an end user from all other tokens that the project's key signs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 from bunbase.contracts.caller import EndUser
 
 USER_TOKEN_TYPE: Final = "user"
-# tokens of older releases lack some claims; rules trust the defaults least
+# tokens of older releases lack some claims; these defaults allow the least in rules
 DEFAULTS: Final[dict[str, Any]] = {
     "aal": 1,
     "anonymous": False,

@@ -14,8 +14,8 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.users import Email
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 
-MAX_IMPORT_LINES: Final = 500  # of one call
-MAX_LISTED_ERRORS: Final = 1000  # of one request
+MAX_IMPORT_LINES: Final = 500  # the most lines of one call
+MAX_LISTED_ERRORS: Final = 1000  # the most errors in the answer to one request
 MAX_LINE_IDENTITIES: Final = 20
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -60,8 +60,11 @@ class Pbkdf2Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
 
 class LineIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person of another service that may sign in as the user. `provider`: its name in the project's settings.
-    `subject`: the id that the service has for the person."""
+    """A person of another service that may sign in as the user.
+
+    `provider`: the name of the service in the project's settings. `subject`: the id that the service has for the
+    person.
+    """
 
     provider: str
     subject: str
@@ -72,7 +75,7 @@ class UserLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """One user in one line. Every field may be left out, but a line has an id, an address, a phone or an identity.
 
     `password_hash`: a text such as `$2a$10$…`, or an object with the parts. `banned_until`: null for a ban without end.
-    An export has all fields, and `password_hash` only if the request wants hashes.
+    An export has all fields, but `password_hash` only if the request asks for hashes.
     """
 
     id: str | UnsetType = UNSET
@@ -103,7 +106,10 @@ class ImportChoices(msgspec.Struct, frozen=True):
 
 
 class ImportedUsers(msgspec.Struct, frozen=True):
-    """`errors`: the first 1,000 refused lines. `last_line`: all lines up to this number have been processed."""
+    """`errors`: the first 1,000 refused lines.
+
+    `last_line`: the number of the last processed line; all lines before it have been processed too.
+    """
 
     imported: int = 0
     updated: int = 0
@@ -131,7 +137,7 @@ class UserTransfers(Protocol):
     def export_users(self, caller: Caller, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
         """Yield the users whose id sorts after `after`, as UserLines, ordered by id.
 
-        `hashes`: true for lines with the hashes of passwords. Each user is as it was when its page was read. Raises:
-        Forbidden.
+        `hashes`: true for lines with the hashes of passwords. Each user has the state at the time when its page was
+        read. Raises: Forbidden.
         """
         ...

@@ -89,10 +89,10 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Members that are left out stay as they are; `claims` and `data` are replaced as a whole.
 
-    `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans the user until then;
-    null makes a present ban permanent. `phone`: null removes the number. Another number is not confirmed, unless
-    `phone_verified` is true. `renew_tokens`: true ends the user's access tokens, but no session. The next refresh calls
-    the hook `before_token` again.
+    `banned`: true bans the user; the ban has no end if `banned_until` is not set. `banned_until`: a time bans the user
+    until then; null makes a present ban permanent. `phone`: null removes the number. A changed number counts as not
+    confirmed, except if `phone_verified` is true. `renew_tokens`: true ends the user's access tokens, but no session.
+    The next refresh calls the hook `before_token` again.
     """
 
     email: Email | UnsetType = UNSET

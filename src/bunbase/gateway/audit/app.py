@@ -22,7 +22,7 @@ class AuditedApp:
 
 
 class Exchange:
-    """One request and its answer. The answer to an audited act is held back until the entry has its outcome, so a
+    """One request and its answer. The answer to an audited act is held back until the entry has its outcome. So a
     client that has the answer finds the outcome in the log. Longer answers are not held back.
     """
 

@@ -80,7 +80,7 @@ class Auditor:
             await self.refusals.note(caller, _audited(caller, act, request))
 
     async def end(self, begun: Begun, status: int, sent: bytes, answer: bytes) -> None:
-        """Store the outcome. Never raises: the act is over, and without an outcome the entry shows it as unknown."""
+        """Store the outcome. Never raises: the act is done, and an entry without an outcome shows it as unknown."""
         done = status in OK
         after = shown_values(begun.act, begun.method, sent, answer) if done else None
         if after is not None and begun.place:
@@ -94,7 +94,7 @@ class Auditor:
             log.warning("an outcome is missing in the audit log", entry=begun.id, status=status, reason=repr(error))
 
     async def _begun(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
-        """Return the id of the new entry, or "" for an act that is done without an entry. Raises: AuditUnavailable."""
+        """Return the id of the new entry, or "" if the act may be done without an entry. Raises: AuditUnavailable."""
         try:
             return await in_time(self.platform.begin_act(caller, audited))
         except Exception as error:
@@ -107,14 +107,14 @@ class Auditor:
 
 
 def _actor(request: AnyRequest) -> Caller | None:
-    """Return the caller that acts, also if it acts in the place of a user."""
+    """Return the caller that acts, even if it acts in the place of a user."""
     state = request.scope["state"]
     found: Caller | None = state.get(ACTOR) or state.get(CALLER)
     return found
 
 
 def _audited(caller: Caller, act: Act, request: AnyRequest) -> AuditedAct:
-    """Return what the entry says. An administrator who reads a project has an act of its own, so that owners see it."""
+    """Return the content of the entry. A read by an administrator has a separate act, so that owners see it."""
     action, target = act.value, target_before(act, caller, request.path_params)
     if caller.inspects:
         action, target = Act.PROJECT_INSPECT.value, f"{action} {target}".strip()
@@ -122,7 +122,7 @@ def _audited(caller: Caller, act: Act, request: AnyRequest) -> AuditedAct:
 
 
 def _org(begun: Begun, target: str, answer: bytes) -> str:
-    """Return the organisation that the act has created or entered, or that its project belongs to now, or ""."""
+    """Return the organisation that the act has created or entered, or to which its project belongs now; else ""."""
     if begun.act in JOINING_ORGS:
         return str(object_in(answer).get("org", ""))
     return target if begun.act in ENTERING_ORGS and target.startswith(OF_ORGS) else ""

@@ -1,5 +1,5 @@
-"""The policy of the audit log: which acts of which callers have an entry, and which acts are done even if the log
-cannot be written.
+"""The policy of the audit log. It decides which acts of a caller have an entry, and which acts the server does even if
+it cannot write the log.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DAILY_WORK: Final = frozenset(
     {Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_CREATE, Act.PROFILE_USE, Act.CHANNEL_PUBLISH, Act.OBJECT_WRITE}
 )
 
-# acts that take access away: while the log cannot be written, refusing them would be more dangerous than doing them
+# Acts that take access away. If the log cannot be written, it would be more dangerous to refuse these acts.
 ALWAYS_DONE: Final = frozenset(
     {
         Act.SESSION_END,

@@ -25,7 +25,7 @@ log = logger("gateway")
 WINDOW_SECONDS: Final = 60.0
 MAX_WINDOWS: Final = 1000  # the limit of open windows; further callers share one window for each project
 
-Key = tuple[str, str, str]  # of the window: actor, project, action
+Key = tuple[str, str, str]  # the key of a window: actor, project, action
 OTHERS: Final = ActorKind.ANONYMOUS.value
 
 
@@ -44,7 +44,7 @@ class Refusals:
         self.windows: dict[Key, Window] = {}
 
     async def note(self, caller: Caller, act: AuditedAct) -> None:
-        """Store or count a refused attempt. Never raises: the attempt is refused in any case."""
+        """Store or count a refused attempt. Never raises, because the attempt is refused in any case."""
         key = (_actor(caller), caller.project, act.action)
         window = self.windows.get(key)
         if window is None and len(self.windows) >= MAX_WINDOWS:
@@ -67,7 +67,7 @@ class Refusals:
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[None]:
-        """Close windows as they end during the block, and all windows at its end."""
+        """During the block, close each window when it ends. At the end of the block, close all windows."""
         task = asyncio.create_task(self._run(), name="refusals")
         try:
             yield

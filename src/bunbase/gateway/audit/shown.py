@@ -1,7 +1,7 @@
 """The values of an act that the audit log shows.
 
 Only the fields in SHOWN ever reach the log. A new field of a body or an answer is therefore left out until somebody
-adds it here, so no secret can enter the log by its name alone. Documents are never shown: only their ids, revisions and
+adds it here. So no secret can enter the log by mistake. Documents are never shown: only their ids, revisions and
 the names of the fields in the request.
 """
 
@@ -87,7 +87,7 @@ def shown_values(act: Act, method: str, sent: bytes, answer: bytes) -> Fields | 
 
 
 def _with_address(answer: Fields) -> Fields:
-    """Return an answer; the address of a member, which is in its object `user`, is a field of the answer then."""
+    """Return an answer with the address of a member as a field. In the answer itself, it is in the object `user`."""
     user = answer.get("user")
     return {"email": user["email"], **answer} if isinstance(user, dict) and "email" in user else answer
 
@@ -119,7 +119,7 @@ def _commit_write(write: Any, result: Fields) -> Fields:
 
 
 def _names(document: Fields) -> Fields:
-    """Return the names of the fields in a document or a patch. For an operator, the names inside it are returned."""
+    """Return the names of the fields in a document or a patch, and of the fields inside operators such as `$set`."""
     names: list[str] = []
     for name, value in document.items():
         inside = value if name.startswith("$") and isinstance(value, dict) else (name,)

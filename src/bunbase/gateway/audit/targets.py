@@ -1,7 +1,7 @@
 """The target of an entry of the audit log: the thing that the act changes, by its id.
 
-The path of a request names most targets before the act. An act that makes something has no target yet: then the answer
-names the new thing.
+The path of a request names most targets before the act. An act that makes something has no target yet. In this case
+the answer names the new thing.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from bunbase.contracts.caller import Caller
 from bunbase.gateway.audit.shown import object_in
 
 PROJECT_ACTS: Final = frozenset({Act.PROJECT_UPDATE, Act.PROJECT_DELETE, Act.PROJECT_RESTORE, Act.PROJECT_TRANSFER})
-PLACES: Final = ("project", "org")  # placeholders of paths; an entry has the place in addition to its target
-INSIDE: Final = ("user", "project", "org")  # an answer's object: a member, or the place that an invitation was for
+# placeholders of paths for the place of an act, which an entry has in addition to its target
+PLACES: Final = ("project", "org")
+INSIDE: Final = ("user", "project", "org")  # objects in answers: a member, or the place that an invitation was for
 UNCHANGED: Final = "already_member"  # an invitation that changed nothing, so no place has an entry of it
 IDS: Final = ("id", "client_id", "job", "uid")  # the fields of answers that name the new thing; the first one counts
 

@@ -36,7 +36,7 @@ class TokenBucket:
 
     @property
     def late_seconds(self) -> float:
-        """How long it takes until the acts that were counted are allowed."""
+        """The time in seconds until the counted acts are allowed."""
         return max(0.0, -self.left) / self.rate
 
 
@@ -44,7 +44,7 @@ class Begins:
     """Allows `rate` connections per second to begin. Each further client is told its own time at which to try again.
 
     The times are `1 / rate` apart. Symptom: with times that were drawn at random from the next seconds, 5,000 clients
-    that came back within a second made 18,000 attempts. Cause: most of them came back while the rate was used up again.
+    that came back within a second made 18,000 attempts. Cause: the rate was used up again when most of them came back.
     """
 
     def __init__(self, rate: float, now: float) -> None:
@@ -52,10 +52,10 @@ class Begins:
         self.told_until = now
 
     def begin(self, now: float) -> float:
-        """Count a connection that begins, and return 0; or return the seconds after which its client should come."""
+        """Count a connection that begins, and return 0. Otherwise return the seconds until the client may try again."""
         if self.bucket.take(now):
             return 0.0
-        self.bucket.left += 1  # it does not begin, so it must not delay the others
+        self.bucket.left += 1  # this connection does not begin, so it must not delay others
         self.told_until = max(self.told_until, now + LEAST_SECONDS) + 1 / self.bucket.rate
         if self.told_until > now + MOST_SECONDS:
             self.told_until = now + MOST_SECONDS
@@ -92,7 +92,7 @@ class Tally:
 
 
 class Admission:
-    """`unlimited`: addresses without a limit of their own."""
+    """`unlimited`: addresses for which the limit per address does not apply."""
 
     def __init__(
         self, settings: LiveSettings, unlimited: Container[str] = (), clock: Callable[[], float] = time.monotonic
@@ -124,8 +124,8 @@ class Admission:
     def begin(self, address: str) -> float:
         """Count a new connection.
 
-        Return 0 if its client may send its key: until then, it is a stranger. Otherwise return the seconds after which
-        the client should come back, because too many connections begin now.
+        Return 0 if the connection may begin. It is a stranger until its client has sent its key. Otherwise return the
+        seconds after which the client should try again, because too many connections begin now.
         """
         self.total.enter(None)
         self.addresses.enter(neighbourhood(address))
@@ -135,7 +135,7 @@ class Admission:
         return late
 
     def end(self, address: str, stranger: bool) -> None:
-        """Count the end of a connection. `stranger`: it could have sent its key, but has not."""
+        """Count the end of a connection. `stranger`: true if its client has not sent its key."""
         self.total.leave(None)
         self.addresses.leave(neighbourhood(address))
         if stranger:
@@ -154,9 +154,9 @@ class Admission:
         self.projects.enter(project)
 
     def change(self, before: tuple[str, str], after: tuple[str, str]) -> None:
-        """Count a connection for another project and user, and no longer for the previous ones.
+        """Count a connection for another project and user, and no longer for the previous project and user.
 
-        Raises: TooManyLiveConnections; then it keeps the place that it had.
+        Raises: TooManyLiveConnections; the connection then still counts for the previous project and user.
         """
         self.leave(*before)
         try:

@@ -1,9 +1,9 @@
 """Calls that wait for the first result of a query, or for the rules of a channel. They may take seconds.
 
-Each project has its own places, which its users share, and all projects share the places of the process. A call first
-waits for a place of its project, and then for a place of the process. The projects take turns for the places of the
-process. So slow calls cannot keep out all other calls, and many projects together cannot begin more calls than Bundoc
-or Buncast can handle.
+A place is the permission to run one call. Each project has its own places, which its users share, and all projects
+share the places of the process. A call first waits for a place of its project, and then for a place of the process. The
+projects take turns for the places of the process. So slow calls cannot block all other calls, and many projects
+together cannot begin more calls than Bundoc or Buncast can handle.
 """
 
 from __future__ import annotations

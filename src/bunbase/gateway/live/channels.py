@@ -5,10 +5,11 @@ The life of a join:
 
 1. `begin` asks Buncast under a new number. `Joined` comes in the stream, and the client gets `joined`.
 2. A `Message` goes to each session of the channel as the same bytes, in the order of the stream.
-3. If a message arrives while the session is blocked, the join is *behind*, and its client gets nothing more. When no
-   reason is left, `replay` asks for the messages after the last one that was sent; the client gets a second `joined`.
-4. If the stream breaks, Buncast has forgotten all numbers. Each join begins again at 1, after its last message. The
-  data of its member is sent again, so that members do not have to enter again.
+3. If a message arrives while the session is blocked, the join is *behind*, and its client gets nothing more. When the
+   session is no longer blocked, `replay` asks for the messages after the last one that was sent; the client gets a
+   second `joined`.
+4. If the stream breaks, Buncast has forgotten all numbers. Each join begins again at step 1, after the last message
+   that was sent. The data of its member is sent again, so that members do not have to enter again.
 
 A client that publishes with `"echo":false` gets `ok` in place of its own message, at the same position in the order. So
 the client can count offsets without a gap.
@@ -55,7 +56,7 @@ SLICE: Final = 2000  # the number of deliveries after which other work gets a tu
 
 
 class Silent:
-    """A message that its publisher does not want to get. `place`: where Buncast has put it, None until it is known."""
+    """A message that its publisher does not want to get. `place`: its place in the order; None until it is known."""
 
     __slots__ = ("id", "join", "place", "session")
 
@@ -78,13 +79,13 @@ class LiveChannels:
         self.rooms: dict[str, dict[ChannelJoin, None]] = {}
         self.silent: dict[int, Silent] = {}
         self.open = asyncio.Event()
-        self.streams = 0  # how many have broken off
+        self.streams = 0  # the number of streams that have broken
         self.asking = Asking(hall.settings.max_asking)
 
     # the calls of sessions
 
     async def begin(self, join: ChannelJoin) -> None:
-        """Join a channel, or join it again. The client gets the answer later."""
+        """Join a channel, or join it once more. The client gets the answer later."""
         if join.asking or join.ended:
             return
         join.asking = True
@@ -105,7 +106,7 @@ class LiveChannels:
             self.hall.spawn(self.begin(join))
 
     def forget(self, join: ChannelJoin, closed: bool = False) -> None:
-        """End a join: the session has removed it already. `closed`: its connection has ended."""
+        """End a join: the session has removed it already. `closed`: true if its connection has ended."""
         join.ended = True
         number, settled = join.number, join.settled
         self._drop_number(join)
@@ -129,7 +130,7 @@ class LiveChannels:
             del self.silent[number]
 
     def catch_up(self, session: Session) -> None:
-        """Bring all joins of a session up to date, now that something may be delivered."""
+        """Bring all joins of a session up to date, because messages may be delivered again."""
         if self.open.is_set():
             for join in session.joins.values():
                 if not join.number:
@@ -138,12 +139,12 @@ class LiveChannels:
                     self.hall.spawn(self._replay(join))
 
     def step_out(self, session: Session) -> None:
-        """Let the members of a session leave whose sign-in has ended. After another sign-in, it joins again."""
+        """Let the members of a session leave, because its sign-in has ended. After another sign-in, it joins again."""
         for join in session.joins.values():
             self._begin_anew(join, closed=False)
 
     async def recheck(self, session: Session) -> None:
-        """Decide all joins for the new caller of a session, which is blocked meanwhile."""
+        """Decide all joins for the new caller of a session. The session is blocked meanwhile."""
         by_number = {join.number: join for join in session.joins.values() if join.settled}
         if not by_number:
             return
@@ -179,7 +180,7 @@ class LiveChannels:
         elif silent is not None:
             silent.place = place
             if not silent.join.handle or place.offset <= silent.join.offset:
-                self._answer(number)  # the message does not come any more, for example because it was a repetition
+                self._answer(number)  # the message will not come, for example because it was a repetition
 
     async def set_presence(self, session: Session, id: int, channel: str, data: bytes | None) -> None:
         join = next((one for one in session.joins.values() if one.channel == channel), None)
@@ -196,7 +197,7 @@ class LiveChannels:
     # the stream of Buncast
 
     async def follow(self) -> None:
-        """Follow the stream until cancelled. Open it again whenever it breaks off."""
+        """Follow the stream until cancelled. Open it again whenever it breaks."""
         while True:
             beat = asyncio.create_task(self._beat())
             try:
@@ -214,7 +215,7 @@ class LiveChannels:
             await asyncio.sleep(REOPEN_SECONDS)
 
     async def _beat(self) -> None:
-        """Tell the home that this process is alive. If a call fails, the stream ends too, and is opened again."""
+        """Tell Buncast that this process is alive. If a call fails, end the stream too, so that it is opened again."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             try:
@@ -315,7 +316,7 @@ class LiveChannels:
         return len(joins)
 
     def _count(self, join: ChannelJoin, delivered: int) -> None:
-        """Count deliveries to a channel, whose joins are all of one project."""
+        """Count deliveries to the joins of one channel, which all belong to one project."""
         self.hall.usage.count_delivered(join.session.caller.project, delivered)
 
     def _take_end(self, event: SubscriptionEnded) -> None:
@@ -346,7 +347,7 @@ class LiveChannels:
                 if join.number == number:
                     self._drop_number(join)
                 raise
-        if join.number != number:  # it has ended, or the stream broke, during the call
+        if join.number != number:  # during the call, the join has ended or the stream has broken
             await self._leave(number, closed=not join.ended and not session.blocked & Blocked.ENDED)
         else:
             join.settled = True
@@ -367,7 +368,7 @@ class LiveChannels:
         """Leave a channel. Try again while the stream is open, because the member would otherwise stay as long as the
         stream.
 
-        If the stream breaks off, Buncast forgets all numbers.
+        If the stream breaks, Buncast forgets all numbers.
         """
         stream = self.streams
         while stream == self.streams:
@@ -385,9 +386,9 @@ class LiveChannels:
             self._answer(number)
 
     def _begin_anew(self, join: ChannelJoin, closed: bool = True) -> None:
-        """Let Buncast forget the number of a join, which is registered again later.
+        """Let Buncast forget the number of a join. The join is registered again later.
 
-        `closed`: the connection has ended, and the member of the join stays for two seconds.
+        `closed`: true if the connection has ended. The member of the join then stays for two seconds.
         """
         number = join.number
         self._be_behind(join)

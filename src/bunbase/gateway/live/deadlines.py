@@ -1,8 +1,8 @@
-"""Acts of sessions at a later time, in one heap: a timer of the event loop for each would cost more memory.
+"""Acts of sessions at a later time, in one heap. A timer of the event loop for each act would cost more memory.
 
-A token may expire in an hour, or a key in a year. Symptom of a heap that kept each act until then: connections that had
-ended long ago stayed in memory, and a client that sent `auth` again and again filled it. So acts that do not count any
-more are dropped whenever the heap has doubled.
+A token may expire in an hour, or a key in a year. Symptom, when the heap kept each act until then: connections stayed
+in memory long after their end, and a client could fill the memory by sending `auth` again and again. So acts that are
+no longer needed are dropped whenever the heap has doubled.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-MIN_LOOK: Final = 1000  # the smallest size of a heap that is searched for acts that do not count any more
+MIN_LOOK: Final = 1000  # a heap of this size or more is searched for acts that are no longer needed
 
 Act = Callable[[], None]
 
 
 class Timed(Protocol):
-    """A session. `generation`: grows when its deadlines do not count any more."""
+    """A session. `generation`: grows when the earlier deadlines of the session are no longer needed."""
 
     closed: bool
     generation: int
@@ -38,7 +38,7 @@ class Deadlines:
         self.look_at = MIN_LOOK
 
     def add(self, seconds: float, session: Timed, generation: int, act: Act) -> None:
-        """Act after this time, if the session is still open and has still this generation."""
+        """Call `act` after `seconds`, if the session is still open and still has this generation."""
         heapq.heappush(self.heap, (self.clock() + seconds, next(self.counter), session, generation, act))
         if len(self.heap) > self.look_at:
             self.heap = [entry for entry in self.heap if _counts(entry)]

@@ -29,7 +29,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class LiveDoor:
-    """`allowed`: True for an origin whose pages may connect. `lines`: the connections that are no WebSockets."""
+    """`allowed`: True for an origin whose pages may connect. `lines`: the connections that are not WebSockets."""
 
     def __init__(self, server: LiveServer, trusted_proxies: Container[str], allowed: Callable[[str], bool]) -> None:
         self.server = server
@@ -53,7 +53,7 @@ class LiveDoor:
         return headers
 
     def socket(self, sender: Sender, origin: str | None) -> WebSocket:
-        """Return the protocol that takes a connection over. Its session begins then."""
+        """Return the protocol that takes a connection over. Its session begins at that moment."""
 
         def opened(socket: WebSocket) -> SocketReceiver:
             return SocketReceiver(self.server, self.server.begin(SocketOutlet(socket), sender, origin))
@@ -78,16 +78,16 @@ class LiveDoor:
     def ticket_for(self, request: AnyRequest, caller: Caller) -> str:
         """Return a ticket for the credentials of a request, which belong to this caller.
 
-        Raises: as `arrival`; TooManyLiveTickets.
+        Raises: the same as `arrival`; TooManyLiveTickets.
         """
         return self.lines.tickets.make(self.arrival(request).offered, caller)
 
     def stream(self, request: AnyRequest, outlet: EventOutlet) -> ClosingStream:
-        """Return the answer that carries a connection."""
+        """Return the answer that carries the messages of a connection."""
         connection = incoming(request.scope)
         connection.limit_unacknowledged(UNACKNOWLEDGED_SECONDS)
         connection.limit_kernel_buffer(MAX_WAITING_BYTES)
-        connection.is_counted_elsewhere()  # by `admission`
+        connection.is_counted_elsewhere()  # `admission` counts it
         self.end_at_stop(request, outlet)
         return ClosingStream(outlet, MEDIA_TYPE, HEADERS)
 

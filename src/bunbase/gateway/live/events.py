@@ -16,7 +16,7 @@ from bunbase.pkg.pieces import pieces_of
 MEDIA_TYPE: Final = "text/event-stream"
 # `no-transform` and the second header ask proxies to pass each event on at once
 HEADERS: Final = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
-# A line alone: an empty line after it, or after `retry`, would be an event without data for some libraries (httpx-sse)
+# A separate line: some libraries (httpx-sse) would take an empty line after it, or after `retry`, for an empty event
 COMMENT: Final = b":\n"
 COMMENT_SECONDS: Final = 15.0
 START_SECONDS: Final = 10.0  # the timeout for the start of the response
@@ -26,7 +26,7 @@ BARRIER: Final = b'{"t":"at","at":"'
 
 
 class EventOutlet(HttpOutlet):
-    """The iterator over the parts of the answer. Each part is taken when the previous part has left this process."""
+    """The iterator over the parts of the answer. Each part is taken after the previous part has left this process."""
 
     transport = "sse"
     most = 64 << 10
@@ -96,9 +96,9 @@ class EventOutlet(HttpOutlet):
 
 
 def event(messages: Sequence[bytes]) -> bytes:
-    """Return messages as one event. Its id is the last barrier among them."""
+    """Return messages as one event. The id of the event is the last barrier among them."""
     data = joined(messages)
-    if b"\n" in data or b"\r" in data:  # between two parts of JSON, never in a string
+    if b"\n" in data or b"\r" in data:  # a line break is only between two parts of JSON, never in a string
         data = data.replace(b"\r", b" ").replace(b"\n", b" ")
     barrier = next((message for message in reversed(messages) if message.startswith(BARRIER)), None)
     id = b"id: %b\n" % barrier[len(BARRIER) : -2] if barrier else b""

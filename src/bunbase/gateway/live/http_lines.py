@@ -1,4 +1,4 @@
-"""Live connections over HTTP requests: server-sent events and long polling, by the name of the connection."""
+"""Live connections over HTTP requests (server-sent events and long polling). Each connection has a name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bunbase.gateway.live.signing import enter
 from bunbase.gateway.live.tickets import Tickets
 from bunbase.pkg.errors import InvalidInput, TooLarge
 
-TURN_SECONDS: Final = 0.002  # work of one turn; a request may have a thousand messages
+TURN_SECONDS: Final = 0.002  # the limit of work in one iteration of the loop; a request may have a thousand messages
 
 Kind = TypeVar("Kind", bound=HttpOutlet)
 
@@ -47,11 +47,11 @@ class HttpLines:
         self.tickets = Tickets(server.settings, server.admission.unlimited)
 
     async def open_events(self, arrival: Arrival, sent: Sequence[bytes], resume: str) -> EventOutlet:
-        """Open a connection whose messages are a stream of events. Raises: as `_open`."""
+        """Open a connection whose messages are a stream of events. Raises: the same as `_open`."""
         return await self._open(EventOutlet(self._end), arrival, sent, resume)
 
     async def open_poll(self, arrival: Arrival, sent: Sequence[bytes], resume: str) -> PollOutlet:
-        """Open a connection whose client polls. Raises: as `_open`."""
+        """Open a connection whose client polls. Raises: the same as `_open`."""
         return await self._open(PollOutlet(self._end), arrival, sent, resume)
 
     def find(self, name: str, caller: Caller) -> HttpOutlet:
@@ -74,7 +74,7 @@ class HttpLines:
         return outlet
 
     async def receive(self, outlet: HttpOutlet, sent: Sequence[bytes]) -> None:
-        """Take messages of a client. Raises: InvalidInput, TooLarge."""
+        """Handle messages of a client. Raises: InvalidInput, TooLarge."""
         self.check(sent)
         outlet.session.count(len(sent))
         await self._take(outlet, sent)
@@ -89,7 +89,7 @@ class HttpLines:
                 raise TooLarge(f"A message has at most {most} bytes: /send/{index} has {len(message)}.")
 
     async def _open(self, outlet: Kind, arrival: Arrival, sent: Sequence[bytes], resume: str) -> Kind:
-        """Raises: as `SignIn.check`; TooManyLiveConnections, InvalidInput, TooLarge."""
+        """Raises: the same as `SignIn.check`; TooManyLiveConnections, InvalidInput, TooLarge."""
         self.check(sent)
         sender, server = arrival.sender, self.server
         server.admission.check(sender.ip)
@@ -109,7 +109,7 @@ class HttpLines:
         return outlet
 
     async def _take(self, outlet: HttpOutlet, sent: Sequence[bytes]) -> None:
-        """Let the session take messages. In between, other connections get a turn."""
+        """Let the session handle messages. In between, other connections get a turn."""
         began = perf_counter()
         for message in sent:
             outlet.session.receive(message)

@@ -1,4 +1,4 @@
-"""The common part of the transports over HTTP requests: what waits for the client, and the end of the connection."""
+"""The common part of the transports over HTTP requests: messages that wait for the client, and the connection's end."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ class HttpOutlet(ABC):
             self.timer = None
 
     def note_waiting(self, size: int) -> None:
-        """Count bytes that wait for the client."""
+        """Note the number of bytes that wait for the client."""
         self.waiting_bytes += size
         if self.waiting_bytes > self.most and not self.behind and not self.closing:
             self.behind = True
             self.session.read_slowly()
 
     def note_read(self) -> None:
-        """Note that the client has read all that waited."""
+        """Note that the client has read all messages that were waiting."""
         if self.behind and not self.closing:
             self.behind = False
             self.session.read_again()

@@ -1,4 +1,4 @@
-"""The messages of channels: `join`, `leave`, `publish` and `presence`. Those of one connection are done in order."""
+"""The messages of channels: `join`, `leave`, `publish` and `presence`. A connection's messages are handled in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Order(msgspec.Struct, frozen=True):
-    """The work for one message. `join`: the channel that it joins, None for other messages."""
+    """The work for one message. `join`: the channel that it joins; None for other messages."""
 
     id: int
     work: Work
@@ -56,13 +56,13 @@ class Orders:
         self.go_on()
 
     def go_on(self) -> None:
-        """Do the work that waits. Idempotent."""
+        """Do the waiting work. Idempotent."""
         if self.waiting and not self.busy:
             self.busy = True
             self.session.home.spawn(self._do_all())
 
     def drop(self, problem: Problem) -> None:
-        """Refuse the work that waits. The ends of joins are told where the joins end."""
+        """Refuse the waiting work. For joins, the client gets a message when the join ends."""
         dropped, self.waiting = self.waiting, deque()
         for order in dropped:
             if order.join is None:

@@ -1,4 +1,4 @@
-"""The messages of channels, and what a connection holds of a channel that it has joined."""
+"""The messages of channels, and the state of a connection for each channel that it has joined."""
 
 from __future__ import annotations
 
@@ -49,16 +49,17 @@ class PresenceMessage(Message, frozen=True, tag="presence"):
 
 
 class ChannelJoin:
-    """A channel that a client has joined. `id`: the number of its choice; `number`: that at Buncast, 0 for none.
+    """A channel that a client has joined. `id`: the number that the client has chosen. `number`: its number at Buncast;
+    0 if it has none.
 
     `since`: the position at which the first answer begins. `epoch`, `offset`: the last message that was sent to the
     client.
-    `checks`: the number of requests to Buncast to decide about the number again; an answer with a lower value is for
-    the previous caller.
-    `presence`: the data of the member; None if the client is no member. `handle`: the channel's name in events, "" if
-    the client is not up to date. `asking`: Buncast is being asked. `settled`: Buncast has accepted the number. `sees`:
-    the client gets the changes of members. `shown`: the client has got an answer before. `ended`: the client has left
-    the channel.
+    `checks`: the number of requests to Buncast to decide about the number again. An answer with a lower value was
+    decided for the previous caller.
+    `presence`: the data of the member; None if the client is no member. `handle`: the channel's name in events; "" if
+    the client is not up to date. `asking`: true during a request to Buncast. `settled`: true if Buncast has accepted
+    the number. `sees`: true if the client gets the changes of members. `shown`: true if the client has got an answer
+    before. `ended`: true if the client has left the channel.
     """
 
     __slots__ = (
@@ -101,7 +102,7 @@ class ChannelJoin:
         return Position(self.epoch, self.offset)
 
     def asked(self) -> Join:
-        """Return the question for Buncast. After the first answer, it asks for the messages after the last one."""
+        """Return the request to Buncast. After the first answer, it asks for the messages that the client lacks."""
         since: Position | Literal["start"] | None
         if self.shown:
             since = self.position

@@ -1,18 +1,18 @@
-"""Late connections: connections with a query so slow that all others of the project would have to wait for it.
+"""Late connections: they have a query so slow that all other connections of the project would have to wait.
 
-A client is told `at` only for a state that all its results have reached, so a connection with a late watch is late as
-a whole:
+The server sends `at` to a client only for a state that all its results have reached. So if one watch is late, the whole
+connection is late:
 
 1. Bundoc reports which watches are behind. Bundoc then forgets all watches of the connection, which gets no more
    differences.
 2. The client gets its results *apart*: all complete results come from one snapshot, followed by `at` with the state of
-   this snapshot. So the client always holds all its results at one state, only later and less often than other clients.
-   There is no queue.
+   this snapshot. So all results of the client always show one state, only later and less often than those of other
+   clients. There is no queue.
 3. When the queries are cheap again, or there are no more changes, all queries are watched again. If they fall behind
    soon after, the connection stays apart for longer, each time twice as long.
 
 If Bundoc only had too many queries for one round, the watches that are behind are watched again at once. Calls for
-late results take turns, which are fair between the users of a project. A connection that gets no turn for
+late results take turns fairly between the users of a project. A connection that gets no turn for
 `late_seconds` loses its watches with `too_many_live_queries`.
 """
 
@@ -37,20 +37,20 @@ from bunbase.pkg.errors import Problem, Unreachable
 
 AT_ONCE: Final = 4  # the limit of calls of one project
 LEAST_PAUSE_SECONDS: Final = 1.0  # the shortest pause between two results
-MOST_PAUSE_SECONDS: Final = 5.0  # the longest pause between two results, shorter than the timeout of a `sync`
+MOST_PAUSE_SECONDS: Final = 5.0  # the longest pause between two results; it is shorter than the timeout of a `sync`
 PAUSE_SHARE: Final = 3.0  # a call that took a second is followed by a pause of three
 CALM_SECONDS: Final = 30.0  # the time without falling behind after which earlier times do not count any more
 MOST_DOUBLINGS: Final = 5
-GROUP: Final = b"late"  # the name of no group, so no difference follows
+GROUP: Final = b"late"  # no group has this name, so the client gets no differences
 
 
 class Late:
-    """How a connection is late. `apart`: its results come apart; otherwise, its queries are watched again.
+    """The state of a late connection. `apart`: true if its results come apart; otherwise its queries are watched again.
 
     `times`: the number of times that it has fallen behind. `fell_at`: the last time at which it fell behind. `more`:
     the number of results that must come apart before its queries are watched again. `told_at`: the last time at which
     all its results reached one state, or the time at which it began to wait.
-    `epoch`, `seq`: the last state that the client was told. `bodies`: a hash of the results at this state.
+    `epoch`, `seq`: the last state that the client has got with `at`. `bodies`: a hash of the results at this state.
     """
 
     __slots__ = ("apart", "bodies", "epoch", "fell_at", "more", "seq", "task", "times", "told_at")
@@ -76,7 +76,7 @@ class LateSessions:
         self.asking = Asking(settings.max_asking, AT_ONCE)
 
     def fall_behind(self, session: Session, dear: bool) -> None:
-        """Note that some watches of a session are behind; they are missed already. `dear`: the same as in Behind."""
+        """Note that some watches of a session are behind and were missed. `dear`: true if their queries take long."""
         late = late_of(session) or Late()
         session.late = late
         if not late.apart:
@@ -109,12 +109,12 @@ class LateSessions:
                 late.task.cancel()
 
     def may_tell(self, session: Session, epoch: str, seq: int) -> bool:
-        """True unless the client was told a later state than this barrier, when its results came apart."""
+        """False if the client has already got a later state than this barrier, while its results came apart."""
         late = late_of(session)
         return late is None or late.epoch != epoch or late.seq <= seq
 
     def told(self, session: Session) -> None:
-        """Note that the session was told a barrier together with all others."""
+        """Note that a barrier was sent to the session together with all other sessions."""
         late = late_of(session)
         if late is not None and time.monotonic() - late.fell_at > CALM_SECONDS:
             session.late = None
@@ -137,7 +137,7 @@ class LateSessions:
                     self._come_back(late)
                     break
                 if not session.watches:
-                    break  # all have ended; one that begins during a pause would end at the deadline of these
+                    break  # all watches have ended, and their deadline must not end a new watch
                 pause = PAUSE_SHARE * (time.monotonic() - began)
                 await asyncio.sleep(min(MOST_PAUSE_SECONDS, max(LEAST_PAUSE_SECONDS, pause)))
         finally:
@@ -148,7 +148,7 @@ class LateSessions:
             self.watches.begin_missed(session)
 
     async def _next(self, session: Session, late: Late) -> Results | None:
-        """Send the present results. Return them, None if not all of them could be sent."""
+        """Send the present results. Return them, or None if some of them could not be sent."""
         watches, caller = tuple(session.watches.values()), session.caller
         for watch in watches:
             watch.forget_resume()
@@ -181,11 +181,11 @@ class LateSessions:
         )
 
     def _sent(self, session: Session, watches: Sequence[Watch], found: Results) -> bool:
-        """Send the results. Return True if all results of the session are at their state now.
+        """Send the results. Return True if all results of the session have reached their state.
 
-        A result of more than 64 KiB is written at once, and may fill the buffer of the connection. The others follow
-        nevertheless, since `at` needs all of them; the size of a snapshot is bounded. Symptom, as they did not: a
-        client got the same results again and again, without `at`.
+        A result of more than 64 KiB is written at once, and may fill the buffer of the connection. The other results
+        are sent nevertheless, because `at` needs all of them, and a snapshot has a limited size. Symptom when they were
+        not sent: a client got the same results again and again, without `at`.
         """
         for watch, one in zip(watches, found.results, strict=True):
             if not _may_go_on(session):
@@ -224,7 +224,7 @@ def late_of(session: Session) -> Late | None:
 
 
 def _may_go_on(session: Session) -> bool:
-    """True if nothing but a full buffer stands against the rest of a snapshot."""
+    """True if the rest of a snapshot may be sent: either nothing blocks the session, or only its full buffer does."""
     return session.may_get(time.time()) or not session.blocked & ~Blocked.READER
 
 

@@ -21,7 +21,7 @@ def loosely_read(text: bytes) -> Any:
 
 
 def loose_object(text: bytes) -> dict[str, Any] | None:
-    """Return a JSON object, an empty one if it is nested too deeply to be read, or None if the text is none."""
+    """Return a JSON object; an empty object if the text is nested too deeply; None if the text is not an object."""
     try:
         found = loosely_read(text)
     except RecursionError:
@@ -37,7 +37,7 @@ def loose_texts(values: list[Any]) -> list[bytes]:
 
 
 def _whole(digits: str) -> float:
-    """Return a whole number, or infinity, as for 1e999, if it has more digits than Python converts."""
+    """Return a whole number. If it has more digits than Python converts, return infinity, as for 1e999."""
     try:
         return int(digits)
     except ValueError:

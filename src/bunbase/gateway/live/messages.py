@@ -68,7 +68,7 @@ class WatchedDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WatchMessage(Message, frozen=True, tag="watch"):
-    """`why`: a difference was lost (`gap`), or the result of the client was wrong (`check`), so it watches again."""
+    """`why`: the reason to watch again: a difference was lost (`gap`), or the client's result was wrong (`check`)."""
 
     id: Id
     query: WatchedQuery | UnsetType = UNSET
@@ -93,11 +93,11 @@ class Numbered(msgspec.Struct, frozen=True):
 
 
 class NotAMessage(Exception):
-    """The text is not a JSON object. The client has a fault, so the connection is closed."""
+    """The text is not a JSON object. The client is faulty, so the connection is closed."""
 
 
 class Unreadable(Exception):
-    """The message is wrong. `id`: the id that the client sent, None if it is not readable."""
+    """The message is wrong. `id`: the id that the client sent; None if it cannot be read."""
 
     def __init__(self, id: int | None, problem: Problem) -> None:
         super().__init__(problem.detail)
@@ -150,7 +150,7 @@ def encoded(kind: str, **members: Any) -> bytes:
 
 
 def refusal(kind: str, id: int | None, problem: Problem | dict[str, Any]) -> bytes:
-    """Return `error` or `end`."""
+    """Return a message `error` or `end`, depending on `kind`."""
     return encoded(kind, id=id, problem=problem.body() if isinstance(problem, Problem) else problem)
 
 

@@ -1,7 +1,7 @@
 """The openings of WebSockets that the fast lane takes: a decision from the bytes of a head, without the framework.
 
-None does not refuse a request, but sends it to the ordinary lane (`routes.open_live`), where all refusals are. So this
-file returns None for everything unusual: another spelling of the path, a parameter, a header sent twice, an origin
+None does not refuse a request, but sends it to the ordinary lane (`routes.open_live`), which contains all refusals. So
+this file returns None for everything unusual: another spelling of the path, a parameter, a header sent twice, an origin
 that is not allowed, a limit that is reached.
 """
 
@@ -50,9 +50,9 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 class Openings:
-    """Decides, and spreads the openings over iterations of the event loop, so that others are served in between.
+    """Decides which requests to open. Spreads them over iterations of the event loop, so that others are served too.
 
-    `turns`: the iterations in which something was opened.
+    `turns`: the number of iterations in which something was opened.
     """
 
     def __init__(self, door: LiveDoor) -> None:
@@ -85,7 +85,7 @@ class Openings:
         return opening if self.has_room(opening) else None
 
     def has_room(self, opening: Opening) -> bool:
-        """True if the limits on connections allow this one now. Others may begin while it waits for its turn."""
+        """True if the limits allow this connection now. Other connections may begin while it waits for its turn."""
         return self.door.server.admission.has_room(opening.sender.ip)
 
     def socket(self, opening: Opening) -> WebSocket:

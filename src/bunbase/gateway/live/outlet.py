@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-Packed = dict[tuple[bytes, ...], bytes]  # messages that were packed for another session in this tick
+Packed = dict[tuple[bytes, ...], bytes]  # messages that were already packed for another session in this tick
 
 
 class Outlet(Protocol):
     """One connection of a client. `transport`: its kind, a label of metrics.
 
-    `answers_pings`: the client must send something within `silent_seconds`. If False, the transport itself notices that
-    the client is gone.
+    `answers_pings`: true if the client must send something within `silent_seconds`. If False, the transport itself
+    notices that the client is gone.
     """
 
     transport: str
@@ -24,7 +24,7 @@ class Outlet(Protocol):
         ...
 
     def send(self, messages: Sequence[bytes], packed: Packed | None = None) -> int:
-        """Send messages together. `packed`: the work is shared with other sessions. Return the number of bytes."""
+        """Send messages together. `packed`: shares the packing with other sessions. Return the number of bytes."""
         ...
 
     def close(self, code: int, reason: str) -> None:
@@ -37,5 +37,5 @@ class Outlet(Protocol):
 
 
 def joined(messages: Sequence[bytes]) -> bytes:
-    """Return one message as it is, several as a JSON array."""
+    """Return a single message unchanged, and several messages as a JSON array."""
     return messages[0] if len(messages) == 1 else b"[%b]" % b",".join(messages)

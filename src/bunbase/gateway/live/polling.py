@@ -17,12 +17,12 @@ PING: Final = b'{"t":"ping"'
 
 class PollOutlet(HttpOutlet):
     transport = "poll"
-    most = 256 << 10  # a client that is behind gets this much with each poll
+    most = 256 << 10  # bytes that a client gets with each poll if it is behind
 
     def __init__(self, on_end: Callable[[HttpOutlet], None]) -> None:
         super().__init__(on_end)
         self.waiting: list[bytes] = []
-        self.polled: asyncio.Event | None = None  # of the current poll
+        self.polled: asyncio.Event | None = None  # wakes the current poll
 
     def send(self, messages: Sequence[bytes], packed: Packed | None = None) -> int:
         if self.closing:

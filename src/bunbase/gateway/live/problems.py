@@ -18,7 +18,7 @@ class TooManyWatches(Problem):
 
 
 class TooManyChannels(Problem):
-    """`limit`: channels that a connection can join."""
+    """`limit`: the number of channels that a connection can join."""
 
     status, code, title = 429, "too_many_channels", "The connection has joined too many channels"
 
@@ -28,7 +28,7 @@ class AlreadyJoined(Problem):
 
 
 class TooManyWaitingMessages(Problem):
-    """`limit`: messages to channels of one connection that can wait at once."""
+    """`limit`: the number of messages to channels that can wait at once in one connection."""
 
     status, code, title = 429, "too_many_waiting_messages", "Too many messages of this connection wait"
 
@@ -50,7 +50,7 @@ class LiveTicketInvalid(Problem):
 
 
 class TooManyLiveTickets(Problem):
-    """`limit`: tickets of one user, address or project, or of all together, that can wait at once."""
+    """`limit`: the number of tickets that can wait at once, for one user, address or project, or for all together."""
 
     status, code, title = 429, "too_many_live_tickets", "Too many tickets for live connections wait to be used"
 

@@ -2,18 +2,19 @@
 
 The life of a watch:
 
-1. `begin` asks Bundoc under a new number. Not all calls run at once, so that a restart does not drown Bundoc.
+1. `begin` asks Bundoc under a new number. The number of calls at once is limited, so that a restart does not overload
+   Bundoc.
 2. `Started` comes in the stream: the session gets `now`, and the watch joins its group.
 3. A `Diff` of the group goes to each session of the group, as the same bytes. At the `Barrier`, each session that got
    something gets `at`.
 4. If an event for a watch arrives while the session is blocked, the watch is *missed*. It leaves its group, and Bundoc
-   forgets the number. `catch_up` begins again at 1, and the client gets the whole result once more.
+   forgets the number. `catch_up` begins again at step 1, and the client gets the whole result once more.
 5. If Bundoc reports that the watch is behind, its session is late, and all other sessions get their barrier
    (`lateness`).
 
-If the stream breaks, Bundoc has forgotten all watches, so all of them are missed. Nothing is lost, because the promise
-is about states. A barrier is true for a session only if none of its watches is missed, and if nothing has been
-delivered since the last barrier of the project (`Standing.moving`).
+If the stream breaks, Bundoc has forgotten all watches, so all of them are missed. The client loses nothing, because the
+protocol promises states, not every difference. A barrier is true for a session only if none of its watches is missed,
+and if nothing has been delivered since the last barrier of the project (`Standing.moving`).
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Queries:
             self.forget(watch)
 
     def catch_up(self, session: Session) -> None:
-        """Watch again what was missed, now that results may be delivered."""
+        """Watch the missed queries again, because results may be delivered again."""
         self.late.go_on(session)
         self.settle(session)
 
@@ -130,7 +131,7 @@ class Queries:
         return standing.at
 
     async def recheck(self, session: Session) -> None:
-        """Decide all watches for the new caller of a session, which is blocked meanwhile."""
+        """Decide all watches for the new caller of a session. The session is blocked meanwhile."""
         caller = session.caller
         settled = [watch for watch in session.watches.values() if watch.settled and not watch.ended]
         for watch in settled:
@@ -150,7 +151,7 @@ class Queries:
     # the stream of Bundoc
 
     async def follow(self) -> None:
-        """Follow the stream until cancelled. Open it again whenever it breaks off."""
+        """Follow the stream until cancelled. Open it again whenever it breaks."""
         while True:
             try:
                 async for events in heard(self.bundoc.live(self.watches.edge), "live queries", SILENT_SECONDS):
@@ -223,7 +224,7 @@ class Queries:
         for session, watches in held:
             if (
                 not session.blocked and now < session.expires_at
-            ):  # as `may_get`, whose call would cost as much as it does
+            ):  # the same check as in `may_get`, without the cost of a call
                 session.put(message)
                 due[session] = None
             else:
@@ -279,7 +280,7 @@ class Queries:
                     standing.due[session] = None
 
     def _take_behind(self, event: Behind) -> None:
-        """Miss the watches whose queries take much time, and let their sessions be late."""
+        """Mark the watches whose queries take much time as missed, and make their sessions late."""
         sessions: dict[Session, None] = {}
         for number in event.numbers:
             if (watch := self.watches.by_number.get(number)) is not None:

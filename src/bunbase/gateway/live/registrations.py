@@ -1,4 +1,4 @@
-"""The watches of this process that Bundoc knows: each has a number there, a new one whenever it is watched again."""
+"""The watches that Bundoc knows. Each has a number at Bundoc, and gets a new number whenever it is watched again."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Spawner(Protocol):
 
 
 class Registrations:
-    """`open`: the stream of Bundoc is open. `on_end` is called with the session of a watch that has ended.
+    """`open`: is set while the stream of Bundoc is open. `on_end`: called with the session of a watch that has ended.
 
-    `leaving`: numbers that Bundoc must forget. `max_asking`: the setting.
+    `leaving`: numbers that Bundoc must forget. `max_asking`: the setting of the same name.
     """
 
     def __init__(self, spawner: Spawner, bundoc: Live, on_end: Callable[[Session], None], max_asking: int) -> None:
@@ -59,7 +59,7 @@ class Registrations:
         self.spawner.spawn(self._begin(watch))
 
     def begin_missed(self, session: Session) -> None:
-        """Watch again what was missed, if results may be delivered."""
+        """Watch the missed queries of a session again, if results may be delivered."""
         if self.open.is_set() and not session.blocked:
             for watch in list(session.missed):
                 if not watch.number and not watch.asking:
@@ -78,7 +78,7 @@ class Registrations:
         self.stay_missed(watch)
 
     def miss_all(self) -> None:
-        """Forget all results: the stream has broken off, and Bundoc has forgotten all watches."""
+        """Forget all results, because the stream has broken and Bundoc has forgotten all watches."""
         self.open.clear()
         for watch in list(self.by_number.values()):
             self.miss(watch)
@@ -133,7 +133,7 @@ class Registrations:
             return
         finally:
             watch.asking = False
-        if watch in watch.session.missed:  # it was missed during the call
+        if watch in watch.session.missed:  # the watch was missed during the call
             self.begin_missed(watch.session)
 
     async def _ask(self, watch: Watch) -> None:
@@ -159,7 +159,7 @@ class Registrations:
                 if watch.number == number:
                     self._drop_number(watch)
                 raise
-        if watch.number != number:  # it has ended or was missed during the call
+        if watch.number != number:  # the watch has ended or was missed during the call
             self._leave_soon(number)
             return
         watch.settled = True

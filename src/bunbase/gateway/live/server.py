@@ -51,7 +51,7 @@ MAX_BEHIND_SECONDS: Final = 120.0  # the limit for a client that stays behind, a
 
 
 class LiveRooms(msgspec.Struct, frozen=True):
-    """The rooms that live connections reach. `clock`: counts their usage by the hour."""
+    """The rooms that live connections use. `clock`: decides in which hour their usage counts."""
 
     bundoc: Live
     buncast: Buncast
@@ -80,12 +80,12 @@ class LiveServer:
         self.decode = decoder_of(HANDLERS)
         self.sessions: dict[Session, None] = {}
         self.by_credential: dict[str, set[Session]] = {}
-        self.slow: dict[Session, int] = {}  # with the bytes that waited at the last look
-        self.slow_bytes = 0  # these bytes in total
+        self.slow: dict[Session, int] = {}  # slow clients, with the bytes that waited at the last check
+        self.slow_bytes = 0  # the sum of these bytes
         self.turns: list[dict[Session, None]] = [{} for _ in range(TURNS)]
         self.tasks: set[asyncio.Task[Any]] = set()
         self.begun = 0
-        self.hears = True  # the feeds of revocations are alive
+        self.hears = True  # True while the feeds of revocations work
         self.stopping = False
 
     @asynccontextmanager
@@ -216,9 +216,9 @@ class LiveServer:
     # clients that read too slowly
 
     def note_slow(self, session: Session) -> None:
-        """Note how much waits for a client that is behind.
+        """Note how many bytes wait for a client that is behind.
 
-        Hundreds may fall behind between two ticks, so their total is known at once.
+        Hundreds of clients may fall behind between two ticks, so the total must be known at once.
         """
         before, waiting = self.slow.get(session, 0), session.outlet.waiting_bytes
         self.slow[session] = waiting
@@ -227,7 +227,7 @@ class LiveServer:
             asyncio.get_running_loop().call_soon(self._limit_waiting)
 
     def _limit_waiting(self) -> None:
-        """Close the connections with the largest buffers if too much waits in total."""
+        """Close the connections with the largest buffers if too many bytes wait in total."""
         most = self.settings.max_waiting_bytes
         self.slow_bytes = sum([session.outlet.waiting_bytes for session in self.slow])
         if self.slow_bytes <= most:
@@ -258,7 +258,7 @@ class LiveServer:
                 log.exception("the care for live connections failed")
 
     def _end_silent(self, sessions: dict[Session, None]) -> None:
-        """End the connections whose clients do not answer pings. Their members of channels are gone, too."""
+        """End the connections whose clients do not answer pings. Their members leave the channels too."""
         silent = time.monotonic() - self.settings.silent_seconds
         for session in [one for one in sessions if one.heard_at < silent and not one.closed]:
             if session.outlet.answers_pings and session.signed is not None and not session.blocked & Blocked.READER:
@@ -273,7 +273,7 @@ class LiveServer:
             session.put(b'{"t":"ping"%b' % (b"," + barrier[10:] if barrier else b"}"))
 
     def _tend_slow(self) -> None:
-        """Close the connections of clients that do not read, and the largest ones if too much waits in total."""
+        """Close connections whose clients do not read, and those with most waiting bytes if the total is too large."""
         now = time.monotonic()
         for session, before in list(self.slow.items()):
             waiting = session.outlet.waiting_bytes

@@ -1,11 +1,11 @@
-"""One live connection, without its transport: who it is, what may be delivered to it, and what waits to be sent.
+"""One live connection, without its transport: its sign-in, its watches and channels, and the messages to send.
 
 No result or channel message is delivered while there is a reason against it (`Blocked`). If an event for a watch
-arrives meanwhile, the watch is *missed*: it is forgotten, and watched again as soon as no reason is left. So one
-mechanism handles slow readers, renewed tokens, doubts about credentials, and an interrupted stream. No queue grows, and
-no result that was decided for an earlier caller is sent.
+arrives meanwhile, the watch is *missed*: its result is forgotten, and it is watched again as soon as no reason is left.
+So one mechanism handles slow readers, renewed tokens, doubts about credentials, and an interrupted stream. No queue
+grows, and no result that was decided for an earlier caller is sent.
 
-`signing.py` has the life of its sign-in.
+`signing.py` describes the life of the sign-in.
 
 Messages wait while the sign-in is not known to be valid (`may_act`): during a check, after the expiry or a revocation,
 and while a feed of revocations is silent. A message is handled only for the user who was signed in when it was sent.
@@ -128,12 +128,13 @@ class Home(Protocol):
 
 
 class Watch:
-    """A query that a client watches. `id`: the number that the client has chosen; `number`: the number at Bundoc, new
-    each time the query is watched.
+    """A query that a client watches. `id`: the number that the client has chosen. `number`: the number at Bundoc, which
+    is new each time the query is watched.
 
-    `caller`: the caller for which it was watched. `asking`: Bundoc is being asked. `settled`: Bundoc has accepted the
-    number. `group`: the group whose diffs the client gets, "" if it holds no result that is up to date. `shown`: the
-    client has got a result before. `ended`: the client does not watch it any more.
+    `caller`: the caller for which it was watched. `asking`: true during a request to Bundoc. `settled`: true if Bundoc
+    has accepted the number. `group`: the group whose diffs the client gets; "" if the client has no result that is up
+    to date. `shown`: true if the client has got a result before. `ended`: true if the client no longer watches the
+    query.
     """
 
     __slots__ = ("asking", "caller", "ended", "group", "id", "number", "query", "session", "settled", "shown")
@@ -159,11 +160,11 @@ class Watch:
 class Session:
     """`caller`: None until the first sign-in. `watches`: the watches by the number that the client has chosen.
 
-    `stranger`: the client has not sent its key, but may.
+    `stranger`: true if the client may still send its key, and has not done so.
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
-    `missed`: the watches whose result at the client is old. `late`: it has queries that take much time (`Late`).
-    `generation`: grows with each sign-in and each doubt.
-    `waiting`: messages that wait until the sign-in counts.
+    `missed`: the watches whose result at the client is old. `late`: set if it has queries that take much time (`Late`).
+    `generation`: grows with each sign-in, and with each doubt about the sign-in.
+    `waiting`: messages that wait until the sign-in is valid.
     """
 
     __slots__ = (
@@ -276,7 +277,7 @@ class Session:
             self.bye("quota", QUOTA, 1)
 
     def take_waiting(self) -> None:
-        """Do what has waited, if the sign-in counts. Otherwise check the first `auth` that has waited. Idempotent."""
+        """Handle the waiting messages if the sign-in is valid, else check the first waiting `auth`. Idempotent."""
         if self.orders is not None and self.may_act():
             self.orders.go_on()
         while self.waiting and not self.signing and not self.closed:
@@ -295,7 +296,7 @@ class Session:
     # the reasons against a delivery
 
     def expire(self) -> None:
-        """Stop the delivery: the token has expired. Idempotent."""
+        """Stop the delivery, because the token has expired. Idempotent."""
         self.block(Blocked.ENDED)
 
     def block(self, reason: int) -> None:
@@ -316,7 +317,7 @@ class Session:
         return not self.blocked
 
     def may_act(self) -> bool:
-        """True if the sign-in counts now, so that the client may ask for something or change something."""
+        """True if the sign-in is valid now, so that the client may ask for something or change something."""
         if time.time() >= self.expires_at:
             self.expire()
         return not self.signing and not self.blocked & Blocked.UNPROVEN
@@ -329,7 +330,7 @@ class Session:
 
     def read_again(self) -> None:
         self.home.slow.pop(self, None)
-        self.heard_at = time.monotonic()  # nothing was read from the client meanwhile
+        self.heard_at = time.monotonic()  # the server did not read from the client meanwhile
         self.unblock(Blocked.READER)
 
     # messages to the client

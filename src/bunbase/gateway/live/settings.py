@@ -18,9 +18,9 @@ Seconds = Annotated[int, msgspec.Meta(ge=1, le=600)]
 class LiveSettings(msgspec.Struct, frozen=True):
     """Settings of live connections (`/v1/live`). All limits hold for each process that runs the gateway.
 
-    `max_connections`: the limit of live connections in total. `gateway.max_connections` does not count WebSockets and
-    streams of events, but requests of long polling. If the process may open only few files, the limit is lower: three
-    quarters of those files, without the connections of the gateway.
+    `max_connections`: the limit of live connections in total. `gateway.max_connections` counts requests of long
+    polling, but neither WebSockets nor streams of events. If the process may open only few files, the limit is lower:
+    three quarters of those files, minus the connections of the gateway.
     `max_connections_per_project`: the limit of live connections of one project.
     `max_connections_per_user`: the limit of live connections of one end user.
     `max_connections_per_address`: the limit of live connections from one address (IPv6: one /64); it does not apply to
@@ -35,8 +35,8 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `begins_per_second`: the number of connections that may begin on average; further clients are told to connect again
     later.
     `max_asking`: the limit of watches that wait at once for their first answer, for all projects together.
-    Joins are counted separately, with as many places. Further watches and joins wait until the projects before them
-    had their turn; one project alone may have half of these places.
+    Joins are counted separately, with the same limit. Further watches and joins wait until earlier projects have had
+    their turn. One project may use at most half of each limit.
     `ping_seconds`: the time between two signs of life from the server.
     `silent_seconds`: a connection is closed if the client has sent nothing for this long.
     `slow_seconds`: a connection is closed if the client has read nothing for this long.

@@ -33,8 +33,11 @@ TRIES = 5  # news about revocations may come during a check; then the check is r
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """The credentials that a client sends: `key` and the token of an end user, "" for none; or the token of a service;
-    or the token of a developer and `project`, an id or a slug. `explain`: the value of the header X-Bunbase-Explain."""
+    """The credentials that a client sends, of one of three kinds.
+
+    `key` and the token of an end user, "" for none; or the token of a service; or the token of a developer and
+    `project`, an id or a slug. `explain`: the value of the header X-Bunbase-Explain.
+    """
 
     key: str = ""
     token: str = ""
@@ -52,7 +55,7 @@ class SignedIn(msgspec.Struct, frozen=True):
 
     @property
     def user(self) -> str:
-        """The end user or the developer, "" for neither."""
+        """The id of the end user or developer; "" if there is neither."""
         caller = self.caller
         return caller.user.uid if caller.user else caller.developer.id if caller.developer else ""
 
@@ -68,7 +71,7 @@ class SignIn:
         self.clients = clients
 
     async def check(self, sender: Sender, origin: str | None, offered: Offered) -> SignedIn:
-        """Check a sign-in. The result is true when this method returns.
+        """Check a sign-in. The result includes all revocations that this process gets until this method returns.
 
         Raises: NoLiveSignIn, InvalidKey, InvalidToken, TokenExpired, ProjectNotFound, InsufficientScope,
         OriginNotAllowed, SecretKeyInBrowser, RateLimited, Unreachable.

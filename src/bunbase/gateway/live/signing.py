@@ -1,8 +1,8 @@
 """The sign-in of a live connection: how it begins, is renewed, is doubted, and ends.
 
 Its life: `auth` → the check in `sign_in.py` → admission → the watches are decided again for the new caller
-(`Queries.recheck`) → `hello`. News about a credential block the session in the same turn of the event loop; then the
-check is repeated.
+(`Queries.recheck`) → `hello`. If a revocation arrives, the session is blocked in the same turn of the event loop. Then
+the check is repeated.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def enter(session: Session, offered: Offered, resume: str) -> None:
     """
     _begin(session, resume)
     await _admit(session, await _check(session, offered))
-    if session.signing:  # there was a doubt meanwhile
+    if session.signing:  # `doubt` was called meanwhile
         await _prove(session)
 
 
@@ -73,7 +73,7 @@ def _spawn(session: Session, work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _guarded(session: Session, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work. A fault in it ends the connection, because nothing is known about the sign-in then."""
+    """Do the work. A fault in it ends the connection, because the state of the sign-in is then unknown."""
     try:
         await work
     except Exception:
@@ -94,7 +94,7 @@ async def _sign_in(session: Session, offered: Offered) -> None:
         if generation == session.generation:
             session.unblock(Blocked.CHECK)
             session.take_waiting()
-        else:  # there was a doubt about the sign-in before, which still stands
+        else:  # an earlier doubt about the sign-in is not settled yet
             _prove_soon(session)
         return
     if session.signing:
@@ -103,7 +103,7 @@ async def _sign_in(session: Session, offered: Offered) -> None:
 
 
 async def _admit(session: Session, signed: SignedIn) -> None:
-    """Let the session go on as this caller. Raises: TooManyLiveConnections."""
+    """Let the session continue as this caller. Raises: TooManyLiveConnections."""
     if session.closed:
         return
     before, home = session.signed, session.home
@@ -172,7 +172,8 @@ async def _prove(session: Session) -> None:
         try:
             await _admit(session, await _check(session, session.signed.offered))
         except Problem as problem:
-            if problem.status >= 500 or problem.status == 429:  # nobody has said that the sign-in has ended
+            # the check has failed, so nobody knows whether the sign-in has ended
+            if problem.status >= 500 or problem.status == 429:
                 await asyncio.sleep(DOUBT_SECONDS)
                 continue
             _be_revoked(session)

@@ -42,7 +42,7 @@ class SocketOutlet:
 
 
 class SocketReceiver:
-    """Passes what happens on a WebSocket to its session."""
+    """Passes the events of a WebSocket to its session."""
 
     def __init__(self, server: LiveServer, session: Session) -> None:
         self.server = server

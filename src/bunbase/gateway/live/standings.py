@@ -1,4 +1,4 @@
-"""The state of each project as this process has heard it from Bundoc, and the sessions that hold each result."""
+"""The state of each project, as Bundoc has reported it to this process, and the sessions that hold each result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.gateway.live.session import Session, Watch
 class Group:
     """The sessions that hold the result of one group, each with its watches of this group.
 
-    `query`: one that leads to this group; equal queries of other watches become this object.
+    `query`: a query of this group. Other watches with an equal query share this object.
     """
 
     __slots__ = ("query", "sessions", "standing")
@@ -21,9 +21,10 @@ class Group:
 
 
 class Standing:
-    """The state that this process has heard of for the project `id`. `watches`: the number of watches.
+    """The state of the project `id`, as Bundoc has reported it to this process. `watches`: the number of watches.
 
-    `moving`: something has been delivered since the last barrier. `due`: the sessions that must get the next barrier.
+    `moving`: true if something was delivered after the last barrier. `due`: the sessions that must get the next
+    barrier.
     """
 
     __slots__ = ("at", "due", "epoch", "id", "moving", "seq", "watches")

@@ -1,4 +1,4 @@
-"""The streams of events from other rooms: one that is silent for too long has broken off."""
+"""The streams of events from other rooms. A stream that is silent for too long counts as broken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def heard(source: AsyncIterator[T], name: str, seconds: float) -> AsyncIterator[T]:
-    """Yield what the stream brings, and close it at the end. Raises: Unreachable, if it is silent for `seconds`."""
+    """Yield the events of the stream, and close it at the end. Raises: Unreachable, if it is silent for `seconds`."""
     stream = aiter(source)
     try:
         while True:

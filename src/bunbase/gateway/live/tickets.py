@@ -35,9 +35,9 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 class Tickets:
-    """They are in the memory of this process: another process, or this one after a restart, does not know them.
+    """The tickets of this process. They are in memory, so another process, or a new process, does not accept them.
 
-    `unlimited`: addresses without a limit of their own.
+    `unlimited`: addresses for which the limit per address does not apply.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from bunbase.pkg.usage.writer import Deliver, Writer
 
 
 class Open:
-    """The connections of one project. `seconds`: their time until `at` that was not taken yet."""
+    """The connections of one project. `seconds`: their time until `at` that `take` has not returned yet."""
 
     __slots__ = ("at", "count", "seconds")
 

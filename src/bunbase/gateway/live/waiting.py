@@ -1,4 +1,4 @@
-"""The messages of one client that wait until its sign-in counts."""
+"""The messages of one client that wait until its sign-in is valid."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from bunbase.gateway.live.messages import Auth, Message
 
 MAX_WAITING: Final = 200
-MAX_WAITING_BYTES: Final = 1 << 20  # 200 messages alone could hold 13 MB, for each of the connections of one user
+MAX_WAITING_BYTES: Final = 1 << 20  # without this limit, 200 messages could take 13 MB for each connection
 
 
 class Waiting:

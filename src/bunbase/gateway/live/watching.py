@@ -18,7 +18,7 @@ from bunbase.pkg.errors import InvalidInput, Problem
 STATE: Final = re.compile(r"([0-9a-f]{1,32})\.([0-9]{1,18})")
 SYNC_SECONDS: Final = 10.0
 MAX_SYNCS: Final = 32
-MAX_QUERY_BYTES: Final = 1 << 20  # limit of one connection's filters; a hundred of 64 KiB take 6 MiB
+MAX_QUERY_BYTES: Final = 1 << 20  # limit for the filters of one connection; a hundred filters of 64 KiB take 6 MiB
 
 
 def on_watch(session: Session, message: WatchMessage) -> None:
@@ -55,7 +55,7 @@ def on_unwatch(session: Session, message: Unwatch) -> None:
     if watch is not None:
         session.home.queries.forget(watch)
     session.put(messages.ok(message.id))
-    session.home.queries.settle(session)  # the syncs may have waited for this watch alone
+    session.home.queries.settle(session)  # the syncs may have waited only for this watch
 
 
 def on_sync(session: Session, message: Sync) -> None:
@@ -72,7 +72,7 @@ def on_sync(session: Session, message: Sync) -> None:
 
 
 def answer_syncs(session: Session, epoch: str, seq: int) -> None:
-    """Answer the questions for a state up to this one, which the client has just been told."""
+    """Answer the questions for states up to this state, which the client has just got."""
     for waiting in list(session.syncs):
         if waiting.epoch == epoch and waiting.seq <= seq:
             _end(session, waiting)
@@ -80,7 +80,7 @@ def answer_syncs(session: Session, epoch: str, seq: int) -> None:
 
 
 def answer_all_syncs(session: Session) -> None:
-    """Answer all questions: the session watches nothing, so no result of it can be older than any state."""
+    """Answer all questions. The session watches nothing, so it has no result that is older than any state."""
     for waiting in list(session.syncs):
         _end(session, waiting)
         session.put(messages.ok(waiting.id))

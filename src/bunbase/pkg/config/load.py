@@ -192,14 +192,14 @@ def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list
 
 
 def _masked(value: Any) -> Any:
-    """Return the value, in which a mask replaces each text whose name shows that it is a secret."""
+    """Return the value. A mask replaces each member whose name shows that it is a secret, such as `password`."""
     if isinstance(value, dict):
         return {name: MASK if one and SECRET.search(str(name)) else _masked(one) for name, one in value.items()}
     return [_masked(one) for one in value] if isinstance(value, list) else value
 
 
 def _choices(hint: Any) -> str:
-    """Return the allowed words of a setting as part of a message; msgspec's own message does not list them."""
+    """Return the allowed words of a setting as part of a message, because msgspec's own message does not list them."""
     if get_origin(hint) is Literal:
         return f"; allowed: {', '.join(map(str, get_args(hint)))}"
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -208,7 +208,7 @@ def _choices(hint: Any) -> str:
 
 
 def _as_json(text: str, hint: Any, shown: str) -> str:
-    """Return an explanation of how to write a list or a table in JSON, for a text of the environment or a flag."""
+    """Return an explanation of how to write this list or table as JSON. `text`: the value that was set."""
     kind = get_origin(get_args(hint)[0]) if get_origin(hint) is Annotated else get_origin(hint)
     if kind is tuple:
         return f"; write a list as JSON: '{msgspec.json.encode([text if shown != MASK else MASK]).decode()}'"

@@ -19,7 +19,7 @@ log = logger("db")
 
 CONNECT_SECONDS = 5.0
 
-# Another row has this value already. The name is defined here, because stores must not import asyncpg.
+# Another row already has this value. The name is defined here, because stores must not import asyncpg.
 NotUnique = asyncpg.UniqueViolationError
 
 LOST = (
@@ -29,7 +29,7 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
 )
-# The statement is correct, so it may succeed the next time.
+# The statement is correct, so a later attempt may succeed.
 PASSING = (
     asyncpg.InsufficientResourcesError,  # PostgreSQL has no disk space or no memory left
     asyncpg.TransactionRollbackError,  # a deadlock with another writer
@@ -38,7 +38,7 @@ PASSING = (
     asyncpg.ReadOnlySQLTransactionError,  # a standby server is taking over, or has just lost that role
     asyncpg.LockNotAvailableError,
 )
-# A new attempt has the same result, until a person corrects the URL or the rights of its role.
+# A new attempt fails in the same way until a person corrects the URL or the rights of its role.
 HOPELESS: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,  # a wrong password, an unknown role, pg_hba.conf
     asyncpg.InvalidCatalogNameError,  # there is no such database
@@ -71,14 +71,14 @@ def as_problems() -> Iterator[None]:
     """
     try:
         yield
-    except TimeoutError as error:  # before LOST: TimeoutError is an OSError
+    except TimeoutError as error:  # this clause precedes LOST, because TimeoutError is a subclass of OSError
         raise DatabaseBusy("PostgreSQL did not answer in time; try again.") from error
     except asyncpg.TooManyConnectionsError as error:
         raise DatabaseBusy("PostgreSQL accepts no more connections; try again.") from error
     except (
         asyncpg.CharacterNotInRepertoireError,
         asyncpg.UntranslatableCharacterError,
-    ) as error:  # the first for text, the second for jsonb
+    ) as error:  # asyncpg raises the first for text, the second for jsonb
         raise InvalidInput("Texts must not contain the character U+0000.") from error
     except LOST as error:
         raise Unreachable("PostgreSQL cannot be reached; try again.") from error
@@ -110,8 +110,8 @@ async def connect(url: str, **options: Any) -> asyncpg.Connection:
 def place_of(url: str) -> str:
     """Return the server and the database of a URL, such as `db.internal:5432/main`, without user and password.
 
-    A password with an unescaped / # or ? ends the host early: `ada:p@ss/w@db/main` names the host `ss`. Such a URL is
-    refused, because BunBase would connect to a wrong host, whose name would show a part of the password.
+    If a password contains / # or ? unescaped, the host ends early: `ada:p@ss/w@db/main` names the host `ss`. This
+    function refuses such a URL: BunBase would connect to a wrong host, whose name shows a part of the password.
     Raises: ValueError, if user or password contain a special character that is not percent-encoded.
     """
     parts = urlsplit(url)
@@ -128,14 +128,14 @@ def _port(host: str, options: dict[str, list[str]], parts: SplitResult) -> str:
 
 
 class DatabaseRefused(CannotStart):
-    """PostgreSQL refuses this process, and would refuse it again."""
+    """PostgreSQL refuses this process, and a new attempt would fail in the same way."""
 
 
 @contextmanager
 def hopeless_is_final() -> Iterator[None]:
     """During a start, raise DatabaseRefused for a failure that a later attempt cannot change, such as a wrong password.
 
-    Once BunBase runs, the same failure stays Unreachable: an operator who changes a password repairs it meanwhile.
+    After the start, the same failure is Unreachable: an operator who changes a password corrects it while BunBase runs.
     """
     try:
         yield
@@ -147,7 +147,7 @@ def hopeless_is_final() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the message of an error. If the message could contain a part of the URL, return another message."""
+    """Return the message of an error, or a general message if the message could contain a part of the URL."""
     if isinstance(error, TimeoutError):
         return f"there was no answer within {CONNECT_SECONDS:.0f} s"
     if isinstance(error, socket.gaierror):

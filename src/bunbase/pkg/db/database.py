@@ -93,7 +93,7 @@ class Database:
 
     @asynccontextmanager
     async def notifications(self, channel: str) -> AsyncIterator[Notifications]:
-        """Yield the notifications of a channel. They are received on a connection outside of the pool."""
+        """Yield the notifications of a channel. They arrive on a separate connection, which is not in the pool."""
         connection = await connect(self.url)
         try:
             notifications = Notifications(connection)
@@ -127,12 +127,13 @@ class Database:
             await self._release(connection)
 
     async def _release(self, connection: Any) -> None:
-        """Return a connection to the pool, or free its place if the connection is lost.
+        """Return a connection to the pool. If the connection is lost, free its place in the pool.
 
-        If PostgreSQL ends a session between two statements, asyncpg closes the connection but keeps its place taken
-        (asyncpg #1069). Ten such losses would empty the pool until a restart. `terminate` frees the place.
+        If PostgreSQL ends a session between two statements, asyncpg closes the connection, but still counts it as in
+        use (asyncpg #1069). After ten such losses, the pool would be empty until a restart. `terminate` frees the
+        place.
         """
-        with suppress(Problem, asyncpg.InterfaceError), as_problems():  # the statement itself was answered
+        with suppress(Problem, asyncpg.InterfaceError), as_problems():  # the statement itself has succeeded
             if connection.is_closed():
                 connection.terminate()
             await self.pool.release(connection)
@@ -191,17 +192,18 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
         yield Database(url, pool, schema)
     finally:
         with suppress(asyncpg.InterfaceError, *LOST):
-            async with asyncio.timeout(STATEMENT_SECONDS):  # no statement takes longer; `close` itself would wait on
+            # every statement has ended by then; `close` alone would wait without a limit
+            async with asyncio.timeout(STATEMENT_SECONDS):
                 await pool.close()
 
 
 async def _nothing_to_reset(_connection: Any) -> None:
-    """Keep the session as it is.
+    """Keep the session unchanged when a connection returns to the pool.
 
-    An open transaction has already been rolled back by asyncpg. Its own reset (RESET ALL, UNLISTEN and more) is one
-    more round trip after each statement. No statement of BunBase changes its session: settings belong to the
-    connection, locks to transactions, and LISTEN has connections of its own (`notifications`).
-    `tests/pkg/db/test_database.py` searches for statements that do.
+    asyncpg has already rolled back an open transaction. Its own reset (RESET ALL, UNLISTEN and more) would cost one
+    more round trip after each statement. BunBase does not need this reset, because none of its statements changes the
+    session: settings belong to the connection, locks end with the transaction, and LISTEN has its own connections
+    (`notifications`). `tests/pkg/db/test_database.py` searches the code for statements that change the session.
     """
 
 

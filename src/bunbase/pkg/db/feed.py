@@ -1,4 +1,4 @@
-"""A feed of short-lived facts that every process must know within a second, such as revocations.
+"""A feed delivers short-lived facts, such as revocations, to every process within a second.
 
 The life of one fact:
 
@@ -7,12 +7,12 @@ The life of one fact:
     2. Every follower has one connection that listens. PostgreSQL delivers the notification when the transaction
        commits.
     3. A new follower first listens, and then reads the stored facts. So it may get a fact twice, but it never misses a
-       fact that is published in between.
-    4. After each second without news, the follower runs a query on the listening connection, and then yields a fact of
-       kind `alive`. A listener never sends anything by itself. So without the query, a connection that a firewall has
-       dropped would look like a feed without news.
-    5. A reader that gets nothing for three seconds stops trusting the feed. Until the feed is back, the reader asks the
-       room with every request (`gateway/revoked.py`).
+       fact that is published between these two steps.
+    4. After each second without a fact, the follower runs a query on the listening connection, and then yields a fact
+       of kind `alive`. A connection that only listens sends nothing. So without the query, the follower would not
+       notice that a firewall has dropped the connection.
+    5. A reader that gets nothing for three seconds stops trusting the feed. Until the feed works again, the reader asks
+       the room with every request (`gateway/revoked.py`).
 
 Rejected: a look-up with every request, because it would double the cost of the request. See
 docs/decisions/0007-revocations-are-pushed.md.
@@ -42,7 +42,7 @@ from bunbase.pkg.errors import Unreachable
 T = TypeVar("T", bound=msgspec.Struct)
 
 HEARTBEAT_SECONDS = 1.0
-READY, ALIVE = "ready", "alive"  # kinds of facts that are not stored; `follow` creates them
+READY, ALIVE = "ready", "alive"  # kinds of facts that only `follow` creates; they are never stored
 
 ADD = """
 INSERT INTO revocations (kind, id, until) VALUES ($1, $2, $3)
@@ -59,7 +59,7 @@ FORGET = "DELETE FROM revocations WHERE until <= $1"
 class Feed(Generic[T]):
     """Publishes and follows facts. `item`: the type of a fact, a Struct with the fields kind, id and until.
 
-    A field `at` gets the time at which the fact was published, in Unix seconds.
+    If the Struct also has a field `at`, it contains the time of publication, in Unix seconds.
     """
 
     def __init__(self, db: Database, item: type[T], clock: Clock) -> None:
@@ -69,16 +69,14 @@ class Feed(Generic[T]):
         self.channel = f"{db.schema}_revocations"
 
     async def publish(self, kind: str, id: str, until: float) -> None:
-        """Store a fact and notify all followers. Inside a transaction, this takes effect with the commit."""
+        """Store a fact and notify all followers. Inside a transaction, both happen when the transaction commits."""
         fact = self._new(kind, id, until)
         async with self.db.transaction():
             await self.db.execute(ADD, kind, id, until)
             await self.db.execute(TELL, self.channel, fact)
 
     async def publish_all(self, kind: str, ids: Collection[str], until: float) -> None:
-        """Publish facts of one kind about different ids. This takes two statements, independent of the number of
-        facts.
-        """
+        """Publish facts of one kind about several ids, with two statements for any number of facts."""
         facts = [self._new(kind, id, until) for id in ids]
         async with self.db.transaction():
             await self.db.execute(ADD_ALL, kind, list(ids), until)

@@ -1,16 +1,17 @@
-"""The ledger of usage. The ledger adds each batch of pkg/usage exactly once, to sums by project, dimension and hour.
+"""The ledger of usage. It adds each batch of pkg/usage exactly once to sums by project, dimension and hour.
 
 The life of one batch:
 
     1. A writer sends the batch `(writer, seq)`. The writer repeats the same batch until it gets an answer.
-    2. One transaction inserts the number `seq` into `usage_batches`. Only if the number is new, the transaction also
-       adds the amounts to `usage_hours`. So a batch counts once, even if only the answer of COMMIT is lost.
+    2. One transaction inserts the number `seq` into `usage_batches`. Only if this number is new, the transaction also
+       adds the amounts to `usage_hours`. So a batch counts once, even if the answer to COMMIT is lost and the writer
+       repeats the batch.
     3. Amounts are added in sorted order. So two writers lock the same rows in the same order, and cannot deadlock.
     4. The answer contains PostgreSQL's time, so that the writer can correct its own clock.
 
-Rejected: storing only the newest number of each writer. A batch that arrives late or out of order would count twice or
-never. Rejected: deleting acknowledged numbers. A first try that timed out may commit after the second try was
-acknowledged. See docs/decisions/0039-usage-counts-once.md.
+Rejected: storing only the newest number of each writer. Then a batch that arrives late or out of order would count
+twice or never. Rejected: deleting a number as soon as its batch is acknowledged. A first attempt that timed out may
+commit after the second attempt was acknowledged. See docs/decisions/0039-usage-counts-once.md.
 
 A room that uses a ledger has these tables:
 
@@ -68,14 +69,14 @@ DELETE_HOURS: Final = "DELETE FROM usage_hours WHERE hour < coalesce($1::timesta
 
 
 class Ledger:
-    """Stores usage. `clock`: only for tests. Without it, PostgreSQL's clock is used, because all writers share it."""
+    """Stores usage. `clock`: only for tests. By default the ledger uses PostgreSQL's clock, which all writers share."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
         self.db = db
         self.clock = clock
 
     async def add(self, batch: Batch[Any], sent: datetime) -> Receipt:
-        """Add a batch, unless its number was added before. Inside a transaction, this is part of that transaction.
+        """Add a batch, unless a batch with its number was added before. This may run inside the caller's transaction.
 
         `sent`: the time of the writer's clock. If this clock is wrong by more than ten minutes, all amounts count in
         the hour of arrival.
@@ -97,9 +98,7 @@ class Ledger:
         return await self.db.all(Amount, OF_PROJECT, project, list(dimensions), since, limit)
 
     async def prune(self) -> int:
-        """Delete the numbers of old batches, which writers do not repeat any more. Return the number of deleted
-        rows.
-        """
+        """Delete the numbers of old batches, which no writer repeats any more. Return the number of deleted rows."""
         return await self.db.execute(DELETE_BATCHES, self._now(), BATCHES_KEPT)
 
     async def delete_older(self, age: timedelta) -> int:

@@ -1,14 +1,14 @@
-"""Remembers the lifetimes of access tokens that may still be valid, even if the process restarts with another setting.
+"""Store how long access tokens are valid, so that revocations stay long enough even if this setting changes.
 
-Concern: a revocation is kept until every access token that it ends has expired. If the operator lowers
-`access_ttl_seconds`, tokens of the longer lifetime are still valid. A revocation that is kept only for the new lifetime
-would be forgotten before these tokens expire, and a revoked token would be accepted again. The same happens while two
-processes of a room run with different settings.
+Concern: a room keeps a revocation until every access token that it revokes has expired. If the operator lowers
+`access_ttl_seconds`, tokens with the longer lifetime are still valid. If the room kept the revocation only for the new
+lifetime, it would delete the revocation before these tokens expire, and a revoked token would be accepted again. The
+same would happen while two processes of a room run with different settings.
 
 Decision: each process of a room stores its lifetime in the room's database, before it signs a token and every ten
-minutes (`pkg/upkeep.py`). A revocation is kept for the longest lifetime that is stored. Rejected: keeping every
-revocation for the longest lifetime that the setting allows, a day. By default, the lists in all gateways would be 96
-times as long.
+minutes (`pkg/upkeep.py`). The room keeps a revocation for the longest lifetime that is stored. Rejected: keeping every
+revocation for the longest lifetime that the setting allows, a day. With the default setting, the lists in all gateways
+would then be 96 times as long.
 
 A room that signs access tokens has this table:
 
@@ -25,7 +25,7 @@ from typing import Final
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 
-SLACK_SECONDS: Final = 1200.0  # a process signs until its next note, ten minutes later, and the note may be late
+SLACK_SECONDS: Final = 1200.0  # a process calls `note` every ten minutes; twice that time allows for a late call
 
 NOTE: Final = """
 INSERT INTO access_lifetimes (seconds, until) VALUES ($1, $2)
@@ -43,15 +43,15 @@ class Lifetimes:
         self.own_seconds = own_seconds
 
     async def note(self, seconds: int | None = None) -> None:
-        """Store this process's lifetime, and delete lifetimes that no valid token can have. Idempotent.
+        """Store this process's lifetime, and delete the lifetimes whose tokens have all expired. Idempotent.
 
-        `seconds`: another lifetime with which this process signs some of its tokens.
+        `seconds`: a second lifetime, if this process also signs tokens with another lifetime.
         """
         now, seconds = self.clock.now().timestamp(), seconds or self.own_seconds
         await self.db.execute(NOTE, seconds, now + seconds + SLACK_SECONDS)
         await self.db.execute(FORGET, now)
 
     async def longest_seconds(self) -> int:
-        """Return the longest lifetime of an access token that may be valid now."""
+        """Return the longest lifetime of all access tokens that may still be valid."""
         stored: int | None = await self.db.value(LONGEST, self.clock.now().timestamp())
         return max(stored or 0, self.own_seconds)

@@ -31,7 +31,7 @@ class MigrationEdited(CannotStart):
 
 
 class SchemaTooNew(CannotStart):
-    """The schema has migrations of a newer BunBase, which this version does not know."""
+    """A newer version of BunBase has migrated this schema, and this version does not know those migrations."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ def migrations_in(package: str) -> list[Migration]:
 
 
 async def migrate(url: str, schema: str, package: str) -> None:
-    """Apply all new migrations to a schema. An advisory lock makes processes that start together wait for each other.
+    """Apply all new migrations to a schema. An advisory lock lets only one process at a time migrate the schema.
 
     If a statement fails, the whole file is rolled back, and the exception of asyncpg is raised.
     Raises: MigrationEdited, SchemaTooNew, DatabaseRefused, Unreachable.

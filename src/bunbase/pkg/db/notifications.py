@@ -1,4 +1,4 @@
-"""Notifications of PostgreSQL (LISTEN and NOTIFY). They arrive on a connection outside of the pool."""
+"""Notifications of PostgreSQL (LISTEN and NOTIFY). They arrive on a separate connection, which is not in the pool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncpg
 
 from bunbase.pkg.db.connecting import as_problems
 
-MAX_UNREAD: Final = 10_000  # above this number of unread notifications, the connection of the slow reader is closed
+MAX_UNREAD: Final = 10_000  # if a reader has more unread notifications, its connection is closed
 CHECK_SECONDS: Final = 5.0
 
 
@@ -30,7 +30,7 @@ class Notifications:
     async def check(self) -> None:
         """Check that the connection still works. Raises: Unreachable, DatabaseBusy.
 
-        A connection that only listens never notices by itself that a firewall has dropped it.
+        By itself, a connection that only listens would never notice that a firewall has dropped it.
         """
         with as_problems():
             await self.connection.fetchval("SELECT 1", timeout=CHECK_SECONDS)

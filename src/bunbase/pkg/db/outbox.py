@@ -1,16 +1,18 @@
 """The outbox stores events for other rooms, and delivers each event at least once.
 
-Concern: a room deletes a project and must inform the other rooms. If it calls them after its transaction, the calls are
-lost when the process dies in between. If it calls them before, the transaction may never be committed.
+Concern: a room deletes a project and must inform the other rooms. If it calls them after its transaction, a crash in
+between loses the calls. If it calls them before its transaction, the transaction may fail, and the project still
+exists.
 
 The life of one event:
 
-    1. `post` inserts the event in the transaction that the event reports.
-    2. A job calls `relay` every few seconds, and at once after `post`.
+    1. `post` inserts the event in the same transaction that changes what the event is about.
+    2. A job calls `relay` every few seconds, and also right after `post`.
     3. `relay` locks one event (with SKIP LOCKED, so that several processes share the work) and delivers the event.
-    4. If the delivery succeeds, the event is deleted in the same transaction. If the process dies in between, the event
-       is delivered again, so receivers must be idempotent.
-    5. If the delivery fails, the event waits for 1, 2, 4, … seconds, at most five minutes. Later events do not wait.
+    4. If the delivery succeeds, the same transaction deletes the event. If the process crashes in between, the event is
+       delivered a second time, so receivers must be idempotent.
+    5. If the delivery fails, the event waits for 1, 2, 4, … seconds, at most five minutes. Later events do not wait for
+       it.
 
 Projects take turns: each project gets one delivery before any project gets a second one. So a project with a thousand
 events does not delay the event of another project. The project of an event is the member `project` of its payload.
@@ -50,7 +52,7 @@ DUE = """
 SELECT id, topic, payload, attempts, coalesce(payload ->> 'project', '') AS project FROM outbox
 WHERE due_at <= now() AND coalesce(payload ->> 'project', '') COLLATE "C" >= $1
 ORDER BY coalesce(payload ->> 'project', '') COLLATE "C", id LIMIT 1 FOR UPDATE SKIP LOCKED"""
-AFTER = "\x01"  # the smallest text: no other id sorts between the id of a project and the same id with this suffix
+AFTER = "\x01"  # sorts after the id of the project, and before every other id
 DONE = "DELETE FROM outbox WHERE id = $1"
 LATER = "UPDATE outbox SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2) WHERE id = $1"
 
@@ -68,14 +70,14 @@ class Event(msgspec.Struct, frozen=True):
 class Outbox:
     def __init__(self, db: Database) -> None:
         self.db = db
-        self._turn = ""  # the smallest project whose turn it may be
+        self._turn = ""  # the project that is next, or the end of the project before it
 
     async def post(self, topic: str, payload: Any) -> None:
-        """Add an event. Call this inside the transaction that the event reports."""
+        """Add an event. Call this inside the transaction that changes what the event is about."""
         await self.db.execute(POST, topic, payload)
 
     async def relay(self, deliver: Deliver) -> int:
-        """Deliver the events that are due, but at most RELAY_LIMIT. Return the number of delivered events."""
+        """Deliver at most RELAY_LIMIT of the events that are due. Return the number of delivered events."""
         delivered = 0
         for _ in range(RELAY_LIMIT):
             async with self.db.transaction():

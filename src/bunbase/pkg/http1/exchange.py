@@ -22,7 +22,7 @@ RETRY_SECONDS = 1
 class GuardedTransport:
     """The transport that is passed to uvicorn's RequestResponseCycle.
 
-    Its `close` calls `hang_up` of the protocol, because the rest of the request may have to be read before closing.
+    Its `close` calls `hang_up` of the protocol, because the protocol may first have to read the rest of the request.
     """
 
     def __init__(self, protocol: TimedProtocol) -> None:
@@ -40,12 +40,12 @@ class GuardedTransport:
 
 
 class Exchange(RequestResponseCycle):
-    """One request and its answer. `problem`: the reason for which the rest of the body will not arrive.
+    """One request and its answer. `problem`: why the rest of the body will not arrive.
 
     `receive` returns the part of the body that has arrived, and then raises `problem`. So the error handlers of the app
     answer, and the error appears in log and metrics. The deadline of the body is `Limits.read_seconds`, unless the app
-    sets `silence_seconds` or `own_time` (see `incoming.py`). `may_switch`: true if the request asks for a WebSocket,
-    and no data has arrived after it (see `switching.py`).
+    calls `may_be_silent` or `keeps_own_time` (see `incoming.py`). `may_switch`: true if the request asks for a
+    WebSocket, and no data has arrived after the request (see `switching.py`).
     """
 
     def __init__(self, protocol: TimedProtocol, **of_uvicorn: Any) -> None:
@@ -58,7 +58,7 @@ class Exchange(RequestResponseCycle):
         self.on_stop: Callable[[], None] | None = None
         self.may_switch = False
         self.switched: SwitchedProtocol | None = None
-        self.unframed = False  # True if only the end of the connection ends the answer: HTTP/1.0 has no chunks
+        self.unframed = False  # True if the answer ends when the connection closes, because HTTP/1.0 has no chunks
 
     # for the app
 
@@ -70,7 +70,7 @@ class Exchange(RequestResponseCycle):
         self.own_time = True
 
     def is_counted_elsewhere(self) -> None:
-        self.keep_alive = False  # no other request may come on a connection that nobody counts
+        self.keep_alive = False  # close the connection after this answer, because the port does not count it any more
         self.protocol.leave_count()
 
     def limit_unacknowledged(self, seconds: float) -> None:
@@ -109,7 +109,7 @@ class Exchange(RequestResponseCycle):
             self._switch(message, self.switched)
             return
         if not self.response_started and (self.problem is not None or self.waiting_for_100_continue):
-            self.keep_alive = False  # the rest of the body may or may not follow, so no next request can be read
+            self.keep_alive = False  # the rest of the body may still arrive, so the next request cannot be found
         if self.scope["http_version"] == "1.0":
             self._frame_by_closing(message)
         await super().send(message)
@@ -126,7 +126,7 @@ class Exchange(RequestResponseCycle):
     # for the protocol
 
     def fail(self, problem: Problem) -> None:
-        """Stop waiting for the rest of the body, and let `receive` raise `problem`."""
+        """Stop waiting for the rest of the body. `receive` then raises `problem`."""
         self.problem = problem
         self.keep_alive = False
         self.message_event.set()

@@ -6,8 +6,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class HeldFlow(FlowControl):
-    """While `held` is True, `resume_reading` has no effect. Otherwise each answer to a pipelined request would resume
-    reading, and another piece of up to 256 KiB would arrive although the earlier data is not parsed yet."""
+    """While `held` is True, `resume_reading` has no effect. Without this rule, each answer to a pipelined request would
+    resume reading, and up to 256 KiB more would arrive before the earlier data is parsed."""
 
     held = False
 

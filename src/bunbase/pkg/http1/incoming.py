@@ -1,4 +1,4 @@
-"""The interface with which a route changes the deadline of its request's body, and is told that the server stops."""
+"""The interface through which a route changes the deadline of its request's body and learns that the server stops."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ EXTENSION: Final = "bunbase.incoming"
 
 
 class Incoming(Protocol):
-    """One request. The deadline of its body is `Limits.read_seconds`, unless the route calls a method."""
+    """One request. The deadline of its body is `Limits.read_seconds`, unless the route changes it with a method."""
 
     def may_be_silent(self, seconds: float, late: Problem) -> None:
-        """Allow the body any time in total. If it pauses for `seconds`, `receive` raises `late`."""
+        """Do not limit the total time of the body. If no data arrives for `seconds`, `receive` raises `late`."""
 
     def keeps_own_time(self) -> None:
         """Set no deadline: the route limits the time itself."""
 
     def is_counted_elsewhere(self) -> None:
-        """Do not count this connection in the limits of the port any more. It ends with the answer."""
+        """Stop counting this connection in the limits of the port. The connection closes after the answer."""
 
     def limit_unacknowledged(self, seconds: float) -> None:
-        """End the connection if the client's machine does not acknowledge data of this answer for this time."""
+        """End the connection if the client's machine does not acknowledge data of this answer for `seconds`."""
 
     def limit_kernel_buffer(self, bytes: int) -> None:
-        """Let the kernel hold only so many bytes that are not on their way, for the rest of the connection."""
+        """Let the kernel hold at most `bytes` that it has not sent yet. The limit lasts until the connection ends."""
 
     def when_stopping(self, act: Callable[[], None]) -> None:
         """Call `act` when the server stops, if the answer is not complete by then. If the server is already stopping,
@@ -35,7 +35,7 @@ class Incoming(Protocol):
 
 
 class _Unbound:
-    """This implementation has no effect. It is used if another server than BunBase's own serves the app."""
+    """Does nothing. It is used if another server than BunBase's own serves the app."""
 
     def may_be_silent(self, seconds: float, late: Problem) -> None:
         pass

@@ -25,11 +25,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     `write_seconds`: a connection is closed if the client reads nothing of the answer for this long. If the answer is
     written in full, the client must also read at least `bytes_per_second` on average.
 
-    If an answer is sent before the end of its request, the rest of the request is read and dropped, within three
+    If the answer is complete before the request, the rest of the request is read and dropped, within three
     limits: `linger_seconds` in total, `linger_silence_seconds` without new data, and `unread_bytes`.
 
-    `refused_seconds`: the time that a refused connection has to read its refusal. `refused_at_once`: the most refused
-    connections that are open at the same time.
+    `refused_seconds`: the time that a refused connection has to read its refusal. `refused_at_once`: the maximum number
+    of refused connections that are open at the same time.
     `stop_seconds`: the time for the rest of a body when the server stops.
     """
 
@@ -50,7 +50,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     stop_seconds: float = 5.0
 
     def fitting(self, descriptors: int) -> Limits:
-        """Return these limits, lowered so that `descriptors` suffice. Then one address may have a quarter of them."""
+        """Return these limits, lowered to fit `descriptors`. After that, one address may have a quarter of them."""
         connections = max(1, min(self.connections, int(descriptors * self.descriptors_share)))
         quarter = self.per_address if connections == self.connections else max(1, connections // 4)
         return msgspec.structs.replace(self, connections=connections, per_address=min(self.per_address, quarter))

@@ -7,13 +7,13 @@ deadlines.
 The life of a request:
 
 1. `connection_made` counts the connection, or refuses it with 503.
-2. `on_message_begin` starts the clock. `on_headers_complete` checks the head (`head.py`). It refuses an invalid head. A
-   valid head becomes an Exchange, and the app runs.
+2. `on_message_begin` starts the clock. `on_headers_complete` checks the head (`head.py`). It refuses an invalid head.
+   For a valid head, it makes an Exchange, and the app runs.
 3. `on_body` collects the body, which must arrive by a deadline. If the body does not arrive, `receive` raises a Problem
-  in the app.
-4. The answer is written. The connection of a client that does not read it is closed (`unsent.py`).
-5. The rest of a request after its answer is read and dropped, within limits, so that the client can read the answer.
-   Closing at once, while the client sends, would reset the connection, and the client would lose the answer.
+   in the app.
+4. The app writes the answer. If the client does not read the answer, the connection is closed (`unsent.py`).
+5. If the answer is complete before the request, the rest of the request is read and dropped, within limits. If the
+   connection closed at once instead, it would be reset while the client sends, and the client would lose the answer.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from bunbase.pkg.http1.upgrade import brings_a_body, head_without_upgrade
 VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # messages of the parser llhttp
 
 
-NO_LINGER: Final = struct.pack("ii", 1, 0)  # the value of SO_LINGER with which closing resets the connection
+NO_LINGER: Final = struct.pack("ii", 1, 0)  # with this value of SO_LINGER, `close` resets the connection
 
 
 class Ended(Exception):
@@ -70,9 +70,9 @@ class Http1Protocol(SlicedProtocol):
     ) -> None:
         super().__init__(open_connections.limits, config, server_state, app_state, _loop)
         self.open_connections = open_connections
-        self.counted = False  # in `open_connections`
+        self.counted = False  # True while `open_connections` counts this connection
         self.refused = False
-        self.problem: Problem | None = None  # the reason for which the head that is being parsed is invalid
+        self.problem: Problem | None = None  # why the head that is being parsed is invalid
         self.piece_bytes = 0  # size of the data that is being parsed
         self.body_came = False  # True if the data that is being parsed contains a part of a body
         self.head_again = b""  # a head that the parser must read a second time (`upgrade.py`)
@@ -102,7 +102,7 @@ class Http1Protocol(SlicedProtocol):
             data = self._read(data)
 
     def _read(self, data: bytes) -> bytes:
-        """Parse the data. Return the rest that is still unparsed after a head was read a second time."""
+        """Parse the data. If a head had to be read a second time, return the rest, which is still unparsed."""
         if self.ended or self.deaf:
             self._drop(len(data))
             return b""
@@ -130,8 +130,8 @@ class Http1Protocol(SlicedProtocol):
     def hang_up(self) -> None:
         """Close the connection after the answer was written.
 
-        If the client still sends, its bytes are read and dropped for a while: closing at once would reset the
-        connection, and the client would lose the answer.
+        If the client still sends, its bytes are read and dropped for a while. If the connection closed at once instead,
+        it would be reset, and the client would lose the answer.
         """
         if self.ended:
             return
@@ -147,7 +147,7 @@ class Http1Protocol(SlicedProtocol):
         self._watch_again()
 
     def hand_over(self, protocol: SwitchedProtocol) -> None:
-        connections: set[Any] = self.connections  # uvicorn calls only the method `shutdown` of them
+        connections: set[Any] = self.connections  # uvicorn only calls `shutdown` of each
         self.leave_count()
         protocol.left = lambda: connections.discard(protocol)
         if self.watch is not None:
@@ -174,7 +174,7 @@ class Http1Protocol(SlicedProtocol):
             self.open_connections.leave(self._peer())
 
     def shutdown(self) -> None:
-        """Finish the current request, then close: the server stops. The rest of a body has `stop_seconds` to arrive."""
+        """Finish the current request, then close: the server stops. A body must arrive within `stop_seconds`."""
         self.stopping = True
         if self.ended or self.cycle is None or self.cycle.response_complete:
             self.close()
@@ -190,7 +190,7 @@ class Http1Protocol(SlicedProtocol):
         self.refuse(Malformed(msg))
 
     def refuse(self, problem: Problem) -> None:
-        """Answer an invalid request with `problem`, and close. If an answer is in progress, only finish that answer."""
+        """Answer an invalid request with `problem`, and close. If an answer has already begun, only finish it."""
         if self.ended:
             return
         metrics.http_refused.labels(problem.code).inc()
@@ -348,12 +348,12 @@ class Http1Protocol(SlicedProtocol):
         if self.in_head:
             self.refuse(self._too_large())
         else:
-            self.close()  # endless framing after the head: refusing is too late, the request has reached the app
+            self.close()  # framing without end after the head; the app has the request already, so it cannot be refused
 
     def is_head_large(self) -> bool:
         """True if the head that was just parsed is too large.
 
-        `_count_head` counts only pieces without the end of the head; the piece with the end is measured here.
+        `_count_head` counts the pieces before the last piece of the head. The last piece is measured here.
         """
         most = self.limits.head_bytes
         if self.head_bytes + self.piece_bytes <= most:
@@ -366,8 +366,8 @@ class Http1Protocol(SlicedProtocol):
     def _pass_over_upgrade(self, nothing_behind: bool) -> None:
         """Ignore the Upgrade header, and answer the request, unless the app switches to a WebSocket.
 
-        The parser drops the data that came together with this head. So later data may begin in the middle of a request,
-        and must not be parsed: if anything was dropped, this is the last request of the connection.
+        The parser drops the data that came together with this head. So the next data may begin in the middle of a
+        request, and must not be parsed. If any data was dropped, this is therefore the last request of the connection.
         """
         if nothing_behind and not self.unparsed:
             return

@@ -30,7 +30,7 @@ SLICE_BYTES: Final = 8 << 10  # per iteration of the loop: at most 300 requests,
 
 
 class SlicedProtocol(TimedProtocol):
-    """Parses data in slices. Its subclass parses a slice in `_parse`, and sets `began` if a request begins in it."""
+    """Parses data in slices. Its subclass parses one slice in `_parse`, and sets `began` if a request begins in it."""
 
     def __init__(
         self,

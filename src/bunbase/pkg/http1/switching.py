@@ -1,8 +1,9 @@
 """The hand-over of a connection to another protocol, after a request with `Upgrade: websocket` (RFC 9110 §7.8).
 
-The app decides. Until it has answered, nothing more is read from the connection. If the app calls `switch_to` and
-answers 101, the connection belongs to the other protocol, whose owner counts and limits it: it no longer counts as a
-connection of HTTP (`connections.py`). With any other answer, the connection continues as HTTP.
+The app decides whether to switch. Until the app has answered, nothing more is read from the connection. If the app
+calls `switch_to` and answers 101, the connection belongs to the other protocol. From then on, the owner of that
+protocol counts and limits the connection, and it no longer counts as a connection of HTTP (`connections.py`). With any
+other answer, the connection continues as HTTP.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from bunbase.pkg.http1.incoming import EXTENSION
 
 WEBSOCKET: Final = b"websocket"
 SWITCHING: Final = 101
-SENT_ON: Final = (b"upgrade", b"connection", b"sec-websocket-", b"x-request-id")  # beginnings of names
+# prefixes of the headers that the answer 101 contains
+SENT_ON: Final = (b"upgrade", b"connection", b"sec-websocket-", b"x-request-id")
 
 
 class SwitchedProtocol(asyncio.Protocol):
-    """A protocol that takes over a connection. `left`: lets the port forget the connection at its end."""
+    """A protocol that takes over a connection. It calls `left` at the end, so that the port forgets the connection."""
 
     left: Callable[[], None]
 
@@ -38,11 +40,11 @@ class Switching(Protocol):
 
     @property
     def can_switch(self) -> bool:
-        """True if no other data has arrived behind the head, which both protocols might read."""
+        """True if no data has arrived after the head. It would be unclear which protocol must read such data."""
         ...
 
     def switch_to(self, protocol: SwitchedProtocol) -> None:
-        """Hand the connection over when the app has answered 101."""
+        """Hand the connection over as soon as the app has answered 101."""
         ...
 
 

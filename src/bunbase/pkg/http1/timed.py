@@ -52,10 +52,11 @@ class TimedProtocol(HttpToolsProtocol):
         self.body_bytes = 0
         self.since = 0.0  # when the current wait for the client began
         self.heard_at = 0.0  # when the client last sent data after the answer
-        self.paused_at: float | None = None  # when reading was paused because the app has no room
-        self.unacknowledged_seconds = 0.0  # for the current answer; 0 for the limit of the system
+        # when reading was paused because the app has not taken the earlier data yet
+        self.paused_at: float | None = None
+        self.unacknowledged_seconds = 0.0  # the limit for the current answer; 0: the system's limit
         self.stopping = False
-        self.on_stop: Callable[[], None] | None = None  # of the current answer
+        self.on_stop: Callable[[], None] | None = None  # called when the server stops, for the current answer
         self.stop_by: float | None = None
         self.watch: TimerHandle | None = None
 
@@ -98,14 +99,14 @@ class TimedProtocol(HttpToolsProtocol):
         """Stop waiting for the body of the request that is being read."""
 
     def limit_unacknowledged(self, seconds: float) -> None:
-        """Limit the time in which the client's machine must acknowledge data; 0 for no limit of our own."""
+        """Limit the time in which the client's machine must acknowledge data; 0 for only the limit of the system."""
         if seconds != self.unacknowledged_seconds:
             self.unacknowledged_seconds = seconds
             limit_unacknowledged(self.transport, seconds)
 
     def pause_writing(self) -> None:
         if self.unacknowledged_seconds:
-            limit_unacknowledged(self.transport, 0)  # a slow reader has another limit
+            limit_unacknowledged(self.transport, 0)  # `write_seconds` limits a slow reader
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -121,7 +122,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._watch_again()
 
     def resume_clock(self) -> None:
-        """Continue the clock after a pause. The time of the pause does not count, because the app was slow then."""
+        """Continue the clock after a pause. The time of the pause does not count: the app was slow, not the client."""
         if self.paused_at is not None:
             now = self.loop.time()
             self.since = min(now, self.since + now - self.paused_at)
@@ -149,7 +150,7 @@ class TimedProtocol(HttpToolsProtocol):
             if not self.ended:
                 self._be_late()
             elif self.transport.get_write_buffer_size():
-                self.since = self.heard_at = now  # the client still reads the answer, and fast enough
+                self.since = self.heard_at = now  # the client still reads the answer fast enough
             else:
                 self.transport.abort()
                 return

@@ -1,9 +1,9 @@
-"""The time after which the kernel ends a connection whose data the client's machine does not acknowledge (RFC 5482).
+"""Limit the time in which a client's machine must acknowledge data; then the kernel ends the connection (RFC 5482).
 
-A client that has lost its network sends no end of the connection, and Linux repeats data for a quarter of an hour. A
-client that is connected but does not read must not be treated in this way, but the kernel cannot distinguish the two
-once the client's buffer is full. So a protocol lifts the limit while it waits for a slow reader, and counts the time
-itself.
+A client that loses its network cannot tell the server, and Linux would resend data for a quarter of an hour. A client
+that is connected but reads slowly must not lose its connection by this limit. Once the client's buffer is full, the
+kernel cannot distinguish the two cases. So a protocol turns the limit off while it waits for a slow reader, and
+measures the time itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", None)  # not on every platform
 
 ENDED: Final = (OSError, ValueError)
-"""The errors of a socket whose connection has ended. uvloop raises ValueError, because its number is then -1."""
+"""The errors of a socket whose connection has ended. uvloop raises ValueError, because the descriptor is then -1."""
 
 
 def limit_unacknowledged(transport: asyncio.BaseTransport, seconds: float) -> None:

@@ -16,7 +16,7 @@ TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 
 class Unsent:
     """Measures progress by the bytes that the client's TCP has acknowledged. The size of the write buffer is not a good
-    measure, because buffers below it hold up to some megabytes, and are emptied in large steps.
+    measure: the kernel's buffers take some megabytes more, and take data from the write buffer in large steps.
     """
 
     def __init__(self, transport: asyncio.Transport, seconds: float, bytes_per_second: int) -> None:
@@ -30,7 +30,8 @@ class Unsent:
     def too_slow(self, now: float, whole: bool) -> bool:
         """True if the client has been too slow for `seconds`. `whole`: True if the whole answer is written.
 
-        Then the client must read at least `bytes_per_second`. While an answer streams, any progress is enough.
+        After the whole answer is written, the client must read at least `bytes_per_second`. While an answer still
+        streams, any progress is enough.
         """
         waiting = self.transport.get_write_buffer_size()
         if not waiting:

@@ -1,8 +1,8 @@
 """Requests with both an Upgrade header and a body, such as those of `curl --http2 -d …` and of Java's HttpClient.
 
-This server only supports HTTP/1.1, and a server may ignore Upgrade (RFC 9110 section 7.8). The parser does not ignore
-it: after such a head, the parser treats all data as the other protocol, even the body. So the protocol feeds the head
-to a new parser once more, without the Upgrade header.
+This server only supports HTTP/1.1, and a server may ignore Upgrade (RFC 9110 section 7.8). But the parser does not
+ignore it: after a head with Upgrade, the parser treats all data as data of the other protocol, even the body. So the
+protocol passes the head to a new parser once more, without the Upgrade header.
 """
 
 from __future__ import annotations

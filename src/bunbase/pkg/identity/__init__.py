@@ -1,4 +1,4 @@
-"""The credentials of accounts: second factors, passkeys, links of mails, and persons of other services. The accounts
+"""The credentials of accounts: second factors, passkeys, links of mails, and identities at other services. The accounts
 may belong to developers or to end users.
 
 Two rooms hold accounts: one room holds the accounts of the installation, the other room holds the users of each
@@ -63,7 +63,7 @@ the installation. Each room adds the foreign key to its own accounts, ON DELETE 
         project text NOT NULL,
         hash bytea NOT NULL,
         user_id text NOT NULL,
-        version int NOT NULL,  -- of the account when the first factor was checked
+        version int NOT NULL,  -- the version of the account when the first factor was checked
         failed int NOT NULL DEFAULT 0,
         expires_at timestamptz NOT NULL,
         PRIMARY KEY (project, hash)

@@ -98,8 +98,9 @@ class AccountPasskeys(Generic[H]):
     ) -> T:
         """Return what `on_right(account)` returns, if the passkey is right.
 
-        `on_right` runs in the transaction of the check. bunauth stores the session in it; tenant_auth opens the session
-        afterwards (see `SecondStep.finish`). The passkey has verified its user, so it counts as two factors.
+        `on_right` runs in the transaction of the check. bunauth stores the session in this transaction; tenant_auth
+        opens the session afterwards (see `SecondStep.finish`). The passkey has verified its user, so it counts as two
+        factors.
         Raises: WrongPasskey, PasskeysUnavailable.
         """
         named = await self.checks.named_passkey(credential)
@@ -113,7 +114,7 @@ class AccountPasskeys(Generic[H]):
         raise wrong or wrong_passkey()
 
     async def _check(self, credential: dict[str, Any], user: str) -> Problem | None:
-        """Check the passkey of a sign-in. Call this while the account is locked: its passkey may have been deleted."""
+        """Check the passkey of a sign-in. Lock the account first, because another request may delete the passkey."""
         challenge = await self.checks.taken_challenge(credential, PasskeyAct.SIGN_IN, None)
         stored = await self.checks.named_passkey(credential)
         if challenge is None or stored is None or stored.user_id != user or not _names_its_user(credential):

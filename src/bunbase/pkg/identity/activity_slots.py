@@ -1,7 +1,8 @@
 """Slots decide which entries of an activity log share one row.
 
-Equal refused attempts of the same hour are one row with a count. A log keeps a limited number of rows of an account in
-an hour. All later entries of this hour share one row for each kind of act. So nobody can fill the log.
+Equal refused attempts of the same hour are one row with a count. A log has a limited number of rows per account and
+hour. When the limit is reached, all later entries of the hour share one row for each kind of act. So nobody can fill
+the log.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-MAX_REFUSED: Final = 20  # rows of an account in an hour
+MAX_REFUSED: Final = 20  # rows per account and hour
 MAX_DONE: Final = 200
 MAX_TEXT: Final = 200  # characters of a program's name or a target; longer texts are cut
 
@@ -27,7 +28,7 @@ def shared_slot(at: datetime, *same: str) -> str:
 
 
 def full_slot(at: datetime, action: str, outcome: str) -> str:
-    """Return the slot of an entry for which the hour has no room."""
+    """Return the slot of an entry after the limit of rows for its hour is reached."""
     return f"{at:%Y%m%d%H} {action} {outcome}"
 
 

@@ -19,14 +19,14 @@ from bunbase.pkg.mail.account_letters import VERIFY_SECONDS, AccountLetters
 from bunbase.pkg.mail.letters import Letter
 
 CHANGE_OF_OLD: Final = "change_of_old"  # the link with which the present address agrees to a new one
-CHANGE_OF_NEW: Final = "change_of_new"  # the link with which the new address exists and agrees
+CHANGE_OF_NEW: Final = "change_of_new"  # the link that proves that the new address exists and agrees
 AGAIN: Final = "Ask for the change again."
 
 
 class OwnAddress(Protocol):
     @property
     def email(self) -> str:
-        """The present address; empty if the account has none. Such an address is never verified."""
+        """The present address; empty if the account has none. An empty address is never verified."""
         ...
 
     @property
@@ -45,13 +45,15 @@ class Addresses(Protocol[Own_co]):
         ...
 
     async def set_email(self, id: str, email: str, now: datetime) -> bool:
-        """Change the address, which is verified. Return False if another account has the address."""
+        """Store a new address, which is verified. Return False if another account has the address."""
         ...
 
 
 class EmailChanges(Generic[Own]):
-    """The changes of one pool. `letters`: makes the letters of an account, in the language of the account, also to an
-    address that has no account yet. `url(token)`: the page to which the mails link.
+    """The changes of one pool. `url(token)`: the page to which the mails link.
+
+    `letters(account)`: makes the letters of an account, in its language. The letter to the new address, which has no
+    account yet, is made in the same way.
     """
 
     def __init__(
@@ -90,7 +92,8 @@ class EmailChanges(Generic[Own]):
         """Confirm a change for the address to which the link was sent. Raises: LinkExpired."""
         now, stores = self.clock.now(), self.stores
         async with stores.db.transaction():
-            # lock the account before the link, as a deletion of the account does, so that the two cannot deadlock
+            # Lock the account before the link. A deletion of the account locks in the same order, so the two cannot
+            # deadlock.
             seen = await self.links.find(token, CHANGE_OF_OLD, CHANGE_OF_NEW)
             account = await self.addresses.locked(seen.user_id) if seen and seen.user_id else None
             found = await self.links.take(token, CHANGE_OF_OLD, CHANGE_OF_NEW)

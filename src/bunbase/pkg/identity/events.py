@@ -1,4 +1,4 @@
-"""Changes of credentials, for the journal of a room. A piece names the change, and the room adds who made it."""
+"""Changes of credentials, for the journal of a room. This package names the change, and the room adds who made it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class CredentialEvent(StrEnum):
     TOTP_CONFIRMED = "totp_confirmed"
     TOTP_REMOVED = "totp_removed"
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
-    PASSKEY_ADDED = "passkey_added"  # target: its name
-    PASSKEY_REMOVED = "passkey_removed"  # target: its name
-    FACTORS_REMOVED = "factors_removed"  # all factors, by somebody who may do that
+    PASSKEY_ADDED = "passkey_added"  # target: the name of the passkey
+    PASSKEY_REMOVED = "passkey_removed"  # target: the name of the passkey
+    FACTORS_REMOVED = "factors_removed"  # somebody who may do this has removed all factors
     EMAIL_CHANGED = "email_changed"
-    EMAIL_CHANGE_AGREED = "email_change_agreed"  # confirmed by the first of two addresses
+    EMAIL_CHANGE_AGREED = "email_change_agreed"  # the first of the two addresses has agreed
     IDENTITY_LINKED = "identity_linked"  # target: the provider
     IDENTITY_REMOVED = "identity_removed"  # target: the provider
     TAKEN_OVER = "taken_over"  # target: the provider; see external_people.py

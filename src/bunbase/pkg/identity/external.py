@@ -8,7 +8,7 @@ import msgspec
 
 
 class LoginProvider(msgspec.Struct, frozen=True):
-    """`name`: the part of the paths. `title`: the name that people see."""
+    """`name`: the name of the provider in URL paths. `title`: the name that people see."""
 
     name: str
     title: str
@@ -31,14 +31,14 @@ class ExternalStart(msgspec.Struct, frozen=True):
 
 
 class ExternalRedirect(msgspec.Struct, frozen=True):
-    """The URL to which the browser goes. `browser`: the secret for its cookie."""
+    """The URL to which the browser must go. `browser`: the secret for its cookie."""
 
     url: str
     browser: str = ""
 
 
 class ExternalAnswer(msgspec.Struct, frozen=True):
-    """The answer of a provider, as the browser brings it. `browser`: the secret in its cookie."""
+    """The answer of a provider, which the browser delivers. `browser`: the secret in the browser's cookie."""
 
     state: str
     browser: str

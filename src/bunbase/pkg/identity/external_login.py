@@ -2,12 +2,12 @@
 
 The life of one sign-in:
 
-1. The client makes a PKCE pair and sends the browser to the start with its challenge and `redirect_to`. The browser
-   gets a cookie with a secret, and goes to the provider with `state`, `nonce` and another PKCE challenge.
-2. The provider sends the browser to the callback. State and cookie must belong together, so an answer in a link from an
-  attacker has no effect (CSRF). The person that the provider names is stored under a new code.
-3. The browser goes to `redirect_to` with the code. The client exchanges the code together with its PKCE verifier, so
-  the code is useless to other people, also if it stays in a history or a log.
+1. The client makes a PKCE pair and sends the browser to the start route with its challenge and `redirect_to`. The
+   browser gets a cookie with a secret, and goes to the provider with `state`, `nonce` and another PKCE challenge.
+2. The provider sends the browser to the callback route. State and cookie must belong together, so an attacker cannot
+   use the answer of another sign-in in a link (CSRF). The person that the provider names is stored under a new code.
+3. The browser goes to `redirect_to` with the code. The client exchanges the code together with its PKCE verifier. So
+   the code is useless to other people, even if it stays in a history or a log.
 
 Each answer of a provider is used once: the state is deleted when it is read. Nothing about the account changes before
 the exchange, which is one transaction.
@@ -128,9 +128,9 @@ class ExternalLogins:
     async def finish(self, name: str, answer: ExternalAnswer) -> ExternalRedirect:
         """Handle the answer of a provider, and return the URL to which the browser goes, with a code or an error.
 
-        If the state belongs to another browser, that sign-in goes on, and this browser gets an error: with the code,
-        a stranger could sign somebody in as the stranger.
-        Raises: ProviderNotFound; ExternalLoginExpired, if the state is not known, and so is the app.
+        If the state belongs to another browser, this browser gets an error and no code, and the sign-in of the other
+        browser goes on. Otherwise an attacker could sign a victim in to the attacker's own account.
+        Raises: ProviderNotFound; ExternalLoginExpired, if the state is unknown. The app is then unknown too.
         """
         provider, now = self.provider(name), self.clock.now()
         state, browser = fingerprint(answer.state), fingerprint(answer.browser)
@@ -169,16 +169,16 @@ class ExternalLogins:
     async def take(self, code: str, verifier: str) -> ExternalCode:
         """Return the person of a code. Raises: ExternalLoginExpired.
 
-        The code is used up even if the rest of the sign-in fails: a guessed verifier must not be tried twice. So do
-        not call this inside a transaction.
+        The code is deleted even if the rest of the sign-in fails, so that nobody can try a second verifier. So do not
+        call this inside a transaction, because a rollback would restore the code.
         """
         return await self.take_for(code, challenge_of(verifier[:MAX_VERIFIER_LENGTH]))
 
     async def take_for(self, code: str, challenge: str) -> ExternalCode:
-        """Return the person of a code, as `take` does. `challenge`: the challenge of the sign-in that has begun.
+        """Return the person of a code, as `take` does. `challenge`: the PKCE challenge of the client's sign-in.
 
-        Call this only if the caller returns nothing to a client without the verifier of this challenge. Raises:
-        ExternalLoginExpired.
+        This method does not check a verifier. So its caller may return a result only to a client that has the verifier
+        of this challenge. Raises: ExternalLoginExpired.
         """
         found = await self.stores.external_logins.take_code(fingerprint(code), self.clock.now())
         if found is None or not hmac.compare_digest(challenge, found.code_challenge):

@@ -1,4 +1,4 @@
-"""Turn a person that another service has named into an account, and manage the identities of an account.
+"""Turn a person that another service names into an account, and manage the identities of an account.
 
 Concern: an attacker registers with the address of somebody else, and waits until its owner signs in by another service.
     If both then shared one account, the attacker's password or tokens would open it (pre-hijacking).
@@ -41,7 +41,7 @@ NeedWayIn = Callable[[str], Awaitable[None]]
 
 
 class JoinedAccount(msgspec.Struct, frozen=True):
-    """The account that has an address. `verified`: the room has verified the address."""
+    """The account that has an address. `verified`: true if the room has verified the address."""
 
     id: str
     verified: bool
@@ -53,7 +53,7 @@ class People(Protocol[H_co]):
     async def existing(self, id: str) -> H_co | None: ...
 
     async def with_email(self, email: str) -> JoinedAccount | None:
-        """Return the account that has an address. Its address stays until the transaction ends."""
+        """Return the account that has an address. The address does not change until the transaction ends."""
         ...
 
     async def of_session(self, session: str) -> str | None:
@@ -61,7 +61,7 @@ class People(Protocol[H_co]):
         ...
 
     async def locked(self, id: str) -> H_co | None:
-        """Return the account. No other request changes its ways to sign in until the transaction ends."""
+        """Return the account. Other requests cannot change its ways to sign in until the transaction ends."""
         ...
 
     async def take_over(self, id: str) -> None:
@@ -74,11 +74,11 @@ class People(Protocol[H_co]):
 async def not_overtaken(
     person: ExternalCode, taken: tuple[type[Problem], ...], attempt: Callable[[], Awaitable[T]]
 ) -> T:
-    """Return what `attempt` returns. It is one sign-in of a person, and raises one of `taken` if another was faster.
+    """Return what `attempt` returns. Try again if it raises one of `taken`, because another sign-in was faster.
 
-    A new person may sign in twice at once: in two tabs, or by two services. The second sign-in begins again, and finds
-    the account that the first one has opened. A link belongs to the account that has asked for it, so it is not tried
-    again.
+    A new person may sign in twice at once: in two tabs, or by two services. The second sign-in then starts again, and
+    finds the account that the first sign-in has opened. A link belongs to the account that asked for it, so it is not
+    tried again.
     """
     for _ in range(ATTEMPTS - 1):
         try:

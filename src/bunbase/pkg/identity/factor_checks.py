@@ -2,9 +2,10 @@
 
 The life of a check:
 
-1. The secret of the authenticator app is unsealed, before any lock: the vault may be another process.
-2. The caller begins a transaction and locks the account. So if there are a thousand guesses at once, each sees the
-   count of the guess before it. If there are two requests with the same code, the second finds that the code was used.
+1. The secret of the authenticator app is unsealed before any lock is taken, because the vault may be another process.
+2. The caller begins a transaction and locks the account. So among a thousand simultaneous guesses, each
+   guess sees the count of the guess before it. If there are two requests with the same code, the second finds that the
+   code was used.
 3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. It does not raise the
    Problem, because the transaction must commit the count of wrong codes. The caller raises the Problem after the
    transaction.
@@ -53,7 +54,7 @@ ANOTHER_CODE: Final = (
 
 
 class FactorChecks(Generic[H]):
-    """The checks of one pool. `relying_party`: the Problem to raise if passkeys cannot work at its address."""
+    """The checks of one pool. `relying_party`: a Problem instead if passkeys cannot work at this server's address."""
 
     def __init__(
         self,
@@ -144,7 +145,7 @@ class FactorChecks(Generic[H]):
         return challenge if known else None
 
     async def passkey(self, user: str, credential: dict[str, Any], act: PasskeyAct) -> Problem | None:
-        """Check a passkey of an account that is known already. Raises: PasskeysUnavailable."""
+        """Check a passkey of an account that is already known. Raises: PasskeysUnavailable."""
         challenge = await self.taken_challenge(credential, act, user)
         stored = await self.named_passkey(credential)
         if challenge is None or stored is None or stored.user_id != user:
@@ -159,7 +160,7 @@ class FactorChecks(Generic[H]):
             return None
 
     async def signature(self, credential: dict[str, Any], challenge: bytes, stored: StoredPasskey) -> Problem | None:
-        """Check the signature of a passkey, and store its counter and whether it is synced now."""
+        """Check the signature of a passkey. Store its counter, and whether the passkey is synced now."""
         try:
             if user_in(credential) not in ("", user_handle(stored.user_id).decode()):
                 return wrong_passkey()
@@ -173,7 +174,7 @@ class FactorChecks(Generic[H]):
         return None
 
     async def _fail(self, user: str, failed: int) -> None:
-        """Store the number of wrong codes in a row. With the first wait, the owner is told."""
+        """Store the number of wrong codes in a row. Tell the owner when the account must wait for the first time."""
         wait = wait_seconds(failed)
         until = self.clock.now() + timedelta(seconds=wait) if wait else None
         await self.stores.factors.fail_totp(user, failed, until)

@@ -1,7 +1,7 @@
 """Fresh proofs. A dangerous act needs a proof from the last ten minutes that the caller still owns the account.
 
 An access token alone is not such a proof, because a thief may have copied it, or found an open laptop. A sign-in
-counts as a proof. Later, one factor is enough even if the account has two, because the thief of a session has neither.
+counts as a proof. Later, one factor is enough even if the account has two, because a thief of a session has no factor.
 Wrong proofs are counted in the session, and too many end it, so a thief cannot guess.
 """
 
@@ -68,7 +68,7 @@ class FreshProofs(Generic[H]):
         self.clock = checks.clock
 
     async def need(self, user: str, session: str) -> None:
-        """Return if a proof is fresh. Raises: ReauthenticationRequired; InvalidToken, if the session has ended."""
+        """Do nothing if a proof is fresh. Raises: ReauthenticationRequired; InvalidToken, if the session has ended."""
         now = self.clock.now()
         found = await self.sessions.open_session(session, now)
         if found is None:
@@ -105,7 +105,7 @@ class FreshProofs(Generic[H]):
         return await self.checks.passkey_options(user, PasskeyAct.PROOF)
 
     async def methods(self, user: str) -> list[str]:
-        """Return the kinds of proof that the account can send. "sign_in": sign in again, by another service."""
+        """Return the kinds of proof that the account can send. "sign_in": to sign in by another service once more."""
         factors = await self.stores.factors.counts(user)
         kinds = {
             "password": await self.passwords.has_password(user),

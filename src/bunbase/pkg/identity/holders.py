@@ -1,4 +1,4 @@
-"""The interface to the accounts of a room that the credentials need."""
+"""The accounts of a room, as this package needs them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Holders(Protocol[H_co]):
     """The accounts of one pool."""
 
     async def locked(self, id: str) -> H_co | None:
-        """Return the account. Nothing about its credentials changes until the transaction ends."""
+        """Return the account. Other requests cannot change its credentials until the transaction ends."""
         ...
 
     async def change_version(self, id: str) -> None:
-        """Note a change of the credentials. Sign-ins that have begun before it cannot open a session any more."""
+        """Increase the version after a change of the credentials. Sign-ins that began before cannot open a session."""
         ...
 
 
@@ -57,7 +57,7 @@ class Vault:
         self._unseal = unseal
 
     async def sealed(self, purpose: str, secret: str) -> str:
-        """Seal a secret. It can be unsealed only for the same purpose, which therefore names its account."""
+        """Seal a secret. It can be unsealed only for the same purpose, so the purpose must name the account."""
         return await self._seal(self.prefix + purpose, secret.encode())
 
     async def unsealed(self, purpose: str, sealed: str) -> str:

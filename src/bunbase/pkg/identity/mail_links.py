@@ -1,11 +1,11 @@
-"""Links that are sent by mail. Each works once, and the database has only its hash.
+"""Links that are sent by mail. Each link works once. The database stores only a hash of it.
 
 Concern: posting a mail locks the mailbox, and using a link locks the link. When a person uses a link, a mail may be
-    posted to the same mailbox while a request for another link is answered. These two transactions must not wait for
-    each other.
-Decision: every transaction locks in one order: the account, its links and codes, and at last the mailbox. So before a
-    mail is posted, the links that it replaces are locked and the new link is stored. If the mail is dropped, the new
-    link is deleted again.
+    posted to the same mailbox while a request for another link is answered. These two transactions must not
+    deadlock.
+Decision: every transaction locks in one order: first the account, then its links and codes, and last the mailbox. So
+    before a mail is posted, the links that it replaces are locked and the new link is stored. If the mail is dropped,
+    the new link is deleted again.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 
 
 class MailLinks:
-    """The links of one pool. `prefix`: the prefix of the tokens. `kind`: a word of the room for the effect of a
-    link.
-    """
+    """The links of one pool. `prefix`: the prefix of the tokens. `kind`: the room's name for the effect of a link."""
 
     def __init__(self, stores: IdentityStores, prefix: str, clock: Clock) -> None:
         self.stores = stores
@@ -41,8 +39,8 @@ class MailLinks:
     ) -> None:
         """Make a link and post its mail. Call this inside the transaction of the act. `letter(token)`: the mail.
 
-        `user`: None if the link opens an account; `name` is then the name of the new account. `seconds`: its lifetime.
-        If the mail is dropped because the address has had too many mails, the link is not stored.
+        `user`: None if the link opens an account; `name` is then the name of the new account. `seconds`: the link's
+        lifetime. If the mail is dropped because the address has had too many mails, the link is not stored.
         """
         token, until = self._new(seconds)
         new = NewMailToken(fingerprint(token), kind, user, email, until, name)
@@ -53,10 +51,10 @@ class MailLinks:
     async def post_only(
         self, kind: str, email: str, seconds: int, letter: Callable[[str], Letter], name: str = ""
     ) -> None:
-        """Post a link that opens an account, which replaces the earlier links of its kind to this address.
+        """Post a link that opens an account. The link replaces the earlier links of this kind to this address.
 
-        If the mail is dropped, the newest link is valid for longer instead, because a person who requests many mails
-        must not lock out the owner of the mailbox. Otherwise as `post`.
+        If the mail is dropped, the earlier links stay and are valid for longer: a person who requests many mails must
+        not lock out the owner of the mailbox. All else is as in `post`.
         """
         token, until = self._new(seconds)
         earlier = await self.stores.mail_tokens.of_address_locked(email, kind)
@@ -71,7 +69,7 @@ class MailLinks:
     async def make(
         self, kind: str, email: str, user: str | None, seconds: int, letter: Callable[[str], Letter], name: str = ""
     ) -> Letter:
-        """Make a link and return its mail, for an act that posts several mails at once. Otherwise as `post`."""
+        """Make a link and return its mail, for an act that posts several mails at once. All else is as in `post`."""
         token, until = self._new(seconds)
         oldest = await self._add(NewMailToken(fingerprint(token), kind, user, email, until, name))
         await self.stores.mail_tokens.forget(oldest)
@@ -89,7 +87,7 @@ class MailLinks:
         return new_secret(self.prefix), self.clock.now() + timedelta(seconds=seconds)
 
     async def _add(self, new: NewMailToken) -> list[bytes]:
-        """Store a link. Return the links of the account that exceed the limit now. These links are locked."""
+        """Store a link. Lock and return the oldest links of the account that now exceed the limit."""
         tokens = self.stores.mail_tokens
         await tokens.add(new)
         return [] if new.user_id is None else await tokens.oldest_locked(new.user_id, new.kind, MAX_OPEN)

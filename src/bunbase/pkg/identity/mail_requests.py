@@ -1,9 +1,10 @@
 """Requests for a mail that anybody may make for any address.
 
-Concern: the answer to such a request must not show whether the address has an account, neither in words nor in time.
-Decision: the request stores one row for every address, and is then answered. A job then looks the address up, makes the
-link and posts the mail in one transaction. So a request is not lost by a kill -9 either, and many requests for one
-address make one mail.
+Concern: the answer to such a request must not show whether the address has an account, neither by its text nor by its
+duration.
+Decision: for every address, the request stores one row and is then answered. Later a job looks the address up, makes
+the link and posts the mail in one transaction. So a kill -9 loses no request, and many requests for one address cause
+only one mail.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ log = logger("identity")
 async def request_mail(
     stores: IdentityStores, kind: str, email: str, clock: Clock, name: str = "", language: str = ""
 ) -> bool:
-    """Store a request. Return False for a text that is not an address; the caller gets the same answer.
+    """Store a request. Return False for a text that is not an address. Send the same answer in both cases.
 
     `language`: the language of the person who asks; empty if it is not known.
     """
@@ -47,8 +48,8 @@ async def answer_requests(
 
     `stores`: the stores of any pool of the room. `answer` runs in the transaction that deletes the request.
 
-    A request that cannot be answered delays no other request: after a Problem, for example without the keys of its
-    project, it waits for POSTPONED. After any other failure it is dropped, because it would fail again.
+    A request that cannot be answered delays no other request. After a Problem, for example if the keys of its project
+    are missing, the request waits for POSTPONED. After any other failure it is dropped, because it would fail again.
     """
     for _ in range(LIMIT):
         asked = None

@@ -12,10 +12,10 @@ from bunbase.pkg.errors import InvalidInput
 
 MAX_URL_LENGTH: Final = 500
 UNSAFE: Final = frozenset(' \\"<>@#')
-UNSETTLED: Final = ("..", "%", "//")  # a server could read such a path as a path outside of the folder
+UNSETTLED: Final = ("..", "%", "//")  # a server could read such a path as a path outside of the allowed folder
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 OF_PROJECTS: Final = "/v1/"  # functions answer here, so a developer would get the codes of other people's sign-ins
-HERE: Final = re.compile(r"/(?:\./)+")  # browsers drop it from a path
+HERE: Final = re.compile(r"/(?:\./)+")  # browsers remove `/./` from a path
 OF_FUNCTIONS: Final = "/v1/functions/"  # refused at every host, because not all names of an installation are known
 
 
@@ -50,8 +50,8 @@ def listed_redirect(url: str, allowed: Sequence[str], public_url: str) -> str:
 def fault_in_entry(entry: str, public_url: str) -> str | None:
     """Return the fault in an entry of a list of allowed URLs, or None.
 
-    An app on a device has a scheme of its own, which contains a domain that its makers own (RFC 8252 §7.1). So no entry
-    can have a scheme that runs code in a browser, such as `javascript`.
+    The scheme of an app contains a domain that the app's makers own (RFC 8252 §7.1), and so it contains a dot. So no
+    entry can have a scheme that runs code in a browser, such as `javascript`.
     """
     parts = _parsed(entry)
     if parts is None or parts.query or "*" in entry or any(part in parts.path for part in UNSETTLED):

@@ -1,17 +1,17 @@
 """Count refused sign-ins in memory, and let a job store them.
 
-Concern: a refused sign-in is kept only if the account exists. A write before the answer would make the answers for
-    addresses with an account slower, and so reveal which addresses have an account.
+Concern: a refused sign-in is stored only if the account exists. If it were stored before the answer, the answers for
+    addresses with an account would be slower, and so reveal which addresses have an account.
 Decision: refused attempts are counted in memory, at the cost of one entry in a dictionary, and a job stores them once a
     second. A process that is killed loses the attempts of this second.
-Decision: a person who reads an activity log waits only until the attempts at the own account are stored. If the person
-    had to wait for all attempts, an attacker could try an address, read the own log at once, and learn from the
-    duration whether an attempt was stored.
-Decision: the attempts of one group, such as a project, may fill only a part of the memory. A project's own server has
-    no limit for its address. Without this decision, it could hide the addresses of attempts in other projects, and fill
-    the memory.
-Rejected: a row for each attempt, also for unknown addresses, which a job reads later: anybody could then write to the
-    database without limit, and all addresses that were tried would be stored.
+Decision: a person who reads an activity log waits only until the attempts at the person's own account are stored. If
+    the person had to wait for all attempts, an attacker could try an address, read the attacker's own log at once, and
+    learn from the duration whether an attempt was stored.
+Decision: the attempts of one group, such as a project, may fill only a part of the memory. The attempts of a project's
+    own server are not limited by its address. Without this decision, that server could fill the memory, and so hide
+    the addresses of attempts in other projects.
+Rejected: storing each attempt at once, even for unknown addresses, so that a job reads it later. Anybody could then
+    write to the database without limit, and the database would contain all addresses that were tried.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class RefusedAttempts(Generic[A]):
     async def store_all(self, wanted: Callable[[A], bool] = lambda _: True) -> None:
         """Store the attempts that were counted. After an error, the remaining attempts wait for the next call.
 
-        `wanted(attempt)`: False leaves an attempt for another call.
+        `wanted(attempt)`: returns False for attempts that another call must store.
         """
         for attempt in [one for one in self.waiting if wanted(one)]:
             counted = self.waiting.pop(attempt, None)
@@ -104,7 +104,7 @@ class RefusedAttempts(Generic[A]):
         return len(self.waiting) < factor * MAX_WAITING and of_group < factor * MAX_OF_GROUP
 
     def _waiting(self, attempt: A, new: CountedAttempts) -> CountedAttempts:
-        """Return the count of an attempt, which is `new` if the attempt does not wait yet."""
+        """Return the count of an attempt. If the attempt is not waiting yet, add it with the count `new`."""
         if attempt not in self.waiting:
             self.waiting[attempt] = new
             self.of_group[self.group(attempt)] += 1

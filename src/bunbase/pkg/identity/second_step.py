@@ -41,9 +41,8 @@ class SecondStep(Generic[H]):
 
         `on_right`, the end of the challenge and the use of the code are one transaction. So if there are two requests
         at once, only one finishes. bunauth stores the session in `on_right`, so after a crash the code can still be
-        used. tenant_auth only gets the account from it and opens the session afterwards, because its hooks call
-        functions: after a crash in between, the user signs in again. Raises: ChallengeExpired, WrongCode, WrongPasskey,
-        RateLimited.
+        used. tenant_auth opens the session after the transaction, because its hooks call functions. If a crash happens
+        in between, the user must sign in again. Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited.
         """
         hash = fingerprint(challenge)
         user = (await self._open(hash)).user_id

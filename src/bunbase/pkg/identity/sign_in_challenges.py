@@ -1,8 +1,8 @@
 """Ask a sign-in for its second factor.
 
-A challenge takes the place of a session: it lives for five minutes, works once, and is bound to the version of the
-account, so that a change of the password or of a factor ends it. It can contain a note about the first step. The stored
-hash covers the note, so a challenge with another note is unknown.
+The client gets a challenge instead of a session. A challenge is valid for five minutes and works once. It belongs to
+one version of the account, so a change of the password or of a factor ends it. A challenge can contain a note about the
+first step. The stored hash covers the note, so a challenge whose note was changed is not found.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SignInChallenges:
         self.clock = clock
 
     async def check(self, holder: Holder) -> None:
-        """Return without a result if the first factor is enough. Raises: SecondFactorRequired, with a new challenge.
+        """Do nothing if the first factor is enough. Raises: SecondFactorRequired, with a new challenge.
 
         Do not call this inside a transaction: the exception would roll the challenge back.
         """

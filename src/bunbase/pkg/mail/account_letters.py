@@ -62,7 +62,7 @@ class AccountLetters:
         return self.compose(templates.ALREADY_A_USER, email, {"email": email})
 
     def user_invite(self, email: str, url: str, inviter: str = "", target: str = "") -> Letter:
-        """Return an invitation. Without `inviter` or `target`, the app invites, and to the app."""
+        """Return an invitation. Without `inviter`, the app invites; without `target`, the invitation is to the app."""
         named = {"inviter": inviter.strip() or self.app, "target": target.strip() or self.app}
         fields = {"email": email, "url": url, "valid_for": in_words(INVITE_SECONDS), **named}
         return self.compose(templates.USER_INVITE, email, fields)
@@ -139,7 +139,7 @@ class AccountLetters:
         return msgspec.structs.replace(letter, fields=all, language=self.asked_in)
 
     def again(self, letter: Letter) -> Letter:
-        """Return a letter with the texts and in the language of these letters."""
+        """Return the same letter, made again with the texts and the language of this object."""
         if letter.fields is None or letter.kind not in self.texts:
             return letter
         return self.compose(self.texts[letter.kind], letter.to, letter.fields)

@@ -28,7 +28,8 @@ ADDRESSES: Final = frozenset(
     {"email", "new_email", "inviter_email"}
 )  # fields that are shown whole if they are an email address
 HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidirectional marks, line breaks
-DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")  # the other three also separate the labels of a domain (RFC 3490)
+# the signs after the first also separate the labels of a domain (RFC 3490)
+DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")
 DOT_BESIDE_LETTER: Final = re.compile(rf"{DOT.pattern}(?!(?<=[0-9]\.)[0-9])")  # versions of programs stay whole
 SCHEME: Final = re.compile(r":(?=[\w/])")
 
@@ -45,7 +46,7 @@ def compose(
 
     `fields`: `app`, the fields of the template, `url` if the template has a button, and `code` if the reader types one.
     `project`: the id of the project in whose name the mail is sent. Two fields are not texts of people: `url` is the
-    link of the button, and `code` stands alone on its line.
+    link of the button, and `code` is the only text on its line.
     `language`: the language of the texts of the template. `accent`: the colour of the button; empty for the default
     colour.
     Raises: ValueError if a field is missing or `url` is not a complete URL: the calling room has a bug.

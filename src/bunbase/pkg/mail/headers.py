@@ -1,8 +1,8 @@
 """Write the lines of a mail's header (RFC 5322), and read them again.
 
 Concern: the library decodes encoded words (RFC 2047) in the texts that it gets, and writes the decoded text into the
-header: `=?utf-8?q?=0ABcc:_…?=` added a line. So the lines are written here. A text is either plain ASCII without the
-start of an encoded word, or it is encoded as a whole. Texts are never decoded when they are sent.
+header. So the text `=?utf-8?q?=0ABcc:_…?=` added a line to the header. Therefore this file writes the lines. A text is
+either plain ASCII without the start of an encoded word, or it is encoded as a whole. Nothing is decoded before sending.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from email.headerregistry import AddressHeader
 from email.parser import Parser
 from typing import Final
 
-BEGIN: Final = "=?"  # of an encoded word
+BEGIN: Final = "=?"  # the start of an encoded word
 WIDTH: Final = 76
 MAX_LINE: Final = 998  # bytes: RFC 5322 §2.1.1
-MAX_WORD: Final = 60  # characters of a word, or of a name, that is written as it is
+MAX_WORD: Final = 60  # characters; a longer word or name is encoded
 END: Final = b"\r\n"
 WORDS: Final = re.compile(r"[!-~]+( [!-~]+)*")
 ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -29,7 +29,7 @@ QUOTABLE: Final = re.compile(r"[ !#-\[\]-~]+")
 def one_line(text: str) -> str:
     """Return a text without control characters, in which single spaces replace all white space.
 
-    The start of an encoded word is broken up, because later programs may decode it, such as a mail server, or the
+    The start of an encoded word is broken up, because another program may decode it later: a mail server, or the
     function with which a project sends its mails.
     """
     printable = "".join(character for character in " ".join(text.split()) if character.isprintable())

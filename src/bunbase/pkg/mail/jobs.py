@@ -25,7 +25,7 @@ NOT_CONFIGURED: Final = "Mail is not configured: set mail.host."
 
 
 def mail_jobs(outbox: MailOutbox, elsewhere: Projects | None = None) -> tuple[Job, Job, Job]:
-    """Return the jobs of an outbox. Without a server, mails wait until they are no longer useful.
+    """Return the jobs of an outbox. Without an SMTP server, mails wait until they are no longer useful.
 
     `elsewhere`: returns the projects whose mails are sent in another way (`own_ways.py`).
 

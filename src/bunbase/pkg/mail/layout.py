@@ -1,7 +1,7 @@
 """The HTML of a mail: one column that needs no images and no scripts, in light and in dark.
 
-Mail programs drop much of CSS, so every element has its own style. Programs that know `prefers-color-scheme` use the
-few rules of the head. A screen reader reads a heading, paragraphs and one link.
+Mail programs drop much of CSS, so every element has its own style. Programs that support `prefers-color-scheme` use
+the few rules in the head of the page. A screen reader reads a heading, paragraphs and one link.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def message_of(mail: ClaimedMail, sender: Address) -> Message:
 
 
 def is_sendable(address: str) -> bool:
-    """True for an address whose normal form is delivered to exactly this address."""
+    """True if a mail to the normal form of this address is delivered to exactly this address."""
     normal = email_or_none(address)
     return normal is not None and deliverable(normal) == deliverable(address)
 

@@ -24,7 +24,7 @@ A room that sends mail has this table:
     CREATE INDEX mails_ended ON mails (state, ended_at) WHERE ended_at IS NOT NULL;
     CREATE INDEX mails_mailbox ON mails (mailbox, created_at);
 
-The state `kept`: dev mode without a server keeps mails for the mailbox of dev mode and does not send them.
+In the state `kept`, a mail is not sent: dev mode without an SMTP server keeps it for the mailbox of dev mode.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ from bunbase.pkg.mail.settings import MailSettings
 log = logger("mail")
 
 HOUR: Final = timedelta(hours=1)
-KEEP: Final = timedelta(days=1)  # for sent mails and for the mailbox of dev mode
+KEEP: Final = timedelta(days=1)  # how long sent mails, and mails for the mailbox of dev mode, are kept
 KEEP_DEAD: Final = timedelta(days=30)
-CLAIM_MARGIN: Final = timedelta(seconds=30)  # for storing the result after the deadline of an attempt
+CLAIM_MARGIN: Final = timedelta(seconds=30)  # the time for storing the result after an attempt's deadline
 RETRY_SECONDS: Final = (10, 60, 300, 1800, 3600)  # the last one repeats
 MAX_REASON: Final = 300
 KEPT_PART: Final = 5  # one of five mails of a project is reserved for known addresses
-KEPT_OF_ADDRESS: Final = 3  # one of three mails to an address is reserved for projects that know it, in small shares
-SHARES: Final = 3  # this number of projects together can use all reserved mails
+KEPT_OF_ADDRESS: Final = 3  # one of three mails to an address is reserved for projects that know the address
+SHARES: Final = 3  # each such project may use one of this many shares of the reserved mails
 
 LOCK_MAILBOX = "SELECT pg_advisory_xact_lock(hashtextextended('mails ' || current_schema() || ' ' || $1, 0))"
 COUNT = """
@@ -129,7 +129,7 @@ IsKnown = Callable[[Letter], Awaitable[bool]]
 
 
 async def nobody_known(_letter: Letter) -> bool:
-    """No part of the mails of a project is reserved. This is the default."""
+    """No address counts as known, so no mails of a project are reserved. This is the default."""
     return False
 
 
@@ -142,8 +142,8 @@ async def no_own_way(_project: str) -> bool:
 
 
 class RecentMails(msgspec.Struct, frozen=True):
-    """The mails to one address within the hour. `of_kind`, `of_project`: only the mails of the project that sends the
-    next mail.
+    """The numbers of mails to one address within the hour. `of_kind` and `of_project` count only mails of the project
+    that sends the next mail.
     """
 
     of_all: int
@@ -157,12 +157,13 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 class MailOutbox:
-    """The mails of one room. `dev`: true in dev mode, which keeps the bodies of all mails for its mailbox, also of
-    dead letters.
+    """The mails of one room. `dev`: true in dev mode, which keeps the bodies of all mails for its mailbox, even those
+    of dead letters.
 
-    `max_per_project`: the number of mails that a project may send in an hour, without notices; None for no limit. The
-    table then needs an index of (project, created_at). Mails that are posted at the same moment may exceed the limit
-    by a few. `connect` tells the outbox what projects have chosen. Without it, all projects are the same.
+    `max_per_project`: the number of mails that a project may send in an hour, not counting notices; None for no limit.
+    If there is a limit, the table needs an index of (project, created_at). Mails that are posted at the same moment may
+    exceed the limit by a few. `connect` tells the outbox what projects have chosen. Without it, all projects are the
+    same.
     """
 
     def __init__(
@@ -184,7 +185,7 @@ class MailOutbox:
         self.has_own_way: HasOwnWay = no_own_way
 
     def connect(self, sender_of: SenderOf, for_reader: ForReader, is_known: IsKnown, has_own_way: HasOwnWay) -> None:
-        """Connect the outbox to the projects of a room, whose stores need the outbox and are made after it.
+        """Connect the outbox to the projects of a room. This is a separate step, because their stores need the outbox.
 
         `sender_of(project)`: the sender that a project has chosen for its mails.
         `for_reader(letter)`: the letter in the language of its reader.
@@ -203,9 +204,9 @@ class MailOutbox:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
 
         If an address has had too many mails within the hour, its mail is dropped, and the answer is False.
-        Post all mails of a transaction with one call, after its other statements: it locks the addresses, in one order,
-        so two transactions at once cannot wait for each other. An address that only older versions accepted is stored,
-        and its mail fails when it is sent: the act itself must not fail.
+        Post all mails of a transaction with one call, after its other statements. The call locks the addresses in a
+        fixed order, so that two transactions cannot deadlock. An address that only older versions accepted is stored
+        too; its mail fails later, when it is sent, because the act itself must not fail.
         Raises: ValueError if `to` of a letter is not an address.
         """
         addressed = [(_recipient(letter), letter) for letter in letters]
@@ -219,7 +220,7 @@ class MailOutbox:
         return bool(await self.db.value(HAS_DUE, self.clock.now()))
 
     async def due_projects(self, among: Sequence[str], most: int) -> list[str]:
-        """Return the projects that have a mail that is due, at most `most`, in any order."""
+        """Return at most `most` projects of `among` that have a due mail, in any order."""
         found: list[str] | None = await self.db.value(DUE_PROJECTS, self.clock.now(), list(among), most)
         return found or []
 
@@ -333,7 +334,7 @@ class MailOutbox:
         return True
 
     async def _too_many(self, letter: Letter, recipient: str) -> bool:
-        """True if the limits allow no further mail. The caller has locked the mailbox, so no other mail is added."""
+        """True if the limits allow no further mail. The caller has locked the mailbox, so the numbers cannot change."""
         since = self.clock.now() - HOUR
         args = (without_tag(recipient), since, letter.notice, letter.kind, letter.project)
         had = await self.db.one(RecentMails, COUNT, *args)
@@ -345,7 +346,7 @@ class MailOutbox:
         return bool(letter.project) and await self._project_has_used_its_share(letter, had, most)
 
     async def _project_has_used_its_share(self, letter: Letter, had: RecentMails, most: int) -> bool:
-        """True if the remaining mails that an address may get are reserved for other projects (decision 0070).
+        """True if the project may not use the remaining mails to an address, because they are reserved (decision 0070).
 
         A notice goes only to users, so its project knows the address.
         """

@@ -2,7 +2,7 @@
 
 Concern: such a way may be slow or hang, and many projects may have one. It must not delay mails through the mail
 server, and must not delay mails of other projects for long. So a separate job sends these mails, for several projects
-at once. The turn of a project ends with its first failure, or after a few seconds.
+at the same time. In each run, it sends mails of a project for a few seconds, or until the first failure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.mail.sending import deliver
 
 SEND_SECONDS: Final = 2.0
-PROJECTS: Final = 8  # at once
+PROJECTS: Final = 8  # the number of projects whose mails are sent at the same time
 TURN_SECONDS: Final = 5.0
 
 
@@ -46,10 +46,10 @@ def own_ways_job(outbox: MailOutbox, ways: OwnWays) -> Job:
 
 
 async def _turn(outbox: MailOutbox, ways: OwnWays, project: str) -> None:
-    """Send the mails of one project that are due, until one fails or the turn is over."""
+    """Send due mails of one project, until a mail fails or the time is over."""
     until = time.monotonic() + TURN_SECONDS
     while time.monotonic() < until and (mail := await outbox.claim(of=project)) is not None:
         if mail.useful_until <= outbox.clock.now():
-            continue  # `bury_outdated` gives it up
+            continue  # `bury_outdated` makes it a dead letter
         if not await deliver(outbox, mail, ways.send):
             return

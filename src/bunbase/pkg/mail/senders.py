@@ -1,8 +1,8 @@
 """The sender of a project's mails: the name that readers see, and the address to which their answers go.
 
-A project may always choose the name. It may choose the address only if the operator allows its domain: other mail
-servers check that the server of this installation may send for the domain (SPF, DKIM, DMARC), and a project must not
-write in the name of somebody else.
+A project may always choose the name. It may choose the address only if the operator allows the domain of the address.
+There are two reasons: other mail servers check that the server of this installation may send for the domain (SPF, DKIM,
+DMARC), and a project must not write in the name of somebody else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bunbase.pkg.mail.settings import FOR, read_sender
 
 
 class OwnSender(msgspec.Struct, frozen=True):
-    """Empty texts mean the texts of the installation."""
+    """The sender of a project's mails. For each empty text, the text of the installation is used."""
 
     name: str = ""
     address: str = ""
@@ -32,10 +32,10 @@ OF_INSTALLATION: Final = OwnSender()
 def own_sender(sender: str, reply_to: str) -> OwnSender:
     """Return the sender that a project has set: `Bakery`, or `Bakery <hello@bakery.example>`.
 
-    Raises: ValueError for a text with something like an address that is not an address, also in the name, and for two
+    Raises: ValueError if any part looks like an address but is not one (this includes the name), and for two
     lines.
     """
-    looks = unicodedata.normalize("NFKC", sender)  # a wide ＠ is read as @
+    looks = unicodedata.normalize("NFKC", sender)  # readers take a wide ＠ for an @
     if "@" not in looks and "<" not in looks and sender.isprintable():
         return OwnSender(sender.strip(), "", reply_to)
     address = read_sender(sender)

@@ -19,7 +19,7 @@ PERMANENT: Final = 500  # answers from here on are permanent (RFC 5321 §4.2.1)
 
 
 class Undelivered(Exception):
-    """The mail was not accepted. `permanent`: a further attempt would fail too."""
+    """The mail was not accepted. `permanent`: true if a further attempt would fail too."""
 
     def __init__(self, reason: str, permanent: bool) -> None:
         super().__init__(reason)

@@ -31,7 +31,7 @@ class DiscordUser(msgspec.Struct, frozen=True):
 
 
 class Discord:
-    """`outgoing`: the client for requests; None for a client that trusts the hosts of the settings."""
+    """`outgoing`: the client for requests. None makes a client that trusts the hosts of the settings."""
 
     def __init__(self, settings: ProviderSettings, outgoing: Outgoing | None = None) -> None:
         self.settings = settings

@@ -1,6 +1,7 @@
 """Fetch the documents of a provider: its metadata and its keys (OpenID Connect Discovery 1.0). Both are cached.
 
-A document is fetched once for all who wait for it. If the provider is silent, nobody waits longer than one request.
+If several sign-ins need a document at the same time, it is fetched once. If the provider does not answer, no sign-in
+waits longer than the deadline of one request.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ log = logger("identity")
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """The parts of a provider's metadata that are needed here. Some providers send null for those that they lack."""
+    """The parts of a provider's metadata that are needed here. Some providers send null for a missing part."""
 
     issuer: str
     authorization_endpoint: str
@@ -45,9 +46,9 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Documents:
-    """`issuer`: the URL below which the metadata are. `named`: the issuer in the metadata, if it differs.
+    """`issuer`: the URL below which the metadata is. `named`: the issuer in the metadata, if it differs.
 
-    `now`: returns Unix seconds. After the clock was set back, a document with a later time counts as old.
+    `now`: returns Unix seconds. If the clock is set back, a document that was fetched at a later time counts as old.
     """
 
     def __init__(self, issuer: str, outgoing: Outgoing, now: Callable[[], float], named: str = "") -> None:
@@ -67,8 +68,9 @@ class Documents:
         return self.known[1]
 
     async def keys(self, anew: bool = False) -> ProviderKeys:
-        """Return the provider's keys. `anew`: true if a token names a key that is not among the known keys. Raises:
-        ProviderFailed.
+        """Return the provider's keys. Raises: ProviderFailed.
+
+        `anew`: true if a token names an unknown key, so that the keys may have to be fetched again.
         """
         metadata = await self.metadata()
         kept = ANEW_SECONDS if anew else KEPT_SECONDS
@@ -95,7 +97,7 @@ class Documents:
 
 
 async def fetch_more(outgoing: Outgoing, url: str, kind: type[T], headers: dict[str, str] | None = None) -> T | None:
-    """Return a document that a sign-in can do without, None if the provider does not give it. The reason is logged."""
+    """Return a document that a sign-in does not need; None if it cannot be fetched. Then log the reason."""
     try:
         return await fetch_json(outgoing, url, kind, headers)
     except ProviderFailed as failed:

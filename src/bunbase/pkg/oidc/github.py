@@ -19,7 +19,7 @@ SCOPES: Final = ("read:user", "user:email")
 
 
 class GitHubToken(msgspec.Struct, frozen=True):
-    """GitHub answers errors with the status 200."""
+    """The answer of GitHub. Errors have the status 200 too."""
 
     access_token: str | None = None
     error: str | None = None
@@ -38,7 +38,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class GitHub:
-    """`outgoing`: the client for requests; None for a client that trusts the hosts of the settings."""
+    """`outgoing`: the client for requests. None makes a client that trusts the hosts of the settings."""
 
     def __init__(self, settings: ProviderSettings, outgoing: Outgoing | None = None) -> None:
         self.settings = settings
@@ -65,7 +65,8 @@ class GitHub:
         token = await self._access_token(answer.code, redirect_uri, secrets)
         headers = {"authorization": f"Bearer {token}"}
         user = await fetch_json(self.outgoing, f"{self.api_url}/user", User, headers)
-        # the usual page has 30 addresses, and the primary one may be on the next; an app may lack this permission
+        # By default, a page has 30 addresses, and the primary address may be on the next page. An app may lack the
+        # permission to read addresses.
         url = f"{self.api_url}/user/emails?per_page=100"
         addresses = await fetch_more(self.outgoing, url, tuple[Address, ...], headers)
         primary = next((one for one in addresses or () if one.primary), None)

@@ -27,7 +27,7 @@ ALGORITHMS: Final = [
 ]
 MAX_LENGTH: Final = 32 << 10
 SKEW_SECONDS: Final = 60.0  # allowed difference between the clocks of the provider and of this server
-MAX_AGE_SECONDS: Final = 600.0  # a token is issued during the sign-in
+MAX_AGE_SECONDS: Final = 600.0  # a provider issues a token during the sign-in
 
 
 TENANT: Final = "{tenantid}"  # a part of Microsoft's issuer for people of all tenants
@@ -35,8 +35,8 @@ TENANT_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """The values that an ID token must have. `now`: Unix seconds. `issuer`: the issuer, whose tenant may be left open
-    (TENANT).
+    """The values that an ID token must have. `now`: Unix seconds. `issuer`: the issuer, in which TENANT may stand for
+    any tenant.
     """
 
     issuer: str

@@ -21,11 +21,11 @@ SCOPES: Final = ("openid", "email", "profile")
 FORM: Final = "application/x-www-form-urlencoded"
 MAX_EMAIL_LENGTH: Final = 320
 MAX_NAME_LENGTH: Final = 100
-MAX_READ: Final = 1000  # characters of a name that are looked at
+MAX_READ: Final = 1000  # characters of a name; the rest is ignored
 
 
 class TokenAnswer(msgspec.Struct, frozen=True):
-    """Some providers send null for what they lack."""
+    """The answer of the token endpoint. Some providers send null for a missing member."""
 
     id_token: str | None = None
     access_token: str | None = None
@@ -37,7 +37,7 @@ class TokenError(msgspec.Struct, frozen=True):
 
 class Dialect(msgspec.Struct, frozen=True):
     """The differences of a service from the standard. `asked`: further parameters for the browser. `scopes`: the
-    default.
+    default scopes.
 
     `issuer`: the issuer in the metadata, if it is not the URL in the settings. `secret`: makes the client secret.
     `person`: reads the claims.
@@ -54,8 +54,8 @@ STANDARD: Final = Dialect()
 
 
 class OpenIdProvider:
-    """`now`: returns Unix seconds. `outgoing`: the client for requests; None for a client that trusts the hosts of the
-    settings.
+    """`now`: returns Unix seconds. `outgoing`: the client for requests. None makes a client that trusts the hosts of
+    the settings.
     """
 
     def __init__(
@@ -105,7 +105,9 @@ class OpenIdProvider:
         await self.outgoing.close()
 
     def _check_issuer(self, answer: ProviderAnswer, metadata: Metadata) -> None:
-        """Compare the issuer of the answer (RFC 9207): another provider may have sent it. Raises: ProviderFailed."""
+        """Compare the issuer of the answer (RFC 9207), because another provider may have sent it. Raises:
+        ProviderFailed.
+        """
         needed = metadata.authorization_response_iss_parameter_supported
         if (answer.iss or needed) and not hmac.compare_digest(answer.iss.encode(), metadata.issuer.encode()):
             raise ProviderFailed("the answer comes from another issuer")
@@ -128,9 +130,9 @@ class OpenIdProvider:
         return decode_json(url, *await post_form(self.outgoing, url, form, headers), TokenAnswer)
 
     async def _with_userinfo(self, claims: dict[str, Any], url: str, access_token: str) -> dict[str, Any]:
-        """Return the claims with the claims of the userinfo endpoint, which must be about the same person (§5.3.2).
+        """Return the claims together with those of the userinfo endpoint, which must be about the same person (§5.3.2).
 
-        A person who has signed in before needs no address, so an endpoint that fails keeps nobody out.
+        If the endpoint fails, return only the given claims: a person who has signed in before needs no address.
         """
         bearer = {"authorization": f"Bearer {access_token}"}
         info = await fetch_more(self.outgoing, url, dict[str, Any], bearer)

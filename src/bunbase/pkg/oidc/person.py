@@ -24,7 +24,7 @@ class ProviderRefused(Exception):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A person as the provider knows them. `subject`: the id, which never changes. `email`: None if it is unknown."""
+    """A person as the provider describes them. `subject`: the id, which never changes. `email`: None if unknown."""
 
     subject: str
     email: str | None
@@ -45,7 +45,7 @@ class Secrets(msgspec.Struct, frozen=True):
 
 
 class ProviderAnswer(msgspec.Struct, frozen=True):
-    """The parameters with which the provider sends the browser back. Each is empty if it is missing."""
+    """The parameters with which the provider sends the browser back. A missing parameter is an empty text."""
 
     code: str = ""
     iss: str = ""

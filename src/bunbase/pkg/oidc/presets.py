@@ -19,9 +19,9 @@ from bunbase.pkg.oidc.openid import STANDARD, Dialect, person_of
 from bunbase.pkg.oidc.person import Person, ProviderFailed
 from bunbase.pkg.oidc.settings import APPLE_URL, GOOGLE_URL, MICROSOFT_URL, ProviderSettings
 
-MAX_SECRET: Final = 1000  # characters; the file of Apple has 260. The import of a larger key would take long
-SECRET_SECONDS: Final = 300  # Apple allows six months
-PERSONAL_ACCOUNTS: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the tenant of accounts without a company
+MAX_SECRET: Final = 1000  # characters; Apple's file has 260, and the import of a much larger key would take long
+SECRET_SECONDS: Final = 300  # Apple allows up to six months
+PERSONAL_ACCOUNTS: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the tenant of personal accounts
 MANY_TENANTS: Final = ("common", "organizations")
 
 
@@ -32,7 +32,7 @@ def preset(settings: ProviderSettings, now: Callable[[], float]) -> tuple[Provid
             return _at(settings, GOOGLE_URL), STANDARD
         case "apple":
             secret = AppleSecret(settings, now)
-            # without form_post, Apple shows no address
+            # Apple sends the address only with form_post
             asked = {"response_mode": "form_post"}
             return _at(settings, APPLE_URL), Dialect(asked, scopes=("email",), secret=secret)
         case "microsoft":
@@ -43,7 +43,7 @@ def preset(settings: ProviderSettings, now: Callable[[], float]) -> tuple[Provid
 
 
 class AppleSecret:
-    """Makes the client secret of Apple: a token that lives for minutes, signed with the private key of the settings."""
+    """Makes the client secret of Apple: a token that is valid for minutes. The private key of the settings signs it."""
 
     def __init__(self, settings: ProviderSettings, now: Callable[[], float]) -> None:
         self.settings = settings

@@ -1,8 +1,8 @@
-"""The signature keys of a provider: which of them a token means (RFC 7517, OpenID Connect Core 1.0 §10.1).
+"""The signature keys of a provider, and the choice of the key for a token (RFC 7517, OpenID Connect Core 1.0 §10.1).
 
-The document comes from a stranger. A key that is not understood, damaged, weak or expensive counts as missing (RFC 7517
-§5), so one such key does not keep everybody out who signs in with another one. A key is read when a token needs it:
-reading all of a document took half a second, in which the process answered nobody.
+The document comes from a stranger. A key that is unknown, damaged, weak or expensive counts as missing (RFC 7517 §5).
+So such a key does not stop the sign-ins that use another key. A key is read only when a token needs it: reading all
+keys of a document took half a second, during which the process answered no requests.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from bunbase.pkg.public_keys import read_public_jwk
 KINDS_OF_ALGORITHMS: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 CURVES: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}  # RFC 7518 §3.4
 MAX_KEYS: Final = 100
-SAME_ALGORITHM: Final = {"Ed25519": "EdDSA"}  # RFC 9864 §2.2 gives it a name of its own
+SAME_ALGORITHM: Final = {"Ed25519": "EdDSA"}  # RFC 9864 §2.2 has a second name for this algorithm
 
 Jwk = dict[str, Any]
 
 
 class Signed(Protocol):
-    """The token of joserfc whose key is looked for."""
+    """A token of joserfc. `key_of` finds its key."""
 
     def headers(self) -> dict[str, Any]: ...
 
@@ -37,7 +37,7 @@ class ProviderKeys:
         self.jwks: list[Jwk] = [one for one in keys if isinstance(one, dict) and _is_for_signatures(one)]
 
     def key_of(self, token: Signed) -> Key:
-        """Return the key that the header of a token names. Without `kid`, only one key may fit its algorithm.
+        """Return the key that the header of a token names. If the header has no `kid`, only one key may fit.
 
         Two keys may have one `kid` if they are of different kinds (RFC 7517 §4.5). Raises: InvalidKeyIdError.
         """
@@ -59,7 +59,7 @@ def _is_for_signatures(jwk: Jwk) -> bool:
 
 
 def _fits(jwk: Jwk, algorithm: str) -> bool:
-    """True if the key is of the kind of an algorithm, and is not for another one."""
+    """True if the key fits the algorithm, and is not meant for another algorithm."""
     named = str(jwk.get("alg") or algorithm)
     same = SAME_ALGORITHM.get(named, named) == SAME_ALGORITHM.get(algorithm, algorithm)
     of_curve = algorithm not in CURVES or jwk.get("crv") == CURVES[algorithm]

@@ -14,8 +14,8 @@ from bunbase.pkg.outgoing import Outgoing
 
 
 def open_provider(settings: ProviderSettings, now: Callable[[], float], outgoing: Outgoing | None = None) -> Provider:
-    """`now`: returns Unix seconds. `outgoing`: the client for requests; None for a client that trusts the hosts of the
-    settings, which the operator has written.
+    """`now`: returns Unix seconds. `outgoing`: the client for requests. None makes a client that trusts the hosts of
+    the settings, which the operator has written.
     """
     match settings.kind:
         case "github":

@@ -30,9 +30,10 @@ NEEDED: Final = ("team_id", "key_id")
 class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`kind`: "oidc" needs `issuer`; "github" is GitHub, and `issuer` names a GitHub Enterprise server.
 
-    `options`: `response_mode` of a provider that answers only with a form; `team_id` and `key_id` of Apple, whose
-    `client_secret` is a private key; `tenant` of Microsoft.
-    `hosts`: further hosts of the provider that have private addresses. The host of the issuer may always have one.
+    `options`: `response_mode` for a provider that answers only with a form; `team_id` and `key_id` for Apple, with a
+    private key as `client_secret`; `tenant` for Microsoft.
+    `hosts`: further hosts of the provider that have private addresses. The issuer's host may always have such an
+    address.
     `title`: the name that people see; the name of the setting by default.
     """
 

@@ -14,8 +14,8 @@ class UnreadableCredentials(Exception): ...
 
 
 class ClientCredentials(msgspec.Struct, frozen=True):
-    """`secret`: empty for a public client. `basic`: true if they were sent with HTTP Basic, so that a refusal names
-    this scheme.
+    """`secret`: empty for a public client. `basic`: true if the client used HTTP Basic; a refusal must then name this
+    scheme.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""Redirect URIs of clients: which ones may be registered, and which one a request may name.
+"""Redirect URIs of clients: check which URIs may be registered, and which URI a request may name.
 
 A code is sent only to a registered URI, compared character by character (RFC 9700 §2.1). The one exception is a program
-on the person's machine: its port may be any port, because the program cannot know its port before (RFC 8252 §7.3).
+on the person's machine: any port is allowed, because the program does not know its port in advance (RFC 8252 §7.3).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def is_registered(uri: str, registered: Iterable[str]) -> bool:
 
 
 def is_local(uri: str) -> bool:
-    """True if a program on the person's machine receives the code. It is not known which program this is."""
+    """True if a program on the person's machine receives the code. BunBase cannot know which program this is."""
     parts = _split(uri)
     return parts is None or parts.scheme != "https"
 

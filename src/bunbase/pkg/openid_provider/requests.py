@@ -1,6 +1,6 @@
 """Read authorization requests (OpenID Connect Core 1.0 §3.1.2.1, RFC 7636).
 
-The client and its redirect URI are checked before, because every error of these functions is sent to that URI.
+Check the client and its redirect URI first, because every error of these functions is sent to that URI.
 """
 
 from __future__ import annotations

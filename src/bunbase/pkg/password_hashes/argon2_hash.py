@@ -58,7 +58,7 @@ def read_argon2(text: str) -> Argon2Hash:
 
 
 def work(memory: int, rounds: int, lanes: int) -> int:
-    """Return the KiB that a check fills. If starting its threads takes longer, return the KiB that take as long."""
+    """Return the work of a check in KiB: the memory that it fills, or more, if starting its threads takes longer."""
     return rounds * (memory if lanes == 1 else max(memory, MIN_ARGON2_LANE * lanes))
 
 

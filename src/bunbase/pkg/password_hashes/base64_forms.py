@@ -7,7 +7,8 @@ import binascii
 
 from bunbase.pkg.password_hashes.limits import MAX_HASH, MAX_SALT, MIN_HASH, UnusableHash
 
-STANDARD = str.maketrans("-_.", "+/+")  # of the URL-safe alphabet, and of passlib's, which writes a dot for a plus
+# accepts the URL-safe alphabet, and passlib's alphabet, which has a dot for the plus
+STANDARD = str.maketrans("-_.", "+/+")
 
 
 def decoded(name: str, text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The greatest cost of one check of a password, for hashes that other systems made.
+"""The highest cost of one check of a password, for hashes that other systems made.
 
 A person who may import users of one project chooses these costs, and then every sign-in takes this time on the server.
 The comments have the processor time of one check, as measured on the machine of `bench/run auth`. Each limit counts
@@ -11,7 +11,7 @@ from typing import Final
 
 MAX_TEXT: Final = 1024  # characters of a whole hash; the longest known hash, from Firebase, has 250
 MAX_SALT: Final = 256  # bytes
-MIN_HASH: Final = 16  # bytes: a shorter hash has other passwords that match it
+MIN_HASH: Final = 16  # bytes; a shorter hash has other passwords that match it
 MAX_HASH: Final = 64
 MIN_BCRYPT_COST: Final = 4
 MAX_BCRYPT_COST: Final = 14  # 0.9 s
@@ -21,7 +21,7 @@ MAX_SCRYPT_MEMORY: Final = (128 << 20) + (4 << 10)  # bytes; N = 2^17 with r = 8
 MAX_SCRYPT_WORK: Final = 1 << 20  # N·r·p: 1 s
 MAX_ARGON2_MEMORY: Final = 128 << 10  # KiB
 MAX_ARGON2_WORK: Final = 1 << 19  # KiB of memory times iterations: 1.6 s
-MIN_ARGON2_LANE: Final = 1 << 10  # the least that a lane counts, because every round starts four threads for each lane
+MIN_ARGON2_LANE: Final = 1 << 10  # the minimum cost of a lane, because every round starts four threads for each lane
 MAX_ARGON2_LANES: Final = 8
 
 

@@ -26,7 +26,7 @@ FORM: Final = re.compile(r"\$scrypt\$ln=([0-9]{1,3}),r=([0-9]{1,9}),p=([0-9]{1,9
 FIREBASE_FORM: Final = re.compile(
     r"\$fbscrypt\$v=1,n=([0-9]{1,3}),r=([0-9]{1,9}),p=([0-9]{1,9}),ss=([^,$]*),sk=([^,$]+)\$([^$]+)\$([^$]+)"
 )
-SPARE_MEMORY: Final = 1 << 10  # OpenSSL compares with this limit, and takes no more than the formula says
+SPARE_MEMORY: Final = 1 << 10  # OpenSSL needs a limit above the memory that it takes
 AES_KEY_BYTES: Final = 32
 NO_NONCE: Final = bytes(16)  # each key encrypts only one text, because the salt is part of the key
 

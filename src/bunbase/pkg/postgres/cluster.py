@@ -7,8 +7,8 @@ The life of one start:
     3. If there is no data yet, run initdb in a draft directory and rename this directory (initialise.py).
     4. Write the configuration and start the server (configuration.py, process.py).
     5. Wait until `postmaster.pid` reports that the server is ready. During a recovery, PostgreSQL writes a log line
-       every ten seconds. While it does, it must not be interrupted: the next start would begin the recovery again, and
-       on a slow disk the recovery would never finish.
+       every ten seconds. Do not interrupt it during a recovery: the next start would begin the recovery again, and on a
+       slow disk the recovery would never finish.
     6. Connect, and create the database if it does not exist.
 """
 
@@ -91,7 +91,7 @@ class Cluster:
 def start_cluster(data_dir: Path, durable: bool = True, shared: Path = SHARED) -> Cluster:
     """Start PostgreSQL on `data_dir`, and return the cluster as soon as it answers. Create its data if necessary.
 
-    The caller must hold the directory's lock, and must be the only thread of the process.
+    The caller must hold the directory's lock. The process must have only one thread.
     `durable`: False only in tests, because then a power cut loses data. Raises: PostgresUnavailable.
     """
     if sys.platform != "linux":

@@ -46,7 +46,7 @@ SOCKET_LINE: Final = 4  # in postmaster.pid, counted from 0
 def take_over(place: Place) -> int:
     """Wait until no process works on the data. End the processes if necessary. Return the lock for a new PostgreSQL.
 
-    The caller must hold the lock of the data directory. Then any process that still works there has lost its owner.
+    The caller must hold the lock of the data directory. So a process that still works on the data has lost its owner.
     Raises: PostgresUnavailable if a process does not end.
     """
     lock = _opened(place.home / "postgres.lock")
@@ -100,8 +100,9 @@ def working_on(place: Place) -> list[int]:
 def _outlive(place: Place, lock: int) -> None:
     """Wait for the processes, and then end them with more force at each step.
 
-    The step of an immediate shutdown is necessary: if PostgreSQL 18 gets a fast shutdown while it recovers from the
-    death of a child, it waits for ever for its own checkpointer. The only cost is a recovery at the next start.
+    The step of an immediate shutdown is necessary: if a child of PostgreSQL 18 has crashed, and PostgreSQL gets a fast
+    shutdown during the recovery, it waits forever for its own checkpointer. The only cost is a recovery at the next
+    start.
     """
     for number, seconds in ((None, ORPHAN_SECONDS), (FAST, ORPHAN_SECONDS), (IMMEDIATE, IMMEDIATE_SECONDS)):
         if _end_postmaster(place, number, seconds):

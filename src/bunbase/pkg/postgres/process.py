@@ -1,11 +1,12 @@
 """Start PostgreSQL's programs. They end together with this process, even after kill -9.
 
 Concern: after kill -9 of BunBase, none of its code runs any more, and PostgreSQL would continue alone. Decision: the
-kernel sends the signal to end (PR_SET_PDEATHSIG). The kernel does this when the *thread* that forked ends, so only the
-main thread may start programs.
+kernel sends PostgreSQL the signal to end (PR_SET_PDEATHSIG). The kernel does this when the *thread* that forked ends,
+so only the main thread may start programs.
 
-Concern: the handlers of Ctrl-C and SIGTERM raise an exception. In the middle of a fork, Python drops it or loses the
-process that was just started. Decision: these signals wait until the program runs, and then end it first.
+Concern: the handlers of Ctrl-C and SIGTERM raise an exception. In the middle of a fork, Python drops the exception, or
+loses the process that was just started. Decision: these signals wait until the program runs. Then they end the program
+first.
 """
 
 from __future__ import annotations

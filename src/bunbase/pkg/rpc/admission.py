@@ -1,4 +1,4 @@
-"""The check which methods a room in another process may call. All calls that the table does not list are refused."""
+"""Decide which methods a room in another process may call. All calls that the table does not list are refused."""
 
 from __future__ import annotations
 

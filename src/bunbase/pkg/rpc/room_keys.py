@@ -29,7 +29,7 @@ class BadKey(ValueError):
 
 @dataclass(frozen=True)
 class PublicKey:
-    """The public key of a room. `id`: the room and the first characters of the key's SHA-256; this id is the `kid` of
+    """The public key of a room. `id`: the room and the first characters of the key's SHA-256. This id is the `kid` of
     tokens.
     """
 

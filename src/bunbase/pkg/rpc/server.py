@@ -63,8 +63,8 @@ class RpcApp:
     """The app of the internal port.
 
     `plain`: functions that answer requests without a token, by path, such as /metrics and /api/health.
-    `checked`: functions by path that get the Passport of the request's token, or None if it has no token. A request
-    with an invalid token is refused.
+    `checked`: functions that answer requests, by path. Each gets the Passport of the request's token, or None if the
+    request has no token. A request with an invalid token is refused.
     """
 
     def __init__(
@@ -192,13 +192,11 @@ async def _reply(send: Send, packed: bool, answer: Any) -> None:
 async def _answer_in_parts(
     receive: Receive, send: Send, parts: Coroutine[Any, Any, None], packed: bool, ends: Incoming | None
 ) -> None:
-    """Send the answer of a streaming method. `ends`: None if the server waits for the end of this stream when it
-    stops.
-    """
+    """Send the answer of a streaming method. `ends`: None if a stopping server must wait for the end of this stream."""
     content_type = wire.STREAM_MSGPACK if packed else wire.STREAM_JSON
     headers = [(b"content-type", content_type.encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    with suppress(Stopping):  # without a last envelope, the caller sees that the stream broke off
+    with suppress(Stopping):  # without a last envelope, the caller sees that the stream is incomplete
         await while_connected(receive, parts, ends)
     await send({"type": "http.response.body", "body": b""})
 

@@ -1,4 +1,4 @@
-"""Service tokens, with which a room proves its identity to a room in another process.
+"""Service tokens. With such a token, a room proves its identity to a room in another process.
 
 The calling room signs a JWT with its own key: `sub` is the calling room, and `aud` is the called room. The called
 process finds the public key by `kid`, and then checks whether that room may call the method (`pkg/rpc/admission.py`). A
@@ -62,7 +62,8 @@ class ServiceTokens:
     def current(self, room: str, audience: str) -> str:
         """Return a token with which `room` can call `audience`. The token is valid for at least another minute."""
         token, expires_at = self._minted.get((room, audience), ("", 0.0))
-        if not RENEW_SECONDS <= expires_at - self.now() <= LIFETIME_SECONDS:  # more if the clock was set back
+        # more seconds are left if the clock was set back
+        if not RENEW_SECONDS <= expires_at - self.now() <= LIFETIME_SECONDS:
             token = self.mint(room, audience)
             self._minted[room, audience] = (token, self.now() + LIFETIME_SECONDS)
         return token

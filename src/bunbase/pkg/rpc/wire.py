@@ -54,9 +54,7 @@ class ContractMethod:
 
 
 def waits_for_news(method: T) -> T:
-    """Mark a method of a contract that only waits for changes. When the server stops, it does not wait for such a
-    call.
-    """
+    """Mark a method of a contract that only waits for changes. A stopping server does not wait for such a call."""
     method.waits_for_news = True  # type: ignore[attr-defined]  # read by `_call`
     return method
 

@@ -1,4 +1,4 @@
-"""Check the types in a rule when it is saved, as far as the types are known without a document.
+"""Check the types in a rule when it is saved, if the types are known without a document.
 
 A rule that could never work is refused.
 """
@@ -144,7 +144,7 @@ def check(source: str, tree: Node, operation: str, params: Collection[str] = ())
 
 
 def check_indices(source: str, tree: Node) -> None:
-    """Refuse `doc["a\\u0000"]`: no document has a field with such a name. Raises: InvalidRule."""
+    """Refuse `doc["a\\u0000"]`, because no document has a field with such a name. Raises: InvalidRule."""
     match tree:
         case Index(at=Literal(value=str(name))) if holds_control(name):
             raise refused(source, tree.start, "Names of fields cannot contain control characters.")

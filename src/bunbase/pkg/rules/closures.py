@@ -6,10 +6,10 @@ The life of one rule:
 2. For each document, `Inputs.begin` sets the step counter, and then the outermost function is called.
 3. Work that grows with the data (loops, long strings, patterns) calls `Inputs.spend` before it starts. Without this, a
    short rule such as `doc.tags.all(a, doc.tags.all(b, a != b))` could block the event loop for seconds.
-4. An error of CEL is raised as `Failed`. `&&` and `||` absorb the error if another part decides. Otherwise the rule
-   denies access.
+4. An error of CEL is raised as `Failed`. `&&` and `||` ignore the error if another part decides the result. Otherwise
+   the rule denies access.
 
-Rejected: an interpreter that visits the tree for every document. The interpreter would be simpler, but slower: it would
+Rejected: an interpreter that visits the tree for every document. It would be simpler, but slower, because it would
 select the code for each node again for every document (docs/decisions/0011-our-own-parser-for-rules.md).
 """
 
@@ -222,8 +222,8 @@ def _operation(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
 def _unchanged(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
     """Return the closure of `next.field == doc.field`. A field that is missing in both equals itself.
 
-    In CEL, a missing field is an error, which denies; then `next.plan == doc.plan` would refuse each update of a
-    document without a plan. A field that only one of the two documents has is a difference.
+    In CEL, a missing field is an error, and an error denies access. Then `next.plan == doc.plan` would refuse each
+    update of a document without a plan. A field that only one of the two documents has is a difference.
     """
 
     def equal(inputs: Inputs) -> bool:
@@ -241,7 +241,7 @@ def _or_missing(of: Evaluate, inputs: Inputs) -> Any:
 
 
 def root_of(node: Node) -> str | None:
-    """Return the variable whose field the node names by constant names, such as `doc` for `doc.a["b"]`; else None."""
+    """Return the variable at the start of a path of constant names, such as `doc` for `doc.a["b"]`; else None."""
     below = False
     while not isinstance(node, Name):
         match node:
@@ -309,7 +309,7 @@ def _timestamp(of: Evaluate) -> Evaluate:
 def _duration(of: Evaluate) -> Evaluate:
     def duration(inputs: Inputs) -> Any:
         text = of(inputs)
-        long = len(text) if text.__class__ is str else 0  # a longer text can have more units and numbers to read
+        long = len(text) if text.__class__ is str else 0  # a longer text can have more parts to read
         inputs.spend(STEPS_FOR_A_TIME + min(long, values.MAX_DURATION))
         return values.duration(text)
 

@@ -17,7 +17,7 @@ DECIDING: Final = frozenset({"all", "exists", "exists_one", "filter"})  # loops 
 
 
 class Uncovered(msgspec.Struct, frozen=True):
-    """A condition that never had a certain value. `never`: this value."""
+    """A condition that never had the value `never`."""
 
     expr: str
     line: int
@@ -48,7 +48,7 @@ class Coverage:
             return
 
     def missing(self) -> Iterator[Uncovered]:
-        """Yield each condition with each value that it never had."""
+        """Yield each condition with each value that it has never had."""
         for number, node in self.conditions.items():
             for value in (True, False):
                 if (number, value) not in self.seen:

@@ -30,7 +30,7 @@ Spend = Callable[[int], None]
 
 STEPS_FOR_A_CONVERSION: Final = 10
 STEPS_FOR_A_PART: Final = 20  # the steps for a part of a time; a conversion to a zone takes 2 µs
-MAX_CHARACTERS: Final = 64  # the most characters of a text that is converted to a number
+MAX_CHARACTERS: Final = 64  # the maximum length of a text that is converted to a number
 
 INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}")
 DOUBLE: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -119,9 +119,9 @@ def upper_ascii(spend: Spend, text: Any) -> str:
 
 
 def part(read: Callable[[datetime], int], of_duration: Callable[[int], int] | None) -> Callable[..., int]:
-    """Return the function of a part of a time.
+    """Return the function that reads one part of a time.
 
-    `of_duration`: the same for a duration in microseconds; None if durations have no such part.
+    `of_duration`: reads the same part of a duration in microseconds; None if durations have no such part.
     """
 
     def get(spend: Spend, value: Any, name: Any = "UTC") -> int:
@@ -146,7 +146,7 @@ def diff(spend: Spend, after: Any, before: Any) -> Diff:
 
 
 def keys(wanted: frozenset[str]) -> Callable[[Spend, Any], list[str]]:
-    """Return the function for the names that were added, removed, changed or unchanged."""
+    """Return a function that lists names. `wanted`: the kinds to list, of added, removed, changed and unchanged."""
 
     def names(spend: Spend, found: Any) -> list[str]:
         if not isinstance(found, Diff):

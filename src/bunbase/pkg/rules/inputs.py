@@ -25,7 +25,7 @@ Lookup = Callable[[str, str], dict[str, Any] | None]
 
 
 class Postponed(Exception):
-    """An evaluation takes too long for the event loop. It has no result, and a thread must start it again."""
+    """An evaluation takes too long for the event loop. It has no result: run it again from the start in a thread."""
 
 
 class Inputs(msgspec.Struct):
@@ -35,8 +35,9 @@ class Inputs(msgspec.Struct):
     `lookup`: returns a document by collection and id, or None.
     `most`: the limit of steps for one evaluation.
     `known`: values of the parts that do not depend on the document, by the id of the node. `before`: the steps that
-    these parts took, which count against `most` too.
-    `postpones`: True in the event loop. Then an evaluation above `most` raises Postponed; in a thread it raises Failed.
+    these parts took; `most` includes these steps.
+    `postpones`: True in the event loop. Then an evaluation that exceeds `most` raises Postponed. In a thread, it raises
+    Failed.
     """
 
     auth: dict[str, Any] | None = None
@@ -54,7 +55,7 @@ class Inputs(msgspec.Struct):
     known: dict[int, Any] | None = None
 
     def begin(self, steps: int) -> None:
-        """Begin an evaluation. `steps`: the steps that it takes for any document, not including loops."""
+        """Begin an evaluation. `steps`: the number of steps that every document costs, without loops."""
         self.lookups, self.steps = 0, steps
         if steps + self.before > self.most:
             self.spend(0)

@@ -1,6 +1,6 @@
 """A Pratt parser for rules in CEL (https://github.com/google/cel-spec). It returns the syntax tree of a rule.
 
-It does not support messages, bytes and unsigned numbers, because JSON does not have them.
+The parser does not support messages, bytes and unsigned numbers, because JSON does not have them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The limit of all patterns in new rules that belong together, such as those of a collection.
+"""The limit of all patterns in new rules that belong together, such as the rules of one collection.
 
-RE2 compiles a pattern with 8,000 instructions in 3 ms, and a rule of 4 KiB may have 200 patterns. The cache keeps a
-limited number of compiled patterns, so the rules for one document must not have more patterns than the cache keeps.
+RE2 compiles a pattern with 8,000 instructions in 3 ms, and a rule of 4 KiB may have 200 patterns. The cache holds a
+limited number of compiled patterns. So the rules for one document must not have more patterns than fit into the cache.
 """
 
 from __future__ import annotations

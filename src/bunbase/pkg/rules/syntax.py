@@ -127,5 +127,5 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def counted(tree: Node) -> int:
-    """Return the number of nodes. This is the most steps that an evaluation takes without loops and long values."""
+    """Return the number of nodes. An evaluation without loops and long values takes at most this many steps."""
     return 1 + sum(counted(child) for child in children(tree))

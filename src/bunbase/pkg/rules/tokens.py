@@ -81,7 +81,7 @@ def _token(source: str, kind: str, text: str, at: int) -> Token:
 def _number(source: str, text: str, at: int) -> int | float:
     """Return the value of a number.
 
-    It may be larger than the largest integer by one, because the parser may negate it: the smallest integer is -2^63.
+    It may be 2^63, which is too large for an integer, because the parser may negate it: the smallest integer is -2^63.
     """
     after = source[at + len(text) : at + len(text) + 1]
     if after.isalnum() or after == "_":

@@ -1,7 +1,7 @@
 """The operators of CEL for JSON values, timestamps and durations.
 
-As in CEL, values of different types are not equal, and comparing their order is an error. Integers have 64 bits, and
-an overflow is an error. Unlike in CEL, an integer and a double can be added, because JSON has only one type of number.
+As in CEL, values of different types are never equal, and it is an error to compare their order. Integers have 64 bits,
+and an overflow is an error. Unlike in CEL, an integer and a double can be added, because JSON has only one number type.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ORDERED: Final = frozenset({str, bool, datetime, timedelta})
 
 
 class Failed(Exception):
-    """An error of CEL. && and || may absorb it. If it reaches the top of the rule, the rule denies access."""
+    """An error of CEL. && and || may ignore it. Otherwise the rule denies access."""
 
 
 class FieldMissing(Failed):

@@ -1,8 +1,8 @@
-"""Encrypted SQLite files, one for each project. This package has no knowledge of their tables.
+"""Encrypted SQLite files, one for each project. This package does not know the tables in them.
 
-A room with such files has one data directory, which contains a directory for each project. There are two files in it:
-`data.db` is the database, whose pages SQLite3 Multiple Ciphers encrypts with ChaCha20-Poly1305. `key.json` contains the
-project's data key, wrapped by BunKMS.
+A room with such files has one data directory, which contains a directory for each project. Each project's directory has
+two files. `data.db` is the database, whose pages SQLite3 Multiple Ciphers encrypts with ChaCha20-Poly1305. `key.json`
+contains the project's data key, wrapped by BunKMS.
 
 directory_lock  lock a data directory, so that only one process works in it
 directory_id    check that a data directory belongs to this installation

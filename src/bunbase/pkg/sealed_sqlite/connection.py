@@ -10,7 +10,7 @@ from typing import Final
 import apsw
 
 DATABASE: Final = "data.db"
-BUSY_MS: Final = 1000  # only needed while another connection of this process recovers the log
+BUSY_MS: Final = 1000  # the wait for another connection of this process that is recovering the log
 STEPS_BETWEEN_LOOKS: Final = 10_000  # a statement runs for about 1 ms between two checks of the time
 MAX_LOG_BYTES: Final = 64 << 20  # a longer log is cut to this length when SQLite starts to overwrite it
 
@@ -50,7 +50,7 @@ def key_connection(connection: apsw.Connection, key: bytes) -> None:
 
 
 def holds_nothing(connection: apsw.Connection) -> bool:
-    """True if the connection has no transaction and no snapshot. A statement with unread rows keeps a snapshot."""
+    """True if the connection has no transaction and no snapshot. A statement with unread rows holds a snapshot."""
     return not connection.in_transaction and connection.txn_state() == apsw.SQLITE_TXN_NONE
 
 

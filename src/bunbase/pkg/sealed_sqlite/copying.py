@@ -1,8 +1,8 @@
 """Copy a project's database, page by page, to a file with another key. All functions here must run in a thread.
 
 SQLite's backup API copies between two encrypted connections, and encrypts each page again with the key of the target.
-The source has one read transaction. So the copy is the state of the database at one moment, and other writes do not
-make the backup start again.
+The source has one read transaction. So the copy shows the database at one moment, and the backup does not start again
+when another connection writes.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def copy_closed(path: Path, target: Path, on_progress: OnProgress) -> None:
 
 
 def open_copy(path: Path, key: bytes) -> apsw.Connection:
-    """Return a read-only connection to a copy that is not written any more. SQLite creates no other files for it."""
+    """Return a read-only connection to a finished copy. SQLite creates no other files for it."""
     address = f"{path.absolute().as_uri()}?immutable=1"
     return _open(address, key, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
 

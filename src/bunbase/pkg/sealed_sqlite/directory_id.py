@@ -1,7 +1,7 @@
 """The check that a data directory belongs to this installation.
 
-If a room started on an empty or wrong directory, all projects would appear empty: reads would answer 404, and writes
-would begin again at revision 1. So the directory contains an id, and BunKMS stores the same id together with the keys
+If a room started on an empty or wrong directory, all projects would appear empty: reads would answer 404, and the first
+write would get revision 1. So the directory contains an id, and BunKMS stores the same id together with the keys
 of the installation. The room starts only if both ids are equal (docs/decisions/0042).
 """
 

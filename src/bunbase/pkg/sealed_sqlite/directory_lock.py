@@ -1,4 +1,4 @@
-"""The lock of a data directory. Only one process may use it, because two writers would be slower, and two caches of
+"""The lock of a data directory. Only one process may use the directory: two writers would be slower, and two caches of
 keys would be unsafe.
 """
 
@@ -22,7 +22,8 @@ class DirectoryTaken(CannotStart):
 def directory_lock(directory: Path, owner: str) -> Iterator[None]:
     """Lock the directory during the block. Create it first if it is missing.
 
-    The kernel releases the lock when the process dies. Wait for an earlier holder that was killed but has not ended.
+    The kernel releases the lock when the process ends. Wait for an earlier holder that was killed but has not ended
+    yet.
     `owner`: the name of the room, for the message. Raises: DirectoryTaken.
     """
     if not directory.exists():

@@ -63,9 +63,9 @@ def delete_database(directory: Path) -> None:
 def delete_directory(directory: Path) -> None:
     """Delete all files of the project.
 
-    The key file is deleted after the database. If the server dies in between, a later request still needs BunKMS to
-    unwrap the key, and BunKMS refuses, because the project's key is destroyed. Without the key file, the request would
-    create a new empty project.
+    The key file is deleted after the database. If the server crashes in between, a later request still finds the key
+    file and asks BunKMS to unwrap the key. BunKMS refuses, because the project's key is destroyed. Without the key
+    file, the request would create a new empty project.
     """
     if not directory.exists():
         return

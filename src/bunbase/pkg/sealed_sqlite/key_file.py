@@ -45,8 +45,7 @@ def read_key_file(directory: Path) -> KeyFile | None:
 def begin_key_file(directory: Path, wrapped: str) -> KeyFile:
     """Store the key of a new project, and sync it to disk.
 
-    Raises: FileUnreadable if there is a database already, because its key file is then lost, and a new key cannot open
-    it.
+    Raises: FileUnreadable if there is already a database. Its key file is then lost, and a new key cannot open it.
     """
     if (directory / DATABASE).exists():
         raise FileUnreadable("The project's key file is missing: restore it from a backup.")

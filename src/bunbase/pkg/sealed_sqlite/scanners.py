@@ -24,8 +24,8 @@ KEPT: Final = 1  # idle connections that a database keeps; opening a new connect
 class Scan:
     """One read for one caller.
 
-    `until`: the deadline, on the monotonic clock. `by_caller`: true if this is the deadline of the caller, which comes
-    before the time limit of a scan. `unwanted`: True if the caller has left. After the scan, `examined` is the number
+    `until`: the deadline, on the monotonic clock. `by_caller`: true if the caller has set this deadline; false if it is
+    the time limit of scans. `unwanted`: True if the caller has left. After the scan, `examined` is the number
     of rows that it read, and `index` is the name of the index that it used.
     """
 
@@ -98,7 +98,7 @@ class Scanners:
 
     def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
         self.connect = connect
-        self.thrown_away = 0  # connections that were closed because a scan left something open; each is a bug
+        self.thrown_away = 0  # connections that were closed because a scan left something open; each such case is a bug
         self.kept: list[Scanner] = []
         self.lock = threading.Lock()
 

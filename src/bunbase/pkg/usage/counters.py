@@ -40,7 +40,7 @@ class Usage:
             _drop(dimension, amount)
 
     def turn_to(self, now: datetime) -> None:
-        """Set the hour in which `add` counts to the hour of `now`."""
+        """Let `add` count in the hour of `now` from now on."""
         if self.hour <= now < self.hour + HOUR:
             return
         self.earlier.append((self.hour, self.amounts))

@@ -13,7 +13,7 @@ class Dimension(IntEnum):
     FN_MB_MS = 5  # for each call: the duration in milliseconds times the memory limit of the function in megabytes
     FN_CPU_US = 6
     EGRESS_BYTES = 7
-    RT_MESSAGES = 8  # delivered to live connections
+    RT_MESSAGES = 8  # messages that were delivered to live connections
     RT_CONNECTION_SECONDS = 9
     MAU = 10
     FILE_BYTE_HOURS = 11

@@ -36,7 +36,7 @@ from bunbase.pkg.usage.counters import Usage
 log = logger("usage")
 
 FREEZE_SECONDS: Final = 5.0  # a room calls `flush` this often, so kill -9 loses at most this much usage
-MAX_AMOUNTS: Final = 1_000  # the most amounts in one batch, because its transaction must not take long
+MAX_AMOUNTS: Final = 1_000  # the maximum number of amounts in one batch, because its transaction must not take long
 MAX_UNSENT: Final = 8  # while this many batches wait, the counters are not frozen
 MAX_REFUSALS: Final = 20  # after this many refusals by a reachable store, a batch is dropped
 OFF: Final = timedelta(seconds=60)
@@ -48,8 +48,8 @@ Item = TypeVar("Item")
 
 
 class Writer(Generic[Row]):
-    """Sends usage to the store. The name of the writer is new at each start. `rows`: returns the rows for the next
-    batch and forgets them.
+    """Sends usage to the store. The name of the writer is new at each start. `rows`: a function that returns the rows
+    for the next batch and forgets them.
     """
 
     def __init__(self, deliver: Deliver[Row], clock: Clock, rows: Callable[[], Sequence[Row]] = tuple) -> None:

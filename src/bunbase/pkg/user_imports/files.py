@@ -89,7 +89,7 @@ def sqlite_records(file: Path, table: str) -> Iterator[Record]:
 
 
 def grouped(found: Iterator[Record], *names: str) -> Groups:
-    """Return the records by the first of these fields that a record has."""
+    """Return the records in groups, by the value of the first of the fields `names` that a record has."""
     groups: defaultdict[str, list[Record]] = defaultdict(list)
     for one in found:
         groups[next((str(one[name]) for name in names if one.get(name)), "")].append(one)
@@ -126,7 +126,7 @@ def _decoded(text: str, what: str) -> Any:
 
 
 def _is_record(text: str) -> bool:
-    """True if a first line is a whole record, and not a list of all records in one line."""
+    """True if a first line is one whole record. False if it is a list of all records."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):

@@ -62,13 +62,13 @@ def from_json(record: Record, config: HashConfig | None = None) -> Line:
         email=record.get("email"),
         email_verified=truth(record.get("emailVerified")),
         phone=phone,
-        phone_verified=bool(phone),  # Firebase has no other numbers
+        phone_verified=bool(phone),  # all numbers in Firebase are verified
         name=record.get("displayName"),
         password_hash=_hash(record.get("passwordHash"), record.get("salt") or record.get("passwordSalt"), config),
         role=role,
         claims=claims,
         data=line_of(photo_url=record.get("photoUrl")),
-        banned=truth(record.get("disabled")) or None,  # a ban made here stays
+        banned=truth(record.get("disabled")) or None,  # None leaves a ban that was made here unchanged
         created_at=milliseconds(record.get("createdAt")),
         last_sign_in_at=milliseconds(record.get("lastSignedInAt") or record.get("lastLoginAt")),
         identities=[identity(one["providerId"], one.get("rawId"), one.get("email")) for one in services],

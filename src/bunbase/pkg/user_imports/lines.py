@@ -1,4 +1,4 @@
-"""Helpers of all readers: times, truth values, identities and roles."""
+"""Functions that all readers share: times, truth values, identities and roles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 Record = Mapping[str, Any]
 Line = dict[str, Any]
 
-# the names that BunBase gives the services, by the names that other systems give them
+# the names of services in BunBase, by the names in other systems
 PROVIDERS: Final = {
     "google.com": "google",
     "github.com": "github",
@@ -32,9 +32,7 @@ def line_of(**fields: Any) -> Line:
 
 
 def role_in(claims: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """Return the role that a developer stored in the claims, and the other claims, because a role has its own field in
-    BunBase.
-    """
+    """Return the role in the claims, and the other claims. In BunBase, a role has its own field."""
     role = claims.get("role")
     if not isinstance(role, str):
         return None, claims
@@ -67,7 +65,7 @@ def moment(text: Any) -> str | None:
 
 
 def truth(value: Any) -> bool:
-    """Return a boolean, as JSON, CSV, PostgreSQL and SQLite write it."""
+    """Return a boolean from the form that JSON, CSV, PostgreSQL or SQLite uses."""
     return value is True or str(value).lower() in ("true", "t", "1", "yes")
 
 

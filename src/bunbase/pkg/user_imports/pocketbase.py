@@ -4,7 +4,7 @@
     before:     passwordHash, tokenKey, username, email, verified, lastResetSentAt; _externalAuths with recordId
 
 The API of PocketBase never shows hashes, so they come from the database file. Fields that the developer has added
-become the data.
+become the user's data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from bunbase.pkg.user_imports.lines import CannotRead, Line, Record, identity, line_of, moment, truth
 
-# part of neither the line nor the data: secrets, and fields that only PocketBase needs
+# These fields become part of neither the line nor the data: secrets, and fields that only PocketBase needs.
 OWN: Final = frozenset(
     [
         "id",

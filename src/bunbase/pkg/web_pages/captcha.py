@@ -1,7 +1,7 @@
 """The widget of a captcha on a page, and the policy that lets it run. Only pages of apps with a captcha show it.
 
-The script of the widget is not ours, and it can read the page that contains it. So it is never on a page with a secret
-in its URL, and the policy allows exactly the hosts that the documentation of the service names.
+The script of the widget is not ours, and it can read the page that contains it. So it never runs on a page with a
+secret in its URL, and the policy allows only the hosts that the documentation of the service names.
 
 - https://developers.cloudflare.com/turnstile/reference/content-security-policy/ -
 https://docs.hcaptcha.com/#content-security-policy-settings

@@ -1,4 +1,4 @@
-"""A list that people keep: a link that downloads it, and a button that copies it.
+"""A list that people should keep: a link downloads it, and a button copies it.
 
 The download needs no script, because its URL contains the text. The button stays hidden without its script. The policy
 of the page allows exactly the text of this script, by its hash.
@@ -46,7 +46,7 @@ class KeepTexts(msgspec.Struct, frozen=True):
 
 
 def kept_list(texts: Sequence[str], title: str, filename: str, labels: KeepTexts) -> str:
-    """Return a list with both ways to keep it. `title`: the first line of the file. Use it once on a page."""
+    """Return a list with a link and a button to keep it. `title`: the first line of the file. Use it once on a page."""
     text = "\n".join((title, "", *texts, ""))
     file = f'download="{escape(filename)}" href="data:text/plain;charset=utf-8,{quote(text)}"'
     answers = f'data-done="{escape(labels.copied)}" data-failed="{escape(labels.failed)}"'

@@ -33,8 +33,8 @@ def field(
 ) -> str:
     """Return a field with its label. `extra`: further attributes, such as `maxlength`.
 
-    `wrong`: true if the alert of the page is about this field, which then gets the focus. `hint`: a text below the
-    field. Screen readers read both with the field.
+    `wrong`: true if the alert of the page is about this field. The field then gets the focus. `hint`: a text below the
+    field. Screen readers read the alert and the hint together with the field.
     """
     described = " ".join(id for id, used in ((ALERT, wrong), (f"{name}-hint", hint)) if used)
     attributes = {"id": name, "name": name, "type": kind, "autocomplete": autocomplete, "value": value, **extra}
@@ -50,7 +50,7 @@ def hidden(name: str, value: str) -> str:
 
 
 def button(label: str, name: str = "", value: str = "", second: bool = False) -> str:
-    """Return a button that sends the form. `second`: true if it is not the usual choice."""
+    """Return a button that sends the form. `second`: true if most people do not choose this button."""
     chosen = f' name="{escape(name)}" value="{escape(value)}"' if name else ""
     style = ' class="second"' if second else ""
     return f'<button type="submit"{chosen}{style}>{escape(label)}</button>'

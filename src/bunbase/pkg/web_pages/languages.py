@@ -9,7 +9,7 @@ MAX_PREFERENCES: Final = 20
 
 
 def preferred(accept_language: str, offered: Sequence[str]) -> str:
-    """Return the offered language that the header Accept-Language wants most (RFC 9110 §12.5.4), or the first one.
+    """Return the offered language that the header Accept-Language prefers (RFC 9110 §12.5.4), or the first language.
 
     A reader of `de-AT` also gets `de`, and a reader of `pt` also gets `pt-BR`.
     """

@@ -1,9 +1,9 @@
 """The HTML of all pages, and the headers with which they are sent.
 
 A page has no scripts except those in `passkeys.py` and `copying.py`, no images except drawings in the page, and no URLs
-of other servers; the policy in `HEADERS` forbids them. So a text that was not escaped by mistake could not run as a
-script, and could not send a token or a password elsewhere. A page that needs more, such as the widget of a captcha,
-names it with `allow`.
+of other servers; the policy in `HEADERS` forbids everything else. So if a text was not escaped by mistake, it could not
+run as a script, and could not send a token or a password elsewhere. A page that needs more, such as the widget of a
+captcha, allows it with `allow`.
 
 The URLs of pages contain tokens. `Referrer-Policy: same-origin` never sends a URL to another site. The stricter
 `no-referrer` would make browsers send `Origin: null` with each form (Fetch §3.2.5), and then the server could not
@@ -143,7 +143,7 @@ def with_accent(policy: str, text: str) -> str:
 
 
 def _accent_style(accent: str) -> str:
-    """Return the style of buttons and links. Links keep the default colour where this colour could not be read."""
+    """Return the style of buttons and links. Links keep the default colour if people could not read this colour."""
     style = f":root {{ --button: {accent}; --on-button: {text_on(accent)}; }}"
     for scheme, card in CARDS.items():
         if readable(accent, card, ""):
@@ -172,7 +172,7 @@ def link(url: str, label: str) -> str:
 
 
 def button_link(url: str, label: str, main: bool = False) -> str:
-    """Return a link that looks like a button. `main`: true if it is the usual way to continue from the page."""
+    """Return a link that looks like a button. `main`: true if most people continue with this link."""
     return f'<a class="{"button" if main else "button second"}" href="{escape(url)}">{escape(label)}</a>'
 
 

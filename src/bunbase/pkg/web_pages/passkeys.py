@@ -49,7 +49,7 @@ def passkey_form(
     label: str = LABEL,
     failed: str = FAILED,
 ) -> str:
-    """Return the form with its script. Put it behind all other forms of the page.
+    """Return the form with its script. Put it after all other forms of the page.
 
     `options`: the path that returns the options. `challenge`: the challenge of a sign-in that waits for its second
     factor. `label`: the label of the button. `failed`: the text if the browser finds no passkey.

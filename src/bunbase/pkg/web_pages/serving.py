@@ -1,6 +1,6 @@
 """Serve pages: routes that show a page or act on its form, and that answer errors as pages too.
 
-A GET shows a form and changes nothing, because mail servers and programs open the links of mails before people do.
+A GET shows a form and changes nothing, because mail servers and mail programs open links before people do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Html = Response[str]
 Failed = Callable[[str, str, str], str]  # title, text and path of the request → the page of an error
 
 THIS_MACHINE: Final = frozenset(["localhost", "127.0.0.1", "::1"])
-SAME_ORIGIN: Final = "same-origin"  # the values of Sec-Fetch-Site, which browsers send to https and to this machine
+SAME_ORIGIN: Final = "same-origin"  # a value of Sec-Fetch-Site; browsers send this header to https and to this machine
 PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 UNREADABLE: Final = "This request could not be read"
 OPEN_AGAIN: Final = "Open the link of the mail once more, or ask for a new mail."
@@ -71,8 +71,8 @@ def html(text: str, status: int = 200, headers: dict[str, str] | None = None) ->
 
 
 def redirect(url: str, cookies: Sequence[Cookie] = ()) -> Redirect:
-    """Redirect a browser after a form. The URL may have a secret, so it is not stored and is not sent to another
-    site.
+    """Redirect a browser after a form. The URL may contain a secret, so the redirect is not stored, and other sites do
+    not get the URL.
     """
     return Redirect(url, status_code=303, headers=PRIVATE, cookies=list(cookies))
 
@@ -84,7 +84,7 @@ async def fields_of(request: AnyRequest) -> dict[str, str]:
 
 
 def check_same_origin(request: AnyRequest) -> None:
-    """Refuse forms of other sites. A request without these headers does not come from a browser. Raises: Forbidden."""
+    """Refuse forms of other sites. If these headers are missing, the sender is not a browser. Raises: Forbidden."""
     site = request.headers.get("sec-fetch-site", "")
     if site:
         ours = site == SAME_ORIGIN
@@ -96,17 +96,18 @@ def check_same_origin(request: AnyRequest) -> None:
 
 
 def at_public_host(request: AnyRequest, site: Site) -> Redirect | None:
-    """Return a redirect to the same address at the public URL, if the browser came by another name of this machine.
+    """Return a redirect to the same page at the public URL, if the browser used another name of this machine.
 
-    `localhost` and `127.0.0.1` have separate cookies, and another service sends the browser back to the public URL: a
-    sign-in that began at the other name would end without its cookie. Other hosts stay: a proxy may have chosen them.
+    `localhost` and `127.0.0.1` have separate cookies. Another service sends the browser back to the public URL, so a
+    sign-in that began at the other name would not find its cookie. Other hosts are not redirected, because a proxy may
+    have chosen them.
     """
     public = urlsplit(site.public_url)
     try:
         host = urlsplit(f"//{request.headers.get('host', '')}")
         same = (host.hostname, host.port or 80) == (public.hostname, public.port or 80)
         known = {host.hostname, public.hostname} <= THIS_MACHINE and (host.port or 80) == (public.port or 80)
-    except ValueError:  # no host, or the port is not a number
+    except ValueError:  # there is no host, or the port is not a number
         return None
     if same or not known or public.scheme != "http":
         return None

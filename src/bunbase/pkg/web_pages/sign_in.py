@@ -14,7 +14,7 @@ CODE_ASKED: Final = "This account has a second factor. Type a code of your authe
 
 
 def service_links(services: Sequence[tuple[str, str]]) -> str:
-    """Return the links that lead to other services. `services`: their names and URLs. "" if there are none."""
+    """Return the links to other services, or "" if there are none. `services`: the names and URLs of the services."""
     return "\n".join(link(url, f"Sign in with {name}") for name, url in services)
 
 

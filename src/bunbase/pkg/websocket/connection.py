@@ -1,10 +1,10 @@
 """One WebSocket, after its handshake: an asyncio protocol that passes whole text messages to a Receiver.
 
-The library parses what the client sends; it answers pings and closes after errors. Data is parsed in slices, with an
+The library parses the data of the client, answers pings, and closes after errors. Data is parsed in slices, with an
 iteration of the event loop between two slices, because one piece of data may hold thousands of tiny frames.
 
-A large frame is written in pieces, each when the transport has room for it: a client that reads slowly holds only the
-memory of the pieces that it has not read, and `waiting_bytes` counts all of them.
+A large frame is written in pieces, each of them when the transport has room for it. So a client that reads slowly only
+takes memory for the pieces that it has not read, and `waiting_bytes` counts all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bunbase.pkg.pieces import pieces_of
 from bunbase.pkg.websocket.frames import CloseCode, close_frame, text_frame
 
 SLICE_BYTES: Final = 4 << 10
-CLOSE_SECONDS: Final = 5.0  # how long a client has to answer a close frame, and to read what was sent before
+CLOSE_SECONDS: Final = 5.0  # the time for a client to answer a close frame, and to read earlier data
 MAX_WAITING_BYTES: Final = 64 << 10  # high-water mark of the write buffer
 PIECE_BYTES: Final = 64 << 10
 
@@ -39,7 +39,7 @@ class Receiver(Protocol):
     def on_frames(self, frames: int) -> None: ...
 
     def on_pause(self) -> None:
-        """The client reads too slowly: more data would wait in the memory of the server."""
+        """The client reads too slowly, so more data would have to wait in the memory of the server."""
 
     def on_resume(self) -> None: ...
 
@@ -57,10 +57,10 @@ class Phase(IntEnum):
 
 
 class WebSocket(SwitchedProtocol):
-    """`max_bytes`: the largest size of a message. `opened`: returns the owner, when the handshake is done.
+    """`max_bytes`: the largest size of a message. `opened`: called after the handshake; returns the owner.
 
-    `unacknowledged_seconds`: the time for which data may wait until the client's machine acknowledges it; 0 for no
-    limit.
+    `unacknowledged_seconds`: the time for which sent data may wait for an acknowledgement of the client's machine; 0
+    for no limit.
     """
 
     receiver: Receiver
@@ -75,7 +75,7 @@ class WebSocket(SwitchedProtocol):
         self.phase = Phase.OPEN
         self.reads_slowly = False
         self.full = False  # the transport has no room
-        self.backlog: deque[bytes] | None = None  # pieces that wait; an empty deque would take 600 bytes
+        self.backlog: deque[bytes] | None = None  # waiting pieces; None saves the 600 bytes of an empty deque
         self.backlog_bytes = 0
         self.ends = False  # the connection ends when the backlog is written
         self.fragments: list[bytes] = []
@@ -86,7 +86,7 @@ class WebSocket(SwitchedProtocol):
     # for the owner
 
     def send(self, frame: bytes) -> None:
-        """Send a frame that `text_frame` has made. Nothing is sent once the connection is closing."""
+        """Send a frame that `text_frame` has made. If the connection is closing, send nothing."""
         if self.phase is Phase.OPEN:
             self._write(frame)
 
@@ -114,12 +114,12 @@ class WebSocket(SwitchedProtocol):
     # called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # the transport of uvloop is not a subclass
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass of this type
         self.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
         limit_kernel_buffer(transport, MAX_WAITING_BYTES)
         self._limit_unacknowledged(self.unacknowledged_seconds)
         self.receiver = self.opened(self)
-        del self.opened  # a connection may wait for days, so it holds no more memory than it needs
+        del self.opened  # a connection may last for days, so free memory that it does not need
         self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -135,8 +135,8 @@ class WebSocket(SwitchedProtocol):
         if self.reads_slowly:
             return
         self.reads_slowly = True
-        self._limit_unacknowledged(0)  # the owner decides how long it waits for a slow reader
-        self.transport.pause_reading()  # its messages would cause answers, for which there is no room
+        self._limit_unacknowledged(0)  # the owner limits the time of a slow reader
+        self.transport.pause_reading()  # further messages would cause answers, and there is no room for them
         self.receiver.on_pause()
 
     def resume_writing(self) -> None:
@@ -234,9 +234,7 @@ class WebSocket(SwitchedProtocol):
             self.receiver.on_text(message)
 
     def _answer(self) -> None:
-        """Send the answers of the parser: pongs, and the close frame after a close frame of the client or after an
-        error.
-        """
+        """Send the answers of the parser: pongs, and a close frame after the client's close frame or an error."""
         for data in self.parser.data_to_send():
             if data and self.phase is Phase.OPEN:
                 self._write(data)

@@ -10,7 +10,7 @@ TEXT: Final = 0x81  # FIN, opcode 1
 CLOSE: Final = 0x88
 SHORT: Final = 125
 MEDIUM: Final = 0xFFFF
-MAX_REASON: Final = 123  # bytes in a close frame, beside the code
+MAX_REASON: Final = 123  # bytes of the reason in a close frame, in addition to the code
 LONG_HEADER: Final = struct.Struct("!BBQ")
 MEDIUM_HEADER: Final = struct.Struct("!BBH")
 

@@ -29,7 +29,9 @@ class ManageProjects:
         clock: Clock,
         tell_others: Callable[[], None],
     ) -> None:
-        """`tell_others`: wakes the job that relays the outbox: Functions pauses the runs of a suspended project."""
+        """`tell_others`: a function that wakes the job that relays the outbox, so that Functions pauses the runs of a
+        suspended project.
+        """
         self.store = store
         self.bundoc = bundoc
         self.users = users

@@ -67,7 +67,7 @@ class ProjectAdministrationStore:
         return await self.db.one(ManagedRow, ONE, ref)
 
     async def suspend(self, project: str, now: datetime, forget_at: float) -> None:
-        """Suspend a project, let all processes look up its keys and members again, and tell the other rooms."""
+        """Suspend a project, make all processes look up its keys and members again, and notify the other rooms."""
         async with self.db.transaction():
             if await self.db.execute(SUSPEND, project, now):
                 await self._tell(project, forget_at)

@@ -36,14 +36,15 @@ def activity_job(store: AuditStore, bunauth: BunAuth, clock: Clock) -> Job:
 
 
 def _row(one: UnauditedActivity, clock: Clock, addresses: Mapping[str, str]) -> AuditRow:
-    """Return the entry. It is not known who made a refused attempt, so the account is the target of the entry and not
-    its actor.
+    """Return the entry of the log for an activity.
+
+    Nobody knows who made a refused attempt, so the account is the target of the entry, and the actor is anonymous.
 
     If the target is an account, the entry has its address too. `addresses`: the addresses of accounts that have
     invited, by their id.
 
-    Refused attempts get the time at which they are copied, because they were counted for an hour, and a reader who
-    follows the log must not miss them.
+    A refused attempt gets the time of the copy. BunAuth counts refused attempts for an hour before it stores them. An
+    entry with an earlier time would be missed by a reader that follows the log.
     """
     entry, done = one.entry, one.entry.outcome is ActivityOutcome.DONE
     target = entry.target if done else one.user

@@ -1,8 +1,9 @@
-"""The values of a thing before an act changes it, for the acts on things that Platform itself stores, and on people.
+"""The values of a target before an act changes it, for acts on people and on rows that Platform itself stores.
 
-An entry keeps the address of the person whom an act is about, because the account may be deleted later. It has the
-address only if the person is a member of the place, or if the caller administrates the installation. Otherwise, a
-caller could send the id of any person, and then read the address in the log of the caller's project.
+If an act is about a person, the entry stores the person's address, because the account may be deleted later. The entry
+has the address only if the person is a member of the project or organisation, or if the caller administrates the
+installation. Otherwise, a caller could send the id of any person, and then read the address in the log of the caller's
+project.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bunbase.platform.store.groups import Group, GroupKind
 
 Values = dict[str, Any]
 
-ADDRESS_SECONDS: Final = 1.0  # then the entry is stored without the address, because the gateway waits
+ADDRESS_SECONDS: Final = 1.0  # the gateway waits no longer for an address; then the entry has no address
 
 # acts on a project that are also in the log of its organisation
 SEEN_BY_ORG: Final = frozenset(
@@ -76,7 +77,7 @@ class BeforeActs:
     async def org(self, caller: Caller, act: AuditedAct) -> str:
         """Return the id of the organisation whose log has the act, or "".
 
-        An organisation has no entries of people who are not its members, because for these people it does not exist.
+        If the caller is not a member, the result is "": for such callers, the organisation does not exist.
         """
         if caller.developer is None:
             return ""
@@ -89,7 +90,10 @@ class BeforeActs:
         return "" if found is None else found.id
 
     async def _org_of(self, project: str) -> str:
-        """Return the organisation of a project, or "". `project`: its id, or the slug that an administrator sent."""
+        """Return the organisation of a project, or "".
+
+        `project`: the id of the project, or the slug that an administrator sent.
+        """
         if "\0" in project:
             return ""
         id = await self.stores.projects.id_of(project) or project
@@ -107,8 +111,9 @@ class BeforeActs:
         return None if found is None else {"role": found.role, **await self._address(target)}
 
     async def _address(self, account: str) -> Values:
-        """Return the address of an account, or {} if there is no account or BunAuth does not answer. The act continues
-        in both cases.
+        """Return the address of an account, or {} if the account does not exist, or if BunAuth does not answer.
+
+        The act continues without an address.
         """
         try:
             async with asyncio.timeout(ADDRESS_SECONDS):

@@ -24,7 +24,7 @@ TOO_LARGE: Final = {"omitted": "the values are too large for the audit log"}
 REFUSED: Final = 403
 FindGroup = Callable[[Caller, str | None, Act], Awaitable[Group]]  # Groups.find
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
-FIRST: Final[Position] = (datetime(9999, 1, 1, tzinfo=UTC), "")  # no entry comes before it
+FIRST: Final[Position] = (datetime(9999, 1, 1, tzinfo=UTC), "")  # no entry comes before this position
 
 
 class Audit:
@@ -126,7 +126,10 @@ def actor_of(caller: Caller) -> AuditActor:
 
 
 def _start(query: str, cursor: str | None) -> Position:
-    """Return the position after which a page starts. Raises: InvalidCursor, also for a time that PostgreSQL refuses."""
+    """Return the position after which a page starts.
+
+    Raises: InvalidCursor, even if only PostgreSQL would refuse its time.
+    """
     time, id = page_start(query, cursor, tuple[AwareTime, str], FIRST)
     try:
         return time.astimezone(UTC), id

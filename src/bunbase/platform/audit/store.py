@@ -1,4 +1,7 @@
-"""The entries of the audit log in PostgreSQL. A trigger lets nobody change or delete them (0007_audit.sql)."""
+"""The entries of the audit log in PostgreSQL.
+
+A trigger in the database refuses to change or delete entries (0007_audit.sql).
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,11 @@ UPDATE audit SET status = $2, after = $3, target = CASE WHEN target = '' THEN $4
 WHERE id = $1 AND status IS NULL"""
 DELETE_OLD = "SELECT delete_old_audit($1, $2)"
 
-Position = tuple[datetime, str]  # of the last entry of a page
+Position = tuple[datetime, str]  # the time and the id of the last entry of a page
 
 
 class Log(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The log of a project or of an organisation; without both, the log of the installation."""
+    """The log of a project or of an organisation. If neither is set, the log of the installation."""
 
     project: str | None = None
     org: str | None = None
@@ -82,7 +85,7 @@ class AuditStore:
         await self.db.execute(ADD, *msgspec.structs.astuple(row))
 
     async def add_once(self, row: AuditRow) -> None:
-        """Add an entry, unless the log already has an entry with its id."""
+        """Add an entry if the log has no entry with its id."""
         await self.db.execute(ADD_ONCE, *msgspec.structs.astuple(row))
 
     async def end(self, id: str, end: ActEnd) -> None:
@@ -95,7 +98,7 @@ class AuditStore:
         return await self.db.all(AuditRow, sql, *args)
 
     async def delete_before(self, time: datetime) -> int:
-        """Delete the entries that are older than `time`, in batches. Return their number."""
+        """Delete the entries that are older than `time`, in batches. Return the number of deleted entries."""
         deleted = 0
         while True:
             batch: int = await self.db.value(DELETE_OLD, time, DELETE_BATCH)
@@ -105,9 +108,12 @@ class AuditStore:
 
 
 def page_statement(log: Log, filter: AuditFilter, limit: int, after: Position) -> tuple[str, list[Any]]:
-    """Return the statement of a page and its parameters. Each filter that is set adds a condition with an index.
+    """Return the statement of a page and its parameters.
 
-    A transfer is in the logs of two organisations: their pages merge two index scans, which stop at the limit.
+    For each filter that is set, the statement has a condition that an index serves.
+
+    A transfer is in the logs of two organisations. So a page of an organisation merges two index scans, `org` and
+    `to_org`; both scans stop at the limit.
     """
     args: list[Any] = []
 
@@ -142,8 +148,9 @@ def page_statement(log: Log, filter: AuditFilter, limit: int, after: Position) -
 
 
 def outcome_of(status: int | None, actor: ActorKind) -> AuditOutcome:
-    """Return the outcome. If a known caller gets 401, a fresh proof is required; if an unknown caller gets 401, a
-    sign-in failed.
+    """Return the outcome of an act.
+
+    The status 401 has two meanings: a known caller needs a fresh proof, and for an unknown caller, a sign-in failed.
     """
     if status is None:
         return AuditOutcome.UNKNOWN

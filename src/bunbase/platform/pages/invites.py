@@ -16,11 +16,11 @@ from bunbase.pkg.web_pages.sign_in import code_form, service_links
 from bunbase.platform.pages.app import page
 
 PATH: Final = "/invite"
-CONTINUE: Final = "/invite/continue"  # with a pass
+CONTINUE: Final = "/invite/continue"  # continues after a sign-in at another service, with a pass (a token in a cookie)
 SECOND_FACTOR: Final = "/invite/code"
-OPEN: Final = "/invite/open"  # an account, with a password
-OPEN_WITH_PASS: Final = "/invite/open-with-service"  # an account, after a sign-in by another service
-SEND: Final = "/invite/send"  # the mail, to a person whose link was passed on
+OPEN: Final = "/invite/open"  # opens an account with a password
+OPEN_WITH_PASS: Final = "/invite/open-with-service"  # opens an account after a sign-in at another service
+SEND: Final = "/invite/send"  # sends the mail again, to a person to whom somebody passed the link on
 SIGN_IN: Final = "sign-in"  # the value of the parameter `way`
 NO_ACCOUNT: Final = (
     "No account yet? This invitation cannot open one: ask an administrator of this server for a link that opens an "
@@ -29,7 +29,7 @@ NO_ACCOUNT: Final = (
 
 
 def ask_for_link(error: str = "") -> str:
-    """Return the page that asks for the link. Its form leads to the page below."""
+    """Return the page that asks for the link. The form of this page leads to the page of `accept`."""
     typing = field("token", "Link", "off", spellcheck="false", maxlength="300")
     asking = f'<form method="get" action="{PATH}">\n{typing}\n{button("Continue")}\n</form>'
     return page(
@@ -38,9 +38,7 @@ def ask_for_link(error: str = "") -> str:
 
 
 def accept(token: str, invitation: OpenInvitation) -> str:
-    """Return the page for this person: if the address has no account, the page opens one, otherwise it asks for a
-    sign-in.
-    """
+    """Return the page that opens an account if the invited address has none, and that otherwise asks for a sign-in."""
     if invitation.ways.newcomer:
         return open_with_service(token, invitation)
     if invitation.opening is Opening.HERE and not (invitation.ways.email or invitation.ways.challenge):
@@ -72,7 +70,7 @@ def open_account(token: str, invitation: OpenInvitation, name: str = "", error: 
 
 
 def open_with_service(token: str, invitation: OpenInvitation, error: str = "") -> str:
-    """Return the page for a person whom another service knows, and who has no account here."""
+    """Return the page for a person who signed in at another service, and who has no account here."""
     known, back = invitation.ways.newcomer, link(_sign_in_instead(token), "Sign in in another way")
     if invitation.opening is Opening.CLOSED:
         wrong = f"{known} has no account here. {NO_ACCOUNT}"

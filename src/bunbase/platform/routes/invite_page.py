@@ -58,7 +58,7 @@ async def accept_on_page(
     token, email, password = (fields.get(name, "") for name in ("token", "email", "password"))
     try:
         joined = await platform.accept_invite_by_password(anyone, _given(token), email, password)
-    except SecondFactorRequired as problem:  # the next step, not an error
+    except SecondFactorRequired as problem:  # not an error: the page asks for the code next
         return html(invites.ask_for_second_factor(token, problem.extra["challenge"]))
     except InvalidCredentials as problem:
         return await _sign_in_again(platform, token, problem, email)

@@ -45,12 +45,12 @@ class RegisterByInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post(P, summary="Invite a person to a project", tags=TAGS, cache_control=NO_STORE)
 async def create_invite(member: Injected[Caller], platform: Injected[Platform], data: CreateInvite) -> Invite:
-    """Sends a mail with a link, and shows another link only in this answer. The links work for 7 days. When one of them
-    was used, the other one ends too.
+    """Sends a mail with a link, and shows another link only in this answer. The links work for 7 days. When the person
+    uses one link, the other link stops working too.
 
-    The answer is the same whether or not an account has the address. The link in the mail may open an account for the
-    invited address; `admits_newcomers` is false if this installation does not allow that. An earlier invitation of the
-    address ends. Needs the role admin. Nobody can give a role above their own.
+    The answer is the same whether or not an account has the address. With the link in the mail, the person may also
+    open an account for the invited address; if this installation does not allow new accounts, `admits_newcomers` is
+    false. An earlier invitation of the same address ends. Needs the role admin. Nobody can give a role above their own.
     """
     return await platform.create_invite(member, None, data.email, data.role)
 
@@ -77,7 +77,7 @@ async def delete_invite(member: Injected[Caller], platform: Injected[Platform], 
 async def create_org_invite(
     developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, data: CreateInvite
 ) -> Invite:
-    """As for a project. The person gets a role in all projects of the organisation."""
+    """Works like an invitation to a project. The person gets a role in all projects of the organisation."""
     return await platform.create_invite(developer, org, data.email, data.role)
 
 
@@ -130,9 +130,9 @@ async def accept_invite(
 async def register_by_invite(
     anyone: Injected[Caller], platform: Injected[Platform], data: RegisterByInvite
 ) -> Response[Any]:
-    """The account always has the invited address. The link in the mail has proved the mailbox, so it opens the account
-    at once. For a link that was passed on, the answer is 202 for every address, and a mail is sent; `password` and
-    `name` are not used.
+    """The new account always has the invited address. The link in the mail proves that the person reads the mailbox, so
+    the link opens the account at once. If another person passed the link on, the answer is 202 for every address,
+    BunBase sends a mail, and does not use `password` and `name`.
     """
     registered = await platform.register_by_invite(anyone, data.token, data.name, data.password)
     if registered.signed_in is None:

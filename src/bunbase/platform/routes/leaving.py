@@ -15,8 +15,8 @@ TAGS = ["Developers"]
 async def delete_account(developer: Injected[Caller], platform: Injected[Platform]) -> None:
     """Needs a fresh proof. The account's sessions, tokens and memberships end within a second; this cannot be undone.
 
-    An account that is the only owner of a project is refused with 409 `account_owns_projects`, and the last owner of an
-    organisation with other members with 409 `last_owner`.
+    If the account is the only owner of a project, the answer is 409 `account_owns_projects`. If the account is the last
+    owner of an organisation that has other members, the answer is 409 `last_owner`.
     """
     await platform.delete_account(developer)
 

@@ -38,16 +38,17 @@ class ChangeMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_members(
     member: Injected[Caller], platform: Injected[Platform], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Members:
-    """The list includes the members of the project's organisation. `through` shows the origin of a role; the stronger
-    role counts.
+    """The list includes the members of the project's organisation. `through` shows whether a role comes from the
+    project or from the organisation; the stronger role counts.
     """
     return await platform.members(member, None, limit, cursor)
 
 
 @post(P, summary="Add a member of the organisation to the project", tags=TAGS)
 async def add_member(member: Injected[Caller], platform: Injected[Platform], data: AddMember) -> Member:
-    """Adds a role to the role that the person has through the organisation. To add people who are not in the
-    organisation, invite them.
+    """Adds a role in this project for a member of the organisation, in addition to the role in the organisation.
+
+    To add people who are not in the organisation, invite them.
 
     Needs the role admin. Nobody can give a role above their own.
     """

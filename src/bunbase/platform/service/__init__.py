@@ -1,5 +1,6 @@
-"""The service of Platform, which has one part per file: projects, keys, organisations, members and invitations. The
-audit log, service accounts and the administration of the installation have folders of their own.
+"""The service of Platform. Each file has one part: projects, keys, organisations, members or invitations.
+
+The audit log, service accounts and the administration of the installation have folders of their own.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ from bunbase.platform.store import Stores
 class Surroundings(NamedTuple):
     """The other rooms and the parts of the process that the service needs.
 
-    `tell_others`: wakes the job that relays the outbox. `sends_mail`: true if mails reach people, or the mailbox of dev
-    mode.
+    `tell_others`: a function that wakes the job that relays the outbox. `sends_mail`: true if mails reach people, or
+    the mailbox of dev mode.
     """
 
     kms: Kms

@@ -2,12 +2,13 @@
 
 The life of a deleted project:
 
-    1. `delete` marks it. Every key and every member is refused within a second, because the gateways are told of the
-      deletion; an event in the outbox stops its functions. Nothing is lost yet.
+    1. `delete` marks the project. The gateways refuse every key and every member within a second, because the feed of
+       revocations announces the deletion. An event in the outbox stops the functions. Nothing is lost yet.
     2. For UNDO (7 days), `restore` removes the mark, and everything works as before.
-    3. `delete` with `now`, or the job that calls `destroy_overdue`, destroys the project. One transaction deletes its
-       keys and members and posts an event. After the event, the other rooms have deleted its data, and BunKMS has
-       destroyed its encryption key. A process that is killed in between changes nothing: the event is in the outbox.
+    3. `delete` with `now`, or the job that calls `destroy_overdue`, destroys the project. One transaction deletes the
+       project's keys and members and posts an event. After the event, the other rooms have deleted its data, and BunKMS
+       has destroyed its encryption key. A process that is killed in between changes nothing: the event is in the
+       outbox.
     4. The row stays with the slug, so that a slug in somebody's bookmarks never names another project.
 """
 
@@ -30,7 +31,7 @@ log = logger("platform")
 
 class Deletion:
     def __init__(self, stores: Stores, kms: Kms, clock: Clock, tell_others: Callable[[], None]) -> None:
-        """`tell_others`: wakes the job that relays the outbox."""
+        """`tell_others`: a function that wakes the job that relays the outbox."""
         self.stores = stores
         self.kms = kms
         self.clock = clock
@@ -72,7 +73,7 @@ class Deletion:
     async def _destroy_key(self, project: str) -> None:
         try:
             await self.kms.destroy(project)
-        except Problem as problem:  # the project stays deleted, and the outbox tries until the key is destroyed
+        except Problem as problem:  # the outbox tries until the key is destroyed
             log.warning(
                 "the key of a deleted project could not be destroyed yet", project=project, reason=problem.detail
             )

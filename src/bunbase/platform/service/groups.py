@@ -10,7 +10,7 @@ from bunbase.platform.service.rules import need_role
 from bunbase.platform.store import Stores
 from bunbase.platform.store.groups import Group, GroupKind
 
-# the act in an organisation that is the same as an act in a project
+# for an act in a project, the corresponding act in an organisation
 IN_ORGS: Final = {
     Act.MEMBER_READ: Act.ORG_MEMBER_READ,
     Act.MEMBER_UPDATE: Act.ORG_MEMBER_UPDATE,
@@ -36,7 +36,8 @@ class Groups:
         return found
 
     async def find(self, caller: Caller, org: str | None, act: Act) -> Group:
-        """Return the group if the caller may do the act in it. In an organisation, the act needs the same role.
+        """Return the group if the caller may do the act there. An act needs the same role in organisations and
+        projects.
 
         `org`: the organisation; None for the caller's project. Raises: OrganisationNotFound, Forbidden,
         InsufficientScope.
@@ -50,7 +51,7 @@ class Groups:
         return Group(GroupKind.ORG, found.id)
 
     async def find_to_change(self, caller: Caller, org: str | None, act: Act) -> Group:
-        """Return the group as `find` does, unless nobody can join or leave it. Raises: PersonalOrganisation."""
+        """Return the group like `find`. Raises: PersonalOrganisation for a group that nobody can join or leave."""
         group = await self.find(caller, org, act)
         if org is not None and (await self.org(caller, org)).personal:
             raise PersonalOrganisation(
@@ -59,7 +60,7 @@ class Groups:
         return group
 
     async def role_now(self, group: Group, caller: Caller, role: Role) -> Role:
-        """Return the caller's role, as the database has it now, if it is `role` or a stronger one. Raises: Forbidden.
+        """Return the caller's role from the database. Raises: Forbidden if the role is weaker than `role`.
 
         The gateway's cache may be a second old: an admin who was removed then must not remove others now.
         """

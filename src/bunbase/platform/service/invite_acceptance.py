@@ -1,6 +1,6 @@
 """Accept invitations on the page that their link opens. The person signs in there for this one act.
 
-The routes of pages have no caller whom the gateway knows, so the entry in the audit log is written here.
+Pages have no credentials, so the gateway cannot store an entry in the audit log. This module stores the entry.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class InviteAcceptance:
         return OpenInvitation(target, found.role, found.email, inviter, ways, opening, found.kind.in_words)
 
     async def by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
-        await self.invitations.check(token)  # before the password is hashed, which is expensive
+        await self.invitations.check(token)  # check this before the password is hashed, which is expensive
         return await self._accept(caller, token, await self.bunauth.identify_by_password(caller, email, password))
 
     async def by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
-        await self.invitations.check(token)  # before the code is used up
+        await self.invitations.check(token)  # check this before the code is used up
         return await self._accept(caller, token, await self.bunauth.identify_by_code(caller, challenge, code))
 
     async def by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        await self.invitations.check(token)  # before the pass is used up
+        await self.invitations.check(token)  # check this before the pass is used up
         account = await self.bunauth.identify_by_pass(caller, ActPage(PageName.INVITE, token), cookie)
         return await self._accept(caller, token, account)
 
@@ -59,8 +59,10 @@ class InviteAcceptance:
 
 
 def _end(joined: AcceptedInvite) -> ActEnd:
-    """Return the outcome. If nothing was changed, only the installation's log has an entry, and not the log of the
-    project or organisation.
+    """Return the outcome of the act.
+
+    If the person was a member already, only the log of the installation has an entry, because the project or
+    organisation has not changed.
     """
     if joined.already_member:
         return ActEnd(200, {"role": joined.role.value, "already_member": True})

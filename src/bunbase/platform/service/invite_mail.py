@@ -14,7 +14,7 @@ from bunbase.pkg.mail.templates import DAY, HOUR, MEMBER_INVITE
 from bunbase.platform.store.groups import Group, GroupKind
 
 APP: Final = "BunBase"
-LIFETIME: Final = timedelta(days=7)  # of an invitation
+LIFETIME: Final = timedelta(days=7)  # an invitation is valid for this long
 
 
 class InviteMail:
@@ -36,8 +36,8 @@ class InviteMail:
         url: str,
         lifetime: timedelta = LIFETIME,
     ) -> bool:
-        """Post the mail, in the transaction that stores the invitation. Return False if the address gets too many
-        mails.
+        """Post the mail, in the transaction that stores the invitation. Return False if BunBase sends the address too
+        many mails.
 
         `target`: the name of the project or organisation. `inviter`: name and email. `url`: the link of the mail.
         """

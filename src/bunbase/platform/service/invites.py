@@ -4,17 +4,18 @@ The life of an invitation:
 
     1. An admin invites an address. The answer is the same whether or not an account has the address, so it does not
       reveal who has an account.
-    2. There are two links with a token each, of which only hashes are stored: the inviter gets one, and the mail has
-       the other one. Holding a token is the whole proof. The address of the account that uses the token may differ from
+    2. There are two links: the inviter gets the first link, and the mail has the second link. Each link has its own
+    token, and BunBase stores only the hash of a token. Holding a token is the whole proof. The address of the account
+    that uses the token may differ from
        the invited address, because many people have several addresses. No account can find or accept an invitation by
        its address alone: an account's address may be unconfirmed. The token of the mail also proves the mailbox, so its
        holder may open an account for the invited address (`newcomers.py`).
-    3. `accept` makes the caller a member. The invitation is valid only while the person who sent it may still give that
-      role: an admin who is removed cannot come back through an invitation of their own.
+    3. `accept` makes the caller a member. The invitation is valid only while its sender may still give that role. So a
+       removed admin cannot come back through their own invitation.
     4. The invitation remembers the account. A repeated request of this account gets the same answer, and every other
       account gets the answer for an unknown token (410). The invitation is deleted a day after its end.
-    5. For a member who already has the role or a stronger role, the invitation changes nothing. So it stays open for
-      the person for whom it was meant, even if a member tries the link first.
+    5. For a member who already has the role or a stronger role, the invitation changes nothing. So the invitation stays
+    open for the invited person, even if a member tries the link first.
 
 Records: docs/decisions/0047-people-own-projects-through-organisations.md, and 0058 for people without an account.
 """
@@ -94,7 +95,7 @@ class Invitations:
         admits = await self.mail.bunauth.admits_newcomers(inviter.id)
         invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, links.shown, admits, *_sender(inviter))
         async with self.stores.changing(group):
-            earlier = await self.stores.invites.earlier(group, email, now)  # which this one ends
+            earlier = await self.stores.invites.earlier(group, email, now)  # the new invitation ends the earlier one
             strongest = (role, earlier.role if earlier else role)
             check_strength(await self.groups.role_now(group, caller, Role.ADMIN), *strongest)
             await self.stores.invites.add(
@@ -179,7 +180,7 @@ class Invitations:
         sent = await self._sent(hash)
         try:
             async with self.stores.changing(sent.group):
-                yield await self._sent(hash)  # read again, now that no other request can change it
+                yield await self._sent(hash)  # read the invitation again, now that no other request can change it
         except (ProjectNotFound, OrganisationNotFound):
             raise LinkExpired(ASK_AGAIN) from None
 
@@ -258,10 +259,10 @@ class Invitations:
             )
 
     async def _send(self, group: Group, inviter: Developer, name: str, invite: Invite, url: str) -> bool:
-        """Post the mail. Return False if the address gets too many mails, so that the link of an earlier mail must stay
+        """Post the mail. Return False if the address gets too many mails. Then the link of an earlier mail must stay
         valid.
 
-        Raises: RateLimited if the group or the inviter has sent too many in this hour.
+        Raises: RateLimited if the group or the inviter has sent too many invitations in this hour.
         """
         now = self.clock.now()
         for sender in (group.id, inviter.id):

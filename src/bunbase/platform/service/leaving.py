@@ -4,8 +4,9 @@ Projects and organisations must never lose their last owner. An account is there
 of a project, or of an organisation with other members. Organisations without other members and without projects are
 deleted.
 
-While an account is being deleted, it cannot join anything (`store/departures.py`). If the process dies after the
-memberships are removed, the account still exists and can send the request again, or join again after JOINS_NOTHING.
+While an account is being deleted, it cannot join anything (`store/departures.py`). If the process is killed after it
+has removed the memberships, the account still exists. The person can send the request again, or join projects again
+after JOINS_NOTHING.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from bunbase.pkg.clock import Clock
 from bunbase.platform.service.rules import forget_at
 from bunbase.platform.store import Stores
 
-MOST_NAMED: Final = 20  # projects in the refusal
-JOINS_NOTHING: Final = timedelta(minutes=5)  # longer than any request that began before the account was deleted
+MOST_NAMED: Final = 20  # the largest number of projects that the refusal names
+JOINS_NOTHING: Final = timedelta(minutes=5)  # longer than any request lasts that began before the deletion
 REFUSALS: Final = (AccountOwnsProjects, LastOwner, LastAdministrator, ReauthenticationRequired)
 
 
@@ -34,7 +35,7 @@ class Leaving:
 
     async def delete_account(self, caller: Caller) -> None:
         caller.check(Act.ACCOUNT_DELETE)
-        await self.bunauth.check_account_deletion(caller)  # before anything is removed
+        await self.bunauth.check_account_deletion(caller)  # check before the memberships are removed
         developer, departures = caller.signed_in().id, self.stores.departures
         await departures.begin(developer, self.clock.now() + JOINS_NOTHING)
         try:

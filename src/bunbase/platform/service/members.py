@@ -90,8 +90,10 @@ class People:
         return found.own_role
 
     async def _keep_an_owner(self, group: Group, role: Role) -> None:
-        """Raise LastOwner if the only owner of an organisation would lose the role. This person is also the owner of
-        all projects of the organisation.
+        """Raise LastOwner if the only owner of an organisation would lose the role.
+
+        The owner of an organisation is also the owner of all its projects, so these projects would lose their owner
+        too.
         """
         if group.kind is GroupKind.ORG and role is Role.OWNER and await self.stores.members.count_owners(group.id) == 1:
             raise LastOwner("Make another member an owner first, or delete the organisation.")
@@ -101,7 +103,7 @@ class People:
 
     async def _member(self, group: Group, user: str) -> Member:
         row = await self.stores.members.find(group, user)
-        if row is None:  # removed at this moment by another request
+        if row is None:  # another request has removed the member
             raise MemberNotFound
         return (await self._shown(group, (row,)))[0]
 

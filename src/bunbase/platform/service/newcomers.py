@@ -2,12 +2,14 @@
 
 The life of one newcomer:
 
-    1. The person opens the link. If the link came by mail, the person has proved to read the mailbox, and continues.
+    1. The person opens the link. A link from the mail proves that the person reads the mailbox, so the person
+    continues.
       Otherwise somebody passed the link on, which proves nothing, so the page sends a mail to the invited address.
     2. BunAuth opens the account, always for the invited address, and decides whether the installation admits newcomers
        of this inviter.
-    3. The account becomes a member. Both happen while the invitation is locked, so nobody can withdraw or use it in
-       between, and of two requests at once one opens the account. If the server is killed between these two steps, the
+    3. The account becomes a member. BunBase locks the invitation during steps 2 and 3, so nobody can withdraw or use it
+    in between. Of two requests at the same time, only one opens the account. If the server is killed between these two
+    steps, the
        account exists and the invitation is still open. Then the person signs in with the same link.
 
 Hard place: an invitation is locked while BunAuth checks and hashes a password, which may take seconds. Symptom: forty
@@ -70,12 +72,14 @@ class NewcomerAcceptance:
         self.audit = audit
         self.sends_mail = sends_mail
         self.clock = invitations.clock
-        self.opening_in: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # requests that wait keep locks
+        self.opening_in: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # requests keep locks alive
         self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def opening(self, sent: SentInvite) -> Opening:
-        """Return the way in which the holder of a link may open an account. For a link that was passed on, the way is
-        the same for every address.
+        """Return the way in which the holder of a link may open an account.
+
+        For a link that was passed on, the way is the same for every address, so it does not show whether the address
+        has an account.
         """
         if not await self.bunauth.admits_newcomers(sent.invited_by):
             return Opening.CLOSED
@@ -104,7 +108,7 @@ class NewcomerAcceptance:
         return await self._join_new(caller, token, open)
 
     async def open_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        """The other service has verified the address, so a link that was passed on is enough."""
+        """The service where the person signed in has verified the address, so a link that was passed on is enough."""
         to = ActPage(PageName.INVITE, token)
 
         async def open(sent: SentInvite) -> Account:

@@ -50,7 +50,7 @@ class ProjectsOfPeople:
         owner = await self._org(caller, org)
         await self._check_room(owner)  # check before making keys; _add checks again
         id, now = new_id("prj"), self.clock.now()
-        await self.kms.create_keys(id)  # before the project is stored: no project ever exists without an encryption key
+        await self.kms.create_keys(id)  # keys first, so that no project exists without an encryption key
         rows, keys = new_keys(now)
         slug = slug_of(name)
         for _ in range(SLUG_ATTEMPTS):

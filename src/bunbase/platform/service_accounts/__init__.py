@@ -1,1 +1,1 @@
-"""Service accounts of projects, and the tokens that service accounts and secret keys get at `/v1/auth/token`."""
+"""Service accounts of projects. Service accounts and secret keys get tokens at `/v1/auth/token`."""

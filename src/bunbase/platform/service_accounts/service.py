@@ -2,7 +2,8 @@
 
 The life of a token: a client proves its identity (with a secret, an assertion, or a secret key of the project),
 requests scopes that it has, and gets a token for ten minutes. The gateway checks the token's signature, and asks
-`holder` once whether the client still exists. It keeps that answer until the feed of revocations names the client.
+`holder` once whether the client still exists. The gateway caches the answer until the feed of revocations names the
+client.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class ServiceAccountService:
         key_holder: Callable[[str], Awaitable[KeyHolder]],
         clock: Clock,
     ) -> None:
-        """`key_holder`: returns the holder of a secret key. Raises: InvalidKey."""
+        """`key_holder`: a function that returns the holder of a secret key. Raises: InvalidKey."""
         self.store = store
         self.signer = signer
         self.key_holder = key_holder

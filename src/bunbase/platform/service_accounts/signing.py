@@ -1,4 +1,7 @@
-"""Sign service tokens with the project's key in BunKMS. Everybody can check them with the project's public keys."""
+"""Sign service tokens with the project's key in BunKMS.
+
+Everybody can check these tokens with the project's public keys.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from bunbase.pkg.jwt import compact, signing_input
 
 HEADER: Final = "at+jwt"  # RFC 9068 §2.1; the tokens of end users have another type
 LIFETIME_SECONDS: Final = 600
-KEYS_CACHED: Final = 10_000  # projects
+KEYS_CACHED: Final = 10_000  # the number of projects whose keys are cached
 KEYS_TTL_SECONDS: Final = 60.0
 ATTEMPTS: Final = 2  # the key may be replaced during one attempt, but hardly during two in a row
 

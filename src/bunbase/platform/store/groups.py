@@ -38,9 +38,9 @@ LOCK_ORG: Final = "SELECT id FROM orgs WHERE id = $1 AND deleted_at IS NULL FOR 
 
 
 async def lock_group(db: Database, group: Group) -> None:
-    """Until the transaction ends, do not let other transactions change the members of this group or delete it.
+    """Lock the group: until this transaction ends, others cannot change its members or delete the group.
 
-    A role in a project may come from its organisation, so this also keeps the roles in the organisation as they are.
+    A role in a project may come from its organisation, so the organisation of a project is locked too.
     Raises: ProjectNotFound, OrganisationNotFound.
     """
     if group.kind is GroupKind.ORG:
@@ -55,7 +55,7 @@ async def lock_group(db: Database, group: Group) -> None:
 async def lock_transfer(db: Database, project: str, target: str) -> None:
     """Lock a project, its organisation and its new organisation, as `lock_group` does.
 
-    Two opposite transfers lock the organisations in the same order, so neither waits for the other for ever.
+    Two opposite transfers lock the organisations in the same order, so they never wait for each other for ever.
     Raises: ProjectNotFound, OrganisationNotFound.
     """
     owner = await db.value(LOCK_PROJECT, project)

@@ -72,8 +72,10 @@ class NewInvite(msgspec.Struct, frozen=True):
 
 
 class SentInvite(msgspec.Struct, frozen=True):
-    """The invitation of a token. `accepted_by`: the account that used it, or None. `mailed`: true if the token is from
-    the link in the mail, so that its holder reads the mailbox.
+    """The invitation of a token.
+
+    `accepted_by`: the account that used the token, or None. `mailed`: true if the token is from the link in the mail,
+    so that its holder reads the mailbox.
     """
 
     id: str

@@ -100,7 +100,9 @@ class KeyStore:
         return await self.db.one(KeyRow, KEY_BY_HASH, hash)
 
     async def update(self, project: str, id: str, change: Callable[[Key], Key], forget_at: float) -> Key | None:
-        """Store `change(key)`; caches forget the key. Return None if there is no such key. Raises: as `change`."""
+        """Store `change(key)`, and let caches forget the key. Return None if there is no such key. Raises what `change`
+        raises.
+        """
         async with self.db.transaction():
             old = await self.db.one(Key, LOCK_KEY, project, id, self.clock.now())
             if old is None:

@@ -18,7 +18,7 @@ from bunbase.platform.store.groups import Group, GroupKind
 PROJECT, ORG = GroupKind.PROJECT, GroupKind.ORG
 TABLE: Final = {PROJECT: "members", ORG: "org_members"}
 
-# $1 project or organisation; `own`: the role is stored with the group itself
+# $1 project or organisation; `own`: true for a role in the group itself
 PEOPLE: Final = {
     PROJECT: """
 SELECT developer, max(role) AS role, min(created_at) AS since, max(role) FILTER (WHERE own) AS own_role FROM (
@@ -76,7 +76,7 @@ class MemberStore:
         return await self.db.one(MemberRow, ONE[group.kind], group.id, developer)
 
     async def among(self, group: Group, developers: Sequence[str]) -> list[str]:
-        """Return the developers among these who are members, in any order."""
+        """Return those of the given developers who are members, in any order."""
         return await self.db.value(AMONG[group.kind], group.id, list(developers)) or []
 
     async def role(self, group: Group, developer: str) -> Role | None:

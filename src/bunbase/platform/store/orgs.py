@@ -10,9 +10,9 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.ids import new_id
 from bunbase.platform.store.departures import check_stays
 
-PERSONAL_REF: Final = "personal"  # instead of an organisation's id: the personal organisation of the caller
+PERSONAL_REF: Final = "personal"  # callers send this instead of an id, for their personal organisation
 PERSONAL_NAME: Final = "Personal"
-RANDOM_CHARACTERS: Final = 12  # at the end of the id of an organisation
+RANDOM_CHARACTERS: Final = 12  # the number of random characters at the end of an organisation's id
 
 ADD = """
 INSERT INTO orgs (id, name, slug, created_at, personal_of) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"""
@@ -61,7 +61,7 @@ class OrgStore:
             slug = f"personal-{id[-RANDOM_CHARACTERS:]}"
             if await self.db.execute(ADD, id, PERSONAL_NAME, slug, now, developer):
                 await self.db.execute(ADD_OWNER, id, developer, now)
-        made: str = await self.db.value(PERSONAL, developer)  # by this request, or by another one at the same moment
+        made: str = await self.db.value(PERSONAL, developer)  # this request or a concurrent one has made it
         return made
 
     async def find(self, ref: str, developer: str) -> Organisation | None:
@@ -75,8 +75,9 @@ class OrgStore:
         return await self.db.all(Organisation, ORGS, developer, after, limit)
 
     async def count_owned(self, developer: str) -> int:
-        """Return the number of organisations that a developer owns. Until the transaction ends, another call of this
-        method waits.
+        """Return the number of organisations that a developer owns.
+
+        Further calls for this developer wait until the transaction ends.
         """
         await self.db.value(LOCK_DEVELOPER, developer)
         found: int = await self.db.value(COUNT_OWNED, developer)

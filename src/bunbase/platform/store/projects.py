@@ -105,9 +105,9 @@ class ProjectStore:
         return found
 
     async def find(self, ref: str, developer: str) -> ProjectRow | None:
-        """Return the project with this id or slug, also if it is deleted but not destroyed.
+        """Return the project with this id or slug. The project may be deleted, but not destroyed.
 
-        Return None if the developer is not a member of it.
+        Return None if the developer is not a member of the project.
         """
         return await self.db.one(ProjectRow, PROJECT, ref, developer)
 
@@ -137,7 +137,7 @@ class ProjectStore:
         await self.db.execute(RENAME, project, name)
 
     async def transfer(self, project: str, org: str, forget_at: float) -> None:
-        """Move the project to another organisation, and let the roles of all its members be looked up again."""
+        """Move the project to another organisation, and make all processes look up its members again."""
         async with self.db.transaction():
             await self.db.execute(TRANSFER, project, org)
             await self.feed.publish(RevokedKind.MEMBERSHIP, f"{project}:", forget_at)
@@ -171,7 +171,8 @@ class ProjectStore:
     async def destroy_overdue(self, deleted_before: datetime, now: datetime, forget_at: float) -> str | None:
         """Destroy one project that was deleted before a time, and return its id, or None if there is no such project.
 
-        A restoration at the same moment waits for this transaction, or is skipped by it.
+        If another transaction restores a project at the same moment, either that transaction waits, or this method
+        skips the project.
         """
         async with self.db.transaction():
             overdue: str | None = await self.db.value(OVERDUE, deleted_before)
@@ -182,7 +183,7 @@ class ProjectStore:
     async def is_stopped(self, project: str) -> bool | None:
         """Return True if a project is deleted or suspended, None if it is destroyed, otherwise False.
 
-        Until the transaction ends, another process that calls this waits: the process that tells the other rooms last
+        Until the transaction ends, other callers of this method wait. So the process that notifies the other rooms last
         has read the latest state.
         """
         await self.db.value(TELL_IN_ORDER, project)

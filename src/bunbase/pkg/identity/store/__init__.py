@@ -17,9 +17,9 @@ from bunbase.pkg.identity.store import (
 )
 from bunbase.pkg.mail.outbox import MailOutbox
 
-# The maximum number of open challenges, tickets and links of a kind for one account. Beyond it, the oldest ones are
-# deleted. A person who is signed in, has the password or knows the address can ask for more. With a lower limit, this
-# person could end the challenges and links of the owner.
+# The maximum number of open challenges, tickets and links of a kind for one account. If there are more, the oldest ones
+# are deleted. Anybody who is signed in, has the password or knows the address can ask for new ones. If the limit were
+# lower, such a person could delete the challenges and links of the owner in this way.
 MAX_OPEN: Final = 100
 INSTALLATION: Final = ""  # the project of the accounts of the installation
 
@@ -45,7 +45,7 @@ class IdentityStores:
 async def delete_expired(db: Database, before: datetime, now: datetime) -> None:
     """Delete the rows of all pools that expired before a time.
 
-    Challenges that have expired at `now` are not kept, because anybody can make them.
+    Challenges that have expired at `now` are deleted at once, because anybody can make them.
     """
     links = (mail_tokens.DELETE_EXPIRED, email_changes.DELETE_EXPIRED, *external_logins.ALL_EXPIRED)
     for statement in (factors.DELETE_PENDING, *links):

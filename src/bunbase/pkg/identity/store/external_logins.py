@@ -1,6 +1,6 @@
-"""Sign-ins at other services that are under way, their codes, and tickets that link, in PostgreSQL.
+"""Sign-ins at other services that are under way, their codes, and tickets for linking, in PostgreSQL.
 
-Each of them is taken once: the statement that reads it deletes it, so of two requests at once only one gets it.
+Each row is read once: the same statement reads and deletes it, so only one of two simultaneous requests gets the row.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class ExternalLoginStore:
         return await self.db.one(ExternalLogin, TAKE_LOGIN, self.project, state_hash, browser_hash, provider, now)
 
     async def redirect_of(self, state_hash: bytes, provider: str, now: datetime) -> str | None:
-        """Return the address of the app that began a sign-in, which goes on; None if there is no such sign-in."""
+        """Return the URL of the app that began a sign-in; None if there is no such sign-in. The sign-in goes on."""
         found: str | None = await self.db.value(BEGUN_LOGIN, self.project, state_hash, provider, now)
         return found
 

@@ -86,7 +86,7 @@ class IdentityStore:
         return await self.db.execute(ADD_MANY, self.project, *zip(*rows, strict=True), now) == len(new)
 
     async def owners(self, persons: Sequence[tuple[str, str]]) -> list[OwnedIdentity]:
-        """Return the identities that accounts have, of these pairs of a provider and a subject."""
+        """Return the identities that accounts already have. `persons`: pairs of provider and subject to look for."""
         providers, subjects = [one for one, _ in persons], [one for _, one in persons]
         return await self.db.all(OwnedIdentity, OWNERS, self.project, providers, subjects)
 

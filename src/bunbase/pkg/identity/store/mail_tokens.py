@@ -1,4 +1,4 @@
-"""Links that were sent by mail, and requests for such mails, in PostgreSQL. `kind`: a word of the room."""
+"""Links that were sent by mail, and requests for such mails, in PostgreSQL. `kind`: the room's name for the effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The texts of mails in other languages than English, whose texts are in `templates.py`.
+"""The texts of mails in languages other than English. The English texts are in `templates.py`.
 
 A language has the texts of all mails to end users, and the few words that `composing.py` puts into them. Mails to
 developers and operators are in English.

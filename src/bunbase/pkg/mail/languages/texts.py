@@ -18,9 +18,8 @@ class Texts(msgspec.Struct, frozen=True):
 
 
 class Language(msgspec.Struct, frozen=True):
-    """`units`: one and many. `factors`: the words for factors, by the English name. `passkey`: the words for a passkey,
-    with `{name}`.
-    `fallback`: the sentence above the URL of a button.
+    """`units`: the singular and the plural of each unit of time. `factors`: the words for factors, by the English name.
+    `passkey`: the words for a passkey, with `{name}`. `fallback`: the sentence above the URL of a button.
     """
 
     texts: Mapping[str, Texts]

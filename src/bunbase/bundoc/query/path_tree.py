@@ -1,0 +1,29 @@
+"""Paths as a tree of names, so that each name of a document needs one look-up for any number of paths."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from bunbase.bundoc.query.filters import Path
+
+TREES_KEPT: Final = 512
+
+Tree = dict[str, "Tree | None"]  # the names below each name; None: a path ends here, so it means the whole value
+
+
+@lru_cache(TREES_KEPT)
+def tree_of(paths: tuple[Path, ...]) -> Tree:
+    """Return the tree of the paths. A path that ends above another path includes it. Callers do not change the tree."""
+    tree: Tree = {}
+    for path in sorted(paths, key=len):  # a path comes before the longer paths below it
+        at = tree
+        *above, last = path
+        for name in above:
+            below = at.setdefault(name, {})
+            if below is None:
+                break
+            at = below
+        else:
+            at[last] = None
+    return tree
