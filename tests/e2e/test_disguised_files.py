@@ -41,8 +41,8 @@ def browser() -> Iterator[Browser]:
 def test_no_script_in_a_file_runs_under_the_address_of_the_server(browser: Browser, running_dev: Instance) -> None:
     account = {"email": "ada@example.com", "password": "correct horse battery"}
     token = running_dev.http.post("/api/auth/register", json=account).raise_for_status().json()["access_token"]
-    new = {"headers": {"Authorization": f"Bearer {token}"}, "json": {"name": "Files"}}
-    project = running_dev.http.post("/api/projects", **new).raise_for_status().json()
+    bearer = {"Authorization": f"Bearer {token}"}
+    project = running_dev.http.post("/api/projects", json={"name": "Files"}, headers=bearer).raise_for_status().json()
     secret = next(key["key"] for key in project["keys"] if key["kind"] == "secret")
     headers = {"X-Bunbase-Key": secret}
     bucket = {"name": "open", "public": True}
