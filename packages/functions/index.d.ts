@@ -11,15 +11,15 @@ export type Caller = Readonly<{
   email: string | null;
   role: string;
   claims: Readonly<Record<string, unknown>>;
-  /** The user has confirmed the address. */
+  /** True if the user has confirmed the address. */
   verified: boolean;
   /** How the user signed in: `password`, `anonymous`, `custom`, the name of a provider, … */
   provider: string;
-  /** The user has not signed up yet. */
+  /** True if the user has not signed up yet. */
   anonymous: boolean;
   /** The number of factors that were checked at the sign-in. */
   aal: number;
-  /** The id of the developer or key who uses the app in the user's place; empty for the user. */
+  /** The id of the developer or key that uses the app in the user's place, or empty. */
   act: string;
 }>;
 
@@ -44,12 +44,14 @@ export type AnyDocument = Readonly<Record<string, unknown>>;
 /** The fields that BunBase adds to every stored document. Times are RFC 3339. */
 export type System = Readonly<{ _id: string; _rev: number; _created: string; _updated: string }>;
 
-/** One page of results. `next`: the cursor of the next page, or null after the last one. `count`: only if requested. */
+/**
+ * One page of results. `next`: the cursor of the next page, or null after the last page. `count`: only if requested.
+ */
 export type Page<T> = Readonly<{
   items: (T & System)[];
   next: string | null;
   count?: number;
-  /** `count` is an estimate, because the exact number would exceed the budget of a query. */
+  /** True if `count` is an estimate, because counting exactly would exceed the budget of a query. */
   count_is_estimate?: true;
 }>;
 
@@ -105,7 +107,7 @@ export type UntypedData = Readonly<{
     document: AnyDocument,
     options?: WriteOptions,
   ): Promise<T & System>;
-  /** Changes a document by a merge patch or by update operators (`$inc`, `$push`, …). */
+  /** Changes a document with a merge patch or with update operators (`$inc`, `$push`, …). */
   patch<T = AnyDocument>(
     collection: string,
     id: string,
@@ -126,14 +128,18 @@ type Written<D, N extends keyof D> = D[N] extends { write: infer W } ? W : never
 type Keys<R> = R extends unknown ? keyof R & string : never;
 type Dotted<R> = `${Keys<R>}.${string}`;
 type Operators = Readonly<Record<`$${string}`, unknown>>;
-// joined with a patch by & and not by |, because the compiler computes every field of each member of a union
+// The type is joined with a patch by & and not by |, because the compiler computes every field of each member of a
+// union
 type UpdateOperators = Readonly<{ [O in `$${Operator}`]?: object } & { arrayFilters?: readonly object[] }>;
 type Operator =
   | ("set" | "unset" | "rename" | "setOnInsert" | "now" | "currentDate" | "inc" | "mul" | "min" | "max" | "bit")
   | ("push" | "addToSet" | "pop" | "pull" | "pullAll");
 type Scalar = string | number | bigint | boolean | null | undefined;
 
-/** A filter. Fields and their values are checked; dotted paths only by their first name, operators not. */
+/**
+ * A filter. The compiler checks fields and their values. Of dotted paths, it checks only the first name, and it does
+ * not check operators.
+ */
 export type Where<R> = { readonly [K in Keys<R>]?: Compared<R extends Partial<Record<K, infer V>> ? V : never> } & {
   readonly [path: `$${string}`]: unknown;
 } & { readonly [K in Dotted<R>]?: unknown };
@@ -169,7 +175,7 @@ export type TypedData<D> = Readonly<{
     collection: N,
     options?: Readonly<{ limit?: number; cursor?: string | null }>,
   ): Promise<Page<Read<D, N>>>;
-  /** With `select`, a document has only the selected fields. */
+  /** With `select`, a document contains only the selected fields. */
   query<N extends Name<D>>(
     collection: N,
     query: TypedQuery<Read<D, N>> & Readonly<{ select: readonly string[] }>,
@@ -186,7 +192,7 @@ export type TypedData<D> = Readonly<{
     document: Written<D, N>,
     options?: WriteOptions,
   ): Promise<Read<D, N>>;
-  /** Changes a document by a merge patch or by update operators (`$inc`, `$push`, …). */
+  /** Changes a document with a merge patch or with update operators (`$inc`, `$push`, …). */
   patch<N extends Name<D>>(
     collection: N,
     id: string,
@@ -198,7 +204,9 @@ export type TypedData<D> = Readonly<{
   commit(writes: readonly TypedWrite<D>[]): Promise<Committed>;
 }>;
 
-/** `D`: the `Database` of `bunbase gen types`. Without it, every collection may have documents of any type. */
+/**
+ * `D`: the `Database` that `bunbase gen types` writes. Without `D`, every collection may have documents of any type.
+ */
 export type Data<D extends object = AnyDatabase> = AnyDatabase extends D ? UntypedData : TypedData<D>;
 
 /** A user, with the fields that only administration sees. */
@@ -237,53 +245,80 @@ export type UserQuery = Readonly<{
 export type Users = Readonly<{
   get(id: string): Promise<ManagedUser>;
   getByEmail(email: string): Promise<ManagedUser>;
-  /** Returns users, the newest first. */
+  /** Returns users, newest first. */
   list(query?: UserQuery): Promise<Readonly<{ items: readonly ManagedUser[]; next: string | null }>>;
   create(user: UserFields & Readonly<{ email?: string }>): Promise<ManagedUser>;
-  /** Changes the named fields and keeps all others. Access tokens that the change makes wrong end within a second. */
+  /**
+   * Changes the named fields and keeps all other fields. If the change makes access tokens wrong, they end within a
+   * second.
+   */
   update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean; banned_until?: string | null }>): Promise<ManagedUser>;
   delete(id: string): Promise<void>;
   /** Ends all the user's sessions. */
   signOut(id: string): Promise<void>;
 }>;
 
-/** `me` and `updateMe` act on the signed-in user of this call. They throw a Problem (`unauthenticated`) if nobody is signed in. */
+/**
+ * `me` and `updateMe` use the signed-in user of this call. If nobody is signed in, they throw a Problem
+ * (`unauthenticated`).
+ */
 export type Auth = Readonly<{
   me(): Promise<User>;
   updateMe(data: Readonly<Record<string, unknown>>): Promise<User>;
   users: Users;
-  /** Returns a token that signs the user in at `POST /v1/auth/login/custom-token`. It works once, within five minutes. */
+  /**
+   * Returns a token that signs the user in at `POST /v1/auth/login/custom-token`. The token works once, within five
+   * minutes.
+   */
   customToken(uid: string, claims?: Readonly<Record<string, unknown>>): Promise<string>;
 }>;
 
-/** A message for a channel. `data`: any JSON of at most 32 KiB. `key`: makes a repetition harmless for two minutes. */
+/**
+ * A message for a channel. `data`: any JSON of at most 32 KiB. `key`: for two minutes, a message with the same key is
+ * not published again.
+ */
 export type NewMessage = Readonly<{ channel: string; data: unknown; key?: string }>;
 
-/** The place of a message in its channel. `offset` is 0 if nobody listens to the channel, and it keeps no messages. */
+/**
+ * The position of a message in its channel. `offset` is 0 if nobody listens to the channel and the channel keeps no
+ * messages.
+ */
 export type Published = Readonly<{ channel: string; epoch: string; offset: number }>;
 
-/** Messages to everybody who has joined a channel. Methods throw a Problem such as `message_too_large` or `publish_limited`. */
+/**
+ * Sends messages to everybody who has joined a channel. Methods throw a Problem such as `message_too_large` or
+ * `publish_limited`.
+ */
 export type Channels = Readonly<{
   publish(channel: string, data: unknown, options?: Readonly<{ key?: string }>): Promise<Published>;
-  /** Publishes 1 to 100 messages, all or none. */
+  /** Publishes 1 to 100 messages: either all or none. */
   publishAll(messages: readonly NewMessage[]): Promise<readonly Published[]>;
 }>;
 
-/** The cause of a call that did not come from a request. `due_at`: RFC 3339. `job`: empty for a hook that BunBase waits for. */
+/**
+ * The cause of a call that did not come from a request. `due_at`: RFC 3339. `job`: empty for a hook whose answer
+ * BunBase waits for.
+ */
 export type Trigger = Readonly<{ kind: "cron" | "job" | "change" | "hook"; job: string; attempt: number; due_at: string }>;
 
 /**
- * A change of a document. `document`: the present content, which may be newer than `rev`; missing if the document was deleted.
- * `before`: the content before an update or delete, if the collection has `before_images`.
+ * A change of a document. `document`: the present content, which may be newer than `rev`; missing if the document was
+ * deleted. `before`: the content before an update or delete, if the collection has `before_images`.
  */
 export type Change<T = AnyDocument & System> = Readonly<
   { op: "create" | "update" | "delete"; collection: string; id: string; rev: number; at: string } & { document?: T; before?: T }
 >;
 
-/** The body of a call with changes, if the function has `max_batch`. They are in the order in which they were made. */
+/**
+ * The body of a call with changes, if the function has `max_batch`. The changes are in the order in which they were
+ * made.
+ */
 export type ChangeBatch<T = AnyDocument & System> = Readonly<{ events: readonly (Change<T> & Readonly<{ job: string }>)[] }>;
 
-/** `key`: no second job is created while a job of this function with the same key waits or runs. `attempts`: at most 20. */
+/**
+ * `key`: while a job of this function with the same key waits or runs, no second job is created. `attempts`: at most
+ * 20.
+ */
 export type EnqueueOptions = Readonly<{
   delay_seconds?: number;
   run_at?: Date | string;
@@ -299,7 +334,9 @@ export type Job = Readonly<{
   key?: string;
 }>;
 
-/** `D`: the `Database` that `bunbase gen types` writes; `ctx.data` then knows the collections and their documents. */
+/**
+ * `D`: the `Database` that `bunbase gen types` writes. With it, `ctx.data` knows the collections and their documents.
+ */
 export type Context<D extends object = AnyDatabase> = Readonly<{
   project: string;
   function: Readonly<{ name: string; version: number }>;
@@ -307,14 +344,17 @@ export type Context<D extends object = AnyDatabase> = Readonly<{
   caller: Caller | null;
   env: Readonly<Record<string, string>>;
   log: Log;
-  /** Documents, with the full rights of the project: no rules apply. */
+  /** Documents, with all rights of the project: no rules apply. */
   data: Data<D>;
-  /** Channels, with the full rights of the project. */
+  /** Channels, with all rights of the project. */
   channels: Channels;
-  /** Documents and channels with the rights of the caller (`ctx.as(ctx.caller)`) or of a visitor who is not signed in (`null`): rules apply. */
+  /**
+   * Documents and channels with the rights of the caller (`ctx.as(ctx.caller)`) or of a visitor who is not signed in
+   * (`null`). Rules apply.
+   */
   as(caller: Caller | null): Readonly<{ data: Data<D>; channels: Channels }>;
   auth: Auth;
-  /** Runs a function of the project later, as a job. The job is repeated until it succeeds or its attempts are used up. */
+  /** Runs a function of the project later, as a job. The job is repeated until it succeeds or has no attempts left. */
   enqueue(functionName: string, payload?: unknown, options?: EnqueueOptions): Promise<Job>;
   /** The schedule, job, change or hook that caused this call; null for a request from outside. */
   trigger: Trigger | null;
@@ -325,18 +365,25 @@ export type Context<D extends object = AnyDatabase> = Readonly<{
 }>;
 
 /**
- * A function. A returned Response is sent as it is, any other value as JSON, and `undefined` as status 204.
+ * A function. It may return a Response, which is sent as it is; `undefined`, which is sent as status 204; or any other
+ * value, which is sent as JSON.
  *
  * `request.body` yields bytes as the client sends them. Reading throws a Problem if the body is too large
- * (`payload_too_large`), the client sends nothing for too long (`request_stalled`), or the answer has ended already
- * (`call_over`). It throws an AbortError if the client has disconnected.
+ * (`payload_too_large`), if the client sends nothing for too long (`request_stalled`), or if the answer has already
+ * ended (`call_over`). If the client has disconnected, reading throws an AbortError.
  */
 export type Handler<D extends object = AnyDatabase> = (request: Request, context: Context<D>) => unknown;
 
-/** How a user signs in or up. `provider`: as `Caller.provider`. `amr`: the names of the checks (RFC 8176). */
+/**
+ * The method with which a user signs in or up. `provider`: the same as `Caller.provider`. `amr`: the names of the
+ * checks (RFC 8176).
+ */
 export type SignInMethod = Readonly<{ provider: string; amr: readonly string[]; aal: number }>;
 
-/** `user`: as it will be stored. `invited`: a member of the project has invited the person. `ip`: of the person. */
+/**
+ * `user`: the user who will be stored. `invited`: true if a member of the project has invited the person. `ip`: the
+ * person's IP address.
+ */
 export type BeforeSignup = Readonly<{
   hook: "before_signup";
   user: User;
@@ -345,7 +392,10 @@ export type BeforeSignup = Readonly<{
   ip: string;
 }>;
 
-/** `refuse`: nobody is signed up, and the person reads this text (at most 200 characters). The other fields replace those of the user. */
+/**
+ * `refuse`: if set, no user is created, and the person reads this text (at most 200 characters). The other fields
+ * replace the fields of the user.
+ */
 export type SignupDecision =
   | Readonly<{ refuse: string }>
   | Readonly<{
@@ -354,7 +404,7 @@ export type SignupDecision =
       data?: Readonly<Record<string, unknown>>;
     }>;
 
-/** `reason`: why an access token is made. `session`: the id of the session that it is for. */
+/** `reason`: the reason for a new access token. `session`: the id of the session of the token. */
 export type BeforeToken = Readonly<{
   hook: "before_token";
   user: User;
@@ -365,10 +415,16 @@ export type BeforeToken = Readonly<{
 
 export type TokenDecision = Readonly<{ claims?: Readonly<Record<string, unknown>> }>;
 
-/** `user`: with current values. It may have been called for this user before: use `user.id` as the key of what it does. */
+/**
+ * `user`: the user with current values. The hook may have been called for this user before, so use `user.id` as the key
+ * of its effects.
+ */
 export type AfterSignup = Readonly<{ hook: "after_signup"; user: User; provider: string }>;
 
-/** A mail to a user. `id` stays the same if the mail is sent again. `from`: the name that the mail should show, or "". */
+/**
+ * A mail to a user. If the mail is sent again, `id` stays the same. `from`: the name of the sender that the mail should
+ * show, or "".
+ */
 export type SendMail = Readonly<{
   hook: "send_mail";
   mail: Readonly<{
@@ -383,7 +439,7 @@ export type SendMail = Readonly<{
   }>;
 }>;
 
-/** A text message with a code. `kind`: the use of the code. */
+/** A text message with a code. `kind`: the purpose of the code. */
 export type SendSms = Readonly<{
   hook: "send_sms";
   message: Readonly<{ phone: string; code: string; kind: string; language: string; app_name: string }>;
@@ -399,12 +455,14 @@ type AllowedWrite<N, R> = Readonly<{ collection: N; id: string }> &
     | Readonly<{ op: "delete"; before: R; next: null }>
   );
 
-/** A write that the rules and the schema allow. `before`: the stored document. `next`: the document that will be stored. */
+/**
+ * A write that the rules and the schema allow. `before`: the stored document. `next`: the document that will be stored.
+ */
 export type ChangeOf<D extends object = AnyDatabase> = AnyDatabase extends D
   ? AllowedWrite<string, AnyDocument & System>
   : { [N in Name<D>]: AllowedWrite<N, Read<D, N>> }[Name<D>];
 
-/** `writes`: all writes of the same commit about which this function is asked, in order. */
+/** `writes`: all writes of the same commit for which this function is called, in order. */
 export type BeforeWrite<D extends object = AnyDatabase> = Readonly<{
   hook: "before_write";
   caller: Writer;
@@ -412,33 +470,45 @@ export type BeforeWrite<D extends object = AnyDatabase> = Readonly<{
 }> &
   ChangeOf<D>;
 
-/** `refuse`: nothing is written, and the user reads this text (at most 200 characters). `code`: the reason for programs, such as `sold_out`. `patch`: a merge patch for `next`. */
+/**
+ * `refuse`: if set, nothing is written, and the user reads this text (at most 200 characters). `code`: the reason for
+ * programs, such as `sold_out`. `patch`: a merge patch for `next`.
+ */
 export type WriteDecision = Readonly<{ refuse: string; code?: string }> | Readonly<{ patch: AnyDocument }>;
 
 type Answer<T> = T | null | undefined | void | Promise<T | null | undefined | void>;
 
 /**
  * The hooks of a function: `export const hooks: Hooks = { … }`. The project's setting `hooks` names the function that
- * BunBase calls; for `beforeWrite`, it is the setting `before_write` of a collection. No request reaches a hook. A hook
- * that throws, or does not answer in time, has failed: then nobody is signed up or in, a mail or message is not sent, and
- * nothing is written. `D`: the `Database` that `bunbase gen types` writes.
+ * BunBase calls. For `beforeWrite`, the setting `before_write` of a collection names it. No request can call a hook. If
+ * a hook throws, or does not answer in time, it has failed: then nobody is signed up or in, a mail or message is not
+ * sent, and nothing is written. `D`: the `Database` that `bunbase gen types` writes.
  */
 export type Hooks<D extends object = AnyDatabase> = Readonly<{
-  /** Decides whether a person becomes a user, and as what. Without an answer, the person does. */
+  /**
+   * Decides whether a person becomes a user, and with which fields. If the hook returns nothing, the user is created
+   * unchanged.
+   */
   beforeSignup?(event: BeforeSignup, context: Context): Answer<SignupDecision>;
   /** Adds claims to an access token, at most 1 KiB of JSON. Rules read them as `auth.claims`. */
   beforeToken?(event: BeforeToken, context: Context): Answer<TokenDecision>;
-  /** Runs as a job after a sign-up, until it succeeds or its attempts are used up. */
+  /** Runs as a job after a sign-up, until it succeeds or has no attempts left. */
   afterSignup?(event: AfterSignup, context: Context): unknown;
-  /** Sends a mail in place of the server. If it throws, the mail is sent again later. */
+  /** Sends a mail in place of the server. If the hook throws, the mail is sent again later. */
   sendMail?(event: SendMail, context: Context): unknown;
   /** Sends a text message. */
   sendSms?(event: SendSms, context: Context): unknown;
-  /** Decides about a write to a collection that names this function. Without an answer, the document is stored as it is. */
+  /**
+   * Decides about a write to a collection that names this function. If the hook returns nothing, the document is stored
+   * unchanged.
+   */
   beforeWrite?(event: BeforeWrite<D>, context: Context<D>): Answer<WriteDecision>;
 }>;
 
-/** The change of one document. `patch`: a merge patch or update operators. Nothing keeps the document as it is. */
+/**
+ * The change of one document. `patch`: a merge patch or update operators. If nothing is returned, the document stays
+ * unchanged.
+ */
 export type Migrated =
   | Readonly<{ patch: AnyDocument }>
   | Readonly<{ replace: AnyDocument }>
@@ -448,19 +518,22 @@ export type Migrated =
   | void;
 
 /**
- * A migration of documents: `export const migration: Migration = { … }` in `migrations/0001_name.ts`. `each` is called
- * for every document of the collection, and its result is written only if the document has not changed meanwhile.
+ * A migration of documents: `export const migration: Migration = { … }` in `migrations/0001_name.ts`. BunBase calls
+ * `each` for every document of the collection. The result is written only if the document has not changed meanwhile.
  */
 export type Migration<T = AnyDocument> = Readonly<{
   collection: string;
   each(document: T & System, context: Context): Migrated | Promise<Migrated>;
 }>;
 
-/** An error that BunBase answers with. `ctx.data`, `ctx.auth` and reading a request throw it; `fetch` throws a TypeError with it as `cause`. */
+/**
+ * An error with which BunBase answers. `ctx.data`, `ctx.auth` and reading a request throw this error; `fetch` throws a
+ * TypeError with this error as `cause`.
+ */
 export interface Problem extends Error {
   /** Never changes between versions, so programs can depend on it. */
   readonly code: string;
   readonly status: number;
-  /** An explanation for people, which says what to do next. */
+  /** An explanation for people, which contains the next step. */
   readonly detail: string;
 }

@@ -16,7 +16,7 @@ IsExpected = Callable[[dict[str, Any]], bool]
 
 
 class AccessTokens:
-    """`keys`: the current key signs; tokens of all keys are accepted."""
+    """Signs and checks tokens. `keys`: the current key signs; tokens of all keys are accepted."""
 
     def __init__(self, keys: SigningKeys, issuer: str, ttl_seconds: int) -> None:
         self.keys = keys
@@ -26,11 +26,12 @@ class AccessTokens:
     def sign(
         self, account: Account, session: str, generation: int, now: datetime, session_expires_at: datetime
     ) -> tuple[str, int]:
-        """Return an access token and the Unix second in which it expires, which is never after the end of its session.
+        """Return an access token, and the Unix second of its expiry, which is never after the end of its session.
 
-        Gateways check a token without a look-up, and a session that ends by its age is not among the revocations.
-        `generation`: the number of refreshes of the session so far. The first use of a token shows that its client has
-        received the answer of this refresh.
+        Gateways check a token without a database look-up, and a session that reaches its maximum age is not in the list
+        of revocations.
+        `generation`: the number of refreshes of the session so far. When a client uses the token, it has received the
+        answer of this refresh.
         """
         issued_at = int(now.timestamp())
         expires_at = min(issued_at + self.ttl_seconds, int(session_expires_at.timestamp()))
@@ -50,7 +51,9 @@ class AccessTokens:
         return self.keys.current().sign(claims), expires_at
 
     def claims(self, token: str, is_expected: IsExpected = is_access_token) -> dict[str, Any]:
-        """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken.
+        """Return the claims of a valid token. Its session may have ended, so the caller must check this.
+
+        Raises: BadToken.
 
         `is_expected`: returns True if the claims belong to the expected kind of token.
         """

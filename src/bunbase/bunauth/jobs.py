@@ -22,8 +22,8 @@ REFUSED_SECONDS: Final = 1.0
 DELETE_SECONDS: Final = 3600.0
 KNOWN_DEVICES: Final = timedelta(days=365)  # a known device is forgotten this long after its last sign-in
 KEEP_SECONDS: Final = 60.0
-FOLLOW_SECONDS: Final = 1.0  # the wait before the feed is followed again after an interruption
-MAIL_REQUESTS_SECONDS: Final = 5.0  # the interval of the job, for requests that another process stored
+FOLLOW_SECONDS: Final = 1.0  # the pause after an interruption before the job follows the feed of changes again
+MAIL_REQUESTS_SECONDS: Final = 5.0  # the interval at which the job looks for requests that another process has stored
 
 
 def upkeep_jobs(stores: Stores, settings: SessionSettings, clock: Clock) -> tuple[Job, Job, Job]:
@@ -35,10 +35,10 @@ def upkeep_jobs(stores: Stores, settings: SessionSettings, clock: Clock) -> tupl
 
 
 def signing_key_jobs(stores: Stores, keys: SigningKeys) -> tuple[Job, Job]:
-    """Return the job that rotates the signing keys, and the job that hears when another process has replaced them."""
+    """Return the job that rotates the signing keys, and the job that loads keys that another process has replaced."""
 
     async def follow() -> None:
-        with suppress(Problem):  # the database is away: begin again
+        with suppress(Problem):  # the database is unavailable: start again
             async for news in stores.feed.follow():
                 if news.kind is RevokedKind.SIGNING_KEY:
                     await keys.load()
@@ -64,7 +64,7 @@ def activity_jobs(activity: ActivityService, settings: BunAuthSettings, clock: C
 
 
 def mail_request_job(requests: MailRequests) -> Job:
-    """Return the job that answers requests for mails, at once after each request."""
+    """Return the job that answers requests for mails. It runs immediately after each request."""
     job = Job("bunauth.answer_mail_requests", requests.answer_all, MAIL_REQUESTS_SECONDS)
     requests.nudge = job.nudge
     return job

@@ -63,7 +63,7 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
 async def opened_providers(
     settings: BunAuthSettings, site: Site
 ) -> AsyncIterator[dict[str, tuple[ProviderSettings, Provider]]]:
-    """Yield the clients of the sign-in providers. They are reached at the first sign-in. Raises: CannotStart."""
+    """Yield the clients of the sign-in providers. The first sign-in contacts its provider. Raises: CannotStart."""
     for name, one in settings.providers.items():
         if not PROVIDER_NAME.fullmatch(name):
             raise CannotStart(

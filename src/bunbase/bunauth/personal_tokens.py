@@ -11,15 +11,15 @@ from bunbase.pkg.errors import InvalidInput
 PREFIX: Final = "bpt"
 TYPE: Final = "personal"
 MAX_TOKENS: Final = 100
-REMEMBER_SECONDS: Final = 3600  # the time for which revocations are kept, longer than any cache of personal tokens
+REMEMBER_SECONDS: Final = 3600  # how long revocations are stored; no process caches personal tokens for so long
 MAX_PROJECTS: Final = 50
 
 
 def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the scopes without duplicates, in the order of the vocabulary. Raises: InvalidInput.
+    """Return the scopes without duplicates, in a fixed order. Raises: InvalidInput for unknown scopes.
 
-    The scopes are not compared with the rights of the owner, because every room also checks the owner's role at each
-    use.
+    The scopes are not compared with the rights of the owner, because every room also checks the owner's role whenever
+    the token is used.
     """
     return vocabulary.checked_scopes(scopes, of_projects=True)
 
@@ -27,8 +27,8 @@ def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
 def checked_projects(projects: tuple[str, ...]) -> tuple[str, ...]:
     """Return the ids without duplicates. Raises: InvalidInput.
 
-    A project that does not exist is accepted, because BunBase checks the membership of the owner at each use of the
-    token.
+    A project that does not exist is accepted, because BunBase checks the membership of the owner whenever the token is
+    used.
     """
     found = tuple(sorted(set(projects)))
     if len(found) > MAX_PROJECTS or not all(vocabulary.PROJECT_ID.fullmatch(project) for project in found):

@@ -1,4 +1,7 @@
-"""Service clients: programs outside the installation that may call one of its rooms. Each has a name and a secret."""
+"""Service clients: programs outside of the installation that may call one of its rooms.
+
+Each has a name and a secret.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,19 @@ from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.secret_text import check_secret
 
-MAX_NAME_LENGTH: Final = 64  # every token of the program contains it
+MAX_NAME_LENGTH: Final = 64  # every token of the program contains the name
 NOBODY: Final = fingerprint("")
 
 
 class ServiceClients:
     """Checks the secrets of service clients.
 
-    An unknown name is compared with a fingerprint too: the response time then does not show which names exist.
+    The secret for an unknown name is also compared with a fingerprint, so that the response time does not show which
+    names exist.
     """
 
     def __init__(self, settings: BunAuthSettings) -> None:
-        """Raises: CannotStart."""
+        """Check the configuration. Raises: CannotStart."""
         secrets = settings.service_client_secrets
         if settings.service_exchange and not secrets:
             raise CannotStart(

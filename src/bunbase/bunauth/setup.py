@@ -1,8 +1,9 @@
-"""The setup token: in production, only a caller who has this token may open the first account.
+"""The setup token: in production, only a caller with this token may open the first account.
 
-The first account administers the installation. Without the token, a new server would belong to the first stranger who
-finds it. The operator sets the token in the settings, or the server makes and prints a token at its first start. Its
-hash is stored in PostgreSQL, which all processes share. In dev mode, a caller on the same machine needs no token.
+The first account administers the installation. Without the token, a new server would belong to the first attacker who
+finds it. The operator sets the token in the settings, or the server makes and prints a token at its first start. The
+token's hash is stored in PostgreSQL, which all processes share. In dev mode, a caller on the same machine needs no
+token.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ ANOTHER: Final = (
 
 
 async def prepare_setup(accounts: AccountStore, chosen: str, dev: bool, tell: Callable[[str], None]) -> None:
-    """Store the setup token that the operator has chosen, unless an account exists already.
+    """Store the setup token that the operator has chosen, unless an account already exists.
 
-    If no token is chosen in production, make a token, store it and pass it to `tell`, unless one is stored already.
-    Raises: CannotStart, if the chosen token is too short.
+    In production, if the operator has chosen no token and no token is stored, make a token, store it and pass it to
+    `tell`.
+    Raises: CannotStart if the chosen token is too short.
     """
     if chosen and len(chosen) < MIN_LENGTH:
         raise CannotStart(f"bunauth.setup_token: choose at least {MIN_LENGTH} random characters")

@@ -2,17 +2,17 @@
 
 The life of one key:
 
-1. The first process of an installation makes the first key, which signs at once.
-2. A day before a key has signed for `signing_key_days`, the job of one process stores the next key with the time from
-   which it signs. All processes load it within a minute and publish it (JWKS). Programs that check tokens fetch the
-   public keys every five minutes, so all of them have the key before they meet a token that it has signed.
-3. At that time, every process signs with the new key. No process has to act for this: the current key follows from the
-   stored times and the clock. So a process that is killed at any moment leaves no work unfinished.
-4. The old key stays published until the last token that it has signed has expired. Then it is deleted.
+1. The first process of an installation makes the first key, which signs immediately.
+2. A day before a key has signed for `signing_key_days`, the job of one process stores the next key, with the time when
+   it begins to sign. All processes load the next key within a minute and publish it (JWKS). Programs that check tokens
+   fetch the public keys every five minutes, so all of them have the key before they receive a token signed with it.
+3. At the stored time, every process begins to sign with the new key. The current key follows only from the stored times
+   and the clock, so no process has to do anything. If a process is killed at any moment, no work is left unfinished.
+4. The old key stays published until the last token that it has signed has expired. Then the old key is deleted.
 
-In an emergency, `replace_all` deletes all keys at once, including the next key, because a thief of one key probably saw
-both. Every process learns of this from the feed of revocations, and refuses tokens of the old keys. Sessions stay open,
-and clients get new tokens by a refresh.
+In an emergency, `replace_all` deletes all keys at once, including the next key, because a thief of one key has probably
+seen both. Every process learns of this from the feed of revocations, and refuses tokens of the old keys. Sessions stay
+open, and clients get new tokens with a refresh.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from bunbase.contracts.bunkms import INSTANCE, Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.jwt import SigningKey, Verifier, new_private_key
 
-CONTEXT: Final = "bunauth:signing-key"  # the context of the sealed keys; their owner is the instance
+CONTEXT: Final = "bunauth:signing-key"  # the context of the sealed keys; the owner of the keys is the instance
 AHEAD: Final = timedelta(days=1)  # a key is published this long before it signs
 SKEW: Final = timedelta(minutes=2)  # the largest expected difference between the clocks of two processes
 REMEMBERED: Final = 1000
-REVOKED_FOR: Final = timedelta(days=1)  # the time for which a revocation is kept, longer than any cache of public keys
+REVOKED_FOR: Final = timedelta(days=1)  # how long a revocation is stored; no process caches public keys for so long
 
 
 class SigningKeys:
-    """The keys in the memory of this process. `max_age`: a key signs for this time."""
+    """The keys in the memory of this process. `max_age`: the time for which a key signs."""
 
     def __init__(self, stores: Stores, kms: Kms, max_age: timedelta, clock: Clock) -> None:
         self.stores = stores
@@ -57,13 +57,13 @@ class SigningKeys:
         if not await self.stores.signing_keys.newest_first():
             first = await self._new_key(self.clock.now())
             async with self.stores.signing_keys.changing() as rows:
-                if not rows:  # else another process, started at the same time, has made the key
+                if not rows:  # otherwise another process, which was started at the same time, has made the key
                     await self.stores.signing_keys.add(first)
         await self.load()
 
     async def load(self) -> None:
         """Read the stored keys. Forget keys that were deleted."""
-        async with self.loading:  # an earlier reading must not overwrite a later one
+        async with self.loading:  # an earlier read must not overwrite the result of a later read
             await self._load()
 
     async def _load(self) -> None:
@@ -76,7 +76,7 @@ class SigningKeys:
             self.verifier = Verifier(self.jwks.keys, lambda: self.clock.now().timestamp(), REMEMBERED)
 
     def current(self) -> SigningKey:
-        """Return the key that signs now."""
+        """Return the key that signs at this time."""
         return self.keys[_current(self.rows, self.clock.now()).kid]
 
     async def keep(self) -> None:
@@ -96,7 +96,7 @@ class SigningKeys:
         await self.load()
 
     async def replace_all(self) -> None:
-        """Make a new key, which signs at once, and revoke all others with their tokens."""
+        """Make a new key, which signs immediately. Revoke all other keys with their tokens."""
         now = self.clock.now()
         lifetime = timedelta(seconds=await self.stores.lifetimes.longest_seconds())
         new = await self._new_key(now)
@@ -114,7 +114,7 @@ class SigningKeys:
         return max(now + self.ahead, _current(rows, now).signs_from + self.max_age)
 
     async def _over(self, rows: list[SealedKey], now: datetime) -> list[str]:
-        """Return the keys whose successor has signed for longer than a token lives. `rows`: newest first."""
+        """Return the keys whose successor has signed for longer than the lifetime of a token. `rows`: newest first."""
         lifetime = timedelta(seconds=await self.stores.lifetimes.longest_seconds()) + SKEW
         pairs = pairwise(rows)
         return [older.kid for newer, older in pairs if newer.signs_from + lifetime <= now]
@@ -129,7 +129,10 @@ class SigningKeys:
 
 
 def _current(rows: list[SealedKey], now: datetime) -> SealedKey:
-    """Return the newest key that signs already; if the clock was set back, the oldest key. `rows`: newest first."""
+    """Return the newest key that may already sign. If the clock was set back, return the oldest key.
+
+    `rows`: newest first.
+    """
     return next((row for row in rows if row.signs_from <= now), rows[-1])
 
 

@@ -185,7 +185,7 @@ def _enter(session: Session, call: Call, out: Output) -> None:
 
 
 def keep(session: Session, signed_in: SignedIn, out: Output, joined: AcceptedInvite | None = None) -> None:
-    """Store a sign-in, and end the earlier session of the same account."""
+    """Store a sign-in. If an earlier session of the same account is stored, end it."""
     with session.file.changing() as credentials:
         credentials.current = session.url
         known = credentials.server(session.url)
@@ -197,22 +197,20 @@ def keep(session: Session, signed_in: SignedIn, out: Output, joined: AcceptedInv
 
 
 def _end_earlier(session: Session, earlier: KnownServer) -> None:
-    """End the session that a new sign-in of the same account replaces, because this machine no longer stores its
-    tokens.
+    """End the earlier session of the account that has signed in again: this machine no longer stores its tokens.
 
-    The sign-in has succeeded, so a failure here does not make the command fail. The session then expires by itself.
+    The sign-in has succeeded, so a failure here does not make the command fail. The earlier session then expires by
+    itself.
     """
     with suppress(Failure):
         ended = session.http.send(END, earlier.access_token)
-        if ended.status_code == UNAUTHENTICATED:  # the access token has expired, the session perhaps not
+        if ended.status_code == UNAUTHENTICATED:  # the access token has expired, but the session may still be open
             call = Call("POST", "/api/auth/refresh", json={"refresh_token": earlier.refresh_token})
             session.http.send(END, decode(session.http.send(call), SignedIn).access_token)
 
 
 def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -> None:
-    """Complete a sign-in with a code. A person may correct a wrong code; a code from the command line is sent only
-    once.
-    """
+    """Complete a sign-in with a code. A person may correct a wrong code; a code from the command line is sent once."""
 
     def attempt() -> None:
         typed = code or _asked_code(out)
@@ -225,7 +223,7 @@ def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -
 
 
 def _tell_of_codes_left(session: Session, out: Output) -> None:
-    """Tell the person how many recovery codes are left. A failure here does not make the sign-in fail."""
+    """Print how many recovery codes are left. A failure here does not make the sign-in fail."""
     try:
         left = session.ask(TotpState, Call("GET", "/api/auth/totp")).recovery_codes_left
     except Failure:
@@ -275,7 +273,7 @@ def welcome(
     joined: AcceptedInvite | None = None,
     token: UsedToken | None = None,
 ) -> None:
-    """Print the account that is signed in. `joined`: the place that a new account has joined."""
+    """Print the account that is signed in. `joined`: the project or organisation that a new account has joined."""
     if out.json:
         out.document({"user": user, "url": session.url} | ({"joined": joined} if joined else {}))
     out.done(f"Signed in to {session.url} as {user.email}{_rank(user, token)}.")
@@ -304,7 +302,7 @@ def _show(me: Me, out: Output) -> None:
 
 
 def _rank(user: Account, token: UsedToken | None) -> str:
-    """Return the rights of the account or the token, in words: a token may do less than its account."""
+    """Return the rights of the sign-in, in words. A personal token may have fewer rights than its account."""
     if token is None:
         return " (administrator)" if user.role == "admin" else ""
     places = f" in {', '.join(token.projects)}" if token.projects else ""

@@ -10,13 +10,13 @@ from bunbase.cli.output import Output
 
 T = TypeVar("T")
 
-MOST: Final = 3  # the limit of answers that a person may type
+MOST: Final = 3  # the limit of answers that a person may type to one question
 
 
 def until_right(attempt: Callable[[], T], wrong: str, out: Output, most: int = MOST) -> T:
     """Return the result of `attempt`, which asks a question and sends the answer.
 
-    `attempt` is repeated while the server refuses the answer with the code `wrong`, up to `most` times. Raises:
+    If the server refuses the answer with the code `wrong`, `attempt` runs again, up to `most` times in all. Raises:
     Refused.
     """
     for _ in range(most - 1):

@@ -32,7 +32,7 @@ from bunbase.pkg.clock import rfc3339
 NAMES: Final = frozenset([*(act.value for act in Act), *(act.value for act in Activity)])
 SILENCE_SECONDS: Final = 120.0
 PAGE: Final = 500
-MAX_AFTER: Final = 80  # the limit of characters; `--json` shows all
+MAX_AFTER: Final = 80  # the limit of characters of the new values in a table; `--json` shows all
 SHOWN: Final = 50
 SHOWN_BEFORE_NEW: Final = 10  # the number of stored entries shown first, as with `bunbase logs --follow`
 
@@ -40,7 +40,7 @@ SHOWN_BEFORE_NEW: Final = 10  # the number of stored entries shown first, as wit
 @Parameter(name="*")
 @dataclass(frozen=True)
 class LogFlags:
-    """The acts that a command shows."""
+    """The flags that choose the entries that a command shows."""
 
     actor: Annotated[
         str,
@@ -174,7 +174,7 @@ def entries_since(
 
 
 def _follow(session: Session, path: str, params: dict[str, Any], page: AuditPage, out: Output) -> None:
-    """Show the entries of a page and then new ones, until the user stops the command."""
+    """Show the entries of a page and then new entries, until the user stops the command."""
     newest = page.items[0] if page.items else None
     follower = Follower(lambda since: entries_since(session, path, params, since), newest)
     for entry in reversed(page.items):
@@ -209,7 +209,7 @@ def _filter(session: Session, flags: GroupFlags, acts: LogFlags) -> dict[str, An
 
 
 def _actor(session: Session, flags: GroupFlags, acts: LogFlags) -> str:
-    """Return the id of the actor. An email address is looked up among the people of the log. Raises: Failure."""
+    """Return the id of the actor. For an email address, search the people of the log. Raises: Failure."""
     if "@" not in acts.actor:
         return acts.actor
     if acts.installation:
@@ -224,13 +224,13 @@ def row_of(entry: AuditEntry) -> tuple[Any, ...]:
 
 
 def _target(entry: AuditEntry) -> str:
-    """Return the target; if it is an account, with its address at that time."""
+    """Return the target. If the target is an account, add the address that it had at the time of the act."""
     email = _address(entry)
     return f"{email} ({entry.target})" if email else entry.target
 
 
 def _address(entry: AuditEntry) -> str:
-    """Return the address of the account that is the target, or ""."""
+    """Return the email address of the target if the target is an account, or else ""."""
     return str({**(entry.before or {}), **(entry.after or {})}.get("email", "")) if _is_account(entry.target) else ""
 
 
@@ -241,7 +241,7 @@ def _is_account(target: str) -> bool:
 def _after(entry: AuditEntry) -> str:
     """Return the new values, such as the address and the role of an invitation, in one short line.
 
-    An address that another column has is left out, and so is the id of an inviter whose address is there.
+    The line leaves out an address that another column shows, and the id of an inviter whose address is in the line.
     """
     shown = dict(entry.after or {})
     if _address(entry):

@@ -1,9 +1,9 @@
 """Follow an audit log, or the activity of users: yield each entry once, as it appears.
 
-The command asks again and again for the entries since a time. Entries do not appear in the order of their times,
-because several servers write them at once; therefore each request begins OVERLAP before the newest entry, and the
-command remembers the ids of the entries in this range. All times come from the server, so the clock of this machine
-does not matter, and the server may be unreachable for any time.
+The command repeatedly requests the entries since a time. Several servers write entries at once, so entries do not
+appear in the order of their times. Therefore each request begins OVERLAP before the newest entry, and the command
+remembers the ids of the entries in this range. All times come from the server, so the clock of this machine does not
+matter. The server may be unreachable for any length of time.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from bunbase.cli.outage import Outage
 from bunbase.contracts.audit import AuditOutcome
 
 PAUSE_SECONDS: Final = 2.0
-OVERLAP: Final = timedelta(seconds=60)  # the time that is read again; a server stores an entry within seconds
-MAX_HELD: Final = 5  # the limit of requests for which an unfinished act is held back, to show its outcome
+OVERLAP: Final = timedelta(seconds=60)  # every request reads this time again; a server stores an entry within seconds
+# the limit of requests during which an unfinished act is not shown, so that it is shown with its outcome
+MAX_HELD: Final = 5
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 
 
@@ -37,17 +38,20 @@ class Followed(Protocol):
 
 E = TypeVar("E", bound=Followed)
 
-Ask = Callable[[datetime | None], tuple[E, ...]]  # all entries since a time, newest first
+Ask = Callable[[datetime | None], tuple[E, ...]]  # returns all entries since a time, newest first
 
 
 class Follower(Generic[E]):
-    """`newest`: the newest entry of the log at the start; None for an empty log, whose entries are then all new."""
+    """Finds new entries. `newest`: the newest entry of the log at the start.
+
+    If `newest` is None, the log was empty at the start, and all entries are new.
+    """
 
     def __init__(self, ask: Ask[E], newest: E | None) -> None:
         self.ask = ask
         self.since = None if newest is None else newest.at - OVERLAP
         self.seen: dict[str, datetime] = {}
-        self.held: dict[str, int] = {}  # how often each act that is under way was found
+        self.held: dict[str, int] = {}  # the number of times that each unfinished act was found
         if newest is not None:
             self.seen = {entry.id: entry.at for entry in self._asked()}
 
@@ -66,7 +70,7 @@ class Follower(Generic[E]):
         return self.ask(self.since)
 
     def _hold(self, entry: E) -> bool:
-        """True if an entry should wait for its outcome."""
+        """True if the entry should not be shown yet, because its act has no outcome."""
         if entry.outcome != AuditOutcome.UNKNOWN:
             self.held.pop(entry.id, None)
             return False

@@ -109,7 +109,7 @@ def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
 def rotate_key(*, now: Now = False, yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Make a new key for the tokens of the project's users. Nobody is signed out.
 
-    The next key is published at once, and signs a few minutes later. Keys also rotate by their age.
+    The server publishes the next key at once, and signs with it a few minutes later. Keys also rotate by age.
 
     Example: bunbase auth rotate-key
     """
@@ -129,7 +129,7 @@ def rotate_key(*, now: Now = False, yes: Yes = False, flags: ProjectFlags = PROJ
 
 
 def _table() -> dict[str, Any]:
-    """Raises: Usage."""
+    """Return the table `[auth]` of bunbase.toml. Raises: Usage."""
     table = read_project_file().auth
     if not table:
         raise Usage(f"{project_file_path()} has no table [auth]. To write it: bunbase auth pull", "no_auth_table")

@@ -8,7 +8,7 @@ shows them.
     [auth.providers.google]
     kind = "google"
     client_id = "1234"
-    client_secret = { env = "GOOGLE_SECRET" }   # a secret stands in the environment, never in this file
+    client_secret = { env = "GOOGLE_SECRET" }   # the secret is in this environment variable, never in this file
 
 Settings that the table does not name keep their values on the server.
 """
@@ -28,7 +28,7 @@ from bunbase.contracts.project_file import AuthSection
 from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.json_bodies import fault_in
 
-SERVERS: Final = (".kind", ".issuer", ".provider")  # if one changes, the server deletes the secret
+SERVERS: Final = (".kind", ".issuer", ".provider")  # if one of these settings changes, the server deletes the secret
 DEFAULTS: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(ProjectAuth()))
 SETTINGS: Final = type_info(ProjectAuth)
 
@@ -54,7 +54,7 @@ def checked(table: Json) -> Json:
 
 
 def _resolved(table: Json, at: At) -> Json:
-    """Return the table with the values of the environment. Settings whose variable is not set are left out."""
+    """Return the table with the values of environment variables. Leave out settings whose variable is not set."""
     result: Json = {}
     for name, value in table.items():
         if (variable := _variable(value)) and not _is_secret((*at, name)):
@@ -68,8 +68,8 @@ def _resolved(table: Json, at: At) -> Json:
 def patch_of(table: Json, shown: Json) -> Json:
     """Return the table as a merge patch, with the secrets of the environment. `shown`: the settings of the server.
 
-    A secret whose variable is not set stays as it is stored. Raises: Usage, if the server has none, or would forget it
-    because it is for another server now.
+    If the variable of a secret is not set, the stored secret stays. Raises: Usage if the server has no such secret, or
+    would delete the secret because the patch changes the provider that the secret is for.
     """
     moved = {name.rpartition(".")[0] for name, _, _ in differences(table, shown) if name.endswith(SERVERS)}
     return _patch(table, set(shown["secrets"]) - moved, ())
@@ -115,7 +115,7 @@ def default_of(name: str) -> Any:
 def pulled(shown: Json, before: Json) -> Json:
     """Return a table with everything that differs from the defaults.
 
-    `before`: the table of the file. Its names of variables are kept, and so is a default that it names.
+    `before`: the table of the file. Its names of variables stay, and so do defaults that it contains.
     """
     table = _chosen({name: value for name, value in shown.items() if name in DEFAULTS}, ())
     for at, value in _leaves(before):
@@ -135,7 +135,7 @@ def _put(table: Json, at: At, value: Any) -> None:
 
 
 def _chosen(value: Json, at: At) -> Json:
-    """Return what differs from the defaults, and all that has a name that the project chooses."""
+    """Return the settings that differ from the defaults, and all entries whose names the project has chosen."""
     result: Json = {}
     named, defaults = isinstance(_type_at(at), DictType), _defaults_at(at)
     for name, one in value.items():
@@ -157,7 +157,7 @@ def _leaves(table: Json, at: At = ()) -> Iterator[tuple[At, Any]]:
 
 
 def _check_name(at: At) -> None:
-    """Raises: Usage, which names the nearest setting."""
+    """Raises: Usage for an unknown setting; the message names the most similar setting."""
     for depth in range(1, len(at) + 1):
         inside = _type_at(at[: depth - 1])
         if not isinstance(inside, StructType) or _is_secret(at[:depth]):
@@ -170,7 +170,7 @@ def _check_name(at: At) -> None:
 
 
 def _type_at(at: At) -> Type | None:
-    """Return the type of a setting or of a table of settings, or None if there is none of this name."""
+    """Return the type of a setting or of a table of settings, or None if no setting has this name."""
     found: Type | None = SETTINGS
     for name in at:
         match found:
@@ -206,7 +206,8 @@ def _value(shown: Json, at: At) -> Any:
     for depth, name in enumerate(at):
         if not isinstance(found, dict):
             return None
-        chosen = depth > 0 and isinstance(_type_at(at[: depth - 1]), DictType)  # a part that has no default as a whole
+        # the project has chosen the name of this entry, so the entry as a whole has no default
+        chosen = depth > 0 and isinstance(_type_at(at[: depth - 1]), DictType)
         found = found.get(name, _defaults_at(at[:depth]).get(name) if chosen else None)
     return found
 

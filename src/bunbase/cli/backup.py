@@ -104,8 +104,8 @@ def restore(
 ) -> int:
     """Replace all documents of the project with the documents of a backup.
 
-    The server backs up the current documents first. With --with users, deleted users come back, and existing users get
-    the fields of the backup and are signed out. The exit code is 1 if a user was refused.
+    The server backs up the current documents first. With --with users, deleted users come back. Existing users get
+    the fields of the backup, and are signed out. The exit code is 1 if a user was refused.
 
     Example: bunbase backup restore bkp_1
     """

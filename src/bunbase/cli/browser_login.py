@@ -1,6 +1,6 @@
 """Sign in by another service in a browser: `bunbase login --provider` (RFC 8252).
 
-The command listens on a port of this machine and opens a browser. At the end, the browser brings a code to this port.
+The command listens on a port of this machine and opens a browser. At the end, the browser sends a code to this port.
 The code is useless without the PKCE verifier, which never leaves the command.
 """
 
@@ -32,7 +32,7 @@ REASONS: Final = {
 
 
 class Callback(HTTPServer):
-    """Receives the browser on a free port. `outcome`: the parameters that it brought."""
+    """Receives the browser's request on a free port. `outcome`: the parameters of the request."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -43,7 +43,7 @@ class Callback(HTTPServer):
         return f"http://127.0.0.1:{self.server_port}{PATH}"
 
     def wait(self, seconds: float) -> dict[str, str]:
-        """Return the parameters. Raises: Failure, if the browser does not come."""
+        """Return the parameters. Raises: Failure if the browser sends no request in time."""
         deadline = time.monotonic() + seconds
         while not self.outcome:
             self.timeout = deadline - time.monotonic()
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Callback
 
     def do_GET(self) -> None:
-        """Take the code. Every other address is refused, because any page can send requests to this port."""
+        """Accept the code. Refuse every other path, because any web page can send requests to this port."""
         parts = urlsplit(self.path)
         found = {name: values[0][:MAX_CODE_LENGTH] for name, values in parse_qs(parts.query).items()}
         known = parts.path == PATH and ("code" in found or "error" in found)
@@ -75,7 +75,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def check_provider(http: Http, provider: str) -> None:
-    """Check the name before a browser opens, because the command does not see an error there. Raises: Usage."""
+    """Check the name of the provider before a browser opens. Raises: Usage.
+
+    The command cannot see the error that a wrong name would cause in the browser.
+    """
     names = [one.name for one in decode(http.send(Call("GET", "/api/auth/providers")), LoginProviders).items]
     if provider not in names:
         known = f"Choose one of: {', '.join(names)}." if names else "This server has no providers."

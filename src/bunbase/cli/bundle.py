@@ -23,8 +23,9 @@ OPTIONS: Final = (
     "--sourcemap=external",
     "--env=disable",  # a function's variables come from the server: no variable of this machine goes into a bundle
     '--define=process.env.NODE_ENV="production"',
-    # Otherwise Bun writes this machine's paths into the bundle, or an `import.meta` that a script may not contain. The
-    # worker provides this name, with the values that its own __dirname and __filename have (runtime/machine.ts).
+    # Without these options, Bun writes this machine's paths into the bundle, or an `import.meta`, which a script may
+    # not contain. The worker defines this name, with the values of its own __dirname and __filename
+    # (runtime/machine.ts).
     "--define=import.meta=__bunbase_import_meta__",
     '--define=__dirname="/"',
     '--define=__filename="/function.js"',
@@ -72,7 +73,10 @@ def _build(entry: Path, folder: str) -> None:
 
 
 def _explained(said: str) -> str:
-    """Return the messages of Bun. For an `await` at the top level, add what to do, and drop the errors that follow."""
+    """Return the messages of Bun.
+
+    If one of the messages is about an `await` at the top level, explain the remedy, and drop the errors after it.
+    """
     errors = said.split("\n\n")
     awaits = {at[1] for error in errors if AWAIT_OUTSIDE.search(error) for at in AT.finditer(error)}
     if not awaits:
@@ -101,7 +105,7 @@ def _only_output(entry: Path, files: list[Path]) -> Bundled:
 def _stamped(code: bytes, source_map: bytes) -> bytes:
     """Replace Bun's debug id in the bundle with a hash of the source map.
 
-    If an edit only moves lines, Bun's id and all other code stay the same. The bundle would then look unchanged and
-    would not be uploaded: stack traces would still point at the old lines.
+    If an edit only moves lines, Bun's id and all other code stay the same. Without the new id, the bundle would look
+    unchanged, and the command would not upload it. Stack traces would then still show the old line numbers.
     """
     return DEBUG_ID.sub(b"//# debugId=%b" % hashlib.sha256(source_map).hexdigest()[:32].upper().encode(), code)

@@ -11,7 +11,8 @@ import httpx
 from bunbase.cli.errors import Usage
 
 VARIABLE: Final = "BUNBASE_CA_FILE"
-FILE, FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"  # the variables of OpenSSL: their content replaces the usual authorities
+# the variables of OpenSSL; if they are set, their content replaces the usual authorities
+FILE, FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
 UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})  # OpenSSL's X509_V_ERR codes: self-signed, or no known issuer
 
 

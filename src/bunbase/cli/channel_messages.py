@@ -8,13 +8,13 @@ import msgspec
 
 from bunbase.cli.errors import Refused, Unreachable
 
-JOIN = 1  # the only channel of a connection
+JOIN = 1  # the id of the channel; the connection joins only this channel
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A message that a channel carries, as it is printed. `sender`: the id of its user, None for a server.
+    """A message of a channel, as the command prints it. `sender`: the id of the user, or None if a server published it.
 
-    `lost`: messages before this one were lost. If none follows the lost ones, `data` is empty.
+    `lost`: messages before this message were lost. If no message follows the lost messages, `data` is empty.
     """
 
     offset: int
@@ -32,7 +32,7 @@ class Carried(msgspec.Struct, frozen=True):
 
 
 class ChannelMessage(msgspec.Struct, frozen=True):
-    """A message of the server; the members that the command needs."""
+    """A message of the server. It has only the members that the command needs."""
 
     t: str
     c: str = ""
@@ -47,7 +47,7 @@ class ChannelMessage(msgspec.Struct, frozen=True):
 
 
 class FollowedChannel:
-    """The place of the command in a channel. `start`: begin with all messages that the channel keeps."""
+    """The position of the command in a channel. `start`: begin with all messages that the channel keeps."""
 
     def __init__(self, channel: str, start: bool) -> None:
         self.channel = channel
@@ -64,7 +64,10 @@ class FollowedChannel:
         return {"send": [{"t": "join", "id": JOIN, "channel": self.channel, **since}]}
 
     def take(self, message: ChannelMessage) -> tuple[Heard, ...]:
-        """Take one message. Return those of the channel. Raises: Refused; Unreachable, to connect again."""
+        """Process one message, and return the messages of the channel in it.
+
+        Raises: Refused; Unreachable if the command must connect again.
+        """
         match message.t:
             case "joined":
                 return self._joined(message)

@@ -25,7 +25,10 @@ ChannelName = Annotated[str, Parameter(help="The name of the channel, such as ro
 
 
 class Published(msgspec.Struct, frozen=True):
-    """`offset`: the number of the message, 0 if nobody listens and the channel keeps no messages."""
+    """The answer to a publication. `offset`: the number of the message, or 0.
+
+    The number is 0 if nobody listens and the channel keeps no messages.
+    """
 
     channel: str
     offset: int
@@ -72,7 +75,7 @@ def warn_if_undefined(session: Session, flags: ProjectFlags, channel: str, out: 
     headers = {"x-bunbase-project": needed_project(flags.project, session)}
     try:
         patterns = list(session.ask(Defined, Call("GET", at_v1("channels"), headers=headers)).channels)
-    except Refused:  # the token may listen, but not read the definitions
+    except Refused:  # the token allows listening, but not reading the definitions
         return
     if not any(matches(pattern, channel) for pattern in patterns):
         shown = ", ".join(patterns[:SHOWN_PATTERNS]) + (", …" if len(patterns) > SHOWN_PATTERNS else "")

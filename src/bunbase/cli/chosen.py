@@ -17,8 +17,8 @@ VARIABLE: Final = "BUNBASE_PROJECT"
 def chosen_project(flag: str, session: Session) -> str:
     """Return the id or slug of the chosen project, or "" if no project is chosen.
 
-    The first of these names it: the flag, BUNBASE_PROJECT, the target, bunbase.toml, the last `bunbase projects use`.
-    If a target has its own server, `[project]` is ignored, because it belongs to another server.
+    The first of these that is set decides: the flag, BUNBASE_PROJECT, the target, bunbase.toml, the last `bunbase
+    projects use`. If a target has its own server, `[project]` is ignored, because it belongs to another server.
     """
     named, session.project = _named_project(flag, session)
     return named
@@ -52,18 +52,18 @@ def needed_project(flag: str, session: Session) -> str:
 
 
 def project_shown(session: Session) -> str:
-    """Return the name of the chosen project for people: its slug, if the file that names it has the slug."""
+    """Return the project as people know it: its slug, if the place that names the project also has the slug."""
     return session.project.name if session.project else ""
 
 
 def choose_on_this_machine(project: ChosenProject, session: Session) -> None:
-    """Write the choice to the credentials file only: bunbase.toml is the developer's, and often committed."""
+    """Write the choice to the credentials file only: bunbase.toml belongs to the developer, and is often committed."""
     with session.changing() as known:
         known.project = project
 
 
 def choose(project: ChosenProject, session: Session) -> None:
-    """Write the choice to the credentials file, and to bunbase.toml if there is that file.
+    """Write the choice to the credentials file, and also to bunbase.toml if that file exists.
 
     With a target, the choice is written to the table of the target.
     """

@@ -1,4 +1,4 @@
-"""`bunbase whoami --where`: the choices of a command, and where each of them comes from. No request is sent."""
+"""`bunbase whoami --where`: the choices of a command, and where each of them comes from. It sends no request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from bunbase.cli.targets import where
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """One choice. `origin` (`from` in JSON): the flag, variable or file; empty if nothing is chosen."""
+    """One choice.
+
+    `origin` (`from` in JSON): the flag, variable or file that made the choice; empty if nothing is chosen.
+    """
 
     setting: str
     value: str | None
@@ -23,7 +26,7 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 def show_choices(flags: ProjectFlags, out: Output) -> None:
-    """Print the server, the project, the account and the rest. Raises: Usage."""
+    """Print the server, the project, the account and the other choices. Raises: Usage."""
     with open_session(flags) as session:
         choices = _choices(flags, session)
     if out.json:
@@ -49,7 +52,7 @@ def _choices(flags: ProjectFlags, session: Session) -> list[Chosen]:
 
 
 def _account(session: Session) -> Chosen:
-    """Return the account; a token in the environment does not say whose it is."""
+    """Return the account. A token in the environment does not name its account."""
     if session.token:
         return Chosen("account", "the owner of the token", TOKEN)
     known = session.known()

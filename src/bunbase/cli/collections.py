@@ -21,7 +21,8 @@ from bunbase.cli.prompts import confirmed
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.collections import Collection, IndexState, Misfits
 
-CHECK_SECONDS: Final = 120.0  # the timeout of a page of misfits, which examines many documents
+# the timeout of the request for one page of misfits, for which the server examines many documents
+CHECK_SECONDS: Final = 120.0
 
 Named = Annotated[str, Parameter(help="The name of the collection.")]
 
@@ -180,7 +181,7 @@ def misfits(
 
 
 def listed_collections(session: Session, headers: Mapping[str, str]) -> tuple[Collection, ...]:
-    """Return the collections of a project; a project has at most as many as one answer holds."""
+    """Return the collections of a project. One answer contains all, because of the limit of collections per project."""
     return session.ask(Collections, Call("GET", at_v1("collections"), headers=headers)).items
 
 

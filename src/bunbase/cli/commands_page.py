@@ -50,7 +50,7 @@ def commands_page() -> str:
 
 
 def _section(word: str) -> str:
-    """Return the text of cyclopts about one subcommand, without the flags of COMMON and its lists of subcommands."""
+    """Return cyclopts' description of a subcommand, without the flags of COMMON and the lists of its subcommands."""
     text = command(word)[word].generate_docs(heading_level=3, max_heading_level=4, usage_name=f"bunbase {word}")
     for flag in COMMON.splitlines(keepends=True):
         text = text.replace(flag, "")
@@ -61,7 +61,7 @@ def _section(word: str) -> str:
 
 
 def leaves() -> Iterator[tuple[str, App]]:
-    """Yield every command that does something, by its words, such as "keys create"."""
+    """Yield the words of every command that does something, such as "keys create"."""
     for _, word, _, _ in COMMANDS:
         yield from _below(word, command(word)[word])
 

@@ -17,7 +17,7 @@ from bunbase.contracts.caller import CallerKind
 from bunbase.pkg.secret_files import OWNER_ONLY, replace_secret_file
 
 VARIABLE = "BUNBASE_CREDENTIALS"
-LOCK_SECONDS = 90.0  # the timeout of the wait for the lock, which another command may hold for 60 seconds
+LOCK_SECONDS = 90.0  # the timeout for getting the lock; another command may hold the lock for 60 seconds
 
 
 class ChosenProject(msgspec.Struct, frozen=True):
@@ -35,7 +35,10 @@ class StoredKey(msgspec.Struct, frozen=True):
 
 
 class KnownServer(msgspec.Struct):
-    """Everything stored for one server. `expires_at`: when the access token expires, in Unix seconds; 0: unknown."""
+    """Everything that is stored for one server.
+
+    `expires_at`: when the access token expires, in Unix seconds; 0 if unknown.
+    """
 
     email: str = ""
     access_token: str = ""
@@ -74,15 +77,18 @@ class KnownServer(msgspec.Struct):
 
 
 class Credentials(msgspec.Struct):
-    """The content of the file. `servers`: the known servers by address; `current`: the address of the last sign-in,
-    also after a sign-out. `profiles`: the same for each sign-in with a name."""
+    """The content of the file. `servers`: the known servers by address.
+
+    `current`: the address of the last sign-in, which stays after a sign-out. `profiles`: the same for each named
+    profile (`--profile`).
+    """
 
     current: str = ""
     servers: dict[str, KnownServer] = {}
     profiles: dict[str, Credentials] = {}
 
     def of(self, profile: str) -> Credentials:
-        """Return the part for a profile; "" stands for the sign-in without a name."""
+        """Return the part for a profile; "" stands for the sign-in without a profile."""
         return self.profiles.setdefault(profile, Credentials()) if profile else self
 
     def server(self, url: str) -> KnownServer:
@@ -94,7 +100,7 @@ class Credentials(msgspec.Struct):
 
 
 class CredentialsFile:
-    """The file, or the part of it that belongs to a profile."""
+    """The credentials file, or the part of the file that belongs to a profile."""
 
     def __init__(self, path: Path, profile: str = "") -> None:
         self.path = path
@@ -105,7 +111,7 @@ class CredentialsFile:
         return self._read().of(self.profile)
 
     def exists(self) -> bool:
-        """True if the file has something for the profile. Raises: Failure."""
+        """True if the file has data of the profile. Raises: Failure."""
         return not self.profile or self.profile in self._read().profiles
 
     def _read(self) -> Credentials:
@@ -123,7 +129,7 @@ class CredentialsFile:
 
     @contextmanager
     def changing(self) -> Iterator[Credentials]:
-        """Lock the file, yield its content, and write it back if the block has changed it.
+        """Lock the file, yield its content, and write the content back if the block has changed it.
 
         Raises: Failure.
         """
@@ -136,11 +142,12 @@ class CredentialsFile:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Hold a lock while the block runs; the kernel releases it if the process dies.
+        """Hold a lock while the block runs. The kernel releases the lock if the process dies.
 
-        The lock is on a second file, since every write replaces the credentials file itself.
+        The lock is on a second file, because every write replaces the credentials file itself.
         """
-        from filelock import FileLock, Timeout  # only commands that write need it, and its import takes 20 ms
+        # imported here, because only commands that write need it, and its import takes 20 ms
+        from filelock import FileLock, Timeout
 
         lock = FileLock(f"{self.path}.lock", mode=OWNER_ONLY)
         try:
@@ -168,7 +175,7 @@ class CredentialsFile:
         try:
             replace_secret_file(linked_file(self.path), text)
         except OSError as error:
-            if error.errno == errno.EBUSY:  # the file is mounted by itself, as into a container
+            if error.errno == errno.EBUSY:  # the file itself is a mount point, as in a container
                 self.path.write_text(text, "utf-8")
                 return
             raise self._unwritable(error) from error
@@ -181,7 +188,10 @@ class CredentialsFile:
 
 
 class NoCredentialsFile(CredentialsFile):
-    """The file of a user without a home folder, such as an unnamed user of a container. Nothing is stored there."""
+    """The credentials file of a user without a home folder, such as an unnamed user in a container.
+
+    Nothing is stored.
+    """
 
     def _read(self) -> Credentials:
         return Credentials()
@@ -193,7 +203,10 @@ class NoCredentialsFile(CredentialsFile):
 
 
 def credentials_file(profile: str = "") -> CredentialsFile:
-    """Return the file named by BUNBASE_CREDENTIALS, else `bunbase/credentials.json` in XDG_CONFIG_HOME or ~/.config."""
+    """Return the file that BUNBASE_CREDENTIALS names.
+
+    Default: `bunbase/credentials.json` in XDG_CONFIG_HOME or else in ~/.config.
+    """
     base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"
     path = Path(os.environ.get(VARIABLE, "") or Path(base, "bunbase", "credentials.json"))
     try:

@@ -167,7 +167,7 @@ def _send_block(session: Session, path: str, params: dict[str, str], block: byte
 
 
 def _blocks(file: Path, from_line: int) -> Iterator[tuple[int, bytes]]:
-    """Yield blocks of complete lines, of about BLOCK_BYTES each, with the number of the first line of each."""
+    """Yield blocks of complete lines, each about BLOCK_BYTES long, and the number of each block's first line."""
     first, lines, size = from_line, list[bytes](), 0
     for number, line in _numbered(file):
         if number < from_line:
@@ -191,7 +191,7 @@ def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _resolved(done: Imported, file: Path, send: Callable[[bytes], Imported]) -> Imported:
-    """Send the lines again that refer to documents of later blocks, as long as this imports at least one line."""
+    """Send lines again that refer to documents of later blocks. Repeat this while it imports at least one line."""
     while done.unresolved:
         waiting = set(done.unresolved)
         kept = tuple(error for error in done.errors if error.line not in waiting)
@@ -211,7 +211,7 @@ def _resolved(done: Imported, file: Path, send: Callable[[bytes], Imported]) -> 
 
 
 def _sum(done: Imported, more: Imported, numbers: Sequence[int]) -> Imported:
-    """Return the sum of both results. `numbers`: the numbers in the whole file of the lines of `more`."""
+    """Return the sum of both results. `numbers`: for each line of `more`, its number in the whole file."""
 
     def in_file(line: int) -> int:
         return numbers[line - 1]
@@ -229,7 +229,7 @@ def _sum(done: Imported, more: Imported, numbers: Sequence[int]) -> Imported:
 
 
 def _grouped(errors: Sequence[RefusedLine]) -> list[tuple[str, str, str]]:
-    """Return a row for each error; for errors that differ only in names with digits, such as ids, only a few rows."""
+    """Return a row for each error. Errors that differ only in names with digits, such as ids, get only a few rows."""
     groups: dict[tuple[str, str], list[RefusedLine]] = {}
     for one in errors:
         told = RefusedLine(one.line, one.code, in_commands(one.detail))

@@ -17,7 +17,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.request_data import read_data
 from bunbase.cli.session import open_session
 
-PAGE: Final = 500  # the documents in a page of `--all`: the limit of the server
+PAGE: Final = 500  # the number of documents in a page of `--all`, which is the limit of the server
 
 CollectionName = Annotated[str, Parameter(help="The name of the collection.")]
 DocumentId = Annotated[str, Parameter(help="The id of the document.")]
@@ -26,7 +26,7 @@ DocumentId = Annotated[str, Parameter(help="The id of the document.")]
 def get(collection: CollectionName, id: DocumentId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Show one document.
 
-    With --json, it is printed on one line.
+    With --json, the document is printed on one line.
 
     Example: bunbase data get posts first
     """
@@ -93,7 +93,7 @@ def query(
 
 
 def wanted(where: str, sort: str, select: str, limit: int) -> dict[str, Any]:
-    """Return the body of a query. Raises: Usage if the filter is not a JSON object."""
+    """Return the body of the request for a query. Raises: Usage if the filter is not a JSON object."""
     found = filter_of(read_data(where).decode("utf-8", "surrogateescape")) if where else None
     asked: dict[str, Any] = {"limit": limit}
     return asked | {

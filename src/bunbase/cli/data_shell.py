@@ -4,7 +4,7 @@
     shop> get posts first
 
 A line consists of a verb, its words, and a JSON object at the end, which needs no quotes. Lines may also come from a
-file or a pipe; then the first line that fails ends the shell.
+file or a pipe; in this case, the first line that fails ends the shell.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FAILED: Final = 1
 
 
 class Verb(NamedTuple):
-    """`words`: the number of words before the JSON. `writes`: the shell needs --write for it."""
+    """A verb of the shell. `words`: the number of words before the JSON. `writes`: the verb needs --write."""
 
     words: int
     run: Callable[[Documents, list[str], str, Output], None]
@@ -83,7 +83,7 @@ def _lines(prompt: str, attended: bool) -> Iterator[str]:
 
 
 def _with_history() -> None:
-    """Let arrow keys edit the line. Nothing is written to a file: lines may have secrets."""
+    """Let arrow keys edit the line. Nothing is written to a file, because lines may contain secrets."""
     try:
         import readline  # noqa: F401  (importing it changes `input`; Windows has none)
     except ImportError:

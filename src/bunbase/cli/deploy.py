@@ -34,7 +34,9 @@ DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only s
 
 
 class Deployed(msgspec.Struct, frozen=True):
-    """`items`: the functions. `changes`: the plan. `steps`: the outcome of its other changes.
+    """The result of a deployment. `items`: the functions. `changes`: the plan.
+
+    `steps`: the outcome of its other changes.
 
     `migrations`: the migrations that ran, with their counts. `pending_migrations`: the names of the other migrations.
     """
@@ -58,12 +60,12 @@ def deploy(
 ) -> int:
     """Make the project match bunbase.toml: first its collections, then its functions, then its settings for users.
 
-    Unchanged parts are skipped, and `bunbase diff` shows the changed ones. Nothing else of the project changes.
+    The command skips unchanged parts; `bunbase diff` shows the changed parts. Nothing else of the project changes.
     If a change loses documents, nothing happens unless --allow-losing names the change; --dry-run then fails too. If a
     function cannot be bundled, nothing happens either. If the server refuses a function, its active version stays in
     service, the other functions are still deployed, and the exit code is 1. After a failure, the command prints which
-    changes were applied; then run it again. The command lists pending migrations. With --migrate, it runs them at the
-    end, if everything else has succeeded.
+    changes were applied; then run the command again. The command lists pending migrations. With --migrate, it runs the
+    pending migrations at the end if everything else has succeeded.
 
     Example: bunbase deploy --dry-run
     """
@@ -111,7 +113,7 @@ def _rehearse(plan: Plan, project: str, out: Output) -> None:
 
 
 def _apply(plan: Plan, session: Session, project: str, out: Output) -> tuple[Work, tuple[Result, ...]]:
-    """Do the steps of the plan in their order. After a failure before the functions, the functions stay unchanged."""
+    """Do the steps of the plan in order. If a step before the functions fails, the functions stay unchanged."""
     work = Work(out)
     work.do(plan.before)
     if work.failure is None:
@@ -148,7 +150,7 @@ def show_result(result: Result, out: Output) -> None:
 
 
 def warn_of_hooks(result: Result, out: Output) -> None:
-    """Warn about hooks of the project that name a function whose new version lacks these hooks."""
+    """Warn about hooks for which the project's settings name a function whose new version lacks them."""
     for hook in result.missing_hooks:
         out.warn(warning(result.name, hook))
 

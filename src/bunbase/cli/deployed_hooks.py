@@ -1,6 +1,6 @@
 """Compare a bundle with the hooks that the settings of the project name.
 
-While a hook has no function, nobody can sign in. So a deployment that removes a hook's function prints a warning.
+While a hook has no function, nobody can sign in. So a deployment prints a warning if it removes the function of a hook.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from bunbase.cli.http import Call, at
 from bunbase.cli.session import Session
 from bunbase.contracts.functions.hooks import EXPORTS, OF_USERS, HookName, names_hook
 
-EXPORTED: Final = re.compile(rb"__export\(exports_\w+, \{([^}]*)\}\);\s*module\.exports = ")  # as Bun writes it
+# the format in which Bun writes the exports
+EXPORTED: Final = re.compile(rb"__export\(exports_\w+, \{([^}]*)\}\);\s*module\.exports = ")
 
 
 def missing_hooks(session: Session, project: str, name: str, code: bytes) -> tuple[HookName, ...]:
-    """Return the hooks that the settings name this function for, and that its bundle does not have."""
-    # a hook whose name is in the bundle may exist: only the certain cases warn
+    """Return the hooks for which the settings name this function, and which its bundle does not have."""
+    # if the bundle contains the name of a hook, the hook may exist, so there is no warning
     hooks = _named_hooks(session, project)
     missing: list[HookName] = [hook for hook in OF_USERS if hooks.get(hook) == name and not names_hook(code, hook)]
     if not names_hook(code, HookName.BEFORE_WRITE) and _is_asked(session, project, name):
@@ -29,13 +30,13 @@ def missing_hooks(session: Session, project: str, name: str, code: bytes) -> tup
 def _named_hooks(session: Session, project: str) -> dict[str, Any]:
     try:
         hooks: dict[str, Any] = session.ask(dict[str, Any], Call("GET", at("projects", project, "auth")))["hooks"]
-    except Refused:  # a member who may deploy, but not read the settings
+    except Refused:  # the user may deploy, but may not read the settings
         return {}
     return hooks
 
 
 def _is_asked(session: Session, project: str, name: str) -> bool:
-    """True if a collection names the function in `before_write`."""
+    """True if a collection has this function as `before_write`."""
     call = Call("GET", "/v1/collections", headers={"x-bunbase-project": project})
     try:
         items = session.ask(dict[str, Any], call)["items"]
@@ -45,7 +46,7 @@ def _is_asked(session: Session, project: str, name: str) -> bool:
 
 
 def answers_requests(code: bytes) -> bool:
-    """False if a bundle certainly exports no handler, but only `hooks` or a `migration`."""
+    """False if the bundle certainly exports no handler, but only `hooks` or a `migration`."""
     found = EXPORTED.search(code)
     return found is None or b"default:" in found[1]
 

@@ -1,4 +1,4 @@
-"""Deploy functions: bundle them, compare them with the server's versions, and upload the changed ones."""
+"""Deploy functions: bundle them, compare them with the server's versions, and upload the changed functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bunbase.cli.session import Session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
 from bunbase.contracts.functions.hooks import HookName
 
-UPLOAD_SECONDS: Final = 120.0  # a timeout; the server loads the bundle before it answers
+UPLOAD_SECONDS: Final = 120.0  # the timeout of an upload; the server loads the bundle before it answers
 
 
 class Outcome(StrEnum):
@@ -31,8 +31,8 @@ class Outcome(StrEnum):
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     """The result for one function. `version`: the active version, if any; `problem`: why the deployment failed.
 
-    `missing_hooks`: hooks of the project that name the function, and that the new version does not have. `invocable`:
-    false if it has no handler, or if a schedule or changes of documents run it.
+    `missing_hooks`: hooks for which the project names the function, and which the new version does not have.
+    `invocable`: false if the function has no handler, or if only a schedule or changes of documents run it.
     """
 
     name: str
@@ -54,7 +54,7 @@ class BundledFunction(msgspec.Struct, frozen=True):
 
 
 class PlannedFunction(msgspec.Struct, frozen=True):
-    """A function, and the result that `put_into_service` would return for it without a refusal."""
+    """A function, and the result that `put_into_service` would return for it if the server accepts it."""
 
     made: BundledFunction
     result: Result
@@ -89,7 +89,7 @@ def active_versions(session: Session, project: str) -> dict[str, Version]:
 
 
 def planned(made: BundledFunction, active: Mapping[str, Version], force: bool = False) -> PlannedFunction:
-    """Compare a function with its active version. `force`: upload it even if they are the same."""
+    """Compare a function with its active version. `force`: upload the function even if both are the same."""
     current = active.get(made.entry.name)
     unchanged = current is not None and same(made, current) and not force
     outcome = Outcome.UNCHANGED if unchanged else Outcome.TO_DEPLOY
@@ -98,7 +98,10 @@ def planned(made: BundledFunction, active: Mapping[str, Version], force: bool = 
 
 
 def put_into_service(session: Session, project: str, function: PlannedFunction) -> Result:
-    """Upload a function unless its active version is the same. If the server refuses it, return the refusal."""
+    """Upload a function unless its active version is the same.
+
+    If the server refuses the function, return the refusal.
+    """
     made, result = function.made, function.result
     if function.unchanged:
         return result
@@ -116,7 +119,7 @@ def put_into_service(session: Session, project: str, function: PlannedFunction) 
 
 
 def same(made: BundledFunction, version: Version) -> bool:
-    """True if code and settings are the same; a setting that bunbase.toml leaves out has its default."""
+    """True if code and settings are the same. A setting that bunbase.toml leaves out has its default value."""
     config = msgspec.convert(made.entry.config, FunctionConfig)
     return (made.sha256, config) == (version.sha256, version.config)
 

@@ -46,7 +46,7 @@ def _wait(session: Session, login: DeviceLogin, pause: Callable[[float], None]) 
         try:
             reply = session.http.send(Call("POST", "/api/auth/device/token", json={"device_code": login.device_code}))
         except Unreachable:
-            interval += SLOWER_SECONDS  # the network may come back before the code expires
+            interval += SLOWER_SECONDS  # the network may work again before the code expires
             continue
         error = _error(reply)
         if error not in WAITS:
@@ -61,10 +61,9 @@ def _error(reply: httpx.Response) -> str:
 
 
 def open_in_browser(url: str) -> None:
-    """Open the address if this machine has a desktop. A browser in the terminal would hide the code.
+    """Open the address if this machine has a desktop. A browser inside the terminal would hide the code.
 
-    Only http and https URLs are opened, because the URL comes from a server, and URLs of other schemes may start
-    programs.
+    Open only http and https URLs. The URL comes from a server, and URLs of other schemes may start programs.
     """
     if not url.startswith(PAGES):
         return

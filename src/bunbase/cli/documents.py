@@ -1,6 +1,6 @@
 """Send the requests of `bunbase data` about single documents, as a developer of the project.
 
-Documents are printed as the server wrote them: a number keeps every digit.
+The command prints documents as the server wrote them, so that a number keeps every digit.
 """
 
 from __future__ import annotations
@@ -46,12 +46,16 @@ class Documents:
         return self._read(collection, Call("GET", _path(collection, id), headers=self.headers))
 
     def check_collection(self, collection: str) -> None:
-        """Ask whether the collection exists, after nothing was found in it. Raises: Refused if it does not."""
-        from bunbase.cli.collections import listed_collections  # only needed if nothing was found
+        """Ask the server whether the collection exists, after a request found nothing.
+
+        Raises: Refused if it does not exist.
+        """
+        # imported here, because it is needed only if nothing was found
+        from bunbase.cli.collections import listed_collections
 
         try:
             names = [one.name for one in listed_collections(self.session, self.headers)]
-        except Refused:  # the token may read documents, but no collections
+        except Refused:  # the token allows reading documents, but not listing collections
             return
         if collection not in names:
             near = get_close_matches(collection, names, 1)
@@ -96,7 +100,7 @@ class Documents:
         self.session.ask(type(None), Call("DELETE", _path(collection, id), headers=headers))
 
     def _read(self, collection: str, call: Call) -> bytes:
-        """Return the answer. If it is "not found", the collection may be the reason. Raises: Refused."""
+        """Return the answer. If the answer is "not found", check whether the collection exists. Raises: Refused."""
         try:
             return self._text(call)
         except Refused as refused:
@@ -116,7 +120,7 @@ class Documents:
 
 
 def checked_object(body: bytes) -> None:
-    """Check that a text is a JSON object, before anything is sent. Raises: Usage."""
+    """Check that a text is a JSON object before a request is sent. Raises: Usage."""
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -126,7 +130,7 @@ def checked_object(body: bytes) -> None:
 
 
 def filter_of(text: str) -> Any:
-    """Return the filter that a text stands for; None for an empty text. Raises: Usage."""
+    """Return the filter that a text contains, or None for an empty text. Raises: Usage."""
     if not text.strip():
         return None
     try:

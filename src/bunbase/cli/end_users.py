@@ -22,8 +22,8 @@ T = TypeVar("T")
 def signed_in_as(user: str, key: str, project: str, session: Session) -> Iterator[str]:
     """Yield an access token of the user with this id or email address; end its session after the block.
 
-    A secret key makes the custom token. With a publishable key, the signed-in developer makes it; `project` is the
-    flag that names the project. Raises: Failure, and every error of a call.
+    A secret key makes the custom token. With a publishable key, the signed-in developer makes the token; `project` is
+    the flag that names the project. Raises: Failure, and every error of a call.
     """
     administration = _Administration(key, project, session)
     uid = administration.id_of(user) if "@" in user else user
@@ -34,12 +34,13 @@ def signed_in_as(user: str, key: str, project: str, session: Session) -> Iterato
     try:
         yield signed_in.access_token
     finally:
-        with suppress(Unreachable):  # the call is over, and the session then ends when its tokens expire
+        # an error here is harmless: the call is finished, and the session ends when its tokens expire
+        with suppress(Unreachable):
             session.http.send(Call("POST", "/v1/auth/logout", headers=with_key), signed_in.access_token)
 
 
 class _Administration:
-    """The routes of administrators, as the holder of the secret key or as the signed-in developer."""
+    """The administrators' routes, called with the secret key or as the signed-in developer."""
 
     def __init__(self, key: str, project: str, session: Session) -> None:
         self.session = session

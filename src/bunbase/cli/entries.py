@@ -61,7 +61,7 @@ def function_names(project: ProjectFile, root: Path | None = None) -> set[str]:
 def passed_over(project: ProjectFile, root: Path | None = None) -> list[Path]:
     """Return the files of functions/ that have the name of a function but another ending than `.ts`.
 
-    A file is left out if it is the `entry` of a function, or if the same name also ends in `.ts`.
+    The result leaves out a file if it is the `entry` of a function, or if a file with the same name ends in `.ts`.
     """
     folder = (root or Path()) / FOLDER
     known = set(_in_folder(folder)) | {name for name, section in project.functions.items() if section.entry is not None}
@@ -70,7 +70,7 @@ def passed_over(project: ProjectFile, root: Path | None = None) -> list[Path]:
 
 
 def not_a_function(path: Path) -> str:
-    """Return the sentence that tells the user why a file was skipped, and how to change this."""
+    """Return a sentence that tells the user why the command skipped a file, and how to change this."""
     name = _name_of(path)
     return (
         f"{path} is not deployed: the file of a function ends in .ts. Rename it, or write below [functions.{name}] in "

@@ -2,13 +2,14 @@ r"""Read a `.env` file: variables as text, in the format that most tools share.
 
     # a comment
     GREETING=Hello there              # a space and # begin a comment
-    export TOKEN='literally $this'    # nothing is replaced between single quotes, and nowhere after $
+    export TOKEN='literally $this'    # between single quotes, nothing is replaced; $ never inserts a variable
     KEY="two\nlines"                  # between double quotes: the escapes \n \r \t \" \\ \$ \`
 
-A value between quotes may have several lines. Windows line ends (CR LF) count as LF, also within such a value: a key
-in PEM then has the same value on every machine.
+A value between quotes may have several lines. Windows line ends (CR LF) count as LF, also inside such a value. So a
+key in PEM format has the same value on every machine.
 
-Libraries skip a line that they cannot read. This module refuses it, because a missing variable is noticed much later.
+Most libraries skip a line that they cannot read. This module raises an error instead, because a missing variable would
+be noticed much later.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """Return the variables of a file, in their order; of two with the same name, the last one. Raises: Usage."""
+    """Return the variables of a file in their order. If a name appears twice, its last value counts. Raises: Usage."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

@@ -20,9 +20,10 @@ from bunbase.cli.session import open_session
 from bunbase.contracts.functions.variables import Variable, Variables
 
 OWNER_ONLY: Final = 0o600
-PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")  # every tool reads such a value alike without quotes
+PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")  # without quotes, every tool reads such a value in the same way
 GIT_SECONDS: Final = 10
-IGNORED, NOT_IGNORED = 0, 1  # the exit codes of `git check-ignore`; any other: no repository, or one that it refuses
+# exit codes of `git check-ignore`; any other code: no repository, or git refuses the repository
+IGNORED, NOT_IGNORED = 0, 1
 
 
 def pull(
@@ -34,7 +35,7 @@ def pull(
 ) -> None:
     """Write all variables with their values to a .env file that only you can read. This needs the role admin.
 
-    The values are secrets, so a file that git would commit is refused.
+    The values are secrets, so the command refuses a file that git would commit.
 
     Example: bunbase env pull .env
     """
@@ -53,7 +54,7 @@ def pull(
 
 
 def env_text(variables: Sequence[Variable]) -> str:
-    """Return the text of a .env file, which `read_env_file` reads as the same variables."""
+    """Return the text of a .env file. `read_env_file` reads the same variables from this text."""
     return "".join(f"{one.name}={_quoted(one.value or '')}\n" for one in variables)
 
 
@@ -63,12 +64,12 @@ def _quoted(value: str) -> str:
     if "'" not in value and "\r" not in value:
         return f"'{value}'"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\r", "\\r")
-    escaped = escaped.replace("`", "\\`")  # a shell that reads the file would run what stands between two of them
+    escaped = escaped.replace("`", "\\`")  # a shell that reads the file would run the text between two backticks
     return f'"{escaped}"'
 
 
 def _git_would_commit(file: Path) -> bool:
-    """True if the file is in a git repository that does not ignore it. Without git, there is none."""
+    """True if the file is in a git repository that does not ignore it. If git is not installed, return False."""
     command = ["git", "check-ignore", "--quiet", str(file.absolute())]
     folder = file.absolute().parent
     try:

@@ -19,7 +19,7 @@ OK: Final = 0
 INTERRUPTED: Final = 130
 SIGNALLED: Final = 143
 
-# the advice of problems that a command may show: a pattern for the text about a route, and the same for a command
+# for each text of a problem that recommends a route, the text that recommends a command instead
 COMMANDS: Final = {
     r"GET …/backups lists its backups": "`bunbase backup list` lists its backups",
     r": create it with PUT /v1/collections/(\S+?)\.$": r". To create it: `bunbase collections create \1`.",
@@ -47,7 +47,7 @@ COMMANDS: Final = {
     ),
 }
 
-# problems whose details alone say what is wrong: the titles speak of HTTP requests, or say the same in other words
+# for these problems, only the detail is shown: the title is about HTTP requests, or repeats the detail
 DETAIL_SAYS_ALL: Final = frozenset(
     {
         "invalid_input",
@@ -62,11 +62,12 @@ DETAIL_SAYS_ALL: Final = frozenset(
     }
 )
 
-NAMED: Final = ("projects", "organisations")  # members of problems that list the things in the way, by their slugs
+# members of problems that list the projects or organisations that prevent an action, by slug
+NAMED: Final = ("projects", "organisations")
 
 
 class Failure(Exception):
-    """A command cannot continue. `detail` tells the user why, or what to do next."""
+    """A command cannot continue. `detail` tells the user the reason, or the next step."""
 
     exit_code: ClassVar[int] = 1
 
@@ -84,7 +85,7 @@ class Failure(Exception):
 class Refused(Failure):
     """The server answered with a problem document (RFC 9457).
 
-    `asked`: if something is unknown there, the `server` and the `project`, and the file that named the project.
+    `asked`: for a "not found" answer, the `server` and the `project`, and the file that named the project.
     """
 
     def __init__(self, problem: dict[str, Any]) -> None:
@@ -98,7 +99,7 @@ class Refused(Failure):
 
 
 def said(problem: dict[str, Any]) -> str:
-    """Return what a problem says to a person: what is wrong, which is its title, and then the detail, what to do."""
+    """Return the text of a problem for a person: first the title (the fault), then the detail (the next step)."""
     title, detail = str(problem.get("title", "")), in_commands(str(problem.get("detail", "")))
     named = [f" The {what}: {', '.join(map(str, problem[what]))}." for what in NAMED if problem.get(what)]
     if not title or problem.get("code") in DETAIL_SAYS_ALL or _same_start(title, detail):
@@ -107,14 +108,14 @@ def said(problem: dict[str, Any]) -> str:
 
 
 def in_commands(detail: str) -> str:
-    """Return the detail of a problem, in which commands replace the routes that it advises."""
+    """Return the detail of a problem. Replace the routes that it recommends with commands."""
     for route, command in COMMANDS.items():
         detail = re.sub(route, command, detail)
     return detail
 
 
 def _same_start(title: str, detail: str) -> bool:
-    """True if the detail says the title itself, as in "This proof is wrong. After 9 more wrong proofs, …"."""
+    """True if the detail begins like the title, as in "This proof is wrong. After 9 more wrong proofs, …"."""
     return detail.lower().startswith(title.lower())
 
 

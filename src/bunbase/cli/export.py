@@ -27,7 +27,7 @@ def export_project(
 ) -> None:
     """Export a project to one file: its collections with schemas, indexes and rules, its documents, and its users.
 
-    The file does not contain functions, variables, settings for users, members and keys.
+    The file does not contain functions, variables, settings for users, members, or keys.
 
     Example: bunbase export shop.ndjson.gz --with users
     """

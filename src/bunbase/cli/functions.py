@@ -147,7 +147,7 @@ def delete(
 
 
 def _triggers(config: FunctionConfig) -> Text:
-    """Return the other triggers of the function, each on one line: its schedule, and changes of documents."""
+    """Return the schedule of a function and the changes of documents that trigger it, one per line."""
     cron = config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
     return Text("\n".join([*([cron] if cron else []), *map(_change, config.on)]), no_wrap=True)
 
@@ -181,7 +181,7 @@ def _lines(session: Session, path: str) -> list[str]:
 
 
 def _settings(version: Version) -> list[str]:
-    """Return the settings as lines of bunbase.toml. TOML has no null: such a setting is left out there, too."""
+    """Return the settings as lines of bunbase.toml. Settings without a value are left out, because TOML has no null."""
     config: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(version.config))
     return settings_lines(config).splitlines()
 

@@ -63,9 +63,9 @@ def backfill(
 ) -> int:
     """Hand the documents that exist to the triggers (`on`) of a function, as changes with `backfill: true`.
 
-    Each document becomes a job, which is repeated and stored after its last failure like any other job. The server
-    continues after this command has ended, and leaves room in the queue for other jobs. A cancelled backfill adds no
-    more jobs.
+    Each document becomes a job. Like any other job, it is repeated after a failure, and stored after its last failure.
+    The server continues after this command has ended, and leaves room in the queue for other jobs. A cancelled backfill
+    adds no more jobs.
 
     Example: bunbase functions backfill index --where '{"status": "paid"}' --dry-run
     """

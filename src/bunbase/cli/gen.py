@@ -52,7 +52,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Made(msgspec.Struct, frozen=True):
-    """A generated file. `changed`: its text is new."""
+    """A generated file. `changed`: the text differs from the file on disk."""
 
     file: str
     language: str
@@ -94,10 +94,10 @@ def types(
 
 @app.command
 def schema(*, out: SchemaFile = Path(SCHEMA), check: Check = False, flags: Flags = FLAGS) -> int:
-    """Write the JSON Schema of bunbase.toml, with which editors check the file and complete its names.
+    """Write the JSON Schema of bunbase.toml. Editors use the schema to check the file and complete its names.
 
-    `bunbase init` writes this file too. Write it again after an update of BunBase, because a new version has new
-    settings.
+    `bunbase init` also writes this file. After an update of BunBase, write the file again, because a new version has
+    new settings.
 
     Example: bunbase gen schema
     """
@@ -121,7 +121,7 @@ def _languages(lang: str) -> list[str]:
 
 
 def _paths(languages: list[str], out: Path | None, check: bool) -> dict[str, Path]:
-    """Return the file of each language; none for standard output. Raises: Usage."""
+    """Return the file of each language, or no file for standard output. Raises: Usage."""
     if out is None:
         if check or len(languages) > 1:
             raise Usage("Standard output takes one language, and has nothing to check: name a file with --out.")

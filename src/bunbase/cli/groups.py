@@ -13,12 +13,12 @@ RoleName = Literal["viewer", "developer", "admin", "owner"]
 
 
 def group_path(flags: GroupFlags, session: Session) -> str:
-    """Return the path of the organisation that `--org` names, or else of the chosen project. Raises: Usage."""
+    """Return the path of the organisation that `--org` names, or else the path of the chosen project. Raises: Usage."""
     return at("orgs", flags.org) if flags.org else at("projects", needed_project(flags.project, session))
 
 
 def group_name(flags: GroupFlags, session: Session) -> str:
-    """Return what a question calls the group, such as "the project shop"."""
+    """Return the group as a question to the user names it, such as "the project shop"."""
     if flags.org:
         return f"the organisation {flags.org}"
     named, last = needed_project(flags.project, session), session.known().project

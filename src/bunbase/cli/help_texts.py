@@ -1,7 +1,7 @@
-"""Prints the help of a command so that its paragraphs fill the lines of the terminal.
+"""Print the help of a command so that its paragraphs fill the lines of the terminal.
 
-Docstrings have lines of up to 120 characters. A terminal of 80 columns would break each of them again, into a long line
-and a short one.
+Lines of docstrings have up to 120 characters. A terminal of 80 columns would break each line into a long line and a
+short line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FlowingHelp:
-    """A formatter of cyclopts. It imports the default one, which prints the lists, only when help is printed."""
+    """A formatter of cyclopts. It imports the default formatter, which prints the lists, only when it prints help."""
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         from cyclopts.help import DefaultFormatter
@@ -37,7 +37,7 @@ class FlowingHelp:
 
 
 def flowing(text: str) -> str:
-    """Return the text with each paragraph on one line. Lines of a list, of a flag and of code stay lines."""
+    """Return the text with each paragraph on one line. Lines of lists, flags and code stay separate lines."""
     lines: list[str] = []
     for line in text.splitlines():
         if lines and lines[-1] and line and not line.startswith(("-", " ")) and not lines[-1].startswith(" "):

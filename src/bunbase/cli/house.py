@@ -61,8 +61,8 @@ def dev(
     """Run the whole server on this machine, for development.
 
     The server works in the folder of the nearest bunbase.toml, from this folder upwards, or else in this folder. It
-    stores its data in .bunbase in the same folder. If the folder has functions, the command deploys them now and
-    whenever you save them. With --json it deploys no functions: run `bunbase watch --json` in a second terminal.
+    stores its data in .bunbase in the same folder. If the folder has functions, the command deploys the functions now
+    and whenever you save them. With --json it deploys no functions: run `bunbase watch --json` in a second terminal.
 
     Example: bunbase dev --port 7071
     """
@@ -71,7 +71,8 @@ def dev(
 
     given = settings.settings()
     if data_dir := given.get("house.data_dir"):
-        given["house.data_dir"] = str(Path(data_dir).absolute())  # relative to the folder where the command was typed
+        # the path is relative to the folder in which the user runs the command
+        given["house.data_dir"] = str(Path(data_dir).absolute())
     if folder := enter_project_folder():
         Output(flags.json).hint(f"The project is in {folder}.")
     if watch and not flags.json and has_functions():

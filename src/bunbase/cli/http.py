@@ -1,4 +1,4 @@
-"""Send HTTP requests to one server, with time limits and clear failures. This file knows nothing about accounts."""
+"""Send HTTP requests to one server, with time limits and clear failures. This module knows nothing about accounts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_CLIENT: Final = 50  # the limit of characters of the client's name; the audi
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `seconds`: the time limit for the start of the answer, and again for each further part."""
+    """One request. `seconds`: the time limit for the start of the answer, and for each further part of the answer."""
 
     method: str
     path: str
@@ -43,7 +43,10 @@ class Call:
 
 
 class Http:
-    """`ca_file`: certificate authorities to trust in addition to the usual ones. Raises: Usage if it cannot be read."""
+    """An HTTP client for one server. `ca_file`: certificate authorities to trust in addition to the usual ones.
+
+    Raises: Usage if the file cannot be read.
+    """
 
     def __init__(self, url: str, ca_file: str = "") -> None:
         self.url = url
@@ -51,7 +54,7 @@ class Http:
         self.client = client_for(url, headers={"user-agent": user_agent()}, verify=tls)
 
     def send(self, call: Call, token: str = "", stream: bool = False) -> httpx.Response:
-        """Return the answer with any status. A GET is sent a second time if the connection breaks.
+        """Return the answer, whatever its status. If the connection breaks, a GET is sent a second time.
 
         Raises: Unreachable.
         """
@@ -70,7 +73,7 @@ class Http:
 
     @contextmanager
     def parts(self, reply: httpx.Response) -> Iterator[Iterator[bytes]]:
-        """Yield the parts of a streamed answer as they arrive; close it at the end. Raises: Unreachable."""
+        """Yield the parts of a streamed answer as they arrive, and close the answer at the end. Raises: Unreachable."""
         try:
             yield reply.iter_bytes()
         except httpx.TransportError as error:
@@ -79,7 +82,7 @@ class Http:
             reply.close()
 
     def introduce(self, program: str, client: str) -> None:
-        """Send another User-Agent from now on. `client`: the program for which this one works, or ""."""
+        """Use another User-Agent from now on. `client`: the program that uses this command, or ""."""
         self.client.headers["user-agent"] = user_agent(program, client)
 
     def close(self) -> None:
@@ -87,14 +90,14 @@ class Http:
 
     def _request(self, call: Call, token: str) -> httpx.Request:
         headers = dict(call.headers)
-        if not (token.isascii() and token.isprintable()):  # the error of httpx would show the token
+        if not (token.isascii() and token.isprintable()):  # otherwise httpx would raise an error that shows the token
             raise Usage("The token has a character that no token has, such as a line end: copy it again.", "bad_token")
         if token:
             headers["authorization"] = f"Bearer {token}"
         return self.client.build_request(
             call.method,
             call.path,
-            params=dict(call.params) or None,  # an empty dict would remove the query that the path has
+            params=dict(call.params) or None,  # an empty dict would remove the query that is part of the path
             headers=headers,
             json=call.json,
             content=call.content,
@@ -112,7 +115,10 @@ class Http:
 
 
 def user_agent(program: str = "bunbase-cli", client: str = "") -> str:
-    """Return the names of program and machine, by which people recognize a session or an entry of the audit log."""
+    """Return the names of the program and the machine.
+
+    They help people to recognize a session or an audit log entry.
+    """
     machine = _plain(platform.node())[:MAX_NAME] or "unnamed machine"
     named = f" {_plain(client)[:MAX_CLIENT]}" if client else ""
     return f"{program}/{__version__} ({machine}; {platform.system()}){named}"
@@ -154,7 +160,7 @@ def decode(reply: httpx.Response, kind: type[T]) -> T:
 
 
 def refuse(reply: httpx.Response) -> None:
-    """Raise unless the answer is a success: Refused, or Failure if the answer does not come from BunBase."""
+    """Raise an error if the answer is no success: Failure if it does not come from BunBase, else Refused."""
     if reply.is_success:
         return
     problem = problem_in(reply)

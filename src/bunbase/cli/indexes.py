@@ -112,8 +112,8 @@ def drop(
     ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Delete an index. Queries that need the index fail from then on. Without a unique index, duplicates are no longer
-    refused.
+    """Delete an index. Queries that need the index fail from then on. If the index is unique, BunBase no longer refuses
+    duplicates.
 
     Example: bunbase indexes drop posts by_author
     """
@@ -133,7 +133,7 @@ def drop(
 
 
 def _own(collection: str, session: Session, headers: dict[str, str]) -> list[IndexState]:
-    """Return the indexes that people made; none if there is no such collection."""
+    """Return the indexes that developers made, or none if the collection does not exist."""
     found = [one for one in listed_collections(session, headers) if one.name == collection]
     return [index for one in found for index in one.indexes if not index.system]
 
@@ -147,7 +147,10 @@ def _put(session: Session, headers: dict[str, str], collection: str, specs: list
 def _finished(
     session: Session, headers: dict[str, str], collection: str, kept: set[str], told: Callable[[str], None] | None
 ) -> IndexState:
-    """Return the new index: at once without `told`, or else once it is built. Raises: Failure if it broke."""
+    """Return the new index: at once if `told` is None, or else when the index is complete.
+
+    Raises: Failure if building failed.
+    """
     while True:
         made = [one for one in _own(collection, session, headers) if one.name not in kept]
         if not made:

@@ -62,7 +62,7 @@ def _filled(template: str, project: ChosenProject | None) -> str:
     text = template_text(template).replace("<name>", "hello")
     if project is None or template != "bunbase.toml":
         return text
-    first, rest = text.split("\n", 1)  # the line that names the schema
+    first, rest = text.split("\n", 1)  # the first line names the JSON Schema
     return f'{first}\n\n[project]\nid = "{project.id}"\nslug = "{project.slug}"\n{rest}'
 
 

@@ -110,7 +110,10 @@ def accept(
 
 
 def _accept_without_account(session: Session, link: str, out: Output) -> None:
-    """Open an account if a person at a terminal has the link of the mail. Raises: NotSignedIn otherwise, Failure."""
+    """Open an account if a person at a terminal has the link of the mail.
+
+    Raises: Failure; NotSignedIn in all other cases.
+    """
     sign_in = f"bunbase login --url {session.url}"
     if not session.attended or not token_in(link).startswith(MAILED):
         raise NotSignedIn(

@@ -26,7 +26,8 @@ from bunbase.cli.session import Session, open_session
 
 KEY: Final = "BUNBASE_KEY"
 DOTS: Final = frozenset({".", ".."})
-ANSWER_SECONDS: Final = 330.0  # the timeout of the call: the longest time limit of a function, and time for the network
+# the timeout of the call: the longest time limit of a function, plus time for the network
+ANSWER_SECONDS: Final = 330.0
 VERSION_HEADER: Final = "x-bunbase-function-version"  # only answers of the function itself have this header
 INVOCATION_HEADER: Final = "x-bunbase-invocation"
 FUNCTION_FAILED: Final = 1
@@ -111,7 +112,7 @@ def _key(flag: str, flags: ProjectFlags, session: Session) -> str:
 def _end_user(
     user: str, headers: dict[str, str], flags: ProjectFlags, session: Session, out: Output
 ) -> AbstractContextManager[str]:
-    """Return a context with the access token of the end user, or with "" if the call is not made as a user."""
+    """Yield the access token of the end user, or "" if the call is not made as an end user."""
     if not user:
         return nullcontext("")
     if "authorization" in headers:
@@ -143,19 +144,19 @@ def _is_json(body: bytes) -> bool:
 
 
 def _below(path: str) -> str:
-    """Return what follows the function's URL. Raises: Usage for a path that leads out of the function."""
+    """Return the part of the URL after the function's address. Raises: Usage if the path leads out of the function."""
     if not DOTS.isdisjoint(unquote(path.partition("?")[0]).replace("\\", "/").split("/")):
         raise Usage("--path has a part . or .., which leads elsewhere.")
     return path if not path or path.startswith(("/", "?")) else f"/{path}"
 
 
 def _refusal(name: str, reply: httpx.Response) -> Failure:
-    """Return the failure that an answer reports if it does not come from the function."""
+    """Return the failure that an answer reports if the answer does not come from the function itself."""
     try:
         refuse(reply)
     except Refused as refused:
         if refused.code in EXPLAINED_BY_LOG:
-            call = refused.problem.get("invocation")  # missing if the function could not be loaded
+            call = refused.problem.get("invocation")  # the id is missing if the function could not be loaded
             refused.detail += f" See: bunbase logs {name}" + (f" --invocation {call}" if call else "")
         return refused
     except Failure as failure:
@@ -174,7 +175,7 @@ def _whole(reply: httpx.Response) -> httpx.Response:
 
 
 def _show(session: Session, reply: httpx.Response) -> None:
-    """Print each part as it arrives: a function may stream for minutes."""
+    """Print each part as soon as it arrives, because a function may stream for minutes."""
     last = b""
     with session.http.parts(reply) as parts:
         for last in parts:

@@ -134,7 +134,7 @@ def runs(
     limit: Limit = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show a function's past runs, newest first: what started each (schedule, job or document), and how it ended.
+    """Show a function's past runs, newest first: what started each run (schedule, job or document), and how it ended.
 
     Example: bunbase jobs runs hello --outcome error
     """

@@ -10,7 +10,7 @@ import msgspec
 
 from bunbase.cli.errors import Usage
 
-TAIL_BYTES: Final = 4 << 20  # the bytes that are read from the end of the file, more than any line has
+TAIL_BYTES: Final = 4 << 20  # the number of bytes to read from the end of the file, which is more than any line has
 
 
 class Named(msgspec.Struct, frozen=True):

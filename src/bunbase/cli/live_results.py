@@ -1,7 +1,7 @@
 """The messages of a live query, as the command reads them (docs/live-protocol.md).
 
-The command shows what changes, and not a list in its order. So it holds the documents by id, and after each
-reconnection it compares the whole result with what it holds.
+The command shows only changes, and not the whole result in its order. So it stores the documents by id. After each
+reconnection, it compares the whole new result with the stored documents.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ class WithId(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message of the server; the members that the command needs. `docs`: the whole result, None in other messages."""
+    """A message of the server. It has only the members that the command needs.
+
+    `docs`: the whole result, or None in messages that do not contain the result.
+    """
 
     t: str
     at: str = ""
@@ -33,7 +36,10 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """The changes in the result of a query up to the state `at`. `count`: None if it was not asked for."""
+    """The changes in the result of a query up to the state `at`.
+
+    `count`: None if the query did not ask for the count.
+    """
 
     at: str
     added: tuple[Document, ...]
@@ -53,7 +59,10 @@ class LiveDocuments:
         self.turn = 0
 
     def take(self, message: Message) -> Changed | None:
-        """Take one message. Return what has changed, at a barrier. Raises: Refused; Unreachable, to connect again."""
+        """Process one message. At a barrier, return all changes since the last barrier.
+
+        Raises: Refused; Unreachable if the command must connect again.
+        """
         match message.t:
             case "now":
                 self.documents = {_id(one): bytes(one) for one in message.docs or ()}

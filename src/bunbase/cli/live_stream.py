@@ -18,12 +18,12 @@ from bunbase.cli.sse import events
 
 M = TypeVar("M")
 T = TypeVar("T")
-SILENCE_SECONDS: Final = 45.0  # the timeout of a silent connection; the server sends a sign of life every 15 s
+SILENCE_SECONDS: Final = 45.0  # the timeout of a silent connection; the server sends at least a heartbeat every 15 s
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 
 
 class LiveStream:
-    """The live connections of a command. `headers`: those of each request."""
+    """The live connections of a command. `headers`: the headers of each request."""
 
     def __init__(self, session: Session, flags: ProjectFlags, out: Output) -> None:
         self.session = session
@@ -33,8 +33,9 @@ class LiveStream:
     def followed(
         self, kind: type[M], body: Callable[[], Mapping[str, Any]], taken: Callable[[M], tuple[T, ...]]
     ) -> Iterator[T]:
-        """Yield the result of `taken` for each message, and reconnect after lost connections. `body`: the body of the
-        request for a stream.
+        """Yield the result of `taken` for each message. Reconnect after lost connections.
+
+        `body`: returns the body of the request for a stream.
 
         Raises: Refused, Unreachable.
         """
@@ -68,7 +69,7 @@ class LiveStream:
 def _decoded(kind: type[M], data: str) -> tuple[M, ...]:
     try:
         if data.startswith("["):
-            return tuple(msgspec.json.decode(data, type=list[kind]))  # type: ignore[valid-type]  # a class at run time
+            return tuple(msgspec.json.decode(data, type=list[kind]))  # type: ignore[valid-type]  # known only at run time
         return (msgspec.json.decode(data, type=kind),)
     except msgspec.MsgspecError as error:
         raise Failure("unexpected_answer", f"The server sent a message that cannot be read: {error}.") from None

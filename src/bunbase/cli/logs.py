@@ -114,7 +114,7 @@ def logs(
 
 
 def _refuse_empty(given: Mapping[str, str | None]) -> None:
-    """Refuse an empty value, such as that of an unset variable of the shell. Raises: Usage."""
+    """Refuse an empty value, which often comes from an unset variable of the shell. Raises: Usage."""
     for what, value in given.items():
         if value == "":
             raise Usage(f"The value of {what} is empty. Leave it out to see all lines.")
@@ -160,8 +160,8 @@ def follow_lines(
 ) -> Iterator[LogLine]:
     """Yield every log line with a number above `after`, once, as it arrives.
 
-    If the connection breaks, or the server is busy or restarting, tell the user and connect again. Then the last shown
-    line is read again. If it is gone, the server has deleted lines meanwhile, perhaps also later lines.
+    If the connection breaks, or the server is busy or restarting, tell the user and connect again. Then read the last
+    shown line again. If this line is missing, the server has deleted lines meanwhile, perhaps also later lines.
     Raises: Unreachable if the server stays unreachable; Refused for other errors.
     """
     outage = outage or Outage(session.url, out.warn)
@@ -184,8 +184,10 @@ def follow_lines(
 
 
 def _deleted(lines: int) -> str:
-    """Return the message about lines that were deleted. Only the server knew how many: it numbers the lines of all
-    projects together, so the numbers tell no more than how many there can be.
+    """Return the message about deleted lines.
+
+    The exact number of deleted lines is unknown. The server numbers the lines of all projects together, so a gap in the
+    numbers only limits how many lines of this project are missing.
     """
     return f"Lines are missing here, {lines} at most: the server deletes the oldest lines, and did so meanwhile."
 
@@ -231,7 +233,7 @@ def show(line: LogLine, out: Output, named: bool = False) -> None:
 
 
 def shown_time(at: datetime) -> str:
-    """Return a time of this machine's zone; with its date if that is not today."""
+    """Return a time in this machine's time zone. Include the date if the time is not today."""
     here = at.astimezone()
     time = f"{here:%H:%M:%S}.{here.microsecond // 1000:03d}"
     return time if here.date() == datetime.now(here.tzinfo).date() else f"{here:%Y-%m-%d} {time}"

@@ -1,7 +1,7 @@
 """The command `bunbase`: the table of its subcommands, and the function that runs one and returns its exit code.
 
-The module of a subcommand is imported only when the subcommand runs: `bunbase --help` then takes a tenth of a second.
-Even the library for command lines is imported late, because only then does `run` handle Ctrl-C and SIGTERM meanwhile.
+`run` imports the module of a subcommand only when the subcommand runs, so `bunbase --help` takes a tenth of a second.
+`run` also imports the library for command lines late, so that it can handle Ctrl-C and SIGTERM during the import.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Begin with: bunbase dev"""
 
 GROUPS = SERVER, ACCOUNT, PROJECT, DATA, FUNCTIONS = "Server", "Account", "Projects", "Data", "Functions"
 
-# group, subcommand, module:function, help line; in the order of `bunbase --help`
+# each row has the group, the subcommand, module:function, and the help line, in the order of `bunbase --help`
 COMMANDS: Final = (
     (SERVER, "dev", "house:dev", "Run the whole server on this machine, for development."),
     (SERVER, "serve", "house:serve", "Run the server, or some of its rooms, for production."),
@@ -90,12 +90,14 @@ COMMANDS: Final = (
     (FUNCTIONS, "schedules", "schedules:app", "Show the functions that run on a schedule."),
 )
 
-UNWRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # the disk below the output is full
-CUT_SHORT: Final = 1  # the exit code after a broken pipe; rich also exits with 1 then
+# the disk that the output goes to is full or broken
+UNWRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+CUT_SHORT: Final = 1  # the exit code after a broken pipe; the library rich also exits with 1 in this case
 
 
 def main() -> None:
-    if os.getpid() == 1:  # the kernel drops SIGTERM for the first process of a container, unless it has a handler
+    # the kernel discards SIGTERM for the first process of a container, unless the process has a handler
+    if os.getpid() == 1:
         signal.signal(signal.SIGTERM, _end)
     sys.exit(run(sys.argv[1:]))
 
@@ -104,7 +106,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command line `words`; return the exit code."""
     try:
         return _run(words)
-    except KeyboardInterrupt:  # at any time, also while modules are imported
+    except KeyboardInterrupt:  # the user may press Ctrl-C at any time, also while modules are imported
         sys.stderr.write("\n")
         return INTERRUPTED
 
@@ -120,7 +122,8 @@ def _run(words: Sequence[str]) -> int:
     drop_empty_size()
     json = "--json" in words
     try:
-        "".join(words).encode()  # raises before a message could contain such a word
+        # raises an error if a word has a lone surrogate, before a message could contain the word
+        "".join(words).encode()
         result = command(words[0] if words else "")(
             words, result_action="return_value", exit_on_error=False, print_error=False
         )
@@ -135,7 +138,7 @@ def _run(words: Sequence[str]) -> int:
     except Failure as failure:
         report(failure, json)
         return failure.exit_code
-    except UnicodeEncodeError:  # a lone surrogate: Python's sign for a byte that is no text
+    except UnicodeEncodeError:  # a lone surrogate stands for a byte that is not text
         report(Usage("A text in the command line, the environment or the input is not valid UTF-8."), json)
         return Usage.exit_code
     except ModuleNotFoundError as missing:
@@ -167,13 +170,17 @@ def _unusable(error: OSError) -> Failure:
 
 
 def _end(_number: int, _frame: object) -> None:
-    """End at once, as SIGTERM does without a handler. An exception could be lost: Python drops it in a destructor."""
+    """Exit immediately, as SIGTERM does without a handler.
+
+    An exception could be lost: Python ignores exceptions in destructors.
+    """
     os._exit(SIGNALLED)
 
 
 def command(chosen: str = "") -> App:
-    """Return the whole command line. The help of the subcommand `chosen` is its whole docstring, not only its line in
-    the list of all subcommands: that line is here because the docstrings of all subcommands would have to be imported.
+    """Return the whole command line. For the subcommand `chosen`, the help is its whole docstring.
+
+    For all other subcommands, the help is the line in COMMANDS, because their docstrings would have to be imported.
     """
     from cyclopts import App, Group
 

@@ -18,11 +18,11 @@ from bunbase.contracts.functions.walks import MIGRATION_NAME, Walk, Walks, WalkS
 
 FOLDER: Final = "migrations"
 NAME: Final = re.compile(MIGRATION_NAME)
-CONFIG: Final = {"access": "secret", "timeout_ms": 60_000}  # a call has up to 100 documents
+CONFIG: Final = {"access": "secret", "timeout_ms": 60_000}  # each call passes up to 100 documents to the function
 
 
 class MigrationFile(msgspec.Struct, frozen=True):
-    """A file of migrations/. `checksum`: its SHA-256, by which the server knows whether it has changed."""
+    """A file of migrations/. `checksum`: its SHA-256, which shows the server whether the file has changed."""
 
     name: str
     path: Path
@@ -72,7 +72,7 @@ def pending(files: list[MigrationFile], walks: dict[str, Walk]) -> list[Migratio
 
 
 def deploy_migration(session: Session, project: str, file: MigrationFile) -> None:
-    """Upload the code of a migration unless the server has it. Raises: Failure of Bun, and every error of a call."""
+    """Upload the code of a migration unless the server has it. Raises: Failure of Bun, and every error of a request."""
     made = bundle_function(Entry(file.function, file.path, CONFIG))
     active = active_versions(session, project).get(file.function)
     if active is None or not same(made, active):

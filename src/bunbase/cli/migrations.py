@@ -67,17 +67,17 @@ class Migrations(msgspec.Struct, frozen=True):
 
 
 class Ran(msgspec.Struct, frozen=True):
-    """`rehearsed`: the results of a dry run, by the name of the migration."""
+    """The result of a run. `rehearsed`: the results of a dry run, by the name of the migration."""
 
     items: tuple[Walk, ...] = ()
     rehearsed: dict[str, Rehearsal] = {}
 
 
 class Migrated(msgspec.Struct, frozen=True):
-    """The result of a deployment for the migrations.
+    """The result of the migrations in a deployment.
 
     `ran`: the migrations that ended, each with its counts. `pending`: the other migrations.
-    `failure`: why the last migration could not begin, or why its end is not known.
+    `failure`: the reason why the last migration could not begin, or why its outcome is unknown.
     """
 
     ran: tuple[Walk, ...] = ()
@@ -157,11 +157,11 @@ def run(
     max_per_second: MaxPerSecond = 1000,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Run the named migrations, or all pending ones in their order, on the server. Each begins after the one before.
+    """Run the named migrations, or all pending migrations in their order, on the server, one after the other.
 
     The server goes on if this command ends. A migration that is done does not run again. After errors, correct the
     code or the documents, and run it again: only the failed documents and the rest are visited.
-    --dry-run shows counts and some changes of the first 1,000 documents. It uploads the code, and writes no document.
+    --dry-run shows counts and some changes of the first 1,000 documents. It uploads the code, but changes no document.
 
     Example: bunbase migrations run --dry-run
     """
@@ -206,7 +206,7 @@ def pause(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def resume(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Resume a migration that was paused or that errors have stopped, with the code that the server has.
+    """Resume a migration that was paused, or that stopped because of errors, with the code that is on the server.
 
     Example: bunbase migrations resume 0001_split_name
     """
@@ -237,7 +237,7 @@ def run_in_order(
 
 
 def after_deployment(session: Session, project: str, migrate: bool, out: Output) -> Migrated:
-    """Run pending migrations, or name them. A folder without migrations costs no request."""
+    """Run pending migrations, or only list their names. A folder without migrations causes no request."""
     ran: list[Walk] = []
     waiting: list[MigrationFile] = []
     try:
@@ -290,7 +290,7 @@ def _state(name: str, file: MigrationFile | None, walk: Walk | None) -> Migratio
 
 
 def _act(name: str, state: str, flags: ProjectFlags) -> None:
-    """Show a migration, after changing its state if `state` is not empty."""
+    """Change the state of a migration unless `state` is empty. Then show the migration."""
     out = Output(flags.json)
     wanted = Path(name).name.removesuffix(".ts")
     with open_session(flags) as session:

@@ -68,7 +68,8 @@ def create(
     kind = "confidential" if confidential else "public"
     body: dict[str, Any] = {"name": name, "redirect_uris": redirect_uri, "kind": kind, "first_party": first_party}
     with open_session(flags) as session:
-        issuer = "" if flags.json else _issuer(session)  # first: a failure afterwards would lose the secret
+        # get the issuer first: if this failed after the creation, the secret would be lost
+        issuer = "" if flags.json else _issuer(session)
         made = session.ask(OAuthClient, Call("POST", at("admin", PATH), json=body))
     _show(made, issuer, flags)
 
@@ -105,13 +106,13 @@ def delete(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) ->
 
 
 def _named(id: str, session: Session) -> str:
-    """Return how a question names a client. An unknown one is refused by the request that follows."""
+    """Return the name of a client for a question. If the client is unknown, the next request reports this."""
     found = session.ask(OAuthClients, Call("GET", at("admin", PATH))).items
     return next((f"{one.name} ({id})" for one in found if one.id == id), id)
 
 
 def _issuer(session: Session) -> str:
-    """Return the issuer, which the application compares with the tokens character by character."""
+    """Return the issuer. The application compares it with the `iss` of tokens, character by character."""
     return session.ask(Issuer, Call("GET", "/.well-known/openid-configuration")).issuer
 
 

@@ -1,4 +1,4 @@
-"""The time without a server, for commands that follow it: when it began, how long to wait, and when to give up."""
+"""The time during which the server is unreachable: when it began, how long to wait, and when to give up."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_PAUSE_SECONDS: Final = 10.0
 
 
 class Outage:
-    """`warn`: shows a message. `max_seconds`: inf means that the command waits for ever.
+    """One outage after another. `warn`: shows a message. `max_seconds`: if infinite, the command waits forever.
 
-    `clock`: monotonic. On Linux, such a clock stops while the machine sleeps, so closing a laptop does not end a
+    `clock`: monotonic. On Linux, a monotonic clock stops while the machine sleeps, so closing a laptop does not end a
     command.
     """
 
@@ -34,7 +34,7 @@ class Outage:
         self.max_seconds = max_seconds
         self.clock = clock
         self.pause = pause
-        self.began: float | None = None  # None while there is a connection
+        self.began: float | None = None  # the time when the outage began, or None while there is a connection
         self.pause_seconds = FIRST_PAUSE_SECONDS
         self.told = ""
 
@@ -64,5 +64,5 @@ class Outage:
             self.began = None
 
     def note_progress(self) -> None:
-        """Let the next outage begin with a short pause. Idempotent."""
+        """Note that the server works again, so that the next outage begins with a short pause. Idempotent."""
         self.pause_seconds = FIRST_PAUSE_SECONDS

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 Shown = TypeVar("Shown", Status, "Progress")
 
-PIPE_WIDTH: Final = 100_000  # so wide that in a pipe no line is cut off or wrapped
+PIPE_WIDTH: Final = 100_000  # the width is so large that no line is cut off or wrapped in a pipe
 
-_spinners: Final[list[Status | Progress]] = []  # those that are on the screen
+_spinners: Final[list[Status | Progress]] = []  # the spinners that are on the screen now
 
 
 class Output:
@@ -41,7 +41,7 @@ class Output:
         self.encoded(api_json(document))
 
     def encoded(self, document: bytes) -> None:
-        """Print one line of JSON that is encoded already."""
+        """Print one line of JSON from text that is JSON already."""
         sys.stdout.write(json_for(sys.stdout, document.decode()) + "\n")
         sys.stdout.flush()
 
@@ -52,7 +52,7 @@ class Output:
             self.hint(f"Left out, because the terminal is narrow: {', '.join(fitted.left_out)}. --json shows all.")
 
     def facts(self, facts: Sequence[tuple[str, Any]]) -> None:
-        """Print the fields of one thing, one field per line."""
+        """Print the fields of one object, one field per line."""
         self.results.print(tables.facts(facts), soft_wrap=True)
 
     def line(self, *parts: str | tuple[str, str]) -> None:
@@ -61,7 +61,7 @@ class Output:
         self.results.print(Text.assemble(*((visible(text), style) for text, style in styled)), soft_wrap=True)
 
     def drawing(self, lines: Sequence[str]) -> None:
-        """Print a drawing if stdout is a terminal that is wide enough and can show it."""
+        """Print a drawing if stdout is a terminal with enough columns and all needed characters."""
         try:
             "".join(lines).encode(sys.stdout.encoding or "ascii")
         except UnicodeEncodeError:
@@ -98,7 +98,7 @@ class Output:
 
     @contextmanager
     def working(self, text: str) -> Iterator[Callable[[str], None]]:
-        """Show a spinner as `busy` does; yield a function that shows the progress, which it takes as a text."""
+        """Show a spinner as `busy` does. Yield a function that takes the progress as a text and shows it."""
         if self.json or not self.asides.is_terminal:
             yield lambda _far: None
             return
@@ -107,7 +107,10 @@ class Output:
 
     @contextmanager
     def progress(self, text: str, total: int) -> Iterator[Callable[[int, str], None]]:
-        """Show a bar if stderr is a terminal; yield a function that takes how much of `total` is done, and a text."""
+        """Show a progress bar if stderr is a terminal.
+
+        Yield a function that takes the amount that is done, out of `total`, and a text.
+        """
         if self.json or not self.asides.is_terminal:
             yield lambda _done, _far: None
             return

@@ -231,7 +231,7 @@ def _confirmation(code: str) -> Call:
 
 
 def _dev_mailbox(session: Session) -> str:
-    """Return where the mails of a server in dev mode are; "" for a server in production."""
+    """Return where to read the mails of a server in dev mode, or "" for a production server."""
     if session.ask(Setup, Call("GET", "/api/instance")).mode != DEV:
         return ""
     return f" In dev mode, a server without a mail server shows its mails at {session.url}/api/dev/mail."
@@ -256,7 +256,7 @@ def _new_password() -> str:
 
 
 def _check_confirmed(account: Account, confirm: str, yes: bool, out: Output) -> None:
-    """Raises: Usage, unless the person has typed the address of the account."""
+    """Raises: Usage if the person has not typed the address of the account."""
     if not confirm:
         out.warn(f"This deletes the account {account.email}. This cannot be undone.")
     if confirmed(account.email, confirm, yes) != account.email:

@@ -10,11 +10,12 @@ from bunbase.cli.session import Session
 from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
 from bunbase.contracts.platform import Members
 
-NEAR: Final = 20  # the limit of addresses that begin with the given address, such as addresses of a longer domain
+# the limit of the addresses to search; they all begin with the given address, such as addresses of a longer domain
+NEAR: Final = 20
 
 
 def account_id(ref: str, session: Session) -> str:
-    """Return the id of an account of the installation. `ref`: its email address or id. For administrators.
+    """Return the id of an account of the installation. `ref`: its email address or id. Only administrators can use it.
 
     Raises: Failure, if no account has the address.
     """
@@ -28,12 +29,12 @@ def account_id(ref: str, session: Session) -> str:
 
 
 def existing_account(ref: str, session: Session) -> ManagedAccount:
-    """Return an account of the installation, for a question that names its owner. Raises: Failure, Refused."""
+    """Return an account of the installation, so that a question can name its owner. Raises: Failure, Refused."""
     return session.ask(ManagedAccount, Call("GET", at("admin", "accounts", account_id(ref, session))))
 
 
 def member_id(ref: str, members: str, session: Session) -> str:
-    """Return the id of a member. `ref`: the email address or id; `members`: the path of the list of members.
+    """Return the id of a member. `ref`: the member's email address or id. `members`: the path of the list of members.
 
     Raises: Failure, if there is no such member.
     """

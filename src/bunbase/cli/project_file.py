@@ -1,4 +1,4 @@
-"""bunbase.toml of the current folder, or of the nearest folder above that has one.
+"""Read bunbase.toml, from the current folder or the nearest folder above that has this file.
 
 bunbase.toml names the project of its folder, and holds its collections, channels and functions, and the settings for
 its users:
@@ -7,15 +7,15 @@ its users:
     id = "prj_…"                    # written by `bunbase projects use`
     slug = "guestbook"
 
-    [collections.posts]             # every field of CollectionSection
+    [collections.posts]             # any field of CollectionSection
     indexes = [{ fields = ["slug"], unique = true }]
 
-    [channels."rooms/{room}"]       # every field of ChannelSpec
+    [channels."rooms/{room}"]       # any field of ChannelSpec
     presence = true
 
     [functions.hello]
     entry = "src/hello.ts"          # default: functions/hello.ts or functions/hello/index.ts
-    access = "public"               # this and every other field of FunctionConfig
+    access = "public"               # any field of FunctionConfig
 
     [auth]                          # the settings for users: auth_file.py
     signups = "open"
@@ -23,8 +23,8 @@ its users:
     [target.staging]                # another place for the project: targets.py
     server = "https://staging.example.com"
 
-The tables `[server.…]` of the same file configure the server; this module ignores them. `toml_writing.py` changes the
-file.
+The tables `[server.…]` of the same file configure the server; this module ignores them. The module `toml_writing.py`
+changes the file.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from bunbase.contracts.project_file import (
 from bunbase.pkg.json_bodies import fault_in
 
 NAME: Final = "bunbase.toml"
-SCHEMA: Final = "bunbase.schema.json"  # for editors; the first line of bunbase.toml names it
+SCHEMA: Final = "bunbase.schema.json"  # the JSON Schema for editors; the first line of bunbase.toml names this file
 INVALID: Final = "invalid_project_file"
 FUNCTION_NAME: Final = re.compile(FUNCTION_PATTERN)
 
@@ -74,9 +74,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class ProjectFile(msgspec.Struct, frozen=True):
-    """The file's content. `configs`: each function's settings as written; the server fills in the defaults.
+    """The content of the file. `configs`: each function's settings as written; the server adds the defaults.
 
-    `auth`: the table as written, which `auth_file.py` checks. `folder`: the folder of the file.
+    `auth`: the table as written, which `auth_file.py` checks. `folder`: the folder that contains the file.
     """
 
     project: ProjectSection = ProjectSection()
@@ -100,13 +100,13 @@ def project_folder() -> Path:
 
 
 def project_file_path() -> Path:
-    """Return the path of the project's bunbase.toml for display and reading; the file does not need to exist."""
+    """Return the path of the project's bunbase.toml, to show or to read it. The file may not exist."""
     folder = project_folder()
     return Path(NAME) if folder == Path.cwd() else folder / NAME
 
 
 def enter_project_folder() -> Path | None:
-    """Make the project's folder the current one. Return it if it was another folder, else None."""
+    """Make the project's folder the current folder. Return the project's folder if it was another folder, else None."""
     folder = project_folder()
     if folder == Path.cwd():
         return None
@@ -147,7 +147,7 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
 
 
 def advice(name: str, known: Iterable[str]) -> str:
-    """Return the names to write instead of a name that does not exist: the most similar name, or all names."""
+    """Return a suggestion for a name that does not exist: the most similar name, or all names."""
     near = get_close_matches(name, known, 1)
     return f". Did you mean {near[0]}?" if near else f"; allowed: {', '.join(known)}"
 

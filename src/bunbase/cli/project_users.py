@@ -29,7 +29,7 @@ class ProjectUsers:
         return self.session.ask(kind, Call(method, path, headers=self.headers, json=body))
 
     def one(self, named: str) -> ManagedUser:
-        """Raises: Failure, if there is no user with this address or number; Refused."""
+        """Return one user. Raises: Failure if no user has this address or number; Refused."""
         if _is_id(named):
             found: ManagedUser = self.ask(ManagedUser, "GET", f"{USERS}/{quote(named, safe='')}")
             return found
@@ -57,5 +57,5 @@ class ProjectUsers:
 
 
 def _is_id(named: str) -> bool:
-    """False for an address and for a phone number, which begins with +."""
+    """True for an id, but not for an email address, or for a phone number, which begins with +."""
     return "@" not in named and not named.startswith("+")

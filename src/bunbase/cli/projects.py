@@ -20,7 +20,7 @@ from bunbase.cli.prompts import confirm as confirm_yes
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.platform import NewProject, Project, Projects
 
-DELETED: Final = "project_deleted"  # the code of the answer about a project that can be restored
+DELETED: Final = "project_deleted"  # the error code for a project that is deleted, but can be restored
 
 Named = Annotated[str, Parameter(help="The project's id or slug.")]
 
@@ -80,7 +80,7 @@ def create(
     Example: bunbase projects create Shop
     """
     out = Output(flags.json)
-    file = read_project_file()  # report mistakes in bunbase.toml before the project is made, not after
+    file = read_project_file()  # report mistakes in bunbase.toml before the project is created
     with open_session(flags) as session:
         new = session.ask(NewProject, Call("POST", at("projects"), json={"name": name} | ({"org": org} if org else {})))
         if flags.json:
@@ -183,7 +183,7 @@ def delete(
         confirm = confirmed(found.slug, confirm, yes)
         body = {"confirm": confirm} | ({"now": True} if now else {})
         session.ask(type(None), Call("DELETE", at("projects", found.id), json=body))
-        if now:  # otherwise the stored keys work again after a restoration
+        if now:  # without --now, the stored keys must stay, because they work again after a restore
             with session.changing() as known:
                 known.forget_project(found.id)
     if flags.json:
@@ -216,8 +216,9 @@ def transfer(
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Move a project to another organisation. People who had access only through the old organisation lose their
-    access.
+    """Move a project to another organisation.
+
+    People who had access only through the old organisation lose their access.
 
     Example: bunbase projects transfer shop guild
     """
@@ -232,9 +233,11 @@ def transfer(
 
 
 def keep_project(session: Session, new: NewProject, out: Output, in_file: bool) -> None:
-    """Store a new project's keys on this machine, and choose the project. `in_file`: also write it to bunbase.toml.
+    """Store a new project's keys on this machine, and choose the project.
 
-    A failure is only a warning, since the project exists already.
+    `in_file`: also write the choice to bunbase.toml.
+
+    A failure is only a warning, because the project exists already.
     """
     chosen = ChosenProject(new.id, new.slug)
     try:
@@ -247,7 +250,7 @@ def keep_project(session: Session, new: NewProject, out: Output, in_file: bool) 
 
 
 def _project_to_delete(ref: str, now: bool, session: Session) -> Project:
-    """Return the project. `now`: it may be deleted already. Raises: Refused."""
+    """Return the project. `now`: also search projects that are already deleted. Raises: Refused."""
     try:
         return session.ask(Project, Call("GET", at("projects", ref)))
     except Refused as refused:

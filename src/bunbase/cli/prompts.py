@@ -1,4 +1,4 @@
-"""Ask the user questions at the terminal. Questions go to stderr, since stdout holds only results."""
+"""Ask the user questions at the terminal. Questions go to stderr, because stdout contains only results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from bunbase.cli.errors import Usage
 from bunbase.cli.output import without_spinners
 
-CI: Final = "CI"  # set by the services that run jobs
+CI: Final = "CI"  # CI services set this variable
 NO: Final = ("", "0", "false")
 
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
@@ -31,13 +31,13 @@ def ask(question: str, otherwise: str) -> str:
 
 
 def confirm(yes: bool) -> None:
-    """Return if the flag `yes` is set or the user types "yes". Raises: Usage."""
+    """Ask for a confirmation, unless the flag `yes` is set. Raises: Usage if the user does not type "yes"."""
     if not yes and ask("Type yes to go on", "To confirm without a terminal: --yes") != "yes":
         raise Usage("Nothing was changed.", "not_confirmed")
 
 
 def confirmed(name: str, given: str, yes: bool | None = None) -> str:
-    """Return the name that confirms a deletion: `given`, or the right one with the flag `yes`, or what the user types.
+    """Return the name that confirms a deletion: `given`, or `name` if the flag `yes` is set, or else the user's input.
 
     `yes`: None if the command has no such flag. Raises: Usage.
     """
@@ -48,7 +48,10 @@ def confirmed(name: str, given: str, yes: bool | None = None) -> str:
 
 
 def ask_secret(question: str, otherwise: str) -> str:
-    """Return a line that the terminal does not show. Raises: Usage with `otherwise` if there is no terminal."""
+    """Return a line that the terminal does not show.
+
+    Raises: Usage with the text `otherwise` if there is no terminal.
+    """
     _need_terminal(otherwise)
     try:
         with without_spinners():
@@ -60,7 +63,7 @@ def ask_secret(question: str, otherwise: str) -> str:
 def secret_from_input() -> str:
     """Return all of stdin, without the newline that `echo` and editors add at the end.
 
-    The text is UTF-8, as files and other programs write it, whatever the encoding of the terminal. Raises: Usage.
+    The text is UTF-8 like files, and not in the encoding of the terminal. Raises: Usage.
     """
     try:
         text = sys.stdin.buffer.read().decode("utf-8-sig")
@@ -70,7 +73,10 @@ def secret_from_input() -> str:
 
 
 def is_attended() -> bool:
-    """True if a person is at the terminal. A CI job may have a terminal, although nobody can answer there."""
+    """True if a person can answer questions at the terminal.
+
+    A CI job may have a terminal, but nobody can answer there.
+    """
     return sys.stdin.isatty() and os.environ.get(CI, "").lower() in NO
 
 

@@ -1,4 +1,4 @@
-"""Prove that the account belongs to the person at the terminal, because the server asks for a fresh proof."""
+"""Prove that the person at the terminal owns the account. The server asks for a fresh proof before some requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEEDED: Final = "The last sign-in or proof must be at most ten minutes old."
 
 
 def prove(problem: dict[str, Any], send: Callable[[Call], httpx.Response]) -> None:
-    """Ask the person for a proof until one is right, and send it. `problem`: the answer that asks for a proof.
+    """Ask the person for a proof until the proof is right, and send it. `problem`: the answer that demands a proof.
 
     Raises: Refused, Unreachable.
     """
@@ -36,14 +36,14 @@ def prove(problem: dict[str, Any], send: Callable[[Call], httpx.Response]) -> No
 
 
 def unattended(problem: dict[str, Any], email: str) -> Refused:
-    """Return the failure of a command that cannot ask anybody for a proof."""
+    """Return the failure of a command that needs a proof but cannot ask anybody."""
     named = email or "<your address>"
     advice = f"Run this command at a terminal and without --json, or first: bunbase login --email {named}"
     return Refused(problem | {"detail": f"{NEEDED} {advice} --password-stdin"})
 
 
 def _kind(methods: Sequence[str]) -> str:
-    """Return the kind of proof to ask for, or "" if the account has none that can be typed."""
+    """Return the kind of proof to ask for, or "" if the account has no proof that a person can type."""
     return next((kind for kind in ("password", "code") if kind in methods), "")
 
 

@@ -1,7 +1,7 @@
 """Choose the proxy for a server: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, or the proxy of the system.
 
-httpx reads these variables too, but it fails for IPv6 addresses in NO_PROXY, and it needs the packages of every proxy
-that is named, also of one that the server does not need.
+httpx also reads these variables, but fails for IPv6 addresses in NO_PROXY. It also needs the Python packages for every
+proxy in the variables, even for a proxy that the server does not need.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bunbase.cli.errors import Usage
 
 
 def proxy_for(url: str) -> httpx.Proxy | None:
-    """Return the proxy for the server at `url`, or None. Raises: Usage if the named proxy cannot be used."""
+    """Return the proxy for the server at `url`, or None. Raises: Usage if the proxy cannot be used."""
     if is_loopback(url):  # a proxy cannot reach a server on this machine
         return None
     parts = urlsplit(url)
@@ -45,7 +45,7 @@ def client_for(url: str, **settings: Any) -> httpx.Client:
 
 
 def unusable(name: str, reason: str) -> Usage:
-    """Return the error of a proxy. It does not show the proxy, whose address may have a password."""
+    """Return the error about a proxy. The error does not show the proxy's address, which may contain a password."""
     return Usage(f"The proxy that {name.upper()}_PROXY or the system names cannot be used: {reason}.", "unusable_proxy")
 
 
@@ -60,7 +60,7 @@ def _needs_none(host: str, netloc: str, exceptions: str) -> bool:
 
 
 def _network(name: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """Return the addresses that an exception stands for: 10.0.0.0/8, 10.1.2.3, ::1, [::1], fe80::/10."""
+    """Return the network that an entry of NO_PROXY describes, such as 10.0.0.0/8, 10.1.2.3, ::1, [::1] or fe80::/10."""
     try:
         return ipaddress.ip_network(name.strip().replace("[", "").replace("]", ""), strict=False)
     except ValueError:

@@ -29,8 +29,8 @@ DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Write 
 def pull(*, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Write the collections, channels, settings of functions and settings for users to bunbase.toml.
 
-    Comments and all other parts of the file stay. Afterwards, `bunbase diff` finds no difference. Secrets are never
-    written; the file names environment variables instead. The source code of functions is not written either.
+    Comments and all other parts of the file stay. Afterwards, `bunbase diff` finds no difference. The command never
+    writes secrets: the file names environment variables instead. It does not write the source code of functions either.
 
     Example: bunbase pull --dry-run
     """

@@ -1,4 +1,4 @@
-"""`bunbase register`: open an account, also by an invitation."""
+"""`bunbase register`: open an account, with or without an invitation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAIL_SENT: Final = 202
 EMAIL_TAKEN: Final = "email_taken"
 ACCOUNT_PAGE, MEMBERS_PAGE = PAGES
 PRODUCTION: Final = "production"
-DEAD: Final = (403, 404, 410)  # the statuses of pages whose invitation admits nobody
+DEAD: Final = (403, 404, 410)  # the statuses of pages for invitations that do not work
 INVITED: Final = "the invited address"
 
 
@@ -66,9 +66,10 @@ def register(
         if of_members(invite):
             join_with_a_new_account(session, invite, credentials, name, out)
             return
-        setup = decode(session.http.send(Call("GET", "/api/instance")), Setup)  # first: a server that does not answer
+        # this request comes first, because the server may not answer
+        setup = decode(session.http.send(Call("GET", "/api/instance")), Setup)
         setup_token = setup_token or os.environ.get(SETUP_TOKEN, "")
-        _check_possible(session, setup, setup_token, invite)  # before a person thinks of a password
+        _check_possible(session, setup, setup_token, invite)  # check this before the person thinks of a password
         mailed = setup.confirms_signups and not invite
         warn_of_plain_http(session.url, out)
         account = {
@@ -89,9 +90,9 @@ def register(
 
 
 def join_with_a_new_account(session: Session, link: str, given: PasswordFlags, name: str, out: Output) -> None:
-    """Open an account by an invitation to a project or an organisation, and accept it.
+    """Open an account with an invitation to a project or an organisation, and accept the invitation.
 
-    Raises: Failure; if the address has an account, it says how to go on.
+    Raises: Failure. If the address already has an account, the error tells the user how to continue.
     """
     token = token_in(link)
     body = {"token": token}
@@ -115,7 +116,7 @@ def join_with_a_new_account(session: Session, link: str, given: PasswordFlags, n
 
 
 def check_link(session: Session, page: str, token: str) -> None:
-    """Raises: Failure, if the page of an invitation says that the invitation admits nobody."""
+    """Raises: Failure if the page of the invitation reports that the invitation does not work."""
     answer = session.http.send(Call("GET", page, params={"token": token}))
     if answer.status_code in DEAD and answer.headers.get("content-type", "").startswith("text/html"):
         raise Failure(
@@ -127,7 +128,7 @@ def check_link(session: Session, page: str, token: str) -> None:
 
 
 def _check_possible(session: Session, setup: Setup, setup_token: str, invite: str) -> None:
-    """Raises: Failure, if no password could open an account."""
+    """Raises: Failure if the registration would fail with any password."""
     if not setup.setup_complete:
         if setup.mode == PRODUCTION and not setup_token:
             raise Failure(
@@ -160,7 +161,7 @@ def tell_what_was_joined(joined: AcceptedInvite, out: Output) -> None:
 
 
 def token_in(link: str) -> str:
-    """Return the token of a link. Links of older mails have it after `#`."""
+    """Return the token of a link. Links in older mails contain the token after `#`."""
     return link.rpartition("#")[2].rpartition("token=")[2].strip()
 
 
@@ -170,12 +171,12 @@ def of_members(link: str) -> bool:
 
 
 def _asked_name(out: Output) -> str:
-    """Ask a person at a terminal for a name. An empty line is no name; scripts pass `--name`."""
+    """Ask a person at a terminal for a name. An empty line means no name. Scripts pass `--name` instead."""
     return ask("Your name, which other members see", "") if is_attended() and not out.json else ""
 
 
 def _tell_of_the_mail(session: Session, email: str, out: Output) -> None:
-    """Tell the person what comes next, and let the next commands use this server."""
+    """Tell the person the next step. Later commands use this server."""
     with session.file.changing() as credentials:
         credentials.current = session.url
     if out.json:
@@ -185,7 +186,7 @@ def _tell_of_the_mail(session: Session, email: str, out: Output) -> None:
 
 
 def _new_password(given: PasswordFlags, mailed: bool) -> str:
-    """Return the password of a new account. `mailed`: the server does not use it, so nobody has to think of one."""
+    """Return the password of a new account. `mailed`: the server ignores the password, so nobody is asked for it."""
     if mailed and not given.password_stdin and not os.environ.get(PASSWORD, ""):
         return secrets.token_urlsafe(24)
     return password_of(given, again=True)

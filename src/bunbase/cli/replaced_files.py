@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def replace_file(path: Path, text: str, mode: int | None = None) -> None:
-    """Write the file under another name, and rename it. `mode`: its permissions; None keeps its present permissions.
+    """Write the text to a temporary file, and rename it. `mode`: the permissions; None keeps the present permissions.
 
-    A symbolic link stays, and the file that it leads to is replaced. If there is no such file, the link is replaced:
-    in a folder from elsewhere, it could make a file anywhere. A file that is mounted by itself, as into a container,
-    cannot be renamed, so it is written in place.
+    A symbolic link stays, and the file that it leads to is replaced. If that file does not exist, the link itself is
+    replaced: otherwise, a link in a foreign folder could create a file anywhere. If the file itself is a mount point,
+    as in a container, it cannot be renamed, so its content is overwritten.
     """
     path = linked_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,12 +29,15 @@ def replace_file(path: Path, text: str, mode: int | None = None) -> None:
         os.unlink(name)
         if not isinstance(error, OSError) or error.errno != errno.EBUSY:
             raise
-        os.chmod(path, mode)  # before the text, which may be secret
+        os.chmod(path, mode)  # set the mode before the text is written, because the text may be secret
         path.write_bytes(text.encode())
 
 
 def linked_file(path: Path) -> Path:
-    """Return the file that a symbolic link leads to, or the path itself. The file may be on another file system."""
+    """Return the file that a symbolic link leads to, or else the path itself.
+
+    The file may be on another file system.
+    """
     return path.resolve() if path.is_symlink() and path.exists() else path
 
 

@@ -1,4 +1,4 @@
-"""A value of the command line that may be a text, a file, or stdin."""
+"""A command-line value that is a text, a file, or stdin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.cli.errors import Usage
 
 
 def read_data(data: str) -> bytes:
-    """Return the bytes of a text; `@FILE` reads a file and `@-` reads stdin. Raises: Usage."""
+    """Return the bytes of a value. `@FILE` reads a file, and `@-` reads stdin. Raises: Usage."""
     if not data.startswith("@"):
         return data.encode()
     if data == "@-":

@@ -1,4 +1,4 @@
-"""Merge the coverage of rules that several test files reach."""
+"""Merge the coverage of rules from several test files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bunbase.cli.tables import BUSY, GOOD
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """A condition of a rule that had the value `never` (true or false) in no test case."""
+    """A condition of a rule that never had the value `never` (true or false) in any test case."""
 
     expr: str
     line: int
@@ -21,7 +21,10 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Covered(msgspec.Struct, frozen=True):
-    """The coverage of one rule. `total`: twice its conditions, since each must be true once and false once."""
+    """The coverage of one rule.
+
+    `total`: twice the number of conditions, because each must be true once and false once.
+    """
 
     collection: str
     rule: str
@@ -31,7 +34,7 @@ class Covered(msgspec.Struct, frozen=True):
 
 
 def merge_runs(runs: Iterable[tuple[Covered, ...]]) -> tuple[Covered, ...]:
-    """Return the coverage of all runs together: a condition is missing only if no run covered it."""
+    """Return the combined coverage of all runs. A condition is missing only if no run covered it."""
     merged: dict[tuple[str, str], Covered] = {}
     for run in runs:
         for one in run:
@@ -44,7 +47,7 @@ def merge_runs(runs: Iterable[tuple[Covered, ...]]) -> tuple[Covered, ...]:
 
 
 def percent(rules: Iterable[Covered]) -> float:
-    """Return the covered part in percent; 100 if the rules have no conditions."""
+    """Return the covered share in percent, or 100 if the rules have no conditions."""
     rules = tuple(rules)
     total = sum(rule.total for rule in rules)
     return 100.0 if not total else 100.0 * sum(rule.covered for rule in rules) / total

@@ -96,7 +96,7 @@ def test_files(named: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def shown(path: Path) -> Path:
-    """Return the path relative to the current folder if the file is below it: messages then are shorter."""
+    """Return the path relative to the current folder if the file is below that folder, to keep messages short."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

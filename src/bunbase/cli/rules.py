@@ -71,7 +71,7 @@ def run_tests(
     verbose: Verbose = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Run test files against the rules; show how many conditions of each rule the cases cover, and the failed cases.
+    """Run test files against the rules. Show how many conditions of each rule the cases cover, and the failed cases.
 
     The active rules do not change. The command warns about list rules for which the project has no index.
 
@@ -156,7 +156,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _show(out: Output, verdicts: list[Verdict], coverage: tuple[Covered, ...], reached: float, verbose: bool) -> None:
-    """Print the summary, then the coverage, and the failed cases last, where a terminal still shows them."""
+    """Print the summary, then the coverage, and then the failed cases. The terminal always shows the last lines."""
     failed = [verdict for verdict in verdicts if not verdict.ok]
     passed = f"{len(verdicts) - len(failed)} of {len(verdicts)} cases passed"
     covered = f"{reached:.1f} % of the conditions covered"

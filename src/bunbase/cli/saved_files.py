@@ -1,7 +1,8 @@
 """Find the files that have changed on disk: the files of a project's functions, and all files that they import.
 
-This module polls the files. Polling a hundred files takes a millisecond, works on every file system (container mounts
-too), and sees every change, whether an editor writes, renames or swaps files. Notifications miss some changes.
+This module polls the files. Polling a hundred files takes a millisecond and works on every file system, also on
+container mounts. It sees every change, whether an editor writes, renames or swaps files. Notifications would miss some
+changes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class SavedFiles:
         self.seen = self._look()
 
     def watch(self, files: Iterable[Path]) -> None:
-        """Watch these files too, from now on."""
+        """Also watch these files from now on."""
         for file in files:
             path = Path(os.path.abspath(file))
             if path not in self.also and NEVER.isdisjoint(path.parts):
@@ -48,7 +49,8 @@ class SavedFiles:
     def _in_folders(self) -> Iterator[Path]:
         count = 0
         for folder in self.folders:
-            seen = set[tuple[int, int]]()  # a link may lead to a folder above, or to one that has been looked at
+            # a link may lead to a folder above, or to a folder that has already been visited
+            seen = set[tuple[int, int]]()
             for place, folders, files in os.walk(folder, followlinks=True):
                 if not _is_new(place, seen):
                     folders.clear()

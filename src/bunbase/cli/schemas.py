@@ -55,8 +55,8 @@ def push(*, schemas: SchemasFile = None, allow_losing: AllowLosing = (), flags: 
     """Apply the schemas of schemas.toml, or of bunbase.toml. Collections that the file does not name keep their
     schemas.
 
-    Collections that do not exist are created. If stored documents do not match a schema, nothing happens unless
-    --allow-losing names the field. These documents stay unchanged.
+    If a collection does not exist, the command creates it. If stored documents do not match a schema, the command
+    changes nothing, unless --allow-losing names the field. These documents stay unchanged.
 
     Example: bunbase schemas push
     """

@@ -1,4 +1,4 @@
-"""Flags about scopes, and how lists show them."""
+"""Flags for scopes, and the text of scopes in lists."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ ExpiryFlag = Annotated[
 
 
 def shown(values: tuple[str, ...] | None, otherwise: str) -> str:
-    """Return the values for a table; `otherwise` if there are none."""
+    """Return the values as text for a table, or `otherwise` if there are no values."""
     return " ".join(values) if values else otherwise

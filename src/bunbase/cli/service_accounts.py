@@ -56,8 +56,9 @@ def create(
     ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Make a service account, and show its client secret once. A program exchanges the secret for tokens at
-    /v1/auth/token, each valid for ten minutes.
+    """Make a service account, and show its client secret once.
+
+    A program exchanges the secret for tokens at /v1/auth/token. Each token is valid for ten minutes.
 
     Example: bunbase service-accounts create "nightly report" --scope data:read
     """

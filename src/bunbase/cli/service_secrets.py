@@ -26,7 +26,8 @@ def service_secrets(
 
     If house.service_secret is set, the secrets are derived from it. You can then run this command for each process
     separately, and switch an installation over one process at a time. If house.service_secret is not set, the secrets
-    are random and are not stored: this command then also prints the secret of every other room, for its own process.
+    are random and are not stored. The command then also prints the secret of every other room, for the process that
+    runs that room.
 
     Example: bunbase service-secrets
     """

@@ -1,4 +1,4 @@
-"""Talk to one server as one account: send requests with its token, and renew the token in time."""
+"""Talk to one server as one account: send requests with the account's token, and renew the token in time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 TOKEN: Final = "BUNBASE_TOKEN"
-EARLY_SECONDS: Final = 30  # a token is renewed this long before it expires, which saves a refused request
+# a token is renewed this long before it expires, so that the server does not refuse a request
+EARLY_SECONDS: Final = 30
 PAGE_LIMIT: Final = 500
 NOT_FOUND: Final = 404
 INVALID_TOKEN: Final = "invalid_token"
@@ -38,13 +39,14 @@ KEYS: Final = ("sk_", "pk_")  # the prefixes of keys of projects
 
 PROJECT_FLAG: Final = "--project"
 READING_METHODS: Final = frozenset({"GET", "HEAD"})
-READING_PATHS: Final = ("/query", "/aggregate", "/misfits", "/rules/test")  # these read, though by POST
+# requests to these paths only read, although their method is POST
+READING_PATHS: Final = ("/query", "/aggregate", "/misfits", "/rules/test")
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """The part of `GET /api/instance` that this module reads. `setup_complete`: True once there is an account.
+    """The part of `GET /api/instance` that this module reads. `setup_complete`: true if at least one account exists.
 
-    `confirms_signups`: a stranger chooses the password on the page that a mail links to. `signups`: who may register.
+    `confirms_signups`: a new user chooses the password on a page that a mail links to. `signups`: who may register.
     """
 
     setup_complete: bool
@@ -54,17 +56,18 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class NamedProject(msgspec.Struct, frozen=True):
-    """The project that a command acts on, by id or slug. `origin`: the flag, variable or file that named it."""
+    """The project that a command uses, by id or slug. `origin`: the flag, variable or file that named it."""
 
     name: str
     origin: str
 
 
 class Session:
-    """One server and one account. `token`: if set, it replaces the stored tokens, and is never renewed.
+    """One server and one account. `token`: if set, the session uses this token instead of the stored tokens.
+    This token is never renewed.
 
     `ca_file`: certificate authorities to trust in addition to the usual ones. `attended`: a person is at the terminal,
-    whom the session may ask for a proof.
+    and the session may ask this person for a proof.
     """
 
     def __init__(
@@ -76,8 +79,9 @@ class Session:
         self.token_from = TOKEN  # the variable or flag that the token comes from
         self.http = Http(url, ca_file)
         self.attended = attended
-        self.project: NamedProject | None = None  # known once a command has chosen its project
-        self.place_shown = True  # no change needs to name the project: the command does it, or has done it
+        self.project: NamedProject | None = None  # set as soon as a command has chosen its project
+        # false if the first change must print the project, because the command does not print it
+        self.place_shown = True
         self.target = Target()
         self.named_by = ""  # the flag, variable or file that named the server
 
@@ -99,8 +103,9 @@ class Session:
     def send(self, call: Call, stream: bool = False) -> httpx.Response:
         """Send a request as the signed-in developer, and return the answer, whose status is never 401.
 
-        A stored token that the server refuses is renewed once. If the server asks for a fresh proof, the person at the
-        terminal is asked, and the request is sent once more. Raises: NotSignedIn, Refused, Unreachable.
+        If the server refuses a stored token, the token is renewed once. If the server asks for a fresh proof, the
+        command asks the person at the terminal and sends the request once more. Raises: NotSignedIn, Refused,
+        Unreachable.
         """
         reply = self._send(call, stream)
         if reply.status_code == 401:
@@ -122,14 +127,14 @@ class Session:
         return self.file.read().server(self.url)
 
     def asked(self) -> dict[str, str]:
-        """Return the server and the project of this command, for the message that something is unknown there."""
+        """Return the server and the project of this command, for the message about something that does not exist."""
         if self.project is None:
             return {"server": self.url}
         return {"server": self.url, "project": self.project.name, "project_from": self.project.origin}
 
     @contextmanager
     def changing(self) -> Iterator[KnownServer]:
-        """Yield everything that is stored for this server; write the block's changes back."""
+        """Yield everything that is stored for this server. Write the block's changes to the file."""
         with self.file.changing() as credentials:
             yield credentials.server(self.url)
 
@@ -142,7 +147,7 @@ class Session:
         return reply
 
     def _prove(self, reply: httpx.Response) -> None:
-        """Send the proof that the server asks for. Raises: NotSignedIn if it asks for a sign-in; Refused."""
+        """Send the proof that the server asks for. Raises: NotSignedIn if a new sign-in is needed; Refused."""
         if not _asks_for_proof(reply):
             raise self._turned_away(reply)
         problem = problem_in(reply) or {}
@@ -163,10 +168,10 @@ class Session:
         return known.access_token
 
     def check_named(self) -> None:
-        """Raises: Usage if a global variable names a target, and only this folder defines the server of the target.
+        """Raises: Usage if a global variable names a target whose server is defined only in this folder.
 
-        A password or a token in the environment belongs to no particular server, so a foreign folder could send it to
-        its own server.
+        A password or a token in the environment belongs to no particular server. Without this check, a foreign folder
+        could make the command send it to a foreign server.
         """
         if self.target.chosen_by == TARGET and self.named_by and self.named_by == self.target.server.origin:
             raise Usage(
@@ -178,7 +183,8 @@ class Session:
     def _renew(self, stale: str) -> str:
         """Trade the refresh token for a new access token, and return the new one.
 
-        A refresh token works only once: if another command has used it meanwhile, return the token that it stored.
+        A refresh token works only once. If another command has used it meanwhile, return the token that the other
+        command stored.
         """
         with self.changing() as known:
             if known.access_token != stale:
@@ -214,7 +220,7 @@ class Session:
         return f"The token from {self.token_from} is not valid at {self.url}: it may be mistyped, deleted or expired."
 
     def _name_changed_project(self) -> None:
-        """Name the project after the first change, if no flag has chosen it: it may not be the expected one."""
+        """After the first change, print the project unless a flag has chosen it: it may be the wrong project."""
         if self.project is None or self.project.origin == PROJECT_FLAG or self.place_shown:
             return
         self.place_shown = True
@@ -237,10 +243,10 @@ class Session:
 def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     """Yield a session for the flags, the environment and the credentials file.
 
-    `link`: the link in a mail. It names its server, unless a flag or the environment does. A token in the environment
-    is sent to no server that only a link names, because anybody can send a link.
+    `link`: the link in a mail. It names its server, unless a flag or the environment names one. If only a link names
+    the server, the session sends no token of the environment there, because anybody can send a link.
     """
-    token = os.environ.get(TOKEN, "").strip()  # secrets of CI and files often end with a line end
+    token = os.environ.get(TOKEN, "").strip()  # secrets of CI services and files often end with a newline
     chosen = where(flags, "" if token else server_of_link(link))
     session = Session(chosen.server.value, chosen.file, token, flags.ca_file, attended=not flags.json and is_attended())
     session.target, session.named_by, session.place_shown = chosen.target, chosen.server.origin, flags.json

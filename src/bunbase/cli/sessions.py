@@ -22,8 +22,8 @@ app = App(name="sessions", help="List and end the sessions of your account: the 
 def list_sessions(*, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Show your open sessions, newest first, with their devices, addresses and applications.
 
-    A command or page in use refreshes its session about every 15 minutes. If one machine has two sessions, the session
-    with the older refresh is probably no longer used.
+    A command or page refreshes its session about every 15 minutes while it is in use. If one machine has two sessions,
+    the session with the older refresh is probably no longer in use.
 
     Example: bunbase sessions list
     """

@@ -15,14 +15,14 @@ import msgspec
 MAX_BYTES: Final = 10 << 20  # the server's limit for a source map
 CONTENT: Final = "sourcesContent"
 RESOLVED: Final = re.compile(rb'(?<=require\.resolve\(")/[^"\n]+(?="\))')
-HEADING: Final = re.compile(rb"(?<=\n// )\.\./[^\n]+")  # Bun writes the path of each file above its code
+HEADING: Final = re.compile(rb"(?<=\n// )\.\./[^\n]+")  # Bun writes the path of each file above the file's code
 
 
 def relative_map(folder: Path, file: Path) -> tuple[bytes | None, tuple[Path, ...]]:
-    """Return the map with paths relative to `folder`, and the paths of the source files.
+    """Return the source map with paths relative to `folder`, and the paths of the source files.
 
-    No other path of this machine is sent to the server. If the map is too large, it is returned without the text of
-    the source files; if it is still too large, None is returned instead.
+    The result contains no other path of this machine. If the map is too large, its copies of the source text are left
+    out. If it is still too large, the function returns None instead of a map.
     """
     document: dict[str, Any] = msgspec.json.decode(file.read_bytes())
     sources = [Path(os.path.normpath(file.parent.resolve() / source)) for source in document["sources"]]
@@ -34,8 +34,9 @@ def relative_map(folder: Path, file: Path) -> tuple[bytes | None, tuple[Path, ..
 
 
 def without_paths(code: bytes, folder: Path) -> bytes:
-    """Return the bundle without the absolute paths that Bun writes for `require.resolve("./other")`, and without
-    comments that name a file outside of the folder. Line numbers stay the same.
+    """Return the bundle without absolute paths, which Bun writes for `require.resolve("./other")`.
+
+    Comments that name a file outside of the folder are removed too. Line numbers stay the same.
     """
     here = folder.resolve()
 

@@ -1,4 +1,4 @@
-"""Read server-sent events (HTML Standard §9.2): the part of the format that BunBase uses."""
+"""Read server-sent events (HTML Standard §9.2). This module supports the part of the format that BunBase uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def events(parts: Iterable[bytes]) -> Iterator[Event]:
-    """Yield each event once it is complete; comments, which only keep the connection alive, are skipped."""
+    """Yield each event as soon as it is complete. Skip comments, which only keep the connection open."""
     kind, id, data, size = "message", "", list[str](), 0
     for line in _lines(parts):
         if not line:

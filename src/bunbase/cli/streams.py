@@ -1,4 +1,4 @@
-"""Make every text printable, whichever encoding the terminal or the pipe has, and whichever streams are closed."""
+"""Make every text printable, for all encodings of the terminal or pipe, and even if streams are closed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 def open_missing() -> None:
-    """Open /dev/null for each of stdin, stdout and stderr that the caller has closed (`>&-`). Idempotent.
+    """Open /dev/null as stdin, stdout or stderr if the caller has closed that stream (`>&-`). Idempotent.
 
-    Otherwise the next file or socket would get the number of the closed stream, and receive what child processes print.
+    Otherwise the next file or socket would get the number of the closed stream, and would receive the output of child
+    processes.
     """
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
@@ -30,12 +31,12 @@ def open_missing() -> None:
 
 
 def drop_output() -> None:
-    """Send the output that could not be written to /dev/null: otherwise Python would complain about it at exit."""
+    """Drop the output that could not be written, because Python would otherwise report an error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def accept_every_text() -> None:
-    """Let stdout and stderr replace characters that their encoding does not have by plain characters. Idempotent."""
+    """Let stdout and stderr replace characters that their encoding does not have with plain characters. Idempotent."""
     codecs.register_error(HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -43,14 +44,14 @@ def accept_every_text() -> None:
 
 
 def drop_empty_size() -> None:
-    """Forget a terminal of no columns or lines, of which consoles without a window tell. Idempotent."""
+    """Ignore a terminal size of zero, which some consoles without a window report. Idempotent."""
     for name in ("COLUMNS", "LINES"):
         if not os.environ.get(name, "1").strip("0"):
             del os.environ[name]
 
 
 def json_for(stream: TextIO, text: str) -> str:
-    """Return JSON text without loss for this stream: `\\u` escapes replace the characters that it cannot write."""
+    """Return JSON text for this stream: `\\u` escapes replace the characters that the stream cannot write."""
     try:
         text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:

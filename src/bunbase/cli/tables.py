@@ -1,8 +1,8 @@
-"""Lay out a table so that no word is ever broken: an id that is spread over two lines cannot be copied.
+"""Lay out a table without breaking a word: people could not copy an id that is spread over two lines.
 
-If a terminal is too narrow for the longest words of all columns side by side, the steps of NARROWER are tried, one by
-one: times lose their seconds, long texts are cut, and the columns that matter least are left out. If the table still
-does not fit, each row becomes a block with one field per line, and nothing is cut or left out.
+If a terminal is too narrow for the longest words of all columns side by side, the steps of NARROWER run one after the
+other. Times lose their seconds, long texts are cut, and the least important columns are left out. If the table still
+does not fit, each row becomes a block with one field per line. In a block, nothing is cut or left out.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ NARROWER: Final = (
     (Step.CUT, "who"),
     (Step.LEAVE_OUT, "application"),
     (Step.LEAVE_OUT, "in"),
-)  # the steps by which a table becomes narrower, and the column of any list that each of them changes
-CUT_TO: Final = 14  # characters that a cut text keeps at least
+)  # the steps that make a table narrower: each step names a column, and changes this column in any list
+CUT_TO: Final = 14  # the minimum number of characters that remain of a cut text
 SHORT_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d):\d\d")
-BETWEEN: Final = 3  # the spaces between two columns
+BETWEEN: Final = 3  # the number of spaces between two columns
 TURNS_TEXT_ROUND: Final = (
     *range(0x202A, 0x202F),
     *range(0x2066, 0x206A),
-)  # marks that change the direction of text: with them, a terminal shows a text that differs from the real text
+)  # marks that change the direction of text: they could make a terminal show a text that differs from the real text
 CONTROL: Final = {code: None for code in (*range(32), *range(127, 160), *TURNS_TEXT_ROUND) if chr(code) not in "\t\n"}
 
 GOOD, BAD, BUSY = "green", "red", "yellow"
@@ -58,11 +58,11 @@ STATES: Final = {
     **dict.fromkeys(
         ("note", "waiting", "blocked", "running", "skipped", "resync", "queued", "to deploy", "unauthenticated"), BUSY
     ),
-}  # the colour of each state, by its word; a state without an entry has the terminal's own colour
+}  # the colour of each state; a state without an entry is shown in the terminal's own colour
 
 
 class Column(NamedTuple):
-    """`cells`: without the name. `cut`: a cell that is too long for the column ends with "…"."""
+    """A column. `cells`: the cells without the heading. `cut`: a cell that is too long for the column ends with "…"."""
 
     name: str
     cells: tuple[Text, ...]
@@ -79,14 +79,14 @@ class Column(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A table as it fits. `left_out`: the names of the columns that it does not have."""
+    """A table that fits the terminal. `left_out`: the names of the columns that were left out."""
 
     drawing: RenderableType
     left_out: tuple[str, ...] = ()
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> Fitted:
-    """Return the rows as a table of at most `width` characters, or as blocks if they do not fit."""
+    """Return the rows as a table of at most `width` characters. If they do not fit, return blocks."""
     cells = [[cell(value) for value in row] for row in rows]
     every = [Column(name, tuple(row[at] for row in cells)) for at, name in enumerate(columns)]
     for fitting in _narrower(every):
@@ -97,7 +97,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> 
 
 
 def _narrower(columns: list[Column]) -> Iterator[list[Column]]:
-    """Yield the columns, and then with more and more steps of NARROWER."""
+    """Yield the columns, first unchanged, and then after each further step of NARROWER."""
     yield columns
     for step, name in NARROWER:
         match step:
@@ -128,7 +128,7 @@ def _drawn(columns: Sequence[Column], widths: Sequence[int], rows: int) -> Table
 
 
 def facts(pairs: Sequence[tuple[str, Any]]) -> RenderableType:
-    """Return one field per line. A long value continues at the edge of the terminal and is not broken into lines."""
+    """Return one field per line. A long value is not broken into words; it continues at the edge of the terminal."""
     wide = max((cell_len(name) for name, _ in pairs), default=0)
     return Group(*(_line(name, cell(value), wide) for name, value in pairs))
 
@@ -148,8 +148,9 @@ def cell(value: Any) -> Text:
 
 
 def visible(text: str) -> str:
-    """Return the text without control characters: the text comes from a server or a function, and must not control the
-    terminal.
+    """Return the text without control characters.
+
+    The text comes from a server or a function, and must not control the terminal.
     """
     return text.translate(CONTROL)
 

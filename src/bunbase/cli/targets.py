@@ -1,13 +1,13 @@
-"""Choose the server, the project and the sign-in of a command, and know where each choice comes from.
+"""Choose the server, the project and the sign-in of a command, and remember the origin of each choice.
 
     [target.staging]
     server = "https://staging.example.com"
     project = "shop"
-    profile = "work"          # the sign-in of `bunbase login --profile work`; default: the usual one
+    profile = "work"          # the sign-in of `bunbase login --profile work`; default: the sign-in without a profile
 
-The first of these decides: a flag, the environment, the target that `--target` names, the credentials file (the last
-sign-in), the default. No target is used unless somebody names it: a folder from elsewhere cannot choose the server to
-which this machine sends its tokens.
+The first of these decides: a flag, the environment, the target in `--target`, the credentials file (the last sign-in),
+the default. A target takes effect only if the user names it, so a foreign folder cannot choose the server to which this
+machine sends its tokens.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NONE: Final = Choice("", "")
 
 
 class Target(msgspec.Struct, frozen=True):
-    """The target of a command, as bunbase.toml describes it. Every value may be empty."""
+    """The target of a command, as bunbase.toml describes it. Any value may be empty."""
 
     name: str = ""
     server: Choice = NONE
@@ -53,7 +53,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Where(msgspec.Struct, frozen=True):
-    """The choices of a command before it sends a request. `file`: the credentials of the profile."""
+    """The choices of a command before it sends a request. `file`: the credentials file for the profile."""
 
     target: Target
     profile: Choice
@@ -78,7 +78,7 @@ def where(flags: ServerFlags, link: str = "") -> Where:
 
 
 def target_of(flags: ServerFlags) -> Target:
-    """Return the target that a flag or the environment names, or an empty one. Raises: Usage."""
+    """Return the target that a flag or the environment names, or else an empty target. Raises: Usage."""
     named = _first((flags.target, "--target"), (os.environ.get(TARGET, ""), TARGET))
     if not named:
         return Target()

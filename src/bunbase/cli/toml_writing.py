@@ -1,7 +1,7 @@
 """Change bunbase.toml and leave the rest of the file as it is: comments, order, line ends and a byte order mark.
 
-The file is replaced in one step. Every change is checked: the new text is parsed again, and must hold exactly what was
-asked for. If the library for TOML cannot make a change in place, the whole table is written again.
+The file is replaced in one step. Every change is verified: the new text is parsed again, and must contain exactly the
+wanted values. If the TOML library cannot change a table in place, the whole table is written again.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ from bunbase.cli.errors import Failure
 from bunbase.cli.project_file import NAME, project_file_path
 from bunbase.cli.replaced_files import replace_file
 
-HEADED: Final = frozenset({"collections", "functions", "target"})  # each table in them has a heading of its own
-LINE: Final = 100  # characters: a longer value stands on several lines, or below a heading of its own
+# each table inside of these tables gets its own heading
+HEADED: Final = frozenset({"collections", "functions", "target"})
+# the limit of characters of a line; a longer value is written on several lines, or below its own heading
+LINE: Final = 100
 
 Json = dict[str, Any]
 
 
 def file_text(path: Path) -> str:
-    """Return the text without a byte order mark, which editors on Windows put before it."""
+    """Return the text without a byte order mark, which some editors on Windows add at the start."""
     return path.read_text("utf-8-sig")
 
 
 def write_project(id: str, slug: str) -> None:
-    """Write the project to bunbase.toml, if there is the file; keep the rest of the file, including comments."""
+    """Write the project to bunbase.toml if the file exists. Keep the rest of the file, including comments."""
     path = project_file_path()
     try:
         text = file_text(path)
@@ -41,7 +43,7 @@ def write_project(id: str, slug: str) -> None:
 
 
 def write_target_project(target: str, project: str) -> None:
-    """Write the project of a target, which bunbase.toml has."""
+    """Write the project of a target that is defined in bunbase.toml."""
     path = project_file_path()
     text = file_text(path)
     targets = tomllib.loads(text)["target"]
@@ -49,7 +51,7 @@ def write_target_project(target: str, project: str) -> None:
 
 
 def write_tables(tables: Json) -> None:
-    """Write these tables to bunbase.toml; make the file if there is none. An empty table is removed."""
+    """Write these tables to bunbase.toml. Create the file if it does not exist. Remove tables that are empty."""
     path = project_file_path()
     text = file_text(path) if path.exists() else ""
     write_file(path, edited(text, tables))
@@ -58,7 +60,7 @@ def write_tables(tables: Json) -> None:
 def add_function(name: str, settings: Json) -> bool:
     """Add a function's section to bunbase.toml, and return True.
 
-    Return False if there is no such file, or if the file has a section of this function already.
+    Return False if the file does not exist, or if it already has a section for this function.
     """
     path = Path(NAME)
     try:
@@ -73,14 +75,14 @@ def add_function(name: str, settings: Json) -> bool:
 
 
 def settings_lines(settings: Json) -> str:
-    """Return the settings of a function as they stand in its section, one on each line. Nulls are left out."""
+    """Return the settings of a function as text for its section, one setting per line. Leave out nulls."""
     import tomlkit
 
     return tomlkit.dumps({name: _inline(value) for name, value in settings.items() if value is not None})
 
 
 def edited(text: str, wanted: Json) -> str:
-    """Return the text with these tables at its top level; an empty one is removed, and every other one stays.
+    """Return the text with these tables at its top level. Remove empty tables. All other tables stay.
 
     Raises: Failure.
     """
@@ -97,19 +99,19 @@ def edited(text: str, wanted: Json) -> str:
             if same(tomllib.loads(result), after):
                 return result
         except (TOMLKitError, tomllib.TOMLDecodeError, ValueError, TypeError, KeyError, AttributeError):
-            continue  # the library cannot change such a text in place
+            continue  # the library cannot change this text in place
     raise Failure("project_file_unwritable", f"The tables {', '.join(wanted)} of the file cannot be changed in place.")
 
 
 def same(one: Any, other: Any) -> bool:
-    """True if both are the same JSON. In Python, 1, 1.0 and True are equal."""
+    """True if both values are the same JSON. The operator == would treat 1, 1.0 and True as equal."""
     return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
 
 
 def write_file(path: Path, text: str) -> None:
-    """Replace the file's content. A byte order mark and Windows line ends stay: only the changed lines differ.
+    """Replace the file's content. Keep a byte order mark and Windows line ends, so that only the changed lines differ.
 
-    The file is replaced in one step, so that neither Ctrl-C nor a full disk leaves half of it. Raises: Failure.
+    The file is replaced in one step, so that neither Ctrl-C nor a full disk leaves an incomplete file. Raises: Failure.
     """
     try:
         before = path.read_bytes() if path.exists() else b""
@@ -121,7 +123,7 @@ def write_file(path: Path, text: str) -> None:
 
 
 def _merge(container: Any, name: str, value: Any) -> None:
-    """Set a value, and touch only what differs."""
+    """Set a value, and change only the parts that differ."""
     from tomlkit.items import AoT, InlineTable
 
     made = _inline if isinstance(container, InlineTable) else _item
@@ -154,7 +156,7 @@ def _merge_table(table: Any, value: Json) -> None:
 
 
 def _remove(parent: Any, name: str) -> None:
-    """Remove a value. Comments at the end of a table stay, because they usually belong to what follows."""
+    """Remove a value. Comments at the end of a table stay, because they usually belong to the next table."""
     from tomlkit.items import Table, Whitespace
 
     container = parent.value if isinstance(parent, Table) else parent
@@ -194,14 +196,14 @@ def _plain(item: Any) -> Any:
 
 
 def _item(value: Any) -> Any:
-    """Return a value as it is written for the first time: tables below their headings, if a line is too short."""
+    """Return a TOML item for a new value. Tables that are too long for a line get their own headings."""
     return _table(value) if isinstance(value, dict) else _inline(value)
 
 
 def _table(content: Json, heads: bool = False) -> Any:
-    """Return a TOML table: first the values, each on its line, then the tables, each below a heading of its own.
+    """Return a TOML table: first the values, each on its own line, then the tables, each below its own heading.
 
-    `heads`: also short tables get a heading.
+    `heads`: short tables also get a heading.
     """
     import tomlkit
 
@@ -219,19 +221,22 @@ def _table(content: Json, heads: bool = False) -> Any:
 
 
 def _is_short(name: str, value: Any) -> bool:
-    """True if a table fits on one line. `{ env = … }` always does; a schema is easier to read below its heading."""
+    """True if a table fits on one line and contains no nested tables, as is always true for `{ env = … }`.
+
+    A schema usually has nested tables, and is easier to read below its heading.
+    """
     return len(name) + len(msgspec.json.encode(value)) < LINE and (not value or _depth(value) <= 1)
 
 
 def _depth(value: Any) -> int:
-    """Return how many tables are inside each other."""
+    """Return the depth of nested tables."""
     if isinstance(value, dict):
         return 1 + max(map(_depth, value.values()), default=0)
     return max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
 def _inline(value: Any) -> Any:
-    """Return a TOML value without headings. Only a list that is too long for a line stands on several."""
+    """Return a TOML value without headings. A list that is too long for a line is written on several lines."""
     import tomlkit
 
     match value:
@@ -250,7 +255,7 @@ def _inline(value: Any) -> Any:
 
 
 def _string(value: str) -> Any:
-    """Return a text with the escapes of JSON, which are those of TOML 1.0; tomlkit writes some of TOML 1.1."""
+    """Return a string with the escapes of JSON, which are valid in TOML 1.0. tomlkit would use escapes of TOML 1.1."""
     from tomlkit.items import String, StringType, Trivia
 
     escaped = msgspec.json.encode(value).decode()[1:-1].replace("\x7f", "\\u007f")

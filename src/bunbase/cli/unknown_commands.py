@@ -6,7 +6,7 @@ from typing import Final
 
 from cyclopts import App, CycloptsError, UnknownCommandError
 
-# words that mean the same; each noun has at most one or two of each row
+# words that mean the same; each noun has at most one or two words of each row as subcommands
 ALIKE: Final = (
     frozenset({"delete", "unset", "revoke", "remove", "rm", "del", "destroy", "drop"}),
     frozenset({"list", "ls", "all", "index"}),

@@ -1,4 +1,4 @@
-"""`bunbase users activity`: the events about the credentials of users."""
+"""`bunbase users activity`: sign-ins of users, and changes of their credentials."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ def activity(
 
 
 def _id_of(user: str | None, session: Session, flags: ProjectFlags) -> str:
-    """Return the id of a user, or "" for all. An id is not looked up: a deleted user has entries too."""
+    """Return the id of a user, or "" for all users. An id is not looked up, because deleted users have entries too."""
     if user is None or "@" not in user:
         return user or ""
     return ProjectUsers(session, flags.project).one(user).id
 
 
 def _follow(session: Session, path: str, params: dict[str, Any], page: ManagedActivity, out: Output) -> None:
-    """Show the entries of a page and then new ones, until the user stops the command."""
+    """Show the entries of a page and then new entries, until the user stops the command."""
 
     def entries_since(since: datetime | None) -> tuple[ManagedActivityEntry, ...]:
         later = max(rfc3339(since) if since else "", params.get("since", ""))

@@ -1,4 +1,4 @@
-"""`--ids-from`: do an act to many users at once."""
+"""`--ids-from`: apply one action to many users at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bunbase.cli.session import open_session
 from bunbase.contracts.tenant_auth.bulk import MAX_USERS, BulkAction, BulkResult, NotChanged
 
 STDIN: Final = "-"
-MAX_SHOWN: Final = 20  # users that were not found
+MAX_SHOWN: Final = 20  # the limit of users that are listed with their errors
 
 IdsFrom = Annotated[
     str,
@@ -36,14 +36,14 @@ VERBS: Final = {
 
 
 def named_once(user: str | None, ids_from: str) -> str | None:
-    """Return the one user to act on, or None for those of a file. Raises: Usage."""
+    """Return the user on the command line, or None if a file names the users. Raises: Usage."""
     if (user is None) == (not ids_from):
         raise Usage("Name one user, or a file with the ids of users: --ids-from FILE.")
     return user
 
 
 def act_on_many(action: BulkAction, ids_from: str, yes: bool, flags: ProjectFlags) -> None:
-    """Ask for a confirmation, and do the act to the users of a file. Raises: Usage, Refused."""
+    """Ask for a confirmation, and apply the action to the users in a file. Raises: Usage, Refused."""
     out, ids = Output(flags.json), _ids(ids_from)
     with open_session(flags) as session:
         users, done, failed = ProjectUsers(session, flags.project), 0, list[NotChanged]()
@@ -66,7 +66,7 @@ def _counted(count: int) -> str:
 
 
 def _ids(ids_from: str) -> list[str]:
-    """Return the ids of a file, each once. Raises: Usage."""
+    """Return the ids in a file, without duplicates. Raises: Usage."""
     try:
         text = sys.stdin.read() if ids_from == STDIN else Path(ids_from).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

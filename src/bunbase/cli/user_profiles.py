@@ -13,7 +13,7 @@ from bunbase.cli.errors import Usage
 
 @dataclass(frozen=True)
 class Profile:
-    """`claims`, `data`: JSON objects, which replace the objects of the user."""
+    """The profile flags. `claims`, `data`: JSON objects, which replace the present objects of the user."""
 
     name: Annotated[str | None, Parameter(name="--name", show_default=False, help="The name of the person.")] = None
     phone: Annotated[
@@ -29,7 +29,7 @@ class Profile:
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """Return the members of the body that are named. Raises: Usage."""
+        """Return the members of the request body for the flags that are set. Raises: Usage."""
         named: dict[str, Any] = {} if self.name is None else {"name": self.name}
         if self.phone is not None:
             named["phone"] = self.phone or None

@@ -26,13 +26,14 @@ from bunbase.pkg.user_imports.lines import CannotRead
 from bunbase.pkg.user_imports.systems import Options, System, read_users
 
 SILENCE_SECONDS: Final = 120.0
-BLOCK_LINES: Final = MAX_LISTED_ERRORS  # so the answer names every refused line
+# the same limit as for listed errors, so that the answer names every refused line
+BLOCK_LINES: Final = MAX_LISTED_ERRORS
 BLOCK_BYTES: Final = 4 << 20
 SHOWN_ERRORS: Final = 20
 SOME_FAILED: Final = 1
 UNREADABLE: Final = "unreadable_record"
 
-Lines = list[tuple[int, bytes]]  # the number of a user in the file, and the line for the server
+Lines = list[tuple[int, bytes]]  # each line for the server, with the number of its user in the file
 
 
 def import_users(
@@ -64,7 +65,7 @@ def import_users(
 ) -> int:
     """Import users with the hashes of their passwords. The exit code is 1 if a user could not be imported.
 
-    The same file again adds nobody twice.
+    If you import the same file again, no user is added twice.
     """
     out = Output(flags.json)
     options = Options(None if hash_config is None else _config(hash_config), identities, collection)
@@ -124,10 +125,13 @@ def export_users(
 
 
 class _Refused:
-    """The file with the lines that were refused, in the form of an import. It is made with the first of them."""
+    """The file of the refused lines, in the format of an import. The first refused line creates the file."""
 
     def __init__(self, path: Path) -> None:
-        """Raises: Usage, if the file exists already, or could not be made. So an import does not stop in the middle."""
+        """Raises: Usage if the file exists, or cannot be created.
+
+        This check prevents a failure in the middle of an import.
+        """
         self.path = path
         self.count = 0
         if path.exists():
@@ -145,7 +149,7 @@ class _Refused:
 
 
 def _blocks(file: Path, system: System, options: Options) -> Iterator[tuple[Lines, list[RefusedLine]]]:
-    """Yield the users of a file in blocks, with the records of each block that cannot be read. Raises: Failure."""
+    """Yield the users of a file in blocks. Each block also has the records that cannot be read. Raises: Failure."""
     block: Lines = []
     unreadable: list[RefusedLine] = []
     size = 0
@@ -190,8 +194,9 @@ def _sent(session: Session, headers: dict[str, str], params: dict[str, str], blo
 
 
 def _summed(done: ImportedUsers, answer: ImportedUsers, block: Lines, unreadable: list[RefusedLine]) -> ImportedUsers:
-    """Add the answer for a block. The answer has the line numbers of the block; the sum has the line numbers of the
-    file.
+    """Add the answer for a block.
+
+    The answer has line numbers within the block. The sum has line numbers within the file.
     """
     errors = [RefusedLine(block[one.line - 1][0], one.code, one.detail) for one in answer.errors]
     return ImportedUsers(
@@ -237,5 +242,5 @@ def _target(file: Path | None) -> AbstractContextManager[IO[bytes]]:
 
 
 def _private(file: Path, how: str) -> IO[bytes]:
-    """Open a file that only its owner may read, because it may have hashes of passwords."""
+    """Open a file that only its owner may read, because it may contain hashes of passwords."""
     return open(file, how, opener=lambda name, options: os.open(name, options, 0o600))

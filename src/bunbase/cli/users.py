@@ -40,7 +40,7 @@ app = App(name="users", help="List, create, import, change, ban and delete the u
 app.command(user_invites)
 for _command in (activity, impersonate, link):
     app.command(_command)
-# the help is here, because the list of commands does not import the modules, which takes long
+# the help is here, because the list of commands does not import the modules: these imports take long
 app.command(
     "bunbase.cli.user_transfers:import_users",
     name="import",
@@ -257,7 +257,7 @@ def unban(
 def sign_out(
     user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
-    """End all sessions of a user. The user can sign in again.
+    """End all sessions of a user. The user can sign in again afterwards.
 
     Example: bunbase users sign-out eve@example.com
     """
@@ -300,7 +300,7 @@ def delete(
 
 
 def _end_of_ban(until: str, lasting: str) -> str | None:
-    """Return the end of a ban, or None for a ban without end. Raises: Usage."""
+    """Return the end of a ban, or None for a permanent ban. Raises: Usage."""
     if until and lasting:
         raise Usage("Choose one: --until or --for.")
     now = datetime.now(UTC)

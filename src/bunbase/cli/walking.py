@@ -1,4 +1,4 @@
-"""Begin a walk (a migration or a backfill), show its progress, and wait for its end."""
+"""Start a walk (a migration or a backfill), show its progress, and wait for its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bunbase.contracts.functions.walks import (
 )
 
 ASK_EVERY_SECONDS: Final = 1.0
-REHEARSAL_SECONDS: Final = 180.0  # a timeout; the last batch may take as long as the function may run
+REHEARSAL_SECONDS: Final = 180.0  # a timeout; the last batch may run as long as the function's time limit
 FAILED: Final = 1
 
 DryRun = Annotated[
@@ -52,12 +52,12 @@ def change(session: Session, project: str, walk: Walk, state: str) -> Walk:
 
 
 def current(session: Session, project: str, walk: Walk) -> Walk:
-    """Return the walk as it is now, with its errors."""
+    """Return the present state of the walk, with its errors."""
     return session.ask(Walk, Call("GET", at("projects", project, "walks", walk.id)))
 
 
 def wait(session: Session, project: str, walk: Walk, out: Output) -> Walk:
-    """Wait until the walk has ended. Control-C ends only the wait, and not the walk."""
+    """Wait until the walk has ended. Control-C ends only this wait; the walk continues."""
     label = walk.name or f"backfill of {walk.function}"
     with out.working(label) as show:
         while walk.state is WalkState.RUNNING:
@@ -76,7 +76,7 @@ def exit_code(walk: Walk) -> int:
 
 
 def show_walk(walk: Walk, out: Output) -> None:
-    """Show a walk and its errors to a person."""
+    """Print a walk and its errors for a person."""
     out.facts([(name, getattr(walk, name)) for name in Walk.__struct_fields__ if name != "errors"])
     show_errors(walk.errors, out)
 
@@ -104,7 +104,7 @@ def show_rehearsal(found: Rehearsal, out: Output) -> None:
 
 
 def touched(one: Difference) -> Any:
-    """Return what a change replaces: the fields that a patch names, or else the whole document."""
+    """Return the part of a document that a change replaces: the fields in a patch, or else the whole document."""
     if not isinstance(one.before, dict):
         return one.before
     patch = one.change.get("patch")

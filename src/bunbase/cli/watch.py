@@ -28,10 +28,11 @@ from bunbase.cli.watched_project import project_to_watch
 from bunbase.contracts.functions.logs import LogPage
 
 LOOK_SECONDS: Final = 0.05  # the pause between two checks of the disk; checking a hundred files takes a millisecond
-REST: Final = 20  # a pause is at least 20 times as long as a check: watching takes at most a twentieth of a processor
+# a pause is at least 20 times as long as a check, so that watching uses at most a twentieth of a processor
+REST: Final = 20
 SETTLE_SECONDS: Final = 0.01
-MAX_SETTLING: Final = 100  # after this many checks, a file that is still changing is built as it is
-WAIT_SECONDS: Final = 1.0  # the pause between two attempts, until somebody signs in or the server is back
+MAX_SETTLING: Final = 100  # after this many checks, a file that is still changing is built in its present state
+WAIT_SECONDS: Final = 1.0  # the pause between two attempts while nobody is signed in, or the server is unreachable
 
 
 def watch(
@@ -59,7 +60,7 @@ def watch(
 
 
 def _wait_for_project(session: Session, flags: ProjectFlags, out: Output, parent: int) -> str:
-    """Wait for an account and a project; return the project's id, or "" if `bunbase dev` has ended meanwhile."""
+    """Wait for an account and a project. Return the project's id, or "" if `bunbase dev` has ended meanwhile."""
     said = ""
     while _wanted(parent):
         try:
@@ -84,9 +85,9 @@ def _deploy_what_is_saved(session: Session, project: str, out: Output, parent: i
         try:
             _deploy(functions, changed, files, out)
             said = ""
-        except Usage as usage:  # a mistake in bunbase.toml or the folder: wait for the next change
+        except Usage as usage:  # a mistake in bunbase.toml or the folder: wait for the next change of a file
             out.warn(usage.detail)
-        except Failure as away:  # the server is unreachable: keep the changes until it answers again
+        except Failure as away:  # the server is unreachable: keep the changes, and try again when the server answers
             if away.detail != said:
                 out.warn(away.detail)
                 said = away.detail
@@ -99,7 +100,7 @@ def _deploy_what_is_saved(session: Session, project: str, out: Output, parent: i
 
 
 def _wait_for_change(files: SavedFiles) -> set[Path]:
-    """Return the changed files; if there are none, pause before returning."""
+    """Return the changed files. If no file has changed, pause before returning."""
     began = time.monotonic()
     if changed := files.changed():
         return changed
@@ -108,7 +109,7 @@ def _wait_for_change(files: SavedFiles) -> set[Path]:
 
 
 def _wait_until_settled(files: SavedFiles) -> set[Path]:
-    """Wait until files stop changing, and return all changes: a build of half a file or half a checkout would fail."""
+    """Wait until files stop changing, and return all changes. A build of incomplete files would fail."""
     changed: set[Path] = set()
     for _ in range(MAX_SETTLING):
         time.sleep(SETTLE_SECONDS)
@@ -151,10 +152,10 @@ def _tell(result: Result, seconds: float, out: Output) -> None:
 
 
 def _start_showing_logs(session: Session, project: str, flags: ProjectFlags, out: Output) -> None:
-    """Start a thread that shows every line printed from now on.
+    """Start a thread that shows every line that functions print from now on.
 
-    The log's last position is read here, before the first deployment. Read in the thread, it could already include
-    the first lines of a new version, and these would never be shown.
+    This function reads the log's last position before the first deployment. If the thread read the position, it could
+    already include the first lines of a new version, which would then never be shown.
     """
     try:
         newest = session.ask(LogPage, Call("GET", logs_path(project), params={"limit": 1})).items
@@ -166,11 +167,12 @@ def _start_showing_logs(session: Session, project: str, flags: ProjectFlags, out
 
 
 def _show_logs(flags: ProjectFlags, project: str, after: int) -> None:
-    """Print log lines as they arrive, over connections that only this thread uses."""
+    """Print log lines as they arrive. Only this thread uses its connections."""
     out = Output(flags.json)
     with open_session(flags) as session:
         try:
-            outage = Outage(session.url, out.warn, max_seconds=math.inf)  # a developer may restart the server any time
+            # the developer may restart the server at any time
+            outage = Outage(session.url, out.warn, max_seconds=math.inf)
             for line in follow_lines(session, logs_path(project), after, out, outage=outage):
                 show(line, out, named=True)
         except Failure as failure:
@@ -178,5 +180,5 @@ def _show_logs(flags: ProjectFlags, project: str, after: int) -> None:
 
 
 def _wanted(parent: int) -> bool:
-    """True until the `bunbase dev` that started this process ends; always True if `parent` is 0."""
+    """True while the `bunbase dev` that started this process runs. Always True if `parent` is 0."""
     return parent in (0, os.getppid())

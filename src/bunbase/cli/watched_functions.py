@@ -1,4 +1,4 @@
-"""The functions of a watched folder: deploy each again when one of its source files is saved."""
+"""The functions of a watched folder. A function is deployed again when one of its source files is saved."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WatchedFunctions:
         self.told: set[Path] = set()
 
     def found(self) -> list[Entry]:
-        """Return the functions of the folder; the list may be empty. Raises: Usage."""
+        """Return the functions of the folder. There may be none. Raises: Usage."""
         try:
             return entries(read_project_file())
         except Usage as usage:
@@ -35,7 +35,7 @@ class WatchedFunctions:
             raise
 
     def touched(self, changed: set[Path]) -> list[Entry]:
-        """Return the functions to build: new functions, functions with a change, functions that failed last time."""
+        """Return the functions to build: new functions, changed functions, and functions that failed last time."""
         return [
             entry
             for entry in self.found()
@@ -54,13 +54,19 @@ class WatchedFunctions:
         return names
 
     def newly_passed_over(self) -> list[Path]:
-        """Return the files that look like functions but are none, each of them once. Raises: Usage."""
+        """Return files that look like functions but are not functions. Each file is returned only once.
+
+        Raises: Usage.
+        """
         found = [path for path in passed_over(read_project_file()) if path not in self.told]
         self.told.update(found)
         return found
 
     def put(self, entry: Entry, active: Mapping[str, Version]) -> Result:
-        """Build and deploy one function; a failure becomes its result. Raises: Unreachable, NotSignedIn."""
+        """Build and deploy one function. A failure becomes the result of the function.
+
+        Raises: Unreachable, NotSignedIn.
+        """
         self.configs[entry.name] = entry.config
         self.sources.setdefault(entry.name, {Path(os.path.abspath(entry.path))})
         self.broken.add(entry.name)

@@ -1,4 +1,4 @@
-"""Choose the project that a watched folder is deployed to; create a project if none is chosen."""
+"""Choose the project to which a watched folder is deployed. Create a project if none is chosen."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def project_to_watch(flag: str, session: Session, out: Output) -> Project:
 
 
 def folder_name(folder: Path) -> str:
-    """Return the name for a project that is created for this folder."""
+    """Return the name of a project that is created for this folder."""
     return re.sub(r"[^\w .-]", "", folder.name).strip()[:60] or "App"
 
 

@@ -62,11 +62,11 @@ def assemble(
     """Return the service with all its parts. Nothing runs yet.
 
     This function is long because it only creates objects: each line needs only the lines above it. There is one circle:
-    queue → runner → pool → program → host calls → queue. The event `job_added` breaks it: the queue sets the event, and
-    the runner waits for it.
+    queue → runner → pool → program → host calls → queue. The event `job_added` breaks the circle: the queue sets the
+    event, and the runner waits for the event.
     """
     bundoc, job_added = rooms[Bundoc], asyncio.Event()
-    holder = new_id("process")  # this process, in the leases of jobs, feeds and walks
+    holder = new_id("process")  # the id of this process in the leases of jobs, of followed projects, and of walks
 
     active = ActiveVersions(stores.functions.deployment)
     loadable = Loadable(stores.functions.loaded)

@@ -14,13 +14,13 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.05, le=86_400)]
 
 
 class FunctionsSettings(msgspec.Struct, frozen=True):
-    """The limits on running functions, the sandbox, and the time for which data is kept.
+    """The limits on running functions, the sandbox, and the times after which data is deleted.
 
     `host`: a wildcard such as `*.fn.example.com`. Then the functions of a project answer at `<slug>.fn.example.com`,
     and browsers treat each project as another origin. If `host` is empty, all projects share the host of
     `gateway.public_url`, and each answer gets a header that makes browsers sandbox it.
     `sandbox`: `off` runs functions without a sandbox. Use it only for trusted code.
-    `confine_with`: the layer that confines files; `auto` is Landlock if the kernel has it.
+    `confine_with`: the layer that confines files; `auto` means Landlock if the kernel has it, and otherwise bubblewrap.
     `max_workers`: the number of workers that may run at the same time.
     `max_workers_per_project`: the number of workers of one project that may run at the same time.
     `max_workers_per_function`: the number of workers of one function that may run at the same time.
@@ -33,7 +33,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `max_waiting_per_project`: the number of calls of one project that may wait for a worker.
     `max_waiting_bytes`: the limit for the bodies of all waiting calls together.
     `idle_seconds`: the time without a call after which a worker ends.
-    `max_worker_seconds`: the age at which a worker takes no further calls and ends.
+    `max_worker_seconds`: the age at which a worker takes no further calls, and then ends.
     `max_worker_calls`: the number of calls after which a worker ends.
     `drain_seconds`: the time for which running calls may continue when the server stops.
     `request_silence_seconds`: the time after which an upload fails if the client sends nothing although the function
@@ -49,14 +49,15 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `allow_private_networks`: the networks that functions may reach although they are not public, such as `10.1.0.0/16`.
     `ca_file`: a file of certificate authorities (PEM) that functions trust in addition to the public authorities.
     `max_functions_per_project`: the number of functions that a project may have.
-    `kept_versions`: the number of versions of a function that are kept: the newest versions and the active version.
+    `kept_versions`: the number of versions of a function that BunBase keeps: the newest versions and the active
+    version.
     `max_variables_per_project`: the number of variables that a project may have.
-    `log_retention_days`: the days for which lines of the logs of functions are kept.
-    `stats_retention_days`: the days for which the numbers of calls, errors and durations are kept.
-    `max_log_lines_per_project`: the number of lines of logs that are kept for a project; older lines are deleted.
-    `max_triggered_runs`: the number of runs of schedules, jobs and changes that one process has at the same time.
-    `max_triggered_runs_per_project`: the number of these runs (schedules, jobs and changes) that one project has at the
-    same time.
+    `log_retention_days`: the number of days for which BunBase keeps the log lines of functions.
+    `stats_retention_days`: the number of days for which BunBase keeps the numbers of calls, errors and durations.
+    `max_log_lines_per_project`: the number of log lines that BunBase keeps for a project; it deletes older lines.
+    `max_triggered_runs`: the number of runs of schedules, jobs and changes that one process runs at the same time.
+    `max_triggered_runs_per_project`: the number of these runs (schedules, jobs and changes) that one project may have
+    at the same time.
     `max_scheduled_runs`: the number of runs of schedules in addition to `max_triggered_runs`, at most one for each
     project. A backlog of jobs or changes therefore does not delay a schedule.
     `max_put_off_seconds`: the time after which a job that could not begin (overload, unreachable data) becomes a dead
@@ -65,8 +66,8 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `retry_seconds`: the wait before the second attempt of a job; the wait doubles with each attempt.
     `max_followed_projects`: the number of projects that one process watches for changes at the same time; further
     projects take turns.
-    `run_retention_days`: the days for which runs and dead letters are kept.
-    `max_runs_per_project`: the number of runs that are kept for a project; older runs are deleted.
+    `run_retention_days`: the number of days for which BunBase keeps runs and dead letters.
+    `max_runs_per_project`: the number of runs that BunBase keeps for a project; it deletes older runs.
     """
 
     host: str = ""

@@ -1,7 +1,7 @@
 """Make and check tokens of end users. BunKMS signs them with the project's own key, which never leaves BunKMS.
 
-The gateway reads access tokens. Custom tokens sign a user in, and only this room reads them. A token of one kind is not
-accepted as a token of the other kind, because the two kinds differ in `typ`, in `type` and in `aud`.
+The gateway reads access tokens, which prove a session. Custom tokens sign a user in, and only this room reads them.
+The two kinds differ in `typ`, in `type` and in `aud`, so a token of one kind is never accepted as the other kind.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ CUSTOM_TYPE: Final = "custom"
 CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
 CUSTOM_TTL_SECONDS: Final = 300
 KEYS_TTL_SECONDS: Final = 60.0
-YOUNG_SECONDS: Final = 3600.0  # the interval at which a process asks BunKMS whether a key is due
+YOUNG_SECONDS: Final = 3600.0  # how often a process asks BunKMS whether a key must be renewed
 KEYS_CACHED: Final = 10_000  # the limit of projects whose keys are cached
-REFETCH_SECONDS: Final = 5.0  # the shortest interval between calls of BunKMS that invented key ids in tokens cause
-ATTEMPTS: Final = 2  # the key may be replaced during one attempt, but hardly during two in a row
+# the shortest interval between calls of BunKMS for unknown key ids, which attackers can invent
+REFETCH_SECONDS: Final = 5.0
+ATTEMPTS: Final = 2  # the key may be replaced during the first attempt, but hardly also during the second
 
 
 class Subject(msgspec.Struct, frozen=True):
     """The content of an access token.
 
     `claims`: the claims of the session. A claim of the user replaces a claim of the session with the same name.
-    `generation`: the number of refreshes of the session so far. The first use of a token shows that its client has
-    received the answer of this refresh. `method`: the way in which the user signed in. `act`: the administrator who
-    uses the session in the user's place, or None. `added`: the claims of the hook `before_token`, which replace those
-    of the user.
+    `generation`: the number of refreshes of the session so far. When a client uses the token, it has received the
+    answer of this refresh. `method`: the way in which the user signed in. `act`: the administrator who uses the session
+    in the user's place, or None. `added`: the claims of the hook `before_token`, which replace claims of the user with
+    the same name.
     """
 
     user: User
@@ -53,8 +54,12 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Life(msgspec.Struct, frozen=True):
-    """The life of an access token. `seconds`: its lifetime. `session_expires_at`: a token never outlives its session,
-    because gateways check a token without a look-up, and a session that ends by its age is not among the revocations.
+    """The life of an access token. `seconds`: its lifetime.
+
+    `session_expires_at`: the token expires with its session at the latest.
+
+    Gateways check a token without a database look-up, and a session that reaches its maximum age is not in the list of
+    revocations.
     """
 
     now: datetime
@@ -67,7 +72,7 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class Voucher(msgspec.Struct, frozen=True):
-    """The content of a custom token. `uid`: the user whom the token signs in; `claims`: claims of the new session."""
+    """The content of a custom token. `uid`: the user whom the token signs in. `claims`: claims of the new session."""
 
     id: str
     uid: str
@@ -80,7 +85,8 @@ class UserTokens:
         self.kms = kms
         self.public_url = public_url
         self.keys: Cache[str, tuple[PublicKey, ...]] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
-        self.forgotten = 0  # the count of forgotten keys; an answer of BunKMS from before the latest one is not cached
+        # counts how often keys were forgotten; an answer of BunKMS that is older than the last time is not cached
+        self.forgotten = 0
         self.refetched: Cache[str, bool] = Cache(KEYS_CACHED, REFETCH_SECONDS)
         self.renewed: Cache[tuple[str, SigningAlgorithm], bool] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
         self.young: Cache[tuple[str, int], bool] = Cache(KEYS_CACHED, YOUNG_SECONDS)
@@ -139,9 +145,9 @@ class UserTokens:
         return tuple([key.kid for key in await self._public_keys(project)])
 
     async def renew_key(self, project: str, algorithm: SigningAlgorithm, days: int) -> None:
-        """Ask BunKMS for a new key if the project's key has another algorithm, or signs for `days` already.
+        """Ask BunKMS for a new key if the project's key has another algorithm, or has signed for `days` already.
 
-        The new key signs after a few minutes, so that everybody has read it by then. Nobody is signed out meanwhile.
+        The new key signs after a few minutes, so that every process has read it by then. All users stay signed in.
         Raises: KeyNotFound, KeyDestroyed.
         """
         same = (await self._public_keys(project))[0].alg is algorithm
@@ -158,7 +164,7 @@ class UserTokens:
         self.forget_keys(project)
 
     def end_key(self, kid: str) -> None:
-        """Forget all sets of keys that contain a key: another process has replaced it."""
+        """Forget all cached sets of keys that contain a key, because another process has replaced the key."""
         self.forgotten += 1
         self.keys.drop_where(lambda keys: any(key.kid == kid for key in keys))
 
@@ -180,7 +186,10 @@ class UserTokens:
         }
 
     async def _signed(self, project: str, claims: dict[str, Any], typ: str = "JWT") -> str:
-        """Return a signed token. Its header names a key before BunKMS signs; if BunKMS used another key, try again."""
+        """Return a signed token. Its header names a key before BunKMS signs.
+
+        If BunKMS has used another key, try again.
+        """
         for _ in range(ATTEMPTS):
             key = (await self._public_keys(project))[0]
             unsigned = signing_input(key.kid, claims, typ, key.alg)
@@ -195,7 +204,7 @@ class UserTokens:
         expected = {"type": CUSTOM_TYPE, "aud": _custom_audience(project)}
         try:
             return (await self._verifier(project, now)).claims(token, **expected)
-        except UnknownKey:  # perhaps another process signed it with a newer key
+        except UnknownKey:  # another process may have signed the token with a newer key
             if self.refetched.get(project):
                 raise
             self.refetched.put(project, True)

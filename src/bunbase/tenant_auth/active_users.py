@@ -1,10 +1,10 @@
 """Count the users that are active in a month.
 
-Concern: a sign-in and a refresh must not wait for one more write, and a user who refreshes every few minutes must not
-    cause thousands of them.
-Decision: each process remembers which users it has noted in this month (MAX_KNOWN of them), and a job stores new ones
-    every few seconds. A process that is killed loses the users of the last seconds; their next refresh counts them.
-Decision: the ids are kept only while the month can still change. Then only the two numbers of a project stay.
+Concern: a sign-in or a refresh must not wait for an additional write, and a user who refreshes every few minutes must
+    not cause thousands of writes.
+Decision: each process remembers which users it has noted in this month (at most MAX_KNOWN), and a job stores new users
+    every few seconds. If a process is killed, it loses the users of the last seconds; their next refresh counts them.
+Decision: the ids are stored only while the month can still change. Afterwards only two numbers per project remain.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.clock import Clock
 
-MAX_KNOWN: Final = 200_000  # about 40 MB; beyond it, a user may be stored again, which changes nothing
+MAX_KNOWN: Final = 200_000  # about 40 MB; after more users, a user may be stored again, which changes nothing
 MAX_WAITING: Final = 100_000  # the limit of users that wait while the database is unavailable
 
 
@@ -39,7 +39,7 @@ class ActiveUsers:
         self.waiting: set[Active] = set()
 
     def note(self, project: str, user: User) -> None:
-        """Note that a user was active. This waits for nothing."""
+        """Note that a user was active. Return immediately."""
         active = Active(project, month_of(self.clock.now()), user.id, user.anonymous)
         if active in self.known or len(self.waiting) >= MAX_WAITING:
             return
@@ -49,7 +49,7 @@ class ActiveUsers:
         self.waiting.add(active)
 
     def take(self) -> list[Active]:
-        """Return the users that are not stored yet, sorted, so that two processes cannot deadlock."""
+        """Return the users that are not stored yet. They are sorted, so that two processes cannot deadlock."""
         taken, self.waiting = self.waiting, set()
         return sorted(taken, key=lambda one: (one.project, one.month, one.user, one.anonymous))
 
@@ -58,7 +58,7 @@ class ActiveUsers:
         self.waiting = {one for one in self.waiting if one.project != project}
 
     def put_back(self, active: list[Active]) -> None:
-        """Keep users that could not be stored."""
+        """Keep users that could not be stored, for the next attempt."""
         self.waiting.update(active[: MAX_WAITING - len(self.waiting)])
 
 

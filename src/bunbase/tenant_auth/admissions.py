@@ -1,4 +1,4 @@
-"""The people who may become users of a project by themselves. The project's server and its developers add anybody."""
+"""Decide who may sign up in a project. The project's server and its developers may add any user."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from bunbase.pkg.addresses import compared_domain, email_or_none
 def confirms_addresses(auth: ProjectAuth) -> bool:
     """True if people who sign up with a password must first confirm their address by mail.
 
-    Without this, anybody could sign up with an address of an allowed domain, and the answer to a sign-up would show
-    which addresses have a user.
+    Without this confirmation, anybody could sign up with an address of an allowed domain, and the answer to a sign-up
+    would show which addresses have a user.
     """
     return auth.verify_emails or bool(auth.email_domains) or auth.enumeration is Enumeration.CLOSED
 
 
 def check_admission(auth: ProjectAuth, email: str | None) -> None:
-    """Check that a person may sign up, by any way to sign in. `email`: the address in its normal form; None for a
-    person without an address.
+    """Check that a person may sign up, with any sign-in method.
+
+    `email`: the address in its normal form, or None for a person without an address.
 
     Raises: SignupsClosed, EmailDomainNotAllowed.
     """
@@ -35,7 +36,7 @@ def check_domain(auth: ProjectAuth, email: str | None) -> None:
 
 
 def allows_domain(auth: ProjectAuth, email: str | None) -> bool:
-    """True if an address has an allowed domain, in any of its spellings, and mails for it reach this domain."""
+    """True if the domain of an address is allowed, in any spelling, so that mails for the address reach this domain."""
     if not auth.email_domains:
         return True
     normal = None if email is None else email_or_none(email)
@@ -45,7 +46,10 @@ def allows_domain(auth: ProjectAuth, email: str | None) -> bool:
 
 
 def admits(auth: ProjectAuth, email: str | None) -> bool:
-    """True if a person with this address, or without one, may sign up. This is for answers that must not show it."""
+    """True if a person with this address, or without one, may sign up.
+
+    Use this if the answer must not show the decision.
+    """
     try:
         check_admission(auth, email)
     except (SignupsClosed, EmailDomainNotAllowed):

@@ -1,13 +1,13 @@
 """Check the token of a captcha with the service that made it: Cloudflare Turnstile or hCaptcha.
 
-Both services speak the same protocol: a form with `secret`, `response` and `remoteip` is posted to `siteverify`, and
-the answer is JSON with `success`. The services make sure that a token works only once.
+Both services use the same protocol: a POST of a form with `secret`, `response` and `remoteip` to `siteverify` returns
+JSON with `success`. The services make sure that a token works only once.
 
 - https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
 - https://docs.hcaptcha.com/#verify-the-user-response-server-side
 
-If the service does not answer, the request is refused. Otherwise, an attacker could first overload the service, and
-then send requests without a captcha.
+If the service does not answer, BunBase refuses the request. Otherwise, an attacker could first overload the service,
+and then send requests without a captcha.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ URLS: Final = {
     "hcaptcha": "https://api.hcaptcha.com/siteverify",
 }
 DEADLINE_SECONDS: Final = 3.0
-MAX_TOKEN: Final = 10_000  # characters; tokens of Turnstile have at most 2,048, those of hCaptcha a few thousand
+# the limit of characters; tokens of Turnstile have at most 2,048, and tokens of hCaptcha have a few thousand
+MAX_TOKEN: Final = 10_000
 FORM: Final = {"content-type": FORM_TYPE, "accept": "application/json"}
-OURS: Final = ("missing-input-secret", "invalid-input-secret", "sitekey-secret-mismatch")  # faults of the settings
+# error codes that mean that the project's settings are wrong
+OURS: Final = ("missing-input-secret", "invalid-input-secret", "sitekey-secret-mismatch")
 
 log = logger("tenant_auth")
 
@@ -43,7 +45,7 @@ class _Verdict(msgspec.Struct, frozen=True):
 
 
 class Captchas:
-    """`urls`: the URLs that replace the URLs of the services."""
+    """Checks captchas. `urls`: URLs to use instead of the URLs of the services."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self.urls = URLS | dict(urls)
@@ -51,9 +53,9 @@ class Captchas:
         self.outgoing = Outgoing(hosts, DEADLINE_SECONDS)
 
     async def check(self, caller: Caller, pool: Pool, token: str) -> None:
-        """Return if the project has no captcha, or if the token is right. The project's own server needs none.
+        """Check the token if the project has a captcha. The project's own server needs no token.
 
-        Call this before any act that is expensive or that could reveal whether an address has a user.
+        Call this before any action that is expensive, or that could reveal whether an address has a user.
         Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         chosen = pool.auth.captcha
@@ -89,7 +91,7 @@ class Captchas:
             raise CaptchaUnavailable("Try again in a minute.") from None
 
     def _explain(self, project: str, verdict: _Verdict) -> None:
-        """Log a refusal that the settings of the project cause, for the operator."""
+        """If wrong settings of the project have caused a refusal, log it for the operator."""
         errors = verdict.errors if isinstance(verdict.errors, list) else []
         faults = [error for error in errors if error in OURS]
         if faults:

@@ -11,8 +11,9 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def cookie_origins(auth: ProjectAuth) -> frozenset[str]:
-    """Return the origins of `redirect_urls`, except the origins of apps on devices. Return no origins without cookie
-    mode.
+    """Return the origins of `redirect_urls`, except the origins of apps on devices.
+
+    If the project does not use cookie mode, return no origins.
     """
     if not auth.cookies:
         return frozenset()

@@ -1,4 +1,4 @@
-"""Read what the hooks of a project have answered. An answer that is not understood is a failure of the hook."""
+"""Read the answers of a project's hooks. An answer with an unknown form counts as a failure of the hook."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bunbase.pkg.readable import readable
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.profiles import check_added_claims, check_claims, check_data, check_role
 
-MAX_MESSAGE: Final = 200  # characters
+MAX_MESSAGE: Final = 200  # the limit of characters
 NO_MESSAGE: Final = "Ask the people who run this app."
 
 T = TypeVar("T")
 
 
 class SignupDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The answer of `before_signup`. `refuse`: nobody is signed up, and the person reads this text.
+    """The answer of `before_signup`. `refuse`: if set, no user is created, and the person reads this text.
 
     The other fields replace the fields of the user.
     """

@@ -26,25 +26,26 @@ from bunbase.tenant_auth.profiles import check_claims, check_data, check_languag
 
 ID: Final = re.compile(USER_ID)
 PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
-PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # as in the settings of a project
-NAMES_OF_PATHS: Final = frozenset({"bulk", "count", "export", "import", "me"})  # a user could not be reached there
+PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # the same rule as in the settings of a project
+# these names are parts of URLs, so a user with such an id could not be reached
+NAMES_OF_PATHS: Final = frozenset({"bulk", "count", "export", "import", "me"})
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 9000  # the last allowed year; PostgreSQL and Python support later years, except in some time zones
-MAX_SUBJECT: Final = 255  # as in an ID token
+MAX_SUBJECT: Final = 255  # the same limit as for the subject of an ID token
 DIGESTS: Final = ("sha1", "sha256", "sha512")
 
 read_json: Final = msgspec.json.Decoder(UserLine).decode
 
 
 class ReadUser(msgspec.Struct, frozen=True):
-    """A line. `user`: its fields in the form in which they are stored, or the Problem that refuses it."""
+    """The result for a line. `user`: its fields in their stored form, or the Problem that refuses the line."""
 
     number: int
     user: UserLine | Problem
 
 
 def read_user(line: ImportLine, now: datetime) -> ReadUser:
-    """Read and check a line. It costs no more than its length, so a batch may be read in one go."""
+    """Read and check a line. The cost depends only on the length of the line, so a whole batch may be read at once."""
     try:
         return ReadUser(line.number, _checked(_decoded(line.text), now))
     except Problem as problem:
@@ -61,7 +62,7 @@ def _decoded(text: bytes) -> UserLine:
 
 
 def _checked(line: UserLine, now: datetime) -> UserLine:
-    """Raises: InvalidInput."""
+    """Return the fields in their stored form. Raises: InvalidInput."""
     if line.id is not UNSET and (not ID.fullmatch(line.id) or line.id in NAMES_OF_PATHS):
         raise InvalidInput.at(
             "/id", "An id has 1 to 128 letters, digits and _ . : | - and begins with a letter, a digit or _."
@@ -81,12 +82,12 @@ def _checked(line: UserLine, now: datetime) -> UserLine:
     _check_times(line, now)
     email = normal_email(line.email) if line.email else _nothing(line.email)
     phone, hash = line.phone or _nothing(line.phone), _stored_hash(line.password_hash)
-    identities = tuple({(one.provider, one.subject): one for one in line.identities}.values())  # each one once
+    identities = tuple({(one.provider, one.subject): one for one in line.identities}.values())  # remove duplicates
     return msgspec.structs.replace(line, email=email, phone=phone, password_hash=hash, identities=identities)
 
 
 def _nothing(given: str | UnsetType | None) -> UnsetType | None:
-    """Return None for an empty text, which some systems write instead."""
+    """Return None for an empty text, because some systems write an empty text for a missing value."""
     return UNSET if given is UNSET else None
 
 
@@ -118,7 +119,7 @@ def _check_times(line: UserLine, now: datetime) -> None:
 
 
 def _stored_hash(given: Any) -> str | UnsetType | None:
-    """Return the text that is stored for a hash. Raises: InvalidInput."""
+    """Return the stored form of a hash. Raises: InvalidInput."""
     if not given:
         return _nothing(given)
     try:

@@ -1,4 +1,4 @@
-"""Decide what an import does with each line of a batch: a pure function of the lines and of the users that exist.
+"""Decide what an import does with each line of a batch, as a pure function of the lines and the existing users.
 
 A line belongs to a known user if it has the id of this user. A line without an id belongs to a known user if it has the
 user's address, phone number or an identity. Therefore a second import of the same file finds every user that the first
@@ -20,13 +20,13 @@ from bunbase.pkg.identity.problems import IdentityTaken
 from bunbase.pkg.ids import new_id
 from bunbase.tenant_auth.import_lines import ReadUser
 
-Subject = tuple[str, str]  # a provider, and the id of a person there
+Subject = tuple[str, str]  # a provider, and the id of a person at this provider
 
 
 class Known(msgspec.Struct):
     """The ids, addresses, phones and identities that are taken, with the ids of their users.
 
-    Lines of the same batch are added as they are planned.
+    A planned line adds its own values, so that later lines of the same batch see them.
     """
 
     ids: set[str]
@@ -57,7 +57,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 class Plan(msgspec.Struct):
     new: list[Planned] = []
-    known: list[Planned] = []  # to update
+    known: list[Planned] = []  # the users to update
     skipped: int = 0
     refused: list[tuple[int, Problem]] = []
 
@@ -82,7 +82,7 @@ def planned(lines: Sequence[ReadUser], known: Known, on_conflict: OnConflict) ->
 
 
 def _add_to(plan: Plan, number: int, line: UserLine, known: Known, on_conflict: OnConflict) -> None:
-    """Raises: UserExists, EmailTaken, PhoneTaken, IdentityTaken."""
+    """Add the values of a line to a known user. Raises: UserExists, EmailTaken, PhoneTaken, IdentityTaken."""
     owners = known.owners(line)
     id = line.id or (owners[0] if owners else new_id("usr"))
     if id not in known.ids:
@@ -104,7 +104,7 @@ def _add_to(plan: Plan, number: int, line: UserLine, known: Known, on_conflict: 
 
 
 def _check_free(id: str, line: UserLine, known: Known) -> None:
-    """Raises: EmailTaken, PhoneTaken, IdentityTaken, if another user has something of the line."""
+    """Raises: EmailTaken, PhoneTaken or IdentityTaken if another user has a value of the line."""
     if known.emails.get(line.email or "", id) != id:
         raise EmailTaken(f"The user {known.emails[line.email or '']} has this address.")
     if known.phones.get(line.phone or "", id) != id:

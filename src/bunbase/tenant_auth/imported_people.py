@@ -1,4 +1,4 @@
-"""The user that a line of an import makes, or what it changes in a known user."""
+"""The user that a line of an import creates, or the change that the line makes to a known user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.passwords import is_foreign
 from bunbase.tenant_auth.people import Change, Person, changed, signed_out, verified_if_said
 
-VERSIONS: Final = 1 << 30  # half of the numbers that the column has: the other half is for changes
+VERSIONS: Final = 1 << 30  # half of the numbers that fit into the column; the other half is for later changes
 OF_USER = (
     *("email", "email_verified", "phone", "phone_verified", "name", "language"),
     *("role", "claims", "data", "anonymous"),
@@ -24,9 +24,9 @@ OF_USER = (
 def new_person(id: str, line: UserLine, now: datetime) -> Person:
     """Return a new user.
 
-    A user with this id may have been deleted a moment ago, and the versions of its tokens are revoked until these have
-    expired. The versions of the new user begin at a random number, so they differ from the revoked versions. Continuing
-    from the revoked versions would need a lock against the deletion.
+    A user with this id may have been deleted a moment ago. Then the token versions of the deleted user are revoked
+    until the tokens have expired. The versions of the new user begin at a random number, so that they differ from the
+    revoked versions. Continuing after the revoked versions would need a lock against the deletion.
     """
     blank = Person(User(id, None, False, "user", {}, {}, line.created_at or now), version=secrets.randbelow(VERSIONS))
     after = msgspec.structs.replace(
@@ -39,11 +39,11 @@ def new_person(id: str, line: UserLine, now: datetime) -> Person:
 
 
 def with_line(before: Person, line: UserLine, now: datetime, ends_sessions: bool = False) -> Change:
-    """Return a known user with the fields of a line. A ban and another password end the sessions.
+    """Return a known user with the fields of a line. A new ban or a different password ends the sessions.
 
     An address or a number that was confirmed here stays confirmed. A new address or number is confirmed only if the
-    line says so. `created_at` and `last_sign_in_at` stay as they are. `ends_sessions`: every other change ends the
-    sessions too.
+    line says so. `created_at` and `last_sign_in_at` stay the same. `ends_sessions`: any other change also ends the
+    sessions.
     """
     after = _still_verified(before.user, _with_fields(before, line, now))
     hash = _given(line.password_hash)
@@ -58,14 +58,17 @@ def with_line(before: Person, line: UserLine, now: datetime, ends_sessions: bool
 
 
 def with_ban_of(before: Person, line: UserLine, now: datetime) -> UserLine:
-    """Return the line of a backup, without its ban if the user is banned now: a restore ends no ban."""
+    """Return the line of a backup.
+
+    If the user is banned now, remove the line's ban, because a restore must not end a ban.
+    """
     if not before.is_banned(now):
         return line
     return msgspec.structs.replace(line, banned=UNSET, banned_until=UNSET)
 
 
 def same(before: Person, after: Person) -> bool:
-    """True if nothing was changed. The users are compared as JSON: 1, 1.0 and True are equal in Python."""
+    """True if nothing was changed. The users are compared as JSON, because Python treats 1, 1.0 and True as equal."""
     return msgspec.json.encode(before) == msgspec.json.encode(after)
 
 
@@ -117,9 +120,9 @@ def _still_verified(before: User, after: Person) -> Person:
 
 
 def _ban_of(line: UserLine, was_banned: bool, until: datetime | None, now: datetime) -> tuple[bool, datetime | None]:
-    """Return whether the user is banned, and the end of the ban. Some systems write only the end.
+    """Return whether the user is banned, and the end of the ban. Some systems write only the end of a ban.
 
-    An end in the past only means that the ban in another system is over. It does not end a ban that was made here.
+    If the end is in the past, only the ban in the other system is over. This does not end a ban that was made here.
     """
     if line.banned_until and line.banned_until > now:
         return True, line.banned_until
@@ -132,7 +135,8 @@ def _ban_of(line: UserLine, was_banned: bool, until: datetime | None, now: datet
 def _settled(after: Person, line: UserLine, anonymous: bool) -> Person:
     """Return the user with the flags that follow from the other fields.
 
-    A user who can sign in again is not anonymous, whatever a line says. No address or number: not verified.
+    A user who can sign in again is not anonymous, even if the line says so. A missing address or number is not
+    verified.
     """
     user = after.user
     named = user.email or user.phone or after.password_hash or line.identities
@@ -148,10 +152,11 @@ def _settled(after: Person, line: UserLine, anonymous: bool) -> Person:
 
 
 def _is_newer(before: Person, line: UserLine) -> bool:
-    """True if the line has another password than the user, and the user has not used or set one here since.
+    """True if the line has a newer password than the user.
 
-    A first sign-in replaces an imported hash by one of ours. Without this rule, the same file again would bring the old
-    hash back, and sign everybody out.
+    If the user has used an imported password here, or has set a password here, only a line with a later change is
+    newer. The first sign-in replaces an imported hash with a hash of BunBase. Without this rule, a second import of the
+    same file would restore the old hash, and end all sessions.
     """
     hash = before.password_hash
     if hash == line.password_hash:

@@ -1,5 +1,6 @@
-"""Background work of tenant-auth: answer requests for mails, enqueue hooks, hear of changed settings, and delete rows
-that ended or expired long ago.
+"""Background work of tenant_auth.
+
+The jobs answer requests for mails, enqueue hooks, follow changes of settings, and delete old rows.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 
-FOLLOW_SECONDS: Final = 0.2  # the wait before the feed is followed again after an interruption
-IDLE_SECONDS: Final = 3600.0  # the interval of the job: the limit is in days, and each run looks at all anonymous users
+FOLLOW_SECONDS: Final = 0.2  # the pause after an interruption before the job follows the feed of changes again
+# the interval of the job; users may stay idle for days, and each run examines all anonymous users
+IDLE_SECONDS: Final = 3600.0
 TEXT_MESSAGES_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
-ACTIVE_SECONDS: Final = 5.0  # the interval at which active users are stored; a killed process loses them
+# the interval at which active users are stored; a killed process loses the users of this time
+ACTIVE_SECONDS: Final = 5.0
 RELAY_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 1.0
-MAIL_REQUESTS_SECONDS: Final = 5.0  # the interval of the job, for requests that another process stored
+MAIL_REQUESTS_SECONDS: Final = 5.0  # the interval at which the job looks for requests that another process has stored
 
 
 def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> tuple[Job, ...]:
@@ -43,14 +46,14 @@ def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> t
 
 
 def settings_job(stores: Stores, pools: Pools, access: UserTokens) -> Job:
-    """Return the job that forgets the settings and keys of a project when a process has changed them."""
+    """Return the job that drops a project's settings and keys from memory after another process has changed them."""
 
     def forget_keys(news: Revocation) -> None:
         if news.kind is RevokedKind.SIGNING_KEY:
             access.end_key(news.id)
 
     async def follow() -> None:
-        with suppress(Problem):  # the database is away: begin again
+        with suppress(Problem):  # the database is unavailable: start again
             await pools.cache.follow(stores.feed.follow(), forget_keys)
 
     return Job("tenant_auth.follow_settings", follow, FOLLOW_SECONDS)
@@ -69,7 +72,7 @@ def activity_jobs(journal: Journal, settings: TenantAuthSettings) -> tuple[Job, 
 
 
 def active_user_jobs(months: ActiveMonths) -> tuple[Job, ...]:
-    """Return the jobs that store active users, and that close months that are over."""
+    """Return the job that stores active users, and the job that closes past months."""
     return (
         Job("tenant_auth.store_active_users", months.flush, ACTIVE_SECONDS),
         Job("tenant_auth.close_months", months.close_months, IDLE_SECONDS),
@@ -77,7 +80,7 @@ def active_user_jobs(months: ActiveMonths) -> tuple[Job, ...]:
 
 
 def relay_job(stores: Stores, hooks: Hooks, cascade: Cascade) -> Job:
-    """Return the job that enqueues the hooks `after_signup`, and deletes what belongs to deleted users."""
+    """Return the job that enqueues the hooks `after_signup`, and deletes the data of deleted users."""
 
     async def deliver(topic: str, payload: Any) -> None:
         await (cascade if topic == USER_DELETED else hooks).deliver(topic, payload)
@@ -91,14 +94,14 @@ def relay_job(stores: Stores, hooks: Hooks, cascade: Cascade) -> Job:
 
 
 def mail_request_job(requests: MailRequests) -> Job:
-    """Return the job that answers requests for mails, at once after each request."""
+    """Return the job that answers requests for mails. It runs immediately after each request."""
     job = Job("tenant_auth.answer_mail_requests", requests.answer_all, MAIL_REQUESTS_SECONDS)
     requests.nudge = job.nudge
     return job
 
 
 def text_message_jobs(texts: TextMessages) -> tuple[Job, Job]:
-    """Return the jobs that send text messages, at once after each one is stored, and delete old ones."""
+    """Return the job that sends each text message as soon as it is stored, and the job that deletes old messages."""
     job = Job("tenant_auth.send_text_messages", texts.send_due, TEXT_MESSAGES_SECONDS)
     texts.nudge = job.nudge
     return job, Job("tenant_auth.forget_text_messages", texts.forget, FORGET_SECONDS)

@@ -1,7 +1,7 @@
-"""Write down what happens with the credentials of users.
+"""Record the events about the credentials of users.
 
-An event is stored in its own transaction, so that no event is lost or invented. Refused sign-ins are counted in
-memory (`pkg/identity/refused_attempts.py`), and a job stores them once a second. Refreshes write nothing.
+An event is stored in the transaction of its change, so that no event is lost or invented. Refused sign-ins are counted
+in memory (`pkg/identity/refused_attempts.py`), and a job stores the counts once a second. A refresh stores no event.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ACTS: Final = {
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """The actor of an event. `id`: the id of the member or key. `session`: the session in which the event happened."""
+    """The actor of an event. `id`: the id of the member or key. `session`: the session in which the actor acted."""
 
     by: ActedBy
     id: str = ""
@@ -72,8 +72,9 @@ def administrator(caller: Caller) -> Actor:
 
 
 class Event(msgspec.Struct, frozen=True):
-    """An event. `session`: the session that the event opened. `on_device`: the event shows that the user has the
-    device.
+    """An event. `session`: the session that the event opened.
+
+    `on_device`: the event proves that the user has the device.
     """
 
     act: UserAct
@@ -103,7 +104,7 @@ class Journal:
         self.attempts = RefusedAttempts(self._store, _blurred, lambda attempt: attempt.project, clock)
 
     async def add(self, project: str, user: str, event: Event, actor: Actor) -> bool:
-        """Store an event, in its transaction. Return True if the user has never signed in from the device."""
+        """Store an event in its transaction. Return True if the user has never signed in from the device before."""
         return await self.store.add(_entry(project, user, event, actor, _now(self.clock)))
 
     async def add_imported(self, project: str, users: Sequence[str], actor: Actor) -> None:
@@ -113,29 +114,30 @@ class Journal:
             await self.store.add_many(shared, [new_id(PREFIX) for _ in users], users)
 
     async def deleted(self, project: str, user: str, actor: Actor) -> None:
-        """Delete the entries of a user who was deleted in this transaction. One entry stays: that the user was deleted,
-        and by whom.
+        """Delete the entries of a user who was deleted in this transaction.
+
+        One entry stays. It says that the user was deleted, and by whom.
         """
         await self.store.forget([project], [user])
         bare = msgspec.structs.replace(actor, session="")
-        if actor.by is ActedBy.USER:  # a person who has left: nothing about the device is kept
+        if actor.by is ActedBy.USER:  # the user has left, so no data about the device is stored
             bare = Actor(ActedBy.USER)
         await self.add(project, user, Event(UserAct.DELETE), bare)
 
     async def documents_deleted(self, project: str, user: str, collection: str, count: int) -> None:
-        """Add to the number of documents that were deleted after a user."""
+        """Add to the number of documents that were deleted because of a user's deletion."""
         act, now = UserAct.DELETE_DOCUMENTS.value, self.clock.now()
         await self.store.count_documents(project, new_id(PREFIX), user, now, act, collection, count)
 
     def refuse(self, caller: Caller, user: str, act: UserAct, method: str) -> None:
-        """Count a refused attempt; a job stores it. This waits for nothing."""
+        """Count a refused attempt. A job stores the count. This returns immediately."""
         self.attempts.note(Attempt(caller.project, user, act, method, caller.ip, cut(caller.agent)))
 
     async def store_refused(self) -> None:
         await self.attempts.store_all()
 
     async def store_refused_of(self, project: str, user: str | None) -> None:
-        """Store only the refused attempts of one user, or of one project, before somebody reads them."""
+        """Store the refused attempts of one user, or of one project, because somebody is about to read them."""
         await self.attempts.store_all(lambda one: one.project == project and user in (None, one.user))
 
     def storing_the_rest(self) -> AbstractAsyncContextManager[None]:

@@ -1,4 +1,4 @@
-"""The effects of the links that are sent by mail, and of the requests for such mails."""
+"""The kinds of links and codes that are sent to users, and of the requests for them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ class MailKind(StrEnum):
     SIGN_IN_CODE = "sign_in_code"
     SIGN_IN_LINK = "sign_in_link"
     INVITE = "invite"
-    PHONE_CODE = "phone_code"  # a text message
+    PHONE_CODE = "phone_code"  # in a text message
     SIGN_UP = "sign_up"
     VERIFY_EMAIL = "verify_email"

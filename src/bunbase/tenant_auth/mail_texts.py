@@ -1,4 +1,4 @@
-"""Check the texts with which a project replaces the built-in texts of its mails."""
+"""Check the texts by which a project replaces the built-in texts of its mails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KINDS: Final = {kind: template for kind, template in TEMPLATES.items() if kind n
 def check_texts(at: str, templates: Mapping[str, MailTexts]) -> None:
     """Check that each text belongs to a kind of mail, and names only fields of this mail. Raises: InvalidInput.
 
-    `at`: where the settings have the texts.
+    `at`: the place of the texts in the settings.
     """
     for kind, texts in templates.items():
         if kind not in KINDS:
@@ -40,13 +40,13 @@ def check_texts(at: str, templates: Mapping[str, MailTexts]) -> None:
 
 
 def need_one_line(at: str, text: str) -> None:
-    """Raises: InvalidInput, if a text could add lines to the header of a mail."""
+    """Raises: InvalidInput if a text could add lines to the header of a mail."""
     if not text.isprintable():
         raise InvalidInput.at(at, "Send one line of text without control characters.")
 
 
 def _check_mail(at: str, template: Template, texts: MailTexts) -> None:
-    fields = template.needs() - {"url"}  # the button is the only link
+    fields = template.needs() - {"url"}  # texts may not use `url`, because only the button contains the link
     for name, text in msgspec.structs.asdict(texts).items():
         pattern = Pattern(text)
         if not pattern.is_valid():

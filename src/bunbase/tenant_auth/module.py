@@ -1,4 +1,4 @@
-"""Open tenant-auth, and declare it as a module."""
+"""Open tenant_auth, and declare it as a module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check and hash the new passwords of one project's users, as the settings of the project say."""
+"""Check and hash the new passwords of one project's users, with the settings of the project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from bunbase.tenant_auth.store.password_history import PasswordHistory
 
 
 class UserPasswords:
-    """`project`: the pool of the hashes. `history`: the earlier passwords of its users."""
+    """New passwords of one project. `project`: the pool of its hashes.
+
+    `history`: the earlier passwords of its users.
+    """
 
     def __init__(
         self, passwords: Passwords, rules: PasswordRules, policy: PasswordPolicy, project: str, history: PasswordHistory
@@ -26,18 +29,18 @@ class UserPasswords:
         self.history = history
 
     def check_length(self, password: str) -> None:
-        """Raises: InvalidInput."""
+        """Check the length of a password. Raises: InvalidInput."""
         check_password(password)
         if len(unicodedata.normalize("NFKC", password)) < self.policy.min_length:
             raise InvalidInput.at("/password", f"A password has at least {self.policy.min_length} characters here.")
 
     async def check(self, password: str, email: str) -> None:
-        """Check a new password that is not stored yet. Raises: InvalidInput, WeakPassword."""
+        """Check a new password without storing it. Raises: InvalidInput, WeakPassword."""
         self.check_length(password)
         await self.new.rules.check(password, email)
 
     async def hash(self, password: str, email: str, person: Person | None = None) -> str:
-        """Return the hash of a new password. `person`: the user who gets it; None for a new user.
+        """Return the hash of a new password. `person`: the user who gets the password; None for a new user.
 
         Raises: InvalidInput, WeakPassword, SignInBusy.
         """

@@ -1,7 +1,8 @@
-"""Codes of the sign-in page. An app trades one for the tokens of the session that was opened on the page.
+"""Codes of the sign-in page. An app exchanges a code for the tokens of the session that was opened on the page.
 
-The tokens are made when the person signs in, sealed by BunKMS, and unsealed for the caller that knows the PKCE
-verifier. So every way to sign in works on the page in the same way as in an app, and no URL contains a token.
+When the person signs in, BunBase makes the tokens, and BunKMS seals them. BunKMS unseals the tokens for the caller that
+knows the PKCE verifier. So every sign-in method works on the page in the same way as in an app, and no URL contains a
+token.
 """
 
 from __future__ import annotations
@@ -45,16 +46,19 @@ class PageCodes:
         return await self.vault.sealed(_purpose(code), kept)
 
     async def add(self, code: str, page_code: PageCode, seconds: int) -> None:
-        """Store what a code stands for. Call this in the transaction that stores the session."""
+        """Store a code with its sealed tokens. Call this in the transaction that stores the session."""
         expires_at = self.clock.now() + timedelta(seconds=seconds)
         await self.store.add(self.project, fingerprint(code), page_code, expires_at)
 
     async def take(self, code: str) -> PageCode | None:
-        """Return what a code stands for. The code is used up, also if the verifier turns out to be wrong."""
+        """Return what was stored with a code.
+
+        The code cannot be used again, even if the verifier turns out to be wrong.
+        """
         return await self.store.take(self.project, fingerprint(code), self.clock.now())
 
     async def tokens(self, code: str, found: PageCode) -> UserSignedIn:
-        """Return the tokens of a code that was taken."""
+        """Return the tokens of a code that `take` has returned."""
         kept = msgspec.json.decode(await self.vault.unsealed(_purpose(code), found.sealed), type=_Kept)
         passed = int((self.clock.now() - kept.at).total_seconds())
         return msgspec.structs.replace(kept.signed_in, expires_in=max(0, kept.signed_in.expires_in - passed))

@@ -1,4 +1,4 @@
-"""Check the site that a project names for its passkeys."""
+"""Check the site that a project sets for its passkeys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOCALHOST: Final = "localhost"
 
 
 def check_passkeys(auth: ProjectAuth) -> None:
-    """Check that the origins are those of the app, and below the host. Raises: InvalidInput."""
+    """Check that the origins belong to the app, and are below the host. Raises: InvalidInput."""
     id, origins = auth.passkeys.rp_id, auth.passkeys.origins
     if not id and not origins:
         return
@@ -33,7 +33,7 @@ def check_passkeys(auth: ProjectAuth) -> None:
 
 
 def _is_host(id: str) -> bool:
-    """True for a host name that browsers take as an id of a relying party; they also refuse public suffixes."""
+    """True for a host name that browsers accept as a relying party id. (Browsers also refuse public suffixes.)"""
     try:
         ip_address(id)
     except ValueError:
@@ -53,7 +53,7 @@ def _is_secure_origin(origin: str, id: str) -> bool:
 
 
 def _origin(url: str) -> str:
-    """Return the origin of an address, or an empty text."""
+    """Return the origin of a URL, or an empty text."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""

@@ -1,4 +1,4 @@
-"""Users as they are stored, and the effect of a change of a user on the tokens of that user."""
+"""The stored form of users, and the effect of a user's change on the user's tokens."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Person(msgspec.Struct, frozen=True):
     """A user with the fields that no answer shows.
 
     `version`: an access token contains the version that the user had when the token was signed. The token is valid
-    only while the user still has this version. `banned_until`: None for a ban without end. A ban that is over stays
-    stored until the user changes; `is_banned` counts.
+    only while the user still has this version. `banned_until`: None for a permanent ban. A ban that is over stays
+    stored until the user changes, so use `is_banned`.
     """
 
     user: User
@@ -42,7 +42,7 @@ class Person(msgspec.Struct, frozen=True):
         return self.banned_at is not None and (self.banned_until is None or now < self.banned_until)
 
     def shown(self, now: datetime) -> ManagedUser:
-        """Return the user with the fields that only administrators of the project see."""
+        """Return the user with the fields that only the project's administrators see."""
         known = {field: getattr(self.user, field) for field in self.user.__struct_fields__}
         banned = self.is_banned(now)
         return ManagedUser(
@@ -55,7 +55,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A user after a change. `ends_sessions`: True if all sessions end; a new version alone only ends access tokens."""
+    """A user after a change. `ends_sessions`: the change ends all sessions. A new version ends only access tokens."""
 
     person: Person
     ends_sessions: bool = False
@@ -82,17 +82,18 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
         banned_until=until,
         password_changed_at=now if password_hash else person.password_changed_at,
     )
-    if after.user.email or after.user.phone or after.password_hash:  # such a user can sign in again: not anonymous
+    if after.user.email or after.user.phone or after.password_hash:  # a user who can sign in again is not anonymous
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
     ends = password_hash is not None or (banned and not was_banned)
     if ends:
         return signed_out(after)
     renews = other_phone or changes.renew_tokens is True
-    return next_version(after) if renews else changed(person, after)  # as `with_phone`
+    # the version increases for the same reason as in `with_phone`
+    return next_version(after) if renews else changed(person, after)
 
 
 def verified_if_said(before: User, after: User, said: Container[str]) -> User:
-    """Return `after`. A new address or number in it is verified only if the change says so."""
+    """Return `after`. Mark a new address or number as verified only if the change itself says so."""
     for field, flag in (("email", "email_verified"), ("phone", "phone_verified")):
         if getattr(after, field) != getattr(before, field) and flag not in said:
             after = msgspec.structs.replace(after, **{flag: False})
@@ -100,7 +101,7 @@ def verified_if_said(before: User, after: User, said: Container[str]) -> User:
 
 
 def credential_changes(before: Person, after: Person, now: datetime) -> list[UserAct]:
-    """Return what a change by an administrator or an import means for the credentials."""
+    """Return the events about credentials that result from a change by an administrator or an import."""
     was, user, acts = before.user, after.user, list[UserAct]()
     if after.password_hash != before.password_hash:
         acts.append(UserAct.PASSWORD_CHANGE)
@@ -132,15 +133,15 @@ def with_verified_email(person: Person) -> Change:
 
 
 def taken_over(person: Person) -> Change:
-    """Return the user for the owner of the address: nothing with which somebody else could sign in is left."""
+    """Return the user for the owner of the address, without anything with which another person could sign in."""
     user = msgspec.structs.replace(person.user, email_verified=True, phone=None, phone_verified=False)
     return signed_out(msgspec.structs.replace(person, user=user, password_hash=None))
 
 
 def with_identity(person: Person, email: str | None, name: str) -> Change:
-    """Return an anonymous user who has an identity now. The sessions of the anonymous user end.
+    """Return an anonymous user as an ordinary user who has an identity. The sessions of the anonymous user end.
 
-    `email`: the verified address, if there is one.
+    `email`: the verified address, or None.
     """
     found = {"email": email, "email_verified": True} if email else {}
     user = msgspec.structs.replace(person.user, anonymous=False, name=person.user.name or name, **found)
@@ -155,9 +156,9 @@ def with_new_email(person: Person, email: str) -> Change:
 
 
 def with_phone(person: Person, phone: str | None) -> Change:
-    """Return the user with another phone number, which is confirmed; None for no number.
+    """Return the user with another phone number, which is confirmed. None removes the number.
 
-    The version increases, so that a sign-in with the old number that is under way opens no session.
+    The version increases, so that a concurrent sign-in with the old number cannot open a session.
     Raises: SignUpFirst.
     """
     refuse_anonymous(person)
@@ -166,18 +167,18 @@ def with_phone(person: Person, phone: str | None) -> Change:
 
 
 def phone_taken_over(person: Person) -> Change:
-    """Return a user who has only a number, for the person who reads its messages. All sessions end."""
+    """Return a user who has only a number, for the person who receives the number's messages. All sessions end."""
     return signed_out(msgspec.structs.replace(person, user=msgspec.structs.replace(person.user, phone_verified=True)))
 
 
 def phone_released(person: Person) -> Change:
-    """Return the user without a number that was never confirmed, because it belongs to somebody else."""
+    """Return the user without a number that was never confirmed, because the number belongs to another person."""
     user = msgspec.structs.replace(person.user, phone=None, phone_verified=False)
     return next_version(msgspec.structs.replace(person, user=user))
 
 
 def with_password(person: Person, hash: str, now: datetime) -> Change:
-    """Return the user with a new password. The access tokens end; the caller ends the sessions that should end.
+    """Return the user with a new password. The access tokens end. The caller must end sessions if necessary.
 
     Raises: SignUpFirst.
     """
@@ -186,7 +187,7 @@ def with_password(person: Person, hash: str, now: datetime) -> Change:
 
 
 def reset_by_mail(person: Person, hash: str, now: datetime) -> Change:
-    """Return the user with a new password, set by a link that was sent to the address. All sessions end."""
+    """Return the user with a new password that was set with a mailed link. All sessions end."""
     return signed_out(with_password(person, hash, now).person)
 
 
@@ -206,7 +207,7 @@ def no_such_user() -> UserNotFound:
 
 
 def signed_in_person(person: Person | None) -> Person:
-    """Return the user whom a token belongs to. Raises: Unauthenticated, if the user was deleted."""
+    """Return the user to whom a token belongs. Raises: Unauthenticated if the user was deleted."""
     if person is None:
         raise account_deleted()
     return person
@@ -222,7 +223,7 @@ def account_deleted() -> Unauthenticated:
 
 
 def refuse_anonymous(person: Person) -> None:
-    """Raise SignUpFirst if the user is anonymous. Only `Anonymous.upgrade` gives such a user a way to sign in."""
+    """Raise SignUpFirst if the user is anonymous. Only `Anonymous.upgrade` gives an anonymous user a way to sign in."""
     if person.user.anonymous:
         raise sign_up_first()
 
@@ -235,13 +236,13 @@ def sign_up_first() -> SignUpFirst:
 
 
 def refuse_banned(person: Person, now: datetime) -> None:
-    """Raise UserBanned if the user is banned. The Problem does not name the end of the ban."""
+    """Raise UserBanned if the user is banned. The Problem does not tell the end of the ban."""
     if person.is_banned(now):
         raise UserBanned("This user is banned. Ask the operator of this application.")
 
 
 def changed(before: Person, after: Person) -> Change:
-    """Return the change. It ends the access tokens if their content is different now."""
+    """Return the change. If it changes the content of access tokens, the access tokens end."""
     return Change(_with_next_version(after) if _token_content(after) != _token_content(before) else after)
 
 
@@ -252,7 +253,7 @@ def _with_next_version(person: Person) -> Person:
 def _token_content(person: Person) -> tuple[object, ...]:
     """Return the fields of a user that access tokens contain.
 
-    The claims are compared as JSON: 1, 1.0 and True are equal in Python, but access rules distinguish them.
+    The claims are compared as JSON, because Python treats 1, 1.0 and True as equal, but access rules distinguish them.
     """
     user = person.user
     return user.email, user.email_verified, user.anonymous, user.role, msgspec.json.encode(user.claims)

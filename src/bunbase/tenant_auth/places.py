@@ -1,9 +1,9 @@
-"""Places for new users: enforce the maximum of users per project, without sign-ups that wait for each other.
+"""Places for new users: enforce the maximum number of users per project without making sign-ups wait for each other.
 
-A counter in a database row was tried. Every sign-up of a project then waited for the commit of the sign-up before, and
-meanwhile held a connection that other projects needed. Each process therefore counts the users once a minute, and keeps
-the number of free places in memory. One process never exceeds the maximum; several processes together may exceed it by
-a few users.
+A counter in a database row was tried. Every sign-up of a project then waited for the commit of the previous sign-up,
+and meanwhile used a connection that other projects needed. Therefore each process counts the users once a minute, and
+keeps the number of free places in memory. One process never exceeds the maximum. Several processes together may exceed
+the maximum by a few users.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from bunbase.pkg.cache import Cache
 PROJECTS: Final = 10_000
 COUNTED_SECONDS: Final = 60.0
 FULL_SECONDS: Final = 5.0  # the shortest interval between counts of a full project, even if many people want to sign up
-FEW: Final = 100  # if more places are free, only a quarter of them may be used before the next count
+FEW: Final = 100  # if there are more free places, only a quarter of them may be used before the next count
 
 
 class _Left(msgspec.Struct):
     """The free places of one project. `full`: True if no place was free at the last count.
 
-    If `full` is False and no place is left, the users are counted again.
+    If `full` is False and all places are used, the users are counted again.
     """
 
     places: int
@@ -42,12 +42,15 @@ class Places:
         self.most = most
         self.count = count
         self.left: Cache[str, _Left] = Cache(PROJECTS, COUNTED_SECONDS)
-        self.taken: Counter[str] = Counter()  # places of sign-ups in progress, whose users are not in the database yet
+        self.taken: Counter[str] = Counter()  # the number of places for sign-ups that have not stored their users yet
         self.counting: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
     async def reserve(self, project: str) -> AsyncIterator[None]:
-        """Take a place for the user that the block adds. If the block raises, free it again. Raises: TooManyUsers."""
+        """Reserve a place for the user that the block adds. If the block raises an error, free the place.
+
+        Raises: TooManyUsers.
+        """
         left = await self._counted(project)
         if left.places <= 0:
             raise TooManyUsers(
@@ -71,7 +74,7 @@ class Places:
         self.left.drop(project)
 
     async def _counted(self, project: str) -> _Left:
-        """Return the free places. If several sign-ups need a count at the same time, only one counts the users."""
+        """Return the free places. If several sign-ups need a count at the same time, only one of them counts."""
         if found := self._last_count(project):
             return found
         async with self.counting.setdefault(project, asyncio.Lock()):

@@ -1,9 +1,9 @@
-"""The pool of one project: its users' credentials, its settings, and everything that is made from them.
+"""The pool of one project: its users' credentials, its settings, and the objects that depend on the settings.
 
     pool = await pools.of(project)
     await pool.new_passwords.check(password, email)
 
-A pool is cheap: it is made from cached settings, and its parts are made when they are first used.
+A pool is cheap to create: its settings are cached, and each of its parts is created at its first use.
 """
 
 from __future__ import annotations
@@ -62,15 +62,16 @@ from bunbase.tenant_auth.store.settings import StoredSettings
 from bunbase.tenant_auth.store.users import UserStore
 from bunbase.tenant_auth.ways_in import need_way_in
 
-CONTEXT: Final = "tenant_auth:"  # the prefix of the contexts of sealed secrets; their owner is the project
+CONTEXT: Final = "tenant_auth:"  # the prefix of the contexts of sealed secrets; the owner of the secrets is the project
 SETTINGS: Final = "settings:"  # the prefix of the purposes for which secrets of the settings are sealed
 LINK: Final = "POST /v1/auth/identities/link"
 PROOF: Final = "POST /v1/auth/reauthenticate"
 TOTP: Final = "POST /v1/auth/totp"
 SECOND_STEP: Final = "POST /v1/auth/login/second-factor"
 LINK_PREFIX: Final = "umt"
-OF_JOBS: Final = (PASSWORD_RESET.kind, SIGN_IN_CODE.kind, SIGN_IN_LINK.kind)  # letters that anybody may ask for
-APP: Final = "this app"  # in mails and pages of a project without the setting app_name
+# the kinds of letters that anybody may request
+OF_JOBS: Final = (PASSWORD_RESET.kind, SIGN_IN_CODE.kind, SIGN_IN_LINK.kind)
+APP: Final = "this app"  # the name of the app in mails and pages if the project does not set app_name
 PAGES: Final = "/v1/auth/ui"
 UNAVAILABLE: Final = (
     "Browsers allow passkeys only at a host name with https, or at localhost. The developers of this app set its host "
@@ -79,7 +80,7 @@ UNAVAILABLE: Final = (
 
 
 class Pool:
-    """One project's pool. `auth`: its settings. `version`: the version of the settings."""
+    """One project's pool. `auth`: the settings of the project. `version`: the version of the settings."""
 
     def __init__(self, pools: Pools, project: str, stored: StoredSettings) -> None:
         self.project = project
@@ -92,14 +93,14 @@ class Pool:
 
     @cached_property
     def lifetimes(self) -> SessionSettings:
-        """How long tokens and sessions of the project live."""
+        """The lifetimes of tokens and sessions in the project."""
         chosen = msgspec.structs.asdict(self.auth.tokens)
         known = {name: seconds for name in ("access_ttl_seconds", "refresh_ttl_seconds") if (seconds := chosen[name])}
         return msgspec.structs.replace(self._all.settings, **known)
 
     @property
     def key_days(self) -> int:
-        """How long a signing key of the project signs."""
+        """The number of days for which a signing key of the project signs."""
         return self.auth.tokens.rotation_days or self._all.settings.signing_key_days
 
     @property
@@ -137,17 +138,21 @@ class Pool:
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
-        """The languages of the project's mails. The first one is for readers of none of them."""
+        """The languages of the project's mails. The first language is for readers who read none of the languages."""
         return tuple(dict.fromkeys((*self.auth.sign_in_page.languages, *self.auth.mail.languages)))
 
     def language_of(self, *wanted: str) -> str:
-        """Return the language of the project that fits best. `wanted`: tags, the preferred one first."""
+        """Return the language of the project that fits best.
+
+        `wanted`: language tags, with the preferred language first.
+        """
         return chosen(wanted, self.languages) or self.languages[0]
 
     def letters_in(self, language: str, asked_in: str = "") -> AccountLetters:
         """Return the letters in a language of the project.
 
-        The texts of the project for this language come first, then its texts for all languages, then the built-in ones.
+        The texts of the project for this language come first, then its texts for all languages, then the built-in
+        texts.
         """
         own, base = self.auth.mail.languages.get(language, {}), texts_in(language)
         for_all = {kind: texts for kind, texts in self.auth.mail.templates.items() if kind not in own}
@@ -156,18 +161,22 @@ class Pool:
         return AccountLetters(self.app_name, self.project, texts, language, asked_in, accent)
 
     def letters_asked_in(self, language: str) -> AccountLetters:
-        """Return the letters for a person who may have no user yet. `language`: the language that the person reads, or
-        empty.
+        """Return the letters for a person who may have no user yet.
+
+        `language`: the language that the person reads, or empty.
         """
         return self.letters_in(self.languages[0], language)
 
     @cached_property
     def sender(self) -> OwnSender:
-        """The sender of the project's mails. A sender address that the operator no longer allows is left out."""
+        """The sender of the project's mails.
+
+        If the operator no longer allows the sender's address, the address is left out.
+        """
         mail = self.auth.mail
         try:
             own = own_sender(mail.sender, email_or_none(mail.reply_to) or "")
-        except ValueError:  # stored by an older release
+        except ValueError:  # an older release has stored this address
             return OF_INSTALLATION
         allowed = may_send_from(own.address, self.project, self._all.site.mail.sender_domains)
         return own if allowed else msgspec.structs.replace(own, address="")
@@ -209,7 +218,7 @@ class Pool:
 
     @cached_property
     def party(self) -> RelyingParty | PasskeysUnavailable:
-        """The site that the passkeys of the users belong to: the app's own, or this installation."""
+        """The site of the users' passkeys: the app's own site, or the site of this installation."""
         own = self.auth.passkeys
         if own.rp_id:
             return RelyingParty(own.rp_id, self.app_name, own.origins)
@@ -238,14 +247,17 @@ class Pool:
 
     @cached_property
     def external(self) -> ExternalLogins:
-        """The sign-ins at the services that the project has enabled."""
+        """The sign-ins with other services that the project has enabled."""
         return self._external(
             partial(listed_redirect, allowed=self.auth.redirect_urls, public_url=self._all.site.public_url)
         )
 
     @cached_property
     def external_on_page(self) -> ExternalLogins:
-        """The same sign-ins, except that they lead back to the sign-in page, which has checked the URL of the app."""
+        """The same services for the sign-in page.
+
+        They lead back to the page, which has already checked the app's URL.
+        """
         return self._external(lambda url: url)
 
     def _external(self, check: Callable[[str], str]) -> ExternalLogins:
@@ -285,7 +297,7 @@ class Pool:
         """Delete the second factors, passkeys, identities and open links of a user. Call this inside a transaction.
 
         Somebody may have opened the account with the address of another person. When the owner of the address proves by
-        mail that it is theirs, nothing that the first person has set up may open the account any more.
+        mail that it is theirs, everything that the first person has set up must stop working.
         """
         await self.stores.factors.delete_all(user)
         await self.stores.passkeys.forget_challenges(user)
@@ -293,25 +305,25 @@ class Pool:
         await self.forget_links(user)
 
     async def forget_links(self, user: str) -> None:
-        """Make the links that were mailed to a user useless, and end a change of the address."""
+        """Make the links useless that were mailed to a user, and cancel a change of the address."""
         await self.stores.mail_tokens.forget_of_account(user, *MailKind)
         await self.stores.email_changes.forget(user)
 
     def checked_redirect(self, redirect_to: str) -> str:
-        """Return an address of the app to which a page may lead, or "" for none. Raises: InvalidInput."""
+        """Return a URL of the app to which a page may lead, or "" for none. Raises: InvalidInput."""
         if not redirect_to:
             return ""
         return listed_redirect(redirect_to, self.auth.redirect_urls, self._all.site.public_url)
 
     def way_back(self, redirect_to: str) -> str:
-        """Return a checked URL, or "" if the project no longer allows it."""
+        """Return a URL that was checked earlier, or "" if the project no longer allows it."""
         try:
             return self.checked_redirect(redirect_to)
         except InvalidInput:
             return ""
 
     def page(self, name: str, token: str) -> str:
-        """Return the address of a page of this installation that a mail of the project links to."""
+        """Return the URL of a page of this installation, for a link in a mail of the project."""
         public_url = self._all.site.public_url.rstrip("/")
         return f"{public_url}{PAGES}/{name}?project={self.project}&token={quote(token, safe='')}"
 
@@ -337,14 +349,14 @@ class PoolPasswords:
 
 
 class SharedParts(msgspec.Struct, frozen=True):
-    """The parts that all pools share. `breached`: the list of breached passwords, None without one."""
+    """The parts that all pools share. `breached`: the list of breached passwords, or None if there is no list."""
 
     passwords: Passwords
     breached: Breached | None = None
 
 
 class Pools:
-    """The pools of all projects. `await pools.of(project)` reads no row if the settings are in memory."""
+    """The pools of all projects. If the settings are in memory, `await pools.of(project)` reads no row."""
 
     def __init__(self, stores: Stores, kms: Kms, shared: SharedParts, settings: TenantAuthSettings, site: Site) -> None:
         self.stores = stores
@@ -361,7 +373,7 @@ class Pools:
         return await self.cache.of(project)
 
     async def for_reader(self, letter: Letter) -> Letter:
-        """Return a letter in the language of its reader: of the user, else of the person who asked for it."""
+        """Return a letter in the language of its reader: of the user, or else of the request for the mail."""
         pool = await self.of(letter.project)
         if len(pool.languages) == 1:
             return letter
@@ -371,9 +383,9 @@ class Pools:
         return letter if language == pool.languages[0] else pool.letters_in(language).again(letter)
 
     async def is_known(self, letter: Letter) -> bool:
-        """True if a user of the project has confirmed the address of a letter.
+        """True if a user of the project has confirmed the recipient's address of a letter.
 
-        Use this only for letters that a job posts, because the response time must not reveal which addresses have a
+        Use this only for letters that a job posts. In a request, the response time would reveal which addresses have a
         user.
         """
         if letter.kind not in OF_JOBS:
@@ -393,8 +405,8 @@ class Pools:
 
 
 def _changed(template: Template, own: MailTexts) -> Template:
-    """Return a template in which the texts of a project replace the built-in texts."""
+    """Return a template in which the project's texts replace the built-in texts."""
     given = {name: text for name, text in msgspec.structs.asdict(own).items() if text}
     if not template.button:
-        given.pop("button", None)  # a letter without a link cannot get one
+        given.pop("button", None)  # a letter without a link cannot have a button
     return msgspec.structs.replace(template, **given)

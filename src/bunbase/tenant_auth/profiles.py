@@ -12,13 +12,15 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.languages import is_language
 
 MAX_DATA_BYTES: Final = 16 << 10
-MAX_CLAIMS_BYTES: Final = 1 << 10  # every request carries them; twice this and an address still fit into a token
-# A token of 4 KiB of claims has at most 7,700 characters; Bearer and such a token fit into the 8 KiB that nginx and
-# others allow a line of a head, and that BunBase allows a token. `test_access_tokens.py` makes the longest token.
+# every request carries the claims; twice this size and an address still fit into a token
+MAX_CLAIMS_BYTES: Final = 1 << 10
+# A token with 4 KiB of claims has at most 7,700 characters. `Bearer` and such a token fit into a header line of 8 KiB,
+# which is the limit of nginx and others, and BunBase's own limit for a token. `test_access_tokens.py` makes the longest
+# token.
 MAX_TOKEN_CLAIMS_BYTES: Final = 4 << 10
 MAX_CLAIMS: Final = 32
 MAX_NAME: Final = 200
-MAX_LEVELS: Final = 32  # the same limit as for a document
+MAX_LEVELS: Final = 32  # the limit of nesting, which is the same as for a document
 ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 RESERVED: Final = frozenset(
     [
@@ -49,7 +51,7 @@ def check_data(data: dict[str, Any]) -> None:
 
 
 def check_claims(claims: dict[str, Any]) -> None:
-    """Check a user's claims: their number, their bytes of JSON, and that no name is a standard name of tokens.
+    """Check a user's claims: their number, their size as JSON, and that no claim has a standard name of tokens.
 
     Raises: InvalidInput.
     """
@@ -81,7 +83,10 @@ def check_name(name: str) -> None:
 
 
 def checked_sign_in_name(email: str | None, phone: str | None) -> str:
-    """Return what names a user at a sign-in with a password. Raises: InvalidInput, for a user who has neither."""
+    """Return the email address or phone number for a sign-in with a password.
+
+    Raises: InvalidInput if both are missing.
+    """
     name = email or phone
     if not name:
         raise _invalid(
@@ -91,7 +96,7 @@ def checked_sign_in_name(email: str | None, phone: str | None) -> str:
 
 
 def check_language(language: str) -> None:
-    """Raises: InvalidInput, for a text that is neither empty nor the tag of a language."""
+    """Raises: InvalidInput for a text that is neither empty nor a language tag."""
     if language and not is_language(language):
         raise _invalid("language", "Send the tag of a language, such as de or pt-BR.")
 
@@ -129,7 +134,7 @@ def _deeper_than(levels: int, value: Any) -> bool:
 
 
 def _cannot_travel(value: dict[str, Any]) -> bool:
-    """True if a number in the value is too large for MessagePack, which carries users between processes."""
+    """True if the value contains a number that is too large for MessagePack, which carries users between processes."""
     try:
         msgspec.msgpack.encode(value)
     except OverflowError:

@@ -1,7 +1,7 @@
-"""The services by which the users of projects sign in: their settings, and the clients that ask them.
+"""The services with which the users of projects sign in: their settings, and the clients that call them.
 
-The developers of a project choose the addresses of these services. So no such address is trusted: requests go only to
-public addresses, and to hosts that the operator has named (`tenant_auth.provider_hosts`).
+The developers of a project choose the URLs of these services, so BunBase does not trust the URLs. It sends requests
+only to public addresses, and to hosts that the operator has named (`tenant_auth.provider_hosts`).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Unsealed = Callable[[], Awaitable[str]]  # returns the client secret of a provid
 
 
 def kind_of(name: str, chosen: UserProvider) -> str:
-    """Return the kind of a provider. A name such as `google` says it, if the settings do not."""
+    """Return the kind of a provider. If the settings do not set the kind, a name such as `google` determines it."""
     return chosen.kind or (name if name in KINDS else STANDARD)
 
 
 def settings_of(name: str, chosen: UserProvider, secret: str = "") -> ProviderSettings:
-    """Return the settings for a client. A kind that this version does not know counts as the standard."""
+    """Return the settings for a client. A kind that this version does not know is treated as the standard kind."""
     kind = KINDS.get(kind_of(name, chosen), "oidc")
     title = chosen.label or (TITLES.get(kind, kind.capitalize()) if kind == name else "")
     return ProviderSettings(
@@ -56,7 +56,7 @@ def settings_of(name: str, chosen: UserProvider, secret: str = "") -> ProviderSe
 def check_providers(
     providers: Mapping[str, UserProvider], secrets: Mapping[str, str | None], hosts: Iterable[str]
 ) -> None:
-    """Raises: InvalidInput, if no sign-in by one of the providers could succeed.
+    """Raises: InvalidInput if no sign-in with one of the providers could succeed.
 
     `secrets`: the secrets that a change sets, by `providers.<name>`. `hosts`: the hosts that the operator has named.
     """
@@ -70,7 +70,7 @@ def check_providers(
 
 
 def _fault(name: str, chosen: UserProvider, secret: str, hosts: frozenset[str]) -> tuple[str, str] | None:
-    """Return a field with which no sign-in could succeed, and what is wrong with it."""
+    """Return a field that makes every sign-in fail, and the fault in the field. Return None if there is no fault."""
     if kind_of(name, chosen) not in KINDS:
         return "kind", f"must be one of {', '.join(sorted(KINDS))}"
     settings = settings_of(name, chosen, secret)
@@ -95,7 +95,7 @@ def _fault(name: str, chosen: UserProvider, secret: str, hosts: frozenset[str]) 
 
 
 class ProviderClients:
-    """The clients of all projects. They are kept, because a client remembers the metadata and keys of its provider.
+    """The clients of all projects. They stay in memory, because a client caches the metadata and keys of its provider.
 
     `now`: returns Unix seconds.
     """
@@ -107,21 +107,22 @@ class ProviderClients:
         self.turns: Cache[str, asyncio.Semaphore] = Cache(CLIENTS, CLIENT_SECONDS)
 
     async def of(self, project: str, name: str, chosen: UserProvider, sealed: str, unsealed: Unsealed) -> Provider:
-        """Return the client of a provider. `sealed`: its secret, with which a client is recognised."""
+        """Return the client of a provider. `sealed`: its sealed secret. If it has changed, a new client is created."""
         found = self.known.get((project, name))
         if found is not None and found[:2] == (chosen, sealed):
             return found[2]
         settings = settings_of(name, chosen, await unsealed())
-        turns = self.turns.get(project) or new_turns()  # a slow name server delays only this project
+        # look-ups are limited per project, so that a slow name server delays only this project
+        turns = self.turns.get(project) or new_turns()
         self.turns.put(project, turns)
-        # it keeps no connections, so a client that is dropped from memory needs no closing
+        # the client keeps no connections, so it needs no closing when it is dropped from memory
         client = open_provider(settings, self.now, Outgoing(self.hosts, DEADLINE_SECONDS, keep=0, turns=turns))
         self.known.put((project, name), (chosen, sealed, client))
         return client
 
 
 class SealedProvider:
-    """A provider whose secret is unsealed when somebody signs in by it. `client`: returns the client."""
+    """A provider whose secret is unsealed at the first sign-in. `client`: returns the client."""
 
     def __init__(self, client: Callable[[], Awaitable[Provider]]) -> None:
         self.client = client
@@ -133,4 +134,4 @@ class SealedProvider:
         return await (await self.client()).person(answer, redirect_uri, secrets)
 
     async def close(self) -> None:
-        """Do nothing: the client stays for other sign-ins."""
+        """Do nothing, because the client stays in memory for other sign-ins."""

@@ -1,7 +1,8 @@
-"""The turns of projects whose hooks send text messages. A hook may be slow, and one process has few places.
+"""Decide which projects may send text messages now. A hook may be slow, and one process sends few messages at once.
 
-When half of the places are taken, each project gets at most one place. All slow projects together get at most half of
-the places. So a project with a fast hook always finds a place soon, even if many projects are slow.
+Each message that is being sent takes one place. When half of the places are taken, each project gets at most one place.
+All slow projects together get at most half of the places. So a project with a fast hook always finds a place soon,
+even if many projects are slow.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 PLACES: Final = 16
-TOGETHER: Final = 2  # the limit of messages of one project at once
-SLOW_SECONDS: Final = 3.0  # a hook that takes longer is slow
+TOGETHER: Final = 2  # the limit of messages of one project that are sent at the same time
+SLOW_SECONDS: Final = 3.0  # a hook that takes longer counts as slow
 SLOW_FOR: Final = timedelta(minutes=2)
 MAX_SLOW: Final = 1000
 
 
 class SendingTurns:
-    """`slow`: when the hook of a project was last slow."""
+    """Counts the messages of projects. `slow`: for each project, the last time when its hook was slow."""
 
     def __init__(self) -> None:
         self.slow: dict[str, datetime] = {}

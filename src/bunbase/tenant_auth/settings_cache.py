@@ -1,8 +1,8 @@
-"""The settings of projects in memory, so that a sign-in needs no look-up.
+"""The settings of projects in memory, so that a sign-in needs no database query for them.
 
-A change of settings is published on the room's feed in its transaction, and every process of the room follows the feed.
-If the feed is silent for three seconds, the settings are read from the database with each use. An entry is forgotten
-after a minute in any case.
+A transaction that changes settings also publishes the change on the room's feed, and every process of the room follows
+the feed. If the feed is silent for three seconds, each use reads the settings from the database. The cache drops an
+entry after a minute in any case.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def nothing_else(_news: Revocation) -> None:
 
 
 class SettingsCache(Generic[T]):
-    """`read(project)`: reads the settings of a project and makes what is kept."""
+    """The cache. `read(project)`: reads the settings of a project, and returns the object to cache."""
 
     def __init__(self, read: Callable[[str], Awaitable[T]], now: Callable[[], float] = time.monotonic) -> None:
         self.read = read
         self.now = now
         self.known: Cache[str, T] = Cache(PROJECTS, TTL_SECONDS, now)
-        self.epoch = 0  # grows with every change; a result that was read in an earlier epoch is not kept
+        self.epoch = 0  # increases with every change; a result that was read in an earlier epoch is not cached
         self.heard_at = -STALE_SECONDS
 
     async def of(self, project: str) -> T:
@@ -49,9 +49,9 @@ class SettingsCache(Generic[T]):
     async def follow(self, feed: AsyncIterator[Revocation], also: Callable[[Revocation], None] = nothing_else) -> None:
         """Forget the settings that other processes change, until the feed breaks off. A job calls this.
 
-        `also`: is told all news.
+        `also`: is called with every message of the feed.
         """
-        self._forget_all()  # changes may have been missed
+        self._forget_all()  # changes may have been missed while the feed was not connected
         async for news in feed:
             self.heard_at = self.now()
             also(news)
@@ -59,7 +59,7 @@ class SettingsCache(Generic[T]):
                 self.forget(news.id)
 
     def forget(self, project: str) -> None:
-        """Read the settings of a project again at their next use. This process has changed them, or hears of it."""
+        """Forget the settings of a project, because they have changed. Their next use reads them again."""
         self.epoch += 1
         self.known.drop(project)
 

@@ -1,4 +1,4 @@
-"""Checks of the meaning of a project's settings, beyond their types: each names the field that is wrong."""
+"""Check the meaning of a project's settings, beyond their types. Each error names the wrong field."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
 def check_meaning(settings: ProjectAuth, public_url: str) -> None:
-    """`public_url`: the URL of this installation. Raises: InvalidInput."""
+    """Check all settings. `public_url`: the URL of this installation. Raises: InvalidInput."""
     _check_names(settings)
     _check_addresses(settings, public_url)
     _check_mail(settings)
@@ -97,7 +97,7 @@ def _check_mail(settings: ProjectAuth) -> None:
 
 
 def check_sender(settings: ProjectAuth, project: str, domains: tuple[str, ...]) -> None:
-    """Check that the operator allows the project to send from its address. `domains`: mail.sender_domains.
+    """Check that the operator allows the project to use its sender address. `domains`: the setting mail.sender_domains.
 
     Raises: InvalidInput.
     """

@@ -1,7 +1,7 @@
-"""Change the settings of a project by a merge patch (RFC 7396). Secrets are split off: they are stored sealed.
+"""Change the settings of a project with a merge patch (RFC 7396). Secrets are separated, and stored sealed.
 
-The patch is merged into the stored JSON, not into the Struct: a newer process may have stored fields that this one does
-not know.
+The patch is merged into the stored JSON, and not into the Struct, because a newer process may have stored fields that
+this process does not know.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bunbase.tenant_auth.passkey_settings import check_passkeys
 from bunbase.tenant_auth.settings_checks import check_meaning
 
 MAX_BYTES: Final = 64 << 10
-MAX_SECRET: Final = 10_000  # characters; a private key of Apple has about 250
+MAX_SECRET: Final = 10_000  # the limit of characters; a private key of Apple has about 250 characters
 PROVIDER_SECRET: Final = "client_secret"
 CAPTCHA_SECRET: Final = "secret"
 
 Json = dict[str, Any]
-Secrets = dict[str, str | None]  # None: forget this secret
+Secrets = dict[str, str | None]  # the value None means that the secret is deleted
 
 
 def split(patch: Json) -> tuple[Json, Secrets]:
@@ -58,7 +58,7 @@ def merged(target: Any, patch: Any) -> Any:
 def checked(patch: Json, result: Json, public_url: str) -> ProjectAuth:
     """Return the settings after a patch. `public_url`: the URL of this installation.
 
-    Raises: InvalidInput, which names the field.
+    Raises: InvalidInput, which names the wrong field.
     """
     _refuse_unknown(patch, ProjectAuth, "")
     if len(msgspec.json.encode(result)) > MAX_BYTES:
@@ -79,7 +79,7 @@ def known(stored: Any, kind: Any = ProjectAuth) -> Any:
     struct = _struct_in(kind)
     if struct is None:
         return stored
-    if struct is not kind:  # a dict of Structs by name
+    if struct is not kind:  # in this case, `kind` is a dict of Structs by name
         return {name: known(one, struct) for name, one in stored.items()}
     fields = _fields(struct)
     return {name: known(one, fields[name]) for name, one in stored.items() if name in fields}
@@ -104,13 +104,16 @@ def _refuse_unknown(patch: Any, kind: Any, at: str) -> None:
 
 
 def _fields(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the types of the fields of a Struct by their names in JSON."""
+    """Return the types of a Struct's fields, by their names in JSON."""
     hints = get_type_hints(struct)
     return {field.encode_name: hints[field.name] for field in msgspec.structs.fields(struct)}
 
 
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
-    """Return the Struct that a type is, or that the values of a dict are; None for all other types."""
+    """Return the Struct that a type is, or the Struct that is the value type of a dict.
+
+    Return None for all other types.
+    """
     for one in (kind, *get_args(kind)):
         if isinstance(one, type) and issubclass(one, msgspec.Struct):
             return one

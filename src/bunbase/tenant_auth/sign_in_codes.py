@@ -1,13 +1,14 @@
 """Codes of six digits with which a user signs in.
 
-A code has one million values, so guesses are limited instead of made expensive. For each code: five comparisons from
-one network, and 50 from all networks. For each address: five codes an hour, and only the newest code is valid. A
-stranger who tries without a pause has a chance of 25 in a million an hour for one address, and of 250 in a million with
-ten networks or more. The code is stored sealed, because everybody could find six digits by their hash.
+A code has one million possible values. So the number of guesses is limited, instead of making each guess expensive. For
+each code, BunBase allows five comparisons from one network, and 50 from all networks. For each address, it makes at
+most five codes an hour, and only the newest code is valid. An attacker who tries continuously has a chance of 25 in a
+million per hour for one address, and of 250 in a million with ten or more networks. The code is stored sealed, because
+anybody could compute six digits from their hash.
 
-No limit shuts the owner out (decision 0066). The guesses of a stranger count in the stranger's network. A network from
-which the owner has signed in has five comparisons that nobody else can use up. After five codes in an hour, the newest
-code is renewed: so each request makes the newest message valid again.
+No limit locks out the owner (decision 0066). The guesses of an attacker count only for the attacker's network. A
+network from which the owner has signed in has five comparisons that nobody else can use up. After five codes in an
+hour, the newest code is renewed, so each further request makes the newest message valid again.
 """
 
 from __future__ import annotations
@@ -28,19 +29,20 @@ from bunbase.tenant_auth.store.codes import CodeStore, MostGuesses, NewCode
 
 DIGITS: Final = 6
 CODE_SECONDS: Final = 600
-MAX_COMPARED: Final = 5  # from one network
-MAX_OF_ALL: Final = 50  # from all networks
-MAX_MADE: Final = 5  # the limit in an hour for one address; the outbox of mails allows one more mail of a kind
+MAX_COMPARED: Final = 5  # the limit of comparisons from one network
+MAX_OF_ALL: Final = 50  # the limit of comparisons from all networks
+MAX_MADE: Final = 5  # the limit of codes for one address in an hour; the outbox of mails allows one more mail of a kind
 HOUR: Final = timedelta(hours=1)
 
 Knows = Callable[[str, str], Awaitable[bool]]
 
 
 class Guesser(msgspec.Struct, frozen=True):
-    """The party that has a code compared.
+    """The party that submits a code.
 
-    `network`: empty for a server with a secret key, which signs in many users: only the limit of all networks holds.
-    `ip`: empty if it is no reason for further comparisons.
+    `network`: empty for a server with a secret key, which signs in many users. Then only the limit of all networks
+    applies.
+    `ip`: empty if the party gets no additional comparisons because of its IP address.
     """
 
     network: str
@@ -52,7 +54,7 @@ def guesser(caller: Caller) -> Guesser:
 
 
 class SignInCodes:
-    """The codes of one project. `kind`: the way by which a code is sent. `address`: where it is sent to.
+    """The codes of one project. `kind`: the way in which a code is sent. `address`: the destination of the code.
 
     `knows`: returns True if the owner of an address or number has signed in from the network of an IP address.
     """
@@ -76,26 +78,29 @@ class SignInCodes:
         return code, NewCode(kind, address, sealed, now, until, now - HOUR, MAX_MADE)
 
     async def lock(self, kind: str, address: str) -> None:
-        """Lock the code that `keep` may replace. Call this before a message is posted: see `MailLinks`."""
+        """Lock the code that `keep` may replace. Call this before a message is posted, as explained in `MailLinks`."""
         await self.store.lock(self.project, kind, address)
 
     async def keep(self, new: NewCode) -> bool:
-        """Store a code, which replaces the older code. Return False if too many were made for the address."""
+        """Store a code, which replaces the older code. Return False if too many codes were made for the address."""
         return await self.store.replace(self.project, new)
 
     async def counted(self, kind: str, name: str) -> bool:
-        """Count an act. Return False if there were as many within the hour as an address may get codes."""
+        """Count an action. Return False if its number within the hour has reached the limit of codes for an address."""
         now = self.clock.now()
         return await self.store.replace(self.project, NewCode(kind, name, "", now, now, now - HOUR, MAX_MADE))
 
     async def renewed(self, kind: str, address: str) -> str | None:
-        """Return the newest code of an address, which is valid for ten minutes again; None if it was used."""
+        """Return the newest code of an address, and make it valid for another ten minutes.
+
+        Return None if it was used.
+        """
         until = self.clock.now() + timedelta(seconds=CODE_SECONDS)
         sealed = await self.store.renew(self.project, kind, address, until)
         return None if sealed is None else await self.vault.unsealed(_purpose(kind, address), sealed)
 
     async def check(self, kind: str, address: str, code: str, by: Guesser) -> str | None:
-        """Return a name for the code, for `take`, if it is the valid code of the address; else None."""
+        """Return a name of the code for `take` if the code is the valid code of the address; otherwise return None."""
         given = "".join(code.split())
         if len(given) != DIGITS or not (given.isascii() and given.isdecimal()):
             return None
@@ -114,7 +119,10 @@ class SignInCodes:
         return await self.store.compare(self.project, kind, address, self.clock.now(), own)
 
     async def take(self, kind: str, address: str, name: str) -> bool:
-        """Use a code up. Return False if it was used or replaced meanwhile. Call this in the transaction of the act."""
+        """Use up a code. Return False if it was used or replaced meanwhile.
+
+        Call this in the transaction of the action.
+        """
         return await self.store.take(self.project, kind, address, name, self.clock.now())
 
 

@@ -1,4 +1,4 @@
-"""The note that the database keeps with a link that creates a user, until the link is used."""
+"""The data that the database stores with a link that creates a user, until the link is used."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from bunbase.tenant_auth.pool import Pool
 
 ROLE: Final = "user"
 SIGN_UPS: Final = (MailKind.SIGN_UP, MailKind.INVITE)
-TO_APP: Final = (MailKind.PASSWORD_RESET, MailKind.VERIFY_EMAIL)  # the name of such a link is the address of an app
+# for these kinds, the name of a link is a URL of an app
+TO_APP: Final = (MailKind.PASSWORD_RESET, MailKind.VERIFY_EMAIL)
 
 
 class KeptSignUp(msgspec.Struct, frozen=True, array_like=True):
-    """`language`: which the person reads. `redirect_to`, `page`: the same as in `SignupDetails`."""
+    """The stored data. `language`: the person's language. `redirect_to`, `page`: the same as in `SignupDetails`."""
 
     data: dict[str, Any]
     name: str = ""
@@ -34,26 +35,26 @@ class _KeptInvite(msgspec.Struct, frozen=True):
     role: str
     data: dict[str, Any]
     language: str = ""
-    redirect_to: str = ""  # older versions did not write it
+    redirect_to: str = ""  # older versions did not store this value
 
 
 def kept_of(link: MailToken) -> KeptSignUp:
     if link.kind == MailKind.INVITE:
         invite = msgspec.json.decode(link.name, type=_KeptInvite)
         return KeptSignUp(invite.data, language=invite.language, redirect_to=invite.redirect_to, role=invite.role)
-    if not link.name.startswith("["):  # of a version that kept only the data
+    if not link.name.startswith("["):  # a version that stored only the data has written this link
         return KeptSignUp(msgspec.json.decode(link.name) if link.name else {})
     return msgspec.json.decode(link.name, type=KeptSignUp)
 
 
 def page_request(page: str) -> PageRequest | None:
-    """Return the request of the app that has sent a person to the sign-in page, or None for no page."""
+    """Return the parameters of the app that has sent a person to the sign-in page, or None without this page."""
     sent = dict(parse_qsl(urlsplit(page).query))
     return PageRequest(sent["redirect_to"], sent["code_challenge"], sent.get("state", "")) if page else None
 
 
 async def mailed_target(pool: Pool, token: str) -> str:
-    """Return the address of the app to which the page behind a valid link leads back; "" for none.
+    """Return the URL of the app to which the page behind a valid link leads back, or "" for none.
 
     Raises: LinkExpired.
     """

@@ -1,4 +1,4 @@
-"""Keep at least one way to sign in to a user. The same rule applies to the removal of every kind of way."""
+"""Make sure that a user keeps at least one way to sign in. The same rule applies to the removal of every way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bunbase.tenant_auth.people import Person
 
 
 async def need_way_in(person: Person | None, auth: ProjectAuth, stores: IdentityStores, passkeys: bool) -> None:
-    """Check that a user still has a way to sign in. `passkeys`: True if the project has them.
+    """Check that a user still has a way to sign in. `passkeys`: True if the project supports passkeys.
 
     Raises: LastSignInMethod.
     """
@@ -29,12 +29,12 @@ async def _has_way_in(person: Person, auth: ProjectAuth, stores: IdentityStores,
 
 
 def _has_password(person: Person) -> bool:
-    """True if a sign-in by password can name the user."""
+    """True if the user has a password, and an address or number for a sign-in with it."""
     return person.password_hash is not None and bool(person.email or person.user.phone)
 
 
 def _has_mailbox(user: User) -> bool:
-    """True if the address is the user's. Every project sends codes, links and new passwords by mail."""
+    """True if the user has confirmed the address. Every project sends codes, links and new passwords by mail."""
     return user.email is not None and user.email_verified
 
 
@@ -44,6 +44,6 @@ def _has_phone(user: User, auth: ProjectAuth) -> bool:
 
 
 async def _has_identity(person: Person, auth: ProjectAuth, stores: IdentityStores) -> bool:
-    """True if the user has an identity at a service with which the project still lets users sign in."""
+    """True if the user has an identity at a service that the project still allows for sign-ins."""
     enabled = {name for name, provider in auth.providers.items() if provider.enabled}
     return any(identity.provider in enabled for identity in await stores.identities.of_account(person.id))

@@ -1,6 +1,6 @@
-"""The pages that the mails of BunAuth link to, at `/account/…`.
+"""The pages to which the mails of BunAuth link, at `/account/…`.
 
-A GET shows a form and changes nothing, because mail servers and programs open the links of mails before people do.
+A GET shows a form and changes nothing, because mail servers and other programs open links in mails before people do.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def reset_password(token: str, error: str = "") -> str:
 
 
 def password_set(public_url: str, removed: tuple[str, ...] = ()) -> str:
-    """`removed`: the other ways to sign in that the reset has removed."""
+    """Return the page after a reset. `removed`: the other ways to sign in that the reset has removed."""
     return page(
         "Your password is set",
         *_no_longer_works(removed),
@@ -109,7 +109,10 @@ NEXT_STEPS: Final = {
 
 
 def failed(title: str, detail: str, path: str) -> str:
-    """Return the page for an error after which the same form is useless. `path`: the path of the page that failed."""
+    """Return the page for an error after which the form cannot be used again.
+
+    `path`: the path of the page that failed.
+    """
     next = NEXT_STEPS.get(path)
     return page(title, alert(detail) if detail != title else "", link(*next) if next else "")
 

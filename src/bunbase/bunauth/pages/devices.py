@@ -13,7 +13,7 @@ from bunbase.pkg.web_pages.layout import alert, code, facts, link, paragraph, sm
 
 PATH: Final = "/device"
 SECOND_FACTOR: Final = "/device/code"
-CONTINUE: Final = "/device/continue"  # with a pass
+CONTINUE: Final = "/device/continue"  # the page for a person who returns with a pass, which is a sign-in for one action
 APPROVE: Final = "approve"
 DENY: Final = "deny"
 MORE_CODES: Final = "Make new ones before they are used up: bunbase account second-factor recovery-codes"
@@ -24,7 +24,7 @@ WARNING: Final = (
 
 
 def ask_for_code(error: str = "") -> str:
-    """Return the page that asks for the code. Its form leads to the page below."""
+    """Return the page that asks for the code. The form leads to the page that `decide` returns."""
     typing = field("user_code", "Code", "off", autocapitalize="characters", spellcheck="false", maxlength="20")
     asking = f'<form method="get" action="{PATH}">\n{typing}\n{button("Continue")}\n</form>'
     return page("Sign a device in", alert(error), paragraph("Type the code that your device shows."), asking)
@@ -62,13 +62,13 @@ def decide(device: WaitingDevice, email: str = "", error: str = "", ways: PageWa
 
 
 def _decision(user_code: str) -> str:
-    """Return the form for a person who came back from another service."""
+    """Return the form for a person who has come back from another service."""
     approve, deny = button("Approve", "decision", APPROVE), button("Deny", "decision", DENY, second=True)
     return form(CONTINUE, hidden("user_code", user_code), approve, deny)
 
 
 def ask_for_second_factor(user_code: str, challenge: str, approve: bool, error: str = "") -> str:
-    """Return the page that asks for a code after the right password. The person has already decided."""
+    """Return the page that asks for a code after the right password. The person's decision is already in the form."""
     explained = paragraph(
         "This account has a second factor. Type a code of your authenticator app, or a recovery code."
     )
@@ -84,7 +84,7 @@ def ask_for_second_factor(user_code: str, challenge: str, approve: bool, error: 
 
 
 def decided(approved: bool, codes_left: int | None = None) -> str:
-    """`codes_left`: the number of recovery codes that are left after the use of one."""
+    """Return the last page. `codes_left`: the number of recovery codes that are left if one was used."""
     used = "" if codes_left is None else small(f"You have used a recovery code: {codes_left} are left. {MORE_CODES}")
     if approved:
         return page("The device is signed in", paragraph("Return to the device: it continues in a few seconds."), used)

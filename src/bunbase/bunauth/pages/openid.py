@@ -1,4 +1,4 @@
-"""The pages on which a person signs in to an application, and allows what the application asks for."""
+"""The pages on which a person signs in to an application, and allows what the application requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ AUTHORIZE: Final = "/oauth/authorize"
 CONSENT: Final = "/oauth/consent"
 SIGN_IN: Final = "/oauth/sign-in"
 SECOND_FACTOR: Final = "/oauth/sign-in/code"
-CONTINUE: Final = "/oauth/sign-in/continue"  # with a pass
+# the page for a person who returns with a pass, which is a sign-in for one action
+CONTINUE: Final = "/oauth/sign-in/continue"
 DENY: Final = "/oauth/deny"
 SIGN_OUT: Final = "/oauth/sign-out"
 
@@ -36,8 +37,8 @@ LOCAL: Final = (
 def headers_of(form_target: str) -> dict[str, str]:
     """Return the headers of a page whose form may lead to a client.
 
-    Chromium applies `form-action` also to the redirect after a form, therefore it must name the client's origin.
-    Clients open the page in a popup and wait for it, so the page keeps the connection to its opener.
+    Chromium also applies `form-action` to the redirect after a form. Therefore the policy must name the client's
+    origin. Clients open the page in a popup and wait for its result, so the page keeps the connection to its opener.
     """
     if not form_target:
         return HEADERS

@@ -1,4 +1,4 @@
-"""The parts of the pages of BunAuth for people who sign in by another service."""
+"""The parts of BunAuth's pages for people who sign in with another service."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class TokenAndPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`current`: the current password; null if a proof is fresh."""
+    """`current`: the current password. It may be null if the session has a fresh proof."""
 
     password: str
     current: str | None = None
@@ -53,7 +53,7 @@ class EmailOnly(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Me(msgspec.Struct, frozen=True):
-    """`token`: the personal token of the request; null for a session."""
+    """`token`: the personal token of the request, or null for a session."""
 
     user: Account
     token: UsedToken | None = None
@@ -101,7 +101,8 @@ async def confirm_signup(anyone: Injected[Caller], bunauth: Injected[BunAuth], d
 async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Login) -> SignedIn:
     """A wrong password and an unknown email get the same answer, after the same time. If the account has a second
     factor, the answer is 401 `second_factor_required`: send its `challenge` and a code to
-    `/api/auth/login/second-factor`."""
+    `/api/auth/login/second-factor`.
+    """
     return await bunauth.login(anyone, data.email, data.password)
 
 
@@ -114,8 +115,8 @@ async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Logi
 )
 async def refresh(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Refresh) -> SignedIn:
     """Send the refresh token of the latest pair. If the response is lost, send the same token again: you get the same
-    new pair until a token of the new pair has been used. Once a token of the new pair has been used, and more than ten
-    seconds after the first refresh, a request with the old refresh token ends the session.
+    new pair until a token of the new pair has been used. A request with the old refresh token ends the session if a
+    token of the new pair has been used, and more than ten seconds have passed since the first refresh.
     """
     return await bunauth.refresh(anyone, data.refresh_token)
 

@@ -78,8 +78,8 @@ async def resume_account(
 )
 async def reset_factors(developer: Injected[Caller], bunauth: Injected[BunAuth], account_id: AccountId) -> None:
     """Use this for an owner who has lost the phone, the recovery codes and the passkeys. Needs a fresh proof. BunBase
-    tells the owner by mail. Afterwards the password alone is enough to sign in, so first make sure that the owner has
-    asked you for this.
+    tells the owner by mail. Afterwards, the password alone is enough to sign in. So first make sure that the request
+    really came from the owner.
     """
     await bunauth.remove_factors(developer, account_id)
 

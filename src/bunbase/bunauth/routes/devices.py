@@ -1,4 +1,4 @@
-"""Sign devices in without a password on the device (RFC 8628): `/api/auth/device` and the page `/device`."""
+"""Sign in devices without typing a password there (RFC 8628): `/api/auth/device` and the page `/device`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TypedCode = Annotated[str, QueryParameter(max_length=100)]
 
 
 class StartDeviceLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`client`: the name of the program and the device, for the person who approves."""
+    """`client`: the name of the program and the device. The person who approves sees this name."""
 
     client: str = ""
 
@@ -51,8 +51,9 @@ class UserCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def start_device_login(
     anyone: Injected[Caller], bunauth: Injected[BunAuth], data: StartDeviceLogin
 ) -> DeviceLogin:
-    """Show `user_code` and `verification_uri` to a person, and ask `/api/auth/device/token` every `interval` seconds
-    (RFC 8628). The codes are valid for ten minutes."""
+    """Show `user_code` and `verification_uri` to a person, and call `/api/auth/device/token` every `interval` seconds
+    (RFC 8628). The codes are valid for ten minutes.
+    """
     return await bunauth.start_device_login(anyone, data.client)
 
 
@@ -73,7 +74,7 @@ async def poll_device_login(anyone: Injected[Caller], bunauth: Injected[BunAuth]
 
 @post("/api/auth/device/approve", summary="Approve the sign-in of a device", tags=TAGS, status_code=204)
 async def approve_device_login(developer: Injected[Caller], bunauth: Injected[BunAuth], data: UserCode) -> None:
-    """Needs a fresh proof. The device gets a session of your account, without a proof."""
+    """Needs a fresh proof. The device gets a session of your account. This session has no fresh proof."""
     await bunauth.decide_device_login(developer, data.user_code, approve=True)
 
 
@@ -111,7 +112,7 @@ async def decide_device(anyone: Injected[Caller], bunauth: Injected[BunAuth], re
         return html(devices.decided(approve))
     except DeviceNotFound as problem:
         return html(devices.not_found(problem.detail), problem.status)
-    except SecondFactorRequired as problem:  # the next step, not an error
+    except SecondFactorRequired as problem:  # this is not an error, but leads to the next step
         return html(devices.ask_for_second_factor(user_code, problem.extra["challenge"], approve))
     except InvalidCredentials as problem:
         device = await bunauth.waiting_device(user_code)

@@ -1,4 +1,4 @@
-"""Sign in by another service: `/api/auth/providers`, `/api/auth/oauth` and `/api/auth/identities`."""
+"""Sign in with another service: `/api/auth/providers`, `/api/auth/oauth` and `/api/auth/identities`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Sent = Annotated[str, QueryParameter(max_length=MAX_CODE, description="The provi
 
 @get("/api/auth/providers", summary="List the services to sign in by", tags=TAGS)
 async def list_providers(anyone: Injected[Caller], bunauth: Injected[BunAuth]) -> LoginProviders:
-    """The operator configures them in the setting `bunauth.providers`."""
+    """The operator configures these services in the setting `bunauth.providers`."""
     return await bunauth.login_providers()
 
 
@@ -152,7 +152,7 @@ async def list_identities(developer: Injected[Caller], bunauth: Injected[BunAuth
 
 @delete("/api/auth/identities/{identity_id:str}", summary="Remove an identity from your account", tags=TAGS)
 async def delete_identity(developer: Injected[Caller], bunauth: Injected[BunAuth], identity_id: IdentityId) -> None:
-    """Needs a fresh proof. The last way to sign in cannot be removed."""
+    """Needs a fresh proof. You cannot remove your last way to sign in."""
     await bunauth.delete_identity(developer, identity_id)
 
 

@@ -21,8 +21,8 @@ InviteId = Annotated[str, PathParameter(pattern=ID)]
 
 
 class NewInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`email`: the address that the invitation is mailed to, and the only address that may use it; null to get only a
-    link.
+    """`email`: BunBase sends the invitation to this address, and only this address may use it.
+    With null, you only get a link.
     """
 
     email: str | None = None
@@ -43,7 +43,7 @@ async def create_account_invite(
 async def list_account_invites(
     developer: Injected[Caller], bunauth: Injected[BunAuth], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> AccountInvites:
-    """For administrators. The newest invitations come first."""
+    """For administrators. Lists the newest invitations first."""
     return await bunauth.invites(developer, limit, cursor)
 
 

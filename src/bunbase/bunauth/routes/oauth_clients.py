@@ -31,8 +31,8 @@ async def create_oauth_client(
     developer: Injected[Caller], bunauth: Injected[BunAuth], data: NewOAuthClient
 ) -> OAuthClient:
     """For administrators, with a fresh proof. Only this response contains the secret of a confidential client. The
-    redirect URI of a request must equal one of `redirect_uris`; only for `http://127.0.0.1/…` may the port differ (RFC
-    8252).
+    redirect URI of a request must equal one of `redirect_uris`. The port may differ only for `http://127.0.0.1/…`
+    (RFC 8252).
     """
     return await bunauth.create_oauth_client(developer, data)
 

@@ -1,6 +1,6 @@
 """The OpenID Provider's endpoints for clients: `/oauth/token`, `/oauth/userinfo`, `/oauth/revoke`, `/oauth/introspect`.
 
-Errors have the shape of RFC 6749 §5.2, because stock clients do not understand other errors.
+Errors have the form of RFC 6749 §5.2, because standard clients do not understand other errors.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class OAuthFailure(msgspec.Struct, frozen=True):
 
 
 class TokenForm(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`grant_type`: `authorization_code` or `refresh_token`. A confidential client also sends its secret, here or with
-    HTTP Basic.
+    """`grant_type`: `authorization_code` or `refresh_token`.
+    A confidential client also sends its secret, in the form or with HTTP Basic.
     """
 
     grant_type: str
@@ -67,7 +67,7 @@ def on_problem(request: AnyRequest, problem: Problem) -> Response[Any]:
         error = str(problem.extra["error"])
     elif isinstance(problem, InvalidToken):
         error, status = "invalid_token", 401
-        # a client that has sent nothing gets no error code (RFC 6750 §3.1)
+        # if a client has sent no credentials, the answer has no error code (RFC 6750 §3.1)
         sent = "authorization" in request.headers
         headers["www-authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
     if error == "invalid_client" and problem.extra.get("basic"):
@@ -83,7 +83,7 @@ SHARED: Final[dict[str, Any]] = {
 
 
 def endpoint(path: str, summary: str, form: Any, answer: Any, described: str) -> post:
-    """Return the decorator of an endpoint that takes a form. `answer`: the type of its answer."""
+    """Return the decorator of an endpoint that takes a form. `answer`: the type of the endpoint's answer."""
     return post(
         path,
         summary=summary,
@@ -104,7 +104,7 @@ async def get_oauth_tokens(
     anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest
 ) -> Response[OAuthTokens]:
     """The token endpoint (RFC 6749 §3.2): exchanges a code together with its PKCE verifier, or a refresh token. A code
-    works once, for a minute. A refresh token stays valid until one of its new tokens has been used.
+    works once, for a minute. A refresh token stays valid until a token of the new pair has been used.
     """
     sent = await _form(request)
     return Response(await bunauth.oauth_token(anyone, _credentials(request, sent), sent), headers=NO_STORE_HEADERS)
@@ -126,7 +126,10 @@ async def revoke_oauth_token(
 async def introspect_oauth_token(
     anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest
 ) -> Response[Introspection]:
-    """Describes a token (RFC 7662), for confidential clients only. Tokens of other clients are shown as not active."""
+    """Describes a token (RFC 7662), for confidential clients only.
+
+    A token of another client is reported as not active.
+    """
     sent = await _form(request)
     answer = await bunauth.oauth_introspect(_credentials(request, sent), _token(sent))
     return Response(answer, headers=NO_STORE_HEADERS)
@@ -155,7 +158,7 @@ async def _form(request: AnyRequest) -> dict[str, str]:
 
 
 def _credentials(request: AnyRequest, sent: dict[str, str]) -> ClientCredentials:
-    """Raises: OAuthRefused."""
+    """Return the credentials of the client. Raises: OAuthRefused."""
     try:
         return read_credentials(request.headers.get("authorization", ""), sent)
     except UnreadableCredentials as unreadable:

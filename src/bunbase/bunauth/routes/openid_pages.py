@@ -44,8 +44,9 @@ async def authorize(
 
 @acts(openid.AUTHORIZE)
 async def post_authorize(anyone: Injected[Caller], request: AnyRequest) -> Next:
-    """Continue as a GET: a browser does not send the Lax cookie with a POST from another site, and sends it with the
-    GET that follows.
+    """Redirect to the same request as a GET.
+
+    A browser does not send the Lax cookie with a POST from another site, but sends it with the GET that follows.
     """
     sent = read_form(request.headers.get("content-type", ""), await request.body())
     return Redirect(f"{openid.AUTHORIZE}?{urlencode(sent)}", status_code=303, headers=PRIVATE)

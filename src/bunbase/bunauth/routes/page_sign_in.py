@@ -1,4 +1,4 @@
-"""Sign in by another service on a page of the server: `/account/sign-in/…`."""
+"""Sign in with another service on a page of the server: `/account/sign-in/…`."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ async def start_on_page(
     page: Page = "",
     key: Key = "",
 ) -> Next:
-    """Only links on BunBase's own pages can start a sign-in. Otherwise, the link of a stranger could lead the person to
-    an act that the stranger chose.
+    """Only links on BunBase's own pages can start a sign-in.
+
+    Otherwise, an attacker's link could lead the person to an action that the attacker chose.
     """
     check_same_origin(request)
     redirect = await bunauth.start_page_sign_in(provider, _act_page(page, key), sent_cookie(request, COOKIE, site))
@@ -108,7 +109,7 @@ def cookie_of_pass(request: AnyRequest, site: Site) -> str:
 
 
 def _act_page(page: str, key: str) -> ActPage:
-    """Raises: InvalidInput."""
+    """Return the page that the request names. Raises: InvalidInput."""
     if page not in set(PageName) or not 0 < len(key) <= MAX_KEY:
         raise InvalidInput("Open the page once more, and sign in there.")
     return ActPage(PageName(page), key)

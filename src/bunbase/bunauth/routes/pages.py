@@ -1,4 +1,4 @@
-"""The pages that mails link to: `/account/…`. A GET shows a form; the POST of the form acts."""
+"""The pages to which mails link: `/account/…`. GET shows a form, and the form's POST acts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bunbase.pkg.http import Injected
 from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 
-MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
+MAX_TOKEN: Final = 200  # the limit of characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
@@ -27,7 +27,7 @@ shows, acts = PAGES.shows, PAGES.acts
 
 
 async def done_or_form(act: Callable[[], Awaitable[str]], form: Callable[[str], str]) -> Html:
-    """Return the page that `act` returns. If the person can correct the error, return the form with the error."""
+    """Return the page that `act` returns. If the person can correct an error, return the form with the error."""
     try:
         return html(await act())
     except (InvalidInput, EmailTaken) as problem:
@@ -138,12 +138,13 @@ async def accept_invite(
         opened = await bunauth.accept_invite(anyone, new)
         return html(account.account_opened(opened.email, site.public_url))
     except (InvalidInput, EmailTaken, InvalidInvite) as problem:
-        invitation = await bunauth.invitation(token)  # the form again, unless the invitation itself is not valid
+        # show the form again, unless the invitation itself is no longer valid
+        invitation = await bunauth.invitation(token)
         return html(account.invite(token, invitation, email, name, problem.detail), problem.status)
 
 
 def _given(token: str) -> str:
-    """Return the token of a link. Raises: LinkExpired if the link has none, or one that is too long."""
+    """Return the token of a link. Raises: LinkExpired if the token is missing or too long."""
     if not 0 < len(token) <= MAX_TOKEN:
         raise LinkExpired("This link is not complete: copy the whole link of the mail.")
     return token

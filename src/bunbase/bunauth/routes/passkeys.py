@@ -30,7 +30,7 @@ PasskeyId = Annotated[str, PathParameter(pattern=ID)]
 async def passkey_login_options(
     anyone: Injected[Caller], bunauth: Injected[BunAuth], data: LoginOptions
 ) -> PasskeyOptions:
-    """No email is needed: the passkey names its account. The options work once, for five minutes."""
+    """No email is needed, because the passkey identifies its account. The options work once, for five minutes."""
     return await bunauth.passkey_login_options(data.challenge)
 
 
@@ -42,7 +42,7 @@ async def passkey_login_options(
     cache_control=NO_STORE,
 )
 async def login_with_passkey(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: UsedCredential) -> SignedIn:
-    """The passkey verifies its user, so it counts as two factors."""
+    """The passkey verifies its user, so this sign-in counts as two factors."""
     return await bunauth.login_with_passkey(anyone, data.credential)
 
 
@@ -54,7 +54,7 @@ async def login_with_passkey(anyone: Injected[Caller], bunauth: Injected[BunAuth
     cache_control=NO_STORE,
 )
 async def passkey_proof_options(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> PasskeyOptions:
-    """Send the answer of the browser as `passkey` to `/api/auth/reauthenticate`."""
+    """When the browser has answered, send its answer as `passkey` to `/api/auth/reauthenticate`."""
     return await bunauth.proof_options(developer)
 
 
@@ -85,7 +85,7 @@ async def register_passkey(developer: Injected[Caller], bunauth: Injected[BunAut
 async def rename_passkey(
     developer: Injected[Caller], bunauth: Injected[BunAuth], passkey_id: PasskeyId, data: PasskeyName
 ) -> None:
-    """The name is only for you, so that you can tell your passkeys apart."""
+    """The name only helps you to distinguish your passkeys."""
     await bunauth.rename_passkey(developer, passkey_id, data.name)
 
 

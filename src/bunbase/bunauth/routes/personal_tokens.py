@@ -21,9 +21,9 @@ Lifetime = Annotated[int, msgspec.Meta(ge=60, le=10 * 366 * 86400)]
 
 
 class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`scopes`: the acts that the token may do, as in docs/tokens.md; `<scope>@<project id>` holds in one project only.
-    `projects`: the ids of the only projects in which the token is valid; without ids, the token is valid in all
-    projects.
+    """`scopes`: the actions that the token permits, as in docs/tokens.md. `<scope>@<project id>` is valid in one
+    project only.
+    `projects`: the ids of the projects in which the token is valid; without ids, the token is valid in all projects.
     `expires_in_seconds`: null makes a token that never expires.
     """
 
@@ -40,9 +40,10 @@ async def list_tokens(developer: Injected[Caller], bunauth: Injected[BunAuth]) -
 
 @post("/api/auth/tokens", summary="Make a personal access token", tags=TAGS, cache_control=NO_STORE)
 async def create_token(developer: Injected[Caller], bunauth: Injected[BunAuth], data: CreateToken) -> PersonalToken:
-    """Only this response contains the token. A request with the token may do what the owner may do at that time, and
-    only what the token's scopes allow. By default, a token has the scopes `read` and `write`. The scopes `admin` and
-    `secrets` need a fresh proof.
+    """Only this response contains the token.
+
+    A request with the token may do what the token's scopes allow, and only if the owner may do it at that time. By
+    default, a token has the scopes `read` and `write`. The scopes `admin` and `secrets` need a fresh proof.
     """
     return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds, data.projects)
 

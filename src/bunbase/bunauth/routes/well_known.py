@@ -29,15 +29,18 @@ async def get_jwks(bunauth: Injected[BunAuth]) -> Jwks:
     cache_control=PUBLIC_FOR_A_WHILE,
 )
 async def get_discovery(bunauth: Injected[BunAuth]) -> Discovery:
-    """Returns the metadata of the OpenID Provider (OpenID Connect Discovery 1.0). Stock clients need only this URL."""
+    """Returns the metadata of the OpenID Provider (OpenID Connect Discovery 1.0).
+
+    Standard clients need only this URL.
+    """
     return await bunauth.discovery()
 
 
 @post("/api/auth/signing-keys/replace", summary="Replace all signing keys", tags=TAGS, status_code=204)
 async def replace_signing_keys(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
     """For administrators, with a fresh proof. Use this if somebody else may have a signing key. All access tokens of
-    developers become invalid within a second. Sessions stay open, and clients get new tokens by a refresh. BunBase also
-    rotates keys by age, without an interruption.
+    developers become invalid within a second. Sessions stay open, and clients get new tokens with a refresh. BunBase
+    also rotates keys by age, without an interruption.
     """
     await bunauth.replace_signing_keys(developer)
 

@@ -86,10 +86,10 @@ from bunbase.pkg.passwords import Passwords
 
 @dataclass(frozen=True)
 class ServiceParts:
-    """The objects that the service uses besides its stores.
+    """The objects that the service uses in addition to its stores.
 
-    `breached`: None if the settings name no list of breached passwords.
-    `providers`: the services by which people sign in, by their names.
+    `breached`: None if no list of breached passwords is configured.
+    `providers`: the services with which people sign in, by name.
     """
 
     passwords: Passwords
@@ -109,7 +109,7 @@ class BunAuthService(
     OpenIdMethods,
     PageMethods,
 ):
-    """Implements the contract: every method, here and in the base classes, calls the part that does the work."""
+    """Implements the contract. Every method, here and in the base classes, calls the part that does the work."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Keep the activity of accounts, and show it to their owners.
+"""Record the activity of accounts, and show it to their owners.
 
 Refused attempts are counted in memory (`pkg/identity/refused_attempts.py`), and a job stores them once a second.
 All other actions are stored in the transaction of the action itself, so that no action is lost or invented.
@@ -31,7 +31,8 @@ from bunbase.pkg.ids import new_id
 
 PREFIX: Final = "acv"
 BATCH: Final = 500
-LATE: Final = timedelta(minutes=1)  # the wait after an hour, until all processes have stored its refused attempts
+# the time after an hour until all processes have stored the refused attempts of this hour
+LATE: Final = timedelta(minutes=1)
 
 
 class Happened(msgspec.Struct, frozen=True):
@@ -67,16 +68,16 @@ class ActivityService:
     def note_refused(
         self, caller: Caller, user: str, action: Activity, method: ActivityMethod | None, target: str = ""
     ) -> None:
-        """Count a refused attempt; a job stores it. This waits for nothing."""
+        """Count a refused attempt. A job stores the count. This returns immediately."""
         attempt = _attempt(caller, user, Happened(action, method, target, ActivityOutcome.REFUSED))
         self.refused.note(attempt)
 
     async def store_refused(self) -> None:
-        """Store the refused attempts that were counted. After an error, the rest of them waits for the next call."""
+        """Store the refused attempts that were counted. After an error, the next call stores the rest."""
         await self.refused.store_all()
 
     def storing_the_rest(self) -> AbstractAsyncContextManager[None]:
-        """At the end of the block, store what the job has not stored yet."""
+        """Return a context that, at its end, stores the attempts that the job has not stored yet."""
         return self.refused.storing_the_rest()
 
     async def page(self, caller: Caller, limit: int, cursor: str | None) -> AccountActivity:
@@ -90,7 +91,7 @@ class ActivityService:
         return AccountActivity(tuple(page), next)
 
     async def unaudited(self) -> tuple[UnauditedActivity, ...]:
-        """Return entries that the audit log needs. Refused attempts are complete when their hour is over."""
+        """Return entries that the audit log needs. Refused attempts are returned only after their hour is over."""
         hour = hour_of(self.clock.now() - LATE)
         return tuple(await self.stores.activity.unaudited(hour, BATCH))
 
@@ -103,8 +104,8 @@ def _blurred(attempt: Attempt) -> Attempt:
 
 
 def _attempt(caller: Caller, user: str, happened: Happened) -> Attempt:
-    """`unseen`: the gateway writes no entry for this attempt, because it does not know the account, or does not see the
-    act.
+    """Return an attempt. `unseen`: the gateway writes no audit entry for this attempt, because it does not know the
+    account, or does not see the action.
     """
     if caller.rpc and happened.method in (None, ActivityMethod.PASSWORD):
         happened = msgspec.structs.replace(happened, method=ActivityMethod.JSON_RPC)

@@ -16,8 +16,8 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.letters import Letter
 
-NAMES: Final = {AccountRole.ADMIN: "administrator", AccountRole.USER: "user"}  # of roles, in mails
-MAX_SEARCH: Final = 254  # characters; no email is longer
+NAMES: Final = {AccountRole.ADMIN: "administrator", AccountRole.USER: "user"}  # the names of roles in mails
+MAX_SEARCH: Final = 254  # the limit of characters; no email is longer
 
 
 class Administration:

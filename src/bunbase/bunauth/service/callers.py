@@ -1,4 +1,4 @@
-"""Callers that some acts need."""
+"""The kinds of callers that some actions need."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bunbase.pkg.errors import Forbidden
 
 
 def with_session(caller: Caller, why_not: str) -> Developer:
-    """Return the developer if a session signed the request, not a personal access token.
+    """Return the developer if a session has signed the request, and not a personal access token.
 
     `why_not`: the reason why a token is refused, for the error message. Raises: Forbidden, Unauthenticated.
     """

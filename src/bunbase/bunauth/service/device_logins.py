@@ -2,15 +2,15 @@
 
 The life of one sign-in:
 
-1. The device asks for a device code, which is secret, and a user code, which it shows with the address of a page.
-2. A person opens the page in a browser, sees which device asks, signs in, and approves or denies.
-3. The device asks for its tokens every few seconds. After the approval, it gets them once: the row is deleted in the
-   transaction that opens the session. A server that is killed between approval and answer loses nothing.
+1. The device requests a device code, which is secret, and a user code, which it shows with the URL of a page.
+2. A person opens the page in a browser, sees the name of the device, signs in, and approves or denies.
+3. The device requests its tokens every few seconds. After the approval, it gets the tokens once: the row is deleted in
+   the transaction that opens the session. If a server is killed between approval and answer, nothing is lost.
 
-The session has no fresh proof: the person has proved in the browser, and not on the device, to own the account.
+The session has no fresh proof, because the person has proved to own the account in the browser, and not on the device.
 
-A thief can begin a sign-in and send its link to a victim. Therefore the page shows where the device is, and warns the
-person.
+An attacker can begin a sign-in and send its link to a victim. Therefore the page shows the location of the device, and
+warns the person.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ PREFIX: Final = "bdc"
 LIFETIME_SECONDS: Final = 600
 INTERVAL_SECONDS: Final = 5
 MAX_INTERVAL_SECONDS: Final = 60
-MAX_OPEN: Final = 10_000  # the limit of the installation: more open sign-ins would make user codes easier to guess
-MAX_OPEN_OF_NETWORK: Final = 100  # the limit of one network: otherwise one stranger could use up MAX_OPEN
+MAX_OPEN: Final = 10_000  # the limit of the installation; more open sign-ins would make it easier to guess user codes
+MAX_OPEN_OF_NETWORK: Final = 100  # the limit of one network, because otherwise one attacker could use up MAX_OPEN
 MAX_CLIENT_LENGTH: Final = 100
 
 BY_DEVICE: Final = signed_in_by(ActivityMethod.DEVICE)
@@ -57,7 +57,7 @@ BY_DEVICE: Final = signed_in_by(ActivityMethod.DEVICE)
 
 @dataclass(frozen=True)
 class Approvers:
-    """The ways in which a person shows in the browser whose account approves: a session with a proof, or a sign-in."""
+    """The ways to find out which account approves in the browser: a session with a proof, or a sign-in."""
 
     page_sign_in: PageSignIn
     proofs: Proofs
@@ -72,7 +72,7 @@ class DeviceLogins:
         self.page = f"{public_url.rstrip('/')}/device"
 
     async def start(self, caller: Caller, client: str) -> DeviceLogin:
-        """Begin a sign-in. `client`: the name that the device shows. Raises: InvalidInput, RateLimited."""
+        """Begin a sign-in. `client`: the name of the device for the person. Raises: InvalidInput, RateLimited."""
         if len(client) > MAX_CLIENT_LENGTH or not client.isprintable():
             raise InvalidInput.at("/client", f"A name has at most {MAX_CLIENT_LENGTH} printable characters.")
         code, now = new_secret(PREFIX), self.clock.now()
@@ -89,7 +89,7 @@ class DeviceLogins:
         return DeviceLogin(code, shown(user_code), self.page, complete, LIFETIME_SECONDS, INTERVAL_SECONDS)
 
     async def poll(self, caller: Caller, device_code: str) -> SignedIn:
-        """Return the tokens of an approved sign-in, once.
+        """Return the tokens of an approved sign-in. This works once.
 
         Raises: AuthorizationPending, SlowDown, DeviceCodeExpired, DeviceDenied.
         """
@@ -107,10 +107,10 @@ class DeviceLogins:
             else:
                 await logins.delete(hash)
                 waits = DeviceDenied("The sign-in was denied in the browser.", error="access_denied")
-        raise waits  # after the commit
+        raise waits  # this comes after the commit, so that the changes are stored
 
     async def waiting(self, user_code: str) -> WaitingDevice:
-        """Return the device that waits under a code. Raises: DeviceNotFound."""
+        """Return the device that waits for the decision about a user code. Raises: DeviceNotFound."""
         found = await self.stores.device_logins.waiting(typed(user_code), self.clock.now())
         if found is None:
             raise _not_found()
@@ -124,33 +124,33 @@ class DeviceLogins:
     async def decide_by_password(
         self, caller: Caller, user_code: str, email: str, password: str, approve: bool
     ) -> None:
-        """Approve or deny a sign-in as the owner of a password. No session stays open.
+        """Approve or deny a sign-in with the password of an account. No session stays open.
 
         Raises: DeviceNotFound, InvalidCredentials, SecondFactorRequired, AccountSuspended.
         """
-        await self.waiting(user_code)  # before the password is hashed, which is expensive
+        await self.waiting(user_code)  # check this before hashing the password, which is expensive
         account = await self.approvers.page_sign_in.by_password(caller, email, password)
         await self._decide(caller, account.id, user_code, approve)
 
     async def decide_by_code(
         self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
     ) -> int | None:
-        """Approve or deny a sign-in with the second factor that `decide_by_password` has asked for.
+        """Approve or deny a sign-in with the second factor, after `decide_by_password` has raised SecondFactorRequired.
 
-        Return the number of recovery codes that are left if `code` was one of them, and otherwise None.
+        If `code` was a recovery code, return the number of codes that are left; otherwise return None.
         Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
-        await self.waiting(user_code)  # before the code is used up
+        await self.waiting(user_code)  # check this before the code is used up
         account = await self.approvers.page_sign_in.by_code(caller, challenge, code)
         await self._decide(caller, account.id, user_code, approve)
         return None if is_totp_code(code) else (await self.stores.factors.counts(account.id)).recovery_codes
 
     async def decide_by_pass(self, caller: Caller, user_code: str, cookie: str, approve: bool) -> None:
-        """Approve or deny a sign-in with a pass of this page and code.
+        """Approve or deny a sign-in with a pass for this page and this user code.
 
         Raises: DeviceNotFound, ChallengeExpired, AccountSuspended.
         """
-        await self.waiting(user_code)  # before the pass is used up
+        await self.waiting(user_code)  # check this before the pass is used up
         to = ActPage(PageName.DEVICE, user_code)
         account = await self.approvers.page_sign_in.by_pass(caller, to, cookie)
         await self._decide(caller, account.id, user_code, approve)
@@ -175,7 +175,7 @@ class DeviceLogins:
 
 
 def _next_poll(login: PolledLogin, since_seconds: float) -> tuple[Problem, int]:
-    """Return the answer to a device that must wait, and its interval from now on (RFC 8628 §3.5)."""
+    """Return the error for a device that must wait, and its new polling interval (RFC 8628 §3.5)."""
     interval = login.interval_seconds
     if login.polled_at is not None and since_seconds < interval:
         interval = min(interval + INTERVAL_SECONDS, MAX_INTERVAL_SECONDS)

@@ -1,7 +1,7 @@
-"""End what somebody else may have left in an account whose address was never verified (pre-hijacking).
+"""End all access that somebody else may have prepared in an account whose address was never verified (pre-hijacking).
 
-Its owner may have set these things up too. So each of them has an entry in the activity, and a mail as after a removal
-by hand.
+The owner may also have set these things up. So the activity gets an entry for each of them, and the owner gets the same
+mail as after a manual removal.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class EarlierAccess:
         self.letters = letters
 
     async def end(self, caller: Caller, user: str, email: str) -> tuple[str, ...]:
-        """Remove all factors, identities and personal tokens. Return the names of what was there.
+        """Remove all factors, identities and personal tokens. Return the names of the removed things.
 
-        A pending change of the address ends too, because it would need no consent of an address that was never
+        A pending change of the address also ends, because it would not need the consent of an address that was never
         verified. Call this inside a transaction.
         """
         await self.stores.email_changes.forget(user)
@@ -40,7 +40,7 @@ class EarlierAccess:
         return tuple(name for name in names if name)
 
     async def _end_factors(self, caller: Caller, user: str, email: str) -> str:
-        """Return what was there, in words; "" for nothing."""
+        """Return the names of the removed factors as text, or "" if there were none."""
         removed = await self.stores.factors.delete_all(user)
         if not removed.any:
             return ""

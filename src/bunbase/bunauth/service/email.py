@@ -31,9 +31,9 @@ class Email:
         await self.requests.request(MailKind.VERIFY_EMAIL, email)
 
     async def verify(self, caller: Caller, token: str) -> EmailConfirmed:
-        """Verify the address that a link was sent to. Raises: LinkExpired."""
+        """Verify the address to which a link was sent. Raises: LinkExpired."""
         async with self.stores.db.transaction():
-            # lock the account before the link, as a deletion of the account does, so that they cannot deadlock
+            # lock the account before the link, in the same order as a deletion of the account, to avoid deadlocks
             seen = await self.requests.links.find(token, MailKind.VERIFY_EMAIL)
             if seen is not None and seen.user_id is not None:
                 await self.stores.accounts.locked(seen.user_id)
@@ -41,7 +41,7 @@ class Email:
             if found is None or found.user_id is None:
                 raise LinkExpired("Ask for a new mail, and use its link.")
             if await self.stores.accounts.verify_email(found.user_id, found.email, self.requests.clock.now()):
-                # an earlier request to change the address needs no consent of this address
+                # end an earlier request to change the address, because it would not need the consent of this address
                 await self.stores.email_changes.forget(found.user_id)
                 happened = Happened(Activity.VERIFY_EMAIL)
                 await self.proofs.tokens.activity.add(caller, found.user_id, happened)

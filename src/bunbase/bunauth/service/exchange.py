@@ -1,4 +1,4 @@
-"""Trade the secret of a program outside the installation for a service token."""
+"""Exchange the secret of a program outside of the installation for a service token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOM: Final = "bunauth"
 
 class Exchange:
     def __init__(self, settings: BunAuthSettings, service_tokens: ServiceTokens) -> None:
-        """Raises: CannotStart."""
+        """Check the configured secrets. Raises: CannotStart."""
         self.on = settings.service_exchange
         self.clients = ServiceClients(settings)
         self.service_tokens = service_tokens

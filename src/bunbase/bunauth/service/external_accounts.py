@@ -1,4 +1,4 @@
-"""Sign in by another service, and manage the identities of an account. `pkg/identity` has the rules."""
+"""Sign in with another service, and manage the identities of an account. `pkg/identity` has the rules."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LINK_PATH: Final = "POST /api/auth/identities/link/{provider}"
 def external_logins(
     stores: Stores, providers: Mapping[str, tuple[ProviderSettings, Provider]], site: Site
 ) -> ExternalLogins:
-    """Return the sign-ins of developers at other services."""
+    """Return the object that signs developers in with other services."""
     url = site.public_url.rstrip("/")
 
     def callback(provider: str) -> str:
@@ -65,9 +65,9 @@ class ExternalAccounts:
         self.people = ExternalPeople(logins, people, partial(need_way_in, stores), letters)
 
     async def exchange(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
-        """Sign in with a code of a callback, or link the identity that the code stands for.
+        """Sign in with the code of a callback, or link the identity of the code.
 
-        A sign-in by another service is one factor. For a link, a session of the account has given its consent.
+        A sign-in with another service is one factor. For a link, a session of the account has given its consent.
         Raises: ExternalLoginExpired, ExternalEmailNotVerified, IdentityTaken, SignupsClosed, SetupTokenRequired,
         InvalidInvite, EmailTaken, SecondFactorRequired, AccountSuspended.
         """
@@ -77,9 +77,9 @@ class ExternalAccounts:
         return await self.tokens.open_session(caller, account, factors=factors, by=by)
 
     async def identified(self, caller: Caller, person: ExternalCode) -> tuple[Credentials, Happened]:
-        """Return the account of a person for one act on a page. The second factor is not checked yet.
+        """Return the account of a person for one action on a page. The second factor is not checked yet.
 
-        Raises: as `exchange`.
+        Raises: the same problems as `exchange`.
         """
         return await self._account(caller, person, "")
 
@@ -103,7 +103,7 @@ class ExternalAccounts:
         return account, signed_in_by(ActivityMethod.EXTERNAL, person.provider)
 
     async def _opened(self, caller: Caller, invite: str, person: ExternalCode) -> str:
-        """Open an account, and return its id. The provider has verified the address of the person."""
+        """Open an account, and return its id. The provider has verified the person's address."""
         assert person.email is not None, "a person without an address is refused before"
         return (await self.registration.open_for_person(caller, person.email, name_of(person), invite)).id
 

@@ -1,4 +1,4 @@
-"""The methods of the contract that are about sign-ins by other services."""
+"""The methods of the contract that are about sign-ins with other services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The accounts of BunAuth, as `pkg/identity/external_people.py` sees them."""
+"""The accounts of BunAuth, in the form that `pkg/identity/external_people.py` needs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class AccountPeople:
         return await self.stores.holders.locked(id)
 
     async def take_over(self, id: str) -> None:
-        """End the password, sessions, personal tokens and mail links from before, and verify the address."""
+        """End the earlier password, sessions, personal tokens and mail links, and verify the address."""
         now = self.clock.now()
         until = await self.tokens.revoked_until(now)
         await self.stores.accounts.take_over(id, now)

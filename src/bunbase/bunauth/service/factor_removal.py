@@ -17,13 +17,14 @@ class FactorRemoval:
         self.proofs = proofs
 
     async def remove(self, caller: Caller, id: str) -> None:
-        """Remove all factors of an account, and tell its owner. Idempotent.
+        """Remove all factors of an account, and inform its owner by mail. Idempotent.
 
         Raises: ReauthenticationRequired, AccountNotFound, Forbidden.
         """
         caller.administrator(Act.ACCOUNT_RESET_FACTORS)
         await self.proofs.need_fresh(caller)
-        by = msgspec.structs.replace(caller, ip="", agent="")  # the owner does not see the administrator's
+        # the owner must not see the IP address and the program of the administrator
+        by = msgspec.structs.replace(caller, ip="", agent="")
         note = noted(self.proofs.tokens.activity, by)
         if "\0" in id or not await self.apps.remove_all_factors(id, note):
             raise AccountNotFound

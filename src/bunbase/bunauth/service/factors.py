@@ -1,4 +1,4 @@
-"""Make the checks of second factors for the accounts of the installation."""
+"""Create the objects that check second factors for the accounts of the installation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import relying_party
 
-CONTEXT: Final = "bunauth:"  # the prefix of the contexts of sealed secrets; their owner is the instance
+CONTEXT: Final = "bunauth:"  # the prefix of the contexts of sealed secrets; the owner of the secrets is the instance
 UNAVAILABLE: Final = (
     "Browsers allow passkeys only at a host name with https, or at localhost. The operator of this server sets its "
     "address with gateway.public_url."

@@ -1,4 +1,4 @@
-"""Invitations to open an account: an administrator makes them; a link or a mail carries them."""
+"""Invitations to open an account. An administrator makes an invitation, and a link or a mail delivers it."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ class InviteService:
         self.clock = clock
 
     async def create(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
-        """Make an invitation; only this response contains its link. The mail contains another link, which proves the
-        mailbox.
+        """Make an invitation. Only this response contains its link.
+
+        The mail contains another link, which proves that its user can read the mailbox.
 
         Raises: InvalidInput, Forbidden.
         """
@@ -67,7 +68,7 @@ class InviteService:
             raise AccountInviteNotFound
 
     async def of_link(self, token: str) -> AccountInvitation:
-        """Raises: LinkExpired."""
+        """Return the valid invitation of a link. Raises: LinkExpired."""
         found = await self.stores.invites.find(fingerprint(token), self.clock.now())
         if found is None:
             raise LinkExpired(USED)
@@ -75,7 +76,7 @@ class InviteService:
         return AccountInvitation(found.email, found.role, inviter.email if inviter else "")
 
     async def admission(self, token: str, email: str) -> Admission:
-        """Return what an invitation allows. Raises: LinkExpired, InvalidInvite."""
+        """Return what an invitation permits. Raises: LinkExpired, InvalidInvite."""
         found = await self.stores.invites.find(fingerprint(token), self.clock.now())
         if found is None:
             raise LinkExpired(USED)
@@ -84,7 +85,7 @@ class InviteService:
         return found
 
     async def use(self, token: str) -> None:
-        """Use an invitation up. Call this inside the transaction that opens the account. Raises: LinkExpired."""
+        """Use up an invitation. Call this inside the transaction that opens the account. Raises: LinkExpired."""
         if not await self.stores.invites.take(fingerprint(token), self.clock.now()):
             raise LinkExpired(USED)
 

@@ -1,4 +1,4 @@
-"""Write changes of credentials, as `pkg/identity` reports them, into the activity of accounts."""
+"""Write the changes of credentials that `pkg/identity` reports into the activity of accounts."""
 
 from __future__ import annotations
 

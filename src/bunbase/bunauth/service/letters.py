@@ -20,14 +20,14 @@ INVITE_SECONDS: Final = 7 * templates.DAY
 
 
 class Letters:
-    """`public_url`: the address under which people reach this installation. `account`: the letters without a link."""
+    """The letters. `public_url`: the URL of this installation for people. `account`: the letters without a link."""
 
     def __init__(self, public_url: str) -> None:
         self.public_url = public_url.rstrip("/")
         self.account = AccountLetters(APP, texts=_texts(self.public_url))
 
     def page(self, name: str, token: str) -> str:
-        """Return the address of a page that a mail links to."""
+        """Return the URL of a page, for a link in a mail."""
         return f"{self.public_url}/account/{name}?token={quote(token, safe='')}"
 
     def sign_up(self, email: str, token: str) -> Letter:
@@ -52,7 +52,7 @@ class Letters:
 
 
 def _texts(public_url: str) -> dict[str, Template]:
-    """Return the texts of mails. The mails about security name the command that lists the sessions."""
+    """Return the texts of mails. Mails about security name the command that lists the sessions."""
     sessions = command_for(public_url, "bunbase sessions list").replace("$", "$$")
     by_command = f"check who is signed in to your account, in a terminal ({sessions})."
     return {

@@ -1,4 +1,4 @@
-"""Answer requests for a mail that anybody may make for any address (`pkg/identity/mail_requests.py`)."""
+"""Answer requests for a mail. Anybody may request a mail for any address (`pkg/identity/mail_requests.py`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIX: Final = "bmt"
 
 
 class MailRequests:
-    """`nudge`: wakes the job that answers the requests."""
+    """Requests for mails. `nudge`: wakes the job that answers the requests."""
 
     def __init__(self, stores: Stores, letters: Letters, clock: Clock) -> None:
         self.stores = stores
@@ -30,18 +30,21 @@ class MailRequests:
         self.nudge: Callable[[], None] = lambda: None
 
     async def request(self, kind: MailKind, email: str, name: str = "") -> None:
-        """Store a request. A text that is not an address is dropped, with the same answer."""
+        """Store a request. If a text is not an address, drop the request and return the same answer."""
         if await request_mail(self.stores.pool, kind, email, self.clock, name):
             self.nudge()
 
     async def answer_all(self) -> None:
-        """Answer the stored requests. The job calls this."""
+        """Answer the stored requests. A job calls this."""
         await answer_requests(self.stores.pool, self._answer, self.clock)
 
     async def post_link(
         self, kind: MailKind, email: str, user_id: str | None, letter: Callable[[str], Letter], name: str = ""
     ) -> None:
-        """Make a link and post its mail. Call this inside the transaction of the act. `letter(token)`: the mail."""
+        """Make a link and post its mail. Call this inside the transaction of the action.
+
+        `letter(token)`: returns the mail.
+        """
         seconds = RESET_SECONDS if kind is MailKind.PASSWORD_RESET else VERIFY_SECONDS
         await self.links.post(kind, email, user_id, seconds, letter, name)
 

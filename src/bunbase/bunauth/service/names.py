@@ -10,7 +10,7 @@ MAX_NAME_LENGTH: Final = 100
 
 
 def checked_name(name: str) -> str:
-    """Return the name without surrounding spaces; it may be empty. Raises: InvalidInput."""
+    """Return the name without leading and trailing spaces. The name may be empty. Raises: InvalidInput."""
     name = name.strip()
     if len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise invalid_name(f"A name has at most {MAX_NAME_LENGTH} printable characters.")

@@ -1,4 +1,4 @@
-"""Tell the owner of an account about a sign-in from a device that the account has never used."""
+"""Inform the owner of an account about a sign-in from a device that the account has never used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bunbase.pkg.identity.devices import device_of
 
 
 class NewDevices:
-    """`tells`: the owner gets a mail; a setting turns this off."""
+    """Records devices. `tells`: the owner gets a mail about a new device. A setting turns this off."""
 
     def __init__(self, stores: Stores, letters: Letters, clock: Clock, tells: bool) -> None:
         self.stores = stores
@@ -22,10 +22,11 @@ class NewDevices:
         self.tells = tells
 
     async def note(self, caller: Caller, account: Credentials, happened: Happened) -> None:
-        """Note the device of a sign-in. Call this inside the transaction that opens the session.
+        """Record the device of a sign-in. Call this inside the transaction that opens the session.
 
-        A registration causes no mail: the owner has just opened the account on this device. Any other first device may
-        belong to a thief, if the account was idle or is older than the list of devices.
+        A registration causes no mail, because the owner has just opened the account on this device. In all other cases,
+        the first recorded device may belong to a thief: the account may have been idle, or may be older than the list
+        of devices.
         """
         now = self.clock.now()
         new = await self.stores.known_devices.note(account.id, device_of(caller.agent, caller.ip), now)

@@ -1,8 +1,8 @@
 """Open accounts for people whom members invite. Remember people who come from another service until they decide.
 
-A person may go to another service from the page of an invitation, and come back without an account here. Then the
-browser gets a pass, as in `page_passes.py`. This pass stands for the person instead of an account: it works once, for
-five minutes, on the page of this invitation. Nothing is opened before the person clicks there.
+A person may go from the page of an invitation to another service, and come back without a BunBase account. Then the
+browser gets a pass, as in `page_passes.py`. The pass stands for the person instead of an account. It works once, for
+five minutes, on the page of this invitation. Before the person clicks on this page, no account is opened.
 
 Record: docs/decisions/0058-the-mail-of-an-invitation-opens-the-account.md.
 """
@@ -40,7 +40,7 @@ class NewcomerService:
         self.clock = self.registration.clock
 
     async def admits(self, inviter: str) -> bool:
-        """True if an invitation by this account opens an account: the account is active, and the settings allow it."""
+        """True if an invitation by this account opens an account: it is active, and the settings allow invitations."""
         admissions = self.registration.admissions
         match admissions.signups:
             case Signups.OPEN:
@@ -72,7 +72,7 @@ class NewcomerService:
         return (await self.registration.open_verified(caller, new)).account()
 
     async def open_by_pass(self, caller: Caller, to: ActPage, secret: str, email: str, inviter: str) -> Account:
-        """Raises: ChallengeExpired, SignupsClosed, EmailTaken."""
+        """Open an account with a pass. Raises: ChallengeExpired, SignupsClosed, EmailTaken."""
         await self._check(inviter)
         person = await self.person(to, secret)
         if person is None or person.email != email:
@@ -95,14 +95,14 @@ class NewcomerService:
         return account.account()
 
     async def give_pass(self, person: ExternalCode, to: ActPage) -> str:
-        """Return a pass for a person without an account. It is stored as a code that no verifier fits."""
+        """Return a pass for a person without an account. It is stored as a code that matches no verifier."""
         secret, until = new_secret(PREFIX), self.clock.now() + timedelta(seconds=PASS_SECONDS)
         kept = msgspec.structs.replace(person, code_challenge=page_hash(to).hex(), link_session="")
         await self.stores.pool.external_logins.add_code(fingerprint(secret), kept, until)
         return secret
 
     async def person(self, to: ActPage, secret: str) -> ExternalCode | None:
-        """Return the person of a pass, or None if it is not valid on this page. It stays valid."""
+        """Return the person of a pass, or None if the pass is not valid on this page. The pass stays valid."""
         found = await self.stores.pool.external_logins.find_code(fingerprint(secret), self.clock.now())
         return found if found is not None and found.code_challenge == page_hash(to).hex() else None
 
@@ -115,7 +115,7 @@ class NewcomerService:
 
 
 class NewcomerMethods:
-    """The methods of the contract. `newcomers`: does the work."""
+    """The methods of the contract. The object `newcomers` does the work."""
 
     newcomers: NewcomerService
 

@@ -1,4 +1,4 @@
-"""The methods of the contract that sign a person in on a page, for one act."""
+"""The methods of the contract that sign a person in on a page, for one action."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Passes: sign-ins on a page by another service or a passkey, each for one act on that page.
+"""Passes: sign-ins on a page with another service or a passkey. Each pass is valid for one action on that page.
 
-A pass is not a session, and nobody gets tokens for it. It works once, for five minutes, on one page, and only for the
-device, invitation or request for which the person signed in. A change of the credentials ends it.
+A pass is not a session, and nobody gets tokens for it. A pass works once, for five minutes, on one page, and only for
+the device, invitation or request for which the person signed in. A change of the credentials ends the pass.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.user_codes import typed
 
 PREFIX: Final = "bpp"
-MAX_OPEN: Final = 20  # passes of one account
+MAX_OPEN: Final = 20  # the limit of open passes of one account
 
 
 class PagePasses:
@@ -32,7 +32,7 @@ class PagePasses:
         self.clock = tokens.clock
 
     async def give(self, account: Credentials, to: ActPage, by: Happened, amr: tuple[str, ...]) -> str:
-        """Return a new pass. Everything that the account needs to sign in has been checked."""
+        """Return a new pass. The caller has checked everything that the account needs to sign in."""
         assert by.method is not None
         secret, until = new_secret(PREFIX), self.clock.now() + timedelta(seconds=PASS_SECONDS)
         new = StoredPass(account.id, account.version, by.method, by.target, amr)
@@ -40,7 +40,7 @@ class PagePasses:
         return secret
 
     async def email_of(self, to: ActPage, secret: str) -> str:
-        """Return the address of the account of a pass, "" if the pass is not valid here. It stays valid."""
+        """Return the address of the account of a pass, or "" if the pass is not valid here. The pass stays valid."""
         found = await self.stores.page_passes.find(fingerprint(secret), page_hash(to), self.clock.now())
         account = None if found is None else await self.stores.accounts.credentials_of(found.user_id)
         return account.email if account and found and account.version == found.user_version else ""
@@ -48,7 +48,7 @@ class PagePasses:
     async def use(
         self, caller: Caller, to: ActPage, secret: str, tokens: SessionTokens
     ) -> tuple[SignedIn, tuple[str, ...]]:
-        """Trade a pass for a session, which the caller of this method keeps or ends.
+        """Exchange a pass for a session. The caller of this method keeps or ends the session.
 
         Raises: ChallengeExpired, AccountSuspended, InvalidCredentials.
         """

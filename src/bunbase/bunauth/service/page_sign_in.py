@@ -1,4 +1,4 @@
-"""Sign a person in on a page of the server, for one act. No session stays open."""
+"""Sign a person in on a page of the server, for one action. No session stays open."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PageSignIn:
         self.passes = passes
 
     async def by_password(self, caller: Caller, email: str, password: str) -> Account:
-        """Return the account of a password. Raises: InvalidCredentials, SecondFactorRequired, AccountSuspended."""
+        """Return the account with this password. Raises: InvalidCredentials, SecondFactorRequired, AccountSuspended."""
         return await self._ended(await self.sign_in.with_password(caller, email, password))
 
     async def by_code(self, caller: Caller, challenge: str, code: str) -> Account:
@@ -33,7 +33,7 @@ class PageSignIn:
         return await self._ended(await self.second_factor.finish(caller, challenge, SecondFactor(code)))
 
     async def by_pass(self, caller: Caller, to: ActPage, cookie: str) -> Account:
-        """Return the account of a pass, which is used up. Raises: ChallengeExpired, AccountSuspended."""
+        """Return the account of a pass, and use up the pass. Raises: ChallengeExpired, AccountSuspended."""
         signed_in, _ = await self.passes.use(caller, to, cookie, self.passes.tokens)
         return await self._ended(signed_in)
 

@@ -1,8 +1,8 @@
-"""Sign in on a page by another service or a passkey. `contracts/bunauth/page_sign_in.py` has the life of one sign-in.
+"""Sign in on a page with another service or a passkey. `contracts/bunauth/page_sign_in.py` describes one sign-in.
 
-The page has no script that could keep a PKCE verifier, so the verifier is derived from the cookie of the browser and
-the sealed name of the page. Therefore a code works only in the browser that began, and only for the page and the act
-for which it began. A code that a stranger has put into a link fits no other browser.
+The page has no script that could store a PKCE verifier. So the verifier is derived from the cookie of the browser and
+the sealed name of the page. Therefore a code works only in the browser that began the sign-in, and only for the same
+page and action. If an attacker puts a code into a link, the code does not work in the victim's browser.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from bunbase.pkg.oidc.person import challenge_of
 from bunbase.pkg.opaque import new_secret, open_with, seal_with
 from bunbase.pkg.totp import is_totp_code
 
-MARK_LENGTH: Final = 16  # characters; distinguishes the pages of one browser, and protects nothing
+MARK_LENGTH: Final = 16  # the number of characters; they distinguish the pages of one browser, and protect nothing
 MAX_SEALED: Final = 400
-BY_PASSKEY: Final = ("pop", "user", "mfa")  # the methods in an ID token (RFC 8176)
+BY_PASSKEY: Final = ("pop", "user", "mfa")  # the names of the methods in an ID token (RFC 8176)
 
 
 class PageWaysIn:
@@ -85,7 +85,7 @@ class PageWaysIn:
             return PagePass(to, await self.newcomers.give_pass(person, to))
         try:
             await self.tokens.check_second_factor(caller, account, by)
-        except SecondFactorRequired as needed:  # the next step, not an error
+        except SecondFactorRequired as needed:  # this is not an error, but leads to the next step
             return PagePass(to, f"{needed.extra['challenge']}.{_mark(to)}")
         return PagePass(to, await self.passes.give(account, to, by, ()))
 
@@ -123,7 +123,7 @@ class PageWaysIn:
 
 
 def _opened(back: PageReturn) -> ActPage:
-    """Return the page that this browser has left. Raises: ExternalLoginExpired."""
+    """Return the page from which this browser has started. Raises: ExternalLoginExpired."""
     try:
         sealed = base64.urlsafe_b64decode(back.sealed[:MAX_SEALED] + "==")
         return msgspec.json.decode(open_with(back.browser, sealed), type=ActPage)

@@ -1,4 +1,4 @@
-"""Change the password of an account, or reset it by mail."""
+"""Change the password of an account, or reset it with a mail."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Password:
         self.earlier_access = EarlierAccess(stores, tokens, self.letters.account)
 
     async def change(self, caller: Caller, password: str, current: str | None) -> None:
-        """Set a new password. All other sessions end; the caller's session and personal tokens stay.
+        """Set a new password. All other sessions end. The caller's session and personal tokens stay.
 
-        `current`: the current password, which is a proof; None if a proof is fresh.
+        `current`: the current password, which is a proof; None if the session has a fresh proof.
         Raises: ReauthenticationRequired, WrongProof, InvalidInput, Forbidden.
         """
         check_password(password)
@@ -55,21 +55,21 @@ class Password:
         await self.requests.request(MailKind.PASSWORD_RESET, email)
 
     async def reset(self, caller: Caller, token: str, password: str) -> PasswordReset:
-        """Set a new password by a link. All sessions end, and the address is verified.
+        """Set a new password with a mailed link. All sessions end, and the address is verified.
 
-        Second factors and passkeys stay, because a mailbox alone must not replace them. However, if the address was not
-        verified before, somebody else may have opened the account. Then all factors, identities and personal tokens are
-        removed too, and the return value names them.
+        Second factors and passkeys stay, because access to a mailbox alone must not replace them. However, if the
+        address was not verified before, somebody else may have opened the account. In this case, all factors,
+        identities and personal tokens are also removed, and the return value names them.
         Raises: LinkExpired, InvalidInput.
         """
         check_password(password)
         link, now = fingerprint(token), self.clock.now()
         linked = await self.stores.mail_tokens.find(link, RESETS, now)
-        if linked is None:  # before the password is hashed
+        if linked is None:  # check this before the password is hashed, which is expensive
             raise _link_expired()
         hash = await self.passwords.hash(password, linked.email)
         async with self.stores.db.transaction():
-            # lock the account before the link, as a deletion of the account does, so that they cannot deadlock
+            # lock the account before the link, in the same order as a deletion of the account, to avoid deadlocks
             account = await self.stores.accounts.locked(linked.user_id) if linked.user_id else None
             found = await self.stores.mail_tokens.take(link, RESETS, now)
             if found is None or found.user_id is None or account is None or account.email != found.email:
@@ -83,7 +83,10 @@ class Password:
         return PasswordReset(removed)
 
     async def _replace(self, user: str, hash: str, keep: str = "") -> None:
-        """Store a new password, end the sessions except `keep`, and tell the owner. Call this inside a transaction."""
+        """Store a new password, end all sessions except `keep`, and inform the owner.
+
+        Call this inside a transaction.
+        """
         now = self.clock.now()
         account = await self.stores.accounts.locked(user)
         await self.stores.accounts.set_password_hash(user, hash)

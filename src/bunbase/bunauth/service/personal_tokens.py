@@ -38,10 +38,10 @@ class PersonalTokenService:
         expires_in_seconds: int | None,
         projects: tuple[str, ...],
     ) -> PersonalToken:
-        """Make a token; only the return value contains it.
+        """Make a token. Only the return value contains it.
 
-        Some acts need a fresh proof if a session does them, and none if a token does. Therefore the proof is needed to
-        make a token that may do such an act.
+        For some actions, a session needs a fresh proof, but a token needs none. Therefore making a token that permits
+        such an action needs a fresh proof.
         Raises: ReauthenticationRequired, InvalidInput, InvalidToken, Forbidden.
         """
         developer = with_session(caller, "it cannot make other tokens: sign in with your password")

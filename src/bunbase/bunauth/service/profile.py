@@ -24,7 +24,7 @@ class Profile:
         return await self.accounts.existing(caller.signed_in().id)
 
     async def read_many(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
-        """Return the accounts that exist, in any order. Raises: InvalidInput, for more than MAX_LIMIT ids."""
+        """Return the accounts that exist, in any order. Raises: InvalidInput for more than MAX_LIMIT ids."""
         if len(ids) > MAX_LIMIT:
             raise InvalidInput(f"Ask for at most {MAX_LIMIT} accounts at once.")
         return tuple(await self.accounts.by_ids(list(ids)))
@@ -39,7 +39,7 @@ class Profile:
 
 
 def _checked_url(url: str) -> str:
-    """Return the address of a picture: https, or empty. Raises: InvalidInput."""
+    """Return the URL of a picture, which must be empty or use https. Raises: InvalidInput."""
     url = url.strip()
     try:
         parts = urlsplit(url)

@@ -45,7 +45,10 @@ class Proofs:
         self.fresh = FreshProofs(checks, stores.sessions, AccountPasswords(stores, passwords), PATH)
 
     async def need_fresh(self, caller: Caller) -> Developer:
-        """Return the developer if a proof is fresh. Raises: ReauthenticationRequired, InvalidToken, Forbidden."""
+        """Return the developer if the session has a fresh proof.
+
+        Raises: ReauthenticationRequired, InvalidToken, Forbidden.
+        """
         developer = _with_session(caller)
         await self.fresh.need(developer.id, developer.session)
         return developer

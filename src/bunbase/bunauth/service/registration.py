@@ -1,12 +1,12 @@
 """Open accounts.
 
-The first account, invited people, and everybody in dev mode get an account and a session at once. There are two kinds
-of invitations: invitations by administrators (`invites.py`), and invitations by members to a project or an
-organisation, which Platform keeps (`newcomers.py`).
+The first account, invited people, and everybody in dev mode get an account and a session immediately. There are two
+kinds of invitations: invitations by administrators (`invites.py`), and invitations by members to a project or an
+organisation, which Platform stores (`newcomers.py`).
 
-If strangers may register, they must first confirm the address by mail (`verify_signups`). The response is then the same
-for a new address and for an address that has an account. The password is chosen with the link of the mail, so nobody
-can open an account with the address of somebody else.
+If everybody may register, new people must first confirm the address by mail (`verify_signups`). The response is then
+the same for a new address and for an address that has an account. The person chooses the password after opening the
+link in the mail, so nobody can open an account with the address of somebody else.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ USED_SIGN_UP: Final = (
 
 @dataclass(frozen=True)
 class Admissions:
-    """The rules for people who open an account. `verifies`: a stranger must first confirm the address by mail."""
+    """The rules for people who open an account.
+
+    `verifies`: people without an invitation must first confirm the address by mail.
+    """
 
     invites: InviteService
     signups: Signups
@@ -86,7 +89,7 @@ class Registration:
         self.clock = tokens.clock
 
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
-        """Open an account and sign it in, or send a mail with which the account is opened.
+        """Open an account and sign it in, or send a mail with which the owner of the address can open the account.
 
         Raises: SetupTokenRequired, LinkExpired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
         """
@@ -97,7 +100,7 @@ class Registration:
             first = await self._credentials(email, name, new.password, role="admin")
             if await self._add_first(first):
                 return await self._signed_in(caller, first)
-            # else another request has made the first account meanwhile
+            # otherwise another request has made the first account meanwhile
         if new.invite:
             return await self._signed_in(caller, await self._add_invited(caller, email, name, new))
         self._check_signups()
@@ -110,7 +113,7 @@ class Registration:
         return await self._signed_in(caller, account)
 
     async def confirm(self, caller: Caller, token: str, password: str) -> SignedIn:
-        """Open the account that a link of a mail is for, and sign it in.
+        """Open the account of a link in a mail, and sign in.
 
         Raises: LinkExpired, EmailTaken, InvalidInput.
         """
@@ -118,7 +121,7 @@ class Registration:
         return await self.tokens.open_session(caller, account, by=BY_REGISTRATION)
 
     async def open_confirmed(self, caller: Caller, token: str, password: str) -> Credentials:
-        """Open the account that a link of a mail is for. Raises: LinkExpired, EmailTaken, InvalidInput."""
+        """Open the account of a link in a mail. Raises: LinkExpired, EmailTaken, InvalidInput."""
         check_password(password)
         link, now, tokens = fingerprint(token), self.clock.now(), self.stores.mail_tokens
         found = await tokens.find(link, (MailKind.SIGN_UP,), now)
@@ -133,14 +136,14 @@ class Registration:
         return account
 
     async def address_of(self, token: str) -> str:
-        """Return the address that a link opens an account for. The link stays valid. Raises: LinkExpired."""
+        """Return the address for which a link opens an account. The link stays valid. Raises: LinkExpired."""
         found = await self.stores.mail_tokens.find(fingerprint(token), (MailKind.SIGN_UP,), self.clock.now())
         if found is None:
             raise self._used_sign_up()
         return found.email
 
     async def open_invited(self, caller: Caller, new: NewAccount) -> Credentials:
-        """Open an account by an invitation. Raises: LinkExpired, InvalidInvite, EmailTaken, InvalidInput."""
+        """Open an account with an invitation. Raises: LinkExpired, InvalidInvite, EmailTaken, InvalidInput."""
         email, name = normal_email(new.email), checked_name(new.name)
         check_password(new.password)
         return await self._add_invited(caller, email, name, new)
@@ -170,7 +173,9 @@ class Registration:
         return account
 
     async def open_verified(self, caller: Caller, new: InvitedAccount) -> Credentials:
-        """Open an account for an address that a mail has proved. The caller of this method has checked the inviter.
+        """Open an account for an address that a mail has proved.
+
+        The caller of this method must have checked the inviter.
 
         Raises: EmailTaken, InvalidInput.
         """
@@ -183,11 +188,10 @@ class Registration:
         return account
 
     async def note_opened(self, caller: Caller, account: Credentials, inviter: str, method: ActivityMethod) -> None:
-        """Store that an account was opened, who sent the invitation ("" if there was none), and the device of the
-        owner.
+        """Record that an account was opened, the inviter ("" if there was none), and the device of the owner.
 
-        Call this inside the transaction that opens the account. A page opens no session, so nothing else notes the
-        device there.
+        Call this inside the transaction that opens the account. On a page, no session is opened that would record the
+        device.
         """
         await self.tokens.devices.note(caller, account, BY_REGISTRATION)
         await self.tokens.activity.add(caller, account.id, Happened(Activity.OPEN, method, inviter))
@@ -223,7 +227,7 @@ class Registration:
         return Credentials(new_id("usr"), email, name, role, now, hash, now if verified else None)
 
     async def _add(self, account: Credentials) -> None:
-        """Store an account, and ask its address for confirmation. Raises: EmailTaken."""
+        """Store an account, and send a mail to confirm its address. Raises: EmailTaken."""
         if not await self.stores.accounts.add(account):
             raise EmailTaken("Sign in instead, or use another address.")
         await self._post_verification(account)
@@ -236,7 +240,7 @@ class Registration:
             )
 
     async def _admission(self, invite: str, email: str) -> Admission:
-        """Raises: LinkExpired, InvalidInvite, SignupsClosed."""
+        """Return what the invitation permits. Raises: LinkExpired, InvalidInvite, SignupsClosed."""
         if self.admissions.signups is Signups.CLOSED:
             raise SignupsClosed(CLOSED)
         return await self.admissions.invites.admission(invite, email)

@@ -1,4 +1,4 @@
-"""End a sign-in with its second factor."""
+"""Complete a sign-in with its second factor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SecondFactorSignIn:
         self.tokens = tokens
 
     async def finish(self, caller: Caller, challenge: str, answer: SecondFactor) -> SignedIn:
-        """Open the session that a challenge stands for.
+        """Open the session after a right answer to a challenge.
 
         Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited, AccountSuspended.
         """

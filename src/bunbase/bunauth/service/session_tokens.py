@@ -32,19 +32,25 @@ class Factors(Enum):
     """The number of factors that a sign-in has checked."""
 
     ONE = "one"
-    TWO = "two"  # also for a passkey that has verified its user, and for the consent of an open session
+    TWO = "two"  # also used for a passkey that has verified its user, and for the consent of an open session
 
 
 BY_UNKNOWN: Final = Happened(Activity.SIGN_IN)
 
 
 def signed_in_by(method: ActivityMethod, target: str = "") -> Happened:
-    """Return a sign-in as an entry of the activity. `target`: the name of the service that signed in."""
+    """Return a sign-in as an entry of the activity.
+
+    `target`: the name of the service with which the person signed in.
+    """
     return Happened(Activity.SIGN_IN, method, target)
 
 
 class SessionTokens:
-    """`settings` has the lifetimes of the tokens. `devices`: those from which accounts sign in."""
+    """Makes sessions. `settings`: the lifetimes of the tokens.
+
+    `devices`: records the devices from which accounts sign in.
+    """
 
     def __init__(
         self, stores: Stores, access: AccessTokens, settings: SessionSettings, clock: Clock, devices: NewDevices
@@ -58,9 +64,9 @@ class SessionTokens:
         self.challenges = SignInChallenges(stores.pool, SECOND_STEP, clock)
 
     def changed(self, settings: SessionSettings, access: AccessTokens | None = None) -> SessionTokens:
-        """Return a maker of sessions with other lifetimes or access tokens.
+        """Return a copy that uses other lifetimes or access tokens.
 
-        Both makers share the same activity, and a job stores the refused attempts that were counted there.
+        Both objects share the same activity, and a job stores the refused attempts that were counted there.
         """
         other = copy(self)
         other.settings, other.access = settings, access or self.access
@@ -74,13 +80,14 @@ class SessionTokens:
         factors: Factors = Factors.ONE,
         by: Happened = BY_UNKNOWN,
     ) -> SignedIn:
-        """Store a new session of the account, and return its first pair of tokens. Every sign-in ends here.
+        """Store a new session of the account, and return its first pair of tokens. Every sign-in ends with this method.
 
-        After one factor, an account with a second factor gets a challenge instead of a session. Do not call this inside
-        a transaction then: SecondFactorRequired would roll the challenge back.
-        Raises: SecondFactorRequired, AccountSuspended; InvalidCredentials, if the credentials were changed meanwhile.
-        `proved`: the caller has just proved to own the account, so dangerous acts need no further proof for a while.
-        `by`: the sign-in as the owner sees it. It is stored together with the session.
+        After one factor, an account with a second factor gets a challenge instead of a session. In this case, do not
+        call this inside a transaction, because SecondFactorRequired would roll back the challenge.
+        Raises: SecondFactorRequired, AccountSuspended; InvalidCredentials if the credentials were changed meanwhile.
+        `proved`: the caller has just proved to own the account, so dangerous actions need no further proof for some
+        time.
+        `by`: the sign-in as the owner sees it in the activity. It is stored together with the session.
         """
         if factors is Factors.ONE:
             await self.check_second_factor(caller, found, by)
@@ -98,7 +105,7 @@ class SessionTokens:
         raise InvalidCredentials
 
     async def check_second_factor(self, caller: Caller, found: Credentials, by: Happened) -> None:
-        """Return if one factor is enough for the account. Raises: SecondFactorRequired."""
+        """Return if one factor is enough for the account. Otherwise raise SecondFactorRequired."""
         try:
             await self.challenges.check(found)
         except SecondFactorRequired:
@@ -109,12 +116,15 @@ class SessionTokens:
     def new_pair(
         self, account: Account, session: str, generation: int, session_expires_at: datetime, now: datetime
     ) -> Pair:
-        """Return a new pair of tokens of a session. It is not stored yet."""
+        """Return a new pair of tokens of a session, without storing it."""
         access = self.access.sign(account, session, generation, now, session_expires_at)
         return new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
 
     def with_living_access(self, pair: Pair, account: Account, token: RefreshToken, now: datetime) -> Pair:
-        """Return the pair that a refresh token was exchanged for; if its access token has expired, with a new one."""
+        """Return the pair for which a refresh token was exchanged.
+
+        If its access token has expired, replace the access token.
+        """
         if pair.access_expires_at > now.timestamp():
             return pair
         signed, expires_at = self.access.sign(

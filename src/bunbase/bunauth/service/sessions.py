@@ -1,5 +1,6 @@
-"""List, refresh and end sessions. `pkg/sessions.py` has the rules; `tenant_auth/service/sessions.py` describes the life
-of one refresh.
+"""List, refresh and end sessions. `pkg/sessions.py` has the rules.
+
+`tenant_auth/service/sessions.py` describes the life of one refresh.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, Standing, knows_address, standing
 
-ALL, OTHERS = "all", "others"  # instead of the id of one session
+ALL, OTHERS = "all", "others"  # values that may stand in place of the id of one session
 
 
 class Sessions:
@@ -29,14 +30,16 @@ class Sessions:
         self.clock = tokens.clock
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
-        """Trade a refresh token for a new pair. Raises: InvalidToken, TokenExpired, TokenReused."""
+        """Exchange a refresh token for a new pair. Raises: InvalidToken, TokenExpired, TokenReused."""
         return self.tokens.answer(*await self.trade(caller, refresh_token, self.tokens))
 
     async def trade(
         self, caller: Caller, refresh_token: str, tokens: SessionTokens, client: str = ""
     ) -> tuple[Account, Pair]:
-        """Return the account and the new pair. `tokens`: makes the pair. `client`: the OpenID Connect client that has
-        the session; "" for a session of the person's own. Raises: InvalidToken, TokenExpired, TokenReused.
+        """Return the account and the new pair. `tokens`: makes the pair.
+
+        `client`: the OpenID Connect client that has the session, or "" for a person's own session. Raises:
+        InvalidToken, TokenExpired, TokenReused.
         """
         hash, now = fingerprint(refresh_token), self.clock.now()
         while True:
@@ -50,7 +53,7 @@ class Sessions:
                     pair = tokens.new_pair(account, session, generation, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(hash, now, pair, refresh_token):
                         return account, pair
-                    # else a parallel request has used the token: look again, and return the pair of that request
+                    # otherwise a parallel request has used the token: try again, and return the pair of that request
                 case Standing.RETRY:
                     account = await self.stores.accounts.existing(token.user_id)
                     pair = token.traded_for(refresh_token)
@@ -66,7 +69,7 @@ class Sessions:
                     assert_never(other)
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
-        """Store that access tokens were used for the first time, so that their parents are spent."""
+        """Record the first use of access tokens. The refresh tokens that they replaced then no longer return a pair."""
         now = self.clock.now()
         for use in uses:
             await self.stores.sessions.note_use(use.session, use.generation, now)
@@ -91,7 +94,7 @@ class Sessions:
             raise SessionNotFound
 
     async def end_all(self, caller: Caller, keep_current: bool) -> None:
-        """End all sessions of the account. `keep_current`: except the caller's own session."""
+        """End all sessions of the account. `keep_current`: the caller's own session stays open."""
         developer, now = _with_session(caller), self.clock.now()
         keep = developer.session if keep_current else ""
         ended = Happened(Activity.SESSION_END, target=OTHERS if keep_current else ALL)
@@ -105,7 +108,7 @@ class Sessions:
         await self.stores.sessions.end(claims["sub"], claims["sid"], now, await self.tokens.revoked_until(now))
 
     async def end_of(self, caller: Caller, user: str, session: str, why: ActivityMethod) -> None:
-        """End a session of an account without its owner. Idempotent."""
+        """End a session of an account on behalf of the server. Idempotent."""
         await self._end(caller, user, session, Happened(Activity.SESSION_END, why, session))
 
     async def knows_address(self, email: str, ip: str) -> bool:

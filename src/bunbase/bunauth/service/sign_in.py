@@ -21,7 +21,7 @@ class SignIn:
         self.tokens = tokens
 
     async def with_password(self, caller: Caller, email: str, password: str) -> SignedIn:
-        """Sign in. An unknown email and a wrong password get the same answer in the same time.
+        """Sign in. An unknown email and a wrong password get the same answer after the same time.
 
         Raises: InvalidCredentials.
         """
@@ -37,7 +37,7 @@ class SignIn:
         return await self.tokens.open_session(caller, found, by=signed_in_by(ActivityMethod.PASSWORD))
 
     async def _upgrade_hash(self, found: Credentials, password: str) -> None:
-        """Store a hash with the parameters of today, if the account has an older one."""
+        """If the stored hash has old parameters, replace it with a hash with the present parameters."""
         assert found.password_hash is not None, "the password has matched it"
         upgraded = await self.passwords.upgraded(POOL, password, found.password_hash)
         if upgraded is not None:

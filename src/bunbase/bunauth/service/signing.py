@@ -20,8 +20,11 @@ class Signing:
         self.proofs = proofs
 
     async def jwks(self) -> Jwks:
-        """Return the public keys. They are read again, because another process may have replaced them just now."""
-        with suppress(Problem):  # without the database, the keys in memory still check tokens
+        """Return the public keys.
+
+        They are loaded again first, because another process may have replaced them just now.
+        """
+        with suppress(Problem):  # without the database, the keys in memory can still check tokens
             await self.keys.load()
         return self.keys.jwks
 

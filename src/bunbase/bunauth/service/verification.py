@@ -1,4 +1,4 @@
-"""Check tokens for other rooms and for programs outside the installation."""
+"""Check tokens for other rooms and for programs outside of the installation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bunbase.pkg.jwt import BadToken, UnknownKey
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import DAY_SECONDS
 
-REMEMBERED: Final = 10_000  # the limit of first uses in memory, which need not be stored again
-RELOAD_SECONDS: Final = 1.0  # the shortest interval between look-ups, because of tokens with invented key ids
-TOUCH_EVERY: Final = timedelta(minutes=1)  # the shortest interval between writes for a token in constant use
+REMEMBERED: Final = 10_000  # the limit of first uses in memory, which are not stored a second time
+RELOAD_SECONDS: Final = 1.0  # the shortest interval between look-ups for unknown key ids, which attackers can invent
+TOUCH_EVERY: Final = timedelta(minutes=1)  # the shortest interval between writes for a token that is used continuously
 
 
 class Verification:
@@ -42,7 +42,10 @@ class Verification:
         return Verified(valid=True, claims=claims)
 
     async def claims(self, token: str, is_expected: IsExpected = is_access_token) -> dict[str, Any]:
-        """Return the claims. If the key is unknown, another process may have made it just now. Raises: BadToken."""
+        """Return the claims. If the key is unknown, load the keys: another process may have made the key just now.
+
+        Raises: BadToken.
+        """
         try:
             return self.access.claims(token, is_expected)
         except UnknownKey:
@@ -53,7 +56,7 @@ class Verification:
             return self.access.claims(token, is_expected)
 
     async def note_use(self, session: str, generation: int) -> None:
-        """Store the first use of an access token (`pkg/sessions.py`)."""
+        """Record the first use of an access token (`pkg/sessions.py`)."""
         use = (session, generation)
         if generation and self.noted.get(use) is None:
             await self.stores.sessions.note_use(session, generation, self.clock.now())

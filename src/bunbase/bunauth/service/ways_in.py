@@ -1,4 +1,4 @@
-"""Keep at least one way to sign in to an account: a password, an identity at another service, or a passkey."""
+"""Make sure that an account keeps a way to sign in: a password, an identity at another service, or a passkey."""
 
 from __future__ import annotations
 

@@ -67,4 +67,5 @@ class Stores:
         ):
             await expiring.delete_expired(before)
         await delete_expired(self.db, before, self.clock.now())
-        await self.oauth_requests.delete_expired(self.clock.now())  # strangers make them, so they are not kept
+        # attackers can cause these rows, so they are deleted as soon as they expire
+        await self.oauth_requests.delete_expired(self.clock.now())

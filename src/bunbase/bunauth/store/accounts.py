@@ -1,4 +1,4 @@
-"""Accounts, and the setup token of the first one, in PostgreSQL."""
+"""Accounts, and the setup token for the first account, in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ DELETE_SETUP_TOKEN = "DELETE FROM setup_token"
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """An account with the hash of its password. None: the account has no password.
+    """An account with the hash of its password, or None if the account has no password.
 
     `version`: increases with each change of the credentials.
     """
@@ -94,7 +94,7 @@ class AccountStore:
     async def add_first(self, new: Credentials) -> bool:
         """Add the first account and delete the setup token.
 
-        Return False if there is an account already: of several calls at once, only one succeeds.
+        Return False if an account already exists. If several calls run at the same time, only one succeeds.
         """
         async with self.db.transaction():
             await self.db.execute(LOCK, FIRST_ACCOUNT)
@@ -107,7 +107,10 @@ class AccountStore:
         return found
 
     async def add_setup_token(self, hash: bytes) -> bool:
-        """Store the hash. Return False if another process, started at the same time, has stored a hash already."""
+        """Store the hash.
+
+        Return False if another process, which was started at the same time, has already stored a hash.
+        """
         return bool(await self.db.execute(ADD_SETUP_TOKEN, hash))
 
     async def replace_setup_token(self, hash: bytes) -> None:
@@ -127,7 +130,10 @@ class AccountStore:
         return await self.db.all(Account, ACCOUNTS, ids)
 
     async def existing(self, id: str) -> Account:
-        """Return the account of a caller who is signed in. Raises: Unauthenticated, if it was deleted meanwhile."""
+        """Return the account of a caller who is signed in.
+
+        Raises: Unauthenticated if the account was deleted meanwhile.
+        """
         found = await self.by_id(id)
         if found is None:
             raise Unauthenticated("This account was deleted.")
@@ -140,7 +146,7 @@ class AccountStore:
         return await self.db.one(Credentials, ACCOUNT_WITH_HASH, id)
 
     async def take_over(self, id: str, now: datetime) -> None:
-        """Delete the password, and store that the address is verified."""
+        """Delete the password, and mark the address as verified."""
         await self.db.execute(TAKE_OVER, id, now)
 
     async def password_hash(self, id: str) -> str | None:
@@ -148,11 +154,11 @@ class AccountStore:
         return found
 
     async def set_password_hash(self, id: str, hash: str) -> None:
-        """Change the password. An unfinished sign-in with the old password can then open no session."""
+        """Change the password. An unfinished sign-in with the old password then cannot open a session."""
         await self.db.execute(SET_PASSWORD_HASH, id, hash)
 
     async def upgrade_password_hash(self, id: str, old: str, new: str) -> None:
-        """Replace the hash of the same password, unless the password was changed meanwhile."""
+        """Replace the hash with another hash of the same password, unless the password was changed meanwhile."""
         await self.db.execute(UPGRADE_PASSWORD_HASH, id, old, new)
 
     async def set_profile(self, id: str, name: str | None, avatar_url: str | None) -> None:
@@ -160,29 +166,32 @@ class AccountStore:
         await self.db.execute(SET_PROFILE, id, name, avatar_url)
 
     async def verify_email(self, id: str, email: str, now: datetime) -> bool:
-        """Store that the address is verified. Return False if it was, or if the account has another address by now."""
+        """Mark the address as verified.
+
+        Return False if it was verified before, or if the account has another address now.
+        """
         return bool(await self.db.execute(VERIFY_EMAIL, id, email, now))
 
     async def locked(self, id: str) -> LockedAccount | None:
-        """Return the account; it cannot change until the transaction ends."""
+        """Return the account, and lock it until the transaction ends."""
         return await self.db.one(LockedAccount, LOCK_ACCOUNT, id)
 
     async def set_email(self, id: str, email: str, now: datetime) -> bool:
-        """Change the address, which is verified. Return False if another account has it."""
+        """Change the address. The new address is verified. Return False if another account has it."""
         async with self.db.transaction():
             await self.db.execute(LOCK, EMAIL + email)  # another account may take the address at the same moment
             return bool(await self.db.execute(SET_EMAIL, id, email, now))
 
     async def is_last_admin(self, id: str) -> bool:
-        """True if the account is an administrator, and no other active administrator is left."""
+        """True if the account is an administrator, and no other active administrator exists."""
         return bool(await self.db.value(IS_LAST_ADMIN, id))
 
     async def lock_admins(self) -> None:
-        """Let no other request change the administrators until the transaction ends. Call this before other locks."""
+        """Lock the list of administrators until the transaction ends. Call this before any other lock."""
         await self.db.execute(LOCK_ADMINS)
 
     async def delete(self, id: str) -> bool:
-        """Delete an account. Return False if no other active administrator is left."""
+        """Delete an account. Return False if no other active administrator would remain."""
         async with self.db.transaction():
             await self.db.execute(LOCK_ADMINS)
             if await self.is_last_admin(id):

@@ -1,9 +1,9 @@
 """The activity of accounts in PostgreSQL.
 
-A refused attempt is one row for each account, hour, method, address and program, and at most MAX_REFUSED of them in an
-hour; all further ones of the hour are one row. So nobody who guesses passwords can fill the table. Other actions have a
-row each, up to MAX_DONE in an hour. These other actions have their own limit, so a flood of refused attempts cannot
-hide the address of a real sign-in.
+Refused attempts with the same account, hour, method, address and program share one row. After MAX_REFUSED such rows in
+an hour, all further refused attempts of the hour share one row. So guessing passwords cannot fill the table. Every
+other action has its own row, up to MAX_DONE rows in an hour. This limit is separate, so a flood of refused attempts
+cannot hide the IP address of a real sign-in.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SELECT id, at, action, ip, agent, outcome, nullif(method, '') AS method, target,
 FROM activity"""
 PAGE = f"""{SELECTED}
 WHERE user_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"""
-# Read two ranges of the index instead of one with OR, because there can be many waiting refusals of this hour.
+# Read two ranges of the index instead of using OR, because many refused attempts of this hour may be waiting.
 UNAUDITED = f"""
 ({SELECTED} WHERE unaudited AND outcome = 'done' ORDER BY hour, id LIMIT $2)
 UNION ALL
@@ -53,9 +53,10 @@ DELETE_OLD = "DELETE FROM activity WHERE id IN (SELECT id FROM activity WHERE at
 
 
 class NewActivity(msgspec.Struct, frozen=True):
-    """A row to add. `slot`, `full_slot`: its slot while the hour has room for it, and after that.
+    """A row to add. `slot`: the slot of the row while the hour is below its limit. `full_slot`: the slot afterwards.
 
-    `audited`: the audit log of the installation needs it. `audited_of_admin`: only if the account administrates.
+    `audited`: the audit log of the installation needs the row. `audited_of_admin`: the audit log needs the row only if
+    the account is an administrator.
     """
 
     id: str
@@ -86,22 +87,31 @@ class ActivityStore:
         self.db = db
 
     async def add(self, new: NewActivity) -> None:
-        """Add a row, or count it in the row with its slot. Do nothing if there is no such account any more."""
+        """Add a row, or increase the count of the row with the same slot.
+
+        If the account does not exist any more, do nothing.
+        """
         most = MAX_REFUSED if new.outcome == "refused" else MAX_DONE
         await self.db.execute(ADD, *msgspec.structs.astuple(new), most)
 
     async def add_counted(self, new: NewActivity) -> None:
-        """Add refused attempts. Of two processes at once, the second sees the rows of the first."""
+        """Add refused attempts.
+
+        If two processes run this at the same time, the second process sees the rows of the first.
+        """
         async with self.db.transaction():
             await self.db.execute(LOCK, new.user)
             await self.add(new)
 
     async def page(self, user: str, before: str, limit: int) -> list[ActivityEntry]:
-        """Return rows of an account, newest first; if `before` is not empty, only those older than this id."""
+        """Return rows of an account, newest first.
+
+        If `before` is not empty, return only rows that are older than this id.
+        """
         return await self.db.all(ActivityEntry, PAGE, user, before, limit)
 
     async def unaudited(self, hour: datetime, limit: int) -> list[UnauditedActivity]:
-        """Return rows that the audit log needs, oldest first. Refused attempts only if their hour is before `hour`."""
+        """Return rows that the audit log needs, oldest first. A refused attempt must be from an hour before `hour`."""
         rows = await self.db.all(UnauditedRow, UNAUDITED, hour, limit)
         return [UnauditedActivity(_entry(row), row.user, row.email) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Accounts in PostgreSQL, as administrators of the installation see and change them."""
+"""Accounts in PostgreSQL, for administrators of the installation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 
-LAST: Final = "\U0010ffff"  # no email sorts after it in the order of bytes
+LAST: Final = "\U0010ffff"  # in the order of bytes, no email sorts after this character
 
 MANAGED: Final = """
 SELECT users.id, email, name, role, users.created_at, suspended_at,
@@ -52,7 +52,7 @@ class AdministrationStore:
         self.feed = feed
 
     async def page(self, beginning: str, after: str, limit: int, now: datetime) -> list[ManagedAccount]:
-        """Return accounts whose email begins with a text and sorts after `after`."""
+        """Return accounts whose email begins with a text, ordered by email, starting after `after`."""
         return await self.db.all(ManagedAccount, PAGE, now, beginning, beginning + LAST, after, limit)
 
     async def account(self, id: str, now: datetime) -> ManagedAccount | None:
@@ -77,13 +77,13 @@ class AdministrationStore:
         return bool(await self.db.value(IS_SUSPENDED, id))
 
     async def resume(self, id: str) -> bool:
-        """Return False if the account was not suspended."""
+        """Resume an account. Return False if the account was not suspended."""
         return bool(await self.db.execute(RESUME, id))
 
     async def set_role(self, id: str, role: AccountRole, now: datetime, until: float) -> bool:
-        """Change a role, end the sessions that contain the old role, and let all processes read the tokens again.
+        """Change a role, end the sessions that contain the old role, and make all processes read the tokens again.
 
-        Return False if the account had the role before. Raises: LastAdministrator.
+        Return False if the account already had the role. Raises: LastAdministrator.
         """
         async with self.db.transaction():
             await self.db.execute(LOCK_ADMINS)
@@ -99,6 +99,6 @@ class AdministrationStore:
             await self.feed.publish(RevokedKind.SESSION, session, until)
 
     async def _check_administrators(self) -> None:
-        """Check that an active administrator is left. Raises: LastAdministrator."""
+        """Check that an active administrator remains. Raises: LastAdministrator."""
         if not await self.db.value(HAS_ACTIVE_ADMIN):
             raise LastAdministrator("Make another account an administrator first.")

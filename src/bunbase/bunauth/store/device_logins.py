@@ -44,8 +44,9 @@ class NewDeviceLogin(msgspec.Struct, frozen=True):
 
 
 class PolledLogin(msgspec.Struct, frozen=True):
-    """A sign-in for which its device polls. `user_id`, `user_version`: the id and version of the person who approved
-    it.
+    """A sign-in that its device polls.
+
+    `user_id`, `user_version`: the id and version of the person who approved the sign-in.
     """
 
     state: str
@@ -62,7 +63,7 @@ class DeviceLoginStore:
     async def has_room(self, now: datetime, limit: int, network: str, limit_of_network: int) -> bool:
         """True if fewer than `limit` sign-ins are open, and fewer than `limit_of_network` of them in this network.
 
-        Call this inside the transaction that adds one. `network`: empty if it is unknown; then it has no limit.
+        Call this inside the transaction that adds a sign-in. `network`: empty if unknown; then only `limit` applies.
         """
         await self.db.execute(LOCK)
         if network and await self.db.value(COUNT_OF_NETWORK, now, network) >= limit_of_network:
@@ -70,19 +71,22 @@ class DeviceLoginStore:
         return bool(await self.db.value(COUNT, now) < limit)
 
     async def add(self, new: NewDeviceLogin) -> bool:
-        """Add a sign-in. Return False if another one has the same user code."""
+        """Add a sign-in. Return False if another sign-in has the same user code."""
         return bool(await self.db.execute(ADD, *msgspec.structs.astuple(new)))
 
     async def waiting(self, user_code: str, now: datetime) -> WaitingDevice | None:
         return await self.db.one(WaitingDevice, WAITING, user_code, now)
 
     async def decide(self, user_code: str, now: datetime, approve: bool, user: str) -> bool:
-        """Store a person's decision. Return False if nothing waits under this code: of two decisions, one counts."""
+        """Store a person's decision.
+
+        Return False if no sign-in waits under this code, so that only one decision counts.
+        """
         state = "approved" if approve else "denied"
         return bool(await self.db.execute(DECIDE, user_code, now, state, user))
 
     async def locked(self, hash: bytes, now: datetime) -> PolledLogin | None:
-        """Return a sign-in that has not expired; no other request can use it until the transaction ends."""
+        """Return a sign-in that has not expired, and lock it until the transaction ends."""
         return await self.db.one(PolledLogin, LOCKED, hash, now)
 
     async def note_poll(self, hash: bytes, now: datetime, interval_seconds: int) -> None:

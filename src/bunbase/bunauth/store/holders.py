@@ -1,4 +1,4 @@
-"""Accounts in PostgreSQL, as the holders of credentials (`pkg/identity`)."""
+"""Accounts in PostgreSQL, as a store that `pkg/identity` can use."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class AccountHolders:
         self.db = db
 
     async def locked(self, id: str) -> Credentials | None:
-        """Return the account. Nothing about its credentials changes until the transaction ends."""
+        """Return the account. Its credentials cannot change until the transaction ends."""
         return await self.db.one(Credentials, LOCK_ACCOUNT, id)
 
     async def change_version(self, id: str) -> None:
-        """Note a change of the credentials: unfinished sign-ins can then open no session."""
+        """Record a change of the credentials. Unfinished sign-ins then cannot open a session."""
         await self.db.execute(CHANGE_VERSION, id)

@@ -19,7 +19,7 @@ SELECT invites.id, invites.email, invites.role, invites.created_at, expires_at, 
     coalesce(users.email, '') AS inviter
 FROM invites LEFT JOIN users ON users.id = invited_by
 WHERE expires_at > $1 AND ($2 = '' OR invites.id < $2) ORDER BY invites.id DESC LIMIT $3"""
-# An administrator who is removed cannot come back through an invitation of their own.
+# A removed administrator cannot come back with an invitation that the administrator has made.
 FIND = """
 SELECT id, email, role, invited_by, hash <> $1 AS mailed FROM invites
 WHERE (hash = $1 OR mail_hash = $1) AND expires_at > $2
@@ -32,9 +32,9 @@ DELETE_EXPIRED = "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE 
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """A valid invitation. `email`: the only address that it admits; None: any address.
+    """A valid invitation. `email`: the only address that may use it, or None for any address.
 
-    `mailed`: the token belongs to the link in the mail, so its holder can read the mailbox.
+    `mailed`: the token belongs to the link in the mail, so the person with the token can read the mailbox.
     """
 
     id: str
@@ -51,8 +51,8 @@ class InviteStore:
     async def add(self, new: AccountInvite, hash: bytes, mail_hash: bytes | None, invited_by: str, limit: int) -> bool:
         """Add an invitation. Return False if `limit` invitations are open already.
 
-        `hash`: the hash of the token in the link that is shown. `mail_hash`: the hash of the token in the mail, if
-        there is a mail.
+        `hash`: the hash of the token in the link that is shown. `mail_hash`: the hash of the token in the mail, or None
+        without a mail.
         """
         async with self.db.transaction():
             await self.db.execute(LOCK)
@@ -66,7 +66,7 @@ class InviteStore:
         return await self.db.all(AccountInvite, PAGE, now, before, limit)
 
     async def find(self, hash: bytes, now: datetime) -> Admission | None:
-        """Return an invitation that can be used: the account that made it administrates and is not suspended."""
+        """Return a usable invitation: the account that made it must be an administrator and not suspended."""
         return await self.db.one(Admission, FIND, hash, now)
 
     async def take(self, hash: bytes, now: datetime) -> bool:

@@ -7,10 +7,10 @@ from typing import Final
 
 from bunbase.pkg.db.database import Database
 
-MAX_DEVICES: Final = 100  # the limit for one account; the devices with the oldest last sign-in are forgotten
+MAX_DEVICES: Final = 100  # the limit of devices of one account; the devices with the oldest last sign-in are deleted
 
 # A row that was inserted, and not updated, has no older version (xmax is 0). The time of a known device changes at most
-# once a day, so that sign-ins from one device at once do not wait for each other.
+# once a day, so that simultaneous sign-ins from one device do not wait for each other.
 NOTE = """
 WITH noted AS (
     INSERT INTO known_devices (user_id, device, seen_at) VALUES ($1, $2, $3)
@@ -32,7 +32,10 @@ class KnownDeviceStore:
         self.db = db
 
     async def note(self, user: str, device: bytes, now: datetime) -> bool:
-        """Store that an account signs in from a device. Return True if it has never done so before."""
+        """Record a sign-in of an account from a device.
+
+        Return True if the account has never signed in from this device before.
+        """
         new = bool(await self.db.value(NOTE, user, device, now))
         if new:
             await self.db.execute(FORGET_MOST, user, MAX_DEVICES)

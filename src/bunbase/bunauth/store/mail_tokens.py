@@ -8,9 +8,9 @@ from bunbase.pkg.identity.email_changes import CHANGE_OF_NEW, CHANGE_OF_OLD
 
 
 class MailKind(StrEnum):
-    """The effect of a link."""
+    """The purpose of a link."""
 
-    SIGN_UP = "sign_up"  # opens an account
+    SIGN_UP = "sign_up"  # this link opens an account
     VERIFY_EMAIL = "verify_email"
     PASSWORD_RESET = "password_reset"
     CHANGE_OF_OLD = CHANGE_OF_OLD

@@ -14,7 +14,7 @@ ADD = """
 INSERT INTO oauth_requests (hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at,
     network)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
-# Two requests at once may choose the same rows: SKIP LOCKED keeps them from waiting for each other in a circle.
+# Two simultaneous requests may choose the same rows. SKIP LOCKED prevents a deadlock between them.
 DELETE_MOST = """
 DELETE FROM oauth_requests WHERE hash IN (
     SELECT hash FROM oauth_requests WHERE hash IN (
@@ -71,8 +71,9 @@ class StoredRequest(msgspec.Struct, frozen=True):
 
 
 class PagePerson(msgspec.Struct, frozen=True):
-    """A person who is signed in on the page. `hash`: the hash of the cookie. `version`: the present version of the
-    account.
+    """A person who is signed in on the page. `hash`: the hash of the cookie.
+
+    `version`: the present version of the account.
     """
 
     hash: bytes
@@ -84,8 +85,9 @@ class PagePerson(msgspec.Struct, frozen=True):
 
 
 class OAuthCode(msgspec.Struct, frozen=True):
-    """`ip`, `agent`: the IP address and the User-Agent header of the browser. `session`: the session that was opened
-    with the code; None if the code was not used.
+    """`ip`, `agent`: the IP address and the User-Agent header of the browser.
+
+    `session`: the session that was opened with the code, or None if the code was not used.
     """
 
     client_id: str
@@ -108,9 +110,9 @@ class OAuthRequestStore:
         self.db = db
 
     async def add(self, new: StoredRequest, network: str) -> None:
-        """Add a request. The oldest ones are deleted if its browser or its network has too many.
+        """Add a request. If its browser or its network has too many requests, delete the oldest requests.
 
-        If new requests were refused instead, one page with many embedded links could block the sign-in of a whole
+        If BunBase refused new requests instead, one page with many embedded links could block the sign-in of a whole
         office.
         """
         asked = msgspec.to_builtins(new.asked)
@@ -127,7 +129,7 @@ class OAuthRequestStore:
         await self.db.execute(MOVE, old_browser, browser)
 
     async def delete(self, hash: bytes) -> bool:
-        """Return False if another request has deleted it already."""
+        """Delete a request. Return False if another request has already deleted it."""
         return bool(await self.db.execute(DELETE, hash))
 
     async def delete_expired(self, before: datetime) -> None:
@@ -137,7 +139,7 @@ class OAuthRequestStore:
         await self.db.execute(ADD_PERSON, browser, session, list(amr))
 
     async def person(self, browser: bytes, now: datetime) -> PagePerson | None:
-        """Return the person of a cookie, None if the session has ended."""
+        """Return the person of a cookie, or None if the session has ended."""
         return await self.db.one(PagePerson, PERSON_OF_BROWSER, browser, now)
 
     async def person_of_session(self, session: str, now: datetime) -> PagePerson | None:
@@ -154,7 +156,7 @@ class OAuthCodeStore:
         await self.db.execute(ADD_CODE, hash, *who, *what)
 
     async def locked(self, hash: bytes, client: str) -> OAuthCode | None:
-        """Return a code of this client; no other request can use it until the transaction ends.
+        """Return a code of this client, and lock it until the transaction ends.
 
         The account is locked before the code. The deletion of an account locks both in the same order, so the two
         transactions cannot deadlock.

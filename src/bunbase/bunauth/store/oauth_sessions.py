@@ -1,4 +1,4 @@
-"""The sessions of OpenID Connect clients, and what people have allowed, in PostgreSQL."""
+"""The sessions of OpenID Connect clients, and the authorizations by people, in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class OAuthSessionStore:
         await self.db.execute(ADD, new.session, new.client_id, list(new.scopes), new.signed_in_at, list(new.amr))
 
     async def open(self, session: str, now: datetime) -> ClientSession | None:
-        """Return the session of a client, None if the session has ended or belongs to no client."""
+        """Return the session of a client, or None if the session has ended or belongs to no client."""
         return await self.db.one(ClientSession, OPEN, session, now)
 
     async def grant(self, id: str, user: str, client: str, scopes: tuple[str, ...], now: datetime) -> None:
-        """Remember that a person allows these scopes, in addition to those before."""
+        """Store that a person allows these scopes, in addition to earlier scopes."""
         await self.db.execute(GRANT, id, user, client, list(scopes), now)
 
     async def granted(self, user: str, client: str) -> frozenset[str]:
@@ -66,7 +66,7 @@ class OAuthSessionStore:
         return await self.db.all(Authorization, GRANTS, user)
 
     async def delete_grant(self, user: str, id: str) -> str | None:
-        """Return the client that was allowed, None if the account has no such authorization."""
+        """Delete an authorization, and return its client. Return None if the account has no such authorization."""
         found: str | None = await self.db.value(DELETE_GRANT, user, id)
         return found
 

@@ -1,4 +1,4 @@
-"""Passes of people who sign in on a page for one act, in PostgreSQL. A pass is taken once."""
+"""Passes of people who sign in on a page for one action, in PostgreSQL. A pass works only once."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ DELETE FROM page_passes WHERE hash IN (SELECT hash FROM page_passes WHERE expire
 
 
 class StoredPass(msgspec.Struct, frozen=True):
-    """`method`, `target`: the values of the sign-in in the activity. `amr`: the methods, named in the same way as in an
-    ID token.
+    """A pass. `method`, `target`: the values of the sign-in for the activity.
+
+    `amr`: the methods, with the names that an ID token uses.
     """
 
     user_id: str
@@ -53,7 +54,7 @@ class PagePassStore:
         return await self.db.one(StoredPass, FIND, hash, page, now)
 
     async def take(self, hash: bytes, page: bytes, now: datetime) -> StoredPass | None:
-        """Return a pass and delete it: of two requests at once, one gets it."""
+        """Return a pass and delete it. If two requests run this at the same time, only one of them gets the pass."""
         return await self.db.one(StoredPass, TAKE, hash, page, now)
 
     async def delete_expired(self, before: datetime) -> None:

@@ -14,8 +14,8 @@ from bunbase.pkg.db.feed import Feed
 
 TOKENS_AT_ONCE: Final = 5000
 
-# The end of an authorization ends the sessions before it deletes the tokens, and so does the deletion of a client. It
-# waits for a session that makes a token, and then finds the token.
+# The end of an authorization and the deletion of a client first end the sessions, and then delete the tokens. So they
+# wait for a session that is making a token, and then find this token.
 KEEP_ACCOUNT = "SELECT EXISTS (SELECT FROM users WHERE id = $1 AND suspended_at IS NULL FOR SHARE)"
 KEEP_SESSION = "SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND user_id = $2 AND ended_at IS NULL FOR SHARE)"
 ADD_TOKEN = """
@@ -67,11 +67,11 @@ class PersonalTokenStore:
         self.feed = feed
 
     async def keep_maker(self, user: str, session: str) -> bool:
-        """True if the session of an active account is open. It does not end until the transaction ends."""
+        """True if the session of an active account is open. The session cannot end until the transaction ends."""
         return bool(await self.db.value(KEEP_ACCOUNT, user)) and bool(await self.db.value(KEEP_SESSION, session, user))
 
     async def add(self, user: str, new: PersonalToken, hash: bytes, limit: int) -> bool:
-        """Add a personal access token. Return False if the account has `limit` tokens already."""
+        """Add a personal access token. Return False if the account already has `limit` tokens."""
         args = (new.id, user, new.name, list(new.scopes), list(new.projects), hash, new.created_at, new.expires_at)
         return bool(await self.db.execute(ADD_TOKEN, *args, new.session, limit))
 
@@ -100,7 +100,10 @@ class PersonalTokenStore:
         return ids
 
     async def delete_of_client(self, client: str, until: float, user: str = "") -> None:
-        """Delete the tokens that sessions of a client have made, at one account or at all, and tell all processes."""
+        """Delete the tokens that sessions of a client have made, and tell all processes.
+
+        `user`: if set, only for this account.
+        """
         async with self.db.transaction():
             while True:
                 ids = await self.db.value(DELETE_TOKENS_OF_CLIENT, client, user, TOKENS_AT_ONCE) or []

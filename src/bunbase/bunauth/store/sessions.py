@@ -12,8 +12,8 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.sessions import NewRefreshToken, Pair, RefreshToken, Session
 
-# This locks the row of the account, and so does every change of its credentials. So a sign-in with an old password
-# opens no session after the change: it waits for the change, and then finds another version.
+# This statement locks the row of the account, and so does every change of its credentials. So a sign-in with an old
+# password opens no session after the change: the sign-in waits for the change, and then finds another version.
 ADD_SESSION = """
 WITH account AS (SELECT id FROM users WHERE id = $2 AND version = $10 AND suspended_at IS NULL FOR SHARE),
 session AS (
@@ -81,7 +81,7 @@ DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE 
 
 
 class OpenSession(msgspec.Struct, frozen=True):
-    """`proved_at`: the last proof in this session that the caller owns the account; None if there was none."""
+    """An open session. `proved_at`: the last proof in this session that the caller owns the account, or None."""
 
     user_id: str
     proved_at: datetime | None
@@ -94,7 +94,7 @@ class SessionStore:
         self.feed = feed
 
     async def add(self, new: Session, first: NewRefreshToken, proved_at: datetime | None, version: int) -> bool:
-        """Add a session. Return False if the account is suspended, or its credentials have another version by now."""
+        """Add a session. Return False if the account is suspended, or if its credentials have another version now."""
         args = (new.id, new.user_id, new.ip, new.agent, new.created_at, new.expires_at, first.hash, first.expires_at)
         return bool(await self.db.execute(ADD_SESSION, *args, proved_at, version))
 
@@ -105,9 +105,11 @@ class SessionStore:
         return await self.db.one(OpenSession, SESSION, id, now)
 
     async def page(self, user: str, current: str, now: datetime, before: str, limit: int) -> list[AccountSession]:
-        """Return an account's open sessions, newest first; if `before` is not empty, only those older than this id.
+        """Return an account's open sessions, newest first.
 
-        `current`: the session of the caller.
+        If `before` is not empty, return only sessions older than this id.
+
+        `current`: the id of the caller's session.
         """
         return await self.db.all(AccountSession, SESSIONS, user, current, now, before, limit)
 
@@ -115,7 +117,7 @@ class SessionStore:
         await self.db.execute(PROVE, id, now)
 
     async def fail_proof(self, id: str) -> int:
-        """Count a failed proof. Return the number of failed proofs since the last good one."""
+        """Count a failed proof. Return the number of failed proofs since the last right proof."""
         failed: int | None = await self.db.value(FAIL_PROOF, id)
         return failed or 0
 
@@ -141,20 +143,20 @@ class SessionStore:
                 await self.feed.publish(RevokedKind.SESSION, id, until)
 
     async def refresh_token(self, hash: bytes, client: str = "") -> RefreshToken | None:
-        """Return a refresh token of this OpenID Connect client; "" for a session of the person's own."""
+        """Return a refresh token of this OpenID Connect client. `client`: "" for a person's own session."""
         return await self.db.one(RefreshToken, REFRESH_TOKEN, hash, client)
 
     async def rotate(self, hash: bytes, now: datetime, next: Pair, old_token: str) -> bool:
         """Mark a refresh token as used and add the next token. Return False if it was used or its session has ended.
 
-        If two requests do this at once, the second request waits for the lock of the row, and then finds that the
-        token was used.
+        If two requests run this at the same time, the second request waits for the lock of the row, and then finds that
+        the token is used.
         """
         new = next.stored()
         return bool(await self.db.execute(ROTATE, hash, now, next.sealed_with(old_token), new.hash, new.expires_at))
 
     async def note_use(self, session: str, generation: int, now: datetime) -> None:
-        """Store that a token of this generation was used, so that older refresh tokens no longer return their pair."""
+        """Record that a token of this generation was used. Older refresh tokens then no longer return their pair."""
         await self.db.execute(NOTE_USE, session, generation, now)
 
     async def forget_pairs(self, used_before: datetime) -> int:

@@ -20,7 +20,7 @@ DELETE_KEYS = "DELETE FROM signing_keys WHERE kid = ANY ($1)"
 
 
 class SealedKey(msgspec.Struct, frozen=True):
-    """`signs_from`: the key signs from this time on, until that of a newer key."""
+    """A sealed key. `signs_from`: the key signs from this time until a newer key begins to sign."""
 
     kid: str
     sealed: str
@@ -34,12 +34,12 @@ class SigningKeyStore:
         self.feed = feed
 
     async def newest_first(self) -> list[SealedKey]:
-        """Return all signing keys."""
+        """Return all signing keys, with the newest first."""
         return await self.db.all(SealedKey, KEYS)
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[list[SealedKey]]:
-        """Yield all signing keys, newest first. No other process changes them until the block ends and commits."""
+        """Yield all signing keys, newest first. No other process can change them until the block ends and commits."""
         async with self.db.transaction():
             await self.db.execute(LOCK)
             yield await self.newest_first()
@@ -51,7 +51,7 @@ class SigningKeyStore:
         await self.db.execute(DELETE_KEYS, kids)
 
     async def revoke(self, kids: list[str], until: float) -> None:
-        """Delete keys, and tell all processes that the tokens of these keys are not valid."""
+        """Delete keys, and tell all processes that tokens of these keys are no longer valid."""
         async with self.db.transaction():
             await self.delete(kids)
             for kid in kids:

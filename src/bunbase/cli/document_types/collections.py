@@ -16,7 +16,7 @@ REVISION_BYTES: Final = 8
 
 
 class CollectionSchema(msgspec.Struct, frozen=True):
-    """A collection as the server describes it. `schema`: None if its documents may have any fields."""
+    """A collection as the server describes it. `schema`: None if documents may have any fields."""
 
     name: str
     schema: dict[str, Any] | None = None
@@ -24,9 +24,9 @@ class CollectionSchema(msgspec.Struct, frozen=True):
 
 
 class CollectionTypes(msgspec.Struct, frozen=True):
-    """`document`: the name of the type of its documents. `type`: None if the collection has no schema.
+    """The types of one collection. `document`: the name of the type of its documents. `type`: None without a schema.
 
-    `named`: the types that `type` refers to. `text`: what the schema says to people.
+    `named`: the types that `type` refers to. `text`: the title and description of the schema.
     """
 
     name: str

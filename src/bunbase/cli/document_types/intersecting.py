@@ -24,21 +24,24 @@ from bunbase.cli.document_types.model import (
     union,
 )
 
-MOST_PAIRS: Final = 2_500  # the limit of pairs of two unions
-MOST_LEVELS: Final = 8  # the limit of levels, because recursive schemas have no end
-MOST_STEPS: Final = 20_000  # the limit of steps, which take a tenth of a second
+MOST_PAIRS: Final = 2_500  # the limit of pairs when two unions are intersected
+MOST_LEVELS: Final = 8  # the limit of nesting, because recursive schemas have no end
+MOST_STEPS: Final = 20_000  # the limit of steps of one schema; this many steps take a tenth of a second
 
 
 class Intersecting:
-    """`expand`: returns the type that a name stands for. After MOST_STEPS, every intersection is one of its two types,
-    which has all of its values, and perhaps more."""
+    """Computes intersections. `expand`: returns the type that a name stands for.
+
+    After MOST_STEPS steps, the result of every intersection is simply the first of the two types, which contains the
+    exact result and perhaps more values.
+    """
 
     def __init__(self, expand: Callable[[NamedType], Type]) -> None:
         self.expand = expand
         self.left = MOST_STEPS
 
     def both(self, one: Type, other: Type, level: int = 0) -> Type:
-        """Return a type that has all values that both types have."""
+        """Return a type that contains all values that belong to both types."""
         self.left -= 1
         if one == other or isinstance(other, Anything):
             return one

@@ -1,7 +1,7 @@
 """The types of JSON values that both languages can express, and their union and intersection.
 
-A type describes a set of JSON values. Every operation may return a larger set than the exact one, and never a smaller
-one: a generated type may accept a document that the server refuses, but must accept all that it stores.
+A type describes a set of JSON values. The result of an operation may be larger than the exact set, but
+never smaller: a generated type may accept a document that the server refuses, but must accept every stored document.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-MOST_PARTS: Final = 300  # the limit of the parts of a union
+MOST_PARTS: Final = 300  # the limit of the members of a union
 
 
 class Anything(msgspec.Struct, frozen=True):
@@ -27,28 +27,28 @@ class Boolean(msgspec.Struct, frozen=True):
 
 
 class Number(msgspec.Struct, frozen=True):
-    """`whole`: an integer. `wide`: the schema allows integers beyond 2^53 on purpose."""
+    """A number. `whole`: an integer. `wide`: the schema allows integers beyond 2^53 on purpose."""
 
     whole: bool = False
     wide: bool = False
 
 
 class Text(msgspec.Struct, frozen=True):
-    """`refers_to`: the collection whose documents have these ids, or empty."""
+    """A string. `refers_to`: the collection whose documents have these ids, or empty."""
 
     refers_to: str = ""
 
 
 class Exactly(msgspec.Struct, frozen=True):
-    """One value. `kind` keeps true and 1 apart, which Python takes for equal."""
+    """Exactly one value. `kind` distinguishes true from 1, because Python treats the two as equal."""
 
     value: str | int | float | bool
     kind: str = ""
 
 
 class Array(msgspec.Struct, frozen=True):
-    """`first`: the types of the first elements. `rest`: the type of all later elements. `least`: the minimum number of
-    elements.
+    """An array. `first`: the types of the first elements. `rest`: the type of all later elements. `least`: the minimum
+    number of elements.
     """
 
     first: tuple[Type, ...]
@@ -64,10 +64,10 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Object(msgspec.Struct, frozen=True):
-    """`fields`: ordered by name. `rest`: the type of the other fields that the schema describes; None if it does not.
+    """An object. `fields`: ordered by name. `rest`: the type that the schema gives to all other fields, or None.
 
-    A document may still have other fields if `rest` is None, unless its collection is strict. The types of both
-    languages do not list them, because they would then accept every misspelt name.
+    If `rest` is None, a document may still have other fields, unless its collection is strict. The generated types do
+    not mention these fields, because the types would then accept every misspelt name.
     """
 
     fields: tuple[Field, ...] = ()
@@ -75,8 +75,9 @@ class Object(msgspec.Struct, frozen=True):
 
 
 class NamedType(msgspec.Struct, frozen=True):
-    """A type with its own name, which is the name of a schema in `$defs`. `whole`: the document itself, whose name is
-    empty.
+    """A type with its own name: the name of a schema in `$defs`.
+
+    `whole`: the type of the document itself, whose name is empty.
     """
 
     name: str
@@ -84,7 +85,7 @@ class NamedType(msgspec.Struct, frozen=True):
 
 
 class Union(msgspec.Struct, frozen=True):
-    """One of several types; of none if no value is possible."""
+    """A value of one of several types. An empty union means that no value is possible."""
 
     parts: tuple[Type, ...]
 
@@ -101,7 +102,10 @@ def exactly(value: str | float | bool) -> Exactly:
 
 
 def union(types: Iterable[Type]) -> Type:
-    """Return a type that has all values of these types. Too many values become all values of their kind."""
+    """Return a type that has all values of these types.
+
+    If there are too many single values, allow all values of their kind.
+    """
     every: dict[Type, None] = {}
     for type in types:
         every.update(dict.fromkeys(parts_of(type)))
@@ -146,7 +150,7 @@ def literal(value: object) -> Type:
 
 
 def _covers(one: Type, other: Type) -> bool:
-    """True if `one` obviously has all values of `other`, and more than those."""
+    """True if `one` obviously contains all values of `other`, and more values."""
     match one, other:
         case Boolean(), Exactly(kind="bool"):
             return True

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 WORD: Final = re.compile(r"[A-Za-z0-9]+")
-OF_US: Final = re.compile("[^aeiou]uses$")  # statuses, but houses and causes
-# names that mean something else in a generated file of either language
+OF_US: Final = re.compile("[^aeiou]uses$")  # matches plurals such as statuses, but not houses and causes
+# these names have another meaning in a generated file of either language
 TAKEN: Final = frozenset(
     {"Any", "AnyDocument", "Database", "False", "Id", "Literal", "NewAnyDocument", "None", "NotRequired"}
     | {"StoredDocument", "True", "TypeAlias", "TypedDict"}
@@ -17,7 +17,7 @@ TAKEN: Final = frozenset(
 
 
 def document_names(collections: Iterable[str]) -> dict[str, str]:
-    """Return the name of the type of each collection's documents. No name consists of `New` and another name."""
+    """Return the name of the document type of each collection. No name consists of `New` and another name."""
     collections = sorted(collections)
     short = {name: pascal(singular(name)) for name in collections}
     often = Counter(short.values())
@@ -30,7 +30,10 @@ def document_names(collections: Iterable[str]) -> dict[str, str]:
 
 
 def free_name(wanted: str, used: set[str], also: tuple[str, ...] = ()) -> str:
-    """Return `wanted`, with a number if it is in `used`, and add it to `used`. `also`: forms that must be free too."""
+    """Return `wanted`, with a number if `wanted` is in `used`, and add it to `used`.
+
+    `also`: formats of names derived from the name, which must be free too.
+    """
     number, name = 1, wanted
     while used & {name, *(form.format(name) for form in also)}:
         number += 1

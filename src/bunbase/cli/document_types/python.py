@@ -30,7 +30,7 @@ from bunbase.cli.document_types.naming import TAKEN, free_name, pascal
 from bunbase.cli.document_types.schemas import ROOT
 
 IMPORTED: Final = ("Any", "Literal", "NotRequired", "TypeAlias", "TypedDict")
-# a field with one of these names would hide the type from the fields after it
+# if a field has one of these names, later fields of the class cannot use the built-in type
 HIDING: Final = frozenset({"bool", "dict", "float", "int", "list", "str"})
 STORED: Final = ("_id: str", "_rev: int", "_created: str", "_updated: str")
 
@@ -97,9 +97,9 @@ class _PythonTypes:
             self.written.append(_alias(name, self._text(type, name)))
 
     def _class(self, name: str, type: Object, owner: str = "", text: str = "") -> None:
-        """Write the type of an object. If a name of a field cannot stand in a class, write it as a call.
+        """Write the type of an object. If the name of a field is not possible in a class body, write a call instead.
 
-        `owner`: the prefix of the names of its own classes; `name` by default.
+        `owner`: the prefix of the names of nested classes; default: `name`.
         """
         fields = [(field, self._annotation(field, owner or name)) for field in type.fields]
         if all(_is_plain(field.name) for field in type.fields):
@@ -115,7 +115,7 @@ class _PythonTypes:
         return text if field.required else f"NotRequired[{text}]"
 
     def _text(self, type: Type, name: str) -> str:
-        """Return the type as an annotation. `name`: the name for an object in it that needs a class."""
+        """Return the type as an annotation. `name`: the name of the class, if the type needs a class for an object."""
         match type:
             case Anything():
                 return "Any"
@@ -159,7 +159,7 @@ class _PythonTypes:
 
 
 def _is_typed_dict(type: Object) -> bool:
-    """True for an object whose fields are all known. A TypedDict cannot have others."""
+    """True for an object that has only the listed fields, because a TypedDict cannot have other fields."""
     return bool(type.fields) and (type.rest is None or type.rest == NOTHING)
 
 
@@ -168,7 +168,7 @@ def _alias(name: str, text: str) -> str:
 
 
 def _is_plain(name: str) -> bool:
-    """True if a class may have an attribute with this name that means nothing else there."""
+    """True if a class may have an attribute with this name, and the name has no other meaning there."""
     fits = name.isascii() and name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__")
     return fits and name not in HIDING and not name[0].isupper()
 
@@ -188,7 +188,7 @@ def _literal(value: str | float | bool) -> str:
 
 
 def _string(text: str) -> str:
-    """Return a string literal. Escapes of JSON mean the same in Python, except for characters beyond U+FFFF."""
+    """Return a string literal. The escapes of JSON mean the same in Python, except for characters beyond U+FFFF."""
     return json.dumps(text, ensure_ascii=False) if text.isprintable() else ascii(text)
 
 

@@ -1,4 +1,4 @@
-"""Read a JSON Schema (2020-12) as a type. A keyword that no type can express is left out, so the type is wider."""
+"""Read a JSON Schema (2020-12) as a type. Keywords that no type can express are ignored, so the type is wider."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from bunbase.cli.document_types.model import (
 
 KINDS: Final = ("null", "boolean", "number", "string", "array", "object")
 EXACT: Final = 2**53 - 1  # the largest integer up to which JavaScript's numbers hold every integer
-MOST_ELEMENTS: Final = 32  # the limit of the elements of a tuple; all further elements have the type of the rest
+# the limit of elements of a tuple that have their own types; all further elements have the type of the rest
+MOST_ELEMENTS: Final = 32
 ROOT: Final = NamedType("", whole=True)
 OF_TIMES: Final = {
     "date-time": "A time in RFC 3339.",
@@ -65,8 +66,10 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class SchemaReader:
-    """Reads one schema. `named`: the document itself (ROOT), and the types of `$defs` that it needs; filled by
-    `document`."""
+    """Reads one schema.
+
+    `named`: the document itself (ROOT) and the types of `$defs` that it needs; the method `document` fills it.
+    """
 
     def __init__(self, schema: Any) -> None:
         self.schema = schema
@@ -82,7 +85,7 @@ class SchemaReader:
         return self.named[ROOT]
 
     def expand(self, name: NamedType) -> Type:
-        """Return the type that a name stands for. A definition that only leads back to itself is anything."""
+        """Return the type that a name stands for. A definition that only refers to itself allows any value."""
         if name in self.named:
             return self.named[name]
         if name in self.open or len(self.open) > MOST_LEVELS:
@@ -101,7 +104,7 @@ class SchemaReader:
         return found
 
     def _meet(self, type: Type) -> None:
-        """Find all names in a type, and the names in their types."""
+        """Find all names in a type, and all names in the types that these names stand for."""
         waiting = [type]
         while waiting:
             for name in names_in(waiting.pop()):
@@ -185,7 +188,7 @@ class SchemaReader:
         return Object(tuple(fields), self._rest(schema))
 
     def _rest(self, schema: dict[str, Any]) -> Type | None:
-        """Return the type of the fields that are not in `properties`, None if the schema does not speak of them."""
+        """Return the type of the fields that are not in `properties`, or None if the schema says nothing about them."""
         patterns = [self._read(one) for one in schema.get("patternProperties", {}).values()]
         others = schema.get("additionalProperties", schema.get("unevaluatedProperties"))
         if others is None:
@@ -195,7 +198,7 @@ class SchemaReader:
         return union([*patterns, self._read(others)])
 
     def _with_conditional_fields(self, type: Type, schema: dict[str, Any]) -> Type:
-        """Add the fields that only a condition describes. They may have any type while the condition is not met."""
+        """Add the fields that only a condition describes. The fields may have any type if the condition is false."""
         conditions = [schema[keyword] for keyword in ("if", "then", "else") if keyword in schema]
         conditions += schema.get("dependentSchemas", {}).values()
         names = {name for one in conditions for name in self._described(one)}
@@ -218,7 +221,7 @@ class SchemaReader:
 
 
 def references_in(schema: Any, path: tuple[str, ...] = (), in_array: bool = False) -> Iterator[Reference]:
-    """Yield the fields with `x-ref`, with the paths that `expand` takes."""
+    """Yield the fields with `x-ref`, with the paths to use in `expand`."""
     if not isinstance(schema, dict):
         return
     if path and "x-ref" in schema:
@@ -230,7 +233,7 @@ def references_in(schema: Any, path: tuple[str, ...] = (), in_array: bool = Fals
 
 
 def names_in(type: Type) -> Iterator[NamedType]:
-    """Yield the names that a type uses, without those inside of the named types."""
+    """Yield the names that a type uses, but not the names that are inside of the named types."""
     match type:
         case NamedType():
             yield type
@@ -246,7 +249,7 @@ def names_in(type: Type) -> Iterator[NamedType]:
 
 
 def text_of(schema: Any) -> str:
-    """Return what a schema says to people."""
+    """Return the title and description of a schema."""
     if not isinstance(schema, dict):
         return ""
     said = [str(schema[keyword]) for keyword in ("title", "description") if schema.get(keyword)]
@@ -266,7 +269,7 @@ def _name(reference: str) -> NamedType:
 
 
 def _is_wide(schema: dict[str, Any]) -> bool:
-    """True if the schema allows integers on purpose that JavaScript's numbers cannot hold."""
+    """True if the schema intentionally allows integers that JavaScript's numbers cannot hold."""
     if "x-int64" in schema:
         return schema["x-int64"] is True
     bounds = [schema.get(word, 0) for word in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")]

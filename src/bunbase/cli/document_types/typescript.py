@@ -31,7 +31,7 @@ from bunbase.cli.document_types.naming import TAKEN, free_name, pascal
 from bunbase.cli.document_types.schemas import ROOT
 
 IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-MOST_REPEATED: Final = 8  # elements of the rest of a tuple that are written one by one
+MOST_REPEATED: Final = 8  # the limit of the further elements of a tuple that are written one by one
 
 PRELUDE: Final = """\
 /** The id of a document in another collection. At run time it is a string. */
@@ -174,7 +174,10 @@ class _TypeScriptTypes:
 
 
 def _with_open_rest(type: Type) -> Type:
-    """Return the type of a document whose unlisted fields may have any type: the system fields are among them."""
+    """Return the type of a document with unlisted fields of any type.
+
+    The type must allow any values there, because the system fields are among the unlisted fields.
+    """
     match type:
         case Object() if type.rest is not None and type.rest != NOTHING:
             return Object(type.fields, ANYTHING)

@@ -1,5 +1,6 @@
 """`bunbase mcp`: offer one project to programs with a language model, over the Model Context Protocol.
 
-`command` reads the command line, `server` speaks the protocol with the official library, `tools` lists the tools, and
-each tool is one request or a few requests to the HTTP API: `reading`, `collections`, `operation`, `writing`.
+`command` reads the command line, `server` speaks the protocol with the official library, and `tools` lists the tools.
+Each tool sends one or a few requests to the HTTP API. The tools are in `reading`, `collections`, `operation` and
+`writing`.
 """

@@ -16,7 +16,7 @@ NO_PARAMS: Final[Mapping[str, Any]] = {}
 
 
 class ProjectApi:
-    """`project`: its id or slug, which is chosen at the start and never changes."""
+    """The API of one project. `project`: its id or slug, which is chosen at the start and never changes."""
 
     def __init__(self, session: Session, project: str) -> None:
         self.session = session
@@ -31,12 +31,13 @@ class ProjectApi:
         params: Mapping[str, Any] = NO_PARAMS,
         headers: Mapping[str, str] = NO_PARAMS,
     ) -> T:
-        """Return the answer of the server. Raises: Failure, also if the body cannot be written as JSON."""
+        """Return the answer of the server. Raises: Failure, also if JSON cannot express the body."""
         sent = {"x-bunbase-project": self.project, **headers}
         call = Call(method, path, params=params, headers=sent, json=body, seconds=SECONDS)
         try:
             reply = self.session.send(call)
-        except (ValueError, RecursionError) as error:  # NaN, a text with half of a character, or a thousand levels
+        # for example NaN, a text with a lone surrogate, or a thousand levels of nesting
+        except (ValueError, RecursionError) as error:
             raise Usage(f"The arguments cannot be sent as JSON: {error}.", "invalid_arguments") from None
         return decode(reply, kind)
 

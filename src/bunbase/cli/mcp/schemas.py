@@ -11,7 +11,7 @@ PREFIX: Final = "#/$defs/"
 
 
 def schema_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the JSON Schema of a Struct, with all definitions in place: several clients follow no `$ref`."""
+    """Return the JSON Schema of a Struct, with all definitions inline, because several clients ignore `$ref`."""
     (schema,), definitions = msgspec.json.schema_components([kind], ref_template=TEMPLATE)
     inlined: dict[str, Any] = _inlined(schema, definitions)
     return inlined
@@ -25,6 +25,6 @@ def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
     if "$ref" in schema:
         rest = {name: value for name, value in schema.items() if name != "$ref"}
         return {**_inlined(definitions[schema["$ref"].removeprefix(PREFIX)], definitions), **rest}
-    # a title repeats the name of our class; the property `title` of an object is a dict
+    # leave out titles, which only repeat the name of our class; a `title` that is a dict is a property of the object
     named = {name: value for name, value in schema.items() if name != "title" or not isinstance(value, str)}
     return {name: _inlined(value, definitions) for name, value in named.items()}

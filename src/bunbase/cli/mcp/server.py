@@ -1,7 +1,7 @@
 """Speak the Model Context Protocol on stdin and stdout, with the official library.
 
-A call of a tool runs in a thread, because the client for the HTTP API blocks; calls run one after the other. The
-library keeps stdout for itself and turns descriptor 1 into stderr: nothing that is printed by mistake reaches a client.
+A tool runs in a thread, because the client for the HTTP API blocks. Calls run one after the other. The library keeps
+the real stdout for itself and redirects descriptor 1 to stderr, so that no accidental output reaches a client.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from bunbase.cli.mcp.tool import Effect, Permission, Tool, call, failure_text
 from bunbase.cli.mcp.tools import offered
 
 NAME: Final = "bunbase"
-PROGRAM: Final = "bunbase-mcp"  # the name in the audit log
+PROGRAM: Final = "bunbase-mcp"  # the name of the program in the audit log
 CALLS_AT_ONCE: Final = 1
 EXIT_CODES: Final = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: SIGNALLED}
 
@@ -48,10 +48,11 @@ EXIT_CODES: Final = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: SIGNALLED}
 def run(project: ProjectApi, allowed: Collection[Permission]) -> NoReturn:
     """Answer the client until it closes stdin. SIGTERM and Ctrl-C end the process at once."""
     for number in EXIT_CODES:
-        signal.signal(number, _end)  # an exception could not end it: a thread waits for the next line of stdin
+        # an exception could not end the process, because a thread waits for the next line of stdin
+        signal.signal(number, _end)
     anyio.run(_serve, project, offered(allowed))
     sys.stderr.flush()
-    os._exit(OK)  # otherwise Python would wait for the thread of a call, whose answer nobody reads any more
+    os._exit(OK)  # otherwise Python would wait for the thread of a call, although nobody reads its answer any more
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -131,7 +132,7 @@ def _result(tool: Tool, project: ProjectApi, arguments: Mapping[str, Any]) -> Ca
         answer = call(tool, project, arguments)
     except Failure as failure:
         return CallToolResult(content=[TextContent(text=failure_text(failure))], is_error=True)
-    except Exception as error:  # a bug: its traceback is for stderr, the client gets a sentence
+    except Exception as error:  # this is a bug: the traceback goes to stderr, and the client gets a sentence
         traceback.print_exc(file=sys.stderr)
         bug = Failure("internal_error", f"{tool.name} has a bug ({type(error).__name__}). See stderr of bunbase mcp.")
         return CallToolResult(content=[TextContent(text=failure_text(bug))], is_error=True)

@@ -16,7 +16,7 @@ from bunbase.pkg.api_json import api_json
 
 INVALID: Final = "invalid_arguments"
 MAX_FAILURE_BYTES: Final = 4_000
-MAX_DETAIL: Final = 2_000  # characters of the detail of a failure that is too long
+MAX_DETAIL: Final = 2_000  # the limit of characters to which a longer detail of a failure is cut
 
 
 class Effect(StrEnum):
@@ -24,7 +24,7 @@ class Effect(StrEnum):
 
     READS = "reads"
     ADDS = "adds"
-    DESTROYS = "destroys"  # it can overwrite or delete something
+    DESTROYS = "destroys"  # the tool can overwrite or delete something
 
 
 class Permission(StrEnum):
@@ -36,10 +36,10 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True)
 class Tool:
-    """`arguments`, `answer`: Structs, from which the schemas are made. `run`: raises Failure.
+    """One tool. `arguments`, `answer`: Structs, from which the schemas are made. `run`: raises Failure.
 
-    `shows_data`: the answer has texts that users and programs have written. `repeatable`: a second call with the same
-    arguments changes nothing more.
+    `shows_data`: the answer contains texts that users and programs have written. `repeatable`: a second call with the
+    same arguments changes nothing more.
     """
 
     name: str
@@ -64,7 +64,7 @@ def call(tool: Tool, project: ProjectApi, arguments: Mapping[str, Any]) -> bytes
         raise Usage(f"The arguments for {tool.name} are nested too deeply.", INVALID) from None
     try:
         answer = api_json(tool.run(project, read))
-    except Usage as usage:  # for example a time that cannot be read; other codes say more than "usage"
+    except Usage as usage:  # for example a time that cannot be read; other codes are more specific than "usage"
         raise Usage(usage.detail, INVALID if usage.code == "usage" else usage.code) from None
     if tool.effect is Effect.READS and len(answer) > MAX_ANSWER_BYTES:
         raise Failure("answer_too_large", f"The answer has {len(answer)} bytes. Ask for less, for example for a page.")
@@ -72,7 +72,7 @@ def call(tool: Tool, project: ProjectApi, arguments: Mapping[str, Any]) -> bytes
 
 
 def failure_text(failure: Failure) -> str:
-    """Return the JSON that tells a model why a tool failed and what to do: the problem of the server, or our own.
+    """Return the JSON that tells a model why a tool failed and what to do: the server's problem, or our own failure.
 
     The detail names commands instead of routes. A long problem, such as 1,000 errors of a schema, is shortened.
     """

@@ -100,7 +100,7 @@ def delete_document(project: ProjectApi, asked: DeleteArguments) -> DeletedDocum
 
 
 def deploy_functions(project: ProjectApi, asked: DeployArguments) -> DeployedFunctions:
-    """Deploy functions of the current folder, always to the project of the command line. Raises: Failure."""
+    """Deploy functions of the current folder. The target is always the project of the command line. Raises: Failure."""
     made = bundle_all(entries(read_project_file(), asked.functions))
     active = active_versions(project.session, project.project)
     functions = [planned(one, active) for one in made]

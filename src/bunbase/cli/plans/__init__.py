@@ -1,4 +1,4 @@
-"""Compare bunbase.toml with a project on a server, and make the project what the file says (`diff`, `deploy`, `pull`).
+"""Compare bunbase.toml with a project on a server, and make the project match the file (`diff`, `deploy`, `pull`).
 
-A plan is a list of changes. Each is additive, rewriting or losing; a losing change is applied only if it is named.
+A plan is a list of changes. Each change is additive, rewriting or losing. A losing change needs a flag that names it.
 """

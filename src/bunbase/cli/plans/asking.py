@@ -1,8 +1,8 @@
-"""The functions that collections ask before writes: can they answer, and when does a collection begin to ask?
+"""The functions that collections call before writes: can they answer, and when does a collection begin to call them?
 
-For an existing collection, BunBase begins to ask the function after the function was uploaded, so that no write fails
-meanwhile. For a new collection, BunBase asks the function from the start: writes fail until the function is uploaded,
-and no write skips the function.
+For an existing collection, BunBase begins to call the function only after the function is uploaded, so that no write
+fails meanwhile. For a new collection, BunBase calls the function from the start: writes fail until the function is
+uploaded, and no write skips the function.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from bunbase.contracts.functions.hooks import EXPORTS, HookName, names_hook
 
 
 class AskedFunctions(msgspec.Struct, frozen=True):
-    """`here`: the bundles of the folder. `coming`: the bundles that are uploaded next. `deployed`: the functions of
-    the project.
+    """The functions that collections may call. `here`: the bundles of the folder. `coming`: the bundles to upload.
 
+    `deployed`: the functions of the project.
     `known`: False if a command does not know the functions, such as `bunbase collections push`.
     """
 
@@ -29,7 +29,7 @@ class AskedFunctions(msgspec.Struct, frozen=True):
     known: bool = False
 
     def changes(self, name: str, spec: CollectionSpec) -> Iterator[Change]:
-        """Yield a blocked change if the function that a collection asks certainly cannot answer."""
+        """Yield a blocked change if a collection would call a function that certainly cannot answer."""
         if not self.known or not isinstance(spec.before_write, BeforeWrite):
             return
         function = spec.before_write.function
@@ -45,7 +45,7 @@ class AskedFunctions(msgspec.Struct, frozen=True):
         yield Change(name_of(name, "before_write"), ChangeClass.LOSING, change, blocked=True)
 
     def put_off(self, sent: CollectionSpec) -> bool:
-        """True if a collection that exists should begin to ask only after its function is uploaded."""
+        """True if an existing collection should call its function only after the function is uploaded."""
         return isinstance(sent.before_write, BeforeWrite) and sent.before_write.function in self.coming
 
 

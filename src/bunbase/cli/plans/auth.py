@@ -1,4 +1,4 @@
-"""Plan the changes of the settings for users, which `[auth]` names."""
+"""Plan the changes of the settings for users, which are in `[auth]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.steps import PlannedStep
 from bunbase.cli.session import Session
 
-# times after which BunBase deletes something: a shorter one deletes at once
+# BunBase deletes data after each of these times; if a time becomes shorter, BunBase deletes data at once
 KEEPING: Final = frozenset({"activity_days", "anonymous.idle_days"})
 
 
@@ -23,13 +23,14 @@ def shown_auth(session: Session, project: str) -> dict[str, Any]:
 
 
 def auth_changes(table: dict[str, Any], shown: dict[str, Any]) -> list[Change]:
-    """Return the changes that the table would make. `shown`: the settings of the server."""
+    """Return the changes that the table of the file would make. `shown`: the settings of the server."""
     return [_change(name, mine, theirs) for name, mine, theirs in differences(table, shown)]
 
 
 def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> list[PlannedStep]:
-    """Return the step that sets the settings of the table. Return no step if nothing differs, because the step needs
-    the role admin.
+    """Return the step that sets the settings of the table.
+
+    If nothing differs, return no step, because the step needs the role admin.
 
     Raises: Usage for a secret that is missing.
     """
@@ -45,9 +46,10 @@ def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dic
 
 
 def set_auth(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> int:
-    """Set the settings that the table names, and return the version of the settings, which increases with a change.
+    """Set the settings that the table names. Return the version of the settings, which each change increases.
 
-    A stored secret stays if its environment variable is not set. Raises: Usage for a secret that is missing; Refused.
+    If the environment variable of a stored secret is not set, the secret stays. Raises: Usage for a missing secret;
+    Refused.
     """
     path = at("projects", project, "auth")
     headers = {"content-type": "application/json", "if-match": f'"{shown["version"]}"'}

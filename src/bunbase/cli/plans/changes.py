@@ -1,4 +1,4 @@
-"""A change of a project that would make it what bunbase.toml says."""
+"""A change that makes a project match bunbase.toml."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from bunbase.contracts.bundoc.collections import CollectionSpec
 
 ALLOW: Final = "--allow-losing"
 PLAIN: Final = frozenset("_-.")
-SECTIONS: Final = frozenset({"auth", "collections"})  # names of changes begin with them, so collections may not
-MAX_UNKNOWN: Final = 5  # names of `--allow-losing` that a refusal explains
+# the names of some changes begin with these words, so no collection may have one of these names
+SECTIONS: Final = frozenset({"auth", "collections"})
+MAX_UNKNOWN: Final = 5  # the limit of unknown names in `--allow-losing` that an error message lists
 
 
 class ChangeClass(StrEnum):
@@ -26,11 +27,12 @@ class ChangeClass(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`name`: what changes, such as `posts.price`; `--allow-losing` takes it. `documents`: the number of documents that
-    are concerned.
+    """A change. `name`: the changed part, such as `posts.price`, for `--allow-losing`.
 
-    `complete`: false if counting took too long, so that there may be more. `blocked`: it cannot work, and no flag
-    allows it.
+    `documents`: the number of affected documents.
+
+    `complete`: false if counting took too long, so that the real number may be higher. `blocked`: the change cannot
+    work, and no flag allows it.
     """
 
     name: str
@@ -42,14 +44,14 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def count(self) -> str:
-        """Return the number of documents as people read it."""
+        """Return the number of documents as text for people."""
         if self.documents is None:
             return ""
         return str(self.documents) if self.complete else f"at least {self.documents}"
 
 
 class LosingChanges(Usage):
-    """The plan would lose something that no flag allows. `items`: these changes."""
+    """The plan would lose data, and no flag allows this. `items`: the changes that lose data."""
 
     def __init__(self, items: Sequence[Change], allowed: Sequence[str]) -> None:
         named = "\n".join(f"  {one.name}: {one.change}{_counted(one)}" for one in items)
@@ -66,33 +68,36 @@ class LosingChanges(Usage):
 
 
 def flag_name(name: str) -> str:
-    """Return the name of a change as `--allow-losing` takes it, which is safe in every shell.
+    """Return the name of a change for `--allow-losing`. The name is safe in every shell.
 
-    People copy the flag from the plan into a shell, and users of an app choose the names of fields in its documents. So
-    all characters but letters, digits, `_`, `-` and `.` are written as in a URL.
+    People copy the flag from the plan into a shell, but users of an app can choose the names of fields in documents. So
+    all characters except letters, digits, `_`, `-` and `.` are percent-encoded, as in a URL.
     """
     return "".join(one if one.isalnum() or one in PLAIN else quote(one, safe="") for one in name)
 
 
 def name_of(collection: str, *parts: str) -> str:
-    """Return the name of a change of a collection, or of its settings `parts`. No other part of a project has it."""
+    """Return the name of a change of a collection, or of its settings `parts`.
+
+    The name is unique within the project.
+    """
     section = ("collections",) if collection in SECTIONS else ()
     return ".".join((*section, collection, *parts))
 
 
 def name_of_field(collection: str, field: str) -> str:
-    """Return the name of a change of a field: `posts.price`, but `posts.schema.expires`: `expires` is a setting."""
+    """Return the name of a change of a field: `posts.price`, or `posts.schema.expires` if a setting has its name."""
     below = ("schema",) if field.partition(".")[0] in CollectionSpec.__struct_fields__ else ()
     return flag_name(name_of(collection, *below, field))
 
 
 def allowing(changes: Iterable[Change]) -> str:
-    """Return the flags that allow the losing changes among these changes."""
+    """Return the flags that allow the losing changes in this list."""
     return " ".join(f"{ALLOW} {one.name}" for one in changes if one.effect is ChangeClass.LOSING and not one.blocked)
 
 
 def check_losing(changes: Iterable[Change], allowed: Sequence[str]) -> None:
-    """Raises: LosingChanges if `allowed` does not name them all; Failure for changes that the server refuses."""
+    """Raises: LosingChanges if `allowed` does not name all of them; Failure for changes that the server refuses."""
     changes = [one for one in changes if one.effect is ChangeClass.LOSING]
     if blocked := [one for one in changes if one.blocked]:
         named = "; ".join(f"{one.name}: {one.change}{_counted(one)}" for one in blocked)
@@ -103,7 +108,7 @@ def check_losing(changes: Iterable[Change], allowed: Sequence[str]) -> None:
 
 
 def _unknown(items: Sequence[Change], allowed: Sequence[str]) -> str:
-    """Return a line for each allowed name that the plan does not have."""
+    """Return a line for each allowed name that is not in the plan."""
     told = ""
     for name in allowed[:MAX_UNKNOWN]:
         near = get_close_matches(name, [one.name for one in items], 1)

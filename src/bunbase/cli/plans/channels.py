@@ -1,4 +1,4 @@
-"""Plan the changes of channels. The server stores all channels as one document, so one step sets all channels."""
+"""Plan the changes of channels. The server stores all channels as one document, so one step sets all of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def present_channels(session: Session, project: str) -> dict[str, ChannelSpec]:
 
 
 def plan_channels(session: Session, project: str, wanted: dict[str, ChannelSpec], drops: bool) -> ChannelsPlan:
-    """Compare the channels with the channels of the project. `drops`: unwanted patterns are removed."""
+    """Compare the wanted channels with the channels of the project.
+
+    `drops`: remove all other patterns of the project.
+    """
     present = present_channels(session, project)
     changes = tuple(channel_changes(wanted, present, drops))
     if not changes:

@@ -1,4 +1,4 @@
-"""Plan the changes of collections: what would change, how many documents it concerns, and the requests that do it."""
+"""Plan the changes of collections: each change, the number of affected documents, and the requests that make it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Collections(msgspec.Struct, frozen=True):
 
 
 class CollectionsPlan(msgspec.Struct, frozen=True):
-    """`after`: the steps that wait until the functions are uploaded."""
+    """The changes, and the steps that make them. `after`: the steps that run after the functions are uploaded."""
 
     changes: tuple[Change, ...]
     steps: tuple[PlannedStep, ...]
@@ -51,11 +51,11 @@ def plan_collections(
     drops: bool = False,
     functions: AskedFunctions = UNKNOWN,
 ) -> CollectionsPlan:
-    """Compare the collections with the collections of the project. `drops`: unwanted collections are dropped.
-    `functions`: the functions that collections may ask.
+    """Compare the wanted collections with the collections of the project.
 
-    The server checks all rules, and the schemas of collections that exist: a mistake stops the plan before anything
-    changes. Raises: Refused.
+    `drops`: drop all other collections of the project.
+    `functions`: the functions that collections may call. The server checks all rules, and the schemas of existing
+    collections, so a mistake stops the plan before anything changes. Raises: Refused.
     """
     present = present_collections(session, project)
     documents = DocumentCounts(session, project)
@@ -81,7 +81,7 @@ def plan_collections(
             steps.append(PlannedStep(name, putting(session, project, name, sent, functions)))
     gone = [present[name] for name in present if drops and name not in wanted]
     changes += [_dropped(one.name, documents) for one in gone]
-    # the last steps: until then, the schemas of other collections may refer to these
+    # drop collections last, because before this step the schemas of other collections may refer to them
     steps += [PlannedStep(one.name, _forgetting(session, project, one.name)) for one in gone if one.schema is not None]
     steps += [PlannedStep(one.name, _dropping(session, project, one.name)) for one in gone]
     return CollectionsPlan(tuple(changes), tuple(steps), tuple(after))
@@ -196,7 +196,7 @@ def _with(spec: CollectionSpec) -> str:
 
 
 def _check_rules(session: Session, project: str, wanted: dict[str, CollectionSpec]) -> None:
-    """Raises: Refused if the server cannot read a rule. It then names the collection."""
+    """Raises: Refused if the server does not accept a rule. The error names the collection."""
     rules = {name: spec.rules for name, spec in wanted.items() if isinstance(spec.rules, Rules)}
     try:
         _try_rules(session, project, rules)
@@ -211,7 +211,7 @@ def _check_rules(session: Session, project: str, wanted: dict[str, CollectionSpe
 
 
 def _named(refused: Refused, collection: str) -> Refused:
-    """Return the refusal of a rule with its collection."""
+    """Return the refusal of a rule, and add the name of the collection."""
     detail = f"A rule of {collection} is not valid. {refused.problem.get('detail', '')} Nothing was changed."
     return Refused(refused.problem | {"title": "", "detail": detail, "collection": collection})
 
@@ -233,7 +233,8 @@ def putting(session: Session, project: str, name: str, spec: CollectionSpec, fun
         unique = [wanted_as(one) for one in made.indexes if one.unique and not one.ready]
         made = _built(session, project, made, out)
         kept = [wanted_as(one) for one in made.indexes]
-        if any(one not in kept for one in unique):  # dropped by the server; asked again, it says why
+        # the server dropped a unique index that it could not build; a second request makes it return the reason
+        if any(one not in kept for one in unique):
             session.ask(Collection, _call("PUT", f"/v1/collections/{name}", project, spec))
         return f"{name} is as the file describes it."
 
@@ -241,8 +242,9 @@ def putting(session: Session, project: str, name: str, spec: CollectionSpec, fun
 
 
 def _built(session: Session, project: str, made: Collection, out: Output) -> Collection:
-    """Wait until the indexes are built. After ten minutes, continue, because the server builds the indexes without this
-    command.
+    """Wait until the indexes are built.
+
+    Return after ten minutes, because the server also builds the indexes without this command.
     """
     until = time.monotonic() + BUILD_SECONDS
     with out.working(f"building indexes of {made.name}") as told:
@@ -257,7 +259,10 @@ def _built(session: Session, project: str, made: Collection, out: Output) -> Col
 
 
 def _forgetting(session: Session, project: str, name: str) -> Do:
-    """Remove the schema of a collection that is dropped next: collections that refer to each other have no order."""
+    """Remove the schema of a collection that will be dropped.
+
+    Collections that refer to each other could not be dropped in any order otherwise.
+    """
 
     def forget(_out: Output) -> str:
         spec = CollectionSpec(schema=None, strict=False)

@@ -1,4 +1,4 @@
-"""Compare a collection of bunbase.toml with the same collection on the server. No request is sent here."""
+"""Compare a collection of bunbase.toml with the same collection on the server. This module sends no requests."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from msgspec import UNSET
 from bunbase.cli.toml_writing import same
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec, IndexState, Rules
 
-FLAGS: Final = ("strict", "before_images")  # false unless a collection says otherwise
+FLAGS: Final = ("strict", "before_images")  # a flag is false if the file does not set it
 OPERATIONS: Final = ("list", "get", "create", "update", "delete")
 
 
 def needed(spec: CollectionSpec, now: Collection | None) -> CollectionSpec:
-    """Return the members that must be sent, because the server has them otherwise. UNSET: there is nothing to send."""
+    """Return the members of `spec` that differ on the server.
+
+    A member with the value UNSET does not need to be sent.
+    """
     if now is None:
         flags = {name: getattr(spec, name) for name in FLAGS}
         return msgspec.structs.replace(spec, **{name: one or UNSET for name, one in flags.items()})
@@ -42,7 +45,7 @@ def altered(now: Collection, spec: CollectionSpec) -> tuple[dict[str, Any] | Non
 
 
 def rule_changes(wanted: Rules | None, now: Rules | None) -> list[tuple[str, bool, bool]]:
-    """Return the rules that differ: the name, whether the server has it, whether the file has it."""
+    """Return the rules that differ: for each, its name, whether the server has it, and whether the file has it."""
     mine, theirs = sources(wanted), sources(now)
     names = sorted(mine.keys() | theirs.keys())
     return [(name, name in theirs, name in mine) for name in names if mine.get(name) != theirs.get(name)]
@@ -57,26 +60,27 @@ def sources(rules: Rules | None) -> dict[str, str]:
 
 
 def own_indexes(now: Collection) -> list[IndexSpec]:
-    """Return the indexes that developers made, as they would be asked for. The others belong to the schema."""
+    """Return the indexes that developers made, as specifications. All other indexes belong to the schema."""
     return [wanted_as(one) for one in now.indexes if not one.system]
 
 
 def wanted_as(index: IndexState) -> IndexSpec:
-    """Return the specification that asks for this index."""
+    """Return the specification that would create this index."""
     return IndexSpec(**{name: getattr(index, name) for name in IndexSpec.__struct_fields__})
 
 
 def index_changes(
     wanted: tuple[IndexSpec, ...], now: Collection | None
 ) -> tuple[list[IndexSpec], list[IndexSpec], tuple[IndexSpec, ...]]:
-    """Return the indexes to build, those to drop, and the whole list to send.
+    """Return the indexes to build, the indexes to drop, and the whole list to send.
 
-    An index without a name is the index of the same description, whatever its name is.
+    A wanted index without a name matches any existing index with the same description.
     """
     free = own_indexes(now) if now else []
     sent: list[IndexSpec] = []
     new: list[IndexSpec] = []
-    for index in sorted(wanted, key=lambda one: not one.name):  # those with a name first: they can only be one
+    # match indexes with names first, because each of them can match only one index
+    for index in sorted(wanted, key=lambda one: not one.name):
         found = next((one for one in free if _is(index, one)), None)
         if found is None:
             new.append(index)
@@ -100,5 +104,5 @@ def _is(wanted: IndexSpec, found: IndexSpec) -> bool:
 
 
 def _described(index: IndexSpec) -> bytes:
-    """Return the description as JSON: in Python, filters with 1 and True would be equal, and so would 1 and 1.0."""
+    """Return the description as JSON, because Python treats 1, 1.0 and True as equal, also in filters."""
     return msgspec.json.encode(index, order="sorted")

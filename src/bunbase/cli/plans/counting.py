@@ -1,6 +1,6 @@
-"""Count the documents that a change would concern. Nothing is changed on the server.
+"""Count the documents that a change would affect. The counts change nothing on the server.
 
-All counts of one plan share a time limit. A count that was not completed says so, and is treated as if there were more.
+All counts of one plan share a time limit. If a count is incomplete, the plan shows it as a minimum.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from bunbase.pkg.moments import read_moment
 
 PAGE: Final = 500
 COUNT_SECONDS: Final = 60.0
-WHOLE: Final = "\0"  # stands for errors that belong to no field; no field has this name
-MOST_FIELDS: Final = 20  # each of them needs a flag
+WHOLE: Final = "\0"  # stands for errors that belong to no single field; no field has this name
+MOST_FIELDS: Final = 20  # the limit of fields that are counted separately, because each of them needs a flag
 UNCOUNTABLE: Final = frozenset({"query_needs_index", "query_too_slow"})
 
 
@@ -33,14 +33,14 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """`complete`: false if not every document was looked at."""
+    """The number of documents. `complete`: false if not all documents were examined."""
 
     documents: int
     complete: bool = True
 
 
 class DocumentCounts:
-    """The documents of one project, for the counts of one plan."""
+    """The documents of one project, which are counted for one plan."""
 
     def __init__(self, session: Session, project: str) -> None:
         self.session = session
@@ -54,9 +54,10 @@ class DocumentCounts:
     def misfits(
         self, name: str, schema: dict[str, Any] | None, strict: bool, known: Container[str]
     ) -> tuple[dict[str, int], bool]:
-        """Return how many documents break the schema in each field, and whether all documents were looked at.
+        """Return how many documents violate the schema in each field, and whether all documents were examined.
 
-        `known`: fields that are counted alone. Users may invent others: beyond MOST_FIELDS, these count as WHOLE.
+        `known`: fields that are always counted separately. Users may invent any other field names. So after MOST_FIELDS
+        different fields, all further unknown fields are counted together as WHOLE.
         """
         found: Counter[str] = Counter()
         body: dict[str, Any] = {"schema": schema, "strict": strict, "limit": PAGE}
@@ -72,7 +73,10 @@ class DocumentCounts:
         return dict(found), False
 
     def duplicates(self, name: str, index: IndexSpec) -> Counted:
-        """Return how many documents have a value that an earlier document has, as a unique index would find them."""
+        """Return how many documents have a value that an earlier document has.
+
+        A unique index would refuse these documents.
+        """
         fields = [field.removeprefix("-") for field in index.fields]
         seen: set[bytes] = set()
         count, complete = 0, False
@@ -86,7 +90,7 @@ class DocumentCounts:
         return Counted(count, complete)
 
     def ended(self, name: str, path: str) -> Counted:
-        """Return how many documents would end at once, because their time is over."""
+        """Return how many documents would expire at once, because their expiry time has passed."""
         now = datetime.now(UTC)
         count, complete = 0, False
         for document in self._all(name, [path], None):
@@ -97,7 +101,7 @@ class DocumentCounts:
         return Counted(count, complete)
 
     def _all(self, name: str, fields: list[str], where: dict[str, Any] | None) -> Iterator[dict[str, Any] | None]:
-        """Yield each document with these fields, and None after the last one. Without None, the time was too short."""
+        """Yield each document with these fields, and then None. If None is missing, the time limit was reached."""
         body: dict[str, Any] = {"select": fields, "limit": PAGE} | ({"where": where} if where else {})
         while time.monotonic() < self.until:
             try:
@@ -114,18 +118,18 @@ class DocumentCounts:
 
 
 def _field(pointer: str) -> str:
-    """Return the first name of a JSON Pointer: the field in which a document breaks the schema."""
+    """Return the first name of a JSON Pointer: the field in which a document violates the schema."""
     return pointer[1:].split("/")[0].replace("~1", "/").replace("~0", "~") or WHOLE
 
 
 def unique_entries(document: dict[str, Any], fields: list[str]) -> set[bytes]:
-    """Return the entries of a document in a unique index; none if it lacks a field, or has null in it."""
+    """Return the entries of a document in a unique index, or none if one of the fields is missing or null."""
     values = [[one for one in _values(document, field.split(".")) if one is not None] for field in fields]
     return {msgspec.json.encode([_number(one) for one in entry]) for entry in itertools.product(*values)}
 
 
 def _values(value: Any, path: list[str]) -> list[Any]:
-    """Return the values at a path. A list stands for its elements."""
+    """Return the values at a path. For a list, return its elements."""
     if isinstance(value, list):
         return [one for element in value for one in (_values(element, path) if path else [element])]
     if not path:
@@ -138,8 +142,8 @@ def _number(value: Any) -> Any:
 
 
 def is_over(value: Any, now: datetime) -> bool:
-    """True if a document with this time has ended. The server reads the time with the same function."""
+    """True if a document with this expiry time has expired. The server reads the time with the same function."""
     try:
         return isinstance(value, str) and read_moment(value) <= now
-    except ValueError:  # such a document does not end
+    except ValueError:  # a document with an unreadable time does not expire
         return False

@@ -20,7 +20,7 @@ class Folder(msgspec.Struct, frozen=True):
 
 
 def read_folder(out: Output, names: Sequence[str] = ()) -> Folder:
-    """Enter the folder of the project, and return what it has. `names`: only these functions, and nothing else.
+    """Change to the folder of the project, and return its content. `names`: if set, return only these functions.
 
     Raises: Usage for mistakes in the file, and if the folder has nothing to deploy.
     """

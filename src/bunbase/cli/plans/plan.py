@@ -27,9 +27,9 @@ NOTHING = CollectionsPlan((), ())
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The project that a plan is for. `origin`: the flag, variable or file that named it.
+    """The project that a plan is for. `origin`: the flag, variable or file that named the project.
 
-    `warning`: set if the server is not the server of the target; empty otherwise, or without a target.
+    `warning`: a text if the server differs from the server of the target; otherwise, or without a target, empty.
     """
 
     server: str
@@ -44,7 +44,10 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The changes and how to make them. `before`: the steps before the functions are uploaded; `after`: those after."""
+    """The changes and their steps. `before`: the steps before the functions are uploaded.
+
+    `after`: the steps afterwards.
+    """
 
     place: Place
     changes: tuple[Change, ...]
@@ -54,7 +57,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def place_of(session: Session, project: str) -> Place:
-    """Return the project with its slug. A token that may not read the project still deploys. Raises: Refused."""
+    """Return the project with its slug. A token may deploy even if it may not read the project. Raises: Refused."""
     origin = session.project.origin if session.project else ""
     warning = _warning(session)
     session.place_shown = True  # `show_place` shows it
@@ -77,7 +80,7 @@ def _warning(session: Session) -> str:
 def make_plan(
     session: Session, project: str, folder: Folder, out: Output, *, force: bool = False, applying: bool = False
 ) -> Plan:
-    """Compare the folder with the project. `applying`: the plan will be applied, so it needs the secrets of `[auth]`.
+    """Compare the folder with the project. `applying`: the plan will be applied, so the secrets of `[auth]` are needed.
 
     Raises: Usage for a mistake in the file, Failure, Refused.
     """

@@ -1,7 +1,7 @@
-"""The files that say what a project has: bunbase.toml, and the files that its tables name.
+"""Write the configuration of a project to files: bunbase.toml, and the files that its tables name.
 
-Only values that differ are written. A value with the same meaning in another form stays, such as an index without a
-name, or a default that is written in the file. A value that TOML cannot express, such as null, is written to a separate
+Only values that differ are written. If the file expresses the same value in another form, that form stays, such as an
+index without a name, or an explicit default. A value that TOML cannot express, such as null, is written to a separate
 JSON file.
 """
 
@@ -27,7 +27,7 @@ from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Rul
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
 
 LONGEST_INTEGER: Final = 1 << 63  # TOML has integers of 64 bits
-FOLDER: Final = "collections"  # the folder of the files that a pull makes
+FOLDER: Final = "collections"  # the folder for new files of a pull
 
 Json = dict[str, Any]
 
@@ -44,7 +44,7 @@ class Project(msgspec.Struct, frozen=True):
 
 
 class Pulled(msgspec.Struct, frozen=True):
-    """`files`: the new text of each file that changes, by its path; bunbase.toml is the last one.
+    """The result. `files`: the new text of each file that changes, by its path; bunbase.toml is the last file.
 
     `removed`: collections of the file that the project does not have. `elsewhere`: functions of the project that have
     no file in this folder.
@@ -56,7 +56,9 @@ class Pulled(msgspec.Struct, frozen=True):
 
 
 def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str]) -> Pulled:
-    """Return the files that would make the folder match the project. `functions`: the functions that have a file here.
+    """Return the files that make the folder match the project.
+
+    `functions`: the functions that have a file in the folder.
 
     Raises: Usage for a mistake in the file; Failure if it cannot be changed in place.
     """
@@ -79,14 +81,18 @@ def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str])
     after = edited(text, changed)
     if after != text:
         files[path] = after
-    for written in files.keys() - {path}:  # that file is the folder's own, wherever a link leads
+    # bunbase.toml itself needs no check: it belongs to the folder, wherever a link leads
+    for written in files.keys() - {path}:
         _check_inside(written, file.folder)
     removed = tuple(name for name in file.collections if name not in tables)
     return Pulled(files, removed, tuple(sorted(project.active.keys() - functions)))
 
 
 def _collection(now: Collection, spec: CollectionSpec, table: Json, folder: Path, files: dict[Path, str]) -> Json:
-    """Return the table of a collection, and add the files beside it that change. `table`: the table in the file."""
+    """Return the table of a collection, and add separate files that change to `files`.
+
+    `table`: the present table in the file.
+    """
     values: Json = {"schema": now.schema, "expires": now.expires, "rules": _rules(now.rules), "indexes": _indexes(now)}
     values["max_scan"] = now.max_scan
     values["before_write"] = msgspec.to_builtins(now.before_write) if now.before_write is not None else None
@@ -109,7 +115,7 @@ def _collection(now: Collection, spec: CollectionSpec, table: Json, folder: Path
 
 
 def _placed(collection: str, name: str, value: Any, before: Any, folder: Path, files: dict[Path, str]) -> Any:
-    """Return the value, or the path of the file that holds it."""
+    """Return the value itself, or the path of the file to which the value is written."""
     path = before if isinstance(before, str) and name != "expires" else ""
     if not path and _fits_toml(value):
         return value
@@ -121,7 +127,7 @@ def _placed(collection: str, name: str, value: Any, before: Any, folder: Path, f
 
 
 def _check_inside(path: Path, folder: Path) -> None:
-    """Check the file itself: links in a folder from elsewhere, and names from a server, may lead anywhere.
+    """Check that the path is inside of the folder. Symbolic links, and names from a server, may lead anywhere.
 
     Raises: Failure.
     """
@@ -159,7 +165,7 @@ def _indexes(now: Collection) -> list[Json] | None:
 
 
 def _channel(now: ChannelSpec, table: Json | None) -> Json:
-    """Return the table of a pattern of channels. `table`: the table in the file, None if the file does not have it."""
+    """Return the table of a pattern of channels. `table`: the present table in the file, or None."""
     if table is not None and msgspec.convert(table, ChannelSpec) == now:
         return table
     found: Json = msgspec.to_builtins(now)
@@ -167,12 +173,12 @@ def _channel(now: ChannelSpec, table: Json | None) -> Json:
 
 
 def _place(name: str, table: Json) -> int:
-    """Return the place of a setting: as the file has it, and new ones after those."""
+    """Return the position of a setting: present settings in the order of the file, and then new settings."""
     return list(table).index(name) if name in table else len(table)
 
 
 def _function(version: Version, table: Json) -> Json:
-    """Return the section of a function. `table`: the table in the file."""
+    """Return the section of a function. `table`: the present section in the file."""
     settings = {name: value for name, value in table.items() if name != "entry"}
     if msgspec.convert(settings, FunctionConfig) == version.config:
         return table

@@ -32,8 +32,9 @@ AllowLosing = Annotated[
 def push_collections(
     wanted: dict[str, CollectionSpec], allowed: Sequence[str], flags: ProjectFlags, drops: bool = False
 ) -> int:
-    """Make the collections of the project match the wanted collections, and return the exit code. `drops`: drop all
-    others.
+    """Make the collections of the project match the wanted collections, and return the exit code.
+
+    `drops`: drop all other collections.
 
     Raises: Usage for losing changes that are not allowed; Refused for a rule or a schema that the server refuses.
     """

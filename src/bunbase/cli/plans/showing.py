@@ -1,4 +1,4 @@
-"""Show a plan: the server and the project first, then the changes, the losing ones last."""
+"""Show a plan: first the server and the project, then the changes, with losing changes last."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def show_place(place: Place, out: Output) -> None:
 
 
 def show_changes(changes: tuple[Change, ...], out: Output) -> None:
-    """Print a table of the changes, and how many there are of each class."""
+    """Print a table of the changes, and the number of changes in each class."""
     if not changes:
         out.done("The project is what bunbase.toml says.")
         return

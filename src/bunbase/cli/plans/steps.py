@@ -21,14 +21,17 @@ class Done(StrEnum):
 
 
 class PlannedStep(msgspec.Struct, frozen=True):
-    """One request, or one request and the wait for its effect. `do`: returns the sentence for it; empty: none."""
+    """One request, or one request and the wait for its effect.
+
+    `do`: runs the step, and returns a sentence about the result, or "" for no sentence.
+    """
 
     name: str
     do: Do
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The outcome of a step. `problem`: why it failed."""
+    """The outcome of a step. `problem`: the reason why the step failed."""
 
     name: str
     outcome: Done
@@ -36,7 +39,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Work:
-    """The steps that were done. `failure`: the failure of the first failed step; later steps are not tried."""
+    """The steps that ran. `failure`: the failure of the first failed step. No later step runs."""
 
     def __init__(self, out: Output) -> None:
         self.out = out
@@ -44,7 +47,7 @@ class Work:
         self.failure: Failure | None = None
 
     def do(self, steps: Iterable[PlannedStep], skip: bool = False) -> None:
-        """Do the steps in their order. `skip`: only note that they were not tried."""
+        """Run the steps in their order. `skip`: run no step, and only note that each was skipped."""
         for step in steps:
             if skip or self.failure is not None:
                 self.progress.append(Progress(step.name, Done.NOT_TRIED))
@@ -60,7 +63,7 @@ class Work:
                 self.out.done(sentence)
 
     def tell_of_failure(self) -> None:
-        """Print what was applied and what was not, after a failure."""
+        """After a failure, print which changes were applied and which were not."""
         if self.failure is None:
             return
         names = {done: [one.name for one in self.progress if one.outcome is done] for done in Done}

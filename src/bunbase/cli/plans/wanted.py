@@ -6,9 +6,9 @@ schema = "collections/posts.schema.json"     # or a table; false: the collection
 rules = "collections/posts.rules.toml"       # or a table; false: no rules
 indexes = [{ fields = ["slug"], unique = true }]
 expires = "ends_at"                          # false: documents do not expire
-before_write = { function = "check" }        # false: no function is asked
-before_images = true                         # changes have the document before the change
-max_scan = 50000                             # false: bundoc.max_scan of the server
+before_write = { function = "check" }        # false: writes call no function
+before_images = true                         # each change contains the document as it was before
+max_scan = 50000                             # false: the server's setting bundoc.max_scan applies
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 
 def wanted_collections(file: ProjectFile) -> dict[str, CollectionSpec]:
-    """Return what the file says of each collection; members that it leaves out are UNSET. Raises: Usage."""
+    """Return the settings of each collection in the file. Members that the file leaves out are UNSET. Raises: Usage."""
     return {name: _spec(name, section, file.folder) for name, section in file.collections.items()}
 
 
 def rules_in(file: ProjectFile) -> dict[str, Rules]:
-    """Return the rules of each collection that has some in the file. Raises: Usage."""
+    """Return the rules of each collection for which the file has rules. Raises: Usage."""
     return {name: spec.rules for name, spec in wanted_collections(file).items() if isinstance(spec.rules, Rules)}
 
 
@@ -64,7 +64,7 @@ def _spec(name: str, section: CollectionSection, folder: Path) -> CollectionSpec
 
 
 def _read(value: Any, folder: Path, kind: type[T], at: str) -> T | UnsetType | None:
-    """Return a value, that of the file which it names, or None for `false`. Raises: Usage."""
+    """Return a value from the table, or from the file that the table names. Return None for `false`. Raises: Usage."""
     if isinstance(value, str):
         if not (folder / value).resolve().is_relative_to(folder.resolve()):
             raise Usage(f"{at}: {value} is outside of {folder}, where `bunbase pull` could write to it.", INVALID)

@@ -1,4 +1,4 @@
-"""Check a whole file before anything is sent: a file that is damaged changes nothing in the project."""
+"""Check a whole file before a request is sent, so that a damaged file changes nothing in the project."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ from bunbase.cli.project_copies.reading import CutOff, OnBytes, TooLong, numbere
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.project_file import COLLECTION_NAME
 
-MAX_SETTINGS_BYTES: Final = 64 << 20  # the limit for the settings of all collections of one file, which memory holds
+# the limit of the settings of all collections in one file, because they are held in memory
+MAX_SETTINGS_BYTES: Final = 64 << 20
 COLLECTION: Final = re.compile(COLLECTION_NAME)
 TRUNCATED: Final = "truncated_file"
 
 
 class CheckedFile(msgspec.Struct):
-    """A file that was read to its end. `settings`: those of each collection, with the number of the line.
+    """A file that was read to its end. `settings`: the settings of each collection, with their line number.
 
-    `errors`: if there are any, nothing of the file may be sent.
+    `errors`: the errors of the file. If there are any, no part of the file may be sent.
     """
 
     header: Header
@@ -46,7 +47,7 @@ class CheckedFile(msgspec.Struct):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A line to send. `text`: the user, or the whole line of a document."""
+    """A line to send. `text`: the user, or the whole line of a document. An empty `collection` means a user."""
 
     number: int
     collection: str
@@ -54,7 +55,7 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 def checked_file(file: Path, on_bytes: OnBytes) -> CheckedFile:
-    """Read a file to its end. Raises: Failure if it is no export, or one of a newer command; Usage."""
+    """Read a file to its end. Raises: Usage; Failure if the file is no export, or needs a newer command."""
     lines = numbered_lines(file, on_bytes)
     header = _header(next(lines, (1, b""))[1], file)
     with closing(_Checking(header)) as checking:
@@ -65,7 +66,7 @@ def checked_file(file: Path, on_bytes: OnBytes) -> CheckedFile:
 
 
 def sent_lines(file: Path, on_bytes: OnBytes) -> Iterator[Sent]:
-    """Yield the users and the documents of a file that was checked before."""
+    """Yield the users and the documents of a file that has been checked."""
     for number, text in numbered_lines(file, on_bytes):
         if number == 1 or not isinstance(text, bytes):
             continue
@@ -77,7 +78,9 @@ def sent_lines(file: Path, on_bytes: OnBytes) -> Iterator[Sent]:
 
 
 class _Checking:
-    """`seen`: the ids of the file, in a temporary database on disk: memory could be too small for them."""
+    """Checks the lines. `seen`: the ids in the file.
+    They are in a temporary database on disk, because they could be too many for memory.
+    """
 
     def __init__(self, header: Header) -> None:
         self.header = header
@@ -158,7 +161,7 @@ class _Checking:
         self.settings[name] = (number, settings)
 
     def _once(self, number: int, id: str) -> None:
-        """Raises: _Wrong if another line has this id."""
+        """Note an id. Raises: _Wrong if another line has this id."""
         if self.seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (id, number)).rowcount:
             return
         (first,) = self.seen.execute("SELECT line FROM seen WHERE id = ?", (id,)).fetchone()

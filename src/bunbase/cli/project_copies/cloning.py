@@ -1,6 +1,6 @@
-"""Make a project that is a copy of another one: the server backs the first one up, and restores that into the second.
+"""Create a project as a copy of another project: the server backs up the first, and restores it into the second.
 
-Everything stays on the server, and the copy is encrypted with the key of the new project.
+All data stays on the server. The copy is encrypted with the key of the new project.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SHOWN_USERS: Final = 20
 
 
 class NewClone(msgspec.Struct, frozen=True):
-    """A project to make. `backup`: the backup to copy; "" for the present state. `org`: its owner; "" for the caller.
+    """A project to create. `backup`: the backup to copy; "" for the present state. `org`: its owner; "" for the caller.
 
-    `unauthenticated`: also copy a backup without a proof. `users`: true if the users of the project are copied too.
+    `unauthenticated`: also accept a backup without a proof of its origin. `users`: also copy the users of the project.
     """
 
     name: str
@@ -44,7 +44,7 @@ def create_backup(session: Session, project: str, users: bool, out: Output) -> B
 
 
 def cloned(session: Session, wanted: NewClone, out: Output) -> tuple[NewProject, BackupJob]:
-    """Make the project, print its keys and keep them, and fill it. Raises: Failure."""
+    """Create the project, print and store its keys, and copy the data. Raises: Failure."""
     taken = wanted.backup or create_backup(session, wanted.source, wanted.users, out).id
     body = {"name": wanted.name} | ({"org": wanted.org} if wanted.org else {})
     new = session.ask(NewProject, Call("POST", at("projects"), json=body))
@@ -63,13 +63,13 @@ def cloned(session: Session, wanted: NewClone, out: Output) -> tuple[NewProject,
         flag = " --with users" if wanted.users else ""
         out.warn(f"{new.slug} was created, but it is not filled. To fill it: {again}{flag}")
         raise
-    if not wanted.backup:  # the backup was made only for this clone
+    if not wanted.backup:  # a backup that was made only for this clone is deleted
         session.ask(type(None), Call("DELETE", backups_path(wanted.source, taken)))
     return new, job
 
 
 def told_users(users: ImportedUsers | None, out: Output) -> int:
-    """Print what a restore did with the users. Return the exit code: 1 if some of them were refused."""
+    """Print what a restore did with the users. Return the exit code, which is 1 if some users were refused."""
     if users is None:
         return OK
     out.hint(f"Users: {users.imported} came back, {users.updated} were changed, {users.skipped} were the same.")
@@ -87,7 +87,7 @@ def backups_path(project: str, *below: str) -> str:
 
 
 def _keep_keys(session: Session, new: NewProject, out: Output) -> None:
-    """Store the new project's keys on this machine. A failure is only a warning, since the project exists already."""
+    """Store the new project's keys on this machine. A failure is only a warning, because the project exists already."""
     try:
         with session.changing() as known:
             for key in new.keys:

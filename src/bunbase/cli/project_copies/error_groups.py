@@ -1,4 +1,7 @@
-"""Errors of many lines, counted by kind: memory holds a few lines of each kind, however many there are."""
+"""Count the errors of many lines by kind.
+
+For each kind, memory holds only a few lines, however many lines have the error.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,17 @@ from bunbase.cli.errors import in_commands
 
 MAX_GROUPS: Final = 50
 SHOWN_LINES: Final = 3
-NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")  # ids and addresses, in which errors of one kind differ
-# these details differ only in the name of what the project has already
+# matches ids and addresses, because errors of one kind differ only in them
+NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")
+# for these codes, details differ only in the name of the existing object
 ALIKE: Final = frozenset({"document_exists", "user_exists", "email_taken", "phone_taken", "identity_taken"})
-# --on-conflict decides about these errors
+# the flag --on-conflict controls how these errors are treated
 CONFLICTS: Final = frozenset({"document_exists", "user_exists", "collection_exists"})
 OTHERS: Final = "other_errors"
 
 
 class ErrorGroup(msgspec.Struct):
-    """`lines`: the first lines that have the error. `detail`: the detail of the first line."""
+    """Errors of one kind. `lines`: the first lines that have the error. `detail`: the detail of the first line."""
 
     code: str
     detail: str
@@ -30,7 +34,7 @@ class ErrorGroup(msgspec.Struct):
 
 
 class ErrorGroups:
-    """Beyond MAX_GROUPS kinds, all further ones count as one."""
+    """The errors by kind. After MAX_GROUPS kinds, all further kinds are counted together."""
 
     def __init__(self) -> None:
         self.groups: dict[tuple[str, str], ErrorGroup] = {}
@@ -48,7 +52,7 @@ class ErrorGroups:
             group.lines.append(line)
 
     def add_group(self, group: ErrorGroup) -> None:
-        """Add the errors of one kind that were counted elsewhere."""
+        """Add a group of errors that was counted elsewhere."""
         before = self.count
         for line in group.lines:
             self.add(line, group.code, group.detail)

@@ -17,14 +17,14 @@ from msgspec import UNSET, UnsetType
 from bunbase.cli.plans.comparing import FLAGS, own_indexes
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
 
-FORMAT: Final = 1  # the version of the file's format; a command reads every format up to its own
-MAX_LINE_BYTES: Final = (2 << 20) + 4096  # the largest body of a document, and the object around it
-# the values of settings that a collection does not have; None for all that are not named here
+FORMAT: Final = 1  # the version of the file's format; a command reads its own version and all earlier ones
+MAX_LINE_BYTES: Final = (2 << 20) + 4096  # the largest body of a document, and the JSON object around it
+# for each setting, the value that means "not set"; None for all settings that are not listed here
 EMPTY: Final[dict[str, Any]] = {"indexes": (), **dict.fromkeys(FLAGS, False)}
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The first line. `users`: the file has users, with the hashes of their passwords."""
+    """The first line. `users`: the file contains users, with the hashes of their passwords."""
 
     bunbase_export: int
     bunbase: str = ""
@@ -41,7 +41,9 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A line after the first one. It has one of `define` with `settings`, `user`, `collection` with `document`, `end`.
+    """A line after the first line.
+
+    It has either `define` with `settings`, `user`, `collection` with `document`, or `end`.
 
     `user`, `document`: the unchanged text, so that a number keeps every digit.
     """
@@ -77,7 +79,7 @@ def settings_of(now: Collection) -> CollectionSpec:
 
 
 def whole(settings: CollectionSpec) -> CollectionSpec:
-    """Return settings that also remove what they do not name."""
+    """Return settings that also reset everything that `settings` does not name."""
     values = {name: getattr(settings, name) for name in CollectionSpec.__struct_fields__}
     every: dict[str, Any] = {name: EMPTY.get(name) if value is UNSET else value for name, value in values.items()}
     return CollectionSpec(**every)

@@ -1,4 +1,4 @@
-"""The flag for parts of a project that are copied only when they are asked for."""
+"""The flag for parts of a project that are copied only on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a file line by line. Memory holds one line, also if a line has no end or the file is compressed."""
+"""Read a file line by line. Memory holds only one line, even if a line is endless or the file is compressed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ OnBytes = Callable[[int], None]
 
 
 class TooLong:
-    """In place of a line that is longer than any line may be."""
+    """Stands for a line that is longer than any valid line."""
 
 
 class CutOff:
-    """In place of the rest of the file, if its last line has no end, or its compressed data end too early."""
+    """Stands for the rest of the file if its last line has no end, or if its compressed data end too early."""
 
     def __init__(self, why: str) -> None:
         self.why = why
@@ -41,7 +41,10 @@ def size_of(file: Path) -> int:
 
 
 def numbered_lines(file: Path, on_bytes: OnBytes) -> Iterator[tuple[int, bytes | TooLong | CutOff]]:
-    """Yield the lines with their numbers. `on_bytes`: takes how far the file has been read. Raises: Usage, Failure."""
+    """Yield the lines with their numbers. `on_bytes`: called with the number of bytes read so far.
+
+    Raises: Usage, Failure.
+    """
     with _opened(file) as (raw, source):
         number = 0
         while True:
@@ -76,7 +79,7 @@ def _next_line(source: IO[bytes]) -> bytes | TooLong:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Yield the stored file, and the lines in it. Raises: Usage."""
+    """Yield the stored file, and the decompressed lines. Raises: Usage."""
     try:
         raw = file.open("rb")
     except OSError as error:

@@ -1,8 +1,8 @@
 """Send a checked file to a project: first the settings of its collections, then its users and documents in blocks.
 
-A document that refers to a document of a later block is sent again at the end, in rounds, as long as each round imports
-at least one document. Collections begin to ask their function (`before_write`) after the documents: these were allowed
-in the first project, and the function may not be deployed yet.
+If a document refers to a document of a later block, it is sent again at the end, in rounds, while each round imports at
+least one document. Collections begin to call their function (`before_write`) only after the documents are imported:
+the first project has already accepted the documents, and the function may not be deployed yet.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ from bunbase.pkg.ndjson import NDJSON, RefusedLine
 T = TypeVar("T", Imported, ImportedUsers)
 
 SILENCE_SECONDS: Final = 120.0
-BLOCK_LINES: Final = MAX_LISTED_ERRORS  # so an answer names every line that is refused
+# the same limit as for listed errors, so that an answer can name every refused line
+BLOCK_LINES: Final = MAX_LISTED_ERRORS
 BLOCK_BYTES: Final = 4 << 20
 
 
 class Conflict(StrEnum):
-    """How to treat a collection, a user or a document that the project has already."""
+    """How to treat a collection, a user or a document that already exists in the project."""
 
-    FAIL = "fail"  # an error; the existing one stays
-    SKIP = "skip"  # the existing one stays
+    FAIL = "fail"  # report an error; the existing object stays
+    SKIP = "skip"  # the existing object stays
     REPLACE = "replace"
 
 
@@ -54,7 +55,7 @@ ON_CONFLICT: Final = {
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """`from_line`: users and documents of lines before it are not sent."""
+    """The user's choices. `from_line`: users and documents in earlier lines are not sent."""
 
     on_conflict: Conflict
     dry_run: bool = False
@@ -62,7 +63,7 @@ class Choices(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """`updated`: something that existed is now as in the file."""
+    """The counts of an import. `updated`: existing objects that now match the file."""
 
     imported: int = 0
     updated: int = 0
@@ -70,7 +71,10 @@ class Tally(msgspec.Struct):
     failed: int = 0
 
     def add(self, answer: Imported | ImportedUsers, sent_again: int = 0) -> None:
-        """Add an answer. `sent_again`: the number of its lines that do not count yet, because they are sent again."""
+        """Add an answer.
+
+        `sent_again`: the number of refused lines that are sent again, and therefore do not count yet.
+        """
         self.imported += answer.imported
         self.updated += answer.updated if isinstance(answer, ImportedUsers) else 0
         self.skipped += answer.skipped
@@ -78,7 +82,10 @@ class Tally(msgspec.Struct):
 
 
 class Sending:
-    """One import. `last_line`: all lines up to this one are done, but those in `waiting`, which lack a document."""
+    """One import.
+
+    `last_line`: all lines up to this line are done, except those in `waiting`, which refer to a missing document.
+    """
 
     def __init__(self, session: Session, project: str, checked: CheckedFile, choices: Choices) -> None:
         self.session = session
@@ -89,11 +96,11 @@ class Sending:
         self.collections, self.users, self.documents = Tally(), Tally(), Tally()
         self.last_line = choices.from_line - 1
         self.waiting: set[int] = set()
-        self.missing: set[str] = set()  # collections that a dry run does not create
-        self.asking: dict[str, BeforeWrite] = {}  # by collection; set after the import
+        self.missing: set[str] = set()  # collections that do not exist because this is a dry run
+        self.asking: dict[str, BeforeWrite] = {}  # the functions by collection; they are set after the import
 
     def send_settings(self, out: Output) -> None:
-        """Create the collections, and treat existing collections as the choices say."""
+        """Create the collections. Treat existing collections as the choices demand."""
         present = present_collections(self.session, self.project)
         for name, (line, settings) in self.checked.settings.items():
             try:
@@ -103,7 +110,10 @@ class Sending:
                 self.errors.add(line, refused.code, f"{name}: {refused.detail}")
 
     def send_lines(self, file: Path, on_bytes: OnBytes, told: Callable[[], None]) -> None:
-        """Send the users and documents. Raises: Failure; the same file can then be sent again from `last_line` + 1."""
+        """Send the users and documents.
+
+        Raises: Failure. Then the same file can be sent again from `last_line` + 1.
+        """
         lines = (line for line in sent_lines(file, on_bytes) if line.number >= self.choices.from_line)
         for block in _blocks(lines):
             self._send(block)
@@ -122,7 +132,7 @@ class Sending:
                 return
 
     def begin_asking(self, out: Output) -> None:
-        """Let the collections ask their functions from now on. Warns of a function that is not deployed yet."""
+        """Let the collections call their functions from now on. Print a warning if a function is not deployed yet."""
         for name, hook in self.asking.items() if not self.choices.dry_run else ():
             try:
                 putting(self.session, self.project, name, CollectionSpec(before_write=hook))(out)
@@ -130,11 +140,11 @@ class Sending:
                 self.errors.add(self.checked.settings[name][0], refused.code, f"{name}: {refused.detail}")
 
     def _settle(self, name: str, line: int, settings: CollectionSpec, now: Collection | None, out: Output) -> None:
-        """Raises: Refused."""
+        """Create or change a collection, or note why not. Raises: Refused."""
         wanted = needed(settings if now is None else whole(settings), now)
         hook = wanted.before_write
         wanted_now = msgspec.structs.replace(wanted, before_write=UNSET) if isinstance(hook, BeforeWrite) else wanted
-        # an earlier import of this file was interrupted before the collection began to ask
+        # true if an earlier import of this file was interrupted before the collection began to call its function
         interrupted = now is not None and now.before_write is None and is_empty(wanted_now)
         if now is not None and is_empty(wanted):
             self.collections.skipped += 1

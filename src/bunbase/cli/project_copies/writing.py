@@ -23,13 +23,13 @@ from bunbase.cli.session import Session
 from bunbase.contracts.platform import Project
 
 SILENCE_SECONDS: Final = 120.0
-PART: Final = ".part"  # the end of the name of a file that is not complete
+PART: Final = ".part"  # the suffix of the name of a file that is not complete
 
 Told = Callable[[str], None]
 
 
 class Exporting:
-    """One export. `written`: the bytes before compression."""
+    """One export. `written`: the number of bytes before compression."""
 
     def __init__(self, session: Session, project: Project, target: IO[bytes], told: Told) -> None:
         self.session = session
@@ -94,13 +94,13 @@ class Exporting:
 
 @contextmanager
 def new_file(file: Path) -> Iterator[IO[bytes]]:
-    """Yield a file to write, which only its owner can read. It gets its name when the block is done.
+    """Yield a new file, which only its owner can read. The file gets its final name when the block has succeeded.
 
     Raises: Usage.
     """
     part = file.with_name(file.name + PART)
     try:
-        part.unlink(missing_ok=True)  # of an export that was interrupted
+        part.unlink(missing_ok=True)  # the file may remain from an export that was interrupted
         raw = os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except OSError as error:
         raise Usage(f"{part} cannot be written: {error.strerror}.", "no_file") from None

@@ -4,9 +4,9 @@
  *     [collections.posts]
  *     before_write = { function = "<name>" }
  *
- * Then run: bunbase deploy. `bunbase logs <name>` shows why a call failed. docs/before-writes.md has more.
+ * Then run: bunbase deploy. `bunbase logs <name>` shows why a call failed. docs/before-writes.md describes more.
  *
- * The types below are the part that this file uses. The package @bunbase/functions has all: `const hooks: Hooks = { … }`.
+ * This file declares only the types that it uses. @bunbase/functions has all types: `const hooks: Hooks = { … }`.
  */
 
 interface Post {
@@ -23,7 +23,7 @@ interface Write {
 type Decision = { refuse: string; code?: string } | { patch: Post };
 
 export const hooks = {
-  /** Before a document is written. Return { refuse: "text", code: "for_programs" }, or { patch }, or nothing. */
+  /** Runs before a document is written. Return { refuse: "text", code: "for_programs" }, or { patch }, or nothing. */
   beforeWrite({ before, next }: Write): Decision | undefined {
     if (before?.locked) return { refuse: "This post is locked.", code: "locked" };
     if (next?.title !== undefined) return { patch: { title: next.title.trim() } };

@@ -1,6 +1,6 @@
 /**
  * Runs on a schedule. Set it in bunbase.toml: `schedule` under [functions.<name>], with five cron fields.
- * The function answers HTTP too, so you can run it by hand: bunbase invoke <name> (with the secret key).
+ * The function also answers HTTP requests, so you can run it by hand: bunbase invoke <name> (with the secret key).
  */
 
 interface Context {
@@ -14,7 +14,7 @@ export default async (_req: Request, ctx: Context): Promise<Response> => {
   return Response.json({ invocation: ctx.invocation.id, done });
 };
 
-/** Your work. BunBase runs it again after a failure, so it must be safe to run twice. */
+/** Do your work here. BunBase runs this function again after a failure, so it must be safe to run twice. */
 async function work(): Promise<number> {
   return 0;
 }

@@ -6,9 +6,9 @@
  *     before_token = "<name>"
  *     after_signup = "<name>"
  *
- * Then run: bunbase deploy <name>, and bunbase auth push. docs/auth/hooks.md has more, such as send_mail and send_sms.
+ * Then run: bunbase deploy <name>, and bunbase auth push. docs/auth/hooks.md describes more, such as send_mail and send_sms.
  *
- * The types below are the part that this file uses. The package @bunbase/functions has all: `const hooks: Hooks = { … }`.
+ * This file declares only the types that it uses. @bunbase/functions has all types: `const hooks: Hooks = { … }`.
  */
 
 interface User {
@@ -22,18 +22,18 @@ interface Context {
 }
 
 export const hooks = {
-  /** Before a user is stored. Return { refuse: "text" }, or { role, claims, data }, or nothing. */
+  /** Runs before a user is stored. Return { refuse: "text" }, or { role, claims, data }, or nothing. */
   beforeSignup({ user }: { user: User }): { refuse: string } | undefined {
     if (user.email?.endsWith("@throwaway.example")) return { refuse: "Please use another address." };
     return undefined;
   },
 
-  /** Before each access token is signed. Rules read the claims as auth.claims. */
+  /** Runs before each access token is signed. Rules read the claims as auth.claims. */
   beforeToken({ user }: { user: User }): { claims: Record<string, unknown> } {
     return { claims: { team: user.role === "editor" } };
   },
 
-  /** As a job, after a user was stored. It may run twice for the same user. */
+  /** Runs as a job after a user was stored. It may run twice for the same user. */
   afterSignup({ user }: { user: User }, ctx: Context): void {
     ctx.log.info("a new user:", user.id); // read it with: bunbase logs <name>
   },

@@ -2,9 +2,9 @@
  * A migration: the server calls `each` for every document of the collection, once.
  *
  *     bunbase migrations run --dry-run    shows counts and some changes; writes nothing
- *     bunbase migrations run              runs it; the server goes on if you close the terminal
+ *     bunbase migrations run              runs it; the server continues if you close the terminal
  *
- * The types below are the part that this file uses. The package @bunbase/functions has all: `const migration: Migration<Post>`.
+ * This file declares only the types that it uses. @bunbase/functions has all types: `const migration: Migration<Post>`.
  */
 
 type Document = Readonly<Record<string, unknown>> & Readonly<{ _id: string; _rev: number }>;

@@ -1,8 +1,8 @@
 """Removes BunBase's own credentials from a request before a function sees it.
 
-Credentials are recognised by the prefix of their names, `X-Bunbase-` for headers and `bb_` for cookies, not by a list.
+Credentials are recognised by the prefix of their names, not by a list: `X-Bunbase-` for headers and `bb_` for cookies.
 So a credential that a later version of BunBase introduces is removed without a change here. The headers that describe a
-trigger also begin with `X-Bunbase-`; BunBase adds them later, so a client cannot forge them.
+trigger also begin with `X-Bunbase-`. BunBase adds them after this filter, so a client cannot forge them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from bunbase.functions.boundary.cookies import for_function
 from bunbase.functions.workers.answer_head import Headers, without_hop_by_hop
 
 OURS: Final = "x-bunbase-"
-CREDENTIALS: Final = frozenset({"authorization"})  # `proxy-authorization` is a hop-by-hop header, removed anyway
+# `proxy-authorization` is a hop-by-hop header, which is removed anyway
+CREDENTIALS: Final = frozenset({"authorization"})
 KEY_PARAMETER: Final = "key"
 KEY: Final = re.compile(r"\s*[ps]k_")
 
@@ -37,7 +38,7 @@ def headers_for_function(sent: Headers, project: str) -> Headers:
 
 
 def without_key(address: str) -> str:
-    """Return the URL without the `key` parameters that hold a project key. A `key` with any other value stays."""
+    """Return the URL without the `key` parameters that contain a project key. A `key` with any other value stays."""
     path, mark, query = address.partition("?")
     if not mark or not query:
         return address

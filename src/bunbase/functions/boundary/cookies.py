@@ -6,9 +6,9 @@ Three things must not happen:
 2. A function sets a cookie with a name that BunBase uses.
 3. A function sets a cookie that the browser sends to a function of another project.
 
-On a host that projects share, browsers cannot prevent the third: two projects may both have a function `login`. So
-there the cookie's name gets the project's id as a prefix, and its path is the path of the function. On a project's own
-host a cookie stays as it is, except that it never has a domain, so it is sent to this host only.
+On a host that projects share, browsers cannot prevent the third case: two projects may both have a function `login`. So
+on such a host, the cookie's name gets the project's id as a prefix, and the cookie's path is the path of the function.
+On a project's own host, a cookie stays as it is, but its domain is removed, so that browsers send it to this host only.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def for_function(sent: str, project: str) -> str:
 
 
 def on_shared_host(set_cookie: str, project: str, path: str) -> str | None:
-    """Return the Set-Cookie header for a host that projects share; None if nothing may be set.
+    """Return the Set-Cookie header for a host that projects share, or None if no cookie may be set.
 
     `path`: the path of the function.
     """
@@ -51,13 +51,13 @@ def on_shared_host(set_cookie: str, project: str, path: str) -> str | None:
         return None
     name, value, attributes = read
     if PROMISING.match(name):
-        return None  # the prefix requires an attribute that is not possible on a shared host, such as Path=/
+        return None  # the cookie's name demands an attribute that is not possible on a shared host, such as Path=/
     kept = [one for one in attributes if _attribute(one) not in ("domain", "path")]
     return "; ".join([f"{project}.{name}={value}", *kept, f"Path={path}"])
 
 
 def on_own_host(set_cookie: str) -> str | None:
-    """Return the Set-Cookie header for a project's own host; None if nothing may be set."""
+    """Return the Set-Cookie header for a project's own host, or None if no cookie may be set."""
     read = _read(set_cookie)
     if read is None:
         return None
@@ -72,8 +72,8 @@ def is_ours(name: str) -> bool:
 def _read(set_cookie: str) -> tuple[str, str, list[str]] | None:
     """Return the name, value and attributes of a Set-Cookie header, split as browsers do (RFC 6265bis §5.6).
 
-    None if the cookie may not be set. That includes a cookie without a name: browsers would send `=bb_x=1` back as
-    `bb_x=1`, which is a cookie of BunBase.
+    Return None if the cookie may not be set, for example if it has no name. A browser would send the nameless cookie
+    `=bb_x=1` back as `bb_x=1`, which is a cookie of BunBase.
     """
     pair, *attributes = set_cookie.split(";")
     name, equals, value = pair.partition("=")

@@ -1,7 +1,7 @@
 """Confines the headers of a function's answer to its project.
 
-On a host that only this project uses, only cookies are changed. On a host that projects share, cookies and pages are
-kept apart from the cookies and pages of other projects. Headers whose effect goes beyond the answer were removed before
+On a host that only this project uses, this module changes only cookies. On a host that projects share, it separates
+cookies and pages from those of other projects. Headers whose effect goes beyond the answer are already removed
 (workers/far_reaching.py). Record: docs/decisions/0036-a-function-speaks-for-its-project-alone.md.
 """
 
@@ -12,15 +12,15 @@ from typing import Final
 from bunbase.functions.boundary.cookies import on_own_host, on_shared_host
 from bunbase.functions.workers.answer_head import Headers
 
-# The page gets an opaque origin, so it can neither read other pages of the host nor act as one of them. The header is
-# added to the headers of the function; browsers enforce every policy that they receive.
+# The page gets an opaque origin, so it can neither read other pages of the host nor act as one of them. This header
+# does not replace headers of the function; browsers enforce every policy that they receive.
 CONFINED: Final = (("content-security-policy", "sandbox allow-scripts allow-forms allow-popups allow-downloads"),)
 
 
 def headers_for_client(headers: Headers, project: str, name: str, own_host: bool) -> Headers:
     """Return the headers that the client receives.
 
-    `name`: the function; `own_host`: true if the request came to a host that only this project uses.
+    `name`: the name of the function. `own_host`: true if the request came to a host that only this project uses.
     """
     if any(one == "set-cookie" for one, _ in headers):
         headers = _with_cookies_confined(headers, project, name, own_host)

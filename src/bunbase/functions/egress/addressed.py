@@ -1,4 +1,4 @@
-"""Parses the URL of a request strictly: a URL that two parsers could read differently is refused."""
+"""Parses the URL of a request strictly. If two parsers could read a URL differently, the URL is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_LENGTH: Final = 16 << 10
 VISIBLE: Final = bytes(range(0x21, 0x7F)).decode()
 PORTS: Final = {"https": 443, "http": 80}
 
-# The form that `new URL(text).href` produces, without a user: lower case, with every unusual character escaped.
+# The form that `new URL(text).href` produces, but without a user: lower case, with every unusual character escaped.
 URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<target>[/?][\x21-\x22\x24-\x7e]*)?(?:#[\x21-\x7e]*)?"
@@ -22,7 +22,10 @@ URL: Final = re.compile(
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A parsed URL. `host`: the host in lower case; an IPv6 address has no brackets. `target`: path and query."""
+    """A parsed URL. `host`: the host in lower case; an IPv6 address has no brackets.
+
+    `target`: the path and the query.
+    """
 
     scheme: str
     host: str

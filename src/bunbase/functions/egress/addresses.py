@@ -1,7 +1,7 @@
-"""Decides which IP addresses functions may reach: only public ones.
+"""Decides which IP addresses functions may reach. By default, these are only public addresses.
 
-An IPv6 address may stand for an IPv4 address (mapped, 6to4, NAT64); then the IPv4 address decides. Python's `is_global`
-was rejected, because its answers changed with patch releases. The lists here are fixed and tested.
+An IPv6 address may stand for an IPv4 address (mapped, 6to4, NAT64). In this case, the IPv4 address decides. Python's
+`is_global` was rejected, because its answers changed with patch releases. The lists here are fixed and tested.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# IANA's special-purpose registry for IPv4, multicast, and public addresses of services inside of clouds.
+# The private and special networks for IPv4: IANA's registry, multicast, and public addresses of internal services of
+# clouds.
 NOT_PUBLIC_4: Final = tuple(
     IPv4Network(text)
     for text in (
@@ -20,7 +21,7 @@ NOT_PUBLIC_4: Final = tuple(
         "10.0.0.0/8",
         "100.64.0.0/10",  # carrier-grade NAT; the metadata service of one cloud
         "127.0.0.0/8",
-        "168.63.129.16/32",  # Azure's host
+        "168.63.129.16/32",  # an address of the host of virtual machines on Azure
         "169.254.0.0/16",  # link-local; the metadata service of most clouds
         "172.16.0.0/12",
         "192.0.0.0/24",
@@ -41,12 +42,12 @@ NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    """Parse networks such as 10.1.0.0/16. Raises: ValueError that names the invalid network."""
+    """Parse networks such as 10.1.0.0/16. Raises: ValueError, which names the invalid network."""
     return tuple(ip_network(text) for text in texts)
 
 
 def reachable(text: str, also: tuple[Network, ...] = ()) -> bool:
-    """True if a function may connect to this address: it is public, or it is in one of the networks `also`."""
+    """True if a function may connect to this address: the address is public, or is in one of the networks `also`."""
     meant = meant_by(text)
     if meant is None:
         return False
@@ -54,7 +55,7 @@ def reachable(text: str, also: tuple[Network, ...] = ()) -> bool:
 
 
 def meant_by(text: str) -> Address | None:
-    """Return the address to which packets to this address finally go; None if the text is not an address."""
+    """Return the address to which packets to this address finally go, or None if the text is not an address."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -63,7 +64,7 @@ def meant_by(text: str) -> Address | None:
 
 
 def _embedded(address: Address) -> IPv4Address | None:
-    """Return the IPv4 address inside of an IPv6 address; None if it contains none."""
+    """Return the IPv4 address inside of an IPv6 address, or None if the IPv6 address contains no IPv4 address."""
     if isinstance(address, IPv4Address):
         return None
     if address in NAT64:

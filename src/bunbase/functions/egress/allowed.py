@@ -8,8 +8,8 @@
 
 An entry without a scheme never allows http. Otherwise a redirect could lead to an unencrypted connection.
 
-`*` is meant for functions that call URLs of their users. So a user chooses the host. Therefore `*` allows neither the
-private networks that the operator opened nor the project's secrets (`Reach.ANY_PUBLIC`).
+`*` is meant for functions that call URLs of their users. So a user of the app chooses the host. Therefore `*` allows
+neither the private networks that the operator has opened nor the use of the project's secrets (`Reach.ANY_PUBLIC`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Hosts(Enum):
 
 
 class Reach(Enum):
-    """How far a request may reach. NAMED: an entry names the host. ANY_PUBLIC: only `*` allows it."""
+    """The permission for a host. NAMED: an entry names the host. ANY_PUBLIC: only the entry `*` allows the host."""
 
     NAMED = "named"
     ANY_PUBLIC = "any public"
@@ -70,7 +70,7 @@ class AllowedHost(msgspec.Struct, frozen=True):
 
 
 def check_allow_net(entries: tuple[str, ...]) -> None:
-    """Check the entries of a new version. Raises: InvalidInput that names the invalid entry."""
+    """Check the entries of a new version. Raises: InvalidInput, which names the invalid entry."""
     for at, entry in enumerate(entries):
         try:
             read_entry(entry)
@@ -95,7 +95,7 @@ def read_entry(text: str) -> AllowedHost:
 
 
 def _host(text: str) -> str:
-    """Return the host in the form that URLs use, except that an IPv6 address has no brackets. Raises: ValueError."""
+    """Return the host in the form that URLs use, but without brackets around an IPv6 address. Raises: ValueError."""
     if not text.startswith("["):
         return text
     try:
@@ -105,7 +105,7 @@ def _host(text: str) -> str:
 
 
 def check_allowed(entries: tuple[str, ...], target: Target) -> Reach:
-    """Check that an entry allows the target. Raises: HostNotAllowed that names the missing entry."""
+    """Check that an entry allows the target. Raises: HostNotAllowed, which names the missing entry."""
     covering = [entry for entry in _read(entries) if entry.covers(target)]
     if not covering:
         needed = entry_for(target)
@@ -123,7 +123,7 @@ def entry_for(target: Target) -> str:
 
 @lru_cache(1024)
 def _read(entries: tuple[str, ...]) -> tuple[AllowedHost, ...]:
-    """Parse the entries and skip invalid ones: BunBase did not always check the entries at a deployment."""
+    """Parse the entries and skip invalid entries, because older versions of BunBase did not check the entries."""
     read = []
     for entry in entries:
         try:

@@ -1,19 +1,20 @@
-"""Makes the requests of `fetch` for functions. It checks every hop, and bounds all sizes and all waits.
+"""Makes the requests of `fetch` for functions. Every hop is checked, and all sizes and waiting times are limited.
 
 The life of one request:
 
-1. The worker sends an ask `fetch` with a FetchRequest, and perhaps a body. The request is not trusted (`check_asked`).
+1. The worker sends an ask `fetch`, which is a request to the server, with a FetchRequest and perhaps a body. The server
+   does not trust the request (`check_asked`).
 2. For each hop, which is the first request or a redirect, `check_allowed` compares the target with `allow_net` of the
-   version. So a redirect cannot lead to a host that the version does not allow. A host that only the entry `*` allows
-   gets no secrets, and its connections are kept in a separate pool, which never leads to a private network.
-3. `_sent` fills variables into the headers, takes a connection from the project's pool or makes one (`network.py` looks
-   the name up once and connects to an address that it has checked), and sends the request.
+   version. So a redirect cannot lead to a host that the version does not allow. If only the entry `*` allows a host,
+   the host gets no secrets, and its connections are kept in a separate pool, which never leads to a private network.
+3. `_sent` fills variables into the headers, takes a connection from the project's pool or opens one (`network.py` looks
+   up the name once and connects to an address that it has checked), and sends the request.
 4. After a redirect to another origin, `next_hop` drops the headers that were meant for the first origin. A body is sent
    again only if the whole body is still in memory.
 5. `_pass_on` sends the answer to the worker part by part. The worker gives credit for each part, so a slow function
    slows down the remote server, and no parts collect in memory here.
 
-There is no timeout for the whole request: an ask is cancelled when its call ends, and each call has a timeout.
+There is no timeout for the whole request. But when a call ends, its asks are cancelled, and each call has a timeout.
 
 Two alternatives were rejected. httpx handles cookies, proxies from the environment and redirects in its own way.
 Sockets in the worker would need an address filter in the kernel, and the worker would have to know the secrets
@@ -43,13 +44,13 @@ from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.numbers import whole_number
 
 MAX_REDIRECTS: Final = 5
-MAX_POOLS: Final = 256  # beyond this, pools of projects without a request under way are closed
+MAX_POOLS: Final = 256  # if there are more pools, the pools of projects without a running request are closed
 KEEP_ALIVE_SECONDS: Final = 15.0
 MAX_IDLE_CONNECTIONS: Final = 8
 NO_BODY: Final = (204, 304)
-# Each part of a chunked answer costs 100 µs, even if it has a single byte. Without these limits, one answer in parts of
-# a byte delayed every request to the server by a second.
-MIN_PART_BYTES: Final = 64  # the size as which a smaller part counts
+# Each part of a chunked answer costs 100 µs, even if the part has a single byte. Without these limits, one answer in
+# parts of one byte delayed every request to the server by a second.
+MIN_PART_BYTES: Final = 64  # a smaller part counts as if it had this size
 SMALL_PART_BYTES: Final = 1024
 
 
@@ -113,7 +114,8 @@ class Fetcher:
             _url_of(hop.target),
             headers=headers,
             content=self._body(ask) if hop.with_body else b"",
-            extensions={"timeout": {"connect": seconds, "pool": seconds}},  # the end of the call ends reads and writes
+            # reads and writes have no timeout, because they end with the call
+            extensions={"timeout": {"connect": seconds, "pool": seconds}},
         )
         with _failures_of(hop.target):
             response = await (await self._pool(ask.deployment.project, reach)).handle_async_request(request)
@@ -136,9 +138,11 @@ class Fetcher:
     async def _pass_on(self, ask: Ask, hop: Hop, response: httpcore.Response, redirected: bool) -> None:
         limit = self.limits.max_answer_bytes
         headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
-        chunked = any(name == "transfer-encoding" for name, _ in headers)  # then `content-length` has no meaning
+        # if the answer is chunked, `content-length` has no meaning
+        chunked = any(name == "transfer-encoding" for name, _ in headers)
         lengths = tuple(header for header in headers if header[0] == "content-length" and not chunked)
-        # In an answer without a body, `content-length` is the length that the body would have. It may exceed the limit.
+        # In an answer without a body, `content-length` is the length that the body would have. This length may exceed
+        # the limit.
         bodiless = hop.method == "HEAD" or response.status in NO_BODY
         if not bodiless and any(whole_number(value, limit) is None for _, value in lengths):
             raise _too_large("answer", limit)
@@ -164,9 +168,9 @@ class Fetcher:
     async def _pool(self, project: str, reach: Reach = Reach.NAMED) -> httpcore.AsyncConnectionPool:
         """Return the project's pool for requests with this reach.
 
-        Each project has its own pools, so no project gets a connection that another project has used: the other project
-        may have left the connection in a bad state. A request that may reach public hosts only has a pool of its own,
-        so it cannot get a connection to a private address that another request has opened.
+        Each project has its own pools, because another project may have left a connection in a bad state. Requests that
+        may reach only public hosts use a separate pool, so that they cannot get a connection to a private address that
+        another request has opened.
         """
         pool = self.pools.get((project, reach))
         if pool is None:
@@ -182,11 +186,11 @@ class Fetcher:
         return pool
 
     def _take_idle_pools(self) -> list[httpcore.AsyncConnectionPool]:
-        """Remove the idle pools from `pools` if there are too many, and return them. The caller closes them.
+        """If there are too many pools, remove the idle pools from `pools`, and return them. The caller closes them.
 
-        All idle pools are removed before the first one is closed. Symptom when each was removed just before its own
-        close: closing takes time, meanwhile a project began a request with a pool that was next, and the pool was
-        closed during the request.
+        All idle pools are removed before the first pool is closed. Symptom when each pool was removed just before its
+        own close: closing takes time, and meanwhile a project began a request with a pool that would be closed next. So
+        the pool was closed during the request.
         """
         if len(self.pools) < MAX_POOLS:
             return []
@@ -210,8 +214,9 @@ class Fetcher:
 
 
 def _check_no_secrets(hop: Hop) -> None:
-    """Refuse to fill secrets into a request whose host is not named, because the person who chose the host would
-    receive them.
+    """Refuse to fill secrets into a request whose host is not named in `allow_net`.
+
+    The person who has chosen the host would receive the secrets.
     """
     if any(has_placeholder(value) for _, value in hop.headers):
         needed = entry_for(hop.target)
@@ -246,7 +251,7 @@ def _too_large(what: str, limit: int) -> FetchTooLarge:
 
 @contextmanager
 def _failures_of(target: Target) -> Iterator[None]:
-    """Turn errors of the connection into FetchFailed."""
+    """Convert errors of the connection to FetchFailed."""
     try:
         yield
     except httpcore.TimeoutException as error:
@@ -256,7 +261,8 @@ def _failures_of(target: Target) -> Iterator[None]:
         raise FetchFailed(f"{target.host} could not be reached: {error}.", reason=reason) from error
     except httpcore.NetworkError as error:
         raise FetchFailed(f"The connection to {target.host} was lost.", reason="connection") from error
-    except httpcore.LocalProtocolError:  # its message quotes headers, which may contain secrets, so it stays hidden
+    # the error's message quotes headers, which may contain secrets, so the message stays hidden
+    except httpcore.LocalProtocolError:
         raise FetchFailed("HTTP does not allow this request.", reason="protocol") from None
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
         raise FetchFailed(

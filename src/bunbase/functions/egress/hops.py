@@ -1,4 +1,4 @@
-"""Builds the request of each hop. After a redirect, the method may change and headers are dropped (Fetch, §4.4)."""
+"""Builds the request of each hop. After a redirect, the method may change, and headers are dropped (Fetch, §4.4)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 
 
 class FetchRequest(msgspec.Struct, frozen=True):
-    """The arguments of `fetch` from the runtime. `length`: the size of the body in bytes; None if it is not known
-    before the body ends.
+    """The arguments of `fetch` from the runtime.
+
+    `length`: the size of the body in bytes, or None if the runtime does not know the size before the end of the body.
     """
 
     url: str
@@ -35,7 +36,7 @@ class FetchRequest(msgspec.Struct, frozen=True):
 
 
 class Hop(msgspec.Struct, frozen=True):
-    """One request to one host. `headers`: the headers, in which placeholders are not yet filled in."""
+    """One request to one host. `headers`: the headers, with placeholders that are not replaced yet."""
 
     target: Target
     method: str

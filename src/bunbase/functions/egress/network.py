@@ -1,7 +1,8 @@
 """Opens the connections of functions: looks up a name, checks its addresses, and connects to a checked address.
 
-The name is looked up once for each connection, and the connection goes to an address that passed the check. So a name
-server that answers differently a moment later (DNS rebinding) gains nothing. TLS still verifies the name of the host.
+The name is looked up once for each connection, and the connection goes to an address that passed the check. So if a
+name server answers differently a moment later (DNS rebinding), this has no effect. TLS still verifies the name of the
+host.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from bunbase.functions.egress.own_addresses import OwnAddresses, is_loopback, na
 from bunbase.functions.egress.streams import PlainStream
 from bunbase.pkg.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 
-MAX_TRIES: Final = 3  # addresses of one name
+MAX_TRIES: Final = 3  # the limit of addresses that are tried for one name
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
     """The network of one project.
 
     `also`: networks that functions may reach although they are not public. `own`: the addresses of this server.
-    Functions may reach such an address only if `also` names exactly this address.
+    A function may reach an address of this server only if `also` names exactly this address.
     """
 
     def __init__(self, resolver: Resolver, also: tuple[Network, ...], own: OwnAddresses) -> None:
@@ -37,7 +38,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         self.turns = asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
 
     def for_another(self, reach: Reach = Reach.NAMED) -> CheckedNetwork:
-        """Return the same network for another project, whose look-ups do not wait for the look-ups of this project.
+        """Return the same network for another project. The look-ups of the two projects do not wait for each other.
 
         With ANY_PUBLIC, `also` is ignored.
         """
@@ -66,7 +67,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         return PlainStream(await self.below.connect_tcp(last, port, timeout, local_address, socket_options))
 
     async def _passed(self, host: str, found: list[str]) -> list[str]:
-        """Return the addresses that a function may connect to, at least one. Raises: AddressNotAllowed."""
+        """Return the addresses to which a function may connect. There is at least one. Raises: AddressNotAllowed."""
         public = [address for address in found if reachable(address, self.also)]
         if not public:
             raise AddressNotAllowed(

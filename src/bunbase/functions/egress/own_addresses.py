@@ -1,8 +1,8 @@
 """Recognises the server's own addresses. A request of a function to such an address would bypass all firewalls.
 
-Loopback addresses lead to the internal port, and to other services that trust this machine. Interfaces come and go, so
-the kernel decides for each connection: would it deliver the packets to this machine? Behind a NAT, no interface has the
-public address, so the addresses of `public_url` and `functions.host` count too.
+Loopback addresses lead to the internal port, and to other services that trust this machine. Network interfaces may
+appear and disappear, so for each connection the kernel decides: would it deliver the packets to this machine? Behind a
+NAT, no interface has the public address, so the addresses of `public_url` and `functions.host` also count.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from bunbase.pkg.resolver import NameNotFound, Resolver
 
 TTL_SECONDS: Final = 60.0
 HTTPS: Final = 443
-ANY_LABEL: Final = "bunbase"  # replaces the asterisk of a wildcard: all names below it have the same address
+# a label in place of the asterisk of a wildcard; all names below the wildcard have the same address
+ANY_LABEL: Final = "bunbase"
 
 THIS_HOST: Final = IPv4Network("0.0.0.0/8")
 
-# linux/rtnetlink.h
+# these constants are from linux/rtnetlink.h
 NETLINK_ROUTE: Final = 0
 NEW_ROUTE: Final = 24
 GET_ROUTE: Final = 26
@@ -49,8 +50,9 @@ class OwnAddresses:
         self._turns = asyncio.Semaphore(1)
 
     async def include(self, text: str) -> bool:
-        """True if the address belongs to this server. Loopback addresses belong to it too, because the internal port
-        listens there.
+        """True if the address belongs to this server.
+
+        Loopback addresses also belong to this server, because the internal port listens on one of them.
         """
         address = meant_by(text)
         if address is None:
@@ -61,7 +63,8 @@ class OwnAddresses:
         async with self._one_at_a_time:
             if time.monotonic() >= self._until:
                 for name in self.names:
-                    with suppress(NameNotFound):  # the addresses of the last successful look-up still count
+                    # if a look-up fails, the addresses of the last successful look-up still count
+                    with suppress(NameNotFound):
                         found = await self.resolver.addresses(name, HTTPS, self._turns)
                         self._found[name] = frozenset(one for one in map(meant_by, found) if one is not None)
                 self._until = time.monotonic() + TTL_SECONDS
@@ -82,7 +85,7 @@ def named_alone(text: str, networks: tuple[Network, ...]) -> bool:
 
 
 def is_loopback(address: Address) -> bool:
-    """True if the address never leaves this machine. Linux connects 0.0.0.0 and :: to loopback too."""
+    """True if packets to the address never leave this machine. Linux connects 0.0.0.0 and :: to loopback too."""
     return address.is_loopback or address.is_unspecified or address in THIS_HOST
 
 

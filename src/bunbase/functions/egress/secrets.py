@@ -1,4 +1,4 @@
-"""Replaces `{{STRIPE_KEY}}` in request headers by the variable's value. The function itself never holds the value."""
+"""Replaces `{{STRIPE_KEY}}` in request headers with the variable's value. The function itself never has the value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Z_][A-Z0-9_]{0,63})\s*\}\}")
 HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-MAX_FILLED_CHARACTERS: Final = 64 << 10  # of all headers together, since 32 KiB of `{{A}}` could become 200 MB
+# the limit of all headers together, because 32 KiB of `{{A}}` could become 200 MB
+MAX_FILLED_CHARACTERS: Final = 64 << 10
 
 
 def has_placeholder(value: str) -> bool:

@@ -2,10 +2,10 @@
 
 httpcore closes a connection if its handshake fails, but not if the task is cancelled, for example by the end of a call.
 
-The concern about heads: a server may send interim answers (1xx) without an end. httpcore skips them without letting
-other tasks run as long as bytes are there. Skipping an interim answer takes 90 µs, so 64 KiB of interim answers stopped
-the whole server for 0.3 s, again and again. So a head is read in small pieces, and ends with an error if it is too
-long.
+The concern about heads: a server may send interim answers (1xx) without an end. httpcore skips them, and does not let
+other tasks run while more bytes are available. Skipping an interim answer takes 90 µs, so 64 KiB of interim answers
+stopped the whole server for 0.3 s, again and again. So this module reads a head in small pieces, and raises an error if
+the head is too long.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from typing import Any, Final
 import httpcore
 
 MAX_HEAD_BYTES: Final = 128 << 10  # the size of all heads of one answer; h11 limits a single head to 100 KiB
-HEAD_PIECE_BYTES: Final = 2048  # at most 110 interim answers: 10 ms
+HEAD_PIECE_BYTES: Final = 2048  # one piece contains at most 110 interim answers, which take 10 ms
 
 
 class PlainStream(httpcore.AsyncNetworkStream):
     def __init__(self, below: httpcore.AsyncNetworkStream) -> None:
         self.below = below
-        self._head_bytes: int | None = MAX_HEAD_BYTES  # bytes that may still come; None while a body is read
+        # the number of bytes that the head may still have, or None while a body is read
+        self._head_bytes: int | None = MAX_HEAD_BYTES
 
     def begin_body(self) -> None:
-        """The head of the answer has arrived. The next write begins a new request."""
+        """Note that the head of the answer has arrived. The next write begins a new request."""
         self._head_bytes = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:

@@ -12,7 +12,8 @@ from bunbase.functions.host_calls.power import Power, caller_of
 from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.api_json import api_json
 
-MAX_BODY_BYTES: Final = MAX_MESSAGES * (MAX_DATA_BYTES + 1024)  # Buncast limits each message
+# the limit of one call; Buncast also limits each message
+MAX_BODY_BYTES: Final = MAX_MESSAGES * (MAX_DATA_BYTES + 1024)
 
 
 class PublishOptions(msgspec.Struct, frozen=True):

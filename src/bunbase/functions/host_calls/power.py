@@ -11,7 +11,7 @@ Power = Literal["project", "caller", "visitor"]
 
 
 def caller_of(ask: Ask, power: Power) -> Caller:
-    """Return the Caller for one of the three powers.
+    """Return the Caller for one of the three kinds of rights.
 
     `project`: the rights of the secret key. `caller`: the rights of the signed-in user of this call. `visitor`: the
     rights of a client without a signed-in user.

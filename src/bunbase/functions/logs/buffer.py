@@ -28,12 +28,12 @@ Prepare = Callable[[Sequence[NewLine]], Awaitable[Sequence[NewLine]]]
 class LogBuffer:
     """Holds at most MAX_LINES and MAX_BYTES. Further lines are lost, for example while the database is unreachable.
 
-    A project may fill only as much as is still free. So a project that floods the log takes at most half of the buffer,
-    and other projects always have room.
+    A project's part of the buffer may be at most as large as the part that is still free. So a project that floods the
+    log takes at most half of the buffer, and other projects always have room.
 
-    `write` stores a batch; `prepare` translates its lines before that. A batch keeps its number and its lines until the
-    write has succeeded. If only the database's answer was lost, or the task was cancelled, the batch is sent again with
-    the same number, and the database ignores it.
+    `prepare` translates the lines of a batch, and then `write` stores the batch. A batch keeps its number and its lines
+    until the write has succeeded. If only the database's answer was lost, or the task was cancelled, the batch is sent
+    again with the same number. The database ignores a batch that it has already stored.
     """
 
     def __init__(self, write: Write, clock: Clock, prepare: Prepare) -> None:
@@ -42,7 +42,7 @@ class LogBuffer:
         self.clock = clock
         self.lines: deque[NewLine] = deque()
         self.bytes = 0
-        self.lines_of: Counter[str] = Counter()  # by project
+        self.lines_of: Counter[str] = Counter()  # the number of lines by project
         self.bytes_of: Counter[str] = Counter()
         self.lost = 0
         self.writer = new_id("wrt")
@@ -51,7 +51,7 @@ class LogBuffer:
         self.writing = asyncio.Lock()
 
     def say(self, record: LogRecord) -> None:
-        """Add a line, or count it as lost if there is no room."""
+        """Add a line of BunBase itself, or count it as lost if there is no room."""
         of = record.deployment
         self.add(
             NewLine(
@@ -75,7 +75,7 @@ class LogBuffer:
         self._count(line, 1)
 
     async def flush(self) -> None:
-        """Write all lines. Lines that cannot be written stay for the next time."""
+        """Write all lines. Lines that cannot be written stay in the buffer for the next call."""
         if self.lost:
             log.warning("log lines of functions were lost: the database does not keep up", lines=self.lost)
             self.lost = 0

@@ -11,7 +11,7 @@ from bunbase.functions.store.logs import CHANNEL
 from bunbase.functions.store.notifications import Notifications
 from bunbase.pkg.errors import RateLimited, Unreachable
 
-MAX_OF_PROJECT: Final = 100  # each follower asks the database once a second
+MAX_OF_PROJECT: Final = 100  # the limit per project, because each follower queries the database once a second
 RETRY_AFTER_SECONDS: Final = 10
 
 
@@ -40,8 +40,9 @@ class Followers:
             event.set()
 
     async def follow_lines(self) -> None:
-        """Wake followers until the connection to PostgreSQL is lost. Without this connection, followers query the
-        database every second.
+        """Wake followers until the connection to PostgreSQL is lost.
+
+        Without this connection, followers query the database every second.
         """
         try:
             async for project in self.notifications.follow(CHANNEL, lambda: None):

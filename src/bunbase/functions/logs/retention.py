@@ -1,4 +1,4 @@
-"""Deletes old log lines: after a number of days, and above a number of lines for each project."""
+"""Deletes old log lines: lines older than a number of days, and lines above the limit of a project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-WRITERS_KEPT: Final = timedelta(days=40)  # a process that has written nothing for so long has ended
+WRITERS_KEPT: Final = timedelta(days=40)  # a process that has written nothing for this time has ended
 
 
 class LogRetention:

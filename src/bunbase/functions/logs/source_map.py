@@ -1,7 +1,7 @@
-"""Reads source maps (ECMA-426, JSON version 3), which lead from a place in a bundle to a place in its author's file.
+"""Reads source maps (ECMA-426, JSON version 3). They map a place in a bundle to a place in the author's source file.
 
-It reads only the parts that a stack trace needs, without names and index maps. A map comes from a deployment and is not
-trusted: its sizes are bounded, and a map with inconsistent mappings is refused as a whole.
+This module reads only the parts that a stack trace needs, and ignores names and index maps. A map comes from a
+deployment and is not trusted: its sizes are limited, and a map with inconsistent mappings is refused as a whole.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import msgspec
 
 MAX_SOURCES: Final = 20_000
 MAX_MAPPINGS_CHARACTERS: Final = 4 << 20
-MAX_SEGMENTS: Final = 500_000  # 8 MB of arrays, some 5 MB of code; decoded in 0.5 s
+MAX_SEGMENTS: Final = 500_000  # this many take 8 MB in arrays, for about 5 MB of code, and are decoded in 0.5 s
 MAX_NUMBER: Final = 2**31 - 1
 MAX_SHOWN_CHARACTERS: Final = 200
 DIGITS: Final = {
     ord(digit): value for value, digit in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 }
-CONTINUES: Final = 32  # a base 64 digit holds five bits of a number, and has this bit if more digits follow
-MAX_SHIFT: Final = 30  # seven digits hold more than MAX_NUMBER
+CONTINUES: Final = 32  # a base 64 digit holds five bits of a number; this sixth bit is set if more digits follow
+MAX_SHIFT: Final = 30  # seven digits can already hold a number greater than MAX_NUMBER
 
 Source = Annotated[str, msgspec.Meta(max_length=4096)]
 
@@ -34,11 +34,11 @@ class SourceMapFile(msgspec.Struct, frozen=True):
 
 
 class BadSourceMap(Exception):
-    """A source map that cannot be used. The message says why."""
+    """A source map that cannot be used. The message contains the reason."""
 
 
 class Place(NamedTuple):
-    """A place in an author's file. `line` and `column` count from 1."""
+    """A place in an author's file. `line` and `column` begin at 1."""
 
     file: str
     line: int
@@ -53,14 +53,17 @@ class SourceMap:
 
     def __init__(self, sources: list[str]) -> None:
         self.sources = sources
-        self.line_starts = array("i", [0])  # the index in the arrays below at which each line of the bundle begins
+        self.line_starts = array("i", [0])  # for each line of the bundle, its first index in the arrays below
         self.columns = array("i")
-        self.files = array("i")  # -1 for code that the bundler added
+        self.files = array("i")  # the index of the file, or -1 for code that the bundler added
         self.lines = array("i")
         self.file_columns = array("i")
 
     def find(self, line: int, column: int) -> Place | None:
-        """Return the place in the author's file; None if the map has none. `line` and `column` count from 1."""
+        """Return the place in the author's file, or None if the map has no such place.
+
+        `line` and `column` begin at 1.
+        """
         if not 1 <= line < len(self.line_starts):
             return None
         first, end = self.line_starts[line - 1], self.line_starts[line]
@@ -84,7 +87,8 @@ def decode_source_map(text: bytes) -> SourceMap:
     if len(file.mappings) > MAX_MAPPINGS_CHARACTERS:
         raise BadSourceMap(f"its mappings are longer than {MAX_MAPPINGS_CHARACTERS >> 20} MiB")
     decoded = SourceMap([_shown(source or "?", file.source_root or "") for source in file.sources])
-    place = [0, 0, 0]  # file, line and column; each number in the mappings is a difference from the number before it
+    # these are file, line and column; each number in the mappings is the difference from the previous one of its kind
+    place = [0, 0, 0]
     for line in file.mappings.split(";"):
         column = 0
         for segment in line.split(","):
@@ -97,7 +101,7 @@ def decode_source_map(text: bytes) -> SourceMap:
 
 
 def _add_segment(decoded: SourceMap, before: int, place: list[int], numbers: list[int]) -> int:
-    """Add one mapping; return its column in the bundle. `before`: the column of the mapping before it."""
+    """Add one mapping, and return its column in the bundle. `before`: the column of the previous mapping."""
     column = before + numbers[0]
     if len(numbers) > 1:
         for index in range(3):
@@ -116,7 +120,7 @@ def _add_segment(decoded: SourceMap, before: int, place: list[int], numbers: lis
 
 
 def _numbers(segment: str) -> list[int]:
-    """Decode one segment of 1, 4 or 5 base 64 VLQ numbers, the sign in the lowest bit of each."""
+    """Decode one segment of 1, 4 or 5 base 64 VLQ numbers. The lowest bit of each number is its sign."""
     numbers: list[int] = []
     value = shift = 0
     for character in segment:
@@ -135,8 +139,9 @@ def _numbers(segment: str) -> list[int]:
 
 
 def _shown(source: str, root: str) -> str:
-    """Return a file's name for the log: without control characters, and only the end of a very long name."""
+    """Return a file's name for the log, without control characters. Of a very long name, return only the end."""
     whole = root + source
-    end = whole[-MAX_SHOWN_CHARACTERS:]  # cut first: checking all characters of 20,000 long names would take seconds
+    # cut the name first, because checking all characters of 20,000 long names would take seconds
+    end = whole[-MAX_SHOWN_CHARACTERS:]
     name = "".join(character for character in end if character.isprintable())
     return name if len(whole) <= MAX_SHOWN_CHARACTERS else f"…{name[1:]}"

@@ -1,7 +1,7 @@
 """Translates stack traces in log lines: `/function.js:52:9` becomes `functions/hello.ts:12:7`.
 
 Lines are translated when they are written, so the function that throws does not wait for the translation. A source map
-is decoded only when the first stack trace of its version is written. This happens in a thread, so the event loop does
+is decoded only when the first stack trace of its version is written. A thread decodes the map, so the event loop does
 not wait either.
 """
 
@@ -24,10 +24,11 @@ log = logger("functions")
 
 KEPT_MAPS: Final = 8
 KEPT_SECONDS: Final = 600.0
-MAX_DECODED: Final = 2  # maps decoded for one batch; the lines of all projects wait in the meantime
-MAX_FRAMES: Final = 256  # in one line, which may show four errors with 50 frames each
+MAX_DECODED: Final = 2  # the limit of maps that are decoded for one batch; the lines of all projects wait meanwhile
+MAX_FRAMES: Final = 256  # the limit of translated frames in one line, which may show four errors with 50 frames each
 PACKAGES: Final = "node_modules/"
-BUNDLE: Final = "function.js:"  # a place in code that the bundler added
+# the prefix of a place in the bundle; if a frame still has it, the bundler added the code
+BUNDLE: Final = "function.js:"
 STACK_LINE: Final = re.compile(r"\s+at ")
 FRAME: Final = re.compile(r"(?<![\w.-])/?function\.js:(\d{1,9}):(\d{1,9})(?!\d)")
 
@@ -35,13 +36,16 @@ Fetch = Callable[[str, str, int], Awaitable[bytes | None]]
 
 
 class KeptMap(msgspec.Struct, frozen=True):
-    """A map in the cache. `map`: None if the version has no source map, or a map that cannot be used."""
+    """A map in the cache. `map`: None if the version has no source map, or if its map cannot be used."""
 
     map: SourceMap | None
 
 
 class StackTraces:
-    """`fetch(project, function, version)` returns a version's source map, None if it has none."""
+    """Translates lines.
+
+    `fetch(project, function, version)`: returns a version's source map, or None if there is none.
+    """
 
     def __init__(self, fetch: Fetch) -> None:
         self.fetch = fetch
@@ -60,7 +64,7 @@ class StackTraces:
         return [self._line(line) if _key(line) in keys else line for line in lines]
 
     def forget(self, project: str, function: str) -> None:
-        """Drop the maps of a deleted function: a new function with the same name begins with version 1 again."""
+        """Drop the maps of a deleted function, because a new function with its name begins with version 1 again."""
         for key in [key for key in self.maps.entries if key[:2] == (project, function)]:
             self.maps.drop(key)
 
@@ -76,10 +80,10 @@ def _key(line: NewLine) -> tuple[str, str, int]:
 
 
 def translate(text: str, map: SourceMap) -> str:
-    """Replace each place in the bundle by its origin, and hide the frames of packages if the stack also has frames of
-    the developer's files.
+    """Replace each place in the bundle with its origin.
 
-    Places in code that the bundler added stay.
+    If the stack has frames of the developer's files, hide the frames of packages. Places in code that the bundler added
+    stay.
     """
 
     def original(frame: re.Match[str]) -> str:

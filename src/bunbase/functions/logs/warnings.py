@@ -19,6 +19,6 @@ class LogWarnings:
         self.find = find
 
     async def warn(self, project: str, function: str, text: str) -> None:
-        """Write a warning; do nothing if the function was deleted meanwhile."""
+        """Write a warning. If the function was deleted meanwhile, do nothing."""
         with suppress(FunctionNotFound):
             self.write_log(LogRecord(await self.find(project, function), "", LogLevel.WARN, text))

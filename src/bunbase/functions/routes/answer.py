@@ -48,7 +48,7 @@ class FunctionAnswer(Response[None]):
         (leaving if sending.cancelled() else sending).result()
 
     async def _send(self, send: Any, only_head: bool) -> None:
-        """Send the answer. `only_head`: end the call after the head, so that a stream does not occupy its worker."""
+        """Send the answer. `only_head`: after the head, end the call, so that a stream does not occupy its worker."""
         began = time.perf_counter()
         parts: Any = self.parts
         try:
@@ -68,15 +68,17 @@ class FunctionAnswer(Response[None]):
                     await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
             except Problem as problem:
                 log.warning("an answer was cut off", invocation=head.invocation, code=problem.code)
-                return  # without the last message, the server closes the connection, and the client notices the failure
+                # the last message is missing, so the server closes the connection, and the client notices the failure
+                return
             await send({"type": "http.response.body", "body": b""})
         finally:
             await parts.aclose()
 
 
 def headers_of(head: Head, began: float) -> list[tuple[str, str]]:
-    """Return the headers of the function and the headers of BunBase. `began`: perf_counter at the start of the
-    request.
+    """Return the headers of the function and the headers of BunBase.
+
+    `began`: the value of perf_counter at the start of the request.
     """
     run_ms = max(0.0, (time.perf_counter() - began) * 1000 - head.queued_ms)
     start = ';desc="cold"' if head.cold else ""

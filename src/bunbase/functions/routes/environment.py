@@ -17,7 +17,8 @@ TAGS = ["Environment"]
 
 class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`exposed`: if false, functions cannot read the value; they can only use it as `{{NAME}}` in headers of `fetch`.
-    If `exposed` is left out, an existing variable keeps its setting, and a new variable is exposed."""
+    If you leave out `exposed`, an existing variable keeps its setting, and a new variable is exposed.
+    """
 
     value: str
     exposed: bool | None = None

@@ -19,7 +19,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 async def call(method: str, functions: Functions, caller: Caller, asked: FastRequest) -> Answer:
-    """Return the whole answer if all of it arrives at once; otherwise return its head, and a stream of the rest."""
+    """Return the whole answer if all of it arrives at once. Otherwise return the head, and a stream of the rest."""
     began = time.perf_counter()
     name, *below = asked.names
     path = "/" + "".join(below) + (f"?{asked.search}" if asked.search else "")

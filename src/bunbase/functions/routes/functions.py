@@ -20,7 +20,8 @@ from bunbase.pkg.http import Cursor, Injected, Limit
 
 TAGS = ["Functions"]
 
-MAX_DEPLOY_BYTES: Final = 31 << 20  # bundle, source map, config and the multipart boundaries
+# the limit of the bundle, the source map, the config and the multipart boundaries together
+MAX_DEPLOY_BYTES: Final = 31 << 20
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +52,8 @@ async def deploy_function(
     data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART, schema_extra=FORM)],
 ) -> Version:
     """The parts are `bundle` (one CommonJS file, as `bun build --target=bun --format=cjs` writes it), `config` (JSON)
-    and `source_map`; only `bundle` is required. The new version is loaded once before it becomes the active one."""
+    and `source_map`; only `bundle` is required. BunBase loads the new version once before the version becomes active.
+    """
     return await functions.deploy(member, name, await bundle_of(data))
 
 
@@ -62,7 +64,7 @@ async def get_function(member: Injected[Caller], functions: Injected[Functions],
 
 @delete("/api/projects/{project:str}/functions/{name:str}", summary="Delete a function", tags=TAGS)
 async def delete_function(member: Injected[Caller], functions: Injected[Functions], name: FunctionName) -> None:
-    """Deletes all versions and logs of the function too. Running calls are completed."""
+    """Also deletes all versions and logs of the function. Running calls are completed."""
     await functions.delete_function(member, name)
 
 
@@ -74,7 +76,7 @@ async def list_versions(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Versions:
-    """Returns versions, the newest first."""
+    """Returns versions, newest first."""
     return await functions.versions(member, name, limit, cursor)
 
 
@@ -100,7 +102,7 @@ async def get_bundle(
 async def rollback_function(
     member: Injected[Caller], functions: Injected[Functions], name: FunctionName, data: Rollback | None = None
 ) -> Version:
-    """Activates an older version. New calls run it at once. No version is deleted."""
+    """Activates an older version. New calls run this version at once. No version is deleted."""
     return await functions.rollback(member, name, (data or Rollback()).version)
 
 

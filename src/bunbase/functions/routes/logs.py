@@ -49,7 +49,7 @@ PAGE: Final = {200: answers(LogPage, "A page of lines; with `follow`, a stream o
 
 @dataclass
 class PageOrEvents(Operation):
-    """The operation of a log, whose answer has one of two content types."""
+    """The OpenAPI operation of a log. Its answer has one of two content types."""
 
     def __post_init__(self) -> None:
         page = (self.responses or {})["200"]
@@ -80,9 +80,10 @@ async def read_function_logs(
     follow: FromQuery[bool] = False,
     after: After = None,
 ) -> Response[LogPage] | Stream:
-    """Returns lines, the newest first. With `?follow=true`, the answer is a stream of server-sent events, the oldest
-    line first. It begins after the line `after` or Last-Event-ID, or with the next new line if both are missing. The
-    id of an event is the `seq` of its line."""
+    """Returns lines, newest first. With `?follow=true`, the answer is a stream of server-sent events, with the oldest
+    line first. The stream begins after the line `after` or Last-Event-ID. If both are missing, it begins with the next
+    new line. The id of an event is the `seq` of its line.
+    """
     which = LogFilter(level, q, _time("since", since), _time("until", until), invocation, version)
     if not follow:
         return Response(await functions.logs(member, name, limit, cursor, which))
@@ -129,12 +130,12 @@ def _time(name: str, sent: str | None) -> datetime | None:
 
 async def _followed(request: Request[Any, Any, Any], log: AsyncIterator[LogLine | None]) -> Stream:
     lines = until_stopping(incoming(request.scope), log)
-    first = await anext(lines)  # raises errors of the request here, before the answer begins with status 200
+    first = await anext(lines)  # raises errors of the request before the answer begins with status 200
     return ClosingStream(_events(first, lines), SSE)
 
 
 def _behind(request: Request[Any, Any, Any], after: int | None) -> int | None:
-    """Return the `seq` after which the stream begins: the larger of `after` and Last-Event-ID.
+    """Return the `seq` after which the stream begins: `after` or Last-Event-ID, whichever is larger.
 
     When an EventSource reconnects, it repeats the URL with the first `after`, and sends the id of its last event.
     """
@@ -158,7 +159,7 @@ async def _events(first: LogLine | None, lines: AsyncIterator[LogLine | None]) -
         async for line in lines:
             yield _event(line)
     except Problem:
-        return  # the client reconnects with Last-Event-ID and gets the problem as an answer
+        return  # the client reconnects with Last-Event-ID, and receives the problem as the answer
 
 
 def _event(line: LogLine | None) -> bytes:

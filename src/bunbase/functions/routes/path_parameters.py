@@ -1,4 +1,7 @@
-"""The path parameters of Functions. The patterns are only descriptions: a name that does not match is not found."""
+"""The path parameters of Functions.
+
+The patterns are only documentation: for a name without a match, the answer is 404.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passes a request's body to a function: a small body at once, a larger body in parts, while the function has room."""
+"""Passes a request's body to a function: a small body at once, a larger body in parts while the function has room."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Feed = Callable[[str, bytes, bool], Awaitable[int | None]]
 class RequestBody:
     """The body of one request.
 
-    `beginning`: the part that is sent with the call. `more`: true if another part follows. `length`: the
+    `beginning`: the part that is sent with the call. `more`: true if another part follows. `length`: the value of
     Content-Length.
 
-    The server reads one message more than the function has room for. So it notices that the client has disconnected
-    even while the function does not read.
+    The server reads one message more than the function has room for. So the server notices that the client has
+    disconnected even while the function does not read.
     """
 
     def __init__(self, request: Request[Any, Any, Any], feed: Feed) -> None:
@@ -36,9 +36,10 @@ class RequestBody:
         self.length = _length(request.headers.get("content-length", ""))
         self._feed = feed
         self._receive: Callable[[], Awaitable[Any]] = request.receive
-        # A read makes a client with `Expect: 100-continue` send its body, so read only when the function runs.
+        # If the client has sent `Expect: 100-continue`, a read makes the client send its body. So read only when the
+        # function runs.
         self._expects_continue = "expect" in request.headers
-        self._held: Message | None = None  # the part of the first message that did not fit into `beginning`
+        self._held: Message | None = None  # the part of the first message for which `beginning` has no room
         self._next: asyncio.Future[Message] | None = None
         self._room = 0
         self._receiving: asyncio.Future[Receiving] = asyncio.get_running_loop().create_future()
@@ -55,12 +56,13 @@ class RequestBody:
             await self._collect()
         else:
             self.more = True
-            incoming(request.scope).keeps_own_time()  # `Functions.feed` limits how long the client may be silent
+            # no timeout here, because `Functions.feed` limits how long the client may be silent
+            incoming(request.scope).keeps_own_time()
             if not self._expects_continue:
                 await self._look()
 
     def on_receiving(self, receiving: Receiving) -> None:
-        """Begin to send: a worker runs the call and has room for `receiving.room` bytes."""
+        """Begin to send the body. A worker runs the call and has room for `receiving.room` bytes."""
         self._room = receiving.room
         self._receiving.set_result(receiving)
 
@@ -87,7 +89,7 @@ class RequestBody:
             more = message["more_body"]
 
     async def _look(self) -> None:
-        """Use the first message as the beginning if it has already arrived."""
+        """If the first message has already arrived, use it as the beginning."""
         coming = self._coming()
         await asyncio.sleep(0)
         if not coming.done():
@@ -100,7 +102,7 @@ class RequestBody:
             self._held = {**message, "body": rest}
 
     async def _pass_on(self, message: Message) -> None:
-        """Feed one message to the function. Stop if the next message is the disconnect of the client."""
+        """Feed one message to the function. Stop if the next message says that the client has disconnected."""
         feeding = asyncio.ensure_future(self._feed_all(message["body"], not message["more_body"]))
         coming = self._coming()
         try:
@@ -111,9 +113,9 @@ class RequestBody:
             feeding.cancel()
 
     async def _feed_all(self, data: bytes, ended: bool) -> None:
-        """Feed data in parts, while the function has room. When the function needs no more data, the rest is dropped.
+        """Feed data in parts, while the function has room. When the function needs no more data, drop the rest.
 
-        Problems of `feed` are ignored, because `Functions.invoke` raises them too.
+        Problems of `feed` are ignored, because `Functions.invoke` raises the same problems.
         """
         receiving = await self._receiving
         while self.more and (data or ended):

@@ -26,7 +26,7 @@ Hours = Annotated[int, QueryParameter(ge=1, le=MAX_HOURS)]
 async def get_function_stats(
     member: Injected[Caller], functions: Injected[Functions], name: FunctionName, hours: Hours = 24
 ) -> FunctionStats:
-    """Returns the last `hours` hours, the current hour included, the newest first. Hours without calls are missing."""
+    """Returns the last `hours` hours, including the current hour, newest first. Hours without calls are left out."""
     return await functions.stats(member, name, hours)
 
 
@@ -34,8 +34,8 @@ async def get_function_stats(
 async def get_project_usage(member: Injected[Caller], functions: Injected[Functions], hours: Hours = 24) -> Usage:
     """Returns for each hour the number of calls of functions, their gigabyte-seconds and their processor time, the time
     of live connections, the messages that were sent to these connections, and the messages that were published in
-    channels. The newest hour comes first. Hours without usage are missing. `monthly_active_users` has the end users who
-    signed in or refreshed a session, for this month and the eleven before it.
+    channels. The newest hour comes first. Hours without usage are left out. `monthly_active_users` has the end users
+    who signed in or refreshed a session, for this month and the eleven months before.
     """
     return await functions.usage(member, hours)
 

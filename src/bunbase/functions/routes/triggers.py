@@ -31,7 +31,8 @@ MAX_NAME: Final = 64
 
 AnyRequest = Request[Any, Any, Any]
 
-InState = Annotated[JobStatus | None, QueryParameter(name="state")]  # Litestar reserves the argument `state`
+# an argument cannot have the name `state`, because Litestar reserves it
+InState = Annotated[JobStatus | None, QueryParameter(name="state")]
 OfFunction = Annotated[str | None, QueryParameter(max_length=MAX_NAME)]
 
 
@@ -45,7 +46,7 @@ async def list_runs(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Runs:
-    """Returns runs, the newest first. A run is one attempt of a job."""
+    """Returns runs, newest first. A run is one attempt of a job."""
     return await functions.runs(member, name, kind, outcome, limit, cursor)
 
 
@@ -66,8 +67,9 @@ async def list_jobs(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Jobs:
-    """Returns jobs without their payloads, the newest first. `?state=dead` returns the dead letters. BunBase deletes a
-    job when it has succeeded."""
+    """Returns jobs without their payloads, newest first. `?state=dead` returns the dead letters. BunBase deletes a
+    job when it has succeeded.
+    """
     return await functions.jobs(member, in_state, function, limit, cursor)
 
 
@@ -79,7 +81,7 @@ async def add_job(
     data: NewJob,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Job]:
-    """Adds a job. If a job of the function with the same `key` waits or runs already, returns that job instead."""
+    """Adds a job. If a job of the function with the same `key` is already waiting or running, returns that job."""
     return _added(await functions.enqueue_once(member, data, sent_key(request.headers)))
 
 
@@ -92,13 +94,13 @@ async def get_job(member: Injected[Caller], functions: Injected[Functions], job_
     "/api/projects/{project:str}/jobs/{job_id:str}/replay", summary="Replay a dead letter", tags=TAGS, status_code=200
 )
 async def replay_job(member: Injected[Caller], functions: Injected[Functions], job_id: JobId) -> Job:
-    """Runs the job again, with all its attempts, after all jobs that wait now."""
+    """Runs the job again, with all its attempts, after all jobs that are waiting now."""
     return await functions.replay_job(member, job_id)
 
 
 @delete("/api/projects/{project:str}/jobs/{job_id:str}", summary="Delete a job", tags=TAGS)
 async def delete_job(member: Injected[Caller], functions: Injected[Functions], job_id: JobId) -> None:
-    """Deletes a job. A running job cannot be deleted."""
+    """Deletes a job. You cannot delete a running job."""
     await functions.delete_job(member, job_id)
 
 

@@ -25,14 +25,14 @@ async def list_walks(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Walks:
-    """Returns walks without their errors, the newest first. BunBase keeps migrations, and deletes old backfills."""
+    """Returns walks without their errors, newest first. BunBase keeps migrations, and deletes old backfills."""
     return await functions.walks(member, kind, limit, cursor)
 
 
 @post("/api/projects/{project:str}/walks", summary="Begin a migration or a backfill", tags=TAGS, status_code=200)
 async def begin_walk(member: Injected[Caller], functions: Injected[Functions], data: NewWalk) -> Walk:
-    """Runs a function for every document of a collection, on the server. A migration that has run does not run again:
-    the answer is its first run. A stopped migration continues.
+    """Runs a function for every document of a collection, on the server. A finished migration does not run again: the
+    answer describes its first run. A stopped migration continues.
     """
     return await functions.begin_walk(member, data)
 
@@ -40,7 +40,7 @@ async def begin_walk(member: Injected[Caller], functions: Injected[Functions], d
 @post("/api/projects/{project:str}/walks/rehearsal", summary="Rehearse a walk", tags=TAGS, status_code=200)
 async def rehearse_walk(member: Injected[Caller], functions: Injected[Functions], data: NewWalk) -> Rehearsal:
     """Runs the function for at most the first 1,000 documents, checks the results against schema and unique indexes,
-    and writes nothing. For a backfill, no function is called: the documents are only counted.
+    but writes nothing. For a backfill, BunBase calls no function and only counts the documents.
     """
     return await functions.rehearse_walk(member, data)
 
@@ -55,7 +55,7 @@ async def get_walk(member: Injected[Caller], functions: Injected[Functions], wal
 async def change_walk(
     member: Injected[Caller], functions: Injected[Functions], walk_id: WalkId, data: WalkChange
 ) -> Walk:
-    """Takes effect after the batch that is running now. Documents that were changed stay changed."""
+    """Takes effect after the current batch. Documents that were already changed stay changed."""
     return await functions.change_walk(member, walk_id, data)
 
 

@@ -1,4 +1,7 @@
-/** Asks: the requests of the function to the host. workers/asks.py is the other side. Bodies stream with credit. */
+/**
+ * Asks: the requests of the function to the host, which is the server. The other side is workers/asks.py. Bodies stream
+ * with credit.
+ */
 
 import type { Channel } from "./channel.ts";
 import { encodeUint32, Frame, joinPayload, readUint32, splitPayload } from "./frames.ts";
@@ -7,7 +10,7 @@ import { Bytes, copyOf, lengthOf, Line, NativePromise, part, SafeMap, smallest }
 import { argsTooLarge, type Problem, problemOf } from "./problem.ts";
 import { abortedAt, callSite, thrownAt } from "./stacks.ts";
 
-// workers/limits.py has the same numbers; the host kills a worker that exceeds them
+// workers/limits.py has the same numbers; the host kills a worker that exceeds a limit
 const MAX_ASKS = 64;
 const MAX_WHOLE_BYTES = 64 * 1024;
 const MAX_ARGS_BYTES = 128 * 1024; // together with MAX_WHOLE_BYTES, well below MAX_FRAME_BYTES
@@ -19,8 +22,9 @@ const EMPTY = new Bytes(0);
 export type Body = Uint8Array | ReadableStream<Uint8Array>;
 
 /**
- * One ask. `call`: the number of the call. `explain`: turns the host's problem into the error that the function sees.
- * `site`: the place of the function's code that asks, for the stack of the error; by default the place that calls `ask`.
+ * One ask. `call`: the number of the call. `explain`: converts the host's problem to the error that the function sees.
+ * `site`: the place in the function's code that sends the ask, for the stack of the error; default: the caller of
+ * `ask`.
  */
 export type Question = {
   call: number;
@@ -47,9 +51,11 @@ export class Asks {
 
   /** Sends an ask and waits for the reply. Throws a Problem if the host refuses, or the signal's reason if aborted. */
   async ask(question: Question): Promise<Reply> {
-    const site = question.site ?? callSite(); // here, because after the first `await` the caller is no longer on the stack
+    // determined here, because after the first `await` the caller is no longer on the stack
+    const site = question.site ?? callSite();
     question.signal?.throwIfAborted();
-    const opening = openingOf(question, site); // may throw, so it must come before the ask takes one of the MAX_ASKS places
+    // may throw, so it must run before the ask occupies one of the MAX_ASKS places
+    const opening = openingOf(question, site);
     while (this.#open.size >= MAX_ASKS) await new NativePromise<void>((resolve) => this.#waiting.add(resolve));
     question.signal?.throwIfAborted();
     const id = this.#nextNumber();
@@ -124,7 +130,7 @@ class Ask {
     return replied;
   }
 
-  /** Takes a frame of the host. Returns true if the ask has ended. */
+  /** Processes a frame of the host. Returns true if the ask has ended. */
   hear(type: number, payload: Uint8Array): boolean {
     switch (type) {
       case Frame.askCredit:
@@ -195,7 +201,7 @@ class Ask {
     }
   }
 
-  /** Cancels the ask. Its place stays occupied until the host confirms that it has stopped. */
+  /** Cancels the ask. Its place stays occupied until the host confirms that the ask has stopped. */
   #abort(reason: unknown): void {
     if (this.#over) return;
     this.#channel.send(Frame.askCancel, this.#id);

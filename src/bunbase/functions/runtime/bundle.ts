@@ -19,8 +19,8 @@ type CommonJs = (
 ) => void;
 
 /**
- * `hooks`, `migration`: the exports of these names, or undefined. The worker looks for a hook in `hooks` when the host
- * calls one.
+ * `hooks`, `migration`: the exports with these names, or undefined. When the host calls a hook, the worker looks for it
+ * in `hooks`.
  */
 export type Exported = Readonly<{ handler: Handler; hooks: unknown; migration?: unknown }>;
 
@@ -28,14 +28,15 @@ export type Exported = Readonly<{ handler: Handler; hooks: unknown; migration?: 
  * Runs the top level of the bundle and returns its handler and its hooks. Throws the bundle's own error, or an error if
  * the bundle has neither a default export that can be called nor hooks.
  *
- * `guard`: denied modules throw a clear error (guard.ts). The sandbox itself does not depend on the guard.
+ * `guard`: if true, denied modules throw a clear error (guard.ts). The sandbox itself does not depend on the guard.
  * `bytecode`: the bytecode of this code, or empty.
  */
 export function loadBundle(code: string, env: Record<string, string>, guard: boolean, bytecode: Uint8Array): Exported {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
   const require = guard ? guardedRequire : builtin;
-  const importModuleDynamically = (name: string) => namespaceOf(require(name)) as never; // Bun takes a namespace object here, Node a module
+  // Bun accepts a namespace object here, Node a module
+  const importModuleDynamically = (name: string) => namespaceOf(require(name)) as never;
   const options = { filename: "function.js", importModuleDynamically };
   const ready = bytecode.length > 0 ? fromBytecode(code, bytecode, options) : undefined;
   const evaluate = (ready ?? new Script(sourceOf(code), options).runInThisContext()) as CommonJs;

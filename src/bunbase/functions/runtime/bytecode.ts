@@ -1,9 +1,9 @@
 /**
- * Bytecode: the compiled form of a bundle. A worker that loads it does not parse the bundle.
+ * Bytecode: the compiled form of a bundle. A worker that loads bytecode need not parse the bundle.
  *
- * The engine does not verify bytecode, so forged bytecode could do anything. For this reason a worker that never runs the
- * bundle compiles it, and only workers of the same version load it (docs/decisions/0029). A worker ignores bytecode of
- * another version of Bun, of other code, or with a wrong hash.
+ * The engine does not verify bytecode, so forged bytecode could do anything. For this reason, a worker that never runs
+ * the bundle compiles it, and only workers of the same version load the result (docs/decisions/0029). A worker ignores
+ * bytecode of another version of Bun, of other code, or with a wrong hash.
  */
 
 import { compileFunction } from "node:vm";
@@ -15,8 +15,10 @@ const TAIL = /^\}\)\s*(?:\/\/#[^\n]*\s*)*$/;
 const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
 const ENGINE = `${Bun.version_with_sha} ${process.arch}`;
 const NOTHING = new Uint8Array(0);
-const MAX_BYTES = 4 * 1024 * 1024; // uncompressed; usually three times the code. Workers keep it until they end
-const LEVEL = 3; // of zstd: a quarter of the size, decompressed in 1 ms; a higher level only makes deployments slower
+// uncompressed; usually three times the size of the code. Workers keep the bytecode until they end
+const MAX_BYTES = 4 * 1024 * 1024;
+// the level of zstd: a quarter of the size, decompressed in 1 ms; a higher level only makes deployments slower
+const LEVEL = 3;
 
 type Options = { filename: string; importModuleDynamically: (name: string) => never };
 type Packed = { engine: string; hash: string };
@@ -27,13 +29,14 @@ export function makeBytecode(code: string): Uint8Array {
   if (body === undefined) return NOTHING;
   try {
     const made = compileFunction(body, PARAMETERS, { filename: "function.js", produceCachedData: true });
-    if (!made.toString().includes(body)) return NOTHING; // the code closes its function early, so a part of it would be missing
+    // the code closes its function early, so a part of the code would be missing
+    if (!made.toString().includes(body)) return NOTHING;
     const { cachedData } = made as unknown as { cachedData: Uint8Array<ArrayBuffer> };
     if (cachedData.length > MAX_BYTES) return NOTHING;
     const packed: Packed = { engine: ENGINE, hash: String(Bun.hash(cachedData)) };
     return joinPayload(packed, Bun.zstdCompressSync(cachedData, { level: LEVEL }));
   } catch {
-    return NOTHING; // the bundle runs without bytecode
+    return NOTHING; // without bytecode, the bundle still runs
   }
 }
 
@@ -45,7 +48,7 @@ export function fromBytecode(code: string, bytecode: Uint8Array, options: Option
     if (body === undefined || cachedData === undefined) return undefined;
     return compileFunction(body, PARAMETERS, { ...options, cachedData });
   } catch {
-    return undefined; // loading without bytecode reports any error in the code
+    return undefined; // loading without bytecode will report any error in the code
   }
 }
 

@@ -5,16 +5,19 @@ import { atEndOfRound, Bytes, lengthOf, part, setBytes } from "./primordials.ts"
 
 const CHANNEL_FD = 3;
 const FIRST_BYTES = 64 * 1024;
-const MAX_KEPT_BYTES = 1024 * 1024; // a buffer that has grown larger is replaced by a small one
+const MAX_KEPT_BYTES = 1024 * 1024; // if a buffer has grown beyond this size, it is replaced by a small buffer
 const MAX_CHUNK_BYTES = 64 * 1024;
 const EMPTY = new Bytes(0);
 
-// the real one, because exits.ts replaces the members of `process`
+// the original function, because exits.ts replaces the members of `process`
 const quit = (Reflect.get(process, "reallyExit") as (code: number) => never).bind(process);
 
 type Socket = { write(data: Uint8Array): number };
 
-/** True for frames that wait for the end of this turn of the event loop, because more of the same body may follow. */
+/**
+ * True for frames that are sent at the end of this turn of the event loop, because more pieces of the same body may
+ * follow.
+ */
 function isPatient(type: FrameType): boolean {
   return type === Frame.head || type === Frame.linger || isBody(type);
 }
@@ -23,13 +26,17 @@ function isBody(type: FrameType): boolean {
   return type === Frame.chunk || type === Frame.askChunk;
 }
 
-/** The connection to the host. `send` collects frames in one buffer: one write here, one read on the other side. */
+/**
+ * The connection to the host. `send` collects frames in one buffer, so that many frames need only one write and one
+ * read.
+ */
 export class Channel {
   #write: ((bytes: Uint8Array) => number) | undefined;
   #buffer = new Bytes(FIRST_BYTES);
   #begin = 0; // the bytes before this index have been sent
   #end = 0;
-  #bodyAt = -1; // the index of the last frame if it is a piece of a body: the next piece is added to the same frame
+  // the index of the last frame if the frame is a piece of a body: the next piece is added to the same frame
+  #bodyAt = -1;
   #bodyType = 0;
   #bodyId = 0;
   #bodyBytes = 0;

@@ -20,7 +20,7 @@ const CUT = "… the rest of the log of this call was dropped";
 const storeOf = uncurried(AsyncLocalStorage.prototype.getStore);
 const runWith = uncurried(AsyncLocalStorage.prototype.run) as (self: unknown, store: unknown, work: unknown) => unknown;
 
-/** The log of one call. `id` 0: the log of the worker itself, for output outside of calls. */
+/** The log of one call. With `id` 0, the log of the worker itself, for output outside of calls. */
 export class LogSource {
   bytes = 0;
   full = false;

@@ -1,6 +1,6 @@
 /**
- * Describes an error for the log of a function, whether the function throws it or prints it: its name and message, the
- * properties that it has besides, its frames, and its causes. `console.dir(error)` shows it as Node does.
+ * Describes an error for the log of a function, whether the function throws it or prints it: its name and message, its
+ * additional properties, its frames, and its causes. `console.dir(error)` shows the error in the same way as Node.
  */
 
 import { inspect, type InspectOptions } from "node:util";
@@ -17,9 +17,9 @@ const SHOWN_APART = new Set(["name", "message", "stack", "cause", "errors"]);
 const PLAIN_NAMES = new Set(["Error", "Object", ""]);
 
 const FORMAT = { colors: false, depth: 4, compact: 10, breakLength: 100 } as const;
-const described = new Set<unknown>(); // the errors that are being described: one may lead to itself
+const described = new Set<unknown>(); // the errors that are being described now, because an error may refer to itself
 
-/** Returns the text of a thrown value. Never throws; otherwise the call would never end. */
+/** Returns the text of a thrown value. Never throws, because otherwise the call would never end. */
 export function describe(error: unknown): string {
   try {
     const text = withoutServerFrames(textOf(error));
@@ -29,7 +29,7 @@ export function describe(error: unknown): string {
   }
 }
 
-/** Makes `console` print errors as `describe` does, also within other values. */
+/** Makes `console` print errors in the format of `describe`, also inside of other values. */
 export function printErrorsAsThrown(): void {
   const { printed } = PRINTING;
   Object.defineProperty(Error.prototype, inspect.custom, { value: printed, writable: true, configurable: true });
@@ -59,7 +59,7 @@ function textOf(error: unknown): string {
   }
 }
 
-/** Returns the error and its causes, without those that only repeat the message of the error before (axios, got). */
+/** Returns the error and its causes, without causes that only repeat the message of the error before (axios, got). */
 function chainOf(error: Error): unknown[] {
   const chain: unknown[] = [error];
   const seen = new Set<unknown>(chain);
@@ -77,7 +77,7 @@ function repeats(error: unknown, before: unknown): boolean {
   return error instanceof Error && before instanceof Error && error.message !== "" && error.message === before.message;
 }
 
-/** Returns the frames of a link of the chain, followed by those of the causes that repeat its message. */
+/** Returns the frames of an error in the chain, followed by the frames of the causes that repeat its message. */
 function framesFrom(chain: unknown[], at: number): string[] {
   const error = chain[at];
   const frames: string[] = [];
@@ -104,7 +104,7 @@ function titleOf(error: Error): string {
   return message === "" ? nameOf(error) : `${nameOf(error)}: ${String(message)}`;
 }
 
-/** Returns the name of the class if the author has set no other name. */
+/** Returns the name of the class, unless the author has set another name. */
 function nameOf(error: Error): string {
   const name = String(error.name);
   if (name !== "Error") return name;
@@ -120,7 +120,7 @@ function framesOf({ stack, message }: Error): string[] {
   return rest.split("\n").filter((line) => FRAME.test(line));
 }
 
-/** Returns the line of the properties besides the message, such as `code`; none if there are none. */
+/** Returns the line of the additional properties, such as `code`, or nothing if there are none. */
 function propertiesOf(error: Error): string[] {
   const shown = Object.entries(Object.getOwnPropertyDescriptors(error)).filter(
     ([name, { enumerable, value }]) => enumerable && !SHOWN_APART.has(name) && isNews(value, error),
@@ -130,13 +130,15 @@ function propertiesOf(error: Error): string[] {
   return [`  { ${texts.join(", ")} }`.replaceAll("\n", "\n  ")];
 }
 
-/** False for a text that the message consists of, such as the `detail` of a problem. */
+/** False for a text that is a part of the message, such as the `detail` of a problem. */
 function isNews(value: unknown, { message }: Error): boolean {
   if (typeof value !== "string") return value !== undefined;
   return !message.includes(value) || value.length < message.length / 2;
 }
 
-/** Returns the text of a property. A large one, such as the request of an HTTP client, is shown by its type only. */
+/**
+ * Returns the text of a property. Of a large property, such as the request of an HTTP client, only the type is shown.
+ */
 function propertyText(value: unknown): string {
   if (typeof value === "object" && value !== null && described.has(value)) return "[Circular]";
   for (const depth of [FORMAT.depth, 1]) {
@@ -147,7 +149,7 @@ function propertyText(value: unknown): string {
   return inspect(value.slice(0, MAX_PROPERTY_CHARACTERS)) + SHORTENED;
 }
 
-/** Returns the first errors that an AggregateError is about. */
+/** Returns the first errors inside of an AggregateError. */
 function partsOf(error: Error): unknown[] {
   return error instanceof AggregateError ? [...error.errors].slice(0, MAX_PARTS) : [];
 }

@@ -1,10 +1,10 @@
-/** Writes into the log which call of the function ends its worker: the host only sees that the process has ended. */
+/** Logs which call of the function ends its worker, because the host only sees that the process has ended. */
 
 const ENDING = ["exit", "reallyExit", "abort"] as const;
 
-/** Replaces the methods of `process` that end it. `say` writes a line of the log at once. */
+/** Replaces the methods of `process` that end it. `say` immediately writes a line to the log. */
 export function logExits(say: (text: string) => void): void {
-  let said = false; // `exit` calls `reallyExit`
+  let said = false; // only one line, because `exit` calls `reallyExit`
   for (const name of ENDING) {
     const real = Reflect.get(process, name) as (...given: unknown[]) => never;
     const end = (...given: unknown[]): never => {

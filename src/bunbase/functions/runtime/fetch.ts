@@ -9,21 +9,23 @@ import { ACCEPTED, unpack } from "./unpacking.ts";
 type Head = { status: number; reason: string; headers: [string, string][]; url: string; redirected: boolean };
 
 const NULL_BODY = new Set([101, 103, 204, 205, 304]);
-const MAX_MADE_STATUS = 599; // programs can make no Response beyond it, but servers may send one, such as 999
+// programs cannot make a Response with a greater status, but servers may send one, such as 999
+const MAX_MADE_STATUS = 599;
 
 /** Replaces the global `fetch`, which has no network inside the sandbox. */
 export function installFetch(asks: Asks, logs: Logs): void {
   const local = globalThis.fetch.bind(globalThis);
 
   async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-    const site = callSite(); // for the stack of an error: later, the caller is no longer on the stack
+    const site = callSite(); // for the stack of an error, because later the caller is no longer on the stack
     const request = requestOf(input, init);
     if (/^(data|blob):/i.test(request.url)) return local(request); // needs no network
     const call = logs.current();
     if (call === undefined || call.ended) throw failed(callOver());
     request.signal.throwIfAborted();
     const unpacks = (init as { decompress?: boolean } | undefined)?.decompress !== false; // an option of Bun's fetch
-    const headers = headersOf(request, unpacks); // before the body is read: afterwards Bun no longer adds the content type
+    // before the body is read, because afterwards Bun no longer adds the content type
+    const headers = headersOf(request, unpacks);
     const body = await bodyOf(request, init?.body);
     const reply = await asks.ask({
       call: call.id,
@@ -52,7 +54,7 @@ export function installFetch(asks: Asks, logs: Logs): void {
   });
 }
 
-/** Returns the request. Throws a TypeError for an invalid address, as the standard requires; Bun throws other errors. */
+/** Returns the request. Throws a TypeError for an invalid URL, as the standard requires; Bun throws other errors. */
 function requestOf(input: string | URL | Request, init: RequestInit | undefined): Request {
   try {
     return new Request(input as string, init);
@@ -85,7 +87,7 @@ function headersOf(request: Request, unpacks: boolean): [string, string][] {
   return headers;
 }
 
-/** `explain`: makes the error for a body that cannot be unpacked; undefined if the body stays packed. */
+/** `explain`: makes the error for a body that cannot be unpacked, or undefined if the body stays packed. */
 function responseOf(request: Request, head: Head, body: Body, explain?: (coding: string) => Error): Response {
   const headers = new Headers();
   for (const [name, value] of head.headers) headers.append(name, value);
@@ -98,7 +100,7 @@ function responseOf(request: Request, head: Head, body: Body, explain?: (coding:
   return withFacts(new Response(shown as never, { statusText, headers }), { url, redirected, status, ok: false });
 }
 
-/** Sets what a program cannot set when it makes a Response, also for its clones. */
+/** Sets properties that a program cannot set when it makes a Response. Its clones also get these properties. */
 function withFacts(response: Response, facts: Readonly<Record<string, unknown>>): Response {
   for (const name in facts) Object.defineProperty(response, name, { value: facts[name] });
   const clone = () => withFacts(Response.prototype.clone.call(response), facts);

@@ -1,7 +1,8 @@
 /**
  * `formData()` with the content types that the parts name, as the Fetch standard requires.
  *
- * Bun derives the type of a file from its name. A function that checks the type of an upload would then check a name.
+ * Bun derives the type of a file from the file's name. So a function that checks the type of an upload would only check
+ * a name.
  */
 
 type Form = Awaited<ReturnType<Response["formData"]>>;
@@ -28,7 +29,7 @@ export function standardForms(): void {
   }
 }
 
-/** Returns a type for each part, in order; undefined for a part that is not a file. */
+/** Returns a type for each part, in order, or undefined for a part that is not a file. */
 function typesOf(bytes: Buffer, boundary: string): (string | undefined)[] {
   const types: (string | undefined)[] = [];
   const delimiter = Buffer.from(`\r\n--${boundary}`, "latin1");
@@ -46,7 +47,7 @@ function typesOf(bytes: Buffer, boundary: string): (string | undefined)[] {
 
 function withTypes(form: Form, types: readonly (string | undefined)[]): Form {
   const entries = [...form] as [string, string | File][];
-  if (entries.length !== types.length) return form; // read otherwise than Bun reads it: leave Bun's types
+  if (entries.length !== types.length) return form; // Bun has read the form differently, so keep Bun's types
   const typed = new FormData();
   for (const [at, [name, value]] of entries.entries()) {
     const type = types[at];

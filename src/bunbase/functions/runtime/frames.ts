@@ -1,11 +1,11 @@
 /**
- * The frames on the channel to the host. workers/frames.py is the other side.
+ * The frames on the channel to the host. The other side is workers/frames.py.
  *
- * A frame, big-endian: u32 length of the rest · u8 type · u32 id · payload. A payload with two parts begins with the u32
- * length of its first part, which is JSON. `id` is the number of the call in this worker, or 0 if the frame belongs to no
- * call. In frames from `reply` to `askCredit` and from `ask` to `replyCredit`, `id` is the number of the ask (asks.ts).
- * Frames from `body` to `bodyFail`, `bodyCredit` and `bodyCancel` are about the rest of a request body of which `invoke`
- * holds only the beginning.
+ * A frame, big-endian: u32 length of the rest · u8 type · u32 id · payload. If a payload has two parts, it begins with
+ * the u32 length of its first part, which is JSON. `id` is the number of the call in this worker, or 0 if the frame
+ * belongs to no call. In frames from `reply` to `askCredit` and from `ask` to `replyCredit`, `id` is the number of the
+ * ask (asks.ts). Frames from `body` to `bodyFail`, `bodyCredit` and `bodyCancel` carry the rest of a request body if
+ * `invoke` contains only the beginning.
  */
 
 import { Bytes, copyOf, decodeText, encodeText, lengthOf, parseJson, part, setBytes, writeJson } from "./primordials.ts";
@@ -81,7 +81,7 @@ export function joinPayload(meta: unknown, rest: Uint8Array = EMPTY): Uint8Array
 
 const ESCAPED = /\\(?:ud[89a-f][0-9a-f]{2}|.)/g;
 
-/** Replaces each half of a surrogate pair by U+FFFD, because the host does not accept JSON with such a half. */
+/** Replaces each unpaired surrogate with U+FFFD, because the host does not accept JSON with unpaired surrogates. */
 function wellFormed(json: string): string {
   return json.includes("\\ud") ? json.replace(ESCAPED, (found) => (found.length > 2 ? "\ufffd" : found)) : json;
 }
@@ -117,7 +117,10 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Calls `onFrame` for each complete frame. Its payload is a view, valid only during the call: copy it to keep it. */
+  /**
+   * Calls `onFrame` for each complete frame. The payload is a view that is valid only during the call, so copy it to
+   * keep it.
+   */
   push(piece: Uint8Array): void {
     const bytes = this.#size === 0 ? piece : this.#keep(piece);
     if (lengthOf(bytes) < this.#needed) {

@@ -1,9 +1,9 @@
 /**
  * The guard: throws a clear error when a function uses a feature that the sandbox denies.
  *
- * Without the guard, the kernel would deny the same features with a bare EACCES. The guard is not a security boundary:
- * Landlock and seccomp (sandbox/) are. So the guard may be incomplete, but it must not break packages: importing
- * node:fs works, calling its functions throws.
+ * Without the guard, the kernel would deny the same features with only EACCES. The guard is not a security boundary,
+ * because Landlock and seccomp (sandbox/) deny these features anyway. So the guard may be incomplete, but it must not
+ * break packages: importing node:fs works, but calling its functions throws.
  */
 
 import { keepFetch } from "./network.ts";
@@ -27,9 +27,9 @@ const native = process.getBuiltinModule;
 const nativeFetch = globalThis.fetch;
 const known = new Map<string, unknown>();
 const inertMethods = new WeakSet<Callable>();
-let constructing = 0; // how many constructors of inert classes run now, one within the other
+let constructing = 0; // the number of constructors of inert classes that run now, one inside of the other
 
-/** Returns a built-in module with its denied members replaced; undefined if no module has this name. */
+/** Returns a built-in module with its denied members replaced, or undefined if no module has this name. */
 export function guardedModule(name: string): unknown {
   const short = name.replace(/^node:/, "");
   if (!known.has(short)) known.set(short, clientModule(short) ?? builtin(short, name));
@@ -48,11 +48,12 @@ export function raiseGuard(): void {
     if (name in globalThis) replace(globalThis, name, denied(what, name));
   }
   replace(process, "getBuiltinModule", guardedModule);
-  if (globalThis.fetch === nativeFetch) replace(globalThis, "fetch", fetchWithin); // otherwise installFetch has set one
+  // otherwise installFetch has already set a fetch
+  if (globalThis.fetch === nativeFetch) replace(globalThis, "fetch", fetchWithin);
   keepFetch();
 }
 
-/** A fetch without a network: it accepts only addresses that contain their own data (`data:` and `blob:`). */
+/** A fetch without a network. It accepts only URLs that contain their own data (`data:` and `blob:`). */
 async function fetchWithin(...request: Parameters<typeof fetch>): Promise<Response> {
   const { protocol } = new URL(request[0] instanceof Request ? request[0].url : String(request[0]));
   if (protocol !== "data:" && protocol !== "blob:") throw new SecurityError("network access", "fetch");
@@ -87,7 +88,7 @@ function asClass(made: Callable, members: Members): Callable {
   return Object.assign(made, { default: made });
 }
 
-/** Packages resolve files of their own while they load (jsdom). Returns the name; only loading such a file fails. */
+/** Packages resolve their own files while they load (jsdom). Returns the name; only loading such a file fails. */
 guardedRequire.resolve = (name: string): string => name;
 
 function walled(real: Members, path: string, rule: Denied, rejects: boolean): Members {
@@ -108,7 +109,10 @@ function walled(real: Members, path: string, rule: Denied, rejects: boolean): Me
   return copy;
 }
 
-/** Returns a replacement of `real` that throws when called. Packages can still extend it and read its members. */
+/**
+ * Returns a replacement of `real` that throws when called. Packages can still extend the replacement and read its
+ * members.
+ */
 function denied(what: string, member: string, real?: Callable, rejects = false): Callable {
   const stub = function (): unknown {
     const error = new SecurityError(what, member);
@@ -123,7 +127,7 @@ function denied(what: string, member: string, real?: Callable, rejects = false):
   return stub;
 }
 
-/** Returns a class that can be constructed and extended. Its methods that match `acts` throw. */
+/** Returns a class that can be constructed and extended. Its methods with names in `acts` throw. */
 function inert(what: string, member: string, real: Callable, acts: RegExp, rejects: boolean): Callable {
   const prototype = real.prototype as Members;
   for (const name of methodsOf(prototype)) {
@@ -147,10 +151,13 @@ function methodsOf(prototype: object): string[] {
   return [prototype, Object.getPrototypeOf(prototype) as object].flatMap(Object.getOwnPropertyNames);
 }
 
-/** Replaces a method. Within a constructor the real one runs: Bun connects a TLSSocket to its stream that way. */
+/**
+ * Replaces a method. Inside of a constructor, the original method runs, because Bun connects a TLSSocket to its stream
+ * there.
+ */
 function denyMethod(prototype: Members, name: string, deny: Callable): void {
   const real = prototype[name] as Callable;
-  if (inertMethods.has(real)) return; // net.Stream is net.Socket, and a TLSSocket inherits from it
+  if (inertMethods.has(real)) return; // net.Stream is the same class as net.Socket, and a TLSSocket inherits from it
   const method = function (this: unknown, ...given: unknown[]): unknown {
     return constructing > 0 ? Reflect.apply(real, this, given) : deny();
   };
@@ -167,6 +174,6 @@ function replace(owner: object, name: string, value: unknown): void {
   try {
     (owner as Members)[name] = value;
   } catch {
-    // some members of Bun, such as Bun.fetch, cannot be replaced; there, the error comes from the kernel
+    // some members of Bun, such as Bun.fetch, cannot be replaced; for these, the error comes from the kernel
   }
 }

@@ -1,11 +1,11 @@
-/** The tables of the guard (guard.ts): the modules and members that it denies, and the words of its errors. */
+/** The tables of the guard (guard.ts): the modules and members that it denies, and the texts of its errors. */
 
 /**
  * A rule for one module. It denies functions only; other exports stay as they are.
  *
  * `what`: the beginning of the error's message. `only`: the denied functions; all others stay. `keep`: the functions
- * that stay; all others are denied. `fixed`: replacements that hide facts about the machine. `inert`: classes that
- * packages construct while they load; they stay, but throw in the named methods, which would reach the network.
+ * that stay; all others are denied. `fixed`: replacements that hide data about the machine. `inert`: classes that
+ * packages construct while they load. These classes stay, but the named methods, which would use the network, throw.
  */
 export type Denied = Readonly<{
   what: string;
@@ -71,7 +71,10 @@ export const MODULES: Readonly<Record<string, Denied>> = {
   },
 };
 
-/** The members of `Bun` that stay: those that only compute. New members of a later Bun are denied until reviewed. */
+/**
+ * The members of `Bun` that stay, because they only compute. New members of a later Bun are denied until they are
+ * reviewed.
+ */
 export const BUN_MEMBERS: ReadonlySet<string> = new Set(
   `ArrayBufferSink CSRF Cookie CookieMap CryptoHasher JSON5 JSONC JSONL MD4 MD5 SHA1 SHA224 SHA256 SHA384 SHA512
   SHA512_256 TOML XML YAML allocUnsafe color concatArrayBuffers deepEquals deepMatch deflateSync enableANSIColors env

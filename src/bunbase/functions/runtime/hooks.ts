@@ -15,7 +15,9 @@ type Hook = (event: unknown, context: Context) => unknown;
 type Refusal = Readonly<{ refuse?: unknown }>;
 type Writes = Readonly<{ hook: string; caller: unknown; writes: readonly object[] }>;
 
-/** Returns a handler that calls a hook with the event in the body. It throws if the function has no such hook. */
+/**
+ * Returns a handler that calls a hook with the event in the body. The handler throws if the function has no such hook.
+ */
 export function hookOf(hooks: unknown, hook: string): Handler {
   return async (request: Request, context: Context) => {
     const name = NAMES[hook] ?? hook;
@@ -29,17 +31,17 @@ export function hookOf(hooks: unknown, hook: string): Handler {
     if (answer instanceof Response) {
       throw new TypeError(`The hook ${name} returned a Response. Return an object, or throw an error.`);
     }
-    return answer ?? undefined; // null means nothing too
+    return answer ?? undefined; // null also means no answer
   };
 }
 
-/** Asks about the writes of one commit, in order and up to the first refusal. */
+/** Calls the hook for the writes of one commit, in order and up to the first refusal. */
 async function askAboutWrites(ask: Hook, event: Writes, context: Context): Promise<unknown> {
   const { hook, caller, writes } = event;
   const answers: unknown[] = [];
   for (const write of writes) {
     const answer = await ask({ hook, caller, ...write, writes }, context);
-    answers.push(answer ?? null); // undefined, too, allows the write as it is
+    answers.push(answer ?? null); // undefined also allows the write unchanged
     if ((answer as Refusal | null | undefined)?.refuse !== undefined) break;
   }
   return { answers };

@@ -3,7 +3,7 @@
 import { lengthOf } from "./primordials.ts";
 
 const WINDOW_BYTES = 256 * 1024; // workers/limits.py has the same number
-const GRANT_BYTES = WINDOW_BYTES / 2; // a frame of credit for every small read would cost too much
+const GRANT_BYTES = WINDOW_BYTES / 2; // sending a frame of credit after every small read would cost too much
 
 const Stream = ReadableStream<Uint8Array>;
 
@@ -15,7 +15,7 @@ export class Inbound {
 
   readonly #granted: (bytes: number) => void;
 
-  /** `granted(bytes)` is called when this many bytes were read, `cancelled()` when the reader has stopped. */
+  /** `granted(bytes)`: called when this many bytes were read. `cancelled()`: called when the reader has stopped. */
   constructor(granted: (bytes: number) => void, cancelled: () => void) {
     this.#granted = granted;
     this.stream = new Stream(
@@ -52,7 +52,9 @@ export class Inbound {
     this.#controller.error(reason);
   }
 
-  /** Sends credit for the bytes that were read. A pull means that the reader has read all earlier bytes. */
+  /**
+   * Sends credit for the bytes that were read. A pull of the stream means that the reader has read all earlier bytes.
+   */
   #grant(): void {
     if (this.#over || this.#unread < GRANT_BYTES) return;
     const bytes = this.#unread;

@@ -1,8 +1,9 @@
 /**
- * The place that a bundle sees: a file `/function.js` in the folder `/`.
+ * The file name that a bundle sees as its own: `/function.js` in the folder `/`.
  *
- * The true values are the folders of the installation. They help no function, and would appear in answers and logs. This
- * hides them from ordinary code; code that searches for them can still find them, for example in the text of a stack.
+ * The real values are the folders of the installation. They are useless for functions, and would appear in answers and
+ * logs. This module hides them from ordinary code. Code that searches for them can still find them, for example in the
+ * text of a stack.
  */
 
 export const FILE = "/function.js";
@@ -34,7 +35,7 @@ function importMeta(require: (name: string) => unknown): object {
     file: FILE.slice(1),
     dir: FOLDER,
     dirname: FOLDER,
-    main: false, // packages run as a program where this is true
+    main: false, // some packages run as a program if this value is true
     env: process.env,
     require,
     resolve,
@@ -42,7 +43,7 @@ function importMeta(require: (name: string) => unknown): object {
   });
 }
 
-/** A bundle is one file, so only addresses can be resolved: no package and no file lies beside it. */
+/** A bundle is one file, so only URLs can be resolved: there is no package and no other file in its folder. */
 function resolve(name: string): string {
   if (/^\.{0,2}\//.test(name) || URL.canParse(name)) return new URL(name, URL_OF_FILE).href;
   throw new Error(`import.meta.resolve cannot find ${name}: a function is one file. Import the package instead.`);

@@ -11,8 +11,8 @@ type Exported = Readonly<{ collection?: unknown; each?: unknown }>;
 const MAX_ERROR = 500;
 
 /**
- * Returns a handler that answers `{collection, results}`, with one result for each document of the body. A document
- * whose call throws has `error`; an empty result keeps the document as it is.
+ * Returns a handler that answers `{collection, results}`, with one result for each document of the body. If the call
+ * for a document throws, its result has `error`. An empty result keeps the document unchanged.
  */
 export function migrationOf(exported: unknown): Handler {
   return async (request: Request, context: Context) => {

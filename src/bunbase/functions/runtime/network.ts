@@ -1,17 +1,17 @@
 /**
- * The `fetch` that everything else in the runtime uses: `node:http`, `node-fetch`, `undici`.
+ * The `fetch` that all other modules of the runtime use: `node:http`, `node-fetch`, `undici`.
  *
- * Programs may replace the global `fetch`, often by one that is itself built on `node:http` or `node-fetch`. If these
- * used the global, each request would then call itself without an end.
+ * Programs may replace the global `fetch`, often with a function that itself uses `node:http` or `node-fetch`. If these
+ * modules used the global `fetch`, each request would call itself without an end.
  */
 
-/** `decompress: false` leaves the body of the answer packed, as clients expect that unpack it themselves. */
+/** `decompress: false` leaves the body of the answer packed, because some clients unpack it themselves. */
 export type FetchOptions = RequestInit & { decompress?: boolean };
 type Fetch = (input: string | URL | Request, init?: FetchOptions) => Promise<Response>;
 
 let kept: Fetch = globalThis.fetch;
 
-/** Called once, just before a bundle is evaluated. */
+/** Sets the fetch. Called once, just before a bundle is evaluated. */
 export function keepFetch(): void {
   kept = globalThis.fetch;
 }

@@ -30,7 +30,8 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
     rawTrailers: string[] = [];
     complete = false;
     aborted = false;
-    protected lost = false; // the connection ended within the body: then the request has no error, only the answer
+    // true if the connection ended within the body: then only the answer has an error, and the request has none
+    protected lost = false;
     socket: Partial<ClientSocket> | undefined;
 
     constructor(socket?: unknown) {

@@ -1,8 +1,8 @@
 /**
  * The modules `node:http` and `node:https`: clients built on fetch, with the features that common npm packages use.
  *
- * `request` and `get` take an address, options or both. The request is a Writable, the answer a Readable. A function has
- * no sockets, so agents are accepted and ignored, and servers cannot listen (node_server.ts).
+ * `request` and `get` take a URL, options or both. The request is a Writable, and the answer is a Readable. A function
+ * has no sockets, so agents are accepted and ignored, and servers cannot listen (node_server.ts).
  */
 
 import type * as Events from "node:events";
@@ -22,14 +22,17 @@ const builtin = process.getBuiltinModule.bind(process);
 const NAMES = new Set(["http", "https", "_http_client", "_http_incoming", "_http_server"]);
 let modules: Readonly<Record<string, object>> | undefined;
 
-/** Returns the module `http`, `https` or an old name of their parts; undefined for every other name. */
+/** Returns the module `http`, `https`, or an old name of a part of them. Returns undefined for every other name. */
 export function clientModule(name: string): unknown {
   if (!NAMES.has(name)) return undefined;
   modules ??= defineModules();
   return modules[name];
 }
 
-/** Loads Node's streams and http, which takes 12 ms. So it runs at the first use, not at the start of every worker. */
+/**
+ * Loads Node's streams and http, which takes 12 ms. So this runs at the first use, and not at the start of every
+ * worker.
+ */
 function defineModules(): Readonly<Record<string, object>> {
   const http = builtin("node:http") as typeof Http;
   const streams = builtin("node:stream") as typeof Streams;

@@ -1,4 +1,4 @@
-/** Reads the arguments of `http.request`: an address, options or both. Options win over the address, as in Node. */
+/** Reads the arguments of `http.request`: a URL, options or both. Options take precedence over the URL, as in Node. */
 
 import type * as Streams from "node:stream";
 
@@ -23,7 +23,7 @@ type Read = { url: URL; options: Options; headers: [string, Value][]; onResponse
 const PROTOCOL = /^https?:$/;
 const HOST = /^(?:[^\s/?#@\\:[\]]+|\[[\da-f:.]+\])$/i;
 const PORT = /^\d{1,5}$/;
-const NOT_IN_PATH = /[^\x21-\xff]/; // as in Node
+const NOT_IN_PATH = /[^\x21-\xff]/; // the same characters as in Node
 
 export type Arguments = [string | URL | Options, (Options | OnResponse | null)?, OnResponse?];
 
@@ -43,8 +43,8 @@ function optionsOf(url: URL): Options {
 }
 
 /**
- * Joins the parts of an address. Each part is checked before: functions join them with values of their users, and a URL
- * parser would read `user@`, `/` or `#` in a host or a port as the beginning of another part, and so find another host.
+ * Joins the parts of a URL. Each part is checked first: functions may build them from values of their users, and a URL
+ * parser would read `user@`, `/` or `#` in a host or a port as the beginning of another part, which changes the host.
  */
 function urlOf(scheme: string, { protocol, hostname, host, port, path }: Options): URL {
   const given = hostname || host || "localhost";
@@ -65,12 +65,12 @@ export function invalid(code: string, message: string): TypeError {
   return Object.assign(new TypeError(message), { code });
 }
 
-/** An IPv6 address, in brackets. */
+/** Returns an IPv6 address in brackets. */
 function bracketed(address: string): string {
   return address.startsWith("[") ? address : `[${address}]`;
 }
 
-/** Headers are an object, a list of pairs, or a flat list of names and values. */
+/** Reads headers, which are an object, a list of pairs, or a flat list of names and values. */
 function pairsOf(headers: Options["headers"] = {}): [string, Value][] {
   if (!isList(headers)) return Object.entries(headers).filter((pair): pair is [string, Value] => pair[1] !== undefined);
   if (Array.isArray(headers[0])) return joined(headers as [string, Value][]);
@@ -78,7 +78,7 @@ function pairsOf(headers: Options["headers"] = {}): [string, Value][] {
   return joined(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? ""] as [string, Value]] : [])));
 }
 
-/** A name that appears several times has a list as its value. */
+/** Adds a header. If a name appears several times, its value is a list. */
 function joined(pairs: [string, Value][]): [string, Value][] {
   const found = new Map<string, [string, Value]>();
   for (const [name, value] of pairs) {

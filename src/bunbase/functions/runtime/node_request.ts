@@ -1,9 +1,10 @@
 /**
  * `ClientRequest` of `node:http`, built on fetch.
  *
- * The life of one request: the constructor reads address and options; in the next turn comes the event `socket`. Writes
- * are kept until `end()`, because a request with a length suits more servers than a chunked one. Then fetch sends it. The
- * answer comes as `response`; after the answer's `end`, the request closes. Every other end is an `error`, then `close`.
+ * The life of one request: the constructor reads URL and options, and in the next turn the request emits `socket`.
+ * Writes are collected until `end()`, because more servers accept a request with a length than a chunked request. Then
+ * fetch sends the request. The answer is emitted as `response`. After the answer's `end`, the request closes. Every
+ * other end emits `error`, and then `close`.
  */
 
 import type * as Http from "node:http";
@@ -44,10 +45,10 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
     readonly #headers = new Map<string, { name: string; value: Value }>();
     readonly #aborter = new AbortController();
     readonly #parts: Uint8Array[] = [];
-    readonly #site = callSite(); // for the stack of an error: fetch begins in a later turn
+    readonly #site = callSite(); // for the stack of an error, because fetch begins in a later turn
 
     constructor(scheme: "http:" | "https:", args: Arguments) {
-      super({ autoDestroy: false }); // after the last write, the request is still open: it waits for the answer
+      super({ autoDestroy: false }); // after the last write, the request stays open, because it waits for the answer
       const { url, options, headers, onResponse } = readArguments(scheme, args);
       this.method = (options.method ?? "GET").toUpperCase();
       if (!METHOD.test(this.method)) {
@@ -125,7 +126,7 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
     setNoDelay(): void {}
     setSocketKeepAlive(): void {}
 
-    /** Emits `timeout` after this time of silence. As in Node, the caller then decides whether to end the request. */
+    /** Emits `timeout` after this time of silence. As in Node, the caller decides whether to end the request. */
     setTimeout(milliseconds: number, onTimeout?: () => void): this {
       if (onTimeout !== undefined) this.once("timeout", onTimeout);
       this.timeout = milliseconds;
@@ -173,7 +174,7 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
       this.socket.on("timeout", () => this.emit("timeout"));
       if (this.timeout !== undefined) this.socket.setTimeout(this.timeout);
       this.emit("socket", this.socket);
-      // the host sends no `expect`, so nobody else would tell the caller to go on
+      // the host does not send `expect`, so nothing else would tell the caller to continue
       if (/100-continue/i.test(String(this.getHeader("expect")))) this.emit("continue");
     }
 
@@ -195,7 +196,7 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
           headers: this.#pairs(),
           body: body.length === 0 ? null : body,
           redirect: "manual", // Node's client follows no redirects
-          decompress: false, // and unpacks nothing
+          decompress: false, // and Node's client unpacks nothing
           signal: this.#aborter.signal,
         });
         if (!this.destroyed) this.#receive(response);

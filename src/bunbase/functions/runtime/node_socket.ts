@@ -1,8 +1,9 @@
 /**
- * The `socket` of a request of `node:http`. It has no connection: it keeps the time and ends its request.
+ * The `socket` of a request of `node:http`. It has no connection. It measures the time of silence, and can end its
+ * request.
  *
- * Libraries use the socket of a client to set timeouts (follow-redirects, got) and to wait until it is connected (Stripe).
- * Here it looks like a connection that is kept alive: it is connected from the start.
+ * Libraries use the socket of a client to set timeouts (follow-redirects, got) and to wait until it is connected
+ * (Stripe). This socket looks like a kept-alive connection, which is connected from the start.
  */
 
 import type * as Streams from "node:stream";
@@ -10,7 +11,7 @@ import type * as Streams from "node:stream";
 type Callback = (error?: Error | null) => void;
 
 export type ClientSocket = Streams.Duplex & {
-  /** Begins the time of silence again. */
+  /** Restarts the measurement of silence. */
   touch(): void;
   setTimeout(milliseconds: number, onTimeout?: () => void): ClientSocket;
 };
@@ -71,19 +72,20 @@ export function defineSocket({ Duplex }: typeof Streams): ClientSocketClass {
   };
 }
 
-/** The error of a connection that ended too early, as Node has it. */
+/** Returns the error of a connection that ended too early, in Node's form. */
 export function connectionReset(message: "socket hang up" | "aborted"): Error {
   return Object.assign(new Error(message), { code: "ECONNRESET" });
 }
 
-/** Node's codes for the reasons of `fetch_failed`: libraries decide by them whether to try again. */
+/** Node's codes for the reasons of `fetch_failed`. Libraries use these codes to decide whether to try again. */
 const CODES: Readonly<Record<string, string>> = { connection: "ECONNRESET", protocol: "ECONNRESET", timeout: "ETIMEDOUT" };
 
-/** Returns the error with a `code`, as Node's errors have one. */
+/** Returns the error with a `code`, because errors of Node have a code. */
 export function nodeError(error: unknown): Error {
   const made = error instanceof Error ? error : new Error(String(error));
   const { code: own, reason } = (made.cause ?? {}) as { code?: string; reason?: string };
-  const code = CODES[reason ?? ""] ?? own ?? "ERR_INVALID_ARG_VALUE"; // without a cause, the request could not be made
-  // not by an assignment: `code` of a DOMException cannot be assigned
+  // if there is no cause, the request could not be made
+  const code = CODES[reason ?? ""] ?? own ?? "ERR_INVALID_ARG_VALUE";
+  // no assignment, because `code` of a DOMException cannot be assigned
   return Object.defineProperty(made, "code", { value: code, writable: true, configurable: true, enumerable: true });
 }

@@ -1,10 +1,11 @@
 /**
  * Copies of the engine's built-in functions, made before a bundle runs.
  *
- * The concern: a bundle runs in the same realm as the runtime. It could replace Array.prototype.push by its own function,
- * and the next frame would pass the queue of the channel to that function. So the runtime handles its own state (frames,
- * asks, calls) only with these copies, with `#private` fields, which a setter on Object.prototype cannot observe, and
- * with structures whose prototypes a bundle cannot reach. For values of the function itself, ordinary methods are safe.
+ * The concern: a bundle runs in the same realm as the runtime. It could replace Array.prototype.push with its own
+ * function, and the next frame would pass the queue of the channel to that function. So the runtime handles its own
+ * state (frames, asks, calls) only with these copies, with `#private` fields, which a setter on Object.prototype cannot
+ * observe, and with structures whose prototypes a bundle cannot reach. For values of the function itself, ordinary
+ * methods are safe.
  */
 
 type Method<T, A extends unknown[], R> = (this: T, ...values: A) => R;
@@ -12,7 +13,7 @@ type Getter<T, R> = (self: T) => R;
 
 const { bind, call } = Function.prototype;
 
-/** Turns a method into a function whose first argument is the object. */
+/** Converts a method to a function whose first argument is the object. */
 export const uncurried = bind.bind(call as never) as <T, A extends unknown[], R>(
   method: Method<T, A, R>,
 ) => (self: T, ...values: A) => R;
@@ -41,7 +42,10 @@ const offsetOf = getter<Uint8Array, number>(TYPED, "byteOffset");
 export const lengthOf = getter<Uint8Array, number>(TYPED, "length");
 export const setBytes = uncurried(Uint8Array.prototype.set) as (self: Uint8Array, from: Uint8Array, at: number) => void;
 
-/** The same as `subarray`, but `subarray` would read the constructor of the bytes, which a bundle can replace. */
+/**
+ * The same as `subarray`. The method `subarray` itself would read the constructor of the bytes, which a bundle can
+ * replace.
+ */
 export function part(bytes: Uint8Array, from: number, to: number = lengthOf(bytes)): Uint8Array<ArrayBuffer> {
   return new Bytes(bufferOf(bytes), offsetOf(bytes) + from, to - from);
 }

@@ -16,7 +16,7 @@ const FORMAT = { colors: false, depth: 4 };
 /** Writes one line. */
 export type Write = (level: Level, text: string) => void;
 
-/** The indentation of the present call: `console.group` deepens it. */
+/** The indentation of the present call, which `console.group` increases. */
 export type Indent = { depth: number };
 
 /** Redirects the global console and the standard output to `write`, and returns `ctx.log`. */

@@ -2,7 +2,7 @@
 
 import { decodeText } from "./frames.ts";
 
-/** A problem+json as an error. `code` never changes, so programs can depend on it. `detail` explains what to do next. */
+/** A problem+json as an error. `code` never changes, so programs can depend on it. `detail` explains the next step. */
 export class Problem extends Error {
   readonly code: string;
   readonly status: number;
@@ -23,7 +23,10 @@ export function problemOf(payload: Uint8Array): Problem {
   return new Problem(JSON.parse(decodeText(payload)) as Record<string, unknown>);
 }
 
-/** Returns the problem for an ask without a running call. The runtime refuses such an ask without asking the host. */
+/**
+ * Returns the problem for an ask without a running call. The runtime refuses such an ask without sending it to the
+ * host.
+ */
 export function callOver(): Problem {
   return new Problem({
     code: "call_over",

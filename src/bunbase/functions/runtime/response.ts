@@ -1,15 +1,15 @@
-/** Makes a Response of the value that a function returns, reads its head and body, and sets its content type. */
+/** Makes a Response from the value that a function returns, reads its head and body, and sets its content type. */
 
 import { standardForms } from "./form_data.ts";
 
 const TEXT = "text/plain;charset=UTF-8";
 
-// workers/limits.py and workers/answer_head.py check the same limits; the host kills a worker that exceeds them
+// workers/limits.py and workers/answer_head.py check the same limits; the host kills a worker that exceeds a limit
 const MAX_HEADERS = 128;
 const MAX_HEADER_BYTES = 32 * 1024;
 const NOT_IN_HTTP = /[^\t\x20-\x7e\x80-\xff]/;
 
-// JSON would turn these into {} or into a list of numbers, and what they hold would be lost without an error
+// JSON would turn such values into {} or a list of numbers, and their content would be lost without an error
 const BYTES = "Return new Response(value) to send it.";
 const NOT_JSON: readonly [kind: abstract new (...args: never[]) => object, advice: string][] = [
   [Error, "Throw it, or return a Response that says what went wrong."],
@@ -23,7 +23,9 @@ const NOT_JSON: readonly [kind: abstract new (...args: never[]) => object, advic
   [RegExp, "Return String(value)."],
 ];
 
-/** Returns the value as a Response: JSON, or 204 without a value. Throws a TypeError if it cannot be written as JSON. */
+/**
+ * Returns the value as a Response: JSON, or 204 without a value. Throws a TypeError if JSON cannot express the value.
+ */
 export function responseOf(value: unknown): Response {
   if (value instanceof Response) return value;
   if (value === undefined) return new Response(null, { status: 204 });
@@ -36,12 +38,12 @@ function jsonOf(value: unknown): Response {
     return Response.json(value);
   } catch (error) {
     const reason = reasonOf(error);
-    if (reason === undefined) throw error; // a toJSON of the function failed
+    if (reason === undefined) throw error; // the error comes from a toJSON of the function
     throw new TypeError(`The function returned a value that JSON cannot hold: ${reason}`);
   }
 }
 
-/** Returns why JSON refuses a value; undefined if the error is not JSON's own. */
+/** Returns the reason why JSON refuses a value, or undefined if the error does not come from JSON. */
 function reasonOf(error: unknown): string | undefined {
   const message = error instanceof TypeError ? error.message : "";
   if (/cyclic|circular/i.test(message)) return "it contains itself. Return the parts that the caller needs.";
@@ -66,8 +68,8 @@ function notJson(value: object) {
 }
 
 /**
- * Returns the head of the answer. Throws a TypeError for a head that the host would refuse: then only this call fails,
- * and the other calls of this worker go on.
+ * Returns the head of the answer. Throws a TypeError for a head that the host would refuse. Then only this call fails,
+ * and the other calls of this worker continue.
  */
 export function headOf(response: Response): { status: number; headers: [string, string][] } {
   const { status } = response;
@@ -100,7 +102,7 @@ export function standardBodies(): void {
   globalThis.Request = withTextType(Request, (args) => args[1]?.body, checkMethod);
 }
 
-/** Bun makes a request with GET of every method that it does not know. Throws a TypeError for such a method. */
+/** Bun makes a request with GET if it does not know the method. Throws a TypeError for such a method. */
 function checkMethod({ method }: Request, [, init]: ConstructorParameters<typeof Request>): void {
   const given: unknown = init?.method;
   if (given === undefined || String(given).toUpperCase() === method) return;

@@ -27,8 +27,8 @@ import { bodyOf, headOf, responseOf } from "./response.ts";
 const MAX_CHUNK_BYTES = 64 * 1024;
 
 /**
- * The head of an answer waits for the first bytes of the body, at most this long. Before the head is sent, an error can
- * still become a 500; after that, an error cuts the answer off.
+ * The head of an answer waits for the first bytes of the body, at most for this time. Before the head is sent, an error
+ * can still become a 500. Afterwards, an error cuts off the answer.
  */
 const SILENT_MS = 1000;
 const SILENT_EVENTS_MS = 20; // server-sent events: clients wait for the head to know that they are connected
@@ -36,9 +36,9 @@ const SILENT_EVENTS_MS = 20; // server-sent events: clients wait for the head to
 type AnswerHead = ReturnType<typeof headOf>;
 
 /**
- * The JSON part of an INVOKE frame. `credit`: the bytes of the answer that may be sent before the client reads.
- * `more`: the frame holds only the beginning of the request's body. `hook`: the hook that answers, in place of the
- * handler; empty for all other calls. Only the host sets it: no request can.
+ * The JSON part of an INVOKE frame. `credit`: the bytes of the answer that may be sent before the client reads. `more`:
+ * true if the frame contains only the beginning of the request's body. `hook`: the hook that answers instead of the
+ * handler; empty for all other calls. Only the host can set `hook`, and no request can.
  */
 export type Invocation = {
   invocation: string;
@@ -83,13 +83,13 @@ export class Run {
   }
 
   cancel(reason: string): void {
-    // inside `speaking`, so that the output of the function's abort listeners goes into the log of this call
+    // inside of `speaking`, so that the output of the function's abort listeners goes to the log of this call
     this.#logs.speaking(this.#source, () => this.#aborter.abort(new DOMException(reason, "AbortError")));
     this.#rest?.fail(this.#aborter.signal.reason);
     this.#wake();
   }
 
-  /** Takes a frame of the rest of the request's body. */
+  /** Processes a frame with the rest of the request's body. */
   hearBody(type: number, payload: Uint8Array): void {
     switch (type) {
       case Frame.body:
@@ -101,7 +101,7 @@ export class Run {
     }
   }
 
-  /** Calls the handler and sends its answer. Never throws: errors go to the host, which writes them into the log. */
+  /** Calls the handler and sends its answer. Never throws: errors go to the host, which writes them to the log. */
   async answer(handler: Handler, base: Base, body: Uint8Array) {
     const { id } = this.#source;
     await this.#logs.speaking(this.#source, async () => {
@@ -158,7 +158,7 @@ export class Run {
     this.#channel.send(how, this.#source.id, payload);
   }
 
-  /** Waits for all promises of waitUntil. In a loop, because their work may call waitUntil again. */
+  /** Waits for all promises of waitUntil, in a loop, because their work may call waitUntil again. */
   async #settle(): Promise<void> {
     while (this.#later.size > 0) await Promise.all(this.#later);
   }
@@ -191,7 +191,7 @@ export class Run {
 
   /** Sends the answer. Errors in the head are thrown before anything is sent, so that the client gets a 500. */
   async #send(response: Response): Promise<void> {
-    const head = headOf(response); // before the body is read: afterwards Bun no longer adds the content type
+    const head = headOf(response); // before the body is read, because afterwards Bun no longer adds the content type
     const reader = bodyOf(response);
     if (reader === undefined) return this.#sendHead(head);
     const { signal } = this.#aborter;
@@ -217,9 +217,9 @@ export class Run {
   }
 
   /**
-   * Holds the head back until the body begins (`over`), but at most SILENT_MS. A reader of server-sent events gets the
-   * head after SILENT_EVENTS_MS: it waits for the head to know that it is connected, and the first event may come hours
-   * later.
+   * Holds back the head until the body begins (`over`), but at most SILENT_MS. A reader of server-sent events gets the
+   * head after SILENT_EVENTS_MS, because the reader waits for the head to know that it is connected, and the first
+   * event may come hours later.
    */
   #sendHeadIfSilent(head: AnswerHead): { over: () => void; stop: () => void } {
     let held = true;
@@ -254,7 +254,7 @@ function isOfEvents({ headers }: AnswerHead): boolean {
   return headers.some(([name, value]) => name === "content-type" && /^text\/event-stream\b/i.test(value));
 }
 
-/** Only the caller of this call is accepted: the role and claims of another user would have no token that proves them. */
+/** Accepts only the caller of this call, because no token would prove the role and claims of another user. */
 function powerOf(who: Caller | null, caller: Caller | null): Power {
   if (who === null) return "visitor";
   if (who !== caller) throw new TypeError("ctx.as takes ctx.caller, or null for a visitor who is not signed in.");

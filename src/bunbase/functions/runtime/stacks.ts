@@ -1,21 +1,21 @@
 /**
  * Stack traces that show the developer's lines only.
  *
- * The runtime's own frames contain paths of the server, and frames of the engine help nobody. An error of `fetch` or `ctx`
- * is made when the host's reply arrives. At that time none of the developer's functions is on the stack, so the stack is
- * taken when the request begins (`callSite`), and becomes the stack of the error (`thrownAt`).
+ * The runtime's own frames contain paths of the server, and frames of the engine help nobody. An error of `fetch` or
+ * `ctx` is made when the host's reply arrives. At that time, no function of the developer is on the stack. So the stack
+ * is recorded when the request begins (`callSite`), and becomes the stack of the error (`thrownAt`).
  */
 
 const BUNDLE = "function.js";
 const RUNTIME = import.meta.dir.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 const FILE = `(?:${RUNTIME}/[\\w.-]+|(?:node|bun|internal):[\\w./-]+|native)(?::\\d+){1,2}`;
 const NOWHERE = "unknown(?::\\d+){0,2}|native|\\[native code\\]|:0";
-const BREAK = "(?:\\n|\\\\n)"; // the second: a stack within JSON, as many libraries log it
+const BREAK = "(?:\\n|\\\\n)"; // the second form is a stack inside of JSON, which many libraries log
 const OTHER_FRAME = new RegExp(`${BREAK} +at (?:[^\\n(\\\\]*\\((?:${FILE}|${NOWHERE})\\)|(?:async )?${FILE}(?![^\\s,\\\\"'])|unknown(?! ?\\w))`, "g");
 const SIGN_OF_FRAMES = "    at ";
-const SHOWN_FOLDER = "bunbase"; // in place of the runtime's folder, where a frame is printed in another form
+const SHOWN_FOLDER = "bunbase"; // replaces the runtime's folder if a frame is printed in another form
 
-/** Returns an error that is only a stack: that of the present moment. Takes 0.2 µs; the text is made when it is read. */
+/** Returns an error that only records the present stack. This takes 0.2 µs; the text is made when it is read. */
 export function callSite(): Error {
   return new Error();
 }
@@ -23,16 +23,17 @@ export function callSite(): Error {
 /** Sets the stack of `error`, and of its cause, to the developer's frames of `site`. Returns `error`. */
 export function thrownAt<E extends Error>(error: E, site: Error): E {
   setStack(error, titleOf(error) + framesOf(site));
-  if (error.cause instanceof Error) setStack(error.cause, titleOf(error.cause)); // it would repeat the same frames
+  // the cause would repeat the same frames
+  if (error.cause instanceof Error) setStack(error.cause, titleOf(error.cause));
   return error;
 }
 
-/** Adds the frames of `site` to the reason of an abort that has none, such as the error of AbortSignal.timeout. */
+/** If the reason of an abort has no frames, such as the error of AbortSignal.timeout, adds the frames of `site`. */
 export function abortedAt(reason: unknown, site: Error): unknown {
   try {
     if (reason instanceof Error && framesOf(reason) === "") setStack(reason, titleOf(reason) + framesOf(site));
   } catch {
-    // the reason is a value of the function: it may be frozen, or have a getter that throws
+    // the reason is a value of the function, so it may be frozen, or have a getter that throws
   }
   return reason;
 }

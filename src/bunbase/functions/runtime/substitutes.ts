@@ -1,6 +1,7 @@
 /**
- * Packages in whose place Bun puts its own client: `node-fetch`, `isomorphic-fetch`, `undici`. Bun's client opens sockets,
- * which the sandbox denies. So these modules get the requests of fetch (network.ts); the rest of them stays Bun's.
+ * Packages that Bun replaces with its own client: `node-fetch`, `isomorphic-fetch`, `undici`. Bun's client opens
+ * sockets, which the sandbox denies. So these modules get the requests of fetch (network.ts); all other members stay
+ * Bun's.
  */
 
 import type * as Streams from "node:stream";
@@ -11,7 +12,7 @@ import { defineUndici } from "./undici.ts";
 type Members = Record<string, unknown>;
 type FormStream = Streams.Stream & { getHeaders?: () => Record<string, string> };
 
-/** Returns the module with BunBase's requests; a module of every other name stays as it is. */
+/** Returns the module with BunBase's requests. A module with any other name stays unchanged. */
 export function substituteOf(name: string, real: unknown): unknown {
   switch (name) {
     case "node-fetch":
@@ -41,13 +42,14 @@ function nodeFetch(real: Members): unknown {
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     const response = await networkFetch(input, withStream(init));
     Object.setPrototypeOf(response, prototype);
-    if (fetched !== undefined) Object.assign(response, { [fetched]: true }); // an answer without a body then has an empty one
+    // if an answer has no body, this gives it an empty body
+    if (fetched !== undefined) Object.assign(response, { [fetched]: true });
     return response;
   };
   return Object.assign(fetch, real, { default: fetch, fetch });
 }
 
-/** The package `form-data` is a stream of an old kind, without an iterator; node-fetch reads its content type. */
+/** The package `form-data` is a stream of an old kind, without an iterator. node-fetch reads its content type. */
 function withStream(init: RequestInit | undefined): RequestInit | undefined {
   const { Stream, PassThrough } = process.getBuiltinModule("node:stream") as typeof Streams;
   const body: unknown = init?.body;

@@ -31,8 +31,8 @@ export function defineUndici(real: Members): Members {
       headers: headersOf(options.headers),
       body: (options.body ?? null) as RequestInit["body"],
       signal: options.signal ?? null,
-      redirect: options.maxRedirections ? "follow" : "manual", // undici's request follows none unless asked
-      decompress: false, // and unpacks nothing
+      redirect: options.maxRedirections ? "follow" : "manual", // by default, undici's request follows no redirects
+      decompress: false, // undici also unpacks nothing
     });
     if (options.throwOnError && response.status >= 400) throw statusError(response.status);
     const { status: statusCode, statusText } = response;
@@ -99,13 +99,15 @@ function urlOf(address: Address, { path, query }: Options): string {
   return url.href;
 }
 
-/** Not by `new URL(path, origin)`: a path such as `//host/` or `http://host/` would then lead to another host. */
+/**
+ * Does not use `new URL(path, origin)`, because a path such as `//host/` or `http://host/` would lead to another host.
+ */
 function withPath({ origin }: URL, path: string): URL {
   if (path.startsWith("/")) return new URL(origin + path);
   throw Object.assign(new Error("path must start with a slash"), { name: "InvalidArgumentError", code: "UND_ERR_INVALID_ARG" });
 }
 
-/** Headers are an object, pairs, Headers, or a flat list of names and values. */
+/** Reads headers, which are an object, pairs, Headers, or a flat list of names and values. */
 function headersOf(given: Options["headers"]): Headers {
   const headers = new Headers();
   const flat = Array.isArray(given) && typeof given[0] === "string";

@@ -1,7 +1,8 @@
 /**
- * Unpacks the body of an answer as browsers do: several codings, an empty body, and `deflate` without the head of zlib.
+ * Unpacks the body of an answer as browsers do: with several codings, an empty body, and `deflate` without the zlib
+ * header.
  *
- * It happens here and not in the host: a body that grows to gigabytes then harms only this worker.
+ * The worker unpacks the body, and not the host, so that a body that grows to gigabytes harms only this worker.
  */
 
 import type { Body } from "./asks.ts";
@@ -25,8 +26,9 @@ const MAX_CODINGS = 5; // curl has the same limit
 export const ACCEPTED = "gzip, deflate, br";
 
 /**
- * Returns the unpacked body, and removes the headers that are no longer true: a function may return this response as its
- * own answer. A body with an unknown coding stays as it is. `explain`: makes the error for a body that cannot be unpacked.
+ * Returns the unpacked body, and removes the headers that are no longer true, because a function may return this
+ * response as its own answer. A body with an unknown coding stays unchanged. `explain`: makes the error for a body that
+ * cannot be unpacked.
  */
 export function unpack(body: Body, headers: Headers, explain: (coding: string) => Error): Body {
   const named = (headers.get("content-encoding") ?? "").toLowerCase().split(",").map((name) => name.trim());
@@ -43,7 +45,7 @@ function unpacked(body: Body, coding: Coding, explain: () => Error): Body {
   let reader: Reader | undefined;
   let failure: { reason: unknown } | undefined;
 
-  /** Reads the packed bytes again from the first one, and remembers an error that is not the fault of unpacking. */
+  /** Reads the packed bytes again from the first byte, and remembers an error that unpacking has not caused. */
   function replay(first: Bytes, from: Reader): ReadableStream<Bytes> {
     let next: Bytes | undefined = first;
     return new ReadableStream<Bytes>({
@@ -90,7 +92,10 @@ function unpackedBy(packed: ReadableStream<Bytes>, coding: Coding): Reader {
   return packed.pipeThrough(new DecompressionStream(coding as "gzip")).getReader() as Reader;
 }
 
-/** Some servers send `deflate` without the head of zlib. The head begins with 8 in its lower half, other data never do. */
+/**
+ * Some servers send `deflate` without the zlib header. The lower half of the header's first byte is 8; other data never
+ * begin so.
+ */
 function codingOf(coding: Coding, first: Uint8Array): Coding {
   return coding === "deflate" && ((first[0] ?? 0) & 0x0f) !== 8 ? "deflate-raw" : coding;
 }

@@ -24,7 +24,7 @@ type Load = {
   function: { name: string; version: number };
   env: Record<string, string>;
   guard: boolean;
-  bytecode: number; // its length in bytes; the bytecode follows the code
+  bytecode: number; // the length in bytes; the bytecode follows the code
 };
 type Loaded = { exported: Exported; base: Base };
 
@@ -53,7 +53,7 @@ function load(payload: Uint8Array): void {
   }
 }
 
-/** Compiles a bundle without running it, and sends its bytecode in pieces. An empty piece is the end. */
+/** Compiles a bundle without running it, and sends the bytecode in pieces. An empty piece is the end. */
 function compile(code: Uint8Array): void {
   const made = makeBytecode(decodeText(code));
   const size = made.length <= MAX_BYTECODE_BYTES ? made.length : 0;
@@ -108,7 +108,7 @@ process.on("unhandledRejection", (error) => logs.write("error", `Unhandled rejec
 
 /**
  * Runs one call of a dummy function before the channel is open. The first run of code takes ten times as long as later
- * runs, and this way no real call pays for it.
+ * runs, and in this way no real call is slowed down.
  */
 async function rehearse(): Promise<void> {
   const base = { project: "", function: { name: "", version: 0 }, env: {}, log };

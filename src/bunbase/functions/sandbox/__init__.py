@@ -1,8 +1,8 @@
 """The sandbox of a worker. Its layers are Landlock or bubblewrap, seccomp, and resource limits.
 
-If the server is root, each worker also gets a user and namespaces of its own; if cgroups are delegated, each worker
-also gets a cgroup. Each layer is one file. `confine.py` applies them in order. `probe.py` applies each layer on this
-machine and attacks it.
+If the server is root, each worker also gets its own user and namespaces. If cgroups are delegated to the server, each
+worker also gets its own cgroup. Each layer is one file. `confine.py` applies them in order. `probe.py` applies each
+layer on this machine and attacks it.
 
 All files except `layers.py`, `switch.py` and `worker_cgroups.py` import the standard library only, because the zygote
 runs them between fork and exec.

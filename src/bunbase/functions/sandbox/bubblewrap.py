@@ -1,4 +1,4 @@
-"""Confines files with bubblewrap if the kernel has no Landlock: the worker's root holds only the files of the rules.
+"""Confines files with bubblewrap if the kernel has no Landlock: the worker's root contains only the allowed files.
 
 bubblewrap also makes namespaces for users, processes, network, host name and shared memory, and needs no root for this.
 It runs two processes: bubblewrap itself, which stays outside and waits, and the worker. When one of them ends, the
@@ -25,7 +25,7 @@ from bunbase.functions.sandbox.seccomp import Exec, worker_filter
 from bunbase.functions.sandbox.syscalls import this_machine
 
 FIRST_PID: Final = 1  # the worker's pid in its own namespace
-START_SECONDS: Final = 5.0  # bubblewrap takes some milliseconds
+START_SECONDS: Final = 5.0  # the time limit of the start; bubblewrap takes some milliseconds
 MAX_INFO_BYTES: Final = 4096
 WALLS: Final = (
     "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-ipc", "--unshare-cgroup-try",
@@ -51,7 +51,7 @@ def walls(rules: Iterable[Rule], links: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def command(walls: Sequence[str], inside: Sequence[str], filter: int, info: int | None = None) -> list[str]:
-    """Return all arguments of bubblewrap. `inside`: the command that it runs. `filter`: the descriptor from
+    """Return all arguments of bubblewrap. `inside`: the command that bubblewrap runs. `filter`: the descriptor from
     `open_filter`.
 
     `info`: the descriptor to which bubblewrap writes the pid of this command.
@@ -61,13 +61,19 @@ def command(walls: Sequence[str], inside: Sequence[str], filter: int, info: int 
 
 
 def enter(executable: int, command: list[str], environment: Mapping[str, str]) -> NoReturn:
-    """Execute bubblewrap, without the privileges of a setuid file. `executable`: its descriptor. Raises: OSError."""
+    """Execute bubblewrap, but without the privileges of a setuid file. `executable`: its descriptor.
+
+    Raises: OSError.
+    """
     no_new_privileges()
     os.execve(executable, command, environment)  # noqa: S606 - that is what this is for
 
 
 def open_filter() -> int:
-    """Return a descriptor from which bubblewrap reads the seccomp filter. It stays open after the next exec."""
+    """Return a descriptor from which bubblewrap reads the seccomp filter.
+
+    The descriptor stays open after the next exec.
+    """
     reader, writer = os.pipe()
     os.write(writer, _filter())
     os.close(writer)
@@ -76,7 +82,9 @@ def open_filter() -> int:
 
 
 def worker_of(info: int, outer: int) -> tuple[int, int]:
-    """Return the pid and a pidfd of the process that bubblewrap runs, or of bubblewrap itself if it has failed.
+    """Return the pid and a pidfd of the process inside of bubblewrap.
+
+    If bubblewrap has failed, return its own pid and pidfd.
 
     `outer`: the pid of bubblewrap. `info`: the descriptor with the pid of the worker; this function closes it.
     """
@@ -84,7 +92,8 @@ def worker_of(info: int, outer: int) -> tuple[int, int]:
         inner: int = json.loads(_all_of(info))["child-pid"]
         pidfd = os.pidfd_open(inner)
     except (OSError, ValueError, LookupError, TypeError):
-        os.kill(outer, signal.SIGKILL)  # the pid is still valid, even if it has ended: only our caller reaps it
+        # the pid is still valid even if the process has ended, because only our caller reaps it
+        os.kill(outer, signal.SIGKILL)
         return outer, os.pidfd_open(outer)
     if _parent_of(inner) == outer:  # otherwise the worker has died, and another process may have its pid
         return inner, pidfd

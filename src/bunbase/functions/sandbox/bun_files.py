@@ -1,4 +1,4 @@
-"""Finds the files that Bun needs to start. Their places differ between systems; Bun's executable names its loader."""
+"""Finds the files that Bun needs to start. Their paths differ between systems; Bun's executable names its loader."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ READABLE: Final = (
     "/sys/devices/system/cpu/online",
     "/sys/kernel/mm/transparent_hugepage/enabled",
 )
-OF_ITSELF: Final = ("maps", "statm", "stat")  # paths below /proc/<pid of the worker>
+OF_ITSELF: Final = ("maps", "statm", "stat")  # paths below /proc/<pid of the worker> that the worker may read
 
-PROGRAM_HEADERS: Final = struct.Struct("<32xQ14xHH")  # in a 64-bit ELF header: their offset, their size, their number
-PROGRAM_HEADER: Final = struct.Struct("<I4xQ16xQ")  # type, offset, size in the file
+# the part of a 64-bit ELF header with the offset, the size and the number of the program headers
+PROGRAM_HEADERS: Final = struct.Struct("<32xQ14xHH")
+PROGRAM_HEADER: Final = struct.Struct("<I4xQ16xQ")  # the type, the offset, and the size in the file
 INTERPRETER: Final = 3
 MAX_PATH_BYTES: Final = 4096
 
@@ -55,8 +56,9 @@ def rules_of_process(pid: int) -> list[Rule]:
 
 
 def links_for(bun: str) -> list[tuple[str, str]]:
-    """Return the symbolic links on the paths to the libraries, each with its target. A new root must have these links
-    too.
+    """Return the symbolic links on the paths to the libraries, each with its target.
+
+    A new root directory must also have these links.
     """
     links: dict[str, str] = {}
     for way in (*LIBRARY_FOLDERS, os.path.dirname(interpreter_of(bun))):
@@ -74,7 +76,7 @@ def placed(path: str) -> str:
 
 
 def interpreter_of(program: str) -> str:
-    """Return the path of the dynamic loader that an ELF executable names; "" for a static executable."""
+    """Return the path of the dynamic loader that an ELF executable names, or "" for a static executable."""
     with open(program, "rb") as file:
         offset, size, count = PROGRAM_HEADERS.unpack(file.read(64)[:58])
         for place in range(count):

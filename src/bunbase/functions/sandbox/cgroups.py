@@ -1,13 +1,13 @@
-"""A control group (cgroup v2) for each worker: the kernel itself enforces hard limits on memory and threads.
+"""A control group (cgroup v2) for each worker. With cgroups, the kernel itself enforces limits on memory and threads.
 
     <the group in which the server was started>
         bunbase.server                   the server and its children: a group with subgroups may hold no processes
         bunbase.workers-<pid>-<start>-0  all workers of one server (worker_cgroups.py), with less weight than the server
             1, 2, …                      one group for each worker
 
-The server divides its group only if the group belongs to it alone. Either systemd has delegated the group (without
-delegation, systemd ends the whole unit when the kernel kills one process for its memory), or it is the group of a
-container with no other processes.
+The server divides its group only if the group belongs to the server alone. There are two such cases: systemd has
+delegated the group, or the group is the group of a container with no other processes. (Without delegation, systemd ends
+the whole unit when the kernel kills one process because of its memory.)
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ SERVER: Final = "bunbase.server"
 NEEDED: Final = ("memory", "pids")
 USED: Final = (*NEEDED, "cpu")
 DELEGATED: Final = "user.delegate"  # systemd sets this attribute on a group that it delegates to a unit
-MOVES: Final = 20  # rounds: a server that forks while it is moved leaves children, which the next round moves
+# the limit of rounds: if a server forks while it is moved, its children stay behind, and the next round moves them
+MOVES: Final = 20
 
 
 def prepare(server: int) -> Path:
-    """Divide the server's group and return it. `server` (a pid) and its children move into a subgroup.
+    """Divide the server's group, and return the group.
 
-    Raises: OSError with the reason, if the group cannot be divided, or has processes that do not belong to the server.
+    `server`: a pid; this process and its children move into a subgroup.
+
+    Raises: OSError with the reason if the group cannot be divided, or contains processes of other programs.
     """
     base = base_group()
     offered = (base / "cgroup.controllers").read_text().split()
@@ -53,7 +56,10 @@ def prepare(server: int) -> Path:
 
 
 def base_group() -> Path:
-    """Return the group in which this server was started, even after it has moved. Raises: OSError without cgroup v2."""
+    """Return the group in which this server was started, even after the server has moved.
+
+    Raises: OSError without cgroup v2.
+    """
     group = group_of(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text())
     if group is None or not group.is_dir():
         raise OSError(errno.ENOTSUP, "cgroup v2 is not mounted here")
@@ -79,12 +85,12 @@ def limit(group: Path, memory_bytes: int, processes: int) -> None:
     (group / "memory.max").write_text(str(memory_bytes))
     (group / "pids.max").write_text(str(processes))
     for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
-        if (group / name).exists():  # a kernel without swap does not have memory.swap.max
+        if (group / name).exists():  # for example, a kernel without swap does not have memory.swap.max
             (group / name).write_text(value)
 
 
 def memory_kills(group: Path) -> int:
-    """Return the number of processes of the group that the kernel has killed because of the group's memory limit."""
+    """Return how many processes of the group the kernel has killed because of the group's memory limit."""
     return number_in((group / "memory.events").read_text(), "oom_kill")
 
 
@@ -93,18 +99,19 @@ def number_in(counts: str, name: str) -> int:
 
 
 def members(group: Path) -> list[int]:
-    """Return the pids of a group's processes; 0 for each process of another pid namespace."""
+    """Return the pids of a group's processes. For a process in another pid namespace, the pid is 0."""
     return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
 
 
 def owner(pid: int) -> str:
-    """Return a name of a process that no later process can get: pid and start time. Raises: OSError if it has ended."""
+    """Return a name that is unique for a process: its pid and start time. Raises: OSError if the process has ended."""
     return f"{pid}-{_stat(pid)[19]}"
 
 
 def new_group(base: Path, kind: str) -> Path:
-    """Make a group with this process's name in its name, so that `sweep` can remove it later. Raises: OSError."""
-    for number in itertools.count():  # one process may start the functions room several times
+    """Make a group whose name contains this process's name, so that `sweep` can remove it later. Raises: OSError."""
+    # the name has a number, because one process may start the functions room several times
+    for number in itertools.count():
         path = base / f"bunbase.{kind}-{owner(os.getpid())}-{number}"
         with suppress(FileExistsError):
             path.mkdir()
@@ -152,7 +159,8 @@ def _delegated(group: Path) -> bool:
 
 
 def _check_alone(base: Path, server: int) -> None:
-    if not base.is_mount():  # not the root of this cgroup namespace: the group belongs to another manager
+    # the directory is not the root of this cgroup namespace, so the group belongs to another manager
+    if not base.is_mount():
         raise OSError(errno.EPERM, "its cgroup is not delegated to it")
     if strangers := [pid for pid in members(base) if not _descends(pid, server)]:
         raise OSError(errno.EPERM, f"its cgroup is not its own: process {strangers[0]} is in it, too")

@@ -1,8 +1,8 @@
-"""Applies the layers of the sandbox in a forked child, in the right order, before exec. The child has one thread.
+"""Applies the layers of the sandbox in the right order in a forked child, before exec. The child has one thread.
 
-1. `files_of` makes the ruleset of Landlock while the process can still open all paths.
-2. `give_up_privileges` applies the layers that need root, then gives up root.
-3. `close_the_doors` activates Landlock, then seccomp, which forbids the system calls of all earlier steps.
+1. `files_of` makes Landlock's ruleset while the process can still open all paths.
+2. `give_up_privileges` applies the layers that need root, and then gives up root.
+3. `close_the_doors` activates Landlock and then seccomp, which forbids the system calls of all earlier steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Confinement:
     """The layers for one worker. `abi`: the version of Landlock. `own_user`, `namespaces`: true only if the server is
     root.
 
-    `bubblewrap`: the path of its executable if bubblewrap confines files and makes namespaces instead of Landlock.
+    `bubblewrap`: the path of bubblewrap's executable if bubblewrap is used instead of Landlock and namespaces.
     """
 
     memory_mb: int
@@ -39,7 +39,7 @@ class Confinement:
 
 
 def give_up_privileges(wanted: Confinement) -> None:
-    """Apply the layers that need root, then give up root. The kernel clears PDEATHSIG here. Raises: OSError."""
+    """Apply the layers that need root, and then give up root. This clears the process's PDEATHSIG. Raises: OSError."""
     if wanted.namespaces:
         leave_the_hosts()
     limit_resources(wanted.memory_mb, wanted.own_user)
@@ -50,7 +50,7 @@ def give_up_privileges(wanted: Confinement) -> None:
 
 
 def files_of(wanted: Confinement, rules: list[landlock.Rule]) -> int:
-    """Return the descriptor of Landlock's ruleset. Call it first: the later user cannot open every path.
+    """Return the descriptor of Landlock's ruleset. Call this first, because the later user cannot open every path.
 
     Raises: OSError.
     """
@@ -58,6 +58,6 @@ def files_of(wanted: Confinement, rules: list[landlock.Rule]) -> int:
 
 
 def close_the_doors(ruleset: int) -> None:
-    """Activate Landlock, then seccomp. After that, the process can only exec. Raises: OSError."""
+    """Activate Landlock, and then seccomp. Afterwards, the process can only exec. Raises: OSError."""
     landlock.enter(ruleset)
     confine_calls(os.getpid())

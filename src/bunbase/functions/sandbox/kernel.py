@@ -34,7 +34,10 @@ def unshare(flags: int) -> None:
 
 
 def no_new_privileges() -> None:
-    """From now on, exec gives this process no new privileges (no setuid). Landlock and seccomp require this."""
+    """Make sure that a later exec gives this process no new privileges (no setuid).
+
+    Landlock and seccomp require this.
+    """
     prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 

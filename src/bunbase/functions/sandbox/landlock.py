@@ -1,7 +1,7 @@
 """Landlock, a security module of the kernel: the list of files that a worker may open. All other files are denied.
 
-Newer kernels let Landlock deny more: TCP (ABI 4), and, by scopes (ABI 6, Linux 6.12), abstract unix sockets of other
-processes and signals to other processes.
+Newer kernels let Landlock deny more. With ABI 4, it can deny TCP. With ABI 6 (Linux 6.12), its scopes can deny access
+to abstract unix sockets of other processes and signals to other processes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ Rule = tuple[str, int]
 
 
 def version() -> int:
-    """Return the version of the kernel's Landlock, which it calls ABI; 0 if the kernel has no Landlock."""
+    """Return the version of the kernel's Landlock, which the kernel calls ABI.
+
+    Return 0 if the kernel has no Landlock.
+    """
     try:
         return syscall(CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(ASK_VERSION))
     except OSError:
@@ -44,9 +47,9 @@ def version() -> int:
 
 
 def ruleset(rules: Iterable[Rule], abi: int) -> int:
-    """Return the descriptor of a ruleset that allows only the paths in `rules`. Paths that do not exist are skipped.
+    """Return the descriptor of a ruleset that allows only the paths in `rules`. Skip paths that do not exist.
 
-    The process must still be able to open these paths; `enter` may come later, as another user. Raises: OSError.
+    The process must still be able to open these paths. `enter` may be called later, as another user. Raises: OSError.
     """
     handled = _handled(abi)
     attributes = struct.pack("=QQQ", handled, ALL_TCP if abi >= 4 else 0, ALL_SCOPES if abi >= 6 else 0)
@@ -58,7 +61,7 @@ def ruleset(rules: Iterable[Rule], abi: int) -> int:
 
 
 def enter(made: int) -> None:
-    """Apply the ruleset to this process, for good; it also holds after exec. Raises: OSError."""
+    """Apply the ruleset to this process permanently. The ruleset stays active after exec. Raises: OSError."""
     no_new_privileges()
     syscall(RESTRICT, ctypes.c_int(made), ctypes.c_uint32(0))
     os.close(made)

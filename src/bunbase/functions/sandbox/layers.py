@@ -1,4 +1,4 @@
-"""Finds out which layers work on this machine, and whether they are enough to run untrusted code."""
+"""Finds out which layers of the sandbox work on this machine, and whether they suffice to run untrusted code."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ import bunbase
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.pkg.bun import BunMissing, find_bun
 
-FILES: Final = ("landlock", "bubblewrap")  # one of them is required; the first that works is used
+FILES: Final = ("landlock", "bubblewrap")  # one of these layers is required; the first that works is used
 REQUIRED: Final = ("seccomp", "rlimits")
 FOR_ROOT: Final = ("user", "namespaces")
 WHERE_DELEGATED: Final = ("cgroups",)
 PROBE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.sandbox.probe import main; main()"
-PROBE_SECONDS: Final = 120.0  # it usually takes 0.1 s; its result is valid until the server ends, so it gets much time
+# the probe usually takes 0.1 s; its result is valid until the server ends, so it may take much longer
+PROBE_SECONDS: Final = 120.0
 BWRAP_VARIABLE: Final = "BUNBASE_BWRAP"
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
 ADVICE: Final = {
@@ -40,13 +41,15 @@ ADVICE: Final = {
 class ConfineWith(StrEnum):
     """The layer that confines files."""
 
-    AUTO = "auto"  # Landlock, or bubblewrap if Landlock is missing
+    AUTO = "auto"  # uses Landlock, or bubblewrap if Landlock is missing
     LANDLOCK = "landlock"
     BUBBLEWRAP = "bubblewrap"
 
 
 class Layers(msgspec.Struct, frozen=True):
-    """The result of the probe. `layers`: for each layer that was tried, the reason why it fails here; "" if it works.
+    """The result of the probe.
+
+    `layers`: for each layer that was tried, the reason why it fails here, or "" if it works.
 
     `abi`: the version of Landlock. `bubblewrap`: the path of its executable.
     """
@@ -57,7 +60,7 @@ class Layers(msgspec.Struct, frozen=True):
 
     @property
     def files(self) -> str:
-        """The name of the layer that confines files here; "" if no layer does."""
+        """The name of the layer that confines files on this machine, or "" if no layer works."""
         return next((name for name in FILES if self._holds(name)), "")
 
     @property
@@ -66,14 +69,14 @@ class Layers(msgspec.Struct, frozen=True):
 
     @property
     def refusal(self) -> str:
-        """The reason why functions cannot be confined here; "" if they can."""
+        """The reason why functions cannot be confined on this machine, or "" if they can."""
         wanted = (*(name for name in FILES if name in self.layers and not self.files), *REQUIRED)
         said = {name: self.layers.get(name, "it was not tried") for name in wanted}
         missing = [f"{name}: {reason}; {ADVICE[name]}" for name, reason in said.items() if reason]
         return " · ".join(missing) or ("" if self.files else "no layer that confines files was tried")
 
     def confinement(self, memory_mb: int) -> Confinement:
-        inside = self.bubblewrap if self.files == "bubblewrap" else ""  # bubblewrap makes the namespaces itself
+        inside = self.bubblewrap if self.files == "bubblewrap" else ""  # bubblewrap also makes the namespaces
         namespaces = "namespaces" in self.active and not inside
         return Confinement(memory_mb, self.abi, "user" in self.active, namespaces, inside)
 
@@ -82,9 +85,9 @@ class Layers(msgspec.Struct, frozen=True):
 
 
 def layers_here(runtime: Path, wanted: ConfineWith = ConfineWith.AUTO, fallback_too: bool = False) -> Layers:
-    """Try every layer, in another process. Blocks for about 0.1 s. `runtime`: the folder that workers must read.
+    """Try every layer in another process. This blocks for about 0.1 s. `runtime`: the folder that workers must read.
 
-    `fallback_too`: try bubblewrap even if Landlock works.
+    `fallback_too`: also try bubblewrap if Landlock works.
     """
     packages = Path(bunbase.__file__).parent.parent
     bubblewrap = find_bubblewrap(os.environ)

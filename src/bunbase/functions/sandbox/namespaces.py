@@ -1,7 +1,8 @@
-"""The namespaces of a worker, which has a network without interfaces, another host name, and no shared memory of other
-processes. Only for root.
+"""The namespaces of a worker, which only root can make.
 
-seccomp already forbids sockets and shared memory, so the namespaces are a second layer. They also hide the host's name.
+The worker has a network without interfaces, another host name, and no shared memory of other processes.
+
+seccomp already forbids sockets and shared memory, so the namespaces are a second layer. They also hide the host name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Drops root: the process becomes a user that no other process has, without capabilities."""
+"""Drops root: the process becomes a user without capabilities that no other process has."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def become_nobody_else(pid: int) -> None:
     user = FIRST_USER + pid
     os.setgroups([])
     os.setresgid(user, user, user)
-    os.setresuid(user, user, user)  # which also empties the capabilities
+    os.setresuid(user, user, user)  # this call also removes the capabilities
 
 
 def drop_bounding_set(kept: tuple[int, ...] = ()) -> None:
@@ -31,15 +31,14 @@ def drop_bounding_set(kept: tuple[int, ...] = ()) -> None:
         try:
             if number not in kept:
                 prctl(PR_CAPBSET_DROP, number)
-        except OSError:  # this kernel has no capability with this number
+        except OSError:  # this kernel does not know a capability with this number
             return
 
 
 def drop_capabilities(kept: tuple[int, ...] = ()) -> None:
-    """Drop all capabilities except `kept` (numbers below 32). A root process that cannot become another user calls
-    this.
+    """Drop all capabilities except `kept` (numbers below 32). Raises: OSError.
 
-    Raises: OSError.
+    A root process that cannot become another user calls this.
     """
     drop_bounding_set(kept)
     header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION, 0))

@@ -1,8 +1,8 @@
-"""Tries each layer on this machine: applies it in a child process, then attacks it there.
+"""Tries each layer on this machine: a child process applies the layer, and then attacks it.
 
 Checking version numbers was rejected: a container or a kernel option can disable a layer that the kernel's version has.
-The probe forks, and the server must not, so the server runs `main` as another process (layers.py). `main` prints
-`{"abi": …, "layers": {name: reason}}`; an empty reason means that the layer works.
+The probe forks, which the server itself must not do. So the server runs `main` as another process (layers.py). `main`
+prints `{"abi": …, "layers": {name: reason}}`; an empty reason means that the layer works.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
 from bunbase.functions.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 from bunbase.functions.sandbox.seccomp import confine_calls
 
-TRIAL_SECONDS: Final = 20  # enough for a machine under heavy load
+TRIAL_SECONDS: Final = 20  # the time limit of a trial, which is enough for a machine under heavy load
 MAX_REASON_BYTES: Final = 4096
 MAX_LINE: Final = 300
 PROBED_MB: Final = 64
@@ -50,7 +50,7 @@ TRIAL_PAUSE_SECONDS: Final = 0.01
 
 
 class Broken(Exception):
-    """The layer was applied, but the attack succeeded; or the layer is missing. The message is the reason."""
+    """The layer is missing, or was applied but the attack succeeded. The message is the reason."""
 
 
 def main() -> None:
@@ -75,13 +75,13 @@ def probe(files: str, runtime: str, bun: str, bwrap: str) -> dict[str, str]:
         "seccomp": outcome(try_seccomp),
         "rlimits": outcome(try_limits),
         "user": user,
-        "namespaces": "" if in_bubblewrap else outcome(try_namespaces),  # bubblewrap has made them
+        "namespaces": "" if in_bubblewrap else outcome(try_namespaces),  # bubblewrap has already made the namespaces
         "cgroups": outcome(lambda: try_cgroups(server)),
     }
 
 
 def outcome(trial: Callable[[], None]) -> str:
-    """Run the trial in a child process and return the reason why it failed, or ""."""
+    """Run the trial in a child process. Return the reason why it failed, or ""."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -124,7 +124,8 @@ def try_landlock(runtime: str) -> None:
 
 def try_bubblewrap(runtime: str, bun: str, bwrap: str, own_user: bool) -> None:
     """Run a script in Bun that attacks the layer from inside: Bun is the only program in the new root."""
-    import subprocess  # the import takes longer than all other trials together, and most machines do not need it
+    # imported here, because this takes longer than all other trials together, and most machines do not need it
+    import subprocess
 
     if not bwrap:
         raise Broken("bwrap is not installed")
@@ -192,9 +193,9 @@ def try_namespaces() -> None:
 
 
 def try_cgroups(server: int) -> None:
-    """Try limits in a trial group. Unlike the other trials, this one has a lasting effect: it moves the server.
+    """Try limits in a trial group. Unlike the other trials, this trial has a lasting effect: it moves the server.
 
-    The server's group is divided, so that groups for workers can be made in it (cgroups.py).
+    The server's group is divided, so that it can have groups for workers (cgroups.py).
     """
     group = cgroups.new_group(cgroups.prepare(server), "trial")
     try:
@@ -205,12 +206,13 @@ def try_cgroups(server: int) -> None:
         if death != signal.SIGKILL or not cgroups.memory_kills(group):
             raise Broken("more memory than allowed could be had")
     finally:
-        while not cgroups.removed(group):  # until the last process in the group has ended; `outcome` sets a deadline
+        # wait until the last process in the group has ended; `outcome` sets the time limit
+        while not cgroups.removed(group):
             time.sleep(TRIAL_PAUSE_SECONDS)
 
 
 def death_in(group: Path, attack: Callable[[], object]) -> int:
-    """Run the attack in a child process in the group, and return its wait status."""
+    """Run the attack in a child process in the group, and return the child's wait status."""
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -224,7 +226,7 @@ def death_in(group: Path, attack: Callable[[], object]) -> int:
 
 
 def fork_often() -> None:
-    """Fork more processes than the group may have. Raises: Broken if the kernel does not stop this."""
+    """Fork more processes than the group may have. Raises: Broken if the kernel allows this."""
     for _ in range(2 * TRIAL_PROCESSES):
         try:
             fork()

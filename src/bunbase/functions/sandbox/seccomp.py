@@ -2,8 +2,9 @@
 
 A list of forbidden calls was rejected, because it would allow every call that a new kernel adds.
 
-The concern: Landlock confines files, but it allows UDP, unix sockets, signals, chmod and stat. The filter closes these.
-It sees the arguments of a call as numbers and cannot follow a pointer, so it cannot check a path. Landlock does that.
+The concern: Landlock confines files, but it allows UDP, unix sockets, signals, chmod and stat. The filter forbids
+these. The filter sees the arguments of a call as numbers and cannot follow a pointer, so it cannot check a path.
+Landlock checks paths.
 
 A forbidden call gets the error that makes Bun and the C library continue:
 - EPERM is the usual answer.
@@ -14,11 +15,11 @@ A forbidden call gets the error that makes Bun and the C library continue:
   because Landlock does not restrict stat.
 - A call of another architecture, or of the x32 mode of x86_64, kills the process: the same numbers mean other calls.
 
-The hard place is the exec. The filter must be active before Bun starts, so it must allow the exec of Bun, and an
+The difficult part is the exec. The filter must be active before Bun starts, so it must allow the exec of Bun, and an
 attacker in the worker could use that exec later. The filter allows only execveat of the descriptor BUN_FD, and the exec
-closes that descriptor. An attacker who opens another file as BUN_FD gains nothing: Landlock allows executing only Bun
-and the C library, and the sandbox stays active after an exec. bubblewrap 0.4 can only execute a path (`Exec.BY_PATH`);
-there, the new root has only Bun and the C library to execute.
+closes that descriptor. An attacker could open another file as BUN_FD, but this is useless: Landlock allows executing
+only Bun and the C library, and the sandbox stays active after an exec. bubblewrap 0.4 can only execute a path
+(`Exec.BY_PATH`); in this case, the new root has only Bun and the C library to execute.
 """
 
 from __future__ import annotations
@@ -55,10 +56,12 @@ HIDE: Final = ERRNO | errno.ENOENT
 UNKNOWN: Final = ERRNO | errno.ENOSYS
 
 X32_BIT: Final = 0x40000000
-FIRST_UNKNOWN: Final = 450  # calls from this number on are newer than this list; programs then use older calls
+# calls from this number on are newer than this list; when they fail, programs use older calls
+FIRST_UNKNOWN: Final = 450
 SET_MODE_FILTER: Final = 1
 
-BUN_FD: Final = 255  # the descriptor of Bun's executable; above the descriptors that Bun opens, below RLIMIT_NOFILE
+# the number for Bun's executable, which is above the descriptors that Bun opens, and below RLIMIT_NOFILE
+BUN_FD: Final = 255
 
 CLONE_THREAD: Final = 0x00010000
 CLONE_NEW_ANYTHING: Final = 0x7E020080  # namespaces: time, mount, cgroup, uts, ipc, user, pid, net
@@ -67,8 +70,9 @@ PR_SET_NAME: Final = 15
 PR_SET_VMA: Final = 0x53564D41
 PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)  # dup, flags, dup with close-on-exec; not: owner, lease, pipe size
 HARMLESS_IOCTL: Final = (0x5451, 0x5421, 0x5413, 0x5401)  # FIOCLEX, FIONBIO, TIOCGWINSZ, TCGETS
-MSG_OOB: Final = 1  # urgent data on unix sockets: Bun does not need it, and the kernel's code for it had security bugs
-SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF = 3, 4, 7, 8  # not SO_PEERPIDFD: a worker would get the pidfd of the server
+MSG_OOB: Final = 1  # urgent data on unix sockets: Bun does not need it, and the kernel code for it had security bugs
+# SO_PEERPIDFD is missing, because a worker would get the pidfd of the server
+SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF = 3, 4, 7, 8
 
 ALWAYS: Final = (
     "read", "write", "open", "close", "fstat", "poll", "lseek", "mmap", "mprotect", "munmap", "brk", "rt_sigaction",
@@ -84,7 +88,8 @@ ALWAYS: Final = (
     "pipe2", "preadv", "pwritev", "getcpu", "getrandom", "membarrier", "preadv2", "pwritev2", "rseq", "close_range",
     "epoll_pwait2",
 )  # fmt: skip
-BY_PATH: Final = ("stat", "lstat", "access", "faccessat", "faccessat2")  # always "no such file": see ENOENT above
+# these calls always fail with "no such file": see ENOENT above
+BY_PATH: Final = ("stat", "lstat", "access", "faccessat", "faccessat2")
 
 
 class Exec(Enum):
@@ -108,7 +113,8 @@ def worker_filter(pid: int, machine: Machine, how: Exec = Exec.ONCE) -> Program:
     for name in ALWAYS:
         if name in numbers:
             program += _on(numbers[name], [give(ALLOW)])
-    # Bun finds its own folder by reading the links in /proc/self/fd. If both calls exist, Bun uses the older, readlink.
+    # Bun finds its own folder by reading the links in /proc/self/fd. If both calls exist, Bun uses the older call,
+    # readlink.
     if "readlink" in numbers:
         program += _on(numbers["readlink"], [give(ALLOW)])
         program += _on(numbers["readlinkat"], [give(HIDE)])
@@ -123,7 +129,10 @@ def worker_filter(pid: int, machine: Machine, how: Exec = Exec.ONCE) -> Program:
 
 
 def _judged(pid: int) -> dict[str, Program]:
-    """Return the filters of the calls that are allowed only with some arguments. Each filter ends with `give`."""
+    """Return the filters of the calls that are allowed only with some arguments.
+
+    Each filter ends with the step `give`.
+    """
     return {
         "clone": [
             load(low_word(0)),
@@ -132,13 +141,13 @@ def _judged(pid: int) -> dict[str, Program]:
             give(REFUSE),
             give(ALLOW),
         ],
-        "clone3": [give(UNKNOWN)],  # its flags are behind a pointer; after ENOSYS the C library uses clone
+        "clone3": [give(UNKNOWN)],  # its flags are behind a pointer; after ENOSYS, the C library uses clone
         "tgkill": _one_of(0, (pid,), REFUSE),
         "prlimit64": [
             *_zero(low_word(2)),
             *_zero(high_word(2)),
             *_one_of(0, (0, pid), REFUSE),
-        ],  # read limits, do not set them
+        ],  # the call may read limits, but not set them
         "prctl": _one_of(0, (PR_SET_NAME, PR_SET_VMA), REFUSE),
         "fcntl": _one_of(1, PLAIN_FCNTL, REFUSE),
         "ioctl": _one_of(1, HARMLESS_IOCTL, ERRNO | errno.ENOTTY),
@@ -183,7 +192,7 @@ def _zero(offset: int) -> Program:
 
 
 def install(program: Program, machine: Machine) -> None:
-    """Apply the program to this process, for good; it also holds after exec. Raises: OSError."""
+    """Apply the program to this process permanently. The program stays active after exec. Raises: OSError."""
     code = encode(program)
     buffer = ctypes.create_string_buffer(code, len(code))
     header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(buffer)))

@@ -1,4 +1,4 @@
-"""The switch of the sandbox: on, or off by an explicit setting. If on, it makes the confinement of each new worker."""
+"""The switch of the sandbox: on by default, or off by an explicit setting. If on, it confines each new worker."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PAUSE_SECONDS: Final = 0.02
 
 class Switch(StrEnum):
     ON = "on"  # functions run only if the required layers work
-    OFF = "off"  # for trusted code only; the log, /api/ready and /api/instance show it
+    OFF = "off"  # use it for trusted code only; the log, /api/ready and /api/instance show it
 
 
 class Sandbox:
-    """The sandbox of all workers. The first use probes the machine; the result is kept.
+    """The sandbox of all workers. The first use probes the machine, and the result is cached.
 
-    `runtime`: the folder that workers must read. `max_cpus`: the processors that a worker may use; only the layer
-    `cgroups` can limit them.
+    `runtime`: the folder that workers must read. `max_cpus`: the number of processors that a worker may use; only the
+    layer `cgroups` can enforce it.
     """
 
     def __init__(
@@ -50,20 +50,22 @@ class Sandbox:
         return self.switch is Switch.OFF
 
     async def layers(self) -> tuple[str, ...]:
-        """Return the names of the active layers; none if functions run unconfined or cannot run here."""
+        """Return the names of the active layers. Return none if functions run unconfined or cannot run here."""
         if self.off:
             return ()
-        found = await asyncio.shield(self._looked)  # a cancelled caller must not cancel the probe for other callers
+        # if a caller is cancelled, the probe must continue for other callers
+        found = await asyncio.shield(self._looked)
         return () if found.refusal else found.active
 
     async def confinement(self, memory_mb: int) -> Confinement | None:
-        """Return the confinement of a new worker; None if the sandbox is off.
+        """Return the confinement of a new worker, or None if the sandbox is off.
 
         Raises: FunctionsUnavailable if this machine cannot confine functions.
         """
         if self.off:
             return None
-        found = await asyncio.shield(self._looked)  # a cancelled caller must not cancel the probe for other callers
+        # if a caller is cancelled, the probe must continue for other callers
+        found = await asyncio.shield(self._looked)
         if found.refusal:
             raise FunctionsUnavailable(
                 f"Functions cannot be confined here ({found.refusal}). Run `bunbase doctor` for details. "
@@ -72,7 +74,7 @@ class Sandbox:
         return found.confinement(memory_mb)
 
     async def cgroup(self, memory_mb: int) -> Cgroup | None:
-        """Make a control group for a new worker; None if the layer is missing. Raises: FunctionsUnavailable."""
+        """Make a control group for a new worker. Return None if the layer is missing. Raises: FunctionsUnavailable."""
         if "cgroups" not in await self.layers():
             return None
         try:
@@ -89,7 +91,7 @@ class Sandbox:
             self.cgroups.tidy()
 
     async def close(self) -> None:
-        """Remove all control groups once the workers have ended. The next server removes groups that remain."""
+        """Remove all control groups after the workers have ended. The next server removes groups that remain."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 while self.cgroups is not None and not self.cgroups.close():  # noqa: ASYNC110 - the kernel sends no event

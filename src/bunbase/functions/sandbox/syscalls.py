@@ -58,7 +58,7 @@ AARCH64: Final = {
 
 @dataclass(frozen=True)
 class Machine:
-    """`audit`: the kernel's number for the architecture in `seccomp_data.arch`."""
+    """The numbers of one architecture. `audit`: the kernel's number for the architecture in `seccomp_data.arch`."""
 
     name: str
     audit: int

@@ -1,4 +1,4 @@
-"""The control groups of a server's workers: made before a worker starts, removed after its process has ended.
+"""The control groups of a server's workers. A group is made before a worker starts, and removed after its process ends.
 
 A server that was killed leaves its groups behind; the next server removes them when it starts.
 """
@@ -18,7 +18,7 @@ from bunbase.pkg.logger import logger
 # memory that a worker takes between two checks of the starter.
 HEADROOM_MB: Final = 160
 HEADROOM: Final = 1.05
-WEIGHT: Final = 50  # cpu.weight of all workers together; the server has 100
+WEIGHT: Final = 50  # the cpu.weight of all workers together; the server has 100
 PERIOD_MICROSECONDS: Final = 100_000
 
 log = logger("functions")
@@ -34,7 +34,7 @@ class Cgroup:
 
     @property
     def cause_of_death(self) -> str:
-        """The reason if the kernel killed the worker because of its memory; otherwise ""."""
+        """Return the reason if the kernel killed the worker because of its memory; otherwise return ""."""
         try:
             killed = cgroups.memory_kills(self.path)
         except OSError:
@@ -42,19 +42,19 @@ class Cgroup:
         return f"memory limit of {self.memory_mb} MB exceeded" if killed else ""
 
     def leave(self) -> None:
-        """Mark the group for removal. `WorkerCgroups.tidy` removes it once its process has ended."""
+        """Mark the group for removal. After its process has ended, `WorkerCgroups.tidy` removes the group."""
         self.leaving.add(self.path)
 
 
 class WorkerCgroups:
-    """Makes and removes the groups below `base`. Each file access takes some ten microseconds, during which the event
-    loop waits.
+    """Makes and removes the groups below `base`. The event loop waits for each file access, which takes about ten
+    microseconds.
 
-    `max_cpus`: the processors that a worker may use; it has an effect only if `limits_cpus` is True.
+    `max_cpus`: the number of processors that a worker may use; it has an effect only if `limits_cpus` is True.
     """
 
     def __init__(self, base: Path, max_cpus: float | None = None) -> None:
-        """Make the group of all workers, and remove the groups of servers that have ended. Raises: OSError."""
+        """Make the group of all workers. Remove the groups of servers that have ended. Raises: OSError."""
         self.max_cpus = max_cpus
         self.numbers = itertools.count(1)
         self.leaving: set[Path] = set()

@@ -66,7 +66,7 @@ class FunctionsService:
     walking: WalkService
     deletion: Deletion
 
-    # the parts below the contract, and the background work
+    # the parts that the contract does not show, and the background work
     kept_calls: KeptCalls
     stores: Stores
     starter: Starter
@@ -221,7 +221,7 @@ class FunctionsService:
         await self.feeds.close()
         await self.walker.close()
         await self.kept_calls.close()
-        await self.runner.close()  # before the pool: a killed worker would count as a failed run
+        await self.runner.close()  # close it before the pool, because a killed worker would count as a failed run
         await self.pool.close()
         await self.host_calls.close()
         await self.meter.close()

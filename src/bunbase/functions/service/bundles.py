@@ -31,7 +31,7 @@ class Bundles:
         self.clock = clock
 
     async def prepare(self, project: str, name: str, bundle: Bundle, created_by: str) -> NewVersion:
-        """Return the version that a bundle becomes, after a worker has loaded and compiled it.
+        """Return the version that results from a bundle, after a worker has loaded and compiled the bundle.
 
         Raises: InvalidBundle, InvalidInput, TooLarge, FunctionOverloaded, FunctionsUnavailable.
         """
@@ -64,7 +64,7 @@ def _translated(failure: str, source_map: bytes | None) -> str:
 
 
 def _check_source_map(text: bytes) -> None:
-    """Check a source map, except its mappings. They are decoded later, when a stack trace needs them.
+    """Check a source map except for its mappings, which are decoded later if a stack trace needs them.
 
     Raises: InvalidBundle.
     """

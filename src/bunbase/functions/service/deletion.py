@@ -16,7 +16,7 @@ from bunbase.functions.usage.meter import Meter
 from bunbase.functions.versions.environments import Environments
 from bunbase.functions.versions.rollout import Rollout
 
-SHOWN: Final = 5  # the number of collections that a refusal names
+SHOWN: Final = 5  # the limit of collections that an error message names
 
 
 class Deletion:
@@ -41,7 +41,7 @@ class Deletion:
         self.bundoc = bundoc
 
     async def delete_function(self, caller: Caller, name: str) -> None:
-        """Raises: FunctionNotFound, FunctionIsHook."""
+        """Delete a function. Raises: FunctionNotFound, FunctionIsHook."""
         caller.check(Act.FUNCTION_DELETE)
         project = caller.project
         await existing_version(self.stores.functions, project, name)
@@ -67,13 +67,14 @@ class Deletion:
         await self.stores.hours.delete_function(project, name)
 
     async def pause_project(self, project: str, paused: bool) -> None:
-        """Stop beginning runs, or allow runs again. A run that has begun may end as usual."""
+        """Prevent new runs of the project, or allow them again. Runs that have begun continue."""
         await self.stores.functions.pause(project, paused)
         await self.rollout.replace_outdated(project)
 
     async def drop_project(self, project: str) -> None:
-        """Delete the project's functions, variables, logs and statistics. The usage of the project stays, for the
-        bill.
+        """Delete the project's functions, variables, logs and statistics.
+
+        The usage of the project stays, because the bill needs it.
         """
         await self.stores.functions.delete_all(project)
         await self.stores.variables.delete_all(project)
@@ -81,7 +82,8 @@ class Deletion:
         await self.stores.walks.delete_all(project)
         self.rollout.end_project(project)
         self.environments.forget(project)
-        await self.meter.flush()  # writes the usage for the bill; a later batch would restore deleted statistics
+        # write the usage for the bill now; a later batch would also restore deleted statistics
+        await self.meter.flush()
         await self.stores.hours.delete_project(project)
         await self.log_lines.flush()
         await self.stores.logs.delete_project(project)

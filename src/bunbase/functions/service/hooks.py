@@ -2,16 +2,17 @@
 
 The life of one hook:
 
-    1. A room calls `run` and waits. A run that was itself triggered cannot cause a hook: otherwise a hook that signs a
-       user up would call itself without end.
-    2. A worker gets the call. Its frame names the hook, which no request can do. The deadline includes the time that
-       the call waits for a worker; when it has passed, the worker is told to stop.
-    3. The answer is read to its end, and must be JSON. The run is recorded, as are its log lines and its usage.
-    4. If the room cannot use the answer, it calls `refuse_answer`: the run becomes a failed one, and the log of the
-       function tells the reason. Developers find every failure of a hook there, and nowhere else.
+    1. A room calls `run` and waits. A run that was itself triggered cannot cause a hook. Otherwise a hook that signs up
+       a user would call itself without end.
+    2. A worker gets the call. The frame of the call names the hook, which no request can do. The deadline includes the
+       time that the call waits for a worker. When the deadline has passed, the server tells the worker to stop.
+    3. The server reads the answer to its end. The answer must be JSON. The run, its log lines and its usage are
+       recorded.
+    4. If the room cannot use the answer, it calls `refuse_answer`. Then the run counts as failed, and the log of the
+       function contains the reason. Developers find every failure of a hook there, and nowhere else.
 
-A function that decides about writes is different in two ways: its caller may be a run of a job, and events and answers
-are larger.
+A function that decides about writes differs in two ways: its caller may be a run of a job, and its events and answers
+may be larger.
 """
 
 from __future__ import annotations
@@ -66,8 +67,9 @@ from bunbase.pkg.readable import readable
 
 log = logger("functions")
 
-CANCELLED: Final = "cancelled"  # the caller has gone
-ATTEMPTS: Final = 2  # the version may be deleted by later deployments between the look-up and the call
+CANCELLED: Final = "cancelled"  # the caller no longer waits
+# the limit of attempts; later deployments may delete the version between the look-up and the call
+ATTEMPTS: Final = 2
 
 
 class Hooks:
@@ -139,7 +141,7 @@ class Hooks:
             self._explain(caller.project, run.function, run.version, run.invocation, reason)
 
     def _explain(self, project: str, function: str, version: int, invocation: str, reason: str) -> None:
-        """Tell the developers in the log of the function why its answer was refused."""
+        """Write to the log of the function why its answer was refused."""
         text = readable(f"BunBase cannot use the answer of this hook: {reason}", MAX_REASON)
         self.log_lines.add(
             NewLine(project, function, version, invocation, self.clock.now(), LogLevel.ERROR, text, False)
@@ -174,8 +176,8 @@ class Hooks:
 def _checked(caller: Caller, call: HookCall) -> bytes:
     """Return the event as JSON. Raises: Forbidden, HookLoop, TooLarge.
 
-    A job may write documents, and a function decides about these writes too. Bundoc refuses the loop: a write by a
-    function that is deciding about a write.
+    A job may write documents, and a function decides about these writes too. The loop to prevent is a write by a
+    function that is deciding about a write. Bundoc refuses this write.
     """
     _check_caller(caller)
     if caller.depth and call.hook is not HookName.BEFORE_WRITE:
@@ -188,7 +190,7 @@ def _checked(caller: Caller, call: HookCall) -> bytes:
 
 
 def _most(call: HookCall) -> tuple[int, int]:
-    """Return the number of bytes that the event and the answer of a hook may have."""
+    """Return the maximum number of bytes of the event and the answer of a hook."""
     if call.hook is HookName.BEFORE_WRITE:
         return MAX_WRITES_BYTES, MAX_PATCHES_BYTES
     return MAX_EVENT_BYTES, MAX_ANSWER_BYTES
@@ -201,7 +203,7 @@ def _check_caller(caller: Caller) -> None:
 
 
 def _value(function: str, body: bytes) -> Any:
-    """Return the JSON value of an answer; None for an empty answer. Raises: UnusableAnswer."""
+    """Return the JSON value of an answer, or None for an empty answer. Raises: UnusableAnswer."""
     try:
         return msgspec.json.decode(body) if body else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -29,7 +29,7 @@ from bunbase.pkg.ids import new_id
 MAX_PATH_LENGTH: Final = 16 << 10
 PATH: Final = re.compile(r"/[\x21-\x7e\x80-\uffff]*")
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"})
-WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})  # the Request of the Fetch standard has no body with these methods
+WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})  # in the Fetch standard, a Request with these methods has no body
 
 
 class Invocations:
@@ -41,7 +41,7 @@ class Invocations:
         self.meter = meter
         self.settings = settings
         self.kept_calls = kept_calls
-        self.uploads: dict[tuple[str, str], Upload] = {}  # by project and invocation
+        self.uploads: dict[tuple[str, str], Upload] = {}  # the running uploads, by project and invocation
 
     def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Receiving | Head | Chunk]:
         if any(header == HEADER for header, _ in invocation.headers):
@@ -49,7 +49,7 @@ class Invocations:
         return self._run(caller, name, invocation)
 
     async def _once(self, caller: Caller, name: str, invocation: Invocation) -> Parts:
-        """Run the function if no earlier attempt with the same idempotency key has run it."""
+        """Run the function unless an earlier attempt with the same idempotency key has run it."""
 
         def begin() -> Parts:
             return self._run(caller, name, invocation)
@@ -67,7 +67,7 @@ class Invocations:
         began = time.perf_counter()
         try:
             call = await self._start(deployment, request)
-        except FunctionNotFound:  # later deployments have deleted this version since it was looked up
+        except FunctionNotFound:  # later deployments have deleted this version after it was looked up
             self.active.forget(caller.project, name)
             deployment = await self._admitted(caller, name)
             call = await self._start(deployment, request)
@@ -96,7 +96,7 @@ class Invocations:
         return None if upload is None else await upload.feed(data, ended)
 
     async def _admitted(self, caller: Caller, name: str) -> Deployment:
-        """Return the active version, if the caller may call it.
+        """Return the active version if the caller may call it.
 
         Raises: FunctionNotFound, Forbidden, Unauthenticated.
         """
@@ -116,7 +116,7 @@ class Invocations:
 
 
 def _named(problem: Problem, invocation: str, version: int) -> Problem:
-    """Return a copy of the problem that names the call: its id leads to the lines of its log."""
+    """Return a copy of the problem with the id of the call. This id leads to the log lines of the call."""
     return type(problem)(problem.detail, **(problem.extra | {"invocation": invocation, "version": version}))
 
 

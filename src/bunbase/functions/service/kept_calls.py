@@ -1,12 +1,12 @@
-"""Calls and new jobs with an idempotency key. Each is done once, and later attempts get the first answer.
+"""Calls and new jobs with an idempotency key. Each key is used once, and later attempts get the first answer.
 
 The life of a call with a key:
 
-1. `invoke` claims the key, with a lease that ends after the longest possible run. If the key has an answer already,
-   this is the answer. If another attempt holds the key, the answer is `idempotency_busy`.
-2. The function runs in a task of its own (`_Run`). If the client disconnects, the task continues, because the next
-  attempt of the client wants the answer of this run.
-3. The task stores the answer before the client gets the end of it. A call that never began releases the key.
+1. `invoke` claims the key, with a lease that ends after the longest possible run. If the key already has an answer,
+   `invoke` returns this answer. If another attempt holds the key, the answer is `idempotency_busy`.
+2. The function runs in a separate task (`_Run`). If the client disconnects, the task continues, because the next
+   attempt of the client needs the answer of this run.
+3. The task stores the answer before the client gets the end of it. If a call never began, the task releases the key.
 4. If the server dies, the lease ends, and the next attempt runs the function again.
 """
 
@@ -45,19 +45,19 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-MAX_ANSWER_BYTES: Final = 64 << 10  # with its headers; BunKMS seals no larger text
-MARGIN: Final = timedelta(seconds=60)  # of a lease, in addition to the time that a call may wait and run
+MAX_ANSWER_BYTES: Final = 64 << 10  # the limit includes the headers; BunKMS seals no larger text
+MARGIN: Final = timedelta(seconds=60)  # the lease lasts this long in addition to the time that a call may wait and run
 RETRY_AFTER_SECONDS: Final = 2
 CONTEXT: Final = "functions/kept_call"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-# the function may have done a part of its work, so these problems count as its answer
+# with these problems, the function may have done a part of its work, so they count as the answer
 OF_RUNS: Final = (FunctionError, FunctionTimeout, FunctionCpuExceeded, FunctionCrashed)
 
 Parts = AsyncGenerator[Receiving | Head | Chunk, None]
 
 
 class KeptCall(msgspec.Struct, frozen=True, array_like=True):
-    """The answer of a call: `head` and `body`, or the `code` of a Problem with its `detail` and `extra`."""
+    """The answer of a call: either `head` and `body`, or the `code` of a Problem with its `detail` and `extra`."""
 
     head: Head | None
     body: bytes = b""
@@ -71,8 +71,9 @@ read: Final = msgspec.msgpack.Decoder(KeptCall).decode
 
 
 def key_of(invocation: Invocation) -> str:
-    """Return the idempotency key of a call, "" if the call has no key or needs no key. Raises: InvalidInput,
-    Malformed.
+    """Return the idempotency key of a call, or "" if the call has no key or needs no key.
+
+    Raises: InvalidInput, Malformed.
     """
     if invocation.method in SAFE:
         return ""
@@ -80,7 +81,7 @@ def key_of(invocation: Invocation) -> str:
 
 
 class KeptCalls:
-    """`seconds`: the time that a call may wait for a worker."""
+    """Calls with keys. `seconds`: the time that a call may wait for a worker."""
 
     def __init__(self, store: KeptCallStore, kms: Kms, clock: Clock, seconds: float) -> None:
         self.store = store
@@ -94,7 +95,7 @@ class KeptCalls:
     ) -> Parts:
         """Yield the answer of the first attempt. `begin`: runs the function, for at most `timeout_ms`.
 
-        Raises: IdempotencyMismatch, IdempotencyBusy, IdempotencyTooLarge, TooLarge, and what `begin` raises.
+        Raises: IdempotencyMismatch, IdempotencyBusy, IdempotencyTooLarge, TooLarge, and the problems of `begin`.
         """
         if invocation.more:
             raise TooLarge(
@@ -103,10 +104,12 @@ class KeptCalls:
             )
         check_visitor_key(caller, key)
         what = (name, invocation.method, invocation.path, invocation.body)
-        # an answer on the project's own host has cookies and no sandbox, so it must not be replayed on the shared host
+        # on the project's own host, an answer has cookies and no sandbox header, so the shared host must not send it
+        # again
         host = "functions of a project host" if invocation.own_host else "functions"
         this = await attempt((host, *scope_of(caller)), key, *what)
-        await asyncio.sleep(0)  # the fast lane begins outside of a task, where the database pool cannot limit its time
+        # fast routes begin outside of a task, and a time limit of the database pool works only in a task
+        await asyncio.sleep(0)
         claim = await self._claimed(caller.project, this, timedelta(milliseconds=timeout_ms) + self.wait + MARGIN)
         if isinstance(claim, KeptRow):
             async for part in _replayed(await self._answer_in(caller.project, claim)):
@@ -123,7 +126,7 @@ class KeptCalls:
     async def enqueue(
         self, caller: Caller, key: str, request: bytes, add: Callable[[], Awaitable[Job]]
     ) -> tuple[Job, bool]:
-        """Add a job in the transaction of its key. Return the job, and True if an earlier attempt has added it."""
+        """Add a job in the transaction of its key. Return the job, and whether an earlier attempt has added it."""
         check_visitor_key(caller, key)
         this = await attempt(("jobs", *scope_of(caller)), key, request)
         async with self.store.transaction():
@@ -142,7 +145,7 @@ class KeptCalls:
         await asyncio.gather(*self.runs, return_exceptions=True)
 
     async def _claimed(self, project: str, this: Attempt, lease: timedelta) -> Claim | KeptRow:
-        """Raises: IdempotencyMismatch, IdempotencyBusy."""
+        """Claim the key, or return its row. Raises: IdempotencyMismatch, IdempotencyBusy."""
         now = self.clock.now()
         claim = await self.store.claim(project, this, now, now + lease)
         if isinstance(claim, Claim):
@@ -156,13 +159,13 @@ class KeptCalls:
         return claim
 
     async def _answer_in(self, project: str, row: KeptRow) -> KeptCall:
-        """Raises: IdempotencyTooLarge."""
+        """Return the stored answer. Raises: IdempotencyTooLarge."""
         if row.answer is None:
             raise IdempotencyTooLarge("The function has run. Its answer was larger than 64 KiB, or was broken off.")
         return read(await self.kms.unseal(project, CONTEXT, row.answer))
 
     async def _keep(self, project: str, claim: Claim, answer: KeptCall | None) -> None:
-        """Store the answer of a call; without an answer, release its key."""
+        """Store the answer of a call. If there is no answer, release its key."""
         if answer is None:
             await self.store.release(project, claim)
             return
@@ -172,7 +175,7 @@ class KeptCalls:
 
 
 class _Run:
-    """One run of a function, which goes on without its client. `keep`: stores its answer."""
+    """One run of a function, which continues without its client. `keep`: stores the answer of the run."""
 
     def __init__(self, begin: Callable[[], Parts], keep: Callable[[KeptCall | None], Awaitable[None]]) -> None:
         self.begin = begin
@@ -192,17 +195,17 @@ class _Run:
                 yield part
         finally:
             self.left = True
-            while not self.queue.empty():  # the run may wait for room
+            while not self.queue.empty():  # the run may be waiting for room in the queue
                 self.queue.get_nowait()
 
     async def work(self) -> None:
-        """Run the function. Its answer is stored before the client gets the last part of it."""
+        """Run the function. Store its answer before the client gets the last part of the answer."""
         problem: Problem | None = None
         last: Head | Chunk | None = None
         try:
             async with aclosing(self.begin()) as parts:
                 async for part in parts:
-                    assert not isinstance(part, Receiving)  # only a longer body is fed
+                    assert not isinstance(part, Receiving)  # this message comes only for a longer body
                     if last is not None:
                         await self._put(last)
                     last = part
@@ -214,7 +217,7 @@ class _Run:
             problem = Unreachable("The call failed. Try again.")
         try:
             await self.keep(self._answer(problem))
-        except Problem as unkept:  # the function has run: the client gets its answer even if the key cannot be stored
+        except Problem as unkept:  # the function has run, so the client gets the answer even if it cannot be stored
             log.warning("an answer could not be kept for its idempotency key", code=unkept.code)
         if last is not None:
             await self._put(last)
@@ -229,7 +232,7 @@ class _Run:
             self.body.append(data)
 
     def _answer(self, problem: Problem | None) -> KeptCall | None:
-        """Return the answer to keep: None if the function never began to run."""
+        """Return the answer to store, or None if the function never began to run."""
         if problem is not None and not isinstance(problem, OF_RUNS) and self.head is None:
             return None
         if problem is not None and self.head is None:
@@ -244,7 +247,7 @@ class _Run:
 
 
 async def _replayed(kept: KeptCall) -> Parts:
-    """Yield a kept answer, with the header that says so; or raise its Problem."""
+    """Yield a stored answer, with the header that marks it as repeated; or raise its Problem."""
     if kept.head is None:
         raise CODES[kept.code](kept.detail, **kept.extra, replayed=True)
     headers = (*kept.head.headers, (REPLAYED, "true"))
@@ -252,7 +255,7 @@ async def _replayed(kept: KeptCall) -> Parts:
 
 
 class _Headers(dict[str, str]):
-    """The headers by name, each with all of its values."""
+    """The headers by name. Each name has all of its values."""
 
     def __init__(self, pairs: tuple[tuple[str, str], ...]) -> None:
         super().__init__(pairs)

@@ -22,7 +22,7 @@ Seq = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 MIN_YEAR: Final = 1970
 MAX_YEAR: Final = 9998
 BATCH_LINES: Final = 500
-QUIET_SECONDS: Final = 1.0  # if a NOTIFY is lost, its line arrives at most this late
+QUIET_SECONDS: Final = 1.0  # if a NOTIFY is lost, its line arrives this much later at most
 
 
 class Logs:
@@ -52,7 +52,7 @@ class Logs:
             raise InvalidInput("No invocation can have this id.")
         with self.followers.following(caller.project) as news:
             seen = await self.stores.logs.newest(caller.project, name) if after is None else after
-            yield None  # the stream has begun: every later line will be sent
+            yield None  # the stream has begun, and every later line will be sent
             while True:
                 news.clear()
                 newest = await self.stores.logs.newest(caller.project, name)
@@ -74,7 +74,7 @@ class Logs:
         return await self.stores.logs.after(project, name, seen, newest, which, BATCH_LINES)
 
     async def _check_filter(self, caller: Caller, name: str | None, which: LogFilter) -> bool:
-        """Check that the caller may read these lines; return False if no line can match the filter.
+        """Check that the caller may read these lines. Return False if no line can match the filter.
 
         Raises: Forbidden, FunctionNotFound, InvalidInput.
         """
@@ -84,7 +84,7 @@ class Logs:
         for label, time in (("since", which.since), ("until", which.until)):
             if time is not None and (time.tzinfo is None or not MIN_YEAR <= time.year <= MAX_YEAR):
                 raise InvalidInput.at(f"/{label}", f"Send `{label}` with its time zone, as in 2026-01-31T12:00:00Z.")
-        # PostgreSQL accepts no NUL in a text, and no line has one
+        # PostgreSQL accepts no NUL in a text, and no line contains NUL
         return "\0" not in which.text and (which.invocation is None or which.invocation.isprintable())
 
 

@@ -23,7 +23,7 @@ from bunbase.pkg.usage.batches import USAGE_KEPT, hour_of
 
 
 class UsageOfOthers(msgspec.Struct, frozen=True):
-    """The rooms whose counts are a part of a project's usage."""
+    """The rooms whose counts are also part of a project's usage."""
 
     users: TenantAuth
     channels: Buncast
@@ -86,7 +86,7 @@ def first_hour(now: datetime, hours: int) -> datetime:
 
 
 def _usage_hours(rows: Sequence[UsedHour], live: Sequence[LiveUsageHour]) -> tuple[UsageHour, ...]:
-    """Return the hours with calls of functions, live connections or both, newest first."""
+    """Return the hours with calls of functions or live connections, newest first."""
     used, connected = {row.hour: row for row in rows}, {one.hour: one for one in live}
     found = []
     for hour in sorted(used | connected, reverse=True):

@@ -48,12 +48,13 @@ class Triggers:
     async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
         if not idempotency_key:
             return Enqueued(await self.enqueue(caller, new))
-        _check_enqueuing(caller)  # also for a job of an earlier attempt: this token may have fewer scopes
+        # check this also for a job of an earlier attempt, because this token may have fewer scopes
+        _check_enqueuing(caller)
         request = msgspec.json.encode(new)
         job, replayed = await self.kept_calls.enqueue(
             caller, idempotency_key, request, lambda: self.enqueue(caller, new)
         )
-        self.queue.on_added()  # set again, because the transaction has ended only now
+        self.queue.on_added()  # set the event again, because the transaction has ended only now
         return Enqueued(job, replayed)
 
     async def jobs(

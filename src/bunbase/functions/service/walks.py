@@ -117,10 +117,9 @@ class WalkService:
         return shown(await self._stored(project, id))
 
     async def _begun(self, project: str, new: NewWalk) -> StoredWalk | None:
-        """Return the walk of a migration that has begun. A stopped walk continues. Raises: MigrationChanged,
-        WalkRunning.
+        """Return the walk of a migration that has already begun. Raises: MigrationChanged, WalkRunning.
 
-        A cancelled migration begins again.
+        A stopped walk continues. A cancelled migration begins again.
         """
         known = await self.store.migration(project, new.name or "")
         if known is None or known.state is WalkState.CANCELLED:

@@ -1,10 +1,11 @@
 """SQL of batches: several changes that one call of a function handles.
 
-A batch has two kinds of jobs. Its `heads` are the first jobs of their lanes, and this process leases each of them. Its
-`followers` are later jobs of the same lanes. A follower stays `blocked` and has no lease: while the head of its lane
-runs, nobody else can run it. If this process dies, a lane therefore still runs from its first job on.
+A batch has two kinds of jobs. The jobs for the changes of one document form a queue, which is called a lane. The
+`heads` are the first jobs of their lanes, and this process leases each of them. The `followers` are later jobs of the
+same lanes. A follower stays `blocked` and has no lease: while the head of its lane runs, no other process can run the
+follower. If this process dies, a lane therefore still runs from its first job on.
 
-Each statement changes the heads whose lease this process holds, and the followers of those heads only.
+Each statement changes only heads whose lease this process holds, and the followers of those heads.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bunbase.functions.store.claims import CLAIMED, DUE, ELSEWHERE
 from bunbase.functions.store.jobs import LOCK_LANES, ClaimedJob
 from bunbase.pkg.db.database import Database
 
-# $1 now, $2 end of the lease, $3 runner, $5 jobs that run here, $4 a job whose `put_off_since` is not after this
+# $1 now, $2 end of the lease, $3 runner, $4 only jobs with a later `put_off_since`, $5 jobs that run here
 CLAIM_MORE = f"""
 WITH next AS (
     SELECT seq FROM jobs WHERE project = $6 AND function = $7 AND {DUE} AND {ELSEWHERE}
@@ -64,7 +65,10 @@ UPDATE jobs SET state = 'waiting', look_at = $4 WHERE state = 'blocked' AND seq 
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """The jobs of one call: a single job of any kind, or changes of one function. At least one is a head."""
+    """The jobs of one call: a single job of any kind, or several changes for one function.
+
+    At least one of them is a head.
+    """
 
     heads: tuple[ClaimedJob, ...]
     followers: tuple[ClaimedJob, ...] = ()
@@ -80,7 +84,7 @@ class Batch(msgspec.Struct, frozen=True):
 
     @property
     def first(self) -> ClaimedJob:
-        """The oldest job. This job is a head, because every follower comes after the head of its lane."""
+        """The oldest job, which is always a head, because every follower comes after the head of its lane."""
         return min(self.heads, key=lambda job: job.seq)
 
     def first_jobs(self, count: int) -> Batch:
@@ -94,7 +98,7 @@ class LaneRow(msgspec.Struct, frozen=True):
 
 
 class BatchStore:
-    """Claims and releases the jobs of batches. The methods that release return False if no lease was held."""
+    """Claims and releases the jobs of batches. The methods that release jobs return False if no lease was held."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -109,10 +113,10 @@ class BatchStore:
         running: Sequence[int],
         most: int,
     ) -> list[ClaimedJob]:
-        """Claim up to `most` due changes that may be in one batch with `first`, which has been claimed.
+        """Claim up to `most` due changes that may be in one batch with the claimed change `first`.
 
         These changes have the same function, and as many attempts and causes (`depth`) as `first`. Changes that were
-        first put off before `put_off_after` are left out, because each of these changes has a limit of its own.
+        first put off before `put_off_after` are left out, because each of them has its own time limit.
         """
         return await self.db.all(
             ClaimedJob, CLAIM_MORE, now, until, runner, put_off_after, running,
@@ -157,7 +161,7 @@ class BatchStore:
         return bool(await self.db.execute(POSTPONE, _seqs(batch.heads), runner, at, error, now))
 
     async def put_back(self, heads: Sequence[ClaimedJob], runner: str, now: datetime) -> None:
-        """Release jobs that were claimed but have no place in the batch."""
+        """Release jobs that were claimed, but for which the batch has no room."""
         await self.db.execute(PUT_BACK, _seqs(heads), runner, now)
 
     async def _lanes(self, sql: str, *values: object) -> list[str]:

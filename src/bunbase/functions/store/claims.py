@@ -1,4 +1,4 @@
-"""The SQL that claims the next job: the job that has been due longest, of all jobs that may run.
+"""The SQL that claims the next job. Of all jobs that may run, this is the job that has been due for the longest time.
 
 The concern: thousands of older due jobs may belong to projects that have reached their limit of runs, and reading all
 these jobs would be slow. So CLAIM reads only the first LOOKED_AT due jobs. If none of these jobs may run, CLAIM_BEHIND
@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Final
 
 LOOKED_AT: Final = 500
-PICKED: Final = 32  # candidates, because other processes may lock the first ones at the same moment
+PICKED: Final = 32  # the number of candidates, because other processes may lock the first ones at the same moment
 
 # $1 now, $2 end of the lease, $3 runner, $4 projects at their limit, $5 jobs that run here
 HELD: Final = "state IN ('waiting', 'running')"
 DUE: Final = f"{HELD} AND look_at <= $1"
-# a paused project has none
+# a paused project has no such jobs
 HAS_SLOTS: Final = "project <> ALL ($4::text[]) AND project NOT IN (SELECT project FROM paused_projects)"
 ELSEWHERE: Final = "seq <> ALL ($5::bigint[])"
 

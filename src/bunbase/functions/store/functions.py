@@ -16,7 +16,8 @@ from bunbase.pkg.db.database import Database
 
 CHANNEL: Final = "functions_changed"  # payload: `<project> <name>`, or `<project> ` for all of its functions
 
-KEPT_BYTECODE: Final = 2  # newest versions whose bytecode is kept: the active version and the version for a rollback
+# the number of newest versions with stored bytecode: the active version and the version for a rollback
+KEPT_BYTECODE: Final = 2
 
 LOCK_PROJECT = "SELECT pg_advisory_xact_lock(hashtextextended('functions ' || $1, 0))"
 TELL = "SELECT pg_notify($1, $2)"
@@ -84,7 +85,10 @@ class MemorySize(msgspec.Struct, frozen=True):
 
 
 class NewVersion(msgspec.Struct, frozen=True):
-    """A version to add. `change`: if its data triggers are new, they see each change after this one."""
+    """A version to add.
+
+    `change`: if its data triggers are new, they see each change after the change of this number.
+    """
 
     bundle: bytes
     source_map: bytes | None
@@ -97,7 +101,7 @@ class NewVersion(msgspec.Struct, frozen=True):
 
 
 class FunctionStore:
-    """Stores functions and versions. A lock serialises the changes of a project; CHANNEL announces each commit."""
+    """Stores functions and versions. A lock serialises the changes of a project. CHANNEL announces each commit."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -122,7 +126,7 @@ class FunctionStore:
         return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
 
     async def activate(self, project: str, name: str, version: int, change: int | None) -> Version | None:
-        """Make a version active. Return None if it does not exist. `change`: the number that NewVersion describes."""
+        """Make a version active. Return None if the version does not exist. `change`: the same as in `NewVersion`."""
         async with self._change(project, name, change):
             found = await self.version(project, name, version)
             if found is None:
@@ -131,7 +135,7 @@ class FunctionStore:
         return msgspec.structs.replace(found, active=True)
 
     async def version(self, project: str, name: str, version: int | None) -> Version | None:
-        """Return a version. `version`: None for the version before the active one."""
+        """Return a version. `version`: its number, or None for the version before the active version."""
         if version is None:
             return await self.db.one(Version, VERSION_BEFORE, project, name)
         return await self.db.one(Version, VERSION, project, name, version)
@@ -153,7 +157,7 @@ class FunctionStore:
         return await self.db.one(ProgramCode, LOADED, project, name, version)
 
     async def memory_sizes(self, besides: int, limit: int) -> list[int]:
-        """Return the memory limits of all active versions, most frequent first, without the limit `besides`."""
+        """Return the memory limits of all active versions except the limit `besides`, most frequent first."""
         return [found.memory_mb for found in await self.db.all(MemorySize, MEMORY_SIZES, besides, limit)]
 
     async def source_map(self, project: str, name: str, version: int) -> bytes | None:
@@ -173,8 +177,9 @@ class FunctionStore:
             await self.db.execute(RESUME, project)
 
     async def pause(self, project: str, paused: bool) -> None:
-        """Hide the deployments, schedules and jobs of a project from every process that would run them, or show them
-        again.
+        """Hide the deployments, schedules and jobs of a project from all processes that would run them.
+
+        `paused`: if false, show them again.
         """
         async with self._change(project, ""):
             await self.db.execute(PAUSE if paused else RESUME, project)

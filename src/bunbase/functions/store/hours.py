@@ -1,5 +1,6 @@
-"""SQL of counts. Statistics have one row per function and hour, and the bill has one row per project, dimension and
-hour.
+"""SQL of counts. Statistics have one row per function and hour.
+
+The bill has one row per project, dimension and hour.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Hour(msgspec.Struct, frozen=True):
     """The statistics of a function in one hour.
 
     `calls`: the calls that a worker ran. `refused`: the calls that no worker ran. `buckets`: the histogram of
-    usage/durations.py.
+    `usage/durations.py`.
     """
 
     project: str
@@ -86,7 +87,7 @@ class HourStore:
         self.ledger = Ledger(db)
 
     async def add(self, batch: Batch[Hour], sent: datetime) -> Receipt:
-        """Add a batch, once. Its rows must be sorted, so that two writers cannot deadlock."""
+        """Add a batch once. Its rows must be sorted, so that two concurrent writers cannot deadlock."""
         async with self.db.transaction():
             receipt = await self.ledger.add(batch, sent)
             if receipt.new:
@@ -99,14 +100,14 @@ class HourStore:
         return await self.db.all(Hour, OF_FUNCTION, project, function, since, limit)
 
     async def of_project(self, project: str, since: datetime, limit: int) -> list[UsedHour]:
-        """Return the project's usage by the hour, newest first."""
+        """Return the project's usage per hour, newest first."""
         return await self.db.all(UsedHour, OF_PROJECT, project, since, limit, *COUNTED)
 
     async def delete_function(self, project: str, function: str) -> None:
         await self.db.execute(DELETE_FUNCTION, project, function)
 
     async def delete_project(self, project: str) -> None:
-        """Delete the project's statistics. The usage of the project stays, for the bill."""
+        """Delete the project's statistics. The usage of the project stays, because the bill needs it."""
         await self.db.execute(DELETE_PROJECT, project)
 
     async def delete_old(self, before: datetime, usage_age: timedelta) -> None:

@@ -1,8 +1,8 @@
 """SQL of jobs.
 
 A process that claims a job holds a lease on it. If the process dies, the lease ends, and another process can claim the
-job. The jobs for the changes of one document share a lane: each job is `blocked` until the job before it has left the
-lane.
+job. The jobs for the changes of one document form a queue, which is called a lane: each job is `blocked` until the job
+before it has left the lane.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 
-# This lock serialises adding a job to a lane and removing a job from it. Otherwise a job could be added as `blocked`
-# after a job that has just ended, and nothing would ever unblock it.
+# This lock serialises two operations: adding a job to a lane, and removing a job from it. Otherwise a job could be
+# added as `blocked` after a job that has just ended, and nothing would ever unblock it.
 LOCK_LANES = "SELECT pg_advisory_xact_lock(hashtextextended('functions jobs ' || $1, 0))"
 COUNT = "SELECT count(*) FROM (SELECT FROM jobs WHERE project = $1 AND state <> 'dead' LIMIT $2) AS found"
 COUNT_DEAD = COUNT.replace("<>", "=")
@@ -78,8 +78,8 @@ BY_KEY = f"{SHOWN_WITHOUT_PAYLOAD} WHERE project = $1 AND function = $2 AND key 
 SCHEDULED = """
 SELECT state FROM jobs WHERE project = $1 AND function = $2 AND kind = 'cron' AND state <> 'dead'
 ORDER BY state = 'running' DESC LIMIT 1"""
-# A replayed job gets a new `seq`: it has lost its place in the lane and goes to the end. Its depth is 0: a person has
-# decided to replay the job, so it begins a new chain.
+# A replayed job gets a new `seq`, because it has lost its place in the lane and goes to the end. Its depth is 0,
+# because a person has decided to replay the job, so it begins a new chain.
 REPLAY = """
 UPDATE jobs SET seq = nextval(pg_get_serial_sequence('jobs', 'seq')), attempt = 0, lost = 0, depth = 0,
     due_at = $3, look_at = $3, put_off_since = NULL,
@@ -98,7 +98,7 @@ DELETE FROM jobs WHERE project = $1 AND seq IN (
 
 
 class JobRow(msgspec.Struct, frozen=True):
-    """A job to add. `depth`: the number of runs in a row that led to it."""
+    """A job to add. `depth`: the length of the chain of runs, each caused by the run before, that led to this job."""
 
     id: str
     function: str
@@ -111,7 +111,7 @@ class JobRow(msgspec.Struct, frozen=True):
 
 
 class ChangeJob(msgspec.Struct, frozen=True):
-    """A job to add to a lane, for a changed document. `depth`: the number of runs in a row that led to it."""
+    """A job to add to a lane, for a changed document. `depth`: the length of the chain of runs that led to this job."""
 
     id: str
     lane: str
@@ -122,10 +122,10 @@ class ChangeJob(msgspec.Struct, frozen=True):
 class ClaimedJob(msgspec.Struct, frozen=True):
     """A job that this process runs.
 
-    `lost_at`: the time at which another process began to run the job before it died; None if none did.
-    `put_off_since`: the first time since the last attempt at which the job could not begin; a job may inherit it from
-    the job before it in its lane. `together`: the number of jobs that may be in one batch with it; None without such a
-    limit.
+    `lost_at`: the time at which another process began to run the job before it died; None if this has not happened.
+    `put_off_since`: the first time since the last attempt at which the job could not begin. A job may inherit this time
+    from the job before it in its lane. `together`: the number of jobs that may be in one batch with this job, or None
+    without a limit.
     """
 
     seq: int
@@ -146,7 +146,7 @@ class ClaimedJob(msgspec.Struct, frozen=True):
 
 
 class StoredJob(Job, frozen=True):
-    """A job as the API shows it. `payload`: JSON text; None in lists."""
+    """A job as the API shows it. `payload`: JSON text, or None in lists."""
 
     seq: int = 0
     lane: str | None = None
@@ -191,7 +191,7 @@ class JobStore:
         return await self.db.one(StoredJob, BY_KEY, project, function, key)
 
     async def unfinished_schedule(self, project: str, function: str) -> JobStatus | None:
-        """Return the state of a run of the function's schedule that is not over, or None. A running one comes first."""
+        """Return the state of an unfinished run of the function's schedule, or None. A running run takes precedence."""
         state: str | None = await self.db.value(SCHEDULED, project, function)
         return None if state is None else JobStatus(state)
 
@@ -202,7 +202,7 @@ class JobStore:
     ) -> ClaimedJob | None:
         """Claim one job that is due or whose lease has ended.
 
-        `busy`: projects whose jobs are not claimed. `running`: jobs that run in this process. It must not claim them
+        `busy`: projects whose jobs are not claimed. `running`: the jobs that this process runs. It must not claim them
         again, even if the clock jumped past the end of their leases.
         """
         claimed = await self.db.one(ClaimedJob, CLAIM, now, until, runner, busy, running)
@@ -224,7 +224,7 @@ class JobStore:
         await self.db.execute(RELEASE, runner, now)
 
     async def done(self, job: ClaimedJob, runner: str, now: datetime) -> bool:
-        """Delete a job that is done. `done`, `retry`, `postpone` and `bury` return False if the lease was lost."""
+        """Delete a finished job. `done`, `retry`, `postpone` and `bury` return False if the lease was lost."""
         return await self._leave(job, runner, now, DELETE_MINE)
 
     async def retry(self, job: ClaimedJob, runner: str, at: datetime, error: str) -> bool:
@@ -259,7 +259,7 @@ class JobStore:
     async def jobs(
         self, project: str, before: int, state: JobStatus | None, function: str | None, limit: int
     ) -> list[StoredJob]:
-        """Return jobs, the newest first."""
+        """Return jobs, newest first."""
         return await self.db.all(StoredJob, LIST, project, before, state, function, limit)
 
     async def job(self, project: str, id: str) -> StoredJob | None:
@@ -270,11 +270,11 @@ class JobStore:
             async with self.db.transaction():
                 await self.db.execute(LOCK_LANES, project)
                 return bool(await self.db.execute(REPLAY, project, id, now))
-        except NotUnique:  # another job with the same key was added at this moment
+        except NotUnique:  # another job with the same key was added at the same moment
             return False
 
     async def delete(self, project: str, job: StoredJob, now: datetime) -> bool:
-        """Delete a job. Return False if it is running."""
+        """Delete a job. Return False if the job is running."""
         async with self.db.transaction():
             await self.db.execute(LOCK_LANES, project)
             if not await self.db.execute(DELETE, project, job.id):

@@ -1,4 +1,4 @@
-"""SQL of kept calls: one row for each idempotency key of a call or of a new job."""
+"""SQL of kept calls, which store the answers for idempotency keys: one row for each key of a call or a new job."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import msgspec
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.idempotency import KEPT_FOR, Attempt
 
-MOST_ROWS: Final = 10_000  # the rows of a project; the newest rows stay
+MOST_ROWS: Final = 10_000  # the limit of rows of a project; the newest rows stay
 MOST_LARGE_ROWS: Final = 500
-LARGE_BYTES: Final = 4 << 10  # so the rows of a project have at most 80 MB
-TRIM_EVERY: Final = 32  # the finished calls of this process
+LARGE_BYTES: Final = 4 << 10  # because of this limit, the rows of a project have at most 80 MB
+TRIM_EVERY: Final = 32  # after this many finished calls, this process deletes old rows
 
-# A key that is too old is free again. A key whose server died during the call is free too, but only for the same
+# A key that is too old is free again. If the server died during a call, the key is also free, but only for the same
 # request.
 CLAIM = """
 INSERT INTO kept_calls (project, act, request, at, until) VALUES ($1, $2, $3, $4, $5)
@@ -35,8 +35,9 @@ DELETE_ALL = "DELETE FROM kept_calls WHERE ctid IN (SELECT ctid FROM kept_calls 
 
 
 class KeptRow(msgspec.Struct, frozen=True):
-    """`until`: the end of the lease of a running call, None when it is over. `answer`: the answer; None if it was too
-    large.
+    """A stored key. `until`: the end of the lease of a running call, or None when the call is over.
+
+    `answer`: the answer, or None if it was too large.
     """
 
     request: bytes
@@ -60,8 +61,9 @@ class KeptCallStore:
         return self.db.transaction()
 
     async def claim(self, project: str, attempt: Attempt, now: datetime, until: datetime) -> Claim | KeptRow:
-        """Claim a free key, or return its row. If another transaction has claimed the key, wait for the end of that
-        transaction.
+        """Claim a free key, or return its row.
+
+        If another transaction has claimed the key, wait for the end of that transaction.
         """
         while True:
             free_before = now - KEPT_FOR
@@ -72,7 +74,7 @@ class KeptCallStore:
                 return found
 
     async def finish(self, project: str, claim: Claim, answer: str | None) -> None:
-        """Store the answer, None if it is too large."""
+        """Store the answer, or None if the answer is too large."""
         large = answer is not None and len(answer) > LARGE_BYTES
         await self.db.execute(FINISH, project, claim.act, claim.until, answer, large)
         self.finished += 1
@@ -80,7 +82,7 @@ class KeptCallStore:
             await self.trim(project)
 
     async def release(self, project: str, claim: Claim) -> None:
-        """Forget the key of a call that has not begun."""
+        """Delete the key of a call that has not begun."""
         await self.db.execute(RELEASE, project, claim.act, claim.until)
 
     async def trim(self, project: str) -> None:

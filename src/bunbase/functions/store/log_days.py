@@ -15,10 +15,10 @@ FORMAT: Final = "%Y%m%d"
 
 # Two processes must not create the table of the same day at once. Writers of log lines use the same lock.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('functions.logs', 0))"
-# DROP needs a lock on all log lines for a moment. While DROP waits for a slow reader, all later readers wait behind it.
+# DROP needs a lock on all log lines for a moment. While DROP waits for a slow reader, all later readers wait for DROP.
 # So DROP gives up after 2 s, and the next run of the background job tries again.
 PATIENCE = "SET LOCAL lock_timeout = '2s'"
-# to_regclass was rejected: after waiting for LOCK, it still shows the catalog from before the wait.
+# to_regclass was rejected, because after waiting for LOCK it still sees the tables from before the wait
 DAYS = """
 SELECT child.relname AS name FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
 WHERE inhparent = 'logs'::regclass ORDER BY child.relname"""
@@ -37,7 +37,7 @@ class LogDays:
         self.db = db
 
     async def days(self) -> list[date]:
-        """Return the days that have a table, the oldest first."""
+        """Return the days that have a table, oldest first."""
         return [found.day for found in await self.db.all(Partition, DAYS)]
 
     async def make(self, day: date) -> None:

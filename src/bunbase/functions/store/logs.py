@@ -26,7 +26,8 @@ SELECT project, function, version, invocation, at, level, text, truncated
 FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::boolean[])
 WITH ORDINALITY AS line (project, function, version, invocation, at, level, text, truncated, place)
 ORDER BY place"""
-# The conditions on `at` have no "IS NULL OR": with it, PostgreSQL could not skip the tables of days outside the range.
+# The conditions on `at` avoid "IS NULL OR", because PostgreSQL could then not skip the tables of days outside the
+# range.
 LINES = """
 SELECT seq, at, level, text, function, version, invocation, truncated FROM logs
 WHERE project = $1 AND seq > $2 AND seq <= $3 AND at >= $4 AND at < $5 AND level = ANY($6)
@@ -60,14 +61,17 @@ class NewLine(msgspec.Struct, frozen=True):
 
 
 class LogStore:
-    """Stores log lines. `function`: None means all functions of the project."""
+    """Stores log lines. `function`: the name, or None for all functions of the project."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
         self.days = LogDays(db)
 
     async def add_once(self, writer: str, seq: int, lines: Sequence[NewLine]) -> None:
-        """Add a batch, unless batch `seq` or a later batch of this writer was added. Writers send batches in order."""
+        """Add a batch, unless batch `seq` or a later batch of this writer was already added.
+
+        Writers send batches in order.
+        """
         async with self.db.transaction():
             if await self.db.execute(TAKE, writer, seq):
                 await self.add(lines)
@@ -79,7 +83,7 @@ class LogStore:
             # and a reader that continues after the last line that it saw misses no line.
             await self.db.execute(LOCK)
             for day in {line.at.date() for line in lines}:
-                await self.days.make(day)  # the table usually exists, except if the background job was late
+                await self.days.make(day)  # the table usually exists, unless the background job was late
             await self.db.execute(ADD, *columns)
             for project in {line.project for line in lines}:
                 await self.db.execute(TELL, CHANNEL, project)
@@ -88,13 +92,13 @@ class LogStore:
         await self.db.execute(FORGET_WRITERS, before)
 
     async def before(self, project: str, function: str | None, seq: int, which: LogFilter, limit: int) -> list[LogLine]:
-        """Return the lines before `seq`, the newest first."""
+        """Return the lines before `seq`, newest first."""
         return await self.db.all(LogLine, BEFORE, project, 0, seq - 1, *_conditions(function, which), limit)
 
     async def after(
         self, project: str, function: str | None, seq: int, until: int, which: LogFilter, limit: int
     ) -> list[LogLine]:
-        """Return the lines after `seq` up to `until`, the oldest first."""
+        """Return the lines after `seq` up to `until`, oldest first."""
         return await self.db.all(LogLine, AFTER, project, seq, until, *_conditions(function, which), limit)
 
     async def newest(self, project: str, function: str | None) -> int:

@@ -1,4 +1,4 @@
-"""Receives notifications (LISTEN/NOTIFY): PostgreSQL announces the changes of other processes when they commit."""
+"""Receives notifications (LISTEN/NOTIFY). PostgreSQL announces the changes of other processes when they commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.notifications import Notifications as Heard
 from bunbase.pkg.errors import Unreachable
 
-CHECK_SECONDS: Final = 1.0  # after this time without news, check that the connection still works
+CHECK_SECONDS: Final = 1.0  # after this time without a notification, check that the connection still works
 
 
 class Notifications:
@@ -19,10 +19,12 @@ class Notifications:
         self.db = db
 
     async def follow(self, channel: str, on_listening: Callable[[], None]) -> AsyncIterator[str]:
-        """Yield each payload. `on_listening` is called when LISTEN is active: every later notification is received.
+        """Yield each payload.
+
+        `on_listening`: called when LISTEN is active, from which point every notification is received.
 
         A listener never sends anything by itself. Without the checks, a connection that a firewall has dropped would
-        look like a channel without news, and this process would keep outdated versions of functions.
+        look like a channel without notifications, and this process would keep outdated versions of functions.
         Raises: Unreachable when the connection is lost.
         """
         async with self.db.notifications(channel) as heard:

@@ -9,13 +9,13 @@ from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.database import Database
 
-# Adds nothing if the function was deleted. FOR KEY SHARE prevents a deletion at the same moment.
+# Add nothing if the function was deleted. FOR KEY SHARE prevents a deletion at the same moment.
 ADD = """
 INSERT INTO runs
     (project, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation, events)
 SELECT project, $2, name, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
 FROM functions WHERE project = $1 AND name = $3 FOR KEY SHARE"""
-# The run of a hook whose answer could not be used. A second call finds no such run, and changes nothing.
+# This finds the run of a hook whose answer could not be used. A second call finds no such run, and changes nothing.
 REFUSE = """
 UPDATE runs SET outcome = $4, code = $5 WHERE project = $1 AND id = $2 AND kind = $3 AND outcome = 'ok'
 RETURNING seq, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation, events"""
@@ -51,13 +51,13 @@ class RunStore:
         await self.db.execute(ADD, project, *(getattr(run, name) for name in Run.__struct_fields__))
 
     async def refuse(self, project: str, id: str, code: str) -> RunRow | None:
-        """Turn the successful run of a hook into a failed one. Return it; None if there is no such run."""
+        """Mark the successful run of a hook as failed, and return it. Return None if there is no such run."""
         return await self.db.one(RunRow, REFUSE, project, id, TriggerKind.HOOK, RunOutcome.ERROR, code)
 
     async def before(
         self, project: str, function: str, seq: int, kind: TriggerKind | None, outcome: RunOutcome | None, limit: int
     ) -> list[RunRow]:
-        """Return the runs before `seq`, the newest first."""
+        """Return the runs before `seq`, newest first."""
         return await self.db.all(RunRow, BEFORE, project, function, seq, kind, outcome, limit)
 
     async def delete_old(self, before: datetime, limit: int) -> int:

@@ -1,4 +1,4 @@
-"""SQL of subscriptions: functions that run on changes of documents, and leases on the projects that have them."""
+"""SQL of subscriptions (functions that run on changes of documents), and of leases on the projects that have them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class OrphanRow(msgspec.Struct, frozen=True):
 class Subscriptions(msgspec.Struct, frozen=True):
     """The subscriptions of a project.
 
-    `orphans`: functions without a cursor. Earlier builds set it after the activation, which may have been interrupted.
+    `orphans`: functions without a cursor. Earlier builds set the cursor only after the activation, which may have been
+    interrupted.
     """
 
     known: list[Subscription]
@@ -79,7 +80,7 @@ class SubscriptionStore:
         await self.db.execute(BEGIN, project, function, at)
 
     async def advance(self, project: str, function: str, before: int, to: int) -> bool:
-        """Move the cursor. Return False if another process has moved it."""
+        """Move the cursor. Return False if another process has already moved it."""
         # Lock the function before its subscription. A deletion locks in the same order, so no deadlock occurs.
         await self.db.execute(LOCK_FUNCTION, project, function)
         return bool(await self.db.execute(ADVANCE, project, function, before, to))

@@ -6,7 +6,7 @@ from typing import Final
 
 from bunbase.pkg.db.database import Database
 
-# A deployment with an unchanged schedule keeps its next time. Otherwise a deployment could skip a run.
+# If a deployment does not change the schedule, the next time stays. Otherwise a deployment could skip a run.
 SYNC: Final = (
     """
 DELETE FROM schedules s USING functions f JOIN versions v
@@ -37,9 +37,10 @@ ON CONFLICT (project, function) DO UPDATE SET triggers = excluded.triggers,
 
 
 async def sync_triggers(db: Database, project: str, function: str, change: int | None) -> None:
-    """Update schedules and subscriptions to those of the active version, as part of the caller's transaction.
+    """Set the schedules and subscriptions of the active version, as part of the caller's transaction.
 
-    `change`: a new subscription sees each change after this one. Running subscriptions keep their cursor.
+    `change`: a new subscription sees each change after the change of this number. Existing subscriptions keep their
+    cursor.
     """
     for statement in SYNC:
         await db.execute(statement, project, function)

@@ -35,7 +35,7 @@ class SealedVariable(msgspec.Struct, frozen=True):
 
 
 class NewVariable(msgspec.Struct, frozen=True):
-    """A variable to store. `exposed`: None keeps the current setting; for a new variable, None means True."""
+    """A variable to store. `exposed`: None keeps the present setting. For a new variable, None means True."""
 
     name: str
     sealed: str
@@ -54,9 +54,7 @@ class VariableStore:
         return await self.db.value(REVISION, project) or 0
 
     async def set(self, project: str, variable: NewVariable, max_variables: int) -> bool | None:
-        """Write a variable. Return True if it is exposed, False if not, None if the project would have too many
-        variables.
-        """
+        """Write a variable. Return whether it is exposed, or None if the project would have too many variables."""
         async with self._change(project):
             if await self.db.value(COUNT_OTHERS, project, variable.name) >= max_variables:
                 return None

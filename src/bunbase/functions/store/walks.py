@@ -1,7 +1,7 @@
 """SQL of walks.
 
-A process that works on a walk holds a lease on it. `attempt` fences: each statement of the holder names the attempt
-that it knows, so a process that lost its lease without noticing changes nothing.
+A process that works on a walk holds a lease on it. The column `attempt` protects the walk from processes that have lost
+their lease: each statement names the attempt that the process knows, and changes nothing if the attempt has changed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ WHERE project = $1 AND id = $2 AND state = 'stopped'"""
 SET_CHECKSUM: Final = "UPDATE walks SET checksum = $3 WHERE project = $1 AND id = $2"
 FORGET_FAILURES: Final = "DELETE FROM walk_failures WHERE walk = (SELECT seq FROM walks WHERE id = $1)"
 
-# A project has one walk at work at a time. A paused project has none.
+# A project has only one walk that is being worked on at a time. A paused project has none.
 CLAIM: Final = """
 UPDATE walks SET holder = $1, look_at = $3 WHERE seq = (
     SELECT seq FROM walks WHERE state = 'running' AND look_at <= $2
@@ -92,9 +92,10 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class BatchOutcome(msgspec.Struct, frozen=True):
-    """How a batch changes its walk. It has ids, but no contents of documents, which PostgreSQL must not hold.
+    """How a batch changes its walk. It contains ids, but no contents of documents, which PostgreSQL must not store.
 
-    `planned_at`: the time at which the commit was sent. `revisions`: the revisions that it expects, by document.
+    `planned_at`: the time at which the commit was sent. `revisions`: the revisions that the commit expects, by
+    document.
     """
 
     cursor: str | None
@@ -114,13 +115,13 @@ class BatchOutcome(msgspec.Struct, frozen=True):
 
 
 class StoredWalk(Walk, frozen=True):
-    """A walk as the API shows it, and its place in lists."""
+    """A walk as the API shows it, and its position in lists."""
 
     seq: int = 0
 
 
 class HeldWalk(StoredWalk, frozen=True):
-    """A walk that this process works on. `plan`: the outcome of a batch whose commit may have happened."""
+    """A walk that this process works on. `plan`: the outcome of a batch if its commit has happened; this is unknown."""
 
     project: str = ""
     filter: dict[str, Any] | None = None
@@ -160,13 +161,13 @@ class WalkStore:
     def transaction(self) -> AbstractAsyncContextManager[None]:
         return self.db.transaction()
 
-    # for people
+    # methods for people
 
     async def add(self, new: WalkToAdd, forget: Sequence[WalkState]) -> bool:
         """Add a walk.
 
-        It replaces a migration of the same name in one of the states `forget`. Return False if another walk has the
-        migration's name, or runs over the collection.
+        The new walk replaces a migration of the same name that is in one of the states `forget`. Return False if
+        another walk has the migration's name, or runs over the collection.
         """
         values = [getattr(new, name) for name in WalkToAdd.__struct_fields__]
         try:
@@ -192,13 +193,13 @@ class WalkStore:
     async def end(
         self, project: str, id: str, state: WalkState, now: datetime | None, among: Sequence[WalkState]
     ) -> bool:
-        """Pause or cancel a walk in one of the states `among`. Return False if the walk is in another state."""
+        """Pause or cancel a walk that is in one of the states `among`. Return False if it is in another state."""
         return bool(await self.db.execute(END, project, id, state, now, list(among)))
 
     async def resume(self, project: str, id: str, now: datetime) -> bool:
-        """Run a paused or stopped walk again. If it was stopped, its failed documents come first.
+        """Run a paused or stopped walk again. If the walk was stopped, its failed documents come first.
 
-        A paused walk keeps its failures, because a batch that is not complete has determined which documents come next.
+        A paused walk keeps its failures, because an incomplete batch has determined which documents come next.
         Raises: WalkRunning if another walk runs over the collection.
         """
         try:
@@ -213,7 +214,7 @@ class WalkStore:
     async def set_checksum(self, project: str, id: str, checksum: str) -> None:
         await self.db.execute(SET_CHECKSUM, project, id, checksum)
 
-    # for the process that works
+    # methods for the process that works on walks
 
     async def claim(self, holder: str, now: datetime, until: datetime, besides: Sequence[str]) -> ClaimedWalk | None:
         return await self.db.one(ClaimedWalk, CLAIM, holder, now, until, list(besides))
@@ -226,21 +227,21 @@ class WalkStore:
         await self.db.execute(EXTEND, holder, list(ids), until)
 
     async def release(self, holder: str, ids: Sequence[str], now: datetime) -> None:
-        """Let other processes take the walks over at once."""
+        """Release the walks, so that other processes can continue them at once."""
         await self.db.execute(RELEASE, holder, list(ids), now)
 
     async def prepare(self, walk: HeldWalk, holder: str, outcome: BatchOutcome) -> HeldWalk | None:
-        """Note the outcome of a commit before it is sent. Return None if the walk was lost, paused or cancelled."""
+        """Store the outcome of a commit before it is sent. Return None if the walk was lost, paused or cancelled."""
         if not await self.db.execute(PREPARE, walk.id, holder, walk.attempt, outcome):
             return None
         return msgspec.structs.replace(walk, attempt=walk.attempt + 1, plan=outcome)
 
     async def drop_plan(self, walk: HeldWalk) -> None:
-        """Forget a batch that was not committed."""
+        """Delete the plan of a batch that was not committed."""
         await self.db.execute(DROP_PLAN, walk.id, walk.attempt)
 
     async def finish(self, walk: HeldWalk, outcome: BatchOutcome) -> bool:
-        """Record a batch. Return False if another process has recorded it, or another batch."""
+        """Record a batch. Return False if another process has already recorded this batch or another batch."""
         async with self.db.transaction():
             seq = await self.db.value(
                 FINISH, walk.id, walk.attempt, outcome.cursor, outcome.exhausted, list(outcome.retries), outcome.seen,

@@ -1,4 +1,4 @@
-"""Checks the triggers of a version before the version becomes active, and finds the first change that they see."""
+"""Checks the triggers of a version before the version becomes active, and finds the first change for them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class TriggerActivation:
                 await self._check_where(project, at, trigger)
 
     async def newest_change(self, project: str, config: FunctionConfig) -> int | None:
-        """Return the number of the newest change, after which data triggers begin; None without data triggers.
+        """Return the number of the newest change, after which data triggers begin. Return None without data triggers.
 
-        It is read before the activation. Otherwise triggers would miss the changes between the activation and the read.
+        The number is read before the activation. Otherwise triggers would miss the changes between activation and read.
         """
         return await self.feeds.newest(project) if config.on else None
 

@@ -1,4 +1,4 @@
-"""Makes one attempt of a job, or of a batch: calls the function, reads all of its answer, and records the result."""
+"""Makes one attempt of a job or a batch: calls the function, reads the whole answer, and records the result."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# The function is not the cause of these problems, so they do not use up an attempt. FunctionNotFound is one of these
-# problems: either the function was deleted together with its jobs, or only the version that was looked up was deleted.
+# The function is not the cause of these problems, so they do not count as an attempt. FunctionNotFound is one of these
+# problems: either the function was deleted with its jobs, or only the version that was looked up was deleted.
 PASSING: Final = (
     FunctionNotFound, FunctionOverloaded, FunctionsUnavailable, Unreachable, BundocBusy, DeadlineExceeded,
 )  # fmt: skip
@@ -67,7 +67,7 @@ class Attempts:
     async def make(self, batch: Batch) -> None:
         """Run the jobs once, in one call. If they cannot begin now, postpone them.
 
-        A single job that was postponed for too long is counted as failed.
+        If a single job was postponed for too long, count it as failed.
         """
         began_at, began = self.clock.now(), time.perf_counter()
         job, version, invocation = batch.first, 0, ""
@@ -76,14 +76,15 @@ class Attempts:
             request, batch = await self._request(batch, deployment)
             version, invocation = deployment.version, request.invocation
             call = await self.start(deployment, request)
-            job = msgspec.structs.replace(job, put_off_since=None)  # the run has begun
+            # the run has begun, so the job is not put off any more
+            job = msgspec.structs.replace(job, put_off_since=None)
             result = result_of(await read_to_end(call, drop))
         except PASSING as problem:
             if batch.size > 1 or not self.batches.is_put_off_too_long(job):
                 await self.records.postpone(batch, problem.code)
                 return
             log.warning("a job was given up: it could not begin for too long", job=job.id, project=job.project)
-            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # no further attempts
+            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # there are no further attempts
             result = AttemptResult(RunOutcome.ERROR, problem.code)
         except Problem as problem:
             result = AttemptResult(outcome_of(problem), problem.code)
@@ -98,11 +99,11 @@ class Attempts:
         await self.records.settle(batch if batch.size > 1 else Batch((job,)), run)
 
     async def _request(self, batch: Batch, deployment: Deployment) -> tuple[Request, Batch]:
-        """Return the request, and the batch without the jobs for which the request has no room."""
+        """Return the request, and the batch without the jobs that do not fit into the request."""
         job = batch.first
         trigger = Trigger(job.kind, job.id, job.attempt, job.due_at, job.depth)
         if job.kind is not TriggerKind.CHANGE or deployment.config.max_batch is None:
-            alone = batch.first_jobs(1)  # a new version may lack `max_batch`
+            alone = batch.first_jobs(1)  # a new version may no longer have `max_batch`
             await self.batches.put_back(batch, alone)
             return request_of(trigger, await self._body(job)), alone
         body, count = await body_of(batch, self._body)
@@ -111,7 +112,10 @@ class Attempts:
         return request_of(trigger, body), fitting
 
     async def _body(self, job: ClaimedJob) -> bytes:
-        """Return the body of the request. For a change, it includes the document as it is now and as it was before."""
+        """Return the body of the request.
+
+        For a change, the body includes the document as it is now and as it was before.
+        """
         if job.kind is not TriggerKind.CHANGE:
             return job.payload
         changed = kept_change(job.payload)
@@ -124,17 +128,17 @@ class Attempts:
         return change_event(changed, found.body, before)
 
     async def _image(self, caller: Caller, changed: KeptChange) -> bytes | None:
-        """Return the document before the change, None if the change log no longer has it."""
+        """Return the document before the change, or None if the change log no longer has it."""
         try:
             found = (await self.bundoc.changes(caller, changed.seq - 1, 1, 0)).items
         except ResyncRequired:
             return None
         is_same = found and (found[0].id, found[0].rev, found[0].at) == (changed.id, changed.rev, changed.at)
-        return found[0].before if is_same else None  # after a restore, the number may name another change
+        return found[0].before if is_same else None  # after a restore, another change may have the same number
 
 
 def drop(_data: bytes) -> None:
-    """Drop data of the answer: nobody waits for it."""
+    """Ignore data of the answer, because nobody waits for it."""
 
 
 def result_of(status: int) -> AttemptResult:

@@ -1,16 +1,17 @@
-"""Makes a batch of a claimed change: further changes that the same call can handle.
+"""Makes a batch of a claimed change: adds further changes that the same call can handle.
 
 The life of a batch:
 
 1. The runner has claimed one change. If the active version of its function has `max_batch`, `around` claims other due
    changes of the function, and takes the changes that wait behind them for the same documents.
 2. `attempts.py` builds the body (`body_of`). Changes that would make the body larger than MAX_BODY_BYTES are put back.
-3. If the call succeeds, one transaction deletes all jobs. If it fails for the first time, all of them are retried
-   together, after the usual wait. If it fails again, they are retried at once in batches of half the size. The batch is
-   halved until the failing change is alone. From then on, this change is an ordinary job with its own attempts.
+3. If the call succeeds, one transaction deletes all jobs. If the call fails for the first time, all jobs are retried
+   together, after the usual wait. If the call fails again, the jobs are retried at once in batches of half the size.
+   The batch is halved until the failing change is alone. From then on, this change is an ordinary job with its own
+   attempts.
 
-So jobs, retries and dead letters always are single changes, and only the call has several. Only one number of a job
-(`together`) must survive a restart. Record: docs/decisions/0080-changes-keep-the-document-before-them.md.
+So a job, a retry and a dead letter always belong to a single change, and only a call has several. Only one number of a
+job (`together`) must survive a restart. Record: docs/decisions/0080-changes-keep-the-document-before-them.md.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.errors import Problem
 
-MAX_BODY_BYTES: Final = 1 << 20  # a single larger change is a batch of its own
+MAX_BODY_BYTES: Final = 1 << 20  # a single change that is larger forms its own batch
 
 
 class Batches:
@@ -48,15 +49,17 @@ class Batches:
         self.max_put_off = timedelta(seconds=max_put_off_seconds)
 
     async def around(self, first: ClaimedJob, lease: timedelta, running: Sequence[int]) -> Batch:
-        """Return the batch of a claimed job, which may contain only this job. `running`: jobs that run here.
+        """Return the batch of a claimed job, which may contain only this job.
 
-        `first` is the first of its heads, but not always the oldest.
+        `running`: the jobs that run in this process.
+
+        `first` is the first head of the batch, but not always the oldest.
         """
         try:
             most = await self._most(first)
             return await self._filled(first, lease, running, most) if most > 1 else Batch((first,))
         except Problem:
-            return Batch((first,))  # the attempt meets the same problem, and decides about the job
+            return Batch((first,))  # the attempt raises the same problem, and decides about the job
 
     async def _filled(self, first: ClaimedJob, lease: timedelta, running: Sequence[int], most: int) -> Batch:
         now = self.clock.now()
@@ -78,7 +81,7 @@ class Batches:
         return job.put_off_since is not None and self.clock.now() - job.put_off_since >= self.max_put_off
 
     async def _most(self, first: ClaimedJob) -> int:
-        """Return the number of jobs that the batch may have. A job that was lost or put off for too long runs alone."""
+        """Return the maximum number of jobs of the batch. A job that was lost or put off for too long runs alone."""
         if first.kind is not TriggerKind.CHANGE or first.lost or self.is_put_off_too_long(first):
             return 1
         config = (await self.find(first.project, first.function)).config
@@ -86,7 +89,7 @@ class Batches:
 
 
 async def body_of(batch: Batch, event: Callable[[ClaimedJob], Awaitable[bytes]]) -> tuple[bytes, int]:
-    """Return the body of a call with `max_batch`, and the number of the oldest jobs that are in it.
+    """Return the body of a call with `max_batch`, and the number of jobs in it, which are the oldest jobs.
 
     `event(job)` returns the change as JSON.
     """
@@ -102,8 +105,9 @@ async def body_of(batch: Batch, event: Callable[[ClaimedJob], Awaitable[bytes]])
 
 
 def _in_order(first: ClaimedJob, followers: Sequence[ClaimedJob]) -> tuple[ClaimedJob, ...]:
-    """Return the followers that may be in a batch with `first`: in each lane, the followers before the first one that
-    may not.
+    """Return the followers that may be in a batch with `first`.
+
+    In each lane, these are the followers before the first follower that may not be in the batch.
     """
     taken: list[ClaimedJob] = []
     closed: set[str | None] = set()

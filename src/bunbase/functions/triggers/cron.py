@@ -1,7 +1,7 @@
 """Computes when a schedule is due. A schedule is a cron line with five fields, in a time zone.
 
-Daylight saving time works as in Debian's cron. A run whose time the clock skips in spring starts right after the jump.
-A run whose time occurs twice in autumn starts once, unless the hour is `*`.
+Daylight saving time works as in Debian's cron. If the clock skips the time of a run in spring, the run starts right
+after the jump. If the time of a run occurs twice in autumn, the run starts only once, unless the hour is `*`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bunbase.contracts.functions.triggers import Schedule
 from bunbase.pkg.errors import InvalidInput
 
 MAX_LENGTH: Final = 200
-FIELDS: Final = 5  # a sixth field would be seconds, and no schedule runs that often
+FIELDS: Final = 5  # a sixth field would be seconds, but no schedule runs so often
 RANGES: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 6))
 STEP: Final = re.compile(r"(?:\*|(?P<first>\d{1,2})(?:-(?P<last>\d{1,2}))?)/(?P<step>\d{1,9})", re.ASCII)
 
@@ -36,7 +36,7 @@ def check_schedule(schedule: Schedule) -> None:
 
 
 def _check_step(name: str, step: int, first: int, last: int) -> None:
-    """Refuse a step that leads out of its range at once. cron would accept `*/70`, which is the first value only."""
+    """Refuse a step that leaves its range at once, such as `*/70`. cron would use only the first value."""
     if step > last - first:
         raise _invalid("cron", f"a step of {step} is too large for the {name}: the range is {first} to {last}.")
 
@@ -58,7 +58,7 @@ def next_time(schedule: Schedule, after: datetime) -> datetime:
 
 
 def _zone(name: str) -> tzinfo:
-    if name == "UTC":  # works without a database of time zones
+    if name == "UTC":  # this works without a database of time zones
         return UTC
     try:
         return ZoneInfo(name)

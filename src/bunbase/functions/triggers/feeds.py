@@ -13,18 +13,19 @@ The life of one change:
    meantime, nothing is added. So a process that lost its lease without noticing cannot add a job twice, and a crash
    cannot lose a change.
 
-Hard cases, each with a test in tests/functions/triggers:
+Difficult cases, each with a test in tests/functions/triggers:
 
 - The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. Then Bundoc
   raises ResyncRequired. The subscription continues with the newest change, and the function's log names the changes
   that it missed.
-- The writes of a function trigger the same function. Each change holds the number of runs in a row that led to it.
-  Above MAX_DEPTH, the change becomes a dead letter instead of a job
+- The writes of a function trigger the same function. Each change contains the length of the chain of runs that led to
+  it.
+  If this length exceeds MAX_DEPTH, the change becomes a dead letter instead of a job
   (docs/decisions/0028-chains-of-runs-have-an-end.md).
 - The queue is full. The cursor stays, and the change log keeps the changes until the queue has room.
 
-Two alternatives were rejected. A process that is down would miss a NOTIFY for each change. A push by Bundoc would
-require that Bundoc knows the subscriptions (docs/decisions/0021-every-trigger-is-a-job.md).
+Two alternatives were rejected. With a NOTIFY for each change, a process that is down would miss changes. If Bundoc
+pushed the changes, Bundoc would need to know the subscriptions (docs/decisions/0021-every-trigger-is-a-job.md).
 """
 
 from __future__ import annotations
@@ -55,19 +56,19 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 LEASE: Final = timedelta(seconds=15)
-TAKEN_AT_ONCE: Final = 64  # a small number, so that processes that start together share the projects
+TAKEN_AT_ONCE: Final = 64  # the number is small, so that processes that start at the same time share the projects
 BATCH: Final = 100
 LONG_POLL_SECONDS: Final = 20.0
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
-ORPHANED: Final = timedelta(seconds=60)  # a subscription still without a cursor: an earlier build was interrupted
-NEWEST: Final = 2**62  # higher than the number of any change; a request for later changes returns the newest number
+# if a subscription has no cursor for this time, an earlier build was interrupted
+ORPHANED: Final = timedelta(seconds=60)
+# this is greater than the number of any change; a request for later changes returns the newest number
+NEWEST: Final = 2**62
 
 
 class Feeds:
-    """Follows projects. `max_followed`: the number of long polls that run at the same time; further projects take
-    turns.
-    """
+    """Follows projects. `max_followed`: the limit of simultaneous long polls; further projects take turns."""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class Feeds:
         self.holder = records.holder
         self.turns = asyncio.Semaphore(max_followed)
         self.followed: dict[str, asyncio.Task[None]] = {}
-        self.full: set[str] = set()  # projects with a full queue whose functions were warned already
+        self.full: set[str] = set()  # projects whose queue is full, and whose functions have already been warned
 
     async def keep(self) -> None:
         """Extend the leases of this process, lease projects that nobody follows, and stop after a lost lease."""
@@ -137,13 +138,17 @@ class Feeds:
                 await asyncio.sleep(wait_seconds(PAUSE_SECONDS, failures))
 
     def _long_poll_seconds(self) -> float:
-        """Return the seconds of a long poll; 0 if projects take turns, because a long poll would delay the other
-        projects.
+        """Return the seconds of a long poll.
+
+        Return 0 if projects take turns, because a long poll would delay the other projects.
         """
         return LONG_POLL_SECONDS if len(self.followed) <= self.max_followed else 0.0
 
     async def turn(self, project: str, wait: float) -> bool:
-        """Add the jobs of the next changes. Return False if a pause should follow. `wait`: seconds of the long poll."""
+        """Add the jobs of the next changes. Return False if a pause should follow.
+
+        `wait`: the seconds of the long poll.
+        """
         known = await self._subscriptions(project)
         if not known:
             return False
@@ -162,11 +167,12 @@ class Feeds:
         if not changes.items:
             self.full.discard(project)
             return wait > 0
-        for subscription in await self._subscriptions(project):  # read again, as a deployment may have changed them
+        # read again, because a deployment may have changed the subscriptions
+        for subscription in await self._subscriptions(project):
             if subscription.cursor >= since:
                 try:
                     await self._hand_on(project, subscription, changes)
-                except QueueFull as full:  # the log keeps the changes until there is room
+                except QueueFull as full:  # the change log keeps the changes until the queue has room
                     await self._warn_once(project, subscription.function, full)
                     return False
         return True
@@ -177,7 +183,10 @@ class Feeds:
             await self.warn(project, function, f"Changes of documents wait because the queue is full: {full.detail}")
 
     async def _subscriptions(self, project: str) -> list[Subscription]:
-        """Return the subscriptions with a cursor. Set the cursor of those that an earlier build left without one."""
+        """Return the subscriptions with a cursor.
+
+        If an earlier build has left a subscription without a cursor, set it.
+        """
         found = await self.subscriptions.of(project, self.clock.now() - ORPHANED)
         for orphan in found.orphans:
             await self.subscriptions.begin(project, orphan, await self.newest(project))
@@ -227,10 +236,11 @@ class Feeds:
         return [one for one in changes if one.seq in wanted]
 
     async def _matching(self, project: str, function: str, trigger: DataTrigger, ids: set[str]) -> set[str]:
-        """Return the ids of the documents that match the trigger's filter now, not when they were changed.
+        """Return the ids of the documents that match the trigger's filter now, and not at the time of the change.
 
-        The deployment has checked the filter, so it fails only if an index was dropped later. Then the function's log
-        gets a warning and the changes are skipped. Trying again for ever would stop all triggers of the project.
+        The deployment has checked the filter, so the filter fails only if an index was dropped later. Then the
+        function's log gets a warning and the changes are skipped. Trying again forever would stop all triggers of the
+        project.
         """
         try:
             return await matching(self.bundoc, _project_caller(project), trigger, sorted(ids))
@@ -241,7 +251,7 @@ class Feeds:
             return set()
 
     async def _resync(self, project: str, known: Sequence[Subscription], gone: ResyncRequired) -> None:
-        """Move each cursor whose next change is not in the log to the newest change, and warn in the function's log."""
+        """Move each cursor whose next change is missing in the log to the newest change. Warn in the function's log."""
         first, last = gone.extra["first"], gone.extra["last"]
         for one in known:
             if first <= one.cursor <= last:

@@ -30,7 +30,7 @@ async def matching(bundoc: Bundoc, caller: Caller, trigger: DataTrigger, ids: Se
     for start in range(0, len(ids), IDS_AT_ONCE):
         where = _question(ids[start : start + IDS_AT_ONCE], trigger)
         cursor: str | None = None
-        while True:  # a page with large documents may hold fewer documents than its limit
+        while True:  # a page with large documents may contain fewer documents than its limit
             query = Query(where, limit=IDS_AT_ONCE, cursor=cursor, select=("_id",))
             page = msgspec.json.decode((await bundoc.query(caller, trigger.collection, query)).body, type=_Page)
             found |= {one.id for one in page.items}
@@ -40,7 +40,10 @@ async def matching(bundoc: Bundoc, caller: Caller, trigger: DataTrigger, ids: Se
 
 
 async def try_out(bundoc: Bundoc, caller: Caller, trigger: DataTrigger) -> None:
-    """Check that the filter is valid: run it with the largest number of ids. Raises: the errors of `Bundoc.query`."""
+    """Check that the filter is valid by running it with the maximum number of ids.
+
+    Raises: the errors of `Bundoc.query`.
+    """
     await matching(bundoc, caller, trigger, [f"none-{number}" for number in range(IDS_AT_ONCE)])
 
 

@@ -1,4 +1,4 @@
-"""Adds jobs: those that functions enqueue with `ctx.enqueue`, or callers over HTTP, and those of changes."""
+"""Adds jobs: jobs from `ctx.enqueue` in functions, jobs from callers over HTTP, and jobs for changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_DEPTH: Final = 8
 # A job with a longer delay begins a new chain. Such a slow chain does no harm, and a daily job may enqueue itself.
 NEW_CHAIN: Final = timedelta(seconds=60)
 RETRY_AFTER_SECONDS: Final = 5
-CHANGE_ATTEMPTS: Final = 5  # of the job of a change
+CHANGE_ATTEMPTS: Final = 5  # the number of attempts for the job of a change
 
 
 class Queue:
@@ -36,15 +36,15 @@ class Queue:
         self.on_added = on_added
 
     async def enqueue(self, project: str, new: NewJob, depth: int = 0, kind: TriggerKind = TriggerKind.JOB) -> Job:
-        """Add a job, or return the job with the same key. `depth`: the number of runs, each caused by the
-        one before, that led to the new job.
+        """Add a job, or return the existing job with the same key.
 
+        `depth`: the length of the chain of runs, each caused by the run before, that led to the new job.
         Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
         """
         now = self.clock.now()
         row = self._row(new, depth, now, kind)
         await self.check_room(project)
-        for _ in range(2):  # twice, because the job with the key may end between the two statements
+        for _ in range(2):  # try twice, because the job with the key may end between the two statements
             if await self.store.add(project, row, now):
                 self.on_added()
                 return Job(row.id, new.function, row.kind, JobStatus.WAITING, now, row.due_at, 0, new.attempts, new.key)
@@ -55,7 +55,9 @@ class Queue:
         raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
 
     async def enqueue_hook(self, project: str, function: str, event: bytes, key: str) -> Job:
-        """Add a job for a hook, or return the job with the same key. `event`: the result of `requests.hook_event`.
+        """Add a job for a hook, or return the existing job with the same key.
+
+        `event`: the result of `requests.hook_event`.
 
         Raises: TooLarge, QueueFull, FunctionNotFound.
         """
@@ -63,7 +65,10 @@ class Queue:
         return await self.enqueue(project, new, kind=TriggerKind.HOOK)
 
     async def add_changes(self, project: str, function: str, changes: Sequence[ChangeJob]) -> None:
-        """Add the jobs of changes, as part of the caller's transaction. Call `on_added` after its commit."""
+        """Add the jobs of changes, as part of the caller's transaction.
+
+        After its commit, the caller must call `on_added`.
+        """
         await self.store.add_changes(project, function, changes, self.clock.now(), CHANGE_ATTEMPTS)
 
     async def bury_changes(self, project: str, function: str, changes: Sequence[ChangeJob]) -> None:

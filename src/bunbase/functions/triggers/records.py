@@ -1,7 +1,7 @@
-"""Records how runs ended, and deletes, retries or buries their jobs.
+"""Records how runs ended, and deletes or retries their jobs, or makes them dead letters.
 
 One transaction does both, and only while this process holds the job's lease. So a job is done exactly when its run is
-recorded, and a process that lost the lease without noticing cannot record a run twice.
+recorded. A process that has lost the lease without noticing cannot record a run twice.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ log = logger("functions")
 
 POSTPONE: Final = timedelta(seconds=5)
 LOST: Final = "server_died"
-SETTLE_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0, 6.0)  # in total less than a lease, which is extended in the meantime
+# these pauses are together shorter than a lease, which is also extended meanwhile
+SETTLE_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0, 6.0)
 
 
 class RunRecords:
@@ -46,7 +47,7 @@ class RunRecords:
         await self.runs.add(project, run)
 
     async def refuse(self, project: str, id: str, code: str) -> Run | None:
-        """Turn the successful run of a hook into a failed one. Return it; None if there is no such run."""
+        """Mark the successful run of a hook as failed, and return it. Return None if there is no such run."""
         run = await self.runs.refuse(project, id, code)
         if run is not None:
             metrics.trigger_runs.labels(run.kind, run.outcome).inc()
@@ -61,7 +62,7 @@ class RunRecords:
         await self.record(job.project, run)
 
     async def bury_lost(self, job: ClaimedJob) -> None:
-        """Make a dead letter of a job whose servers died too often."""
+        """Make a job a dead letter, because too many servers died during the job."""
         await self.jobs.bury(job, self.holder, self.clock.now(), LOST)
 
     async def postpone(self, batch: Batch, code: str) -> None:
@@ -75,7 +76,7 @@ class RunRecords:
     async def settle(self, batch: Batch, run: Run) -> None:
         """Record how the attempt ended, and release the jobs.
 
-        Tries again while the database is unreachable. Otherwise a job that succeeded would run once more.
+        While the database is unreachable, try again. Otherwise a job that succeeded would run once more.
         """
         metrics.trigger_runs.labels(run.kind, run.outcome).inc()
         waits = iter(SETTLE_AGAIN_SECONDS)
@@ -94,8 +95,8 @@ class RunRecords:
     async def _settle_once(self, batch: Batch, run: Run, again: bool) -> None:
         """Record the run and release the jobs, in one transaction.
 
-        `again`: True if an earlier try failed. It may have failed after its COMMIT; then this process no longer holds
-        the jobs, and this try is rolled back. Otherwise the run would be recorded twice.
+        `again`: True if an earlier try failed. The earlier try may have failed after its COMMIT. In this case, this
+        process no longer holds the jobs, and this try is rolled back, so that the run is not recorded twice.
         """
         with suppress(_SettledBefore):
             async with self.runs.transaction():
@@ -118,7 +119,7 @@ class RunRecords:
         if run.outcome is RunOutcome.OK:
             return await self.batches.done(batch, self.holder, now)
         if batch.first.attempt == 1 and batch.first.together is None:
-            # the cause is often out of reach for a moment, and smaller batches would be more calls that fail
+            # the cause is often unreachable for a moment, and smaller batches would only cause more failing calls
             return await self.batches.retry(batch, self.holder, now + self._wait(batch.first), run.code or run.outcome)
         return await self.batches.split(batch, self.holder, now, run.code or run.outcome)
 
@@ -127,4 +128,4 @@ class RunRecords:
 
 
 class _SettledBefore(Exception):
-    """An earlier try has recorded the run, so this try is rolled back."""
+    """An earlier try has already recorded the run, so this try is rolled back."""

@@ -20,10 +20,10 @@ ATTEMPT: Final = "x-bunbase-attempt"
 
 
 class KeptChange(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A change as its job keeps it, in PostgreSQL: without any document, since Bundoc encrypts documents.
+    """A change as its job stores it in PostgreSQL. It contains no document, because Bundoc encrypts documents.
 
     `seq`: the number of the change; 0 in jobs of older versions. `has_image`: true if the change log has the document
-    before the change. `backfill`: true if the document existed already, and a backfill hands it on.
+    before the change. `backfill`: true if the document already existed, and a backfill has added the change.
     """
 
     op: str
@@ -55,7 +55,7 @@ def request_of(trigger: Trigger, body: bytes) -> Request:
 
 
 def hook_event(hook: HookName, event: dict[str, Any] | bytes) -> bytes:
-    """Return the event of a hook as JSON. It names the hook, so that the payload of a job needs nothing else."""
+    """Return the event of a hook as JSON. The event names the hook, so the payload of a job needs nothing else."""
     if isinstance(event, bytes):
         return b'{"hook":"' + hook.encode() + b'",' + event[1:]
     return msgspec.json.encode({**event, "hook": hook})
@@ -70,7 +70,7 @@ def cron_payload(scheduled_at: datetime) -> bytes:
 
 
 def change_payload(change: ChangeEntry) -> bytes:
-    """Return the change as JSON, without its documents. The documents are read when the function runs."""
+    """Return the change as JSON, without its documents, which are read when the function runs."""
     kept = KeptChange(
         change.op, change.collection, change.id, change.rev, change.at, change.seq, change.before is not None
     )

@@ -1,4 +1,4 @@
-"""Deletes old runs, dead letters and kept calls: after some time, and above a number of rows for each project."""
+"""Deletes old runs, dead letters and kept calls: rows that are too old, and rows above the limit of a project."""
 
 from __future__ import annotations
 

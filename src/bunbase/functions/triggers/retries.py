@@ -11,6 +11,6 @@ JITTER: Final = 0.25  # spreads out jobs that failed at the same time
 
 
 def retry_seconds(first: float, attempt: int) -> float:
-    """Return the wait after an attempt: `first` seconds, then twice as long each time, up to an hour, with jitter."""
+    """Return the wait after an attempt: first `first` seconds, then doubled each time, up to an hour, with jitter."""
     wait: float = min(first * 2 ** min(attempt - 1, MAX_DOUBLINGS), MAX_RETRY_SECONDS)
     return wait * SystemRandom().uniform(1 - JITTER, 1 + JITTER)

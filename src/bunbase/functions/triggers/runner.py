@@ -1,12 +1,14 @@
-"""Runs jobs until they succeed or have used all their attempts. The runner limits the number of jobs that run at the
-same time, in total and per project.
+"""Runs jobs until they succeed or have no attempts left.
+
+The runner limits the number of jobs that run at the same time, in total and per project.
 
 The life of one job in this process:
 
-1. The runner wakes: `due` was set (this process added a job), or POLL_SECONDS have passed (another process added one).
-2. `_begin_scheduled` claims due runs of schedules, which have places of their own. For the ordinary places, `_next`
-   claims the job that has been due longest, in SQL (`store/claims.py`). The row of a claimed job becomes `running` and
-   names this process as its runner, with a lease of LEASE.
+1. The runner wakes when `due` is set (this process has added a job), or after POLL_SECONDS (another process may have
+   added a job).
+2. `_begin_scheduled` claims due runs of schedules, which have reserved places. For the ordinary places, `_next` claims
+   the job that has been due for the longest time, in SQL (`store/claims.py`). The row of a claimed job becomes
+   `running` and names this process as its runner, with a lease of LEASE.
 3. If the function takes several changes in one call, `batches.py` adds other due changes. `attempts.py` calls the
    function and waits for the end of its answer.
 4. In one transaction, `records.py` records the run, and deletes the job, schedules its next attempt, or makes it a dead
@@ -14,7 +16,7 @@ The life of one job in this process:
 5. During the run, `extend` extends the lease every few seconds. If this process dies, the lease ends, and the job is
    due again for every other process. The row of the job counts the servers that died during its runs.
 
-So a job runs at least once, and a function must be safe to run twice. A row lock during the run, instead of a lease,
+So a job runs at least once, and a function must tolerate running twice. A row lock during the run, instead of a lease,
 was rejected: each run would keep a transaction and a connection open, for up to five minutes.
 Record: docs/decisions/0021-every-trigger-is-a-job.md.
 """
@@ -41,16 +43,16 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# A job waits at most this long after its server died. With a shorter lease, one late extension would lose the job,
+# After its server has died, a job waits at most this long. With a shorter lease, one late extension would lose the job,
 # because the database may answer late, or the event loop may be busy.
 LEASE: Final = timedelta(seconds=30)
 MAX_LOST: Final = 3  # if three servers died during a job, the job is probably the cause
-TURN_EVERY: Final = 4  # PostgreSQL needs 1 ms to skip 60,000 jobs of six projects that had their turn
-POLL_SECONDS: Final = 0.5  # a job added by another process waits this long at most
+TURN_EVERY: Final = 4  # each skipped job costs time: PostgreSQL needs 1 ms to skip 60,000 jobs of six projects
+POLL_SECONDS: Final = 0.5  # a job that another process has added waits at most this long
 
 
 class Runner:
-    """Runs jobs. `due`: an event that is set when there may be a job to run."""
+    """Runs jobs. `due`: an event that is set when a new job may be ready to run."""
 
     def __init__(
         self,
@@ -68,23 +70,26 @@ class Runner:
         self.attempts = attempts
         self.settings = settings
         self.due = due
-        self.tasks: dict[int, asyncio.Task[None]] = {}  # by the seq of the job that was claimed first
-        self.joined: dict[int, tuple[int, ...]] = {}  # that seq → the seqs of the heads that joined its batch
-        self.running: Counter[str] = Counter()  # by project
-        self.scheduled: dict[str, int] = {}  # project → seq of its run in a place for schedules; not in `running`
+        # the running tasks, by the seq of the job that was claimed first
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.joined: dict[int, tuple[int, ...]] = {}  # by the same seq, the seqs of the heads that joined its batch
+        self.running: Counter[str] = Counter()  # the number of running jobs by project
+        # by project, the seq of its run in a place for schedules; such runs are not in `running`
+        self.scheduled: dict[str, int] = {}
         self.scheduled_at = -math.inf
         self.claims = 0
-        self.served: set[str] = set()  # projects that had a turn in this round
+        self.served: set[str] = set()  # projects that have had a turn in this round
 
     async def work(self) -> None:
-        """Run due jobs, for ever."""
+        """Run due jobs forever."""
         away = False
         while True:
             self.due.clear()
             try:
                 await self.begin_due()
                 away = False
-            except Problem as problem:  # the wait does not grow with failures, because the database may soon work again
+            # the pause does not grow with failures, because the database may soon work again
+            except Problem as problem:
                 if not away:
                     log.warning("due jobs cannot be read", error=problem.detail)
                 away = True
@@ -95,7 +100,7 @@ class Runner:
                 pass
 
     async def begin_due(self) -> None:
-        """Begin as many jobs as may run."""
+        """Begin as many due jobs as may run."""
         await self._begin_scheduled()
         while self.running.total() < self.settings.max_triggered_runs:
             job = await self._next()
@@ -103,11 +108,14 @@ class Runner:
                 return
             self.served.add(job.project)
             self.running[job.project] += 1
-            # before the next claim, which would otherwise take a job of this batch
+            # store this before the next claim, which could otherwise take a job of this batch
             self._begin(await self.batches.around(job, LEASE, [*self._leased(), job.seq]))
 
     async def extend(self) -> None:
-        """Extend the leases of all jobs that run here. One failure does no harm: the next try is early enough."""
+        """Extend the leases of all jobs that run in this process.
+
+        A single failure is harmless: the next try is early enough.
+        """
         try:
             if self.tasks:
                 await self.jobs.extend(self.holder, self._leased(), self.clock.now() + LEASE)
@@ -115,7 +123,7 @@ class Runner:
             log.warning("leases of running jobs could not be extended", jobs=len(self.tasks), error=problem.detail)
 
     async def close(self) -> None:
-        """Stop all runs and release their jobs, so that other processes begin them again at once."""
+        """Stop all runs and release their jobs, so that other processes can begin them at once."""
         tasks = list(self.tasks.values())
         for task in tasks:
             task.cancel()
@@ -123,10 +131,11 @@ class Runner:
         await self.jobs.release(self.holder, self.clock.now())
 
     async def _begin_scheduled(self) -> None:
-        """Begin due runs of schedules in the places that only schedules have, at most one of each project.
+        """Begin due runs of schedules in the places that only schedules have, at most one for each project.
 
         Symptom without these places: a schedule waited for minutes behind 10,000 changes of its own project, because
-        they had been due longer. During a backlog the runner wakes after each run, so this looks only twice a second.
+        they had been due longer. During a backlog the runner wakes after each run, so this method runs only twice a
+        second.
         """
         if time.monotonic() - self.scheduled_at < POLL_SECONDS:
             return
@@ -147,11 +156,13 @@ class Runner:
         task.add_done_callback(partial(self._on_ended, job))
 
     async def _next(self) -> ClaimedJob | None:
-        """Claim the job that has been due longest. Every fourth claim takes only projects without a turn in this round.
+        """Claim the job that has been due longest.
 
-        Symptom without turns: three projects with 10,000 due jobs each filled all slots, and a fourth project waited
+        Every fourth claim considers only projects without a turn in this round.
+
+        Symptom without turns: three projects with 10,000 due jobs each filled all places, and a fourth project waited
         until all 30,000 were done. The cause: old jobs have always been due longer than new jobs. The limit of runs per
-        project does not help if a few projects together fill all slots.
+        project does not help if a few projects together fill all places.
         """
         self.claims += 1
         if self.claims % TURN_EVERY == 0:
@@ -161,7 +172,7 @@ class Runner:
         return await self._claim(set())
 
     async def _claim(self, besides: set[str]) -> ClaimedJob | None:
-        """Claim one job. Projects in `besides` and projects at their limit of runs are skipped."""
+        """Claim one job. Skip projects in `besides`, and projects that have reached their limit of runs."""
         most = self.settings.max_triggered_runs_per_project
         busy = {project for project, count in self.running.items() if count >= most}
         now = self.clock.now()
@@ -180,7 +191,7 @@ class Runner:
             self.running[job.project] -= 1
             if not self.running[job.project]:
                 del self.running[job.project]
-        self.due.set()  # a slot is free
+        self.due.set()  # now a place is free
 
     async def _run(self, job: ClaimedJob, batch: Batch) -> None:
         """Run a batch. `job`: the job that was claimed first; a job that was lost is the only job of its batch."""

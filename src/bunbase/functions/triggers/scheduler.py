@@ -1,7 +1,7 @@
 """Adds a job for each schedule that is due.
 
-Exactly one process handles each due time: the process that locks the schedule's row first. If several due times passed
-while no server ran, the function runs once for all of them.
+Exactly one process handles each due time: the process that locks the schedule's row first. If several due times have
+passed while no server ran, the function runs once for all of them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ log = logger("functions")
 # A schedule that cannot be read is tried again after this time. For example, the machine may lack its time zone.
 UNREADABLE: Final = timedelta(days=1)
 MAX_AT_ONCE: Final = 500
-# The codes of a skipped run: the run before it has begun, or could not begin yet.
+# The codes of a skipped run, which mean that the previous run is still running, or that it could not begin yet.
 STILL_RUNNING: Final = "still_running"
 STILL_WAITING: Final = "still_waiting"
-SET_BACK: Final = timedelta(seconds=60)  # smaller steps back are usual corrections of the clock, and change nothing
+SET_BACK: Final = timedelta(seconds=60)  # smaller steps are usual corrections of the clock, and change nothing
 
 
 class Scheduler:
@@ -45,7 +45,8 @@ class Scheduler:
         """Add the jobs of all schedules that are due."""
         now = self.clock.now()
         if now < self.looked_at - SET_BACK:
-            # The clock was far ahead for a while. Next times computed then would stop all schedules until they come.
+            # The clock was far in the future for a while. Next times that were computed then would stop all schedules
+            # until they come.
             log.warning("the clock was set back: the next times of schedules are computed again", before=self.looked_at)
             await self.schedules.work_out_again(now)
         self.looked_at = now
@@ -54,7 +55,7 @@ class Scheduler:
                 break
 
     async def _handle_one(self) -> bool:
-        """Set the next time of one due schedule and add its job; return False if none is due."""
+        """Set the next time of one due schedule and add its job. Return False if no schedule is due."""
         now = self.clock.now()
         async with self.schedules.transaction():
             due = await self.schedules.due(now)
@@ -64,7 +65,8 @@ class Scheduler:
                 following = next_time(due.spec, now)
             except InvalidInput as wrong:
                 log.warning("a schedule cannot be kept", project=due.project, function=due.function, error=wrong.detail)
-                due, following = msgspec.structs.replace(due, next_at=None), now + UNREADABLE  # without a run
+                # set a time without adding a run
+                due, following = msgspec.structs.replace(due, next_at=None), now + UNREADABLE
             await self.schedules.set_next(due.project, due.function, following)
             if due.next_at is not None:
                 await self._add(due)

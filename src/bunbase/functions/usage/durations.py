@@ -1,5 +1,6 @@
-"""A histogram of durations. Each bucket is 25 % wider than the bucket before it, so percentiles are exact to about 12
-%.
+"""A histogram of durations.
+
+Each bucket is 25 % wider than the bucket before it, so percentiles are exact to about 12 %.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from typing import Final
 
 SHORTEST_SECONDS: Final = 0.0001
 GROWTH: Final = 1.25
-BUCKETS: Final = 70  # up to 480 s, which is longer than any call may take
+BUCKETS: Final = 70  # the buckets reach up to 480 s, which is longer than any call may take
 
 _PER_BUCKET: Final = math.log(GROWTH)
 
 
 def bucket_of(seconds: float) -> int:
-    """Return the bucket of a duration: the first bucket whose upper bound is at least the duration, or the last one."""
+    """Return the bucket of a duration: the first with an upper bound of at least the duration, or else the last."""
     if seconds <= SHORTEST_SECONDS:
         return 0
     return min(BUCKETS - 1, math.ceil(math.log(seconds / SHORTEST_SECONDS) / _PER_BUCKET))
@@ -29,7 +30,7 @@ def upper_seconds(bucket: int) -> float:
 
 
 def percentile_ms(buckets: Sequence[int], share: float) -> float | None:
-    """Return the middle of the bucket in which `share` of all durations is reached; None if all buckets are empty."""
+    """Return the middle of the bucket in which `share` of all durations is reached, or None if all are empty."""
     total = sum(buckets)
     if not total:
         return None

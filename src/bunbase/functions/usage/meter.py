@@ -1,7 +1,7 @@
 """Counts calls of functions by the hour: how they ended, how long they took, and the amounts that are billed.
 
-The counts stay in memory for a few seconds. Then pkg/usage writes statistics and usage as one numbered batch, which
-PostgreSQL adds exactly once. A server that is killed loses only the counts of its last seconds.
+The counts stay in memory for a few seconds. Then `pkg/usage` writes statistics and usage as one numbered batch, which
+PostgreSQL adds exactly once. If a server is killed, it loses only the counts of its last seconds.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Deliver, Writer
 
-# The most functions and hours with separate counts in memory. This number is reached only while the database is
+# The limit of functions and hours with separate counts in memory, which is reached only while the database is
 # unreachable. Then calls of further functions count for the bill of their project, but not for statistics.
 MAX_KEPT: Final = 20_000
 UNNAMED: Final = ""  # the name under which all further functions of a project are counted
 
 
 class CallCounts:
-    """The counts of one function in one hour that are not yet written."""
+    """The counts of one function in one hour that are not written yet."""
 
     def __init__(self) -> None:
         self.calls = self.errors = self.refused = self.cold = 0
@@ -39,7 +39,7 @@ class CallCounts:
 class Meter:
     def __init__(self, add: Deliver[Hour], clock: Clock) -> None:
         self.counts: dict[tuple[str, str, datetime], CallCounts] = {}
-        self.rests: dict[str, int] = {}  # by project: thousandths of FN_MB_MS that are added to the next batch
+        self.rests: dict[str, int] = {}  # by project, the thousandths of FN_MB_MS that are added to the next batch
         self.writer = Writer(add, clock, self._rows)
         self.usage = self.writer.usage
 
@@ -91,9 +91,11 @@ class Meter:
         return self.counts.setdefault((project, function, hour), CallCounts())
 
     def _rows(self) -> list[Hour]:
-        """Return all statistics, and start counting from zero. The rows are sorted, so two writers cannot deadlock.
+        """Return all statistics, and start counting from zero.
 
-        Billed amounts are added to the usage here. Adding them with every call would cost some 2 µs each.
+        The rows are sorted, so that two writers cannot deadlock.
+
+        Billed amounts are added to the usage here. Adding them with every call would cost about 2 µs each.
         """
         taken, self.counts = sorted(self.counts.items(), key=lambda item: item[0]), {}
         for (project, _, hour), counts in taken:

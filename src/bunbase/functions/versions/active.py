@@ -1,8 +1,8 @@
 """Caches which version of a function is active, so that a warm call needs no query to the database.
 
 PostgreSQL's NOTIFY announces changes by other processes within milliseconds of the commit. Polling was rejected: it
-would cost a query per second for each function, and would be slower. While the connection for NOTIFY is down, nothing
-is cached. If the connection dies without notice, a change takes effect after at most TTL_SECONDS.
+would cost a query per second for each function, and would be slower. While the connection for NOTIFY is down, this
+module caches nothing. If the connection breaks without an error, a change takes effect after at most TTL_SECONDS.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ LookUp = Callable[[str, str], Awaitable[Deployment | None]]
 
 
 class RememberedVersion(msgspec.Struct, frozen=True):
-    """An entry of the cache. `deployment`: None if the function does not exist, which is cached too."""
+    """An entry of the cache. `deployment`: None if the function does not exist. This result is cached too."""
 
     project: str
     deployment: Deployment | None
 
 
 class ActiveVersions:
-    """`look_up(project, name)` reads the active version from the database."""
+    """The cache. `look_up(project, name)`: reads the active version from the database."""
 
     def __init__(self, look_up: LookUp) -> None:
         self.look_up = look_up
         self.cache: Cache[tuple[str, str], RememberedVersion] = Cache(SIZE, TTL_SECONDS)
         self.live = False
-        self.epoch = 0  # grows with each change; a look-up is not cached if this number has grown meanwhile
+        self.epoch = 0  # increases with each change; if it has increased during a look-up, the result is not cached
 
     async def find(self, project: str, name: str) -> Deployment:
         """Return the active version of a function. Raises: FunctionNotFound."""
@@ -64,7 +64,7 @@ class ActiveVersions:
             self.cache.drop_where(lambda remembered: remembered.project == project)
 
     def begin_remembering(self) -> None:
-        """Start caching. Called when this process receives every later change."""
+        """Start caching. The caller guarantees that this process receives every later change."""
         self.forget_all()
         self.live = True
 

@@ -14,16 +14,19 @@ from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache
 
 SIZE: Final = 1000
-TTL_SECONDS: Final = 900.0  # BunKMS does not allow anybody to keep plain text longer
+TTL_SECONDS: Final = 900.0  # BunKMS does not allow any process to keep plain text longer
 
 
 def context_of(name: str) -> str:
-    """Return the encryption context of a variable. A sealed value cannot be opened under another name."""
+    """Return the encryption context of a variable. A sealed value cannot be decrypted under another name."""
     return f"functions/variable/{name}"
 
 
 class VariableValues(msgspec.Struct, frozen=True):
-    """`exposed`: the variables that functions can read. `all`: also the hidden variables, for headers of `fetch`."""
+    """The variables in plain text. `exposed`: the variables that functions can read. `all`: also the hidden variables.
+
+    The server fills hidden variables into headers of `fetch`.
+    """
 
     all: dict[str, str]
     exposed: dict[str, str]
@@ -36,7 +39,7 @@ class Environments:
         self.cache: Cache[tuple[str, int], VariableValues] = Cache(SIZE, TTL_SECONDS)
 
     async def values(self, project: str, revision: int) -> VariableValues:
-        """Return the variables at `revision` or later."""
+        """Return the variables at `revision` or at a later revision."""
         values = self.cache.get((project, revision))
         if values is None:
             sealed = await self.store.variables(project)

@@ -1,6 +1,6 @@
 """Keeps the code of versions in memory, so that a new worker does not wait for the database.
 
-A version never changes, so its code here is never out of date. Deleted versions are dropped only to free memory.
+A version never changes, so its cached code is never out of date. Deleted versions are dropped only to free memory.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from bunbase.functions.workers.deployment import Deployment
 
 MAX_BYTES: Final = 32 << 20
 
-# Project, name, version and sha256. The hash is part of the key because a deleted name may be used again, from version
-# 1 on.
+# The key is project, name, version and sha256. It contains the hash because a deleted name may be used again, from
+# version 1 on.
 Key = tuple[str, str, int, str]
 LookUp = Callable[[str, str, int], Awaitable[ProgramCode | None]]
 
 
 class Loadable:
-    """`look_up(project, name, version)` reads the code from the database."""
+    """The cache. `look_up(project, name, version)`: reads the code from the database."""
 
     def __init__(self, look_up: LookUp, max_bytes: int = MAX_BYTES) -> None:
         self.look_up = look_up
@@ -30,7 +30,7 @@ class Loadable:
         self.entries: OrderedDict[Key, ProgramCode] = OrderedDict()
 
     async def load(self, one: Deployment) -> ProgramCode | None:
-        """Return the code of a version; None if it was deleted."""
+        """Return the code of a version, or None if the version was deleted."""
         key = (one.project, one.name, one.version, one.sha256)
         found = self.entries.get(key)
         if found is None:
@@ -42,7 +42,7 @@ class Loadable:
         return found
 
     def keep(self, key: Key, loaded: ProgramCode) -> None:
-        """Keep the code of a version. The least recently used versions make room for it."""
+        """Keep the code of a version. If there is too little room, the least recently used versions are dropped."""
         self._drop(key)
         self.entries[key] = loaded
         self.held_bytes += _size(loaded)

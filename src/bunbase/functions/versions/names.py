@@ -12,7 +12,7 @@ VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
 def could_be_function(name: str) -> bool:
-    """True if a function can have this name. Other names must not reach PostgreSQL, which refuses a NUL in a text."""
+    """True if a function can have this name. No other name must reach PostgreSQL, which refuses NUL in a text."""
     return FUNCTION.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""Builds the program of a new worker: its code, its exposed variables, and the host that answers its asks."""
+"""Builds the program of a new worker: its code, its exposed variables, and the host, which answers its requests."""
 
 from __future__ import annotations
 

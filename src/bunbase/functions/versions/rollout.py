@@ -36,7 +36,7 @@ class Rollout:
         await self.replace_outdated(project, version.name)
 
     async def withdraw(self, project: str, name: str) -> None:
-        """Retire the workers of a deleted function. They finish their calls."""
+        """Retire the workers of a deleted function: they finish their calls and then end."""
         self.loadable.forget(project, name)
         await self.replace_outdated(project, name)
 
@@ -66,7 +66,7 @@ class Rollout:
                 project, _, name = payload.partition(" ")
                 await self.replace_outdated(project, name)
         except Unreachable as lost:
-            if self.active.live:  # warn once, not at every attempt to reconnect
+            if self.active.live:  # warn once, and not at every attempt to reconnect
                 log.warning(
                     "changes of other processes are not received; each call queries the database", error=lost.detail
                 )

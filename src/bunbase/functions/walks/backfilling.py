@@ -1,4 +1,4 @@
-"""Does one batch of a backfill: adds a job for each document that the triggers of the function want.
+"""Runs one batch of a backfill: adds a job for each document that the triggers of the function match.
 
 One transaction adds the jobs and advances the walk, so that a crash neither loses nor repeats a document.
 """
@@ -25,7 +25,8 @@ from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.moments import read_moment
 
-MAX_WAITING: Final = 1000  # jobs of the project; above this number, the backfill waits and leaves room for other jobs
+# the limit of jobs of the project; above this number, the backfill waits and leaves room for other jobs
+MAX_WAITING: Final = 1000
 ATTEMPTS: Final = 5
 
 
@@ -37,7 +38,7 @@ class Backfilling:
         self.active = active
 
     async def turn(self, walk: HeldWalk) -> int | None:
-        """Do the next batch. Return the number of documents that were visited, None if the queue is full."""
+        """Run the next batch. Return the number of documents that were visited, or None if the queue is full."""
         most = min(MAX_WAITING, self.queue.max_jobs // 2)
         if await self.queue.store.waiting(walk.project, most) >= most:
             return None
@@ -57,7 +58,7 @@ class Backfilling:
 
 
 def triggers_on(collection: str, triggers: Sequence[DataTrigger]) -> list[DataTrigger]:
-    """Return the triggers that see documents of the collection that exist."""
+    """Return the triggers that see existing documents of the collection."""
     alive = {ChangeOp.CREATE, ChangeOp.UPDATE}
     return [one for one in triggers if one.collection == collection and alive & set(one.ops)]
 
@@ -70,7 +71,7 @@ async def wanted_of(
     where: dict[str, object] | None,
     documents: Sequence[Document],
 ) -> list[Document]:
-    """Return the documents that match `where` and the filter of one of the triggers. Raises: as `Bundoc.query`."""
+    """Return the documents that match `where` and the filter of a trigger. Raises: the problems of `Bundoc.query`."""
     ids, wanted = {one.id for one in documents}, set[str]()
     if where is not None:
         ids = await matching(bundoc, caller, DataTrigger(collection, where=where), sorted(ids))

@@ -1,20 +1,20 @@
 """Writes a batch of a walk as one commit, exactly once.
 
-The concern: the documents are in one store (Bundoc), and the position of the walk in another (PostgreSQL). A process
-may die, or stop for a while and continue, between the two writes. So:
+The concern: the documents are in one store (Bundoc), and the position of the walk is in another store (PostgreSQL). A
+process may die, or stop for a while and continue, between the two writes. So each batch is written in three steps:
 
-1. PostgreSQL notes the outcome that the walk has if the commit happens (`plan`), and the number of the attempt.
+1. PostgreSQL stores the outcome that the walk will have if the commit succeeds (`plan`), and the number of the attempt.
 2. The commit has an idempotency key made of walk and attempt. Each write has the revision that was read.
-3. PostgreSQL takes over the outcome.
+3. PostgreSQL replaces the state of the walk with this outcome.
 
-If a plan is found at the beginning of a turn, nobody knows whether its commit happened. `has_happened` sends a commit
-with the same key that changes nothing. If Bundoc knows the key with another body, the batch was committed. Otherwise
-Bundoc stores the key for this empty commit: the batch was not committed, and a process that still tries to commit it is
-refused.
+If a batch begins and finds a plan, nobody knows whether the plan's commit has happened. `has_happened` sends a commit
+with the same key that changes nothing. If Bundoc already knows the key with another body, the batch was committed.
+Otherwise the batch was not committed, and Bundoc stores the key for this empty commit. If another process still tries
+to commit the batch, Bundoc refuses it.
 
-Bundoc keeps keys for a day, and not as long if a caller floods the project (docs/decisions/0068). The key of an older
-plan proves nothing. Then documents whose revision has changed become failures (`maybe_written`), about which a person
-decides (`migrating.py`).
+Bundoc keeps keys for a day, or for a shorter time if a caller floods the project (docs/decisions/0068). So the key of
+an older plan proves nothing. In this case, documents whose revision has changed become failures (`maybe_written`), and
+a person must decide about them (`migrating.py`).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from bunbase.contracts.idempotency import IdempotencyMismatch
 from bunbase.functions.store.walks import HeldWalk
 from bunbase.functions.walks.transforming import Action
 
-MAX_COMMIT_BYTES: Final = 7 << 20  # Bundoc accepts 8 MiB, with the frame of each write
+MAX_COMMIT_BYTES: Final = 7 << 20  # Bundoc accepts 8 MiB, which includes the frame of each write
 FRAME_BYTES: Final = 1024
-# The prefix of the id of a document that does not exist. Users may choose the ids of their documents, so users must not
-# know the rest of the id. Otherwise, a document with this id would turn a rehearsal into a commit.
+# The id of a document that does not exist begins with this prefix. Users may choose the ids of documents, so they must
+# not know the rest of the id. Otherwise, a document with this id would turn a rehearsal into a commit.
 NOBODY: Final = "walk-check-"
 
 
@@ -53,16 +53,19 @@ def fitting(actions: Sequence[Action]) -> int:
 
 
 async def commit(bundoc: Bundoc, caller: Caller, walk: HeldWalk, actions: Sequence[Action]) -> None:
-    """Raises: the Problem of the first write that fails, with its index as `write`; then nothing is written."""
+    """Commit the actions.
+
+    Raises: the Problem of the first failing write, with its index as `write`; nothing is written.
+    """
     writes = [_write(walk.collection, action) for action in actions]
     await bundoc.commit(caller, msgspec.json.encode({"writes": writes}), key_of(walk))
 
 
 async def try_out(bundoc: Bundoc, caller: Caller, collection: str, actions: Sequence[Action]) -> None:
-    """Do the writes, and roll them back by a last check that fails. Always raises: the errors of `commit`, or the error
-    of the last check.
+    """Do the writes, and roll them back with a last check that fails.
 
-    The `write` of the Problem is the number of actions if all of them are possible.
+    Always raises: the errors of `commit`, or the error of the last check. In this error, `write` is the number of
+    actions if all actions are possible.
     """
     nobody = f"{NOBODY}{secrets.token_hex(16)}"
     writes = [*(_write(collection, action) for action in actions), _check(collection, nobody, rev=1)]
@@ -70,8 +73,8 @@ async def try_out(bundoc: Bundoc, caller: Caller, collection: str, actions: Sequ
 
 
 async def has_happened(bundoc: Bundoc, caller: Caller, walk: HeldWalk) -> bool:
-    """True if the commit of the walk's plan has happened. If the commit has not happened, it cannot happen any more."""
-    # the same body for each try, because another body would look like the batch
+    """True if the commit of the walk's plan has happened. After the result False, the commit cannot happen any more."""
+    # every try has the same body, because Bundoc would mistake another body for the batch
     check = _check(walk.collection, f"{NOBODY}{walk.id}", rev=0)
     try:
         await bundoc.commit(caller, msgspec.json.encode({"writes": [check]}), key_of(walk))

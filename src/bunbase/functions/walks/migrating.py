@@ -1,4 +1,4 @@
-"""Does one batch of a migration: reads documents, calls the function, and writes the results exactly once."""
+"""Runs one batch of a migration: reads documents, calls the function, and writes the results exactly once."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from bunbase.pkg.errors import Problem, TooLarge
 from bunbase.pkg.idempotency import KEPT_FOR
 
 STALE: Final = (StaleRevision, DocumentNotFound)
-TOO_MUCH: Final = (CommitTooSlow, TooLarge)  # refusals of a whole batch of writes; each write alone is possible
-MOST_TRIES: Final = 20  # the attempts for a document that changes each time between its read and its write
+TOO_MUCH: Final = (CommitTooSlow, TooLarge)  # errors about a whole batch of writes; each write alone is possible
+MOST_TRIES: Final = 20  # the limit of attempts for a document that changes each time between its read and its write
 CHANGED_TOO_OFTEN: Final = "changed_too_often"
 MAYBE_WRITTEN: Final = "maybe_written"
-DECIDED_FOR: Final = KEPT_FOR - timedelta(hours=1)  # Bundoc knows the key of a commit for this long, at least
+DECIDED_FOR: Final = KEPT_FOR - timedelta(hours=1)  # Bundoc knows the key of a commit for at least this time
 SERVER_FAULT, TOO_MANY = 500, 429
 
 
 class Migrating:
-    """`holder`: the id under which this process holds leases."""
+    """Runs the batches. `holder`: the id under which this process holds leases."""
 
     def __init__(self, store: WalkStore, bundoc: Bundoc, transforming: Transforming, clock: Clock, holder: str) -> None:
         self.store = store
@@ -37,10 +37,11 @@ class Migrating:
         self.transforming = transforming
         self.clock = clock
         self.holder = holder
-        self.tries = Counter[tuple[str, str]]()  # (walk, document) → how often other callers have changed it
+        # (walk, document) → the number of times that other callers have changed the document
+        self.tries = Counter[tuple[str, str]]()
 
     async def turn(self, walk: HeldWalk) -> int:
-        """Do the next batch, or decide about the batch before. Return the number of documents that were visited."""
+        """Run the next batch, or decide about the previous batch. Return the number of documents that were visited."""
         caller = Caller(CallerKind.SECRET, walk.project)
         if walk.plan is not None:
             await self._decide(caller, walk, walk.plan)
@@ -55,7 +56,7 @@ class Migrating:
             del self.tries[known]
 
     async def _write(self, caller: Caller, walk: HeldWalk, found: NextDocuments, made: Transformed) -> None:
-        """Commit all changes that are possible. The other documents are failures, or are visited again."""
+        """Commit all changes that are possible. All other documents are failures, or are visited again."""
         room = fitting(made.actions)
         actions, again = list(made.actions[:room]), [one.document.id for one in made.actions[room:]]
         failures = list(made.failures)
@@ -100,8 +101,9 @@ class Migrating:
     def _set_aside(
         self, walk: HeldWalk, actions: list[Action], again: list[str], failures: list[Failure], problem: Problem
     ) -> None:
-        """Remove the failed write from the batch. If the batch has too many writes, remove all writes from this write
-        on.
+        """Remove the failed write from the batch.
+
+        If the batch has too many writes, remove this write and all later writes.
 
         Raises: the problem if it is not about one write.
         """
@@ -124,7 +126,7 @@ class Migrating:
             failures.append(Failure(id, CHANGED_TOO_OFTEN, detail))
 
     async def _decide(self, caller: Caller, walk: HeldWalk, plan: BatchOutcome) -> None:
-        """Record the outcome of a commit that has happened, or forget the plan: see `committing.py`."""
+        """If the commit has happened, record its outcome. Otherwise delete the plan: see `committing.py`."""
         if plan.planned_at is not None and self.clock.now() - plan.planned_at > DECIDED_FOR:
             await self.store.finish(walk, await self._doubtful(caller, walk, plan))
         elif await has_happened(self.bundoc, caller, walk):
@@ -133,7 +135,7 @@ class Migrating:
             await self.store.drop_plan(walk)
 
     async def _doubtful(self, caller: Caller, walk: HeldWalk, plan: BatchOutcome) -> BatchOutcome:
-        """Return the outcome of a plan that is too old: documents with another revision may have been written."""
+        """Return the outcome of a plan that is too old. Documents with another revision may have been written."""
         ids, same = tuple(plan.revisions), set[str]()
         for start in range(0, len(ids), 50):
             stored = await documents_of(self.bundoc, caller, walk.collection, ids[start : start + 50])

@@ -12,7 +12,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.functions.store.walks import HeldWalk
 
 BATCH: Final = 100
-READ_AGAIN: Final = 50  # ids of one query
+READ_AGAIN: Final = 50  # the limit of ids in one query
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class NextDocuments(msgspec.Struct, frozen=True):
-    """The documents of a batch, and the position at which the walk continues after it."""
+    """The documents of a batch, and the position at which the walk continues afterwards."""
 
     documents: tuple[Document, ...]
     cursor: str | None
@@ -45,8 +45,9 @@ class _System(msgspec.Struct, frozen=True, rename={"id": "_id", "rev": "_rev", "
 
 
 async def next_documents(bundoc: Bundoc, caller: Caller, walk: HeldWalk) -> NextDocuments:
-    """Return the documents that must be visited again. Without such documents, return the next page. Raises: as
-    `Bundoc.list`.
+    """Return the documents that must be visited again. If there are none, return the next page.
+
+    Raises: the problems of `Bundoc.list`.
     """
     if walk.retries:
         ids, rest = walk.retries[:READ_AGAIN], walk.retries[READ_AGAIN:]
@@ -69,7 +70,7 @@ async def page(
 async def documents_of(bundoc: Bundoc, caller: Caller, collection: str, ids: tuple[str, ...]) -> tuple[Document, ...]:
     """Return the documents with these ids that still exist."""
     where, found, cursor = msgspec.json.encode({"_id": {"$in": ids}}), list[Document](), None
-    while True:  # a page with large documents may hold fewer documents than its limit
+    while True:  # a page with large documents may contain fewer documents than its limit
         query = Query(where, limit=READ_AGAIN, cursor=cursor)
         read = _read((await bundoc.query(caller, collection, query)).body)
         found += [_document(one) for one in read.items]

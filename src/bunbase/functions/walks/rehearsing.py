@@ -1,4 +1,4 @@
-"""Rehearses walks: does their first batches in the same way, but writes nothing.
+"""Rehearses walks: runs their first batches in the same way, but writes nothing.
 
 A rehearsal ends after MOST_DOCUMENTS or MOST_SECONDS, so that it fits into one request.
 """
@@ -89,7 +89,7 @@ class Rehearsing:
                 if not isinstance(number, int) or problem.status >= SERVER_FAULT or problem.status == TOO_MANY:
                     raise
                 if isinstance(problem, CommitTooSlow) and number:
-                    del actions[:number]  # these are possible
+                    del actions[:number]  # these actions are possible
                     continue
                 if number < len(part):
                     refused.append(failure_of(actions.pop(number).document.id, problem))

@@ -1,6 +1,6 @@
 """Calls a migration for a batch of documents.
 
-If the call times out, crashes or fails as a whole, the batch is halved, until the documents that cause it are alone.
+If the call times out, crashes or fails as a whole, the batch is halved until each document that causes this is alone.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from bunbase.pkg.clock import Clock
 MAX_ANSWER_BYTES: Final = 32 << 20
 TOO_LARGE: Final = f"The results of a batch may have at most {MAX_ANSWER_BYTES >> 20} MiB."
 MAX_DETAIL: Final = 500
-ATTEMPTS: Final = 2  # the version may be deleted by later deployments between the look-up and the call
+# the limit of attempts; later deployments may delete the version between the look-up and the call
+ATTEMPTS: Final = 2
 FAULTS: Final = (FunctionTimeout, FunctionCpuExceeded, FunctionCrashed, FunctionError)
 
 
 class Action(msgspec.Struct, frozen=True):
-    """The change of a document, as a write of a commit has it."""
+    """The change of a document, in the form of a write of a commit."""
 
     document: Document
     op: Literal["put", "patch", "delete"]
@@ -61,7 +62,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class Transforming:
-    """`start` begins a call of a deployment."""
+    """Calls migrations. `start`: begins a call of a deployment."""
 
     def __init__(
         self, active: ActiveVersions, start: Callable[[Deployment, Request], Awaitable[Call]], clock: Clock
@@ -77,8 +78,8 @@ class Transforming:
     async def transform(self, project: str, function: str, documents: Sequence[Document]) -> Transformed:
         """Return the changes that the migration makes to documents.
 
-        Raises: FunctionNotFound, FunctionOverloaded, FunctionsUnavailable; an error in the function is a failure of its
-        document.
+        Raises: FunctionNotFound, FunctionOverloaded, FunctionsUnavailable. An error in the function counts as a failure
+        of its document.
         """
         if not documents:
             return Transformed()

@@ -1,7 +1,7 @@
-"""Works on walks: leases them, does one batch after the other, and ends them.
+"""Works on walks: leases them, runs one batch after the other, and ends them.
 
-A walk must not slow down other projects. A process works on MOST_AT_ONCE walks, one of each project. After each batch,
-it waits at least as long as the batch took, and respects the `max_per_second` of the walk.
+A walk must not slow down other projects. So a process works on at most MOST_AT_ONCE walks, one per project. After each
+batch, the process waits at least as long as the batch took, and respects the `max_per_second` of the walk.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ log = logger("functions")
 
 LEASE: Final = timedelta(seconds=15)
 MOST_AT_ONCE: Final = 4
-PAUSE_SECONDS: Final = 0.5  # while the queue is full, and after a failure
-MOST_FAILURES: Final = 8  # unexpected errors in a row: about a minute
+PAUSE_SECONDS: Final = 0.5  # the pause while the queue is full, and after a failure
+MOST_FAILURES: Final = 8  # the limit of consecutive unexpected errors, which take about a minute
 SERVER_FAULT, TOO_MANY = 500, 429
 
 
 class Walker:
-    """`holder`: the id under which this process holds leases."""
+    """Works on walks. `holder`: the id under which this process holds leases."""
 
     def __init__(self, store: WalkStore, migrating: Migrating, backfilling: Backfilling, holder: str) -> None:
         self.store = store
@@ -38,8 +38,8 @@ class Walker:
         self.backfilling = backfilling
         self.clock = migrating.clock
         self.holder = holder
-        self.tasks: dict[str, asyncio.Task[None]] = {}  # by walk
-        self.projects: dict[str, str] = {}  # by walk
+        self.tasks: dict[str, asyncio.Task[None]] = {}  # the running tasks, by walk
+        self.projects: dict[str, str] = {}  # the project of each walk
 
     async def keep(self) -> None:
         """Extend the leases of this process, and take walks that nobody works on."""
@@ -53,7 +53,7 @@ class Walker:
             self._begin(walk)
 
     async def close(self) -> None:
-        """Stop, and let other processes continue at once."""
+        """Stop, and release the walks, so that other processes can continue them at once."""
         ids, tasks = list(self.tasks), list(self.tasks.values())
         for task in tasks:
             task.cancel()
@@ -71,7 +71,7 @@ class Walker:
         self.migrating.forget(id)
 
     async def _work(self, id: str) -> None:
-        """Do batches until the walk is over, or another process has it."""
+        """Run batches until the walk is over, or until another process has taken it."""
         failures = 0
         while True:
             walk: HeldWalk | None = None
@@ -120,6 +120,6 @@ class Walker:
 
 
 def _is_passing(problem: Problem) -> bool:
-    """True if the same batch may succeed later: a room is busy, or cannot be reached."""
+    """True if the same batch may succeed later: a room is busy or unreachable."""
     overloaded = isinstance(problem, FunctionOverloaded | FunctionsUnavailable)
     return overloaded or problem.status >= SERVER_FAULT or problem.status == TOO_MANY

@@ -1,4 +1,4 @@
 """Workers: starts Bun processes, sends calls to them, watches their use of the machine, and ends them.
 
-This package knows nothing of HTTP or SQL.
+This package does not use HTTP or SQL.
 """

@@ -1,7 +1,7 @@
 """Parses the head of a function's answer: its status and its headers.
 
-The head becomes part of the HTTP response without changes, so it is checked here. Headers that have an effect beyond
-this answer are dropped (far_reaching.py).
+The head becomes part of the HTTP response without changes, so it is checked here. If a header has an effect beyond this
+answer, it is dropped (far_reaching.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bunbase.functions.workers.limits import MAX_HEADER_BYTES, MAX_HEADERS
 NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §5.6.2, lower case
 VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
-# Headers of one connection only (RFC 9110 §7.6.1), and headers that the HTTP server writes itself.
+# Headers for one connection only (RFC 9110 §7.6.1), and headers that the HTTP server writes itself.
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -71,7 +71,7 @@ _remembered: Final = lru_cache(REMEMBERED)(_read)  # a function usually sends th
 
 
 def without_hop_by_hop(headers: Headers, also: frozenset[str] = frozenset()) -> Headers:
-    """Return the headers without the headers of one connection, the headers that `connection` names, and the headers in
+    """Return the headers without those that are only for one connection, or that `connection` names, or that are in
     `also`.
 
     All names are in lower case.

@@ -1,8 +1,8 @@
-"""Asks: the requests of a worker to the host during a call, for documents, users or the network.
+"""Asks: the requests of a worker to the server (the host) during a call, for documents, users or the network.
 
-A frame names the method and the number of the call. The server takes the identity behind the call (project, version,
-signed-in user) from its own records, never from the frame. Bodies stream both ways with credit (window.py). When a call
-ends, its asks end.
+A frame names the method and the number of the call. The server takes the identity of the call (project, version,
+signed-in user) from its own records, never from the frame. Bodies stream in both directions with credit (window.py).
+When a call ends, its asks also end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Send = Callable[[Frame, int, bytes], None]
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """The first frame of an ask. `call`: the number of its call. `more`: true if the body follows in other frames."""
+    """The first frame of an ask. `call`: the number of its call. `more`: true if the body follows in further frames."""
 
     call: int
     method: str
@@ -41,13 +41,14 @@ class Host(Protocol):
     """Answers asks."""
 
     async def answer(self, ask: Ask) -> None:
-        """Answer an ask once: call `reply`, or call `begin`, `send` and `end`, or raise a Problem."""
+        """Answer an ask once: call `reply`; or call `begin`, `send` and `end`; or raise a Problem."""
         ...
 
 
 class RefusingHost:
-    """Refuses all asks. It is the host of a bundle that is only tried. Such a bundle may compute, but may not make
-    requests.
+    """Refuses all asks. It is the host of a bundle that is only tried.
+
+    Such a bundle may compute, but may not make requests.
     """
 
     async def answer(self, ask: Ask) -> None:
@@ -55,7 +56,7 @@ class RefusingHost:
 
 
 class Ask:
-    """One ask. `args`: the JSON of the worker, not parsed yet. `whole`: the body, or None if it arrives in pieces."""
+    """One ask. `args`: the JSON from the worker, not parsed yet. `whole`: the body, or None if it arrives in pieces."""
 
     def __init__(
         self, number: int, deployment: Deployment, request: Request, opening: Opening, body: bytes, asks: Asks
@@ -114,7 +115,7 @@ class Ask:
         if granted := self._in_window.grant_after(count):
             self._asks.send(Frame.ASK_CREDIT, self._number, LENGTH.pack(granted))
 
-    # the answer
+    # the answer to the ask
 
     async def reply(self, body: bytes, head: Any = None) -> None:
         """Send the whole reply. `head`: its first part, as JSON."""
@@ -130,7 +131,7 @@ class Ask:
         self._asks.send(Frame.REPLY, self._number, join_payload({"head": head, "more": True}, b""))
 
     async def send(self, data: bytes) -> None:
-        """Send a part of the body of the reply. Wait while the worker has given no credit."""
+        """Send a part of the body of the reply. Wait while the worker gives no credit."""
         view = memoryview(data)
         while view:
             while self._out_window.left <= 0:
@@ -149,18 +150,20 @@ class Ask:
 
     def _finish(self, type: Frame, payload: bytes = b"") -> None:
         self._ended = True
-        self._asks.open.pop(self._number, None)  # before the frame is sent: then the worker may start another ask
+        # remove the ask before the frame is sent, because then the worker may start another ask
+        self._asks.open.pop(self._number, None)
         self._asks.send(type, self._number, payload)
 
     def cancel(self) -> None:
-        """Stop answering. Only the first call has an effect, because a second cancel could interrupt the task's
-        clean-up.
+        """Stop answering. Only the first call has an effect.
+
+        A second cancel could interrupt the task's clean-up.
         """
         if self.task is not None and not self._cancelled:
             self._cancelled = True
             self.task.cancel()
 
-    # from the worker
+    # frames from the worker
 
     def hear(self, type: int, payload: bytes) -> None:
         match type:
@@ -215,7 +218,8 @@ class Asks:
 
     def _gone(self, task: asyncio.Task[None], ask: Ask) -> None:
         self.tasks.discard(task)
-        ask.refuse(CallOver("The call ended, or the function cancelled this request."))  # also if the task never ran
+        # the worker gets this answer even if the task never ran
+        ask.refuse(CallOver("The call ended, or the function cancelled this request."))
 
     async def _answer(self, ask: Ask, seconds: float) -> None:
         request_id.set(ask.request.invocation)

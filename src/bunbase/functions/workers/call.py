@@ -1,4 +1,4 @@
-"""One call in a worker. The worker writes the answer (a head, then bytes, then the end); a reader consumes it."""
+"""One call in a worker. The worker writes the answer (a head, then bytes, then the end), and a reader reads it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 class Call:
     """A call and its answer. The worker may be at most WINDOW_BYTES ahead of the reader (window.py).
 
-    `grant(bytes)` lets the worker send more. `cancel()` tells the worker that the reader has gone.
+    `grant(bytes)` lets the worker send more. `cancel()` tells the worker that the reader no longer reads.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class Call:
         self.began = time.monotonic()
         self.max_bytes = max_bytes
         self.logged_bytes = 0
-        self.cpu_ms = 0.0  # its share of the worker's processor time (processor.py)
+        self.cpu_ms = 0.0  # the call's share of the worker's processor time (processor.py)
         self.abandoned = False
-        self.lingers = False  # its waitUntil work continues after the answer
+        self.lingers = False  # true if the call's waitUntil work continues after the answer
         self.upload: Upload | None = None  # the rest of a request body that arrives in pieces
         self._grant = grant
         self._cancel = cancel
@@ -54,7 +54,7 @@ class Call:
         self._refusal: Problem | None = None
         self._reader: asyncio.Future[None] | None = None
 
-    # for the reader
+    # methods for the reader
 
     async def head(self) -> AnswerHead:
         """Wait for the head of the answer. Raises: the Problem with which the call failed or was refused."""
@@ -68,7 +68,10 @@ class Call:
         return self._head
 
     async def read(self) -> bytes:
-        """Wait for bytes and return them; b"" at the end of the answer. Raises: the Problem that ended the answer."""
+        """Wait for bytes and return them. Return b"" at the end of the answer.
+
+        Raises: the Problem that ended the answer.
+        """
         while not self._buffer:
             if self._problem is not None:
                 raise self._problem
@@ -82,7 +85,7 @@ class Call:
         return data
 
     def whole(self) -> bytes | None:
-        """Return the rest of the body if the answer has ended without a problem; otherwise None."""
+        """Return the rest of the body if the answer has ended without a problem; otherwise return None."""
         if not self._ended or self._problem is not None:
             return None
         data = bytes(self._buffer)
@@ -109,7 +112,7 @@ class Call:
         """The number of bytes that have arrived and are not read yet."""
         return len(self._buffer)
 
-    # for the worker
+    # methods for the worker
 
     def begin_answer(self, head: AnswerHead) -> None:
         if self._head is not None:

@@ -1,14 +1,16 @@
-"""The socket between the server and one worker. The connection also limits the time for which a worker may occupy the
-event loop.
+"""The socket between the server and one worker.
+
+The connection also limits the time for which a worker may occupy the event loop.
 
 The life of the bytes that arrive:
 1. `data_received` cuts the bytes into frames (frames.py) and passes each frame to `hear`.
-2. After MAX_FRAMES_A_TURN frames the connection stops reading and continues in the next turn of the event loop. Without
-   this bound, a worker that sent 28,000 of the smallest frames in one write delayed every other caller by 0.3 s.
-3. The worker pays for every frame from its budget (frame_budget.py). The server kills a worker that exceeds its budget,
-   and a worker whose frames are malformed.
+2. After MAX_FRAMES_A_TURN frames, the connection stops reading and continues in the next turn of the event loop.
+   Without this limit, a worker that sent 28,000 of the smallest frames in one write delayed every other caller by 0.3
+   s.
+3. The worker pays for every frame from its budget (frame_budget.py). If a worker exceeds its budget, or sends malformed
+   frames, the server kills the worker.
 4. While the worker does not read what the server writes, the server does not read from the worker (`pause_writing`).
-   Otherwise each ask of such a worker would add one more reply to the server's memory.
+   Otherwise each ask of the worker would add one more reply to the server's memory.
 5. When the process ends, the kernel closes the socket, and `on_lost` is called.
 """
 
@@ -24,14 +26,14 @@ from bunbase.functions.workers.frame_budget import FrameBudget
 from bunbase.functions.workers.frames import BadFrame, Frame, FrameReader, encode_frame
 from bunbase.functions.workers.limits import MAX_FRAME_BYTES
 
-MAX_FRAMES_A_TURN: Final = 128  # they take 1 ms
+MAX_FRAMES_A_TURN: Final = 128  # handling this many frames takes 1 ms
 
 
 class Connection(asyncio.Protocol):
     """The server's end of the socket. After `close`, it neither sends nor receives frames.
 
-    `hear(type, id, payload)` takes one frame and may raise BadFrame. `on_broken(why)` is called when the worker has
-    violated the protocol, `on_lost()` when the socket is closed.
+    `hear(type, id, payload)` processes one frame, and may raise BadFrame. `on_broken(why)` is called when the worker
+    has violated the protocol. `on_lost()` is called when the socket is closed.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._writing: asyncio.WriteTransport | None = None
         self._reading: asyncio.ReadTransport | None = None
-        self._full = False  # True while the worker does not read, and the write buffer is full
+        self._full = False  # True while the worker does not read and the write buffer is full
 
     @property
     def unsent_bytes(self) -> int:
@@ -66,11 +68,12 @@ class Connection(asyncio.Protocol):
         if self._writing is not None:
             self._writing.abort()
 
-    # asyncio.Protocol
+    # methods of asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._writing = cast(asyncio.WriteTransport, transport)
-        self._reading = cast(asyncio.ReadTransport, transport)  # cast: uvloop's transports have other base classes
+        # the cast is needed, because uvloop's transports have other base classes
+        self._reading = cast(asyncio.ReadTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         heard = 0
@@ -82,7 +85,7 @@ class Connection(asyncio.Protocol):
                     if self.closed:
                         return
             self._budget.spend(heard)
-        except (BadFrame, RecursionError) as wrong:  # RecursionError: JSON that is nested too deeply
+        except (BadFrame, RecursionError) as wrong:  # a RecursionError means JSON that is nested too deeply
             self._on_broken(f"it broke the protocol: {wrong}")
         if heard == MAX_FRAMES_A_TURN and not self.closed:
             self._stop_reading()

@@ -1,6 +1,6 @@
-"""A deployment, the requests that its workers get, and the log lines that they write.
+"""A deployment, the requests for its workers, and the log lines that its workers write.
 
-A worker serves one deployment for its whole life.
+A worker serves only one deployment in its life.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Deployment(msgspec.Struct, frozen=True):
     environment: int
 
 
-NOTHING_YET: Final = Deployment("", "", 0, "", FunctionConfig(), 0)  # for a worker that waits for a bundle
+# the deployment of a worker that waits for a bundle
+NOTHING_YET: Final = Deployment("", "", 0, "", FunctionConfig(), 0)
 
 
 class Trigger(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A call as the function sees it. `user`: the signed-in end user. `trigger`: the cause of the run; None for a
+    """A call as the function sees it. `user`: the signed-in end user. `trigger`: the cause of the run, or None for a
     request from outside. `more`: true if `body` is only the first part of the body.
 
     `hook`: the hook that answers instead of the handler; empty for all other calls.
@@ -66,7 +67,7 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def depth(self) -> int:
-        """The number of triggered runs that led to this call, this call included; 0 for a request from outside."""
+        """The number of triggered runs that led to this call, including this call; 0 for a request from outside."""
         return 0 if self.trigger is None else self.trigger.depth + 1
 
 

@@ -1,8 +1,8 @@
-"""Recognises headers whose effect reaches beyond one answer: to the origin, browser, connection, or a proxy in front.
+"""Recognises headers with an effect beyond one answer: on the origin, the browser, the connection, or a proxy in front.
 
-A function may only decide about its own answers. Many projects and BunBase itself may share one host name; even if a
-project has its own host name, the port and the certificate belong to the installation. Each header here changes how
-later requests are handled, or makes a proxy read its own files.
+A function may only decide about its own answers. Many projects and BunBase itself may share one host name. Even if a
+project has its own host name, the port and the certificate belong to the installation. Each header listed here changes
+how later requests are handled, or makes a proxy send internal files.
 """
 
 from __future__ import annotations
@@ -45,19 +45,20 @@ NAMES: Final = frozenset(
         "x-lighttpd-send-file",
     ]
 )
-# The server writes `date`, `x-request-id` and `x-content-type-options` itself. Of two headers, browsers use the first.
+# The server writes `date`, `x-request-id` and `x-content-type-options` itself. If a header appears twice, browsers use
+# the first one.
 PREFIXES: Final = (
     "x-bunbase-",
     "proxy-",
-    "sec-",  # sessions that are bound to the device
+    "sec-",  # for example headers for sessions that are bound to the device
     "secure-session-",
     "attribution-reporting-",
     "ad-auction-",
     "shared-storage-",
-    "x-accel-",  # nginx sends any file or address that its configuration marks as internal
+    "x-accel-",  # with these headers, nginx sends any file or URL that its configuration marks as internal
     "x-reproxy-",
 )
-HARMLESS: Final = frozenset({"x-accel-buffering"})  # affects this answer only; usual for server-sent events
+HARMLESS: Final = frozenset({"x-accel-buffering"})  # affects only this answer; it is usual for server-sent events
 FAR_LINKS: Final = re.compile(r"serviceworker|compression-dictionary", re.I)
 CHALLENGE: Final = re.compile(r"bearer(?:[ \t]+[^\x00-\x1f]*)?", re.I)
 PARAMETER: Final = re.compile(r"[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*=")

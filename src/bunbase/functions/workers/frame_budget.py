@@ -1,16 +1,16 @@
-"""A bound on the number of frames, of any kind, that a worker may send.
+"""A limit on the number of frames, of any kind, that a worker may send.
 
-The concern: each frame costs the server some microseconds, and all projects share the server. A separate bound for each
-kind of frame was rejected: a hostile worker would use one kind after another.
+The concern: each frame costs the server some microseconds, and all projects share the server. A separate limit for each
+kind of frame was rejected, because a hostile worker would use one kind after another.
 
 The idea: an honest worker spends processor time on each frame, because it joins bodies and formats log lines. Forged
-frames cost almost nothing: one write of a prepared buffer holds 28,000 of them. So a worker pays for its frames with
-its processor time, which the kernel measures and the worker cannot forge.
+frames cost the worker almost nothing: one write of a prepared buffer contains 28,000 of them. So a worker pays for its
+frames with its processor time, which the kernel measures and the worker cannot forge.
 
-Our runtime sends, per millisecond of processor time (measured): 97 frames of a stream that yields one byte in each turn
+Per millisecond of processor time, our runtime sends (measured): 97 frames of a stream that yields one byte in each turn
 of the event loop; 81 asks; 360 log lines (a call may log at most 4,096). A worker below PER_CPU_MS costs the server no
-more than a worker that sends asks all the time. Reading the kernel's clock costs time too, so a worker starts with a
-credit of BURST frames and gets PER_CALL more with each call; the clock is read only when the credit is used up.
+more than a worker that sends asks all the time. Reading the kernel's clock also costs time. So a worker starts with a
+credit of BURST frames and gets PER_CALL more with each call. The clock is read only when the credit is used up.
 """
 
 from __future__ import annotations

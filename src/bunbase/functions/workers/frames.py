@@ -1,12 +1,12 @@
-"""The frames on a worker's channel. runtime/frames.ts is the other side.
+"""The frames on a worker's channel. The other side of the channel is runtime/frames.ts.
 
-A frame, big-endian: u32 length of the rest · u8 type · u32 id · payload. A payload with two parts begins with the u32
-length of its first part, which is JSON. `id` is the number of the call in this worker, or 0 if the frame belongs to no
-call.
+A frame, big-endian: u32 length of the rest · u8 type · u32 id · payload. If a payload has two parts, it begins with the
+u32 length of its first part, which is JSON. `id` is the number of the call in this worker, or 0 if the frame belongs to
+no call.
 
 - Asks, the requests of a function to the host (workers/asks.py): frames from REPLY to ASK_CREDIT and from ASK to
   REPLY_CREDIT. Their `id` is the number of the ask.
-- Request bodies of which INVOKE holds only the beginning (workers/upload.py): frames from BODY to BODY_FAIL,
+- Request bodies of which INVOKE contains only the beginning (workers/upload.py): frames from BODY to BODY_FAIL,
   BODY_CREDIT and BODY_CANCEL.
 - waitUntil: LINGER before DONE or ERROR means that the call continues after its answer; SETTLED ends that work.
 - Bytecode: the worker answers COMPILE (code) with pieces in BYTECODE frames; an empty piece is the end.
@@ -41,7 +41,7 @@ class Frame(IntEnum):
     BODY_END = 12
     BODY_FAIL = 13
     COMPILE = 14
-    UNCONFINED = 15  # from the child of the zygote: the sandbox could not be set up, so Bun was not started
+    UNCONFINED = 15  # the child of the zygote sends it if the sandbox could not be set up, so that Bun was not started
     READY = 16
     LOADED = 17
     FAILED = 18
@@ -64,7 +64,7 @@ class Frame(IntEnum):
 
 
 class BadFrame(Exception):
-    """The worker sent a frame that our runtime never sends, so the worker cannot be trusted any more."""
+    """The worker has sent a frame that our runtime never sends, so the worker cannot be trusted any more."""
 
 
 def encode_frame(type: Frame, id: int, payload: bytes = b"") -> bytes:
@@ -90,7 +90,7 @@ class FrameReader:
     def push(self, data: bytes) -> Generator[tuple[int, int, bytes], None, None]:
         """Yield the type, id and payload of each complete frame. Raises: BadFrame.
 
-        If the caller stops early and closes the generator, the next push yields the remaining frames.
+        If the caller stops early and closes the generator, the next call yields the remaining frames.
         """
         buffer = self.buffer
         buffer += data

@@ -28,16 +28,16 @@ class Group:
 
     @property
     def wants_worker(self) -> bool:
-        """True while more calls wait than the starting workers can take."""
+        """True while more calls wait than the starting workers can serve."""
         return len(self.queue) > self.starting * self.deployment.config.concurrency
 
     def free_worker(self) -> Worker | None:
-        """Return the worker with room that has the fewest calls, or None."""
+        """Return the worker with the fewest calls that has room, or None."""
         free = [worker for worker in self.workers if worker.has_room]
         return min(free, key=lambda worker: len(worker.calls), default=None)
 
     def feed(self) -> None:
-        """Start the waiting calls, in the order of their arrival, while a worker has room."""
+        """Start the waiting calls in the order of their arrival, while a worker has room."""
         while self.queue and (worker := self.free_worker()) is not None:
             waiter = self.queue.popleft()
             if not waiter.started.done():
@@ -54,7 +54,10 @@ class Group:
                 waiter.started.set_exception(problem)
 
     def retire(self) -> None:
-        """Serve the waiting calls, then end all workers. A later call gets a new worker, which ends after the call."""
+        """Serve the waiting calls, and then end all workers.
+
+        A later call gets a new worker, which ends after the call.
+        """
         self.retiring = True
         self.feed()
 

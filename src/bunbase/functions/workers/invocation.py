@@ -31,7 +31,8 @@ def invoke_payload(request: Request) -> bytes:
 
 
 def _shown(user: EndUser) -> dict[str, Any]:
-    """Return `ctx.caller`, which has only the values that a function may know of the signed-in user. The session is a
-    secret of the user.
+    """Return `ctx.caller`, which contains only the data of the signed-in user that a function may see.
+
+    The session is a secret of the user.
     """
     return {name: value for name, value in msgspec.structs.asdict(user).items() if name != "session"}

@@ -1,4 +1,4 @@
-"""The command line and the environment of a Bun process. The environment holds no variable of the server."""
+"""The command line and the environment of a Bun process. The environment contains no variable of the server."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FLAGS: Final = (
     "--config=/dev/null",
 )
 
-# The variables of the function are not here but in the LOAD frame: /proc/<pid>/environ would show secrets.
-# The BUN_JSC_ and MIMALLOC_ values keep the JIT on although the address space is limited, and keep idle workers small:
-# 9 MB for each of eight workers on one machine, measured with Bun 1.4.5.
+# The variables of the function are not here, because /proc/<pid>/environ would show secrets. They are in the LOAD
+# frame. The BUN_JSC_ and MIMALLOC_ values keep the JIT on although the address space is limited, and keep idle workers
+# small: each of eight workers on one machine takes 9 MB, measured with Bun 1.4.5.
 ENVIRONMENT: Final = {
     "HOME": "/nonexistent",
     "TZ": "UTC",
@@ -34,7 +34,10 @@ ENVIRONMENT: Final = {
 
 
 def launch_of(bun: Path, memory_mb: int, confinement: Confinement | None, group: str = "") -> Launch:
-    """Return the launch of a worker. `memory_mb`: the garbage collector believes that the machine has this memory."""
+    """Return the launch of a worker.
+
+    `memory_mb`: the amount of memory that Bun's garbage collector assumes for the machine.
+    """
     return Launch(
         program=str(bun),
         arguments=("bun", *FLAGS, str(RUNTIME / "worker.ts")),

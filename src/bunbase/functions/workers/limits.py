@@ -1,4 +1,6 @@
-"""Bounds on the frames of a worker. Our runtime never exceeds them, so a worker that does sends forged frames.
+"""Limits on the frames of a worker.
+
+Our runtime never exceeds them, so a worker that exceeds a limit sends forged frames.
 
 The server kills such a worker.
 """
@@ -8,22 +10,26 @@ from __future__ import annotations
 from typing import Final
 
 MAX_FRAME_BYTES: Final = 256 << 10
-WINDOW_BYTES: Final = 256 << 10  # of one stream: sent by one side and not yet read by the other side (window.py)
+# the limit of one stream: bytes that one side has sent and the other side has not read yet (window.py)
+WINDOW_BYTES: Final = 256 << 10
 MAX_HEADERS: Final = 128
-MAX_HEADER_BYTES: Final = 32 << 10  # of all headers together
+MAX_HEADER_BYTES: Final = 32 << 10  # the limit of all headers together
 MAX_ERROR_BYTES: Final = 16 << 10
-MAX_BYTECODE_BYTES: Final = 4 << 20  # compressed; runtime/worker.ts has the same number
+MAX_BYTECODE_BYTES: Final = 4 << 20  # the limit of compressed bytecode; runtime/worker.ts has the same number
 
-# runtime/console.ts has the same numbers and cuts the log there.
+# runtime/console.ts has the same numbers, and cuts the log at these limits
 MAX_LINE_BYTES: Final = 8 << 10
 MAX_CALL_LOG_BYTES: Final = 64 << 10
-LINE_OVERHEAD_BYTES: Final = 16  # counted for each line besides its text; otherwise empty lines would be free
+# counted for each line in addition to its text, because otherwise empty lines would cost nothing
+LINE_OVERHEAD_BYTES: Final = 16
 
-# Frames that belong to a call that is over: they were on their way when the server ended the call. A worker that sends
-# more such frames between two starts of calls is flooding the server.
+# Frames of a call that is over: they were already sent when the server ended the call. If a worker sends more such
+# frames between two starts of calls, it is flooding the server.
 MAX_STRAY_FRAMES: Final = 10_000
 
-# Bounds on asks; runtime/asks.ts has the same numbers.
-MAX_ASKS: Final = 64  # open at the same time, per worker
-MAX_WHOLE_BYTES: Final = 64 << 10  # of a body that is part of the ASK or REPLY frame; a longer body has its own frames
-MAX_LARGE_ASKS: Final = 2  # the bodies that the server collects in memory at the same time: 2 × 10 MiB per worker
+# Limits on asks; runtime/asks.ts has the same numbers.
+MAX_ASKS: Final = 64  # the limit of open asks per worker
+# the limit of a body inside of the ASK or REPLY frame; a longer body has its own frames
+MAX_WHOLE_BYTES: Final = 64 << 10
+# the limit of bodies that the server collects in memory at the same time: 2 × 10 MiB per worker
+MAX_LARGE_ASKS: Final = 2

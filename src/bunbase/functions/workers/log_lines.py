@@ -1,4 +1,4 @@
-"""Parses the log lines that a worker sends, and bounds how much one call may log."""
+"""Parses the log lines that a worker sends, and limits how much one call may log."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bunbase.functions.workers.frames import BadFrame, text_of
 from bunbase.functions.workers.limits import LINE_OVERHEAD_BYTES, MAX_CALL_LOG_BYTES, MAX_LINE_BYTES
 
 LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
-FLAGS_BYTES: Final = 2  # before the text: one byte for the level, one byte for "truncated"
+FLAGS_BYTES: Final = 2  # the bytes before the text: one byte for the level, one byte for "truncated"
 
 
 class ParsedLine(NamedTuple):
-    """A log line of a worker. `size`: the bytes that count towards the bound, LINE_OVERHEAD_BYTES included."""
+    """A log line of a worker. `size`: the bytes that count towards the limit, including LINE_OVERHEAD_BYTES."""
 
     level: LogLevel
     text: str

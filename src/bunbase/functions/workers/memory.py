@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-OWN: Final = (b"RssAnon", b"RssShmem")  # not RssFile: all workers share the pages of Bun's executable
+OWN: Final = (b"RssAnon", b"RssShmem")  # RssFile is missing, because all workers share the pages of Bun's executable
 THREADS: Final = b"Threads"
 
 
 class ProcessMemory(NamedTuple):
-    """The memory of a process. `mb`: resident memory in MiB, without pages of files, which processes share."""
+    """The memory of a process. `mb`: the resident memory in MiB, without pages of files, which processes share."""
 
     mb: float
     threads: int
 
 
 def memory_of(pid: int) -> ProcessMemory:
-    """Return the memory and threads of a process; zeros if it has ended."""
+    """Return the memory and threads of a process, or zeros if the process has ended."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:
             lines = status.read().splitlines()

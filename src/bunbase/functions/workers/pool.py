@@ -3,16 +3,17 @@
 The life of one call:
 1. `start` gives the call to a free worker. If no worker is free, the call waits in the queue of its deployment.
 2. `_serve` starts workers for the deployments whose calls wait (`_hungry`), as far as the limits allow.
-3. If a limit is reached, `_make_room` ends a worker of another deployment: an idle worker at once, a busy worker after
-   its calls. shares.py decides which.
-4. A worker that has loaded its bundle (`_join`), or has finished a call (`on_free`), takes calls from the queue.
+3. If a limit is reached, `_make_room` ends a worker of another deployment: an idle worker immediately, or a busy worker
+   after its calls. `shares.py` chooses the worker.
+4. When a worker has loaded its bundle (`_join`), or has finished a call (`on_free`), it takes calls from the queue.
 
-The hard place is the room of a worker that ends. `shares` counts a worker from the decision to start it (`_grow`) until
-it is killed (`on_death`). When `_grow` kills an idle worker to make room, `on_death` runs inside of `_grow`, before
-`_grow` has counted the worker that it is about to start. If `on_death` served the queues at once, it would see free
-room and start a worker for another deployment; then `_grow` would start its own, one more than the limit allows. So
-`on_death` serves the queues in the next turn of the event loop. The alternative, to count the new worker before the old
-one is killed, was rejected: every return and error between the two would have to undo the count.
+The difficult part is the place of a worker that ends. `shares` counts a worker from the decision to start it (`_grow`)
+until the worker is killed (`on_death`). When `_grow` kills an idle worker to make room, `on_death` runs inside of
+`_grow`, before `_grow` has counted the worker that it is about to start. If `on_death` served the queues immediately,
+it would see a free place and start a worker for another deployment. Then `_grow` would start its own worker, and there
+would be one more than the limit allows. So `on_death` serves the queues in the next turn of the event loop. The
+alternative, to count the new worker before the old worker is killed, was rejected: every return and error between the
+two would have to undo the count.
 """
 
 from __future__ import annotations
@@ -42,17 +43,17 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# A worker's lifetime is shortened at random by up to this share: workers that started together do not end together.
+# A worker's lifetime is shortened at random by up to this share, so that workers that started together end separately.
 MAX_SHORTENED: Final = 0.2
 
 CountCall = Callable[[Worker, Call, Outcome, float], None]
 
 
 class Pool(WorkerListener):
-    """`load(deployment)` returns the code and the variables for a new worker.
+    """Assigns calls to workers. `load(deployment)`: returns the code and the variables for a new worker.
 
-    `write_log(record)` takes the log lines of functions. `count_call` is called for each call that has ended, with its
-    duration in seconds; `count_death` for each worker that has ended.
+    `write_log(record)`: takes the log lines of functions. `count_call`: called for each call that has ended, with its
+    duration in seconds. `count_death`: called for each worker that has ended.
     """
 
     def __init__(
@@ -72,13 +73,13 @@ class Pool(WorkerListener):
         self.settings = settings
         self.groups: dict[Deployment, Group] = {}
         self.waiting = WaitingRoom(settings)
-        self.shares: Counter[str] = Counter()  # by project: workers that run or are starting
+        self.shares: Counter[str] = Counter()  # by project, the number of workers that run or are starting
         self.starts: set[asyncio.Task[None]] = set()
         self.closed = False
         self.drained = asyncio.Event()
 
     async def start(self, deployment: Deployment, request: Request) -> Call:
-        """Return the call once a worker has begun it.
+        """Return the call after a worker has begun it.
 
         Raises: FunctionOverloaded, FunctionsUnavailable; FunctionError if the bundle does not load; FunctionCrashed if
         the workers that tried to load the bundle died.
@@ -119,7 +120,7 @@ class Pool(WorkerListener):
             group.retiring = False
 
     def drop(self, deployment: Deployment, why: str) -> None:
-        """End the workers of a deployment now; its waiting calls fail."""
+        """End the workers of a deployment immediately. Its waiting calls fail."""
         if (group := self.groups.get(deployment)) is not None:
             group.fail(FunctionsUnavailable(f"The function was stopped: {why}."))
             group.kill(why)
@@ -153,7 +154,7 @@ class Pool(WorkerListener):
                 log.warning("calls were still under way when BunBase stopped")
         await self.starter.close()
 
-    # events of the workers
+    # handlers of the events of workers
 
     def on_log(self, record: LogRecord) -> None:
         self.write_log(record)
@@ -178,14 +179,16 @@ class Pool(WorkerListener):
         group.workers.discard(worker)
         self._share(group, -1)
         self._tidy(group)
-        # In the next turn, not at once: `_grow` may have killed this worker and has not counted its successor yet.
+        # This waits for the next turn of the event loop: `_grow` may have killed this worker, and has not counted the
+        # new worker yet.
         asyncio.get_running_loop().call_soon(self._serve)
 
     # starting workers
 
     def _serve(self) -> None:
-        """Start workers for the deployments with waiting calls. Each deployment gets one worker before any deployment
-        gets a second one.
+        """Start workers for the deployments with waiting calls.
+
+        Each deployment gets one worker before any deployment gets a second worker.
         """
         while not self.closed:
             hungry = [group for group in self.groups.values() if self._hungry(group)]
@@ -195,7 +198,7 @@ class Pool(WorkerListener):
                 return
 
     def _hungry(self, group: Group) -> bool:
-        """True if more calls wait than the starting workers can take, and the function may have another worker."""
+        """True if more calls wait than the starting workers can serve, and the function may have another worker."""
         return group.wants_worker and group.size < self.settings.max_workers_per_function
 
     def _grow(self, group: Group, hungry: int) -> bool:
@@ -207,7 +210,7 @@ class Pool(WorkerListener):
         else:
             within = ()
         if within and not self._make_room(group, list(within), hungry):
-            return False  # `on_death` calls `_serve` again once a worker has ended
+            return False  # after a worker has ended, `on_death` calls `_serve` again
         group.starting += 1
         self._share(group, 1)
         self._run(self._start(group))
@@ -270,7 +273,7 @@ class Pool(WorkerListener):
         return group
 
     def _leave(self, group: Group, waiter: Waiter) -> None:
-        """Take a waiter out of the queue. If its call has started in the meantime, abandon the call."""
+        """Take a waiter out of the queue. If its call has started meanwhile, abandon the call."""
         if waiter in group.queue:
             group.queue.remove(waiter)
         elif not waiter.started.cancelled() and waiter.started.exception() is None:

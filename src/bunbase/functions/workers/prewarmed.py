@@ -1,9 +1,9 @@
-"""Prewarmed workers: Bun already runs and waits for a bundle, so the first call of a function does not wait for Bun.
+"""Prewarmed workers: Bun already runs and waits for a bundle, so that the first call of a function waits less.
 
-When a worker is taken, another starts in its place. Workers start one after the other, because each start costs 25 ms
-of processor time. A worker's memory limit is fixed at its start, because the garbage collector reads it only then; so
-each worker serves functions of one memory size. At most half of the places are for unusual sizes: each size that was
-used recently gets one worker. All other places have the usual size.
+When a worker is taken, another worker starts in its place. Workers start one after the other, because each start costs
+25 ms of processor time. A worker's memory limit is fixed at its start, because the garbage collector reads the limit
+only then. So each worker serves functions of one memory size. At most half of the places are for unusual sizes: each
+size that was used recently gets one worker. All other places have the usual size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 USUAL_MB: Final = FunctionConfig().memory_mb
-AGAIN_SECONDS: Final = 5.0  # after a start that failed
+AGAIN_SECONDS: Final = 5.0  # the pause after a start that failed
 
 Spawn = Callable[[int], Awaitable[Worker]]
 
@@ -36,13 +36,16 @@ class PrewarmedWorkers:
         self.size = size
         self.ready_seconds = ready_seconds
         self.waiting: list[Worker] = []
-        self.memory_mb: dict[Worker, int] = {}  # of the waiting workers
-        self.others: list[int] = []  # the sizes in recent use, without the usual size, the latest first
+        self.memory_mb: dict[Worker, int] = {}  # the memory sizes of the waiting workers
+        self.others: list[int] = []  # the unusual sizes in recent use, latest first
         self.filling: asyncio.Task[None] | None = None
         self.closed = False
 
     def expect(self, sizes: Iterable[int]) -> None:
-        """Keep a worker of each of these memory sizes. If there are too few places, the first sizes get them."""
+        """Keep a worker of each of these memory sizes.
+
+        If there are too few places, the first sizes in the list get them.
+        """
         fresh = [size for size in dict.fromkeys((*sizes, *self.others)) if size != USUAL_MB]
         self.others = fresh[: self.size // 2]
 

@@ -16,14 +16,17 @@ from typing import Final
 
 from bunbase.functions.workers.call import Call
 
-MAX_IDLE_MS: Final = 1000.0  # between two calls; the garbage collector needs less
+MAX_IDLE_MS: Final = 1000.0  # the limit between two calls; the garbage collector needs less
 NS_PER_MS: Final = 1_000_000
 
 _libc: Final = ctypes.CDLL(None)
 
 
 class ProcessorTime:
-    """The processor time of a process. `idle_ms`: time used since the last call ended, while no call was running."""
+    """The processor time of a process.
+
+    `idle_ms`: the time used since the last call ended, while no call was running.
+    """
 
     def __init__(self, pid: int) -> None:
         self.idle_ms = 0.0
@@ -32,7 +35,7 @@ class ProcessorTime:
         self._seen_ns = 0
 
     def settle(self, calls: Collection[Call]) -> None:
-        """Charge the time since the last `settle` to `calls`: the calls that were running in the meantime."""
+        """Charge the time since the last `settle` to `calls`, which are the calls that were running meanwhile."""
         now = self._now()
         burnt_ms = (now - self._seen_ns) / NS_PER_MS
         self._seen_ns = now
@@ -54,12 +57,12 @@ class ProcessorTime:
         return self._now() / NS_PER_MS
 
     def forget(self) -> None:
-        """Charge no call for the time used so far, because the start of the worker used it."""
+        """Drop the time used so far without charging it to a call, because the start of the worker used it."""
         self.settle(())
         self.idle_ms = self._uncounted_ms = 0.0
 
     def _now(self) -> int:
-        """Return the nanoseconds used so far; the last known value if the process has ended."""
+        """Return the nanoseconds used so far, or the last known value if the process has ended."""
         if self._clock is None:
             return self._seen_ns
         try:

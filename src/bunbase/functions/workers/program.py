@@ -1,4 +1,4 @@
-"""The program that a worker loads for its deployment: code, variables, and the host that answers its asks."""
+"""The program that a worker loads for its deployment: code, variables, and the host, which answers its asks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Program(msgspec.Struct, frozen=True):
     """The content of one worker.
 
     `env`: the variables that the function sees. `host`: answers the function's asks; None for a bundle that is only
-    tried. `bytecode`: the bytecode that an earlier worker compiled from exactly this code, or empty.
+    tried. `bytecode`: the bytecode that an earlier worker has compiled from exactly this code, or empty.
     """
 
     code: bytes

@@ -1,9 +1,10 @@
-"""Fair shares when no more workers may start: which worker ends, so that a waiting function gets its place.
+"""Fair shares when no more workers may start: choose the worker that ends, so that a waiting function gets its place.
 
-1. Among projects: the worker of a project that has at least two workers more than the project of the waiting function.
-2. Within the project: the worker of a function that has at least two workers more than the waiting function.
+1. Among projects: end a worker of a project that has at least two workers more than the project of the waiting
+   function.
+2. Within the project: end a worker of a function that has at least two workers more than the waiting function.
 3. If no such worker exists and the waiting function has no worker, functions take turns: after TURN_SECONDS of waiting,
-  the worker that has served longest ends.
+   the worker that has served longest ends.
 
 The worker always finishes its calls first.
 """
@@ -18,11 +19,11 @@ from bunbase.functions.workers.group import Group
 from bunbase.functions.workers.worker import Worker
 
 TURN_SECONDS: Final = 0.5
-FEWER: Final = 2  # with a difference of 1, two functions would take the same worker from each other for ever
+FEWER: Final = 2  # with a difference of 1, two functions would take the same worker from each other forever
 
 
 def idle_longest(groups: Iterable[Group]) -> Worker | None:
-    """Return the worker that has been idle longest, or None if none is idle."""
+    """Return the worker that has been idle for the longest time, or None if no worker is idle."""
     idle = (worker for group in groups if not group.queue for worker in group.workers if worker.idle)
     return min(idle, key=lambda worker: worker.idle_since, default=None)
 

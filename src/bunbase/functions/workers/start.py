@@ -25,7 +25,10 @@ class DiedBeforeReady(WorkerDied):
 
 
 class Start:
-    """Three futures, one for each step: `ready`, `loaded`, `compiled`. When the process ends, the open futures fail."""
+    """Three futures, one for each step: `ready`, `loaded`, `compiled`.
+
+    When the process ends, unfinished futures fail.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.ready: asyncio.Future[None] = loop.create_future()
@@ -34,7 +37,7 @@ class Start:
         self._bytecode = bytearray()
 
     def hear(self, type: int, payload: bytes) -> bool:
-        """Take a frame. Return False if it is a piece of bytecode that is not needed any more.
+        """Process a frame. Return False if it is a piece of bytecode that is no longer needed.
 
         Raises: BadFrame. A worker may report each step only once.
         """
@@ -60,10 +63,11 @@ class Start:
         for waited in (self.ready, self.loaded, self.compiled):
             if not waited.done():
                 waited.set_exception(error)
-                waited.exception()  # mark it as retrieved: asyncio logs an error for an exception that nobody reads
+                # mark the exception as retrieved, because asyncio logs an error for an exception that nobody reads
+                waited.exception()
 
     def end(self, why: str) -> None:
-        """Fail all open futures, because the process has ended. `why`: the cause of death."""
+        """Fail all unfinished futures, because the process has ended. `why`: the cause of death."""
         stood = self.ready.done() and self.ready.exception() is None
         died = WorkerDied if stood else DiedBeforeReady
         self.fail(died(f"The worker died while loading: {why}."))

@@ -30,10 +30,11 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-MAX_STARTS: Final = 3  # the attempts to load one bundle, each in another worker, if workers die while loading
-MEMORY_TOLERANCE: Final = 1.05  # the factor of a function's limit, because the garbage collector runs a little late
-FULL: Final = 0.8  # the part of a function's limit above which an idle worker is ended and replaced
-REST_SECONDS: Final = 3.0  # an idle worker has collected its garbage by then
+MAX_STARTS: Final = 3  # the limit of attempts to load one bundle, each in another worker, if workers die while loading
+# a worker may use this factor of its function's limit, because the garbage collector runs a little late
+MEMORY_TOLERANCE: Final = 1.05
+FULL: Final = 0.8  # if an idle worker uses more than this part of its function's limit, it is ended and replaced
+REST_SECONDS: Final = 3.0  # after this time, an idle worker has collected its garbage
 ROUNDS_PER_IDLE_LOOK: Final = 16  # one check costs 30 µs, and RLIMIT_DATA bounds the memory of an idle worker anyway
 # Unpacking the bytecode of a small bundle takes as long as parsing the bundle. Compiling a large bundle takes too much
 # time and memory.
@@ -46,7 +47,7 @@ FindBun = Callable[[], Path]
 class Starter:
     """Starts, watches and ends all workers.
 
-    `find_bun` raises FunctionsUnavailable if Bun is not installed. Every start calls it, so functions work as soon as
+    `find_bun`: raises FunctionsUnavailable if Bun is not installed. Every start calls it, so functions work as soon as
     Bun has been installed.
     """
 
@@ -54,7 +55,8 @@ class Starter:
         self.zygote = zygote
         self.find_bun = find_bun
         self.settings = settings
-        self.guard = True  # runtime/guard.ts; tests turn it off to attack the sandbox of the kernel alone
+        # if true, runtime/guard.ts is active; tests turn it off to attack only the sandbox of the kernel
+        self.guard = True
         self.sandbox = Sandbox(settings.sandbox, RUNTIME, settings.confine_with, settings.max_cpus_per_worker)
         self.alive: set[Worker] = set()  # the workers that have a bundle or are loading or compiling one
         self.prewarmed = PrewarmedWorkers(self._spawn, settings.prewarmed or 0, settings.load_seconds)
@@ -65,8 +67,8 @@ class Starter:
     async def start(self, deployment: Deployment, program: Program, listener: WorkerListener) -> Worker:
         """Return a worker that is ready for calls, prewarmed if possible. Raises: LoadFailed, FunctionsUnavailable.
 
-        A worker that dies while it loads does not prove that the bundle is bad: the worker or the zygote may have been
-        killed from outside. So up to MAX_STARTS workers try to load it.
+        A worker that dies while it loads does not prove that the bundle is bad, because the worker or the zygote may
+        have been killed from outside. So up to MAX_STARTS workers try to load the bundle.
         """
         self.find_bun()
         memory_mb = deployment.config.memory_mb
@@ -74,7 +76,7 @@ class Starter:
         for _ in range(MAX_STARTS - 1):
             with suppress(WorkerDied):
                 return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, listener)
-            worker = None  # no second prewarmed worker: if the zygote was killed, all prewarmed workers died
+            worker = None  # do not use a second prewarmed worker: if the zygote was killed, all prewarmed workers died
             program = msgspec.structs.replace(program, bytecode=b"")  # the bytecode may be the cause
         try:
             return await self._loaded(await self._spawn(memory_mb), deployment, program, listener)
@@ -87,11 +89,11 @@ class Starter:
         Raises: LoadFailed, FunctionsUnavailable, FunctionOverloaded.
         """
         async with self.trials.turn(deployment.project):
-            worker = await self.start(deployment, program, WorkerListener())  # ignores all events
+            worker = await self.start(deployment, program, WorkerListener())  # this listener ignores all events
             worker.kill(RETIRED)
 
     async def compile(self, project: str, code: bytes) -> bytes:
-        """Return a bundle's bytecode; b"" if the bundle is too small or too large for it, or if compiling failed.
+        """Return a bundle's bytecode, or b"" if the bundle is too small or too large for it, or if compiling failed.
 
         The worker that compiles ends without running the bundle, so the bundle's code cannot tamper with the bytecode.
         """
@@ -108,7 +110,7 @@ class Starter:
     def watch_memory(self) -> None:
         """Kill each worker that exceeds its function's memory or the limit of threads. Called at short intervals.
 
-        Idle workers are checked only in one of ROUNDS_PER_IDLE_LOOK rounds. Threads are counted here because
+        Idle workers are checked only in one of ROUNDS_PER_IDLE_LOOK rounds. Threads are counted here, because
         RLIMIT_NPROC counts the threads of a user, and without root all workers have the same user.
         """
         self.rounds += 1
@@ -140,7 +142,7 @@ class Starter:
         await self.sandbox.close()
 
     async def _spawn(self, memory_mb: int) -> Worker:
-        """Start a worker without a bundle; its runtime may not be ready yet. Raises: FunctionsUnavailable."""
+        """Start a worker without a bundle. Its runtime may not be ready yet. Raises: FunctionsUnavailable."""
         confinement, cgroup = await self.sandbox.confinement(memory_mb), await self.sandbox.cgroup(memory_mb)
         try:
             launch = launch_of(self.find_bun(), memory_mb, confinement, str(cgroup.path) if cgroup else "")
@@ -175,7 +177,7 @@ class Starter:
         return worker
 
     async def _compiled(self, worker: Worker, code: bytes) -> bytes:
-        self.alive.add(worker)  # so that its memory is watched
+        self.alive.add(worker)  # the worker is added so that its memory is watched
         try:
             return await worker.compile(code, self.settings.load_seconds)
         finally:

@@ -1,7 +1,7 @@
-"""Limits the bundles that are tried or compiled at the same time: MAX_TRIALS in total, and one for each project.
+"""Limits how many bundles are tried or compiled at the same time: MAX_TRIALS in total, and one for each project.
 
-The workers for this do not count as workers that serve calls. A project whose bundles load slowly waits for its own
-bundles and does not delay other projects.
+The workers that try bundles do not count as workers that serve calls. A project whose bundles load slowly waits for its
+own bundles and does not delay other projects.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from bunbase.functions.workers.waiting import overloaded
 
 MAX_TRIALS: Final = 2
-MAX_OF_PROJECT: Final = 16  # waiting bundles included, because each bundle is in memory
+MAX_OF_PROJECT: Final = 16  # the limit includes waiting bundles, because each bundle is in memory
 
 
 class Trials:

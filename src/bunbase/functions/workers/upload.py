@@ -13,7 +13,7 @@ from bunbase.functions.workers.frames import BadFrame, Frame
 from bunbase.functions.workers.window import Window
 from bunbase.pkg.errors import InvalidInput, Problem, RequestStalled, TooLarge
 
-# `feed` waits this long for room, then returns 0. It must be shorter than the deadline of a call between rooms.
+# `feed` waits this long for room, and then returns 0. It must be shorter than the deadline of a call between rooms.
 ROOM_SECONDS: Final = 15.0
 
 
@@ -32,14 +32,14 @@ class Upload:
         self._max_bytes = 0
         self._silence_seconds = 0.0
         self._over = False
-        self._waived = False  # by the function
+        self._waived = False  # true if the function needs no more data
         self._news = asyncio.Event()
         self._silence: asyncio.TimerHandle | None = None
 
-    # for the sender of the body
+    # methods for the sender of the body
 
     def begin(self, max_bytes: int, silence_seconds: float) -> int:
-        """Return the number of bytes that may be fed, and start the timer of `silence_seconds`.
+        """Return the number of bytes that may be fed now, and start the timer of `silence_seconds`.
 
         `max_bytes`: the limit of the whole body. `silence_seconds`: the time without data after which the upload
         fails.
@@ -60,14 +60,14 @@ class Upload:
         return self.window.left
 
     def close(self) -> None:
-        """End the upload, because the call is over. A function that still reads the body gets CallOver."""
+        """End the upload, because the call is over. If a function still reads the body, the function gets CallOver."""
         if not self._over:
             self._fail(CallOver("The call ended before the whole request arrived. Read the request before you answer."))
 
-    # for the worker
+    # methods for the worker
 
     def hear(self, type: int, payload: bytes) -> None:
-        """Take a BODY_CREDIT or BODY_CANCEL frame. Raises: BadFrame for credit in excess, and for a second cancel."""
+        """Process a BODY_CREDIT or BODY_CANCEL frame. Raises: BadFrame for too much credit, or for a second cancel."""
         if type == Frame.BODY_CANCEL:
             if self._waived:
                 raise BadFrame("a body that was cancelled twice")
@@ -101,8 +101,9 @@ class Upload:
             pass
 
     def _wait_for_more(self) -> None:
-        """Start the timer of the client. Without room, no timer starts, because then the function is slow, not the
-        client.
+        """Start the timer of the client.
+
+        If there is no room, start no timer, because then the function is slow, and not the client.
         """
         if self.window.left and not self._over:
             seconds = self._silence_seconds

@@ -1,4 +1,4 @@
-"""The bounds on calls that wait for a worker: per function, per project, and on the bytes of all their bodies."""
+"""The limits of calls that wait for a worker: per function, per project, and for the bytes of all their bodies."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ RETRY_AFTER_SECONDS: Final = 1
 
 @dataclass(frozen=True, eq=False)
 class Waiter:
-    """A request in the queue. `started`: the call, once a worker has begun it. `since`: the start of the wait, in
-    seconds of time.monotonic.
+    """A request in the queue. `started`: the call, after a worker has begun it.
+
+    `since`: the start of the wait, in seconds of time.monotonic.
     """
 
     request: Request

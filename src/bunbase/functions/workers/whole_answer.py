@@ -1,4 +1,4 @@
-"""Reads the answer of a call to its end, for callers that are BunBase itself."""
+"""Reads the answer of a call to its end. BunBase itself is the caller."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ FAILED_STATUS: Final = 400  # the first status of an answer that counts as a fai
 async def whole_answer(call: Call, most: int, who: str, too_large: Exception) -> bytes:
     """Return the whole answer.
 
-    `most`: the number of bytes that the answer may have; `too_large`: raised if it has more. `who`: the subject of the
-    error text that names a status.
+    `most`: the maximum number of bytes of the answer. `too_large`: raised if the answer is larger. `who`: the subject
+    of the error text that contains a status.
     Raises: FunctionError, `too_large`.
     """
     body = bytearray()
@@ -32,7 +32,7 @@ async def whole_answer(call: Call, most: int, who: str, too_large: Exception) ->
 
 
 async def read_to_end(call: Call, on_data: Callable[[bytes], None]) -> int:
-    """Read all of an answer and return its status. Only the end shows that the function succeeded.
+    """Read all of an answer and return its status. Only the end of the answer shows that the function succeeded.
 
     If `on_data` raises, the call is abandoned.
     """

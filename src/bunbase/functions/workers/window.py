@@ -2,9 +2,10 @@
 
 The sender may be at most WINDOW_BYTES ahead of the reader, so a slow reader never makes memory grow on either side:
 1. Both ends begin with a credit of WINDOW_BYTES.
-2. The sender subtracts the bytes that it sends. The receiver subtracts the bytes that arrive; if its count falls below
-   zero, the sender is hostile.
-3. When GRANT_BYTES have been read, the receiver sends a frame of credit for the bytes read, and both ends add them.
+2. The sender subtracts the bytes that it sends. The receiver subtracts the bytes that arrive. If the receiver's count
+   falls below zero, the sender is hostile.
+3. After GRANT_BYTES have been read, the receiver sends a frame with credit for these bytes, and both ends add the
+   credit.
 
 A Window is the receiving end for answers (call.py) and for the bodies of asks (asks.py). It is the sending end for
 request bodies (upload.py) and for the replies to asks (asks.py).
@@ -17,7 +18,7 @@ from typing import Final
 from bunbase.functions.workers.frames import LENGTH, BadFrame
 from bunbase.functions.workers.limits import WINDOW_BYTES
 
-GRANT_BYTES: Final = WINDOW_BYTES // 2  # a frame of credit for every small read would cost more than the read
+GRANT_BYTES: Final = WINDOW_BYTES // 2  # sending a frame of credit after every small read would cost more than the read
 
 
 class Window:
@@ -29,7 +30,7 @@ class Window:
 
     def __init__(self, spent: int = 0) -> None:
         self.left = WINDOW_BYTES - spent
-        self._read_bytes = 0  # since the last grant
+        self._read_bytes = 0  # the number of bytes read since the last grant
 
     def spend(self, count: int) -> None:
         self.left -= count
@@ -41,7 +42,7 @@ class Window:
             raise BadFrame(f"more bytes of {stream} than its credit allows")
 
     def grant_after(self, count: int) -> int:
-        """Record that `count` bytes were read. Return the credit to send to the worker now, usually 0."""
+        """Record that `count` bytes were read. Return the credit to send to the worker now, which is usually 0."""
         self._read_bytes += count
         if self._read_bytes < GRANT_BYTES:
             return 0

@@ -1,12 +1,13 @@
-"""The life of one Bun process and of the calls in it. Nothing that the process sends is trusted.
+"""The life of one Bun process and of its calls. The server trusts nothing that the process sends.
 
 1. The starter spawns the process and connects `connection`. The worker may now wait without a bundle (prewarmed.py).
-2. `load` sends a bundle to the process. From then on the worker serves this one deployment until it ends.
+2. `load` sends a bundle to the process. From then on, the worker serves this one deployment until it ends.
 3. `begin` starts a call and the timer of its deadline. The frames of the process (`_hear`) feed the call until it ends.
-4. A call that exceeds its time or its processor time gets an error at once, and the server pings the worker. A worker
-   that does not answer within PONG_SECONDS is in an endless loop, and the server kills it. In either case the worker
-   takes no new calls.
-5. `retire` ends the process after the running calls; `kill` ends the process now, and its calls fail as crashed.
+4. If a call exceeds its time or its processor time, it gets an error immediately, and the server pings the worker. If
+   the worker does not answer within PONG_SECONDS, it is in an endless loop, and the server kills it. In either case the
+   worker takes no new calls.
+5. `retire` ends the process after the running calls. `kill` ends the process immediately, and its calls fail as
+   crashed.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class WorkerListener:
 class Worker:
     """One Bun process. After `load`, `listener` and `deployment` never change.
 
-    `on_death(worker)`: called once when the process has been killed or has ended, before `listener.on_death`.
+    `on_death(worker)`: called once, before `listener.on_death`, when the process has been killed or has ended.
     """
 
     def __init__(
@@ -87,13 +88,13 @@ class Worker:
         self.deployment = NOTHING_YET
         self.cpu = ProcessorTime(process.pid)
         self.loaded_at = 0.0
-        self.best_before = float("inf")  # the age in seconds, counted from `loaded_at`, at which the worker retires
+        self.best_before = float("inf")  # the age in seconds after `loaded_at` at which the worker retires
         self.calls: dict[int, Call] = {}
         self.served = 0
-        self.held_mb = self.peak_mb = 0.0  # memory at the last check, and the highest so far
+        self.held_mb = self.peak_mb = 0.0  # the memory at the last check, and the highest memory so far
         self.idle_since = time.monotonic()
         self.retiring = False
-        self.dead = ""  # the cause of death; empty while the process lives
+        self.dead = ""  # the cause of death; empty while the process runs
         self.listener = WorkerListener()
         self._on_death = on_death
         self._pidfd = process.pidfd
@@ -124,7 +125,8 @@ class Worker:
     async def load(self, deployment: Deployment, program: Program, seconds: float, guard: bool = True) -> None:
         """Load a bundle. `guard`: true if runtime/guard.ts is active. Raises: LoadFailed, FunctionsUnavailable."""
         self.deployment = self._asks.deployment = deployment
-        self._start.compiled.cancel()  # a worker that runs a bundle must not compile: the bundle could forge bytecode
+        # a worker that runs a bundle must not compile, because the bundle could forge the bytecode
+        self._start.compiled.cancel()
         if self.dead:
             raise WorkerDied(f"The worker died before it got the bundle: {self.dead}.")
         if program.host is not None:
@@ -138,7 +140,8 @@ class Worker:
         }
         try:
             async with asyncio.timeout(seconds):
-                # A write to an ended process closes the socket, and the last message, the cause of the end, is lost.
+                # A write to an ended process would close the socket, and would lose the last message, which contains
+                # the cause of the end.
                 await self._start.ready
                 self.connection.send(Frame.LOAD, 0, join_payload(meta, program.code, program.bytecode))
                 await self._start.loaded
@@ -180,7 +183,8 @@ class Worker:
 
     def check_cpu(self) -> None:
         """End calls that have exceeded their processor time; end a worker that uses too much between its calls."""
-        # While a ping is unanswered, a call that has already ended still uses the processor. Other calls do not pay.
+        # While a ping is unanswered, a call that has already ended still uses the processor. Other calls do not pay for
+        # this.
         self.cpu.settle(self.calls.values() if self._pong_due is None else ())
         for number, call in list(self.calls.items()):
             if call.cpu_ms > self.deployment.config.cpu_ms and number in self.calls:
@@ -196,7 +200,7 @@ class Worker:
             self.kill(RETIRED)
 
     def kill(self, why: str) -> None:
-        """End the process now; its calls fail as crashed."""
+        """End the process immediately. Its calls fail as crashed."""
         if self.dead:
             return
         self.dead = why
@@ -216,7 +220,7 @@ class Worker:
         self._on_death(self)
         self.listener.on_death(self)
 
-    # frames from the process
+    # handlers of frames from the process
 
     def _hear(self, type: int, id: int, payload: bytes) -> None:
         match type:
@@ -238,7 +242,8 @@ class Worker:
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
-            case _ if type in OF_UPLOADS:  # allowed after the answer too: waitUntil work may still read the body
+            # this is also allowed after the answer, because waitUntil work may still read the body
+            case _ if type in OF_UPLOADS:
                 if call.upload is None:
                     raise BadFrame("credit for a body that was sent in one piece")
                 call.upload.hear(type, payload)
@@ -257,7 +262,7 @@ class Worker:
             case Frame.DONE:
                 self._end_answer(id, Outcome.CANCELLED if call.abandoned else Outcome.OK)
             case Frame.ERROR if call.abandoned:
-                self._end_answer(id, Outcome.CANCELLED)  # our own CANCEL most likely caused the error
+                self._end_answer(id, Outcome.CANCELLED)  # our own CANCEL has most likely caused the error
             case Frame.ERROR:
                 self._log(call, text_of(payload[:MAX_ERROR_BYTES]))
                 failure = FunctionError("The function threw an error; its log has the details.")
@@ -266,7 +271,10 @@ class Worker:
                 raise BadFrame(f"a frame of type {type}")
 
     def _end_answer(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
-        """End the answer. A call with waitUntil work keeps its place in the worker, its deadline and its asks."""
+        """End the answer.
+
+        If the call has waitUntil work, it keeps its place in the worker, its deadline and its asks.
+        """
         call = self.calls[number]
         if call.lingers:
             call.end(problem)
@@ -325,7 +333,7 @@ class Worker:
         self._break_off(number, Outcome.CPU, problem)
 
     def _break_off(self, number: int, outcome: Outcome, problem: Problem) -> None:
-        """Answer the caller, then ping the process. The process gets no new calls, whether it answers or not."""
+        """Answer the caller, and then ping the process. Whether or not it answers, the process gets no new calls."""
         self.retiring = True
         self._end(number, outcome, problem)
         if not self.dead and self._pong_due is None:

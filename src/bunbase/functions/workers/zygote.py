@@ -1,4 +1,7 @@
-"""The server's side of the zygote: starts the zygote, asks it for workers, and starts a new one when it has died."""
+"""The server's side of the zygote, the process that starts workers.
+
+It starts the zygote, and replaces a dead zygote.
+"""
 
 from __future__ import annotations
 
@@ -21,24 +24,26 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# -I -S keep the environment and site-packages away from the zygote. It imports the standard library and the sandbox;
-# our folder comes last in its path, so that our modules do not hide modules of the standard library.
+# With -I and -S, the zygote ignores the environment and site-packages. It imports the standard library and the sandbox.
+# Our folder comes last in its path, so that our modules do not hide modules of the standard library.
 PROGRAM: Final = (
     "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.workers.zygote_process import main; main()"
 )
 PACKAGES: Final = Path(bunbase.__file__).parent.parent
 PYTHON: Final = ("-I", "-S", "-c", PROGRAM)
-# The zygote answers within a millisecond. After this time the server kills the zygote, and with it all workers.
+# The zygote answers within a millisecond. After this time, the server kills the zygote, and all workers end with it.
 ANSWER_SECONDS: Final = 10.0
 EXIT_SECONDS: Final = 2.0
 MAX_MESSAGE_BYTES: Final = 4096
-KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)  # some builds of Python do not start without it; workers never get it
+# some builds of Python do not start without this variable; workers never get it
+KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A program to execute. `environment`: all variables of the process. `confinement`: the layers of the sandbox; None
-    only for trusted code.
+    """A program to execute. `environment`: all variables of the process.
+
+    `confinement`: the layers of the sandbox, or None only for trusted code.
     """
 
     program: str
@@ -46,7 +51,7 @@ class Launch:
     environment: Mapping[str, str]
     directory: str
     confinement: Confinement | None
-    group: str = ""  # the path of its control group, or empty
+    group: str = ""  # the path of the process's control group, or empty
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Spawned:
 
 
 class Zygote:
-    """The zygote process, seen from the server. `python`: the arguments that make Python run the zygote."""
+    """The zygote process, seen from the server. `python`: the arguments with which Python runs the zygote."""
 
     def __init__(self, python: Sequence[str] = PYTHON) -> None:
         self.python = python
@@ -87,9 +92,10 @@ class Zygote:
             await asyncio.to_thread(_wait, process)
 
     async def _spawn(self, launch: Launch) -> Spawned:
-        """Ask the zygote once.
+        """Send one request to the zygote.
 
-        Raises: ConnectionError if the zygote had died; OSError, and the zygote is dropped; FunctionsUnavailable.
+        Raises: ConnectionError if the zygote had died; OSError, after which the zygote is dropped;
+        FunctionsUnavailable.
         """
         ours, theirs = socket.socketpair()
         answered: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
@@ -102,12 +108,12 @@ class Zygote:
                 pid, pidfd = await answered
         except OSError:
             ours.close()
-            if asked in (None, self.control):  # otherwise another caller has started a new zygote in the meantime
+            if asked in (None, self.control):  # otherwise another caller has already started a new zygote
                 self._lose()
             raise
         except BaseException:
             ours.close()
-            answered.add_done_callback(_forget)  # nobody will read a pidfd that arrives later, so it must be closed
+            answered.add_done_callback(_forget)  # nobody reads a pidfd that arrives later, so it must be closed
             raise
         ours.setblocking(False)
         return Spawned(pid, pidfd, ours)
@@ -132,7 +138,7 @@ class Zygote:
         if self.control is None:
             self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
-                # Popen blocks the event loop until exec has succeeded: less than a millisecond.
+                # Popen blocks the event loop until exec has succeeded, which takes less than a millisecond.
                 self.process = subprocess.Popen(  # noqa: S603 - every argument is our own
                     [sys.executable, *self.python, str(PACKAGES), str(theirs.fileno()), str(os.getpid())],
                     pass_fds=(theirs.fileno(),),
@@ -161,7 +167,7 @@ class Zygote:
             if not answered.done():
                 answered.set_exception(FunctionsUnavailable(f"No worker could be started: {told['error']}."))
         elif answered.done():
-            os.close(descriptors[0])  # the caller has gone and closed the channel, so the worker ends by itself
+            os.close(descriptors[0])  # the caller has ended and closed the channel, so the worker ends by itself
         else:
             answered.set_result((told["pid"], descriptors[0]))
 
@@ -171,7 +177,7 @@ class Zygote:
         self._lose()
 
     def _lose(self) -> None:
-        """Drop the current zygote. The zygote ends when its socket is closed."""
+        """Drop the current zygote. When its socket is closed, the zygote ends."""
         control, self.control = self.control, None
         process, self.process = self.process, None
         if control is not None:

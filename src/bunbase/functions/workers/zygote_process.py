@@ -1,13 +1,13 @@
 """The zygote: a small process that only starts workers. It imports only the standard library and the sandbox.
 
 The concern: the sandbox must be set up in the child, between fork and exec, and this takes Python code. But a server
-with threads must not run Python code in a forked child: a lock that another thread held at the fork stays locked for
-ever, and the child hangs. For this reason `subprocess` with `preexec_fn`, the obvious alternative, was rejected. The
-zygote has one thread and no locks, so its children may run Python code. Its life:
+with threads must not run Python code in a forked child: if another thread held a lock at the fork, the lock stays
+locked forever, and the child hangs. For this reason `subprocess` with `preexec_fn`, the obvious alternative, was
+rejected. The zygote has one thread and no locks, so its children may run Python code. Its life:
 
 1. `main` receives two arguments: the descriptor of a SEQPACKET socket to the server, and the server's pid.
-2. The zygote ignores SIGINT, SIGTERM and SIGHUP. A signal to all processes of a service must not end it: the server
-   lets the running calls end first, and then ends the zygote.
+2. The zygote ignores SIGINT, SIGTERM and SIGHUP. A signal to all processes of a service must not end the zygote,
+   because the server first lets the running calls end, and then ends the zygote.
 3. `serve` waits for a message of the server, and for the end of children, which it reaps.
 4. A message is JSON with the settings of one worker. The descriptor of the worker's channel comes with it (SCM_RIGHTS).
 5. `fork_worker` computes the sandbox's rules for files, then forks. The zygote caches the rules, because they cost more
@@ -15,10 +15,10 @@ zygote has one thread and no locks, so its children may run Python code. Its lif
 6. The child closes all other descriptors, enters its control group, gives up its privileges and executes Bun. With
    bubblewrap, the child executes bubblewrap, and the child of bubblewrap executes Bun. If a step fails, the child
    executes nothing: it writes the reason to the channel as an UNCONFINED frame and exits.
-7. The zygote answers with `{"pid"}` and a pidfd, or with `{"error"}`. The pid is Bun's, with and without bubblewrap.
+7. The zygote answers with `{"pid"}` and a pidfd, or with `{"error"}`. The pid is always the pid of Bun.
 8. When the server ends, the kernel closes the socket, `serve` returns, and the zygote ends.
-9. When the zygote ends, the kernel kills every worker (PR_SET_PDEATHSIG). The closed channel alone would not be enough:
-   a worker in an endless loop never reads it.
+9. When the zygote ends, the kernel kills every worker (PR_SET_PDEATHSIG). The closed channel alone would not be enough,
+   because a worker in an endless loop never reads from the channel.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from bunbase.functions.sandbox.limits import enter_cgroup
 from bunbase.functions.sandbox.seccomp import BUN_FD
 
 CHANNEL_FD = 3
-INFO_FD = 4  # bubblewrap writes its child's pid here
+INFO_FD = 4  # bubblewrap writes the pid of its child to this descriptor
 MAX_MESSAGE_BYTES = 64 * 1024
 LAUNCH_FAILED = 127
 UNCONFINED = 15  # the same number as in workers/frames.py; this process sends no other frame
@@ -54,7 +54,7 @@ def serve(control: socket.socket) -> None:
     """Start workers at the server's request until the server has ended."""
     woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # Python writes to the wakeup pipe only if a handler is set
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # Python writes to the wakeup pipe only if the signal has a handler
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(woken, select.POLLIN)
@@ -109,7 +109,7 @@ def fork_worker(wanted: dict[str, Any], channel: int) -> tuple[int, int]:
         return fork_bubblewrap(wanted, confinement, channel, zygote)
     rules = rules_of(wanted["program"], wanted["directory"]) if confinement else []
     pid = forked(lambda: become_worker(wanted, confinement, rules, channel, zygote))
-    return pid, os.pidfd_open(pid)  # the pid cannot belong to another process yet: only `serve` reaps children
+    return pid, os.pidfd_open(pid)  # the pid cannot belong to another process yet, because only `serve` reaps children
 
 
 def fork_bubblewrap(wanted: dict[str, Any], confinement: Confinement, channel: int, zygote: int) -> tuple[int, int]:
@@ -132,14 +132,17 @@ def forked(become: Callable[[], None]) -> int:
             become()
         except Exception as error:
             refuse(str(error))
-        finally:  # in every case, the child must not return and serve as a second zygote
+        finally:  # in every case, the child must not return, because it would become a second zygote
             os._exit(LAUNCH_FAILED)
     return pid
 
 
 @cache
 def rules_of(program: str, directory: str) -> list[Rule]:
-    """Return the rules for files. Called before the fork, so that the cache is in the zygote, not in the child."""
+    """Return the rules for files.
+
+    Call this before the fork, so that the cache is in the zygote and not in the child.
+    """
     return rules_for(program, directory)
 
 
@@ -157,7 +160,7 @@ def become_worker(
     open. `depend_on` comes after the change of user, because the kernel clears PDEATHSIG when the user changes.
     seccomp comes last, because it forbids the calls of all other steps.
 
-    If a step raises, nothing may be executed.
+    If a step raises an error, nothing may be executed.
     """
     os.setsid()
     keep_only(channel, wanted["program"])
@@ -168,7 +171,7 @@ def become_worker(
         give_up_privileges(confinement)
     if not depend_on(zygote):
         return
-    os.chdir("/")  # a function sees this as its folder; Bun reads nothing there
+    os.chdir("/")  # a function sees this as its current folder; Bun reads nothing from it
     if confinement is not None:
         close_the_doors(ruleset)
     os.execve(BUN_FD, wanted["arguments"], wanted["environment"])  # noqa: S606 - that is what this is for
@@ -177,7 +180,10 @@ def become_worker(
 def become_bubblewrap(
     wanted: dict[str, Any], confinement: Confinement, walls: list[str], channel: int, told: int, zygote: int
 ) -> None:
-    """Execute bubblewrap. The steps are those of `become_worker`, without the steps that bubblewrap takes itself."""
+    """Execute bubblewrap.
+
+    The steps are the same as in `become_worker`, except the steps that bubblewrap does itself.
+    """
     os.setsid()
     keep_only(channel, confinement.bubblewrap, told)
     if wanted["group"]:
@@ -196,7 +202,7 @@ def keep_only(channel: int, program: str, told: int | None = None) -> None:
     The channel becomes CHANNEL_FD and the program BUN_FD. An exec by descriptor needs no path, so the sandbox can
     forbid every other exec (seccomp.py).
     """
-    channel = os.dup(channel)  # a copy above descriptor 3: the calls of dup2 below must not overwrite it
+    channel = os.dup(channel)  # this copy is above descriptor 3, because the calls of dup2 below must not overwrite it
     executed = os.open(program, os.O_PATH | os.O_CLOEXEC)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -219,29 +225,33 @@ def refuse(reason: str) -> None:
 
 
 def depend_on(zygote: int) -> bool:
-    """Tie this process to the zygote's life, and reset its signals. Return False if the zygote has ended already."""
-    if not die_with_parent(zygote):  # must come after the change of user, which clears the setting
+    """Tie the life of this process to the zygote, and reset its signals.
+
+    Return False if the zygote has already ended.
+    """
+    if not die_with_parent(zygote):  # this comes after the change of user, which would clear the setting
         return False
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)  # exec keeps ignored signals ignored
+        signal.signal(number, signal.SIG_DFL)  # exec does not reset ignored signals
     return True
 
 
 def die_with_parent(parent: int) -> bool:
-    """Have the kernel kill this process when its parent dies. Return False if the parent has died already.
+    """Make the kernel kill this process when its parent dies. Return False if the parent has already died.
 
-    The check comes after the prctl: a parent that died before the prctl sends no signal.
+    The check comes after the prctl, because a parent that died before the prctl sends no signal.
     """
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     return os.getppid() == parent
 
 
 def main() -> None:
-    # The end of the server usually closes the socket, and `serve` returns. But another child of the server may hold a
-    # copy of the server's end and keep the socket open. The kernel's signal does not depend on the socket.
+    # The end of the server usually closes the socket, and `serve` returns. But another child of the server may have a
+    # copy of the server's end, which keeps the socket open. The signal from the kernel does not depend on the socket.
     if not die_with_parent(int(sys.argv[2])):
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # only the server ends the zygote, after the running calls
+        # the zygote ignores this signal, because only the server ends it, after the running calls
+        signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as control:
         serve(control)

@@ -17,10 +17,10 @@ LANGUAGES: Final = {texts.language: texts for texts in (en.TEXTS, de.TEXTS, fr.T
 
 
 def chosen_texts(wanted: str, accept_language: str, project: Sequence[str] = ()) -> Texts:
-    """Return the texts for a reader. `wanted`: the language that the app asks for, or "".
+    """Return the texts for a reader. `wanted`: the language that the app requests, or "".
 
-    `project`: the languages that the project has chosen; all of them, if it is empty. A language without texts does not
-    count.
+    `project`: the languages that the project has chosen. If `project` is empty, all languages are allowed. A language
+    without texts is ignored.
     """
     asked = matching(wanted, tuple(LANGUAGES)) if wanted else ""
     offered = [known for tag in project if (known := matching(tag, tuple(LANGUAGES)))] or list(LANGUAGES)
@@ -28,9 +28,9 @@ def chosen_texts(wanted: str, accept_language: str, project: Sequence[str] = ())
 
 
 def problem_text(texts: Texts, problem: Problem, least: int) -> str:
-    """Return what the reader is told. `least`: the shortest password of the project."""
+    """Return the text about a problem for the reader. `least`: the minimum length of a password in the project."""
     if isinstance(problem, SignupRefused):
-        return problem.detail  # the words of the app's own hook
+        return problem.detail  # the app's own hook has written this text
     if isinstance(problem, WeakPassword) and problem.extra.get("reason") in texts.weak_passwords:
         return texts.weak_passwords[WeakReason(problem.extra["reason"])]
     known = texts.problems.get(problem.code)

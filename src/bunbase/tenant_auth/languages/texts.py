@@ -1,7 +1,7 @@
-"""The texts of all pages for end users. A language is a value of `Texts`, so no language can lack a text.
+"""The texts of all pages for end users. A language is a value of `Texts`, so every language has every text.
 
-A text may contain the placeholders of the English one, such as `{app}`. Placeholders are filled with `str.format`, and
-the result is escaped when it becomes HTML.
+A text may contain the placeholders of the English text, such as `{app}`. `str.format` fills the placeholders, and the
+result is escaped for HTML.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from bunbase.pkg.password_rules import WeakReason
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
-    """`problems`: texts by the stable code of a Problem. The pages show these texts instead of its detail.
+    """All texts of one language.
 
-    `weak_passwords`: texts by the reason why a new password is refused."""
+    `problems`: texts by the stable code of a Problem. The pages show such a text instead of the Problem's detail.
+    `weak_passwords`: texts by the reason why a new password is refused.
+    """
 
     language: str
 

@@ -1,4 +1,4 @@
-"""The look that all pages of a project share: the name of its app, its colour, the language, and the policy."""
+"""The look that all pages of a project share: the name of its app, its colour, the language, and the page's policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bunbase.tenant_auth.languages.texts import Texts
 
 
 class Look(msgspec.Struct, frozen=True):
-    """`asked`: the language that the address of the page names; empty if the browser chooses."""
+    """The look of a page. `asked`: the language that the page's URL names. If empty, the browser's language is used."""
 
     of: UserPage
     texts: Texts
@@ -23,7 +23,7 @@ class Look(msgspec.Struct, frozen=True):
 
     @property
     def widget(self) -> str:
-        """The widget of the captcha; "" without one."""
+        """The widget of the captcha, or "" without a captcha."""
         chosen = self.of.captcha
         if chosen is None:
             return ""
@@ -37,23 +37,26 @@ class Look(msgspec.Struct, frozen=True):
         return layout.page(self.app, title, *parts, language=self.texts.language, accent=self.of.accent)
 
 
-NO_PROJECT: Final = UserPage("")  # for a request that does not say which project it is for
+NO_PROJECT: Final = UserPage("")  # used for a request that does not name its project
 
 
 def failed(look: Look, detail: str, *more: str) -> str:
-    """Return the page for an error after which the same form is useless. `more`: links to other ways to continue."""
+    """Return the page for an error after which the form cannot be used again.
+
+    `more`: links to other ways to continue.
+    """
     return look.page(look.texts.problem_title, layout.alert(detail), *more, back_to_app(look, look.texts.back_to_app))
 
 
 def back_to_app(look: Look, label: str) -> str:
-    """Return a link to the app; "" if the project allows none."""
+    """Return a link to the app, or "" if the project allows no link."""
     return layout.link(look.of.app_url, label.format(app=look.app)) if look.of.app_url else ""
 
 
 def policy_to(url: str) -> str:
-    """Return the policy of a page whose form leads to an address of the app.
+    """Return the content security policy of a page whose form leads to a URL of the app.
 
-    Chromium applies `form-action` also to the redirect after a form, therefore the policy names the app's origin.
+    Chromium also applies `form-action` to the redirect after a form. Therefore the policy names the app's origin.
     """
     parts = urlsplit(url)
     target = f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
@@ -61,10 +64,10 @@ def policy_to(url: str) -> str:
 
 
 def leading_to(url: str) -> dict[str, str]:
-    """Return the headers of a page whose form leads to an address of the app."""
+    """Return the headers of a page whose form leads to a URL of the app."""
     return {"content-security-policy": policy_to(url)}
 
 
 def with_captcha(policy: str, page: UserPage) -> str:
-    """Return the policy of a page that has the widget, if the project has a captcha."""
+    """Return the content security policy of a page that shows the widget if the project has a captcha."""
     return with_widget(policy, page.captcha.provider) if page.captcha is not None else policy

@@ -1,4 +1,4 @@
-"""The pages that the mails of projects link to. Each shows the name of the project's app."""
+"""The pages to which the mails of projects link. Each page shows the name of the project's app."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIGN_UP: Final = "/v1/auth/ui/sign-up"
 VERIFY: Final = "/v1/auth/ui/verify-email"
 MAX_EMAIL: Final = "254"
 NEW_MAIL: Final = "/v1/auth/ui/new-mail"
-SENT_AGAIN: Final = (RESET, VERIFY)  # the pages whose mails anybody may ask for, for any address
+SENT_AGAIN: Final = (RESET, VERIFY)  # the pages whose mails anybody may request, for any address
 
 
 def verify_email(look: Look, project: str, token: str) -> str:
@@ -28,12 +28,12 @@ def verify_email(look: Look, project: str, token: str) -> str:
 
 
 def email_verified(look: Look, back: str) -> str:
-    """`back`: the address of the app, or ""."""
+    """Return the page after a confirmation. `back`: the URL of the app, or ""."""
     return look.page(look.texts.verified_title, _ending(look, back))
 
 
 def link_over(look: Look, detail: str, path: str, project: str) -> str:
-    """Return the page for a link that was used before or has expired. `path`: the path of its page."""
+    """Return the page for a link that was used or has expired. `path`: the path of the link's page."""
     said = look.texts
     if path not in SENT_AGAIN or not project:
         return look.page(said.problem_title, alert(detail), back_to_app(look, said.ask_again))
@@ -41,7 +41,10 @@ def link_over(look: Look, detail: str, path: str, project: str) -> str:
 
 
 def new_mail(look: Look, project: str, path: str, email: str = "", error: str = "") -> str:
-    """Return the page that asks for a new mail. `path`: the path of the page that its link opens."""
+    """Return the page on which a person requests a new mail.
+
+    `path`: the path of the page that the link in the mail opens.
+    """
     said = look.texts
     title = said.reset_title if path == RESET else said.verify_title
     address = field("email", said.email, "username", "email", email, maxlength=MAX_EMAIL)
@@ -101,8 +104,9 @@ def sign_in(look: Look, project: str, token: str) -> str:
 
 
 def headers_of_link(target: str) -> dict[str, str]:
-    """Return the headers of the page of a link. `target`: the URL of the app, or the URL of the sign-in page, which
-    redirects the browser to the app.
+    """Return the headers of the page of a link.
+
+    `target`: the URL of the app, or the URL of the sign-in page, which redirects the browser to the app.
     """
     if target.startswith(f"{BY_LINK}?"):
         target = parse_qs(urlsplit(target).query).get("redirect_to", [""])[0]
@@ -134,6 +138,6 @@ def _token_form(look: Look, path: str, project: str, token: str, *parts: str) ->
 
 
 def _at(look: Look, path: str, project: str, **more: str) -> str:
-    """Return the address of a page for a reader who has no key."""
+    """Return the URL of a page for a reader who has no key."""
     asked = {"lang": look.asked} if look.asked else {}
     return f"{path}?{urlencode({'project': project, **more, **asked})}"

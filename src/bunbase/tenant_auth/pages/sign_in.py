@@ -1,4 +1,4 @@
-"""The ready-made sign-in page of a project, and the steps after it. Every form carries the request of the app."""
+"""The ready-made sign-in page of a project, and its further steps. Every form carries the parameters of the app."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ SEND_VERIFICATION: Final = "/v1/auth/ui/send-verification"
 SERVICE: Final = "/v1/auth/ui/with"
 
 MAX_PHONE: Final = "40"
-MAX_DRAWN: Final = 1000  # the limit of characters of an address; a phone cannot read the image of a longer one
+MAX_DRAWN: Final = 1000  # the limit of characters of a URL; a phone cannot read the QR code of a longer URL
 RECOVERY_FILE: Final = "recovery-codes.txt"
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """A request for a page. `key`: the key of the project. `lang`: the language that the app asks for, or "".
+    """A request for a page. `key`: the key of the project. `lang`: the language that the app requests, or "".
 
-    `error`: what was wrong with the last form; `wrong`: its field, if one is to blame; `email` or `phone`: the address
-    or the number in it.
+    `error`: the error in the last form. `wrong`: the field that caused the error, if any. `email`, `phone`: the address
+    or the number in the form.
     """
 
     key: str
@@ -63,7 +63,7 @@ class Visit(msgspec.Struct, frozen=True):
     phone: str = ""
 
     def at(self, path: str) -> str:
-        """Return the address of a page, with the request of the app."""
+        """Return the URL of a page, with the parameters of the app."""
         asked = {"key": self.key, **msgspec.structs.asdict(self.request), "lang": self.lang}
         return f"{path}?{urlencode({name: value for name, value in asked.items() if value})}"
 
@@ -71,7 +71,7 @@ class Visit(msgspec.Struct, frozen=True):
         return Look(self.look, self.texts).page(title, alert(self.error, ALERT), *parts)
 
     def headers(self, captcha: bool = False) -> dict[str, str]:
-        """Return the headers of a page. `captcha`: it has the widget, if the project has a captcha."""
+        """Return the headers of a page. `captcha`: the page shows the widget if the project has a captcha."""
         policy = policy_to(self.request.redirect_to)
         return {"content-security-policy": with_captcha(policy, self.look) if captcha else policy}
 
@@ -188,7 +188,7 @@ def second_factor(visit: Visit, challenge: str) -> str:
 
 
 def enrolment(visit: Visit, challenge: str, new: NewTotp) -> str:
-    """Return the page that sets up an authenticator app, in a project that demands a second factor."""
+    """Return the page on which a user sets up an authenticator app, because the project demands a second factor."""
     said, wrong, linked = visit.texts, visit.wrong == "code", new.uri.startswith("otpauth://")
     kept = (hidden("challenge", challenge), hidden("secret", new.secret), hidden("uri", new.uri))
     typed = _digits(said.code, wrong)
@@ -212,7 +212,7 @@ def recovery_codes(visit: Visit, end: PageEnd) -> str:
 
 
 def unverified(visit: Visit, sent: bool = False) -> str:
-    """Return the page for a person whose address is not confirmed yet. `sent`: a new mail is on its way."""
+    """Return the page for a person whose address is not confirmed yet. `sent`: BunBase is sending a new mail."""
     said = visit.texts
     text = (said.verification_sent if sent else said.unverified_text).format(email=visit.email)
     sending = (hidden("email", visit.email), visit.widget, button(said.send_again, second=True))
@@ -221,20 +221,20 @@ def unverified(visit: Visit, sent: bool = False) -> str:
 
 
 def sign_up_back(visit: Visit) -> str:
-    """Return the path and query of the page to which the link of a sign-up leads back."""
+    """Return the path and query of the page to which the link in a sign-up mail leads back."""
     return visit.at(SIGN_IN)
 
 
 def link_back(visit: Visit) -> str:
-    """Return the path and query of the page that a mailed link leads to."""
+    """Return the path and query of the page to which a link in a mail leads."""
     return visit.at(BY_LINK)
 
 
 def service_back(visit: Visit) -> str:
-    """Return the path and query of the page that another service leads back to."""
+    """Return the path and query of the page to which another service leads back."""
     return visit.at(RETURN)
 
 
 def _digits(label: str, wrong: bool) -> str:
-    """Return the field for a code of six digits."""
+    """Return the input field for a code of six digits."""
     return field("code", label, "one-time-code", wrong=wrong, inputmode="numeric", maxlength="20", spellcheck="false")

@@ -13,9 +13,11 @@ from bunbase.tenant_auth.routes.users import TAGS
 
 @post("/v1/auth/users/bulk", summary="Ban, delete or sign out many users", tags=TAGS, status_code=200)
 async def change_users(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: BulkChange) -> BulkResult:
-    """A request names at most 1,000 users, by `ids` or by `filter`. `failed` lists users that do not exist; all other
-    users are changed. You can safely repeat the request. BunBase writes one entry to the audit log, with the number of
-    users and the digest of their ids. A session of a member needs a fresh proof.
+    """A request names at most 1,000 users, by `ids` or by `filter`.
+
+    `failed` lists users that do not exist; BunBase changes all other users. You can safely repeat the request. BunBase
+    writes one entry to the audit log, with the number of users and the digest of their ids. If you use the session of a
+    member, it needs a fresh proof.
     """
     return await tenant_auth.change_users(operator, data)
 

@@ -1,4 +1,4 @@
-"""Sign in by another service: `/v1/auth/providers`, `/v1/auth/oauth` and `/v1/auth/identities`."""
+"""Sign in with another service: `/v1/auth/providers`, `/v1/auth/oauth` and `/v1/auth/identities`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bunbase.pkg.openapi import SIGNED_IN_USER
 from bunbase.pkg.web_pages.serving import at_public_host, new_cookie, sent_cookie
 
 TAGS = ["End users"]
-# All projects share the cookie: it holds a secret of the browser, and a sign-in belongs to the project of its state.
+# All projects share the cookie. It holds a secret of the browser. The project of a sign-in is stored with its state.
 COOKIE: Final = "oauth"
 COOKIE_SECONDS: Final = 600
 MAX_CODE: Final = 2048
@@ -39,7 +39,7 @@ Sent = Annotated[str, QueryParameter(max_length=MAX_CODE, description="The provi
 
 @get("/v1/auth/providers", summary="List the services by which users sign in", tags=TAGS)
 async def list_user_providers(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> LoginProviders:
-    """Returns the services that the project's setting `providers` names."""
+    """Returns the services in the project's setting `providers`."""
     return await tenant_auth.user_login_providers(keyed)
 
 
@@ -92,7 +92,7 @@ async def finish_user_login(
     error: Sent = "",
 ) -> Redirect:
     """The other service redirects the browser to this URL. Register this URL at the service as the redirect URI. The
-    request needs no key, because the sign-in began in a known project.
+    request needs no key, because BunBase has stored the project of the sign-in.
     """
     answer = ExternalAnswer(known_state, sent_cookie(request, COOKIE, site), code, iss, error)
     redirect = await tenant_auth.finish_user_login(provider, answer)
@@ -125,7 +125,7 @@ async def exchange_user_code(
 ) -> UserSignedIn:
     """A code works once, for one minute. If a user has the verified email address, BunBase signs this user in;
     otherwise BunBase creates a user. If you send the access token of an anonymous user, BunBase adds the identity to
-    the anonymous user, whose id stays.
+    the anonymous user, who keeps the same id.
     """
     return await tenant_auth.exchange_user_code(client, data)
 
@@ -162,7 +162,7 @@ async def list_user_identities(client: Injected[Caller], tenant_auth: Injected[T
 async def delete_user_identity(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], identity_id: IdentityId
 ) -> None:
-    """Needs a fresh proof. The last way to sign in cannot be removed."""
+    """Needs a fresh proof. You cannot remove the user's last way to sign in."""
     await tenant_auth.delete_user_identity(client, identity_id)
 
 

@@ -24,7 +24,10 @@ UserId = Annotated[str, PathParameter(pattern=USER_ID)]
 
 
 class EnrolmentChallenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`challenge`: the challenge of a sign-in that was answered with `mfa_enrolment_required`."""
+    """The request to set up a second factor.
+
+    `challenge`: the challenge in the response `mfa_enrolment_required` to a sign-in.
+    """
 
     challenge: str
 
@@ -143,8 +146,8 @@ async def new_user_recovery_codes(client: Injected[Caller], tenant_auth: Injecte
 )
 async def reset_user_factors(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId) -> None:
     """Removes the authenticator app, the recovery codes and all passkeys of a user who has lost them. BunBase tells the
-    user by mail. The password alone is then enough to sign in, so first make sure that the right person has asked you
-    for this.
+    user by mail. Afterwards, the password alone is enough to sign in. So first make sure that the request really came
+    from the user.
     """
     await tenant_auth.reset_user_factors(operator, user_id)
 

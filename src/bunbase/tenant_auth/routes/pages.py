@@ -1,6 +1,6 @@
-"""The pages that the mails of projects link to: `/v1/auth/ui/…`. A GET shows a form; the POST of the form acts.
+"""The pages to which the mails of projects link: `/v1/auth/ui/…`. GET shows a form, and the form's POST acts.
 
-The caller is a `visitor`: the address names the project, because a link in a mail has no key.
+The caller is a `visitor`: the URL names the project, because a link in a mail has no key.
 """
 
 from __future__ import annotations
@@ -25,21 +25,23 @@ from bunbase.tenant_auth.languages.texts import Texts
 from bunbase.tenant_auth.pages import mails
 from bunbase.tenant_auth.pages.look import NO_PROJECT, Look, failed, leading_to
 
-MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
+MAX_TOKEN: Final = 200  # the limit of characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
-BAD_KEYS: Final = {  # by the code of a Problem, whose detail is about the header of an app's own requests
+# texts by the code of a Problem, because the Problem's own detail describes the header that an app would send
+BAD_KEYS: Final = {
     Unauthenticated.code: "key: Send the publishable key of the project (pk_…) as this parameter.",
     InvalidKey.code: "key: This key is unknown, or it was revoked or has expired. Send a publishable key (pk_…).",
 }
 LOOK: Final = "look"  # the key in the state of a request
-MAX_LANGUAGE: Final = 35  # characters of a tag (RFC 5646)
+MAX_LANGUAGE: Final = 35  # the limit of characters of a language tag (RFC 5646)
 
 
 class UserPageRoutes(PageRoutes):
-    """The pages for end users. An error is shown in the language of the reader. A mistake of the app, which the reader
-    cannot correct, is shown in the language of its developer.
+    """The pages for end users. An error is shown in the language of the reader.
+
+    An error that only the app's developer can correct is shown in English.
     """
 
     def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
@@ -93,7 +95,7 @@ async def act_on_user_reset(visitor: Injected[Caller], tenant_auth: Injected[Ten
     token = given(fields.get("token", ""))
     try:
         back = await tenant_auth.reset_user_password(visitor, token, fields.get("password", ""))
-    except InvalidInput as problem:  # the password: show the form again
+    except InvalidInput as problem:  # the password was not accepted, so show the form again
         return html(mails.reset_password(look, visitor.project, token, _wrong(look, problem)), problem.status)
     return html(mails.password_set(look, back))
 
@@ -120,7 +122,7 @@ async def act_on_user_email_change(
 async def show_user_link(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
 ) -> Html:
-    """Opening the page signs nobody in: programs that read mails open it too."""
+    """Opening the page signs nobody in, because programs that scan mails also open it."""
     look = await look_of(request, visitor, tenant_auth)
     target = await tenant_auth.user_link_target(visitor, given(token))
     return html(mails.sign_in(look, visitor.project, token), headers=mails.headers_of_link(target))
@@ -130,7 +132,7 @@ async def show_user_link(
 async def act_on_user_link(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Redirect:
-    """Send the browser to the app, which signs in with the token, or to the sign-in page."""
+    """Redirect the browser to the app, which signs in with the token, or to the sign-in page."""
     fields, _ = await fields_of(request), await look_of(request, visitor, tenant_auth)
     target = await tenant_auth.user_link_target(visitor, given(fields.get("token", "")))
     return redirect(target)
@@ -153,7 +155,7 @@ async def act_on_user_signup(
     token = given(fields.get("token", ""))
     try:
         back = await tenant_auth.open_confirmed_user(visitor, token, fields.get("password", ""))
-    except InvalidInput as problem:  # another password may be accepted
+    except InvalidInput as problem:  # another password may be accepted, so show the form again
         target = await tenant_auth.mailed_target(visitor, token)
         again, headers = mails.sign_up(look, visitor.project, token, _wrong(look, problem)), leading_to(target)
         return html(again, problem.status, headers if target else None)
@@ -192,7 +194,10 @@ def _page_of_mail(request: AnyRequest) -> str:
 
 
 def _told_to_developers(problem: Problem) -> str:
-    """Return what is wrong with the address to which an app has sent a browser, by the name of the parameter."""
+    """Return the fault in the URL to which an app has sent a browser.
+
+    The text begins with the name of the parameter.
+    """
     if problem.code in BAD_KEYS:
         return BAD_KEYS[problem.code]
     names = [error["path"].strip("/") for error in problem.extra.get("errors", ())]
@@ -200,14 +205,14 @@ def _told_to_developers(problem: Problem) -> str:
 
 
 def given(token: str) -> str:
-    """Return the token of a link. Raises: LinkExpired, if there is none."""
+    """Return the token of a link. Raises: LinkExpired if there is no token."""
     if not 0 < len(token) <= MAX_TOKEN:
         raise LinkExpired("The link is not complete: copy it whole from the mail.")
     return token
 
 
 def texts_of(request: AnyRequest, languages: tuple[str, ...] = ()) -> Texts:
-    """Return the texts in the language of the reader: that of `?lang=`, else one that the browser prefers."""
+    """Return the texts in the language of the reader: the language in `?lang=`, or else a language of the browser."""
     return chosen_texts(asked_language(request), request.headers.get("accept-language", ""), languages)
 
 
@@ -220,7 +225,7 @@ async def look_of(request: AnyRequest, visitor: Caller, tenant_auth: TenantAuth)
 
 
 def kept_look(request: AnyRequest, page: UserPage) -> Look:
-    """Return the look of the page. If the rest of the request fails, the error page has this look too."""
+    """Return the look of the page. If the rest of the request fails, the error page uses the same look."""
     look = Look(page, texts_of(request, page.languages), asked_language(request))
     request.state[LOOK] = look
     return look

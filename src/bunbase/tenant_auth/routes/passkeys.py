@@ -31,7 +31,7 @@ PasskeyId = Annotated[str, PathParameter(pattern=ID)]
 async def user_passkey_login_options(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: LoginOptions
 ) -> PasskeyOptions:
-    """No email is needed: the passkey names its user. The options work once, for five minutes."""
+    """No email is needed, because the passkey identifies its user. The options work once, for five minutes."""
     return await tenant_auth.passkey_login_options(keyed, data.challenge)
 
 
@@ -45,7 +45,7 @@ async def user_passkey_login_options(
 async def user_passkey_login(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UsedCredential
 ) -> UserSignedIn:
-    """The passkey verifies its user, so it counts as two factors."""
+    """The passkey verifies its user, so this sign-in counts as two factors."""
     return await tenant_auth.login_with_passkey(keyed, data.credential)
 
 
@@ -85,7 +85,7 @@ async def register_user_passkey(
 async def rename_user_passkey(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], passkey_id: PasskeyId, data: PasskeyName
 ) -> None:
-    """The name is only for the user, to tell the passkeys apart."""
+    """The name only helps the user to distinguish the passkeys."""
     await tenant_auth.rename_passkey(client, passkey_id, data.name)
 
 

@@ -43,8 +43,8 @@ async def request_user_code(keyed: Injected[Caller], tenant_auth: Injected[Tenan
 @post("/v1/auth/login/code", summary="Sign in with a code", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def code_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CodeLogin) -> UserSignedIn:
     """The response to a wrong code is 401 `invalid_code`. After five wrong codes from one network, the code is no
-    longer accepted from this network: ask for a new code. If you send the access token of an anonymous user, BunBase
-    adds the address to the anonymous user, whose id stays.
+    longer accepted from this network: request a new code. If you send the access token of an anonymous user, BunBase
+    adds the address to the anonymous user, who keeps the same id.
     """
     return await tenant_auth.login_with_code(client, data.email, data.code)
 
@@ -63,8 +63,10 @@ async def request_user_link(
 
 @post("/v1/auth/login/link", summary="Sign in with a link", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def link_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserMailToken) -> UserSignedIn:
-    """`token`: the parameter `token` of the URL with which the page of the link has opened your app. If you send the
-    access token of an anonymous user, BunBase adds the address to the anonymous user, whose id stays.
+    """`token`: when the page of the link opens your app, the URL contains this token as the parameter `token`.
+
+    If you send the access token of an anonymous user, BunBase adds the address to the anonymous user, who keeps the
+    same id.
     """
     return await tenant_auth.login_with_link(client, data.token)
 

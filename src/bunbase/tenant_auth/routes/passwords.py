@@ -23,7 +23,7 @@ class NewUserPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserPasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`current`: the current password; null if a proof is fresh."""
+    """`current`: the current password. It may be null if the session has a fresh proof."""
 
     password: str
     current: str | None = None

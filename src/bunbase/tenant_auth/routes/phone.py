@@ -1,4 +1,4 @@
-"""Sign in by a text message, and change the phone number: `/v1/auth/phone` and `/v1/auth/login/phone`."""
+"""Sign in with a text message, and change the phone number: `/v1/auth/phone` and `/v1/auth/login/phone`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bunbase.tenant_auth.routes.self_service import UserMe
 
 TAGS = ["End users"]
 
-# described for the OpenAPI document only: `pkg/phones.py` checks numbers, and its message shows an example
+# only the OpenAPI document uses this pattern: `pkg/phones.py` checks numbers, and its message shows an example
 Phone = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 7})]
 
 
@@ -67,8 +67,8 @@ async def request_phone_code(
 )
 async def phone_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneCode) -> UserSignedIn:
     """The response to a wrong code is 401 `invalid_code`. After five wrong codes from one network, the code is no
-    longer accepted from this network: ask for a new code. If you send the access token of an anonymous user, BunBase
-    adds the number to the anonymous user, whose id stays.
+    longer accepted from this network: request a new code. If you send the access token of an anonymous user, BunBase
+    adds the number to the anonymous user, who keeps the same id.
     """
     return await tenant_auth.login_with_phone(client, data.phone, data.code)
 
@@ -110,7 +110,10 @@ async def confirm_phone_change(client: Injected[Caller], tenant_auth: Injected[T
     security=SIGNED_IN_USER,
 )
 async def remove_phone(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
-    """Needs a fresh proof. If the user could not sign in any more, the response is 409 `last_sign_in_method`."""
+    """Needs a fresh proof.
+
+    If the number is the user's last way to sign in, the response is 409 `last_sign_in_method`.
+    """
     return UserMe(await tenant_auth.remove_phone(client))
 
 

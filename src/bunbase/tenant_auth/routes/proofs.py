@@ -27,7 +27,7 @@ async def reauthenticate_user(
 ) -> Reauthenticated:
     """Dangerous requests need a proof from the last ten minutes in the same session; a sign-in counts as a proof.
     Without a fresh proof, the response to a dangerous request is 401 `reauthentication_required`, and `methods` lists
-    the proofs that the user can send. After a proof by a code or a passkey, the session has two factors: the access
+    the proofs that the user can send. After a proof with a code or a passkey, the session has two factors: the access
     token in the response has `aal` 2. Ten wrong proofs in a row end the session.
     """
     return await tenant_auth.reauthenticate(client, data)
@@ -42,7 +42,7 @@ async def reauthenticate_user(
     security=SIGNED_IN_USER,
 )
 async def user_proof_options(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> PasskeyOptions:
-    """Send the answer of the browser as `passkey` to `/v1/auth/reauthenticate`."""
+    """When the browser has answered, send its answer as `passkey` to `/v1/auth/reauthenticate`."""
     return await tenant_auth.proof_options(client)
 
 

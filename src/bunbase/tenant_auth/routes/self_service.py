@@ -36,7 +36,7 @@ class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`data`: any JSON object of at most 16 KiB; the user may change it later. `language`: the language that the user
     reads, such as `de`; if empty, the language that the browser prefers (`Accept-Language`). `captcha`: the token of
     the widget, if the project has a captcha. `name`: the name of the person. `redirect_to`: the URL of the app to which
-    the page of the mailed link leads back. It must be below one of the project's `redirect_urls`.
+    the page of the mailed link leads back. The URL must be below one of the project's `redirect_urls`.
     """
 
     email: Email
@@ -49,7 +49,7 @@ class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`, `captcha`: the same as for a sign-up."""
+    """`data`, `captcha`: these fields mean the same as in a sign-up."""
 
     data: dict[str, Any] = {}
     captcha: CaptchaToken = ""
@@ -81,9 +81,11 @@ class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: replaced as a whole. `language`: the language of the user's mails and text messages, such as `de`; empty
-    for none.
-    `name`: the name of the person, at most 200 characters. Members that are left out stay unchanged."""
+    """`data`: replaces the whole object.
+
+    `language`: the language of the user's mails and text messages, such as `de`; empty for none.
+    `name`: the name of the person, at most 200 characters. Members that you leave out stay unchanged.
+    """
 
     data: dict[str, Any] | None = None
     language: str | None = None
@@ -91,7 +93,7 @@ class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserMe(msgspec.Struct, frozen=True):
-    """`impersonated_by`: the id of the developer or key that uses the app in the user's place; None for the user."""
+    """`impersonated_by`: the id of the developer or key that uses the app in the user's place, or null."""
 
     user: User
     impersonated_by: str | None = None
@@ -109,7 +111,7 @@ class UserMe(msgspec.Struct, frozen=True):
 )
 async def user_signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> Response[Any]:
     """If you send the access token of an anonymous user, BunBase adds the address and the password to the anonymous
-    user, whose id stays.
+    user, who keeps the same id.
 
     If the project requires people to confirm their address (`verify_emails`, `email_domains` or a closed
     `enumeration`), the response is 202. BunBase then sends a mail that tells the owner of the address what to do next.
@@ -190,10 +192,11 @@ async def user_refresh(
     request: Request[Any, Any, Any],
     data: UserRefresh,
 ) -> UserSignedIn:
-    """The response may be lost, so you can send the same refresh token again: you get the same new pair until a token
-    of the new pair has been used. If the access token of the new pair is no longer valid, because it has expired or the
-    user was changed, you get a new access token with the same refresh token. Once a token of the new pair has been
-    used, a request with the old refresh token ends the session.
+    """The response may be lost, so you can send the same refresh token again.
+
+    You get the same new pair until a token of the new pair has been used. If the access token of the new pair is no
+    longer valid, because it has expired or the user was changed, you get a new access token with the same refresh
+    token. After a token of the new pair has been used, a request with the old refresh token ends the session.
     """
     if data.refresh_token:
         return await tenant_auth.refresh(keyed, data.refresh_token)

@@ -24,7 +24,7 @@ from bunbase.pkg.openapi import reads
 TAGS = ["End users: administration"]
 TAG: Final = ResponseHeader(
     name="ETag",
-    value='"3"',  # never sent; OpenAPI 3.1 needs a type, and Litestar makes it from the value
+    value='"3"',  # this value is never sent; OpenAPI 3.1 needs a type, and Litestar derives it from the value
     description="The `version` in quotation marks, for `If-Match`.",
     documentation_only=True,
 )
@@ -63,7 +63,7 @@ class CaptchaPatch(Captcha, frozen=True, forbid_unknown_fields=True):
 
 WITH_SECRETS: Final = {"captcha": CaptchaPatch, "providers": dict[str, ProviderPatch]}
 
-# a merge patch: `null` restores the default of a field
+# the body is a merge patch: `null` restores the default of a field
 AuthPatch: Final = msgspec.defstruct(
     "AuthPatch",
     [
@@ -111,7 +111,7 @@ def _tagged(shown: ShownAuth) -> Response[ShownAuth]:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    """Raises: Malformed, InvalidInput."""
+    """Return the JSON object in the body. Raises: Malformed, InvalidInput."""
     patched = read_json(body, Any)
     if not isinstance(patched, dict):
         raise InvalidInput.at("/", "Send a JSON object.")
@@ -119,7 +119,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _version(if_match: str | None) -> int | None:
-    """Raises: Malformed."""
+    """Return the version in the request. Raises: Malformed."""
     if if_match is None:
         return None
     match = VERSION.fullmatch(if_match)
@@ -137,12 +137,13 @@ def _version(if_match: str | None) -> int | None:
 async def rotate_user_keys(
     member: Injected[Caller], tenant_auth: Injected[TenantAuth], data: KeyRotation
 ) -> RotatedKeys:
-    """Needs a fresh proof. BunBase publishes the next key at once, and signs with it a few minutes later. Nobody is
-    signed out.
+    """Needs a fresh proof. BunBase publishes the next key at once, and signs with it a few minutes later.
+
+    All users stay signed in.
 
     With `now`, BunBase replaces all keys. Use this if somebody else may have one of the keys. Access tokens, custom
     tokens and service tokens of the project become invalid within a second. Sessions stay open, and clients get new
-    tokens by a refresh.
+    tokens with a refresh.
     """
     return await tenant_auth.rotate_user_keys(member, data.now)
 

@@ -1,7 +1,7 @@
-"""The ready-made sign-in page of a project: `/v1/auth/ui`. An app sends a browser here, and gets a code back.
+"""The ready-made sign-in page of a project: `/v1/auth/ui`. An app sends a browser here, and gets back a code.
 
-The address of each page carries the request of the app: the key, `redirect_to`, `code_challenge` and `state`. It is
-checked before anything else, so no browser is ever sent to an address that the project does not allow.
+The URL of each page carries the parameters of the app: the key, `redirect_to`, `code_challenge` and `state`. BunBase
+checks the parameters first, so it never sends a browser to a URL that the project does not allow.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ async def act_on_user_phone_code(
 
 @PAGES.shows(BY_LINK)
 async def follow_user_link(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
-    """The button on the page of a mailed link leads here, so a program that opens links signs nobody in."""
+    """The button on the page of a mailed link leads here. So a program that only opens links signs nobody in."""
     visit = await visit_of(request, keyed, tenant_auth)
     shown = ByMailedLink(query_of(request).get("token", ""))
     return await sign_in(visit, keyed, tenant_auth, shown, pages.sign_in)
@@ -190,7 +190,7 @@ async def act_on_user_passkey(keyed: Injected[Caller], tenant_auth: Injected[Ten
 async def user_page_passkey_options(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, data: LoginOptions
 ) -> PasskeyOptions:
-    """For the script of the page."""
+    """The script of the sign-in page sends this request."""
     check_same_origin(request)
     return await tenant_auth.passkey_options_on_page(keyed, data.challenge)
 
@@ -230,7 +230,8 @@ async def start_user_service(
     request: AnyRequest,
     provider: ProviderName,
 ) -> Next:
-    if (moved := at_public_host(request, site)) is not None:  # the page itself stays: passkeys need the name localhost
+    # only this route moves to the public host: the page itself may stay on localhost, because passkeys need this name
+    if (moved := at_public_host(request, site)) is not None:
         return moved
     visit = await visit_of(request, keyed, tenant_auth)
     back, browser = pages.service_back(visit), sent_cookie(request, COOKIE, site)

@@ -1,4 +1,4 @@
-"""The steps of the sign-in page that all its routes share: read the request of the app, sign in, and show a page."""
+"""The steps that all routes of the sign-in page share: read the app's parameters, sign in, and show a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bunbase.tenant_auth.pages import sign_in as pages
 from bunbase.tenant_auth.pages.sign_in import Visit
 from bunbase.tenant_auth.routes.pages import kept_look
 
-# fields of a form by the problem that they have caused
+# for each problem, the field of the form that has caused it
 AT_FAULT: Final[dict[type[Problem], str]] = {
     EmailDomainNotAllowed: "email",
     EmailTaken: "email",
@@ -43,9 +43,9 @@ Page = Callable[[Visit], str]
 
 
 async def visit_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) -> Visit:
-    """Return the checked request for a page. Raises: Malformed, Forbidden, InvalidInput.
+    """Return the page request with checked parameters. Raises: Malformed, Forbidden, InvalidInput.
 
-    The page of a refused request has the look of the project too, with a link to its app.
+    If the request is refused, the error page also has the look of the project, with a link to its app.
     """
     sent = query_of(request)
     if not sent.get("key"):
@@ -61,7 +61,7 @@ async def visit_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) 
 
 
 async def act_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) -> tuple[Visit, dict[str, str]]:
-    """Return the checked request, and the fields of its form. Raises: Forbidden for the form of another site."""
+    """Return the checked request, and the fields of its form. Raises: Forbidden if another site has sent the form."""
     fields = await fields_of(request)
     visit = await visit_of(request, keyed, tenant_auth)
     email, phone = fields.get("email", "").strip(), fields.get("phone", "").strip()
@@ -71,7 +71,7 @@ async def act_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) ->
 async def sign_in(
     visit: Visit, keyed: Caller, tenant_auth: TenantAuth, shown: Shown, again: Page, captcha: bool = False
 ) -> Next:
-    """Sign in, and send the browser to the app; or show the next step, or what was wrong."""
+    """Sign in, and redirect the browser to the app; or show the next step, or the error."""
     try:
         end = await tenant_auth.sign_in_on_page(keyed, visit.request, shown)
     except SecondFactorRequired as asked:
@@ -95,7 +95,7 @@ def show(page: Page, visit: Visit, captcha: bool = False) -> Next:
 
 
 def refused(visit: Visit, problem: Problem, page: Page, captcha: bool = False) -> Next:
-    """Show a form once more, with what was wrong. The address stays in it, and the password does not."""
+    """Show a form again, with the error. The address stays in the form, but the password does not."""
     error = problem_text(visit.texts, problem, visit.look.min_length)
     again = msgspec.structs.replace(visit, error=error, wrong=_field_at_fault(problem))
     return html(page(again), problem.status, problem.headers() | visit.headers(captcha))
@@ -107,7 +107,7 @@ def _field_at_fault(problem: Problem) -> str:
 
 
 def asking_again(challenge: str) -> Page:
-    """Return the page after a refused second factor: the same page, or the first one if the challenge is over."""
+    """Return the page after a refused second factor: the same page, or the first page if the challenge has expired."""
 
     def page(one: Visit) -> str:
         return pages.second_factor(one, challenge) if one.wrong else pages.sign_in(one)

@@ -50,14 +50,14 @@ async def import_users(
     from_line: FromLine = 1,
 ) -> ImportedUsers:
     """Takes NDJSON of any length, in the form of an export, and adds the user in each line, with the hash of the
-    password that the user had elsewhere. No mail is sent.
+    password that the user had elsewhere. BunBase sends no mail.
 
-    A line that is refused counts as `failed` and does not stop the import. The response lists the first 1,000 refused
-    lines. A second import of the same file adds no user twice. If the import itself stops, the problem has `last_line`:
+    A refused line counts as `failed` and does not stop the import. The response lists the first 1,000 refused lines. If
+    you import the same file twice, no user is added twice. If the import itself stops, the problem has `last_line`:
     send the whole file again, or use `from_line` to import only the lines after `last_line`.
     """
     choices = ImportChoices(on_conflict, dry_run)
-    await tenant_auth.import_users(operator, choices, ())  # refuses a caller without permission before the body arrives
+    await tenant_auth.import_users(operator, choices, ())  # refuse a caller without permission before the body arrives
     importing = ImportingUsers(lambda lines: tenant_auth.import_users(operator, choices, lines), from_line)
     try:
         await feed_body(request, importing.feed)
@@ -73,9 +73,9 @@ async def export_users(
 ) -> Stream:
     """Streams all users as NDJSON, ordered by id, in the form that an import takes.
 
-    The hashes of the passwords (`hashes`) need the secret key, or the role admin with a fresh proof. Second factors,
-    passkeys and sessions are never part of an export. To continue an export that was interrupted, send the id in its
-    last complete line as `after`.
+    The hashes of the passwords (`hashes`) need the secret key, or the role admin with a fresh proof. An export never
+    contains second factors, passkeys or sessions. To continue an interrupted export, send the id in its last complete
+    line as `after`.
     """
     return await lines_answer(tenant_auth.export_users(operator, hashes, after))
 

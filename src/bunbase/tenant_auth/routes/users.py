@@ -105,9 +105,9 @@ async def create_user(operator: Injected[Caller], tenant_auth: Injected[TenantAu
 
 @post("/v1/auth/invites", summary="Invite a person", tags=TAGS, cache_control=NO_STORE)
 async def invite_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUserInvite) -> UserInvite:
-    """BunBase sends the person a mail with a link that creates the user, even if the settings `signups` and
-    `email_domains` would not let this person sign up. The link works once, for seven days. A new invitation for the
-    same address replaces the earlier invitation.
+    """BunBase sends the person a mail with a link that creates the user. The invitation works even if the settings
+    `signups` and `email_domains` would not let this person sign up. The link works once, for seven days. A new
+    invitation for the same address replaces the earlier invitation.
     """
     return await tenant_auth.invite_user(operator, data)
 
@@ -139,10 +139,11 @@ async def get_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth]
 async def update_user(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId, data: UserChanges
 ) -> ManagedUser:
-    """Fields that the request leaves out do not change. `claims` and `data` are replaced as a whole. If you change the
-    email, the role or the claims, the user's access tokens become invalid within a second, and the next refresh returns
-    an access token with the new values. A ban or a new password ends all sessions of the user. `banned_until` is the
-    end of a ban.
+    """Fields that the request leaves out do not change. `claims` and `data` replace the whole objects.
+
+    If you change the email, the role or the claims, the user's access tokens become invalid within a second, and the
+    next refresh returns an access token with the new values. A ban or a new password ends all sessions of the user.
+    `banned_until` is the end of a ban.
     """
     return await tenant_auth.update_user(operator, user_id, data)
 

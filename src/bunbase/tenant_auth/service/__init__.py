@@ -1,4 +1,4 @@
-"""The service of tenant-auth, one part per file: sign-in, sessions, a user's own profile, and administration."""
+"""The service of tenant_auth, one part per file: sign-in, sessions, a user's own profile, and administration."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ from bunbase.tenant_auth.sign_up_links import mailed_target
 
 
 class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
-    """Implements the contract: every method, here and in the base classes, calls the part that does the work."""
+    """Implements the contract. Every method, here and in the base classes, calls the part that does the work."""
 
     def __init__(self, pools: Pools, access: UserTokens, functions: Functions, bundoc: Bundoc) -> None:
         stores = pools.stores

@@ -10,7 +10,8 @@ from bunbase.pkg.clock import Clock
 from bunbase.tenant_auth.active_users import ActiveUsers, month_of
 from bunbase.tenant_auth.store import Stores
 
-LATE: Final = timedelta(days=2)  # the wait after the end of a month, until all processes have stored its users
+# the time after the end of a month until all processes have stored the users of that month
+LATE: Final = timedelta(days=2)
 
 
 class ActiveMonths:
@@ -31,7 +32,7 @@ class ActiveMonths:
         return await self.store.of_all(month_of(self.clock.now()))
 
     async def flush(self) -> None:
-        """Store the users that were active since the last call. After an error, they wait for the next call."""
+        """Store the users who were active since the last call. If this fails, the next call stores them."""
         taken = self.active.take()
         try:
             await self.store.add(taken)
@@ -40,5 +41,5 @@ class ActiveMonths:
             raise
 
     async def close_months(self) -> None:
-        """Keep only the numbers of months that are over."""
+        """Replace the users of past months with numbers."""
         await self.store.close_before(month_of(self.clock.now() - LATE))

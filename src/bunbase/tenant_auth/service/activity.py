@@ -1,4 +1,4 @@
-"""Show what happened with the credentials of users. `tenant_auth/journal.py` writes it."""
+"""Show the events about the credentials of users, which `tenant_auth/journal.py` records."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class UserActivity:
 
 
 def _for_user(entry: ManagedActivityEntry) -> UserActivityEntry:
-    """Return an entry for the user, without the person and the network of an administrator."""
+    """Return an entry for the user. If an administrator acted, leave out the person and the network."""
     known = {name: getattr(entry, name) for name in UserActivityEntry.__struct_fields__}
     if entry.by in ADMINISTRATORS:
         known |= {"ip": "", "agent": ""}

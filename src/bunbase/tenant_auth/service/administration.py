@@ -1,4 +1,4 @@
-"""Administer users, for the project's servers and its developers."""
+"""Administer users, on behalf of the project's servers and developers."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ class Administration:
         async with self.places.reserve(project):
             pool = await self.pools.of(project)
             hash = None if new.password is None else await pool.new_passwords.hash(new.password, email or phone or "")
-            # hashing may wait in a queue; check after it: a project whose key was destroyed must not get another user
+            # check after hashing, which may wait in a queue: a project whose key was destroyed must not get another
+            # user
             await self.access.check_key(project)
             verified, now = new.email_verified and email is not None, self.clock.now()
             known = {"phone": phone, "phone_verified": new.phone_verified and phone is not None}
@@ -194,15 +195,15 @@ def _checked(changes: UserChanges, now: datetime) -> UserChanges:
 
 
 def _place(order: UserOrder) -> Callable[[Person], str]:
-    """Return the function that gives the place of a user in an order."""
+    """Return the function that returns the position of a user in an order."""
     return (lambda person: person.email or "") if order is UserOrder.EMAIL else (lambda person: person.id)
 
 
 def _sent_phone(text: str) -> str | None:
-    """Return the normal form of a number in an address, where a plus sign that is not encoded becomes a space."""
+    """Return the normal form of a number in a URL, where an unencoded plus sign becomes a space."""
     return phone_or_none(f"+{text.lstrip()}" if text.startswith(" ") else text)
 
 
 def _normal_beginning(q: str | None) -> str | None:
-    """Return the prefix of an address in the normal form in which addresses are stored."""
+    """Return the prefix of an address in the normal form of stored addresses."""
     return None if q is None else unicodedata.normalize("NFC", q.strip().lower())

@@ -5,9 +5,9 @@ The life of one upgrade (a sign-up that carries the token of an anonymous user):
     1. A way to sign up (a password, a code, a provider, …) has checked the new address, and calls `upgrade`.
     2. `become` returns the user with the address. The user gets a new version, so that all anonymous tokens end.
     3. BunKMS signs the tokens of a new session. No transaction is open meanwhile.
-    4. One transaction changes the user, ends the anonymous sessions, and stores the new session. It stores nothing if
-       the user was changed since step 2: then begin again at 2. Two upgrades at once: the second one finds a user that
-       is not anonymous any more, and is refused.
+    4. One transaction changes the user, ends the anonymous sessions, and stores the new session. If the user was
+       changed since step 2, the transaction stores nothing, and the upgrade begins again at step 2. If two upgrades run
+       at the same time, the second upgrade finds a user that is not anonymous any more, and is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bunbase.tenant_auth.service.open_session import Also, OpenSession, nothing
 from bunbase.tenant_auth.sign_in_methods import ANONYMOUS, SignInMethod
 from bunbase.tenant_auth.store.users import Alter
 
-ROLE: Final = "user"  # the role of all users who sign up; only the project's server assigns other roles
+ROLE: Final = "user"  # the role of all users who sign up; only the project's server can set another role
 
 Become = Callable[[Person], Person]  # returns the user with an address, a phone number or an identity
 
@@ -64,10 +64,12 @@ class Anonymous:
             return await self.opening.open_first_session(caller, Person(user), ANONYMOUS)
 
     async def upgrade(self, caller: Caller, method: SignInMethod, become: Become, also: Also = nothing) -> UserSignedIn:
-        """Make the anonymous user of the caller an ordinary one, and open a session. Do not call it in a transaction.
+        """Make the anonymous user of the caller an ordinary user, and open a session.
 
-        `become`: a pure function. `also`: runs in the transaction that stores both. Raises: EmailTaken, InvalidToken,
-        SignupRefused, HookFailed, Unauthenticated.
+        Do not call this inside a transaction.
+
+        `become`: a pure function that returns the changed user. `also`: runs in the transaction that stores the user
+        and the session. Raises: EmailTaken, InvalidToken, SignupRefused, HookFailed, Unauthenticated.
         """
         project, uid, until = keyed_project(caller), caller.end_user().uid, await self.pools.revoked_until()
         while True:
@@ -100,5 +102,5 @@ def _ordinary(person: Person) -> Person:
 
 
 def _if_unchanged(current: Person, before: Person, change: Change) -> Change:
-    """Return the change, or no change if the user is different from what the change was made of."""
+    """Return the change, or no change if the user differs from the user for which the change was made."""
     return change if current == before else Change(current)

@@ -40,12 +40,12 @@ class Bulk:
             done += await self._changed(project, change.action, ids[start : start + CHUNK], administrator(caller))
         if change.action is BulkAction.DELETE:
             self.administration.places.count_again(project)
-            self.cascade.nudge()  # again: now the transactions are over
+            self.cascade.nudge()  # wake the job once more, because the transactions are over now
         failed = tuple(NotChanged(id, UserNotFound.code) for id in sorted(set(ids).difference(done)))
         return BulkResult(change.action, len(done), _digest(done), failed, next)
 
     async def _named(self, caller: Caller, change: BulkChange) -> tuple[list[str], str | None]:
-        """Return the sorted ids of the users to change, and the cursor for the rest of a filter."""
+        """Return the sorted ids of the users to change, and the cursor for the remaining users of a filter."""
         if (change.ids is None) == (change.filter is None):
             raise InvalidInput("Send either `ids` or `filter`.")
         if change.ids is not None:
@@ -58,7 +58,7 @@ class Bulk:
         return sorted(user.id for user in page.items), page.next
 
     async def _changed(self, project: str, action: BulkAction, ids: list[str], actor: Actor) -> list[str]:
-        """Do the act to the users in one transaction. Return the ids of those that exist."""
+        """Apply the action to the users in one transaction. Return the ids of users that exist."""
         until = await self.pools.revoked_until()
         async with self.stores.db.transaction():
             return [id for id in ids if await self._one(project, action, id, until, actor)]

@@ -1,4 +1,4 @@
-"""Find the project that a caller acts in, and refuse callers that may not act in a project."""
+"""Find the project in which a caller acts, and refuse callers that may not act in a project."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ def keyed_project(caller: Caller) -> str:
 
 
 def linked_project(caller: Caller) -> str:
-    """Return the project of a link in a mail: the project of the caller's key, or the project that the URL of a page
-    names.
+    """Return the project of a link in a mail: the project of the caller's key, or the project in the URL of a page.
 
     Raises: Unauthenticated.
     """
@@ -30,8 +29,8 @@ def linked_project(caller: Caller) -> str:
 def managed_project(caller: Caller, act: Act) -> str:
     """Return the project whose users the caller may manage.
 
-    The secret key and members with the role for the act may do it, if their scopes allow it too.
-    Raises: Unauthenticated, Forbidden, InsufficientScope.
+    The caller must be the secret key, or a member whose role permits the action. Its scopes must also permit the
+    action. Raises: Unauthenticated, Forbidden, InsufficientScope.
     """
     match caller.kind:
         case CallerKind.SECRET | CallerKind.DEVELOPER:

@@ -1,16 +1,17 @@
-"""Delete what belongs to a deleted user: documents by a field, and whatever a function of the project deletes.
+"""Delete the data of a deleted user: documents by a field, and everything that a function of the project deletes.
 
 The life of one deletion:
 
     1. The user's row is deleted. If the settings of the project name collections or a function (`deletion`), the same
        transaction posts an event (`pkg/db/outbox.py`).
-    2. A job takes the event. It enqueues the function, with the user's id as key, and deletes documents, BATCH in each
-       commit, in the name of the project. After ROUNDS commits, it posts the event again, so that no delivery is long.
-    3. If the process dies, the event is still there. Deleted documents stay deleted, and the job goes on with the rest.
+    2. A job takes the event. It enqueues the function, with the user's id as key. It deletes documents in the name of
+       the project, BATCH documents in each commit. After ROUNDS commits, it posts the event again, so that no delivery
+       takes long.
+    3. If the process dies, the event still exists. Deleted documents stay deleted, and the job continues with the rest.
 
-The job uses the settings at the time when it deletes the documents. A collection that does not exist counts as empty. A
-document stays, with a line in the log, if other documents refer to it or if the function `before_write` refuses the
-deletion.
+The job uses the settings at the time when it deletes the documents. A collection that does not exist counts as empty.
+If other documents refer to a document, or if the function `before_write` refuses its deletion, the document stays, and
+the job writes a line to the log.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ log = logger("tenant_auth")
 USER_DELETED: Final = "user_deleted"  # payload: {"project", "user"}
 BATCH: Final = 500  # the limit of documents in one commit
 ROUNDS: Final = 4  # the limit of commits in one delivery
-OURS: Final = range(400, 500)  # the status of a Problem that another attempt meets again
+OURS: Final = range(400, 500)  # a Problem with such a status would occur again in another attempt
 
 
 class _Found(msgspec.Struct):
@@ -49,7 +50,10 @@ class _Page(msgspec.Struct):
 
 
 class Cascade:
-    """`nudge`: wakes the job that delivers the events of the outbox (`jobs.relay_job`)."""
+    """Deletes users and their data.
+
+    `nudge`: wakes the job that delivers the events of the outbox (`jobs.relay_job`).
+    """
 
     def __init__(self, pools: Pools, bundoc: Bundoc, functions: Functions) -> None:
         self.pools = pools
@@ -59,7 +63,10 @@ class Cascade:
         self.nudge: Callable[[], None] = lambda: None
 
     async def delete_user(self, project: str, id: str, until: float, actor: Actor) -> bool:
-        """Delete a user, and post what follows, in one transaction. Return False if there is no such user."""
+        """Delete a user, and post the event for the user's data, in one transaction.
+
+        Return False if the user does not exist.
+        """
         pool = await self.pools.of(project)
         async with self.stores.db.transaction():
             if not await self.stores.users.delete(project, id, until):
@@ -71,7 +78,7 @@ class Cascade:
         return True
 
     async def deliver(self, _topic: str, payload: Any) -> None:
-        """Do what follows the deletion of a user, and post the event again if something is left."""
+        """Delete data of a deleted user. Post the event again if data is left."""
         project, user = payload["project"], payload["user"]
         pool = await self.pools.of(project)
         try:
@@ -83,7 +90,7 @@ class Cascade:
             log.info("a project ended before the documents of its user", project=project, user=user)
 
     async def _tell(self, pool: Pool, user: str) -> None:
-        """Enqueue the function of the settings. While such a job waits or runs, no second one is added."""
+        """Enqueue the function in the settings. If its job is already waiting or running, no second job is added."""
         job = NewJob(pool.auth.deletion.function, {"event": USER_DELETED, "user": {"id": user}}, key=f"deleted:{user}")
         try:
             await self.functions.enqueue(_server(pool), job)
@@ -91,7 +98,7 @@ class Cascade:
             log.warning("no function hears of a deleted user", project=pool.project, function=job.function, user=user)
 
     async def _delete_some(self, pool: Pool, user: str) -> bool:
-        """Delete documents of the user, at most ROUNDS times BATCH. Return True if some may be left."""
+        """Delete documents of the user, at most ROUNDS times BATCH. Return True if more documents may exist."""
         rounds = 0
         for collection, field in sorted(pool.auth.deletion.collections.items()):
             while ids := await self._found(pool, collection, field, user):
@@ -112,7 +119,7 @@ class Cascade:
         return False
 
     async def _found(self, pool: Pool, collection: str, field: str, user: str) -> list[str]:
-        """Return the ids of at most BATCH documents whose field has the user's id."""
+        """Return the ids of at most BATCH documents whose field contains the user's id."""
         query = Query(msgspec.json.encode({field: user}), limit=BATCH, select=("_id",))
         try:
             page = await self.bundoc.query(_server(pool), collection, query)
@@ -123,8 +130,9 @@ class Cascade:
         return [one.id for one in msgspec.json.decode(page.body, type=_Page).items]
 
     async def _deleted(self, pool: Pool, collection: str, ids: list[str]) -> int:
-        """Delete documents in one commit. If one document makes the commit fail, delete each document alone. Return the
-        number of deleted documents.
+        """Delete documents in one commit, and return their number.
+
+        If one document makes the commit fail, delete each document in a separate commit.
         """
         if await self._commit(pool, collection, ids):
             return len(ids)
@@ -142,5 +150,5 @@ class Cascade:
 
 
 def _server(pool: Pool) -> Caller:
-    """Return the caller that acts for the project: rules do not apply to it."""
+    """Return a caller that acts for the project, so that rules do not apply."""
     return Caller(CallerKind.SECRET, project=pool.project)

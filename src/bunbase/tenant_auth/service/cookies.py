@@ -1,16 +1,17 @@
-"""Cookie mode: trade the value of a cookie, which is a refresh token, for access tokens.
+"""Cookie mode: exchange the value of a cookie, which is a refresh token, for access tokens.
 
-A refresh token in the hands of an app is replaced at each use. A browser sends its cookie with each request, to any
-process of the installation, so a cookie is used many times, and replaced when it is as old as an access token may get:
+An app replaces its refresh token at each use. But a browser sends its cookie with each request, to any process of the
+installation. So a cookie may be used many times. BunBase replaces it when it reaches the age at which an access token
+expires. A cookie is in one of these states:
 
-    young          an access token of the same generation; the cookie stays.
-    old            a new cookie, in the same statement as `Sessions.refresh`.
-    replaced       the same new cookie again, until it has been used: the answer that set it may be lost.
-    just replaced  the new one was used, but requests with the old one may be under way for ten seconds.
-    reused         two parties hold the cookie: the session ends.
+    young          return an access token of the same generation; the cookie stays
+    old            return a new cookie, stored with the same statement as in `Sessions.refresh`
+    replaced       return the same new cookie again until it has been used, because the earlier answer may be lost
+    just replaced  the new cookie was used, but requests with the old cookie may still arrive for ten seconds
+    reused         two parties have the cookie: the session ends
 
-All access tokens for a cookie have the generation of the cookie that was sent. So the first use that the gateway
-reports shows that the browser has this cookie, and not that it has received the next one.
+The generation of an access token is the generation of the cookie in the request. So when the gateway reports the
+first use of the token, this only proves that the browser has this cookie, and not that it has received the next cookie.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from bunbase.tenant_auth.service.session_tokens import REFRESH
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.store.sessions import StoredToken
 
-EARLY_SECONDS: Final = 60  # before an access token expires
+EARLY_SECONDS: Final = 60  # a cookie is replaced this long before an access token of the same age expires
 
 
 class Cookies:
@@ -61,7 +62,7 @@ class Cookies:
             found = await self._found(pool, cookie, token, now, anew)
             if found is not None:
                 return found
-            # else a parallel request used the cookie, the session ended, or the user was changed: look again
+            # otherwise a parallel request used the cookie, the session ended, or the user was changed: try again
 
     async def _found(
         self, pool: Pool, cookie: str, token: StoredToken, now: datetime, anew: bool
@@ -84,7 +85,7 @@ class Cookies:
                 raise InvalidToken
 
     async def _same(self, pool: Pool, token: StoredToken, now: datetime, until: datetime) -> CookieAccess | None:
-        """Return an access token, without a new cookie."""
+        """Return an access token, and keep the cookie."""
         _, subject = await self.sessions.subject(pool, token, token.generation)
         access = await self.tokens.new_access(pool, subject, token.session_expires_at, now, REFRESH)
         return await self._if_open(pool, subject, now, access.access_token, "", min(until, _early(pool, now)))
@@ -97,7 +98,7 @@ class Cookies:
         return CookieAccess(pair.access_token, pair.refresh_token, _seconds(now, _early(pool, now)))
 
     async def _again(self, pool: Pool, cookie: str, token: StoredToken, now: datetime) -> CookieAccess | None:
-        """Return the cookie that has replaced this one."""
+        """Return the cookie that has replaced this cookie."""
         person, subject = await self.sessions.subject(pool, token, token.generation)
         pair = token.traded_for(cookie)
         if not await self.tokens.lives(pool.project, pair, person, now):
@@ -108,20 +109,23 @@ class Cookies:
     async def _if_open(
         self, pool: Pool, subject: Subject, now: datetime, access: str, cookie: str, until: datetime
     ) -> CookieAccess | None:
-        """Return None if the session ended, or the user was changed, while BunKMS signed."""
+        """Return the answer, or None if the session ended or the user was changed while BunKMS signed."""
         if not await self.stores.sessions.alive(pool.project, subject.session, subject.version, now):
             return None
         return CookieAccess(access, cookie, _seconds(now, until))
 
 
 def _old_at(pool: Pool, token: StoredToken) -> datetime:
-    """Return the time at which a cookie is replaced. Cookies of older releases have no age: at once."""
+    """Return the time at which a cookie is replaced.
+
+    Cookies of older releases have no age, and are replaced at once.
+    """
     issued = token.issued_at
     return datetime.min.replace(tzinfo=token.expires_at.tzinfo) if issued is None else _early(pool, issued)
 
 
 def _early(pool: Pool, issued: datetime) -> datetime:
-    """Return the time shortly before an access token that was made at `issued` expires."""
+    """Return the time shortly before the expiry of an access token that was made at `issued`."""
     return issued + timedelta(seconds=pool.lifetimes.access_ttl_seconds) - _margin(pool)
 
 
@@ -134,7 +138,7 @@ def _grace(pool: Pool) -> timedelta:
 
 
 def _just_replaced(pool: Pool, token: StoredToken, now: datetime) -> bool:
-    """True if the next cookie was used a moment ago: the browser may have sent this one before."""
+    """True if the next cookie was first used a moment ago. The browser may have sent this cookie before that."""
     return (
         token.session_ended_at is None and token.child_used_at is not None and now < token.child_used_at + _grace(pool)
     )

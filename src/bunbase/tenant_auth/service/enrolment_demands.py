@@ -1,4 +1,4 @@
-"""Projects that demand a second factor: a user without one gets no session, but a challenge to set one up."""
+"""Projects that demand a second factor: a user without a second factor gets a challenge instead of a session."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bunbase.tenant_auth.sign_in_methods import SignInMethod
 
 
 async def needs_more(pool: Pool, person: Person, method: SignInMethod) -> bool:
-    """True if a sign-in by this method needs a second factor, or has to set one up."""
+    """True if a sign-in with this method needs a second factor, or requires the user to set up a second factor."""
     if method.complete:
         return False
     return demands_factor(pool, person, method) or bool((await pool.stores.factors.counts(person.id)).totp)
 
 
 def demands_factor(pool: Pool, person: Person, method: SignInMethod) -> bool:
-    """True if the project demands a second factor after this method. Users who have not signed up yet need none."""
+    """True if the project demands a second factor after this method. Anonymous users need no second factor."""
     required = pool.auth.second_factor is SecondFactorPolicy.REQUIRED
     return required and not method.complete and not person.user.anonymous
 

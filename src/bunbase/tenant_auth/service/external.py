@@ -1,4 +1,4 @@
-"""Sign end users in by another service, and manage their identities. `pkg/identity` has the rules."""
+"""Sign end users in with other services, and manage their identities. `pkg/identity` has the rules."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TAKEN: Final = (EmailTaken, IdentityTaken)
 
 
 class NotAdmitted(Exception):
-    """A transaction would sign a person up before the hook `before_signup` was called. Call it, and begin again."""
+    """A transaction would create a user before the hook `before_signup` was called. Call the hook, and begin again."""
 
     def __init__(self, person: Person) -> None:
         self.person = person
@@ -52,7 +52,7 @@ class NotAdmitted(Exception):
 class Entry(msgspec.Struct, frozen=True):
     """A person of another service who signs in or up. `until`: the same as in `PoolPeople`.
 
-    `admitted`: the new user as the hook `before_signup` wants it; `asked`: the new user that the hook has seen.
+    `admitted`: the new user as the hook `before_signup` wants it. `asked`: the new user as it was sent to the hook.
     """
 
     pool: Pool
@@ -79,10 +79,10 @@ class ExternalAccounts:
         return await (await self._pool(caller)).external.start(provider, start)
 
     async def finish(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
-        """Take the answer of a service. Raises: ProviderNotFound, ExternalLoginExpired.
+        """Process the answer of a service. Raises: ProviderNotFound, ExternalLoginExpired.
 
-        A service sends back the state, but no key: the project is the one in which this state was made. This is the
-        only statement without a project. Everything after it belongs to the pool of that project.
+        A service sends back the state, but no key. So the state determines the project. This is the only statement
+        without a project; everything after it belongs to the pool of that project.
         """
         now = self.pools.site.clock.now()
         project = await project_of_login(self.stores.db, fingerprint(answer.state), now)
@@ -91,32 +91,35 @@ class ExternalAccounts:
         return await (await self.pools.of(project)).external.finish(provider, answer)
 
     async def exchange(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:
-        """Sign in with a code of a callback, or link the identity that the code stands for.
+        """Sign in with the code of a callback, or link the identity of the code.
 
-        A sign-in by another service is one factor. For a link, a session of the user has given its consent. The session
-        of an anonymous user gives no consent, because the link is a sign-up of this user.
+        A sign-in with another service is one factor. For a link, a session of the user has given its consent. The
+        session of an anonymous user cannot give consent, because the link is the sign-up of this user.
         """
         pool = await self._pool(caller)
         person = await pool.external.take(exchange.code, exchange.verifier)
         return await self.sign_in_as(caller, pool, person)
 
     async def sign_in_as(self, caller: Caller, pool: Pool, person: ExternalCode) -> UserSignedIn:
-        """Sign in as the person whom another service has named, or link the identity. Raises: as `exchange`."""
+        """Sign in as the person whom another service has identified, or link the identity.
+
+        Raises: the same problems as `exchange`.
+        """
         person = await self._upgrading(caller, person)
         method = external(person.provider, await self._consented(pool, person))
         while True:
             entry = Entry(pool, person, method)
             user = await not_overtaken(person, TAKEN, partial(self._admitted_user, caller, entry))
-            person = msgspec.structs.replace(person, link_session="")  # the identity is the user's now
+            person = msgspec.structs.replace(person, link_session="")  # the identity belongs to the user now
             signed_in = await self.opening.open_session(caller, user, method)
             if signed_in is not None:
                 return signed_in
-            # else the user was changed meanwhile: look again whom the identity belongs to
+            # otherwise the user was changed meanwhile: check again to whom the identity belongs
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
         """Raises: ProviderNotFound, ReauthenticationRequired."""
         user, pool = caller.end_user(), await self._pool(caller)
-        if not await self._is_anonymous(pool.project, user.uid):  # such a user has nothing to prove
+        if not await self._is_anonymous(pool.project, user.uid):  # an anonymous user has nothing to prove
             await self.proofs.need_fresh(caller)
         return await pool.external.ticket(provider, user.session)
 
@@ -139,9 +142,9 @@ class ExternalAccounts:
         return ExternalPeople(pool.external, people, pool.need_way_in, pool.letters)
 
     async def _admitted_user(self, caller: Caller, entry: Entry) -> Person:
-        """Return the user to sign in to. For a new user, the hook `before_signup` is called outside the transaction.
+        """Return the user to sign in. For a new user, the hook `before_signup` is called outside of the transaction.
 
-        Raises: SignupRefused, HookFailed, and what `_user` raises.
+        Raises: SignupRefused, HookFailed, and the problems of `_user`.
         """
         while True:
             try:
@@ -151,16 +154,16 @@ class ExternalAccounts:
                 entry = msgspec.structs.replace(entry, asked=new.person, admitted=admitted)
 
     async def _user(self, caller: Caller, entry: Entry) -> Person:
-        """Return the user to sign in to. This is one transaction, in which a new user has a place in the project.
+        """Return the user to sign in. This is one transaction. A new user takes a place of the project in it.
 
         Raises: NotAdmitted.
         """
         pool, person = entry.pool, entry.person
-        await self.opening.tokens.access.check_key(pool.project)  # a project that is destroyed gets no more users
+        await self.opening.tokens.access.check_key(pool.project)  # a project that is being destroyed gets no more users
         entry = msgspec.structs.replace(entry, until=await self.pools.revoked_until())
         people = self._people(pool, entry.until)
         async with self.stores.db.transaction():
-            if person.link_session:  # lock the user before the identity, as a deletion of the user does
+            if person.link_session:  # lock the user before the identity, in the same order as a deletion of the user
                 linked = await people.people.of_session(person.link_session)
                 await people.people.locked(linked or "")
             note = self.pools.journal.noted(pool.project, the_user(caller))
@@ -183,7 +186,10 @@ class ExternalAccounts:
         return new.id
 
     async def _upgrading(self, caller: Caller, person: ExternalCode) -> ExternalCode:
-        """Return the person, linked to the caller's session if the caller is an anonymous user."""
+        """If the caller is an anonymous user, return the person linked to the caller's session.
+
+        Otherwise return the person.
+        """
         if person.link_session or caller.user is None:
             return person
         if not await self._is_anonymous(caller.project, caller.user.uid):
@@ -191,9 +197,10 @@ class ExternalAccounts:
         return msgspec.structs.replace(person, link_session=caller.end_user().session)
 
     async def _consented(self, pool: Pool, person: ExternalCode) -> bool:
-        """True if a session of a user asked for the link. For an anonymous user, the link is a sign-up, which needs a
-        second factor like any sign-up. This also holds with a ticket, because an anonymous user gets one without a
-        proof.
+        """True if a session of a user asked for the link.
+
+        For an anonymous user, the link is a sign-up, which needs a second factor like any sign-up. This is also true
+        with a ticket, because an anonymous user gets a ticket without a proof.
         """
         user = await self._people(pool, 0.0).people.of_session(person.link_session) if person.link_session else None
         return user is not None and not await self._is_anonymous(pool.project, user)
@@ -207,7 +214,7 @@ class ExternalAccounts:
         await self.pools.journal.add(caller.project, person.id, event, the_user(caller))
 
     async def _no_longer_anonymous(self, caller: Caller, entry: Entry, user: Person) -> Person:
-        """Store the identity's address with an anonymous user, who is locked. The id stays, and so do the data.
+        """Add the identity's address to an anonymous user, who is locked. The id and the data stay.
 
         Raises: NotAdmitted, EmailTaken.
         """
@@ -217,7 +224,8 @@ class ExternalAccounts:
         become = with_identity(user, email, person.name).person
         if entry.admitted is None or entry.asked != become:
             raise NotAdmitted(become)
-        after = Change(entry.admitted, ends_sessions=True)  # as every upgrade: see `anonymous.py`
+        # for the same reason as for every upgrade: see `anonymous.py`
+        after = Change(entry.admitted, ends_sessions=True)
         changed = await self.stores.users.change(pool.project, user.id, lambda _: after, pool.clock.now(), entry.until)
         if changed is None:
             raise ExternalLoginExpired("The account was deleted meanwhile.")

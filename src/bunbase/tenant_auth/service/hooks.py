@@ -7,11 +7,11 @@
     send_mail       by the job that sends mails, in place of SMTP    the mail waits for another attempt
     send_sms        for a text message                               the message is not sent
 
-No transaction is open while a hook runs, so a slow hook locks nothing, and a hook may change the very user that it is
-asked about: whoever stores something afterwards compares the version of the user first. `after_signup` is an event in
-the outbox, written in the transaction that stores the user.
+No transaction is open while a hook runs, so a slow hook locks nothing. A hook may change the user about whom it is
+called. Therefore code that stores something afterwards first compares the version of the user. `after_signup` is an
+event in the outbox, written in the transaction that stores the user.
 
-Only Functions can run a function, and it takes the project from the Caller that this file makes.
+Only Functions can run a function. This module makes the Caller that tells Functions the project.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Hooks:
         self.functions = functions
 
     async def before_signup(self, caller: Caller, person: Person, method: SignInMethod, invited: bool) -> Person:
-        """Return the new user as the hook wants it. Do not call this inside a transaction.
+        """Return the new user with the changes of the hook. Do not call this inside a transaction.
 
         Raises: SignupRefused, HookFailed, HookLoop.
         """
@@ -101,14 +101,14 @@ class Hooks:
         return await self._decided(pool, HookName.BEFORE_TOKEN, event, read)
 
     async def note_signup(self, project: str, person: Person, method: SignInMethod) -> None:
-        """Write down that a user has signed up. Call this in the transaction that stores the user."""
+        """Store the event that a user has signed up. Call this in the transaction that stores the user."""
         if (await self.pools.of(project)).auth.hooks.after_signup:
             await self.stores.outbox.post(SIGNED_UP, SignedUp(project, person.id, method.provider))
 
     async def deliver(self, _topic: str, payload: Any) -> None:
-        """Enqueue the hook `after_signup` for an event of the outbox. If the user is gone, there is nothing to do.
+        """Enqueue the hook `after_signup` for an event of the outbox. If the user no longer exists, do nothing.
 
-        Raises: what `Functions.enqueue_hook` raises; then the event waits, and is delivered again.
+        Raises: the problems of `Functions.enqueue_hook`. In this case the event waits, and is delivered again.
         """
         new = msgspec.convert(payload, SignedUp)
         pool, person = await self.pools.of(new.project), await self.stores.users.by_id(new.project, new.user)
@@ -134,11 +134,11 @@ class Hooks:
         return bool((await self.pools.of(project)).auth.hooks.send_mail)
 
     async def projects(self) -> list[str]:
-        """Return the projects whose mails the hook `send_mail` sends."""
+        """Return the projects in which the hook `send_mail` sends the mails."""
         return await self.stores.settings.projects_that_send_mail()
 
     async def send(self, mail: ClaimedMail) -> None:
-        """Send a mail of a project by its hook `send_mail`. Raises: Undelivered."""
+        """Send a mail of a project with its hook `send_mail`. Raises: Undelivered."""
         pool = await self.pools.of(mail.project)
         appearance = pool.auth.mail
         event = {
@@ -161,8 +161,8 @@ class Hooks:
     async def check_functions(self, project: str, before: HookSettings, after: HookSettings) -> None:
         """Check that the functions exist that a change of the settings names. Raises: InvalidInput.
 
-        If Functions is unreachable, the change is stored. This is safe, because a hook without its function fails, so
-        nobody can sign in.
+        If Functions is unreachable, the change is stored without the check. This is safe: a hook without its function
+        fails, so nobody can sign in.
         """
         for hook in OF_USERS:
             name = getattr(after, hook)
@@ -178,9 +178,11 @@ class Hooks:
                 raise InvalidInput.at(f"/hooks/{hook}", advice)
 
     async def _decided(self, pool: Pool, hook: HookName, event: Json, read: Callable[[Any], T], depth: int = 0) -> T:
-        """Return the decision that `read` makes of the answer. Raises: HookFailed, HookLoop, what `read` raises.
+        """Return the decision that `read` finds in the answer.
 
-        If the answer cannot be used, its developers find the reason in the runs and the log of the function.
+        Raises: HookFailed, HookLoop, and the problems of `read`.
+
+        If the answer cannot be used, developers find the reason in the runs and the log of the function.
         """
         answer = await self._run(pool, hook, event, depth)
         try:
@@ -214,7 +216,7 @@ def failed(hook: HookName, cause: str) -> HookFailed:
 
 
 def _event(event: Json) -> Json:
-    """Return the event as plain JSON values, as the hook reads them."""
+    """Return the event as plain JSON values, for the hook."""
     plain: Json = api_builtins(event)
     return plain
 

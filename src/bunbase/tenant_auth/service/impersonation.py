@@ -1,8 +1,8 @@
-"""Sessions of administrators in the place of a user, to see what the user sees.
+"""Sessions in which an administrator takes the place of a user, to see what the user sees.
 
-Such a session has one access token, and no refresh token: it ends by itself after the lifetime of an access token of
-the project, and after an hour at the latest. The token says who uses it (`act`, RFC 8693 §4.1). Rules and functions may
-look at it. `Caller.end_user` refuses such a token, except where a room says that the act is for administrators too.
+Such a session has one access token and no refresh token. So it ends after the lifetime of the project's access tokens,
+and after an hour at the latest. The token names the administrator (`act`, RFC 8693 §4.1), which rules and functions can
+read. `Caller.end_user` refuses such a token, except where a room explicitly allows the action for administrators.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class Impersonation:
         self.tokens = opening.tokens
 
     async def open(self, caller: Caller, id: str, _new: NewImpersonation) -> Impersonated:
-        """Raises: UserNotFound, UserBanned, KeyNotFound, KeyDestroyed. The gateway's audit log keeps the reason."""
+        """Open a session. The gateway's audit log stores the reason.
+
+        Raises: UserNotFound, UserBanned, KeyNotFound, KeyDestroyed.
+        """
         pool = await self.pools.of(managed_project(caller, Act.USER_IMPERSONATE))
         actor = caller.developer.id if caller.developer else caller.key
         while True:
@@ -46,7 +49,7 @@ class Impersonation:
             made = await self.tokens.new_access(pool, subject, session.expires_at, session.created_at, IMPERSONATE)
             if await self._store(caller, pool, session, subject):
                 return Impersonated(person.user, made.access_token, made.expires_in, session.id, actor)
-            # else the user was changed meanwhile: check again
+            # otherwise the user was changed meanwhile: check again
 
     async def _store(self, caller: Caller, pool: Pool, session: Session, subject: Subject) -> bool:
         event = Event(UserAct.IMPERSONATE, session=session.id)

@@ -1,4 +1,4 @@
-"""Invite people to become users of a project, also where nobody may sign up by themselves."""
+"""Invite people to become users of a project. This also works if nobody may sign up without an invitation."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from bunbase.tenant_auth.store.invites import HASH_BYTES, OpenInvite, invite_id
 
 LIFETIME: Final = timedelta(seconds=INVITE_SECONDS)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST: Final = 10**17  # microseconds, in the year 5138: no invitation expires later
+LATEST: Final = 10**17  # microseconds in the year 5138; every invitation expires earlier
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
-    """A place in the list. A number of microseconds, because a cursor could contain a time that PostgreSQL refuses."""
+    """A position in the list, as microseconds: with a time, a cursor could contain a value that PostgreSQL refuses."""
 
     expires_at: Annotated[int, msgspec.Meta(ge=0, le=LATEST)]
     hash: Annotated[bytes, msgspec.Meta(max_length=HASH_BYTES)]
@@ -42,7 +42,7 @@ LAST: Final = Position(LATEST, b"")
 
 
 class UserInvites:
-    """The link of an invitation is used up in the same way as the link of a sign-up (`sign_up.py`)."""
+    """Invitations. A link of an invitation is used up in the same way as a link of a sign-up (`sign_up.py`)."""
 
     def __init__(self, pools: Pools) -> None:
         self.pools = pools
@@ -68,7 +68,8 @@ class UserInvites:
         async with self.stores.db.transaction():
             if await self.stores.users.by_email(project, email) is not None:
                 raise EmailTaken("This address has a user already.")
-            await pool.stores.mail_tokens.of_address_locked(email, MailKind.INVITE)  # before the mailbox: `MailLinks`
+            # lock the links before the mailbox, as explained in `MailLinks`
+            await pool.stores.mail_tokens.of_address_locked(email, MailKind.INVITE)
             mail = await pool.links.make(MailKind.INVITE, email, None, INVITE_SECONDS, letter, kept)
             [token] = tokens
             await self._end_earlier(project, email, fingerprint(token), kept, await self.stores.mails.post(mail))
@@ -91,10 +92,10 @@ class UserInvites:
             raise UserInviteNotFound("List the open invitations with GET /v1/auth/invites.")
 
     async def _end_earlier(self, project: str, email: str, hash: bytes, kept: str, posted: bool) -> None:
-        """End the earlier invitations of an address: the new one, with this hash, replaces them.
+        """End the earlier invitations of an address, because the new invitation with this hash replaces them.
 
-        If the address gets too many mails, the new one was not posted. Then the link of the earlier mail stays valid
-        until its own end, and creates the same user as the new link.
+        If the address has received too many mails, the new invitation was not posted. In this case, the link in the
+        earlier mail stays valid until its own end, and creates the same user as the new link.
         """
         if posted:
             await self.stores.invites.end_earlier(project, email, hash)

@@ -19,14 +19,16 @@ class Leaving:
         self.cascade = cascade
 
     async def delete(self, caller: Caller) -> None:
-        """Delete the user with all sessions, which end within a second. The settings say what follows (`cascade.py`).
+        """Delete the signed-in user and end all sessions within a second.
 
-        For an anonymous user the token is enough, because an anonymous user has no way to prove anything.
+        The settings decide about the data (`cascade.py`).
+
+        For an anonymous user, the token is enough, because an anonymous user has no way to prove anything.
         Raises: ReauthenticationRequired, Unauthenticated.
         """
         project = keyed_project(caller)
         user = caller.end_user() if caller.end_user().anonymous else await self.proofs.need_fresh(caller)
         until = await self.pools.revoked_until()
         if not await self.cascade.delete_user(project, user.uid, until, the_user(caller)):
-            raise account_deleted()  # by another request at the same moment
+            raise account_deleted()  # another request has deleted the user at the same moment
         self.places.count_again(project)

@@ -1,5 +1,6 @@
-"""Answer requests for a mail that anybody may make for any address (`pkg/identity/mail_requests.py`), and requests for
-a text message to any number.
+"""Answer requests for mails and text messages.
+
+Anybody may request a mail for any address (`pkg/identity/mail_requests.py`), or a text message to any number.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bunbase.tenant_auth.store import Stores
 
 
 class MailRequests:
-    """`nudge`: wakes the job that answers the requests."""
+    """Requests for mails and text messages. `nudge`: wakes the job that answers the requests."""
 
     def __init__(self, stores: Stores, pools: Pools, texts: TextMessages) -> None:
         self.stores = stores
@@ -31,10 +32,10 @@ class MailRequests:
         self.nudge: Callable[[], None] = lambda: None
 
     async def request(self, caller: Caller, kind: MailKind, email: str, redirect_to: str = "", kept: str = "") -> None:
-        """Store a request for a mail. A text that is not an address is dropped, with the same answer.
+        """Store a request for a mail. If a text is not an address, drop the request and return the same answer.
 
-        `redirect_to`: the address of the app to which the page behind the link leads. `kept`: another text for the
-        link. Raises: InvalidInput.
+        `redirect_to`: the URL of the app to which the page behind the link leads. `kept`: a text to store instead of
+        `redirect_to` with the link. Raises: InvalidInput.
         """
         pool = await self.pools.of(linked_project(caller))
         name = kept or pool.checked_redirect(redirect_to)
@@ -47,7 +48,7 @@ class MailRequests:
         self.nudge()
 
     async def answer_all(self) -> None:
-        """Answer the stored requests of all projects. The job calls this."""
+        """Answer the stored requests of all projects. A job calls this."""
         stores = IdentityStores(self.stores.db, self.stores.mails, INSTALLATION)
         await answer_requests(stores, self._answer, self.pools.site.clock)
 
@@ -93,9 +94,10 @@ class MailRequests:
     async def _code(self, pool: Pool, asked: MailRequest, send: Callable[[str], Awaitable[bool]]) -> None:
         """Make a code and send it. `send(code)`: returns False if the message was dropped.
 
-        A code is made for every address and number: so a guess takes the same way whether or not it has a user. A
-        stranger who asks often must not shut the owner out: after too many codes, the newest one is sent and valid
-        again, and a code whose message is dropped does not replace it.
+        A code is made for every address and number, so that a guess is processed in the same way whether or not a user
+        exists. Frequent requests of a stranger must not lock out the owner. So after too many codes, the newest code is
+        sent again and becomes valid again. If the message with a new code is dropped, the new code does not replace the
+        old code.
         """
         kind, address = asked.kind, asked.email
         if await pool.codes.may_make(kind, address):
@@ -108,7 +110,7 @@ class MailRequests:
 
 
 async def _nothing(_code: str) -> bool:
-    """Send nothing, as if the message was sent."""
+    """Send nothing, and report success."""
     return True
 
 
@@ -130,7 +132,7 @@ async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest)
 async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -> None:
     email, kind = asked.email, MailKind.SIGN_IN_LINK
     if _may_sign_in(pool, person, email):
-        await pool.links.post_only(  # the link is for the mailbox, which may have no user yet
+        await pool.links.post_only(  # the link belongs to the mailbox, which may have no user yet
             kind,
             email,
             SIGN_IN_SECONDS,
@@ -140,7 +142,7 @@ async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -
 
 
 def _may_sign_in(pool: Pool, person: Person | None, email: str | None) -> bool:
-    """True if the owner of a mailbox or a phone may sign in, or may sign up."""
+    """True if the owner of a mailbox or a phone may sign in or sign up."""
     return admits(pool.auth, email) if person is None else not person.is_banned(pool.clock.now())
 
 

@@ -1,10 +1,10 @@
-"""Sign in without a password: with a code of six digits or a link that was sent by mail.
+"""Sign in without a password: with a code of six digits, or with a link that was sent by mail.
 
 The life of one sign-in:
 
-    1. A request for a mail is stored and answered. A job makes the code or the link, and mails it if the address has a
-       user or may have one (`mail_requests.py`).
-    2. The code is compared, or the link is looked up. `shown_address.py` has the rest.
+    1. A request for a mail is stored and answered. A job makes the code or the link. It sends the mail if the address
+       has a user or may have one (`mail_requests.py`).
+    2. The code is compared, or the link is looked up. `shown_address.py` describes the remaining steps.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from bunbase.tenant_auth.service.sign_in import POOL
 from bunbase.tenant_auth.sign_in_codes import guesser
 from bunbase.tenant_auth.sign_in_methods import EMAIL_CODE, EMAIL_LINK, SignInMethod
 
-Take = Callable[[], Coroutine[Any, Any, None]]  # uses a code or link up, or raises a Problem if somebody was faster
+# uses up a code or link, or raises a Problem if another request was faster
+Take = Callable[[], Coroutine[Any, Any, None]]
 
 
 class MailboxSignIn:
@@ -70,8 +71,9 @@ class MailboxSignIn:
         return await self.signing_in.open(caller, ShownMailbox(pool, normal, EMAIL_CODE, take, wrong_code))
 
     async def request_link(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
-        """Raises: InvalidInput, if the project allows no address of an app that the link could lead to;
-        CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
+        """Send a link. Raises: InvalidInput if the project allows no URL of an app to which the link could lead;
+        CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        """
         pool = await self.pools.of(keyed_project(caller))
         target = redirect_to or next(iter(pool.auth.redirect_urls), "")
         if not target:
@@ -87,13 +89,14 @@ class MailboxSignIn:
         await self.requests.request(caller, MailKind.SIGN_IN_LINK, email, kept=back)
 
     async def link_target(self, caller: Caller, token: str) -> str:
-        """Return the address of the app, or of the sign-in page, with the token of a valid link, which stays valid.
+        """Return the URL of the app or of the sign-in page, with the token of a valid link. The link stays valid.
 
         Raises: LinkExpired.
         """
         pool = await self.pools.of(linked_project(caller))
         found = await pool.links.find(token, MailKind.SIGN_IN_LINK)
-        of_page = found is not None and found.name.startswith(f"{BY_LINK}?")  # else the whole address of an app
+        # otherwise the name is the whole URL of an app
+        of_page = found is not None and found.name.startswith(f"{BY_LINK}?")
         target = (found.name if of_page else pool.way_back(found.name)) if found else ""
         if not target:
             raise _expired()
@@ -115,7 +118,7 @@ class MailboxSignIn:
 
 
 class ShownMailbox:
-    """A mailbox that a person reads. `refused`: makes the answer to a wrong code or link."""
+    """A mailbox that a person can read. `refused`: makes the answer to a wrong code or link."""
 
     def __init__(
         self, pool: Pool, email: str, method: SignInMethod, take: Take, refused: Callable[[], Problem]
@@ -136,7 +139,7 @@ class ShownMailbox:
         return admits(self.pool.auth, self.email)
 
     async def claim(self, owner: Person, note: Note) -> bool:
-        """Confirm the address of a user, and end everything with which another person could open the account."""
+        """Confirm the address of a user, and end everything with which another person could use the account."""
         if owner.user.email_verified:
             return False
         pool, users = self.pool, self.pool.users
@@ -148,7 +151,7 @@ class ShownMailbox:
         return True
 
     def is_released_by(self, owner: Person) -> bool:
-        return False  # whoever proves the address gets the user
+        return False  # the person who proves the address gets the user
 
     async def release(self, owner: Person, note: Note) -> None:
         raise ValueError("an address stays with its user")

@@ -1,17 +1,17 @@
-"""Open sessions. Every sign-in of an end user ends here, whatever it has checked before.
+"""Open sessions. Every sign-in of an end user ends with this module, whatever it has checked before.
 
 The life of one sign-in:
 
-    1. A way to sign in (a password, a link, a provider, …) finds the user and checks that it is the right person.
+    1. A sign-in method (a password, a link, a provider, …) finds the user and checks that it is the right person.
     2. A banned user is refused. After one factor, a user with a second factor gets a challenge instead of a session. If
-      the project requires a second factor, a user without one gets a challenge too. The link or code of the first step
-      is used up then.
+       the project requires a second factor, a user without one also gets a challenge. In both cases the link or code of
+       the first step is used up.
     3. For a new user, the hook `before_signup` decides. The hook `before_token` may add claims, and BunKMS signs the
        tokens. No transaction is open meanwhile, because all of this may take long.
-    4. One transaction stores the session, and marks what the user has shown (a link, a code) as used. If the tokens are
-       not for the caller, it also stores where they are kept (`Keep`), so a crash leaves no session that nobody can
-       use. It stores nothing if the user was changed since step 1: `open_session` then returns None, and the caller
-       begins again. For a new user, it also notes that the hook `after_signup` must run.
+    4. One transaction stores the session, and marks the link or code as used. If the tokens are not returned to the
+       caller, it also stores the place of the tokens (`Keep`), so that a crash leaves no unusable session. If the user
+       was changed since step 1, it stores nothing: `open_session` returns None, and the caller begins again. For a new
+       user, it also notes that the hook `after_signup` must run.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.sessions import NewSession
 
 Claims = dict[str, Any]
-Also = Callable[[], Awaitable[None]]  # runs in the transaction that stores the session; a Problem undoes both
+# runs in the transaction that stores the session; a Problem makes the transaction fail
+Also = Callable[[], Awaitable[None]]
 
-# prepares what is stored with a new session, outside the transaction, and returns what runs in it
-Keep = Callable[[Pool, UserSignedIn, str], Awaitable[Also]]  # the project, the answer, and the id of the session
-Store = Callable[[], Awaitable[bool]]  # runs in the same transaction; returns False if it has changed nothing
+# Runs outside of the transaction, and returns a function that stores its result inside of the transaction. The
+# parameters are the project, the answer, and the id of the session.
+Keep = Callable[[Pool, UserSignedIn, str], Awaitable[Also]]
+# runs in the transaction that stores the session; returns False if it has changed nothing
+Store = Callable[[], Awaitable[bool]]
 
 
 async def nothing() -> None:
@@ -47,12 +50,12 @@ async def nothing() -> None:
 
 
 async def keep_nothing(_pool: Pool, _signed_in: UserSignedIn, _session: str) -> Also:
-    """Keep nothing: the caller gets the tokens. This is the default."""
+    """Store no tokens, because the caller gets them. This is the default."""
     return nothing
 
 
 class OpenSession:
-    """`keep`: called with each session before the session is stored."""
+    """Opens sessions. `keep`: called with each session before the session is stored."""
 
     def __init__(
         self, stores: Stores, pools: Pools, tokens: SessionTokens, hooks: Hooks, keep: Keep = keep_nothing
@@ -65,7 +68,7 @@ class OpenSession:
         self.keep = keep
 
     def keeping(self, keep: Keep) -> OpenSession:
-        """Return a part that also stores where the tokens of its sessions are kept."""
+        """Return a copy that also stores the place of the tokens of its sessions."""
         return OpenSession(self.stores, self.pools, self.tokens, self.hooks, keep)
 
     async def open_session(
@@ -73,9 +76,9 @@ class OpenSession:
     ) -> UserSignedIn | None:
         """Store a new session of the user, and return its first pair of tokens.
 
-        Return None if the user was changed or deleted meanwhile: check again what the sign-in has checked. Do not call
-        this inside a transaction. `claims`: claims of the session besides the user's own.
-        Raises: UserBanned, SecondFactorRequired, MfaEnrolmentRequired, HookFailed, KeyNotFound, KeyDestroyed.
+        Return None if the user was changed or deleted meanwhile. In this case, repeat the checks of the sign-in. Do not
+        call this inside a transaction. `claims`: claims of the session in addition to the user's own claims. Raises:
+        UserBanned, SecondFactorRequired, MfaEnrolmentRequired, HookFailed, KeyNotFound, KeyDestroyed.
         """
         self.refuse_banned(caller, person, method)
         pool = await self.pools.of(caller.project)
@@ -86,7 +89,9 @@ class OpenSession:
         until = 0.0 if most is None else await self.pools.revoked_until()
         kept = await self._kept(pool, person, new)
         async with self.stores.db.transaction():
-            if most is not None:  # of two sign-ins at once, the second one sees the session of the first
+            # if two sign-ins run at the same time, the second sign-in waits, and then sees the session of the first
+            # sign-in
+            if most is not None:
                 await self.stores.users.locked(pool.project, person.id)
             if not await self.stores.sessions.add(caller.project, new):
                 return None
@@ -106,18 +111,18 @@ class OpenSession:
         invited: bool = False,
         first: Also = nothing,
     ) -> UserSignedIn:
-        """Store a new user with a first session. `invited`: the settings cannot exclude the person.
+        """Store a new user with a first session. `invited`: the person needs no permission by the settings.
 
         `first`: runs before the user is stored, in the same transaction.
 
-        Raises: EmailTaken, SignupsClosed, EmailDomainNotAllowed, SignupRefused, HookFailed, MfaEnrolmentRequired (then
-        the user is stored, and signs in next), KeyNotFound, KeyDestroyed.
+        Raises: EmailTaken, SignupsClosed, EmailDomainNotAllowed, SignupRefused, HookFailed, MfaEnrolmentRequired (in
+        this case the user is stored, and must sign in next), KeyNotFound, KeyDestroyed.
         """
         pool = await self.pools.of(caller.project)
         if not invited:
             check_admission(pool.auth, person.email)
         person = await self.hooks.before_signup(caller, person, method, invited)
-        # sign before storing the user: a project whose key was destroyed must not get another user
+        # sign before storing the user, because a project whose key was destroyed must not get another user
         new = await self._new(caller, pool, person, method)
         needed, kept = None, await self._kept(pool, person, new)
         async with self.stores.db.transaction():
@@ -136,14 +141,14 @@ class OpenSession:
         return self.tokens.answer(caller.project, person.user, new.pair, method)
 
     def refuse_banned(self, caller: Caller, person: Person, method: SignInMethod) -> None:
-        """Raises: UserBanned. The user's activity has the refused sign-in."""
+        """Refuse a banned user, and record the refused sign-in in the user's activity. Raises: UserBanned."""
         now = self.tokens.clock.now()
         if person.is_banned(now):
             self.journal.refuse(caller, person.id, UserAct.SIGN_IN, method.provider)
         refuse_banned(person, now)
 
     async def _ask_for_more(self, caller: Caller, pool: Pool, person: Person, method: SignInMethod, also: Also) -> None:
-        """Raise the Problem that asks for the second factor. Return if the user was changed meanwhile."""
+        """Raise the Problem that demands the second factor. Return if the user was changed meanwhile."""
         async with self.stores.db.transaction():
             locked = await self.stores.users.locked(pool.project, person.id)
             if locked is None or locked.version != person.version:
@@ -164,9 +169,9 @@ class OpenSession:
     ) -> UserSignedIn | None:
         """Store a changed user with a new session. `person`: the user after the change.
 
-        `store`: changes the user; it returns False, and changes nothing, if the user was changed meanwhile. Return None
-        then: begin again. Raises: UserBanned, HookFailed, MfaEnrolmentRequired (then the user is changed, and signs in
-        next), KeyNotFound, KeyDestroyed, and what `store` raises.
+        `store`: changes the user. If the user was changed meanwhile, it changes nothing and returns False; then this
+        method returns None, and the caller begins again. Raises: UserBanned, HookFailed, MfaEnrolmentRequired (in this
+        case the user is changed, and must sign in next), KeyNotFound, KeyDestroyed, and the problems of `store`.
         """
         refuse_banned(person, self.tokens.clock.now())
         pool = await self.pools.of(caller.project)
@@ -189,7 +194,7 @@ class OpenSession:
     async def add_user(
         self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing, invited: bool = False
     ) -> None:
-        """Store a new user without a session. Raises: as `open_first_session`."""
+        """Store a new user without a session. Raises: the same problems as `open_first_session`."""
         project = caller.project
         if not invited:
             check_admission((await self.pools.of(project)).auth, person.email)
@@ -202,7 +207,7 @@ class OpenSession:
             await self._note_start(caller, person, method, UserAct.SIGN_UP, None, invited)
 
     async def _note_sign_in(self, caller: Caller, pool: Pool, person: Person, new: NewSession) -> None:
-        """Store the sign-in, and tell the user about a device that is new, if the project wants it.
+        """Record the sign-in. If the device is new and the project wants it, send the user a mail about the device.
 
         Call this in the transaction that stores the session.
         """
@@ -222,13 +227,13 @@ class OpenSession:
         new: NewSession | None,
         invited: bool = False,
     ) -> None:
-        """Store that the user has signed up. `new`: the first session. Call this in the transaction."""
+        """Record that the user has signed up. `new`: the first session. Call this in the transaction."""
         target, session = "invitation" if invited else "", new.session.id if new else ""
         event = Event(act, method.provider, target, method.amr, session, on_device=True)
         await self.journal.add(caller.project, person.id, event, the_user(caller))
 
     async def _end_oldest(self, pool: Pool, person: Person, most: int, until: float) -> None:
-        """End the sessions that the user has too many of. Call this while the user is locked."""
+        """End the oldest sessions that exceed the limit of the user. Call this while the user is locked."""
         ended = await self.stores.sessions.end_oldest(pool.project, person.id, most, pool.clock.now(), until)
         for id in ended:
             await self.journal.add(pool.project, person.id, Event(UserAct.SESSION_END, "too_many_sessions", id), SYSTEM)

@@ -71,7 +71,7 @@ class UserPasskeys:
         refused = self.pools.journal.refused(caller, UserAct.SIGN_IN, PASSKEY.provider)
         person: Person = await (await self._of(caller)).sign_in(credential, itself, refused)
         signed_in = await self.opening.open_session(caller, person, PASSKEY)
-        if signed_in is None:  # the user was changed just now, and the options work once
+        if signed_in is None:  # the user was changed just now, and the options work only once
             raise wrong_passkey()
         return signed_in
 

@@ -1,4 +1,4 @@
-"""Change the password of a user, or reset it by mail."""
+"""Change the password of a user, or reset it with a mail."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Password:
         self.pools = requests.pools
 
     async def change(self, caller: Caller, password: str, current: str | None) -> None:
-        """Set a new password. The other sessions end; the caller's session stays, and needs a refresh.
+        """Set a new password. All other sessions end. The caller's session stays, but needs a refresh.
 
         Raises: SignUpFirst, ReauthenticationRequired, WrongProof, InvalidInput, WeakPassword, SignInBusy.
         """
@@ -59,22 +59,22 @@ class Password:
         await self.requests.request(caller, MailKind.PASSWORD_RESET, email, redirect_to)
 
     async def reset(self, caller: Caller, token: str, password: str) -> str:
-        """Set a new password by a link. All sessions end, and the address is confirmed.
+        """Set a new password with a mailed link. All sessions end, and the address is confirmed.
 
-        Second factors and identities stay, because a mailbox alone must not replace them. But if the address was not
-        confirmed before, somebody else may have signed up with it: then everything ends (`first_proofs.py`).
-        Return the address of the app to go back to, or "". Raises: LinkExpired, InvalidInput,
+        Second factors and identities stay, because access to a mailbox alone must not replace them. But if the address
+        was not confirmed before, somebody else may have signed up with it. In this case, everything ends
+        (`first_proofs.py`). Return the URL of the app to go back to, or "". Raises: LinkExpired, InvalidInput,
         WeakPassword, SignInBusy.
         """
         pool, until = await self.pools.of(linked_project(caller)), await self.pools.revoked_until()
         pool.new_passwords.check_length(password)
         link = await pool.links.find(token, MailKind.PASSWORD_RESET)
-        if link is None or link.user_id is None:  # before the password is hashed
+        if link is None or link.user_id is None:  # check this before the password is hashed, which is expensive
             raise _expired()
         known = await self.stores.users.by_id(pool.project, link.user_id)
         hash, now = await pool.new_passwords.hash(password, link.email, known), pool.clock.now()
         async with self.stores.db.transaction():
-            # lock the user before the link, as a deletion of the user does: two transactions at once cannot deadlock
+            # lock the user before the link, in the same order as a deletion of the user, to avoid deadlocks
             before = await self.stores.users.locked(pool.project, link.user_id)
             taken = await pool.links.take(token, MailKind.PASSWORD_RESET)
             if before is None or taken is None or before.email != link.email:  # the address was changed meanwhile
@@ -88,7 +88,10 @@ class Password:
         return pool.way_back(link.name)
 
     async def _tell(self, pool: Pool, person: Person) -> None:
-        """Make other links to a new password useless, and tell the owner. Call this inside the transaction."""
+        """Make other links to a new password useless, and inform the owner by mail.
+
+        Call this inside the transaction.
+        """
         await pool.stores.mail_tokens.forget_of_account(person.id, MailKind.PASSWORD_RESET)
         if person.email:
             await pool.stores.mails.post(pool.letters.password_changed(person.email))

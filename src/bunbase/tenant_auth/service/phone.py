@@ -1,8 +1,8 @@
-"""Sign in by a code in a text message, and change the phone number of a user.
+"""Sign in with a code in a text message, and change the phone number of a user.
 
-Text messages cost money, and fraudsters can earn it: they request codes for numbers in countries whose networks pay
-them. So a project names the countries of its users, and the number of messages is limited by address, number and
-project.
+Text messages cost money, and fraudsters can earn this money: they request codes for numbers in countries whose networks
+pay them. So a project names the countries of its users, and BunBase limits the number of messages per IP address,
+number and project.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from bunbase.tenant_auth.service.sign_in import POOL
 from bunbase.tenant_auth.sign_in_codes import Guesser, guesser
 from bunbase.tenant_auth.sign_in_methods import PHONE_CODE
 
-CHANGE = "phone_change"  # the kind of the codes for a new number of a user
+CHANGE = "phone_change"  # the kind of codes for changing a user's number
 CHANGES = "phone_changes"  # the kind under which the requests of a user are counted
 HOUR_SECONDS = 3600
 EVERYWHERE = "*"
 
 
 class _Dropped(Exception):
-    """A message was not sent, so its code is not stored."""
+    """A message was not sent, so the transaction must not store its code."""
 
 
 class PhoneSignIn:
@@ -85,15 +85,17 @@ class PhoneSignIn:
         RateLimited."""
         pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_signed_up(caller)
         number = _reachable(pool, phone)
-        if not await pool.codes.counted(CHANGES, user.uid):  # each costs money, and the user chooses the numbers
+        # each message costs money, and the user chooses the numbers
+        if not await pool.codes.counted(CHANGES, user.uid):
             raise RateLimited("Too many codes were sent for this account.", retry_after_seconds=HOUR_SECONDS)
         code, new = await pool.codes.prepared(CHANGE, _of_user(number, user.uid))
         texts, language = self.requests.texts, _language(pool, caller, language)
         message = await texts.prepared(pool, CHANGE, number, code, language)
-        with suppress(_Dropped):  # the answer is the same
+        with suppress(_Dropped):  # the answer is the same if the message was dropped
             async with self.stores.db.transaction():
                 if await pool.codes.keep(new) and not await texts.post(pool, message, code):
-                    raise _Dropped  # many users may ask for one number: only codes that were sent are valid
+                    # many users may request codes for one number, so only codes that were sent are stored
+                    raise _Dropped
 
     async def confirm_change(self, caller: Caller, phone: str, code: str) -> User:
         """Raises: InvalidCode, PhoneTaken, SignUpFirst, Unauthenticated."""
@@ -133,7 +135,7 @@ class PhoneSignIn:
 
 
 class ShownPhone:
-    """A phone whose text messages a person reads."""
+    """A phone whose text messages a person can read."""
 
     method = PHONE_CODE
 
@@ -152,7 +154,7 @@ class ShownPhone:
         return admits(self.pool.auth, None)
 
     async def claim(self, owner: Person, note: Note) -> bool:
-        """Take the user over who has nothing but a number that was never confirmed."""
+        """Take over a user that has only a phone number, if the number was never confirmed."""
         if owner.user.phone_verified:
             return False
         pool, until = self.pool, await self.pool.revoked_until()
@@ -166,7 +168,10 @@ class ShownPhone:
         return True
 
     def is_released_by(self, owner: Person) -> bool:
-        """A number that the project's server stored may be a wrong one. So it opens no user who has more than it."""
+        """The project's server may have stored a wrong number.
+
+        So the number opens no user that has more than the number.
+        """
         return not owner.user.phone_verified
 
     async def release(self, owner: Person, note: Note) -> None:
@@ -177,7 +182,7 @@ class ShownPhone:
             await note(UserAct.PHONE_DELETE)
 
     async def _unproved(self, owner: Person) -> Person | None:
-        """Return the user, locked, or None if the user has another number by now, or has confirmed this one."""
+        """Lock and return the user. Return None if the user has another number now, or has confirmed this number."""
         before = await self.pool.users.locked(self.pool.project, owner.id)
         unproved = before is not None and before.user.phone == self.phone and not before.user.phone_verified
         return before if unproved else None
@@ -190,13 +195,15 @@ class ShownPhone:
 
 
 def ready(pool: Pool) -> bool:
-    """True if users of the project can sign in by phone. In dev mode without a hook, the mailbox of dev mode gets the
-    messages."""
+    """True if users of the project can sign in by phone.
+
+    In dev mode without a hook, the mailbox of dev mode receives the messages.
+    """
     return bool(pool.auth.hooks.send_sms or pool.dev) and bool(pool.auth.phone.countries)
 
 
 def _reachable(pool: Pool, phone: str) -> str:
-    """Return the normal form of a number to which the project sends messages."""
+    """Return the normal form of a number, if the project sends messages to it."""
     if not ready(pool):
         raise PhoneNotConfigured(
             "Set hooks.send_sms to a function of the project that sends text messages, and phone.countries to the "
@@ -209,12 +216,12 @@ def _reachable(pool: Pool, phone: str) -> str:
 
 
 def _language(pool: Pool, caller: Caller, language: str) -> str:
-    """Return the language of a message: the given one, else the first that the browser asks for."""
+    """Return the language of a message: the given language, or else the first language that the browser prefers."""
     if is_language(language):
         return language
     return first_language(caller) or pool.languages[0]
 
 
 def _of_user(number: str, uid: str) -> str:
-    """Return the address of a code that is valid only for one user."""
+    """Return the address of a code that is valid for only one user."""
     return f"{number} {uid}"

@@ -1,4 +1,4 @@
-"""The users of one project, as `pkg/identity/external_people.py` sees them."""
+"""The users of one project, in the form that `pkg/identity/external_people.py` needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bunbase.tenant_auth.store import Stores
 
 
 class PoolPeople:
-    """`until`: the Unix time at which all access tokens that are valid now have expired."""
+    """The users of one project. `until`: the Unix time at which all access tokens that are valid now have expired."""
 
     def __init__(self, pool: Pool, stores: Stores, until: float) -> None:
         self.pool = pool

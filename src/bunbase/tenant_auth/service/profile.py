@@ -22,7 +22,10 @@ class Profile:
         return signed_in_person(await self.users.by_id(keyed_project(caller), uid)).user
 
     async def change(self, caller: Caller, data: dict[str, Any] | None, language: str | None, name: str | None) -> User:
-        """Replace the user's own data, language and name; None: it stays. Raises: InvalidInput, Unauthenticated."""
+        """Replace the user's own data, language and name. None leaves a field unchanged.
+
+        Raises: InvalidInput, Unauthenticated.
+        """
         if data is not None:
             check_data(data)
         check_language(language or "")

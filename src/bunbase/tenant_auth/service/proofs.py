@@ -1,7 +1,7 @@
 """Fresh proofs that an end user still owns the account. `pkg/identity/fresh_proofs.py` has the rules.
 
-A proof by a second factor makes the session one of two factors (`aal` 2), so its user does not sign in again to reach
-what needs both.
+After a proof with a second factor, the session has two factors (`aal` 2). So its user need not sign in again for
+requests that need two factors.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ class Proofs:
         self.tokens = tokens
 
     async def need_fresh(self, caller: Caller) -> EndUser:
-        """Return the signed-in user if a proof is fresh. Raises: ReauthenticationRequired, InvalidToken."""
+        """Return the signed-in user if the session has a fresh proof.
+
+        Raises: ReauthenticationRequired, InvalidToken.
+        """
         pool, user = await self.pools.of(keyed_project(caller)), caller.end_user()
         await pool.proofs.need(user.uid, user.session)
         return user
 
     async def need_signed_up(self, caller: Caller) -> EndUser:
-        """Return the signed-in user, who is not anonymous, if a proof is fresh.
+        """Return the signed-in user if the session has a fresh proof and the user is not anonymous.
 
         Raises: SignUpFirst, ReauthenticationRequired, InvalidToken.
         """
@@ -56,12 +59,12 @@ class Proofs:
         return await pool.proofs.passkey_options(person.id)
 
     async def _raised(self, caller: Caller, pool: Pool, user: EndUser, proof: Proof) -> Reauthenticated:
-        """Add what was checked to the session, and return a new access token.
+        """Add the checks to the session, and return a new access token.
 
-        Raises: InvalidToken, if the session ends meanwhile.
+        Raises: InvalidToken if the session has ended meanwhile.
         """
         now = pool.clock.now()
-        # the user first: a change of the user after this makes the token invalid by its version
+        # read the user first: if the user is changed afterwards, the version makes the token invalid
         person = signed_in_person(await self.stores.users.by_id(pool.project, user.uid))
         checked, event = proved_by(proof), Event(UserAct.REAUTHENTICATE, _method(proof))
         async with self.stores.db.transaction():
@@ -69,7 +72,7 @@ class Proofs:
             if session is None:
                 raise InvalidToken
             await self.pools.journal.add(pool.project, user.uid, event, the_user(caller))
-        # generation 0: whoever uses the token has not shown that the answer to the last refresh has arrived
+        # with generation 0, the use of this token does not prove that the client has received the last refresh
         subject = session.subject(user.session, person.user, person.version, 0)
         answer = await self.tokens.new_access(pool, subject, session.expires_at, now)
         if not await self.stores.sessions.alive(pool.project, user.session, person.version, now):

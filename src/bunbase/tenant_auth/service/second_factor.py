@@ -1,7 +1,7 @@
-"""End the sign-in of a user with a second factor, or by setting one up.
+"""Complete the sign-in of a user with a second factor, or by setting up a second factor.
 
-The check of the second factor is one transaction, and the new session is another one, because BunKMS signs between
-them. A crash in between costs the user one more sign-in; nothing can be used twice.
+One transaction checks the second factor, and another one stores the new session, because BunKMS signs between the two.
+After a crash in between, the user must sign in again; no code can be used twice.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SecondFactorSignIn:
         pool = await self.pools.of(keyed_project(caller))
 
         def refused(user: str) -> None:
-            method = method_in(note_in(challenge)).provider  # the challenge was found before
+            method = method_in(note_in(challenge)).provider  # the caller has found the challenge before
             self.pools.journal.refuse(caller, user, UserAct.SIGN_IN, method)
 
         opens = itself if answer.passkey is not None or is_totp_code(answer.code) else self._with_recovery_code(caller)
@@ -78,14 +78,14 @@ class SecondFactorSignIn:
         """Return the user who may set up a first factor with this challenge. Raises: ChallengeExpired."""
         waiting = await pool.second_step.waiting(challenge)
         person = await self.stores.users.by_id(pool.project, waiting.user_id)
-        # a challenge of a user with an app asks for a code of it, and must not replace the app
+        # if the user has an app, the challenge needs a code of the app, and must not replace the app
         has_app = (await pool.stores.factors.counts(waiting.user_id)).totp
         if person is None or person.version != waiting.version or has_app:
             raise challenge_expired()
         return person
 
     def _with_recovery_code(self, caller: Caller) -> Callable[[Person], Awaitable[Person]]:
-        """Return the function that stores the use of the code, in the transaction that uses it up."""
+        """Return the function that records the use of the code, in the transaction that uses up the code."""
 
         async def noted(person: Person) -> Person:
             event = Event(UserAct.RECOVERY_CODE_USE)
@@ -103,5 +103,5 @@ class SecondFactorSignIn:
 
 
 async def itself(person: Person) -> Person:
-    """Return the user: the session is opened after the transaction of the check."""
+    """Return the user. The session is opened after the transaction of the check."""
     return person

@@ -24,7 +24,7 @@ from bunbase.tenant_auth.store.sessions import NewSession
 
 REFRESH_PREFIX: Final = "urt"
 
-# The reasons for a new access token, as the hook before_token reads them.
+# the reasons for a new access token, for the hook before_token
 SIGN_IN: Final = "sign_in"
 REFRESH: Final = "refresh"
 REAUTHENTICATE: Final = "reauthenticate"
@@ -39,10 +39,10 @@ async def no_claims(_pool: Pool, _subject: Subject, _reason: str) -> dict[str, A
 
 
 class SessionTokens:
-    """Makes tokens and does not store them. `active`: counts the users that get tokens.
+    """Makes tokens, but does not store them. `active`: counts the users that get tokens.
 
-    `before_token`: called before each access token is signed, and returns claims to add, so no transaction may be open.
-    If it raises a Problem, no token is made.
+    `before_token`: called before each access token is signed. It returns claims to add. It may take long, so no
+    transaction may be open. If it raises a Problem, no token is made.
     """
 
     def __init__(self, access: UserTokens, clock: Clock, before_token: BeforeToken = no_claims) -> None:
@@ -75,7 +75,7 @@ class SessionTokens:
     ) -> Pair:
         """Return the pair with the same refresh token and a new access token.
 
-        This is needed if the access token of the pair has expired, or if a change of the user has ended it.
+        This is necessary if the access token of the pair has expired, or if a change of the user has ended it.
         """
         life = Life(now, pool.lifetimes.access_ttl_seconds, token.session_expires_at)
         access, expires_at = await self._signed(pool, subject, life, REFRESH)
@@ -100,7 +100,7 @@ class SessionTokens:
         return await self.access.sign(pool.project, msgspec.structs.replace(subject, added=added), life)
 
     def answer(self, project: str, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
-        """Return the answer to a sign-in or refresh that was stored."""
+        """Return the answer to a sign-in or refresh that has been stored."""
         self.active.note(project, user)
         return self.signed_in(user, pair, method)
 
@@ -109,7 +109,7 @@ class SessionTokens:
         return UserSignedIn(user, pair.access_token, pair.refresh_token, seconds, aal=method.aal, amr=method.amr)
 
     async def lives(self, project: str, pair: Pair, person: Person, now: datetime) -> bool:
-        """True if the access token of a pair is still valid: `rotate-key --now` ends it too.
+        """True if the access token of a pair is still valid. `rotate-key --now` ends it too.
 
         Raises: KeyNotFound, KeyDestroyed.
         """

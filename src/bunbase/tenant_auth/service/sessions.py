@@ -2,13 +2,13 @@
 
 The life of one refresh:
 
-    1. Look the refresh token up by its hash, together with its session. An unknown token is refused.
-    2. FRESH: sign a new pair. Then one statement marks the token as used and adds the next token. The statement
-       changes nothing if a parallel request used the token, or if the user was changed: begin again at 1.
-    3. RETRY: the token was used, but its child was not, or was used less than ten seconds ago: the client may not have
-       received the answer. Return the same pair, which is stored sealed with the old token. If its access token has
-       expired, or the user was changed since, sign a new access token.
-    4. REUSED: two parties hold the same token. End the session, because nobody can know which of them is the user.
+    1. Look up the refresh token by its hash, together with its session. An unknown token is refused.
+    2. FRESH: sign a new pair. Then one statement marks the token as used and adds the next token. If a parallel request
+       used the token, or if the user was changed, the statement changes nothing: begin again at step 1.
+    3. RETRY: the token was used, but the next token was not used, or was first used less than ten seconds ago. So the
+       client may not have received the answer. Return the same pair, which is stored sealed with the old token. If the
+       pair's access token has expired, or the user was changed since, sign a new access token.
+    4. REUSED: two parties have the same token. End the session, because BunBase cannot know which party is the user.
 
 The gateway reports the first use of each access token (`note_first_uses`).
 """
@@ -45,7 +45,7 @@ class Sessions:
         self.clock = tokens.clock
 
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
-        """Trade a refresh token for a new pair. Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated."""
+        """Exchange a refresh token for a new pair. Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated."""
         project, hash, now = keyed_project(caller), fingerprint(refresh_token), self.clock.now()
         pool = await self.pools.of(project)
         while True:
@@ -58,7 +58,7 @@ class Sessions:
                     pair = await self.tokens.new_pair(pool, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
                         return self.tokens.answer(project, person.user, pair, subject.method)
-                    # else a parallel request used the token, or the user was changed: look again
+                    # otherwise a parallel request used the token, or the user was changed: try again
                 case Standing.RETRY:
                     person, subject = await self.subject(pool, token, token.generation + 1)
                     pair = token.traded_for(refresh_token)
@@ -67,7 +67,7 @@ class Sessions:
                     pair = await self.tokens.with_new_access(pool, pair, subject, token, now)
                     if await self.stores.sessions.alive(project, token.session, person.version, now):
                         return self.tokens.answer(project, person.user, pair, subject.method)
-                    # else the session ended or the user was changed while BunKMS signed: look again
+                    # otherwise the session ended or the user was changed while BunKMS signed: try again
                 case Standing.REUSED:
                     await self.end_stolen(project, token)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
@@ -79,7 +79,7 @@ class Sessions:
                     assert_never(other)
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
-        """Store that access tokens were used for the first time, so that their parents are spent."""
+        """Record the first use of access tokens. The refresh tokens that they replaced then no longer return a pair."""
         now = self.clock.now()
         for use in uses:
             await self.stores.sessions.note_use(use.project, use.session, use.generation, now)
@@ -102,7 +102,7 @@ class Sessions:
             await self._note_end(project, user.uid, id, the_user(caller))
 
     async def end_all(self, caller: Caller, keep_current: bool) -> None:
-        """End all sessions of the signed-in user. `keep_current`: except the caller's own session."""
+        """End all sessions of the signed-in user. `keep_current`: the caller's own session stays open."""
         project, user, until = keyed_project(caller), caller.end_user(), await self.pools.revoked_until()
         keep = user.session if keep_current else ""
         async with self.stores.db.transaction():
@@ -123,9 +123,9 @@ class Sessions:
         return await knows_address(account, ip, partial(self.stores.sessions.addresses, project))
 
     async def subject(self, pool: Pool, token: StoredToken, generation: int) -> tuple[Person, Subject]:
-        """Return the user of a refresh token, and the subject of the next access token.
+        """Return the user of a refresh token, and the content of the next access token.
 
-        Raises: Unauthenticated; InvalidToken, if the project demands a second factor that the session has not checked.
+        Raises: Unauthenticated; InvalidToken if the project demands a second factor that the session has not checked.
         """
         person = signed_in_person(await self.stores.users.by_id(pool.project, token.user_id))
         subject = token.subject(person.user, person.version, generation)

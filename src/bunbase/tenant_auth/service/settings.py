@@ -57,7 +57,7 @@ class ProjectSettings:
                 return shown_auth(msgspec.structs.replace(after, version=before.version + 1))
 
     def _check_list(self, settings: ProjectAuth) -> None:
-        """Raises: InvalidInput, if the project wants a list of breached passwords, but this server has none."""
+        """Raises: InvalidInput if the project needs a list of breached passwords, but this server has no such list."""
         if settings.password.breached and self.pools.breached is None:
             raise InvalidInput.at(
                 "/password/breached",
@@ -66,7 +66,7 @@ class ProjectSettings:
             )
 
     def _check_mail(self, settings: ProjectAuth) -> None:
-        """Raises: InvalidInput, if people must confirm their address, but this server cannot send mail."""
+        """Raises: InvalidInput if people must confirm their address, but this server cannot send mail."""
         site = self.pools.site
         sends = site.dev or site.mail.configured or settings.hooks.send_mail
         if confirms_addresses(settings) and settings.signups is Signups.OPEN and not sends:
@@ -79,11 +79,11 @@ class ProjectSettings:
     async def _sealed(
         self, project: str, before: StoredSettings, secrets: Secrets, after: ProjectAuth
     ) -> dict[str, str]:
-        """Return the sealed secrets after a change. The secret of a provider that was removed is removed too.
+        """Return the sealed secrets after a change. If a provider was removed, its secret is removed too.
 
         A secret belongs to the server for which it was set. If a change gives the provider another kind or issuer, the
-        secret is removed. Otherwise, a developer could let BunBase send the secret to the developer's own server, and
-        read it there. The same is true of the captcha.
+        secret is removed. Otherwise, a developer could make BunBase send the secret to the developer's own server, and
+        read it there. The same is true for the captcha.
         """
         vault = (await self.pools.of(project)).vault
         known = {f"providers.{name}" for name in _at_the_same_server(before.settings, after)}
@@ -96,26 +96,29 @@ class ProjectSettings:
         return sealed
 
     async def _sealed_once(self, vault: Vault, before: str | None, purpose: str, secret: str) -> str:
-        """Return the sealed secret. A secret that is stored already stays: the same patch again changes nothing."""
+        """Return the sealed secret.
+
+        If the same secret is already stored, return the stored form, so that nothing changes.
+        """
         if before is not None and compare_digest((await vault.unsealed(purpose, before)).encode(), secret.encode()):
             return before
         return await vault.sealed(purpose, secret)
 
 
 def _check_captcha(after: StoredSettings) -> None:
-    """Raises: InvalidInput, if nobody could sign up, because the answers of the captcha could not be checked."""
+    """Raises: InvalidInput if the captcha's answers could not be checked, so that nobody could sign up."""
     if after.settings.captcha.provider and "captcha" not in after.sealed:
         raise InvalidInput.at("/captcha/secret", "Send the secret key that the service gave you with the site key.")
 
 
 def _named(settings: ProjectAuth, patch: dict[str, Any]) -> dict[str, UserProvider]:
-    """Return the providers that a patch names, as they are after it."""
+    """Return the providers that a patch names, in their state after the patch."""
     named = patch.get("providers")
     return {name: one for name, one in settings.providers.items() if isinstance(named, dict) and name in named}
 
 
 def _at_the_same_server(before: ProjectAuth, after: ProjectAuth) -> set[str]:
-    """Return the names of the providers whose server a change has left alone."""
+    """Return the names of the providers whose server a change does not affect."""
     return {
         name
         for name, one in after.providers.items()

@@ -1,12 +1,13 @@
-"""Sign in by showing that an address or a phone number is one's own: a code or a link was sent to it.
+"""Sign in with an address or a phone number: the person proves it with a code or a link that was sent there.
 
 The life of one sign-in:
 
     1. The code was compared, or the link was looked up. Neither is used up yet.
-    2. A user with this address that was never confirmed may have been made by somebody else. `claim` ends what that
-       person knows. A number that was never confirmed goes to a new user, in the transaction of step 3.
-    3. A session is opened. The transaction that stores it uses the code or link up. If the address has no user, the
-       same transaction stores the new user. If the caller is an anonymous user, this user gets the address instead.
+    2. If a user has this address but never confirmed it, somebody else may have made the user. `claim` ends everything
+       that this person could use. A number that was never confirmed moves to a new user, in the transaction of step 3.
+    3. A session is opened. The transaction that stores the session uses up the code or link. If the address has no
+       user, the same transaction stores the new user. If the caller is an anonymous user, this user gets the address
+       instead.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Note = Callable[[UserAct], Awaitable[None]]
 
 
 class Shown(Protocol):
-    """An address or a phone number of one project that a person has shown to be theirs."""
+    """An address or a phone number of one project that a person has proved to own."""
 
     pool: Pool
     method: SignInMethod
@@ -46,7 +47,7 @@ class Shown(Protocol):
     async def owner(self) -> Person | None: ...
 
     def on(self, user: User) -> User:
-        """Return a user with the address, which is confirmed."""
+        """Return a user with the address as a confirmed address."""
         ...
 
     def admitted(self) -> bool:
@@ -54,9 +55,9 @@ class Shown(Protocol):
         ...
 
     async def claim(self, owner: Person, note: Note) -> bool:
-        """Confirm the address if the owner has not. Return True if anything was changed: look again.
+        """Confirm the address if the owner has not confirmed it. If this returns True, read the user again.
 
-        `note`: stores what was done, in its transaction.
+        `note`: records the changes, in the same transaction.
         """
         ...
 
@@ -65,14 +66,14 @@ class Shown(Protocol):
         ...
 
     async def release(self, owner: Person, note: Note) -> None:
-        """Take the address from its owner, if it is still not confirmed. Call this in a transaction.
+        """Remove the address from its owner, if the address is still not confirmed. Call this in a transaction.
 
         `note`: the same as for `claim`.
         """
         ...
 
     async def take(self) -> None:
-        """Use the code or the link up. Raises: the Problem `refused`, if somebody was faster."""
+        """Use up the code or the link. Raises: the Problem `refused` if another request was faster."""
         ...
 
     def refused(self) -> Problem:
@@ -80,7 +81,7 @@ class Shown(Protocol):
         ...
 
     def taken(self) -> Problem:
-        """Return the answer to an anonymous user if another user has the address."""
+        """Return the answer to an anonymous user whose address belongs to another user."""
         ...
 
 
@@ -91,7 +92,7 @@ class ShownSignIn:
         self.anonymous = anonymous
 
     async def open(self, caller: Caller, shown: Shown) -> UserSignedIn:
-        """Sign in, or sign up. Raises: what `shown` raises, UserBanned, SecondFactorRequired, TooManyUsers."""
+        """Sign in, or sign up. Raises: the problems of `shown`, UserBanned, SecondFactorRequired, TooManyUsers."""
         if is_anonymous(caller):
             return await self._upgrade(caller, shown)
         while True:
@@ -103,17 +104,17 @@ class ShownSignIn:
             ):
                 continue
             elif shown.is_released_by(person) and not person.is_banned(shown.pool.clock.now()):
-                # the owner stays another person, and does not see where the person with the address is
+                # the old owner is another person, who must not see the location of the person with the address
                 note = self._noted(shown, person, SYSTEM)
                 signed_in = await self._sign_up(caller, shown, partial(shown.release, person, note))
             else:
                 signed_in = await self.opening.open_session(caller, person, shown.method, also=shown.take)
             if signed_in is not None:
                 return signed_in
-            # else the user was changed or added meanwhile: look again
+            # otherwise the user was changed or added meanwhile: try again
 
     def refuse(self, caller: Caller, owner: Person | None, method: SignInMethod) -> None:
-        """Count a wrong code, if the address has a user."""
+        """Count a wrong code if the address has a user."""
         if owner is not None:
             self.opening.journal.refuse(caller, owner.id, UserAct.SIGN_IN, method.provider)
 
@@ -125,7 +126,10 @@ class ShownSignIn:
         return note
 
     async def _upgrade(self, caller: Caller, shown: Shown) -> UserSignedIn:
-        """Add the address to the anonymous user of the caller. The code or link stays valid if another user has it."""
+        """Add the address to the anonymous user of the caller.
+
+        If another user has the address, the code or link stays valid.
+        """
         if await shown.owner() is not None:
             raise shown.taken()
         if not shown.admitted():
@@ -133,10 +137,10 @@ class ShownSignIn:
         return await self.anonymous.upgrade(caller, shown.method, partial(_with_address, shown), shown.take)
 
     async def _sign_up(self, caller: Caller, shown: Shown, first: Also = nothing) -> UserSignedIn | None:
-        """Add a user without a password. Return None if somebody has just added one with this address.
+        """Add a user without a password. Return None if another request has just added a user with this address.
 
-        `first`: runs first in the transaction that stores the user. So nobody loses an address to a person who is not
-        admitted.
+        `first`: runs first in the transaction that stores the user. So if the new person is not admitted, the owner
+        keeps the address.
         """
         if not shown.admitted():
             raise shown.refused()

@@ -1,4 +1,4 @@
-"""Open a session: with a password, or a custom token from the project's own server."""
+"""Open a session with a password, or with a custom token from the project's own server."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SignIn:
             signed_in = await self.opening.open_session(caller, person, PASSWORD)
             if signed_in is not None:
                 return signed_in
-            # else the user was changed meanwhile: check the password again, since it may have changed too
+            # otherwise the user was changed meanwhile: check the password again, because it may have changed too
 
     async def with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
         """Open a session. Raises: InvalidToken, TokenExpired, CustomTokenUsed, UserBanned."""
@@ -59,7 +59,7 @@ class SignIn:
                 return signed_in
 
     async def _named(self, project: str, name: str) -> Person | None:
-        """Return the user with this address or number. One statement reads it, whether or not there is such a user."""
+        """Return the user with this address or number. The same statement runs whether or not such a user exists."""
         email = known_email(name)
         if email is not None:
             return await self.stores.users.by_email(project, email)
@@ -67,14 +67,14 @@ class SignIn:
         return None if phone is None else await self.stores.users.by_phone(project, phone)
 
     async def _check_verified(self, person: Person, project: str) -> None:
-        """Raises: EmailNotVerified. Only somebody with the right password learns this."""
-        if person.email is None:  # a user with a phone number alone
+        """Raises: EmailNotVerified. Only callers with the right password reach this check."""
+        if person.email is None:  # such a user has only a phone number
             return
         if (await self.pools.of(project)).auth.verify_emails and not person.user.email_verified:
             raise EmailNotVerified("Ask for a mail with POST /v1/auth/verify-email, and use its link.")
 
     async def _upgrade_hash(self, project: str, person: Person, password: str) -> None:
-        """Store a hash with the parameters of today, if the user has an older one."""
+        """If the stored hash has old parameters, replace it with a hash with the present parameters."""
         assert person.password_hash is not None, "the password has matched it"
         upgraded = await self.passwords.upgraded(project, password, person.password_hash)
         if upgraded is not None:

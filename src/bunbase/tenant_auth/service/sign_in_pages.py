@@ -2,15 +2,16 @@
 
 The life of one sign-in:
 
-    1. The app makes a PKCE pair, and sends the browser to the page with the challenge. No cookie is set: every form of
-       the page carries the request of the app in its address.
-    2. The person signs in on the page, as an app would do it: with the same checks, limits and problems. A session is
-       opened. Its tokens stay here, sealed, under a new code (`page_codes.py`), which the same transaction stores.
-    3. The browser goes to `redirect_to` with the code. The app trades it, with its PKCE verifier, for the tokens.
+    1. The app makes a PKCE pair, and sends the browser to the page with the challenge. BunBase sets no cookie: the URL
+       of every form contains the parameters of the app.
+    2. The person signs in on the page, with the same checks, limits and problems as in an app. A session is opened. Its
+       tokens are stored sealed, under a new code (`page_codes.py`), in the transaction that stores the session.
+    3. The browser goes to `redirect_to` with the code. The app exchanges the code and its PKCE verifier for the tokens.
 
-Concern: a stranger lets a person sign in with the stranger's request (login CSRF), or steals the code from a history.
-Decision: the code is of no use without the verifier, which never leaves the browser in which the app has begun; and the
-    code goes only to an address that the project allows. So no cookie is needed.
+Concern: an attacker makes a person sign in with the attacker's parameters (login CSRF), or steals the code from the
+    browser's history.
+Decision: the code is useless without the verifier, which never leaves the browser in which the app has begun. BunBase
+    sends the code only to a URL that the project allows. So no cookie is needed.
 """
 
 from __future__ import annotations
@@ -63,13 +64,14 @@ from bunbase.tenant_auth.service.ways import Ways
 from bunbase.tenant_auth.sign_up_links import page_request
 from bunbase.tenant_auth.store.page_codes import PageCode
 
-MAX_STATE: Final = 500  # characters
+MAX_STATE: Final = 500  # the limit of characters
 MAX_BACK: Final = 3000
 
 
 class PageEnding:
-    """The end of one request: keeps the tokens of its session under a code. `code`: the latest one; "" for no session.
+    """The end of one sign-in on the page: stores the tokens of its session under a code.
 
+    `code`: the latest code, or "" without a session.
     `seconds`: the time for which the code is valid.
     """
 
@@ -79,7 +81,10 @@ class PageEnding:
         self.code = ""
 
     async def keep(self, pool: Pool, signed_in: UserSignedIn, session: str) -> Also:
-        """Seal the tokens, and return what stores them. A sign-in that begins again makes another code."""
+        """Seal the tokens, and return a function that stores them.
+
+        If the sign-in begins again, it makes another code.
+        """
         self.code = code = new_page_code()
         sealed = await pool.page_codes.sealed(code, signed_in)
         page_code = PageCode(session, self.request.code_challenge, sealed)
@@ -87,7 +92,7 @@ class PageEnding:
 
     @property
     def url(self) -> str:
-        """The address of the app with the code; "" for no session."""
+        """The URL of the app with the code, or "" without a session."""
         state = {"state": self.request.state} if self.request.state else {}
         return with_parameters(self.request.redirect_to, code=self.code, **state) if self.code else ""
 
@@ -99,7 +104,7 @@ class SignInPages:
         self.sessions = ways.opening.stores.sessions
 
     async def look(self, caller: Caller, request: PageRequest) -> SignInLook:
-        """Raises: Forbidden, InvalidInput."""
+        """Return the look of the page. Raises: Forbidden, InvalidInput."""
         pool = await self._pool(caller, request)
         return SignInLook(
             *msgspec.structs.astuple(look_of(pool)),
@@ -111,7 +116,7 @@ class SignInPages:
         )
 
     async def end(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
-        """Sign a person in, and return where the browser goes. Raises: the problems of the way to sign in."""
+        """Sign a person in, and return the URL for the browser. Raises: the problems of the sign-in method."""
         pool = await self._pool(caller, request)
         ending = PageEnding(request, READING_SECONDS if isinstance(shown, ByEnrolment) else SECONDS)
         ways = self._ways(ending)
@@ -122,10 +127,10 @@ class SignInPages:
         return PageEnd(ending.url)
 
     async def open_confirmed(self, caller: Caller, token: str, password: str) -> WayBack:
-        """Create the user that the link of a mail is for, and return the way back to the app.
+        """Create the user of a link in a mail, and return the way back to the app.
 
-        A person who began on the sign-in page is signed in. The code is of use only to the app that has sent the
-        browser to the page. Raises: as `SignUp.confirm`.
+        A person who began on the sign-in page is signed in. Only the app that has sent the browser to the page can use
+        the code. Raises: the same problems as `SignUp.confirm`.
         """
         pool, kept = await self.pools.of(linked_project(caller)), await self.ways.sign_up.kept(caller, token)
         request = page_request(kept.page)
@@ -135,7 +140,8 @@ class SignInPages:
         ending = PageEnding(request)
         try:
             await self._ways(ending).sign_up.confirm(caller, token, password)
-        except MfaEnrolmentRequired:  # the user exists now, and sets the factor up after the password
+        # the user exists now, and sets up the second factor after the next sign-in with the password
+        except MfaEnrolmentRequired:
             return WayBack(kept.page, signed_in=True)
         return WayBack(ending.url, signed_in=True)
 
@@ -162,9 +168,9 @@ class SignInPages:
         return await self.ways.second_factor.passkey_options(caller, challenge)
 
     async def exchange(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:
-        """Trade a code for the tokens of its session. Raises: ExternalLoginExpired.
+        """Exchange a code for the tokens of its session. Raises: ExternalLoginExpired.
 
-        A wrong verifier uses the code up, and ends the session: somebody else has seen the code.
+        A wrong verifier uses up the code and ends the session, because somebody else has seen the code.
         """
         pool = await self.pools.of(keyed_project(caller))
         found = await pool.page_codes.take(exchange.code)
@@ -175,7 +181,7 @@ class SignInPages:
         raise ExternalLoginExpired("This code is used up, expired, or belongs to another client: sign in again.")
 
     async def _end(self, pool: Pool, session: str) -> None:
-        """End a session whose code somebody else has seen."""
+        """End a session, because somebody else has seen its code."""
         until, now = await self.pools.revoked_until(), pool.clock.now()
         async with pool.stores.db.transaction():
             user = await self.sessions.user_of(pool.project, session, now)
@@ -184,7 +190,7 @@ class SignInPages:
                 await self.pools.journal.add(pool.project, user, event, SYSTEM)
 
     def _ways(self, ending: PageEnding) -> Ways:
-        """Return the ways to sign in whose sessions end on the page."""
+        """Return the sign-in methods, with sessions whose tokens are stored for the page."""
         return self.ways.with_opening(self.ways.opening.keeping(ending.keep))
 
     async def _sign_in(self, caller: Caller, pool: Pool, request: PageRequest, shown: Shown, ways: Ways) -> None:
@@ -215,7 +221,7 @@ class SignInPages:
                 assert_never(other)
 
     async def _pool(self, caller: Caller, request: PageRequest) -> Pool:
-        """Return the project of a checked request. Raises: Unauthenticated, Forbidden, InvalidInput."""
+        """Check a request, and return its project. Raises: Unauthenticated, Forbidden, InvalidInput."""
         pool = await self.pools.of(keyed_project(caller))
         if caller.kind is not CallerKind.PUBLISHABLE or caller.user is not None:
             raise Forbidden("key: Send the publishable key of the project (pk_…) as this parameter, and no token.")
@@ -243,6 +249,6 @@ def look_of(pool: Pool) -> UserPage:
 
 
 def _check_back(back: str, page: str) -> None:
-    """Raises: InvalidInput, if an address does not lead to this page."""
+    """Raises: InvalidInput if a URL does not lead to this page."""
     if not back.startswith(f"{page}?") or len(back) > MAX_BACK or not back.isascii() or not back.isprintable():
         raise InvalidInput("The address of the page is too long, or not valid: begin again in the app.")

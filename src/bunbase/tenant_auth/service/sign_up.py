@@ -1,9 +1,9 @@
-"""Create users who sign up by themselves, with a password.
+"""Create users who sign up themselves with a password.
 
-There are two ways. If the project requires no confirmation, the user is created and signed in at once. Otherwise the
-response is the same for a new address and for an address that has a user, and a mail tells the owner of the address
-what to do next. The password is chosen with the link of the mail, so nobody can prepare a user with the address of
-somebody else and wait until its owner confirms it.
+There are two ways. If the project requires no confirmation, the user is created and signed in immediately. Otherwise
+the response is the same for a new address and for an address that has a user, and a mail tells the owner of the address
+the next step. The person chooses the password after opening the link in the mail. So an attacker cannot prepare a user
+with the address of somebody else and wait until the owner confirms the address.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class SignUp:
     async def sign_up(
         self, caller: Caller, email: str, password: str, data: Data, captcha: str, details: SignupDetails
     ) -> UserSignedIn | None:
-        """Create a user and open the first session. Return None if a mail was sent instead.
+        """Create a user and open the first session. If a mail was sent instead, return None.
 
         An anonymous user keeps the id and gets the address. Raises: InvalidInput, WeakPassword, SignupsClosed,
         EmailDomainNotAllowed, UpgradeUnavailable, EmailTaken, TooManyUsers, SignInBusy, InvalidToken, CaptchaRequired,
@@ -74,7 +74,7 @@ class SignUp:
         pool = await self.pools.of(project)
         pool.checked_redirect(details.redirect_to)
         await self.captchas.check(caller, pool, captcha)
-        check_admission(pool.auth, email)  # before hashing the password, which is expensive
+        check_admission(pool.auth, email)  # check this before hashing the password, which is expensive
         if is_anonymous(caller):
             return await self._upgrade(caller, pool, email, password, data, details.name)
         if confirms_addresses(pool.auth):
@@ -85,7 +85,7 @@ class SignUp:
             return await self.opening.open_first_session(caller, person, PASSWORD)
 
     async def confirm(self, caller: Caller, token: str, password: str) -> UserSignedIn:
-        """Create the user that a link is for, and open the first session.
+        """Create the user of a link, and open the first session.
 
         Raises: LinkExpired, EmailTaken, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed, TooManyUsers.
         """
@@ -96,12 +96,12 @@ class SignUp:
             return await self.opening.open_first_session(caller, person, PASSWORD, taking, invited)
 
     async def kept(self, caller: Caller, token: str) -> KeptSignUp:
-        """Return what was noted when a link was asked for. Raises: LinkExpired."""
+        """Return the note that was stored with the link. Raises: LinkExpired."""
         _, found = await self._found(linked_project(caller), token)
         return kept_of(found)
 
     async def open_confirmed(self, caller: Caller, token: str, password: str) -> None:
-        """Create the user that a link is for, without a session. Raises: as `confirm`."""
+        """Create the user of a link, without a session. Raises: the same problems as `confirm`."""
         pool, found = await self._found(linked_project(caller), token)
         async with self.places.reserve(pool.project):
             person = await self._confirmed_person(caller, pool, found, password)
@@ -113,9 +113,9 @@ class SignUp:
     ) -> UserSignedIn:
         """Set the address and the password of an anonymous user.
 
-        Nothing has proved that the address belongs to the user. So if a project confirms addresses first, a user can
-        only be upgraded through a code, a link or another service. Raises: UpgradeUnavailable, WeakPassword,
-        EmailTaken, InvalidToken, SignInBusy.
+        Nothing has proved that the address belongs to the user. So if a project requires confirmed addresses, an
+        upgrade needs a code, a link or another service. Raises: UpgradeUnavailable, WeakPassword, EmailTaken,
+        InvalidToken, SignInBusy.
         """
         if confirms_addresses(pool.auth):
             raise UpgradeUnavailable(
@@ -130,9 +130,9 @@ class SignUp:
     async def _send_link(
         self, caller: Caller, pool: Pool, email: str, password: str, data: Data, details: SignupDetails
     ) -> None:
-        """Ask for a mail. If `enumeration` is closed, no statement and no answer depends on the address.
+        """Request a mail. If `enumeration` is closed, no statement and no answer depends on the address.
 
-        The ready-made page asks for no password here: the link does.
+        The ready-made page does not ask for a password here. The page of the link asks for it.
         """
         if password or not details.page:
             await pool.new_passwords.check(password, email)
@@ -142,7 +142,7 @@ class SignUp:
         await self.requests.request(caller, MailKind.SIGN_UP, email, kept=msgspec.json.encode(noted).decode())
 
     async def _found(self, project: str, token: str) -> tuple[Pool, MailToken]:
-        """Return the link, which stays valid: it is used up in the transaction that stores the user."""
+        """Return the link without using it up. The transaction that stores the user uses it up."""
         pool = await self.pools.of(project)
         found = await pool.links.find(token, *SIGN_UPS)
         if found is None:
@@ -155,7 +155,7 @@ class SignUp:
         return Person(User(new_id("usr"), email, False, ROLE, {}, data, now, name, language=language), hash)
 
     async def _confirmed_person(self, caller: Caller, pool: Pool, found: MailToken, password: str) -> Person:
-        """Return the user that a link is for. An invitation names the role too."""
+        """Return the user of a link. For an invitation, the user has the role of the invitation."""
         kept = kept_of(found)
         hash = await pool.new_passwords.hash(password, found.email)
         now, language = pool.clock.now(), kept.language or first_language(caller)
@@ -179,7 +179,7 @@ def _expired() -> LinkExpired:
 
 
 def _with_password(person: Person, email: str, hash: str, data: dict[str, Any], name: str) -> Person:
-    """Return an anonymous user with an address and a password. The data of the sign-up is added to the user's own.
+    """Return an anonymous user with an address and a password. The data of the sign-up is merged into the user's data.
 
     Raises: InvalidInput.
     """

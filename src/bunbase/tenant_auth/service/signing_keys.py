@@ -1,4 +1,4 @@
-"""Rotate the keys of a project by command. By age, they rotate at sign-ins and refreshes (`UserTokens.renew_key`)."""
+"""Rotate the keys of a project on request. Old keys also rotate at sign-ins and refreshes (`UserTokens.renew_key`)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ class UserKeys:
         ended: tuple[str, ...] = ()
         if now:
             ended = await self._kids(project)
-            await self._end(ended)  # first: if this process dies in between, the tokens are refused, and not believed
+            # end the old keys first: if this process dies afterwards, other processes already refuse the old tokens
+            await self._end(ended)
             await self.access.replace_keys(project, algorithm)
-            await self._end(ended)  # again: a process that read the old keys in between forgets them
+            # end the old keys once more: a process that has read them in between must forget them
+            await self._end(ended)
             log.warning("all signing keys of a project are replaced", project=project)
         else:
             await self.access.kms.renew_signing_key(project, algorithm, 0)

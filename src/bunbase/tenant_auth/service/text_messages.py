@@ -1,15 +1,15 @@
-"""Send the codes of text messages by the hook of the project.
+"""Send the codes of text messages with the hook of the project.
 
 The life of one message:
 
-    1. `post` stores it in the transaction that makes its code. The code is sealed. Nothing is stored if the number or
-       the project has had too many messages within the hour; the caller cannot see that.
-    2. A job claims it, and calls the hook outside of every transaction.
-    3. After a failure it waits for the next attempt, while its code is valid. The hook is called at most three times.
-       If the process dies after the call and before step 4, the user gets the message twice, with the same code.
+    1. `post` stores the message in the transaction that makes its code. The code is sealed. If the number or the
+       project has received too many messages within the hour, nothing is stored; the caller of the API cannot see this.
+    2. A job claims the message, and calls the hook outside of every transaction.
+    3. After a failure, the message waits for the next attempt while its code is valid. The hook is called at most three
+       times. If the process dies after the call and before step 4, the user gets the message twice, with the same code.
     4. The code is deleted from the row.
 
-A hook may be slow, so projects take turns (`sending_turns.py`).
+Hooks may be slow, so `sending_turns.py` decides which projects may send.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from bunbase.tenant_auth.text_messages import SmsSender, TextMessage
 log = logger("text_messages")
 
 MAX_PER_PHONE: Final = 10  # the limit of messages of all kinds to one number in an hour from one project
-KEPT_PART: Final = 5  # one message of five is kept for numbers of users
+KEPT_PART: Final = 5  # one of five messages is reserved for numbers that belong to users
 SEND_SECONDS: Final = 20.0  # the timeout of one attempt; a hook has at most ten seconds
 CLAIM_SECONDS: Final = 50
 RETRY_SECONDS: Final = (5, 20, 60, 120)  # the waits before further attempts; the last wait is repeated
-MAX_CALLS: Final = 3  # the limit of calls: a hook that fails may have sent the message, and messages cost money
+MAX_CALLS: Final = 3  # the limit of calls, because a hook that fails may have sent the message, and messages cost money
 MAX_REASON: Final = 300
 
 
 class TextMessages:
-    """`sender`: calls the hook of a project. `nudge`: wakes the job that sends."""
+    """The outbox of text messages. `sender`: calls the hook of a project. `nudge`: wakes the job that sends."""
 
     def __init__(self, pools: Pools, sender: SmsSender) -> None:
         self.pools = pools
@@ -64,11 +64,11 @@ class TextMessages:
     async def post(self, pool: Pool, new: NewTextMessage, code: str, known: bool = False) -> bool:
         """Store a message with a code. Call this in the transaction that stores the code.
 
-        `known`: the number belongs to a user. A part of the messages is kept for such numbers, so that strangers who
-        ask for codes to other numbers cannot use up all of them. Return False if the message was dropped, because too
-        many were sent within the hour.
+        `known`: the number belongs to a user. A part of the messages is reserved for such numbers, so that strangers
+        who request codes for other numbers cannot use up all messages. If too many messages were sent within the hour,
+        drop the message and return False.
         """
-        if not pool.auth.hooks.send_sms:  # dev mode without a hook: see `phone.ready`
+        if not pool.auth.hooks.send_sms:  # this is dev mode without a hook: see `phone.ready`
             await pool.stores.mails.keep_text(pool.project, new.phone, f"The code for {pool.app_name}", f"{code}\n")
             return True
         of_project = pool.auth.phone.max_per_hour
@@ -86,7 +86,7 @@ class TextMessages:
         return False
 
     async def send_due(self) -> None:
-        """Begin to send the messages that are due, and give up messages whose codes have expired."""
+        """Start to send the messages that are due. Mark messages as dead if their codes have expired."""
         if dead := await self.store.bury_outdated(self.clock.now()):
             metrics.text_messages.labels("dead").inc(dead)
         while len(self.sending) < PLACES:
@@ -100,7 +100,7 @@ class TextMessages:
             task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
-        """Stop sending. The claims of what was not sent end by themselves."""
+        """Stop sending. The claims of unsent messages expire after some time."""
         tasks = list(self.sending)
         for task in tasks:
             task.cancel()
@@ -114,13 +114,13 @@ class TextMessages:
         self.sending.pop(task, None)
         if not task.cancelled() and (failure := task.exception()) is not None:
             log.error("a text message was not sent", error=fault(failure))
-        self.nudge()  # a place is free for the next message
+        self.nudge()  # now there is a place for the next message
 
     async def _send(self, message: ClaimedMessage) -> None:
         began = self.clock.now()
         try:
             await self._call(message)
-        except Exception as failure:  # it belongs to this message alone
+        except Exception as failure:  # the error affects only this message
             await self._failed(message, failure)
         else:
             metrics.text_messages.labels("sent").inc()

@@ -34,7 +34,7 @@ class Totp:
         return await pool.apps.start(person.id, shown_name(person))
 
     async def confirm(self, caller: Caller, code: str) -> RecoveryCodes:
-        """Turn the second factor on. The session has then checked two factors. Raises: TotpNotFound, WrongCode."""
+        """Turn on the second factor. The session has then checked two factors. Raises: TotpNotFound, WrongCode."""
         pool, user = await self._pool(caller), caller.end_user()
 
         note = self._noted(caller)
@@ -72,6 +72,6 @@ class Totp:
 
 
 def shown_name(person: Person) -> str:
-    """Return the name of a user that an authenticator shows."""
+    """Return the name under which an authenticator app shows the user."""
     user = person.user
     return user.email or user.name or user.phone or user.id

@@ -3,12 +3,12 @@
 The life of one batch of an import:
 
     1. All lines are read and checked in a thread (`import_lines.py`).
-    2. One transaction reads what exists, decides for each line (`import_plan.py`), and adds all new users together.
-       A crash leaves either the whole batch or nothing of it; the same file again then skips what is there.
+    2. One transaction reads the existing users, decides about each line (`import_plan.py`), and adds all new users
+       together. After a crash, either the whole batch or nothing of it is stored. A second import of the same file
+       skips the stored users.
     3. If a sign-up has taken one of the addresses meanwhile, the transaction is rolled back, and the batch is decided
-       again. After some tries, the lines are added one by one, and the one that collides is refused: it stops no
-       others.
-    4. Known users that the file changes follow one by one, as other changes of users do.
+       again. After some tries, the lines are added one by one. Then only the line with the conflict is refused.
+    4. Afterwards, known users that the file changes are changed one by one, like in any other change of users.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ from bunbase.tenant_auth.service.open_session import OpenSession
 
 PAGE: Final = 500  # the limit of users in one statement of an export
 PART: Final = 50  # the limit of users in one message, which then has at most 1 MiB
-TRIES: Final = 5  # the limit of tries for a batch that sign-ups overtake
+TRIES: Final = 5  # the limit of tries for a batch if sign-ups take its addresses meanwhile
 AT_ONCE: Final = 2  # the limit of batches in one process, for all projects; each holds one of the ten connections
 
 
 class Import(msgspec.Struct, frozen=True):
-    """How lines are imported. `restores`: every known user that a line changes is signed out, and bans stay."""
+    """How lines are imported. `restores`: if a line changes a known user, the user is signed out, and any ban stays."""
 
     choices: ImportChoices
     restores: bool = False
@@ -80,7 +80,8 @@ class Transfers:
         self.access = opening.tokens.access
         self.clock = opening.tokens.clock
         self.journal = opening.journal
-        self.importing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # waiting imports keep locks
+        # imports that wait hold a reference to their lock
+        self.importing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def import_users(
@@ -137,19 +138,19 @@ class Transfers:
             after = page[-1].id
 
     async def _added(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices, actor: Actor) -> Plan:
-        """Decide, and add the new users. Raises: TooManyUsers."""
+        """Decide about the lines, and add the new users. Raises: TooManyUsers."""
         for _ in range(TRIES):
             try:
                 return await self._tried(pool, read, choices, actor)
             except _Overtaken:
                 continue
             except TooManyUsers:
-                self.places.count_again(pool.project)  # the places that the batch has taken are free again
+                self.places.count_again(pool.project)  # the places that the batch has reserved are free again
                 raise
         return await self._one_by_one(pool, read, choices, actor)
 
     async def _one_by_one(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices, actor: Actor) -> Plan:
-        """Decide and add line by line. Raises: TooManyUsers."""
+        """Decide about the lines and add the users one by one. Raises: TooManyUsers."""
         whole = Plan()
         for one in read:
             try:
@@ -192,8 +193,9 @@ class Transfers:
             raise _Overtaken
 
     async def _updated(self, pool: Pool, plan: Plan, how: Import, actor: Actor) -> int:
-        """Change the known users. Return the number of changed users; all other users already have the fields of their
-        lines.
+        """Change the known users. Return the number of changed users.
+
+        Users that already have the fields of their lines are not changed.
         """
         updated = 0
         for one in plan.known:
@@ -207,7 +209,7 @@ class Transfers:
         return updated
 
     async def _update(self, pool: Pool, one: Planned, how: Import, actor: Actor) -> bool:
-        """Return False if the user has the fields and identities of the line already.
+        """Change a user. Return False if the user already has the fields and identities of the line.
 
         Raises: UserNotFound, EmailTaken, IdentityTaken.
         """

@@ -1,4 +1,4 @@
-"""Make the link of a mail, for an administrator who hands it over in another way."""
+"""Create the link of a mail for an administrator, who sends it in another way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bunbase.tenant_auth.service.callers import managed_project
 
 
 class _Link(msgspec.Struct, frozen=True):
-    """`page`: the page that the link opens. `seconds`: its lifetime, as in a mail."""
+    """A kind of link. `page`: the page that the link opens. `seconds`: the lifetime, which is the same as in a mail."""
 
     mail: MailKind
     page: str
@@ -46,7 +46,7 @@ class UserLinks:
         pool = await self.pools.of(managed_project(caller, Act.USER_LINK_CREATE))
         target, link = _target(pool, new), LINKS[new.kind]
         async with self.stores.db.transaction():
-            # lock the user before the link, as every other act does
+            # lock the user before the link, in the same order as all other code
             person = existing(await self.stores.users.locked(pool.project, id))
             refuse_banned(person, pool.clock.now())
             email = _address(person, new.kind)
@@ -57,14 +57,14 @@ class UserLinks:
 
 
 async def _made(pool: Pool, link: _Link, id: str, email: str, target: str) -> str:
-    """Store a link, and return its address. The user has no other valid link of this kind afterwards."""
+    """Store a link, and return its URL. Afterwards, the user has no other valid link of this kind."""
     urls: list[str] = []
 
     def letter(token: str) -> Letter:
         urls.append(pool.page(link.page, token))
-        return pool.letters.sign_in_link(email, urls[0])  # nobody gets this letter
+        return pool.letters.sign_in_link(email, urls[0])  # this letter is never sent
 
-    # a sign-in link belongs to the mailbox, which may change its user; other links belong to the user
+    # a sign-in link belongs to the mailbox, because the user of the mailbox may change; other links belong to the user
     user = None if link.mail is MailKind.SIGN_IN_LINK else id
     await pool.stores.mail_tokens.forget_of_account(id, link.mail)
     await pool.stores.mail_tokens.forget_of_address(email, link.mail)
@@ -73,7 +73,7 @@ async def _made(pool: Pool, link: _Link, id: str, email: str, target: str) -> st
 
 
 def _target(pool: Pool, new: NewHandedLink) -> str:
-    """Return the page of the app to which the link leads, or "" for none. Raises: InvalidInput."""
+    """Return the URL of the app to which the link leads, or "" for none. Raises: InvalidInput."""
     if new.kind is not LinkKind.SIGN_IN or new.redirect_to:
         return pool.checked_redirect(new.redirect_to)
     if not pool.auth.redirect_urls:

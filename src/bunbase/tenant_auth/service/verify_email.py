@@ -29,14 +29,14 @@ class VerifyEmail:
         await self.requests.request(caller, MailKind.VERIFY_EMAIL, email, redirect_to)
 
     async def confirm(self, caller: Caller, token: str) -> AddressConfirmed:
-        """Confirm the address that a link was sent to. Raises: LinkExpired."""
+        """Confirm the address to which a link was sent. Raises: LinkExpired."""
         project = linked_project(caller)
         pool, until = await self.pools.of(project), await self.pools.revoked_until()
         found = await pool.links.find(token, MailKind.VERIFY_EMAIL)
         if found is None or found.user_id is None:
             raise _expired()
         async with self.stores.db.transaction():
-            # lock the user before the link, as a deletion of the user does: two transactions at once cannot deadlock
+            # lock the user before the link, in the same order as a deletion of the user, to avoid deadlocks
             person = await self.stores.users.locked(project, found.user_id)
             taken = await pool.links.take(token, MailKind.VERIFY_EMAIL)
             if person is None or taken is None or person.email != found.email:  # the address was changed meanwhile

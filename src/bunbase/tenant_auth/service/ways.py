@@ -1,7 +1,7 @@
-"""All ways to sign in and up, made from the one part that opens sessions.
+"""All sign-in and sign-up methods. They share one part that opens sessions.
 
-An app gets the tokens of a session at once. The sign-in page keeps them under a code, so it uses the same ways with an
-`OpenSession` of its own for each request.
+An app gets the tokens of a session at once. The sign-in page stores the tokens under a code, so each request uses the
+same methods with its own `OpenSession`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bunbase.tenant_auth.service.sign_up import SignUp
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """The parts that the ways share: they do not depend on the part that opens the sessions."""
+    """The parts that all methods share. They do not depend on the part that opens sessions."""
 
     places: Places
     requests: MailRequests
@@ -34,7 +34,7 @@ class Needs(msgspec.Struct, frozen=True):
 
 
 class Ways:
-    """Cheap to make: no part has a state of its own."""
+    """All methods. An object is cheap to create, because no part has state."""
 
     def __init__(self, opening: OpenSession, needs: Needs) -> None:
         self.opening = opening
@@ -51,5 +51,5 @@ class Ways:
         self.sign_up = SignUp(opening, places, requests, self.anonymous, captchas)
 
     def with_opening(self, opening: OpenSession) -> Ways:
-        """Return the same ways, whose sessions are opened by this part."""
+        """Return the same methods, but with this part to open sessions."""
         return Ways(opening, self.needs)

@@ -1,7 +1,7 @@
-"""All SQL of tenant-auth.
+"""All SQL of tenant_auth.
 
-The first condition of every statement is the project. Only statements that delete old rows act on all projects. The
-tables of credentials have their SQL in `pkg/identity/store`; `pool.py` makes these stores for one project.
+Every statement restricts the project in its first condition. Only statements that delete old rows act on all projects.
+The SQL for the tables of credentials is in `pkg/identity/store`; `pool.py` creates those stores for one project.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bunbase.tenant_auth.store.text_messages import TextMessageStore
 from bunbase.tenant_auth.store.transfers import TransferStore
 from bunbase.tenant_auth.store.users import UserStore
 
-KEEP_CODES = timedelta(hours=1)  # the codes of an address are counted for an hour
+KEEP_CODES = timedelta(hours=1)  # each code counts towards the limit of an address for an hour
 
 
 class Stores:
@@ -58,7 +58,7 @@ class Stores:
         await delete_expired(self.db, before, self.clock.now())
 
     async def delete_idle_anonymous(self) -> None:
-        """Delete the anonymous users of all projects who were inactive for longer than their project keeps them."""
+        """Delete the anonymous users of all projects who were inactive for longer than their project allows."""
         await anonymous.delete_idle(self.db, self.clock.now())
 
     async def drop_project(self, project: str) -> None:

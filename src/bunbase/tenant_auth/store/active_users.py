@@ -1,4 +1,4 @@
-"""The active users of each month in PostgreSQL. Months that are over have only numbers."""
+"""The active users of each month in PostgreSQL. Past months have only numbers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bunbase.tenant_auth.active_users import Active
 
 BATCH: Final = 1000
 
-# a user who was anonymous and has signed up counts as a user who has signed up
+# if an anonymous user signs up during the month, the user counts as a user with an account
 ADD: Final = """
 INSERT INTO user_months AS kept (project, month, user_id, anonymous)
 SELECT project, month, user_id, bool_and(anonymous)
 FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) AS new (project, month, user_id, anonymous)
 GROUP BY project, month, user_id ORDER BY project, month, user_id
 ON CONFLICT (project, month, user_id) DO UPDATE SET anonymous = false WHERE kept.anonymous AND NOT excluded.anonymous"""
-# the numbers are added up, so a batch that comes after the end of a month is not lost
+# the numbers are added up, so that a batch that arrives after the end of a month is not lost
 CLOSE: Final = """
 WITH gone AS (
     DELETE FROM user_months WHERE ctid = ANY (ARRAY(SELECT ctid FROM user_months WHERE month < $1 LIMIT $2))
@@ -43,7 +43,7 @@ class ActiveUserStore:
         self.db = db
 
     async def add(self, active: list[Active]) -> None:
-        """Add users, each of whom counts once in a month. Idempotent."""
+        """Add users. Each user counts once in a month. Idempotent."""
         for start in range(0, len(active), BATCH):
             rows = active[start : start + BATCH]
             columns = ([one.project for one in rows], [one.month for one in rows], [one.user for one in rows])
@@ -59,5 +59,5 @@ class ActiveUserStore:
         return await self.db.all(ActiveMonth, MONTHS, project, since)
 
     async def of_all(self, month: str) -> int:
-        """Return the active users of all projects together, without anonymous ones."""
+        """Return the number of active users of all projects together, without anonymous users."""
         return int(await self.db.value(OF_ALL, month))

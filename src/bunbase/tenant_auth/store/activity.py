@@ -1,12 +1,13 @@
 """The activity of users in PostgreSQL.
 
-A refused attempt is one row for each user, hour, method, address and program, and at most MAX_REFUSED of them in an
-hour; all further ones of the hour are one row. So nobody who guesses passwords can fill the table. Other events have a
-row each, up to MAX_DONE in an hour. These other events have their own limit, so a flood of refused attempts cannot hide
-the address of a real sign-in.
+Refused attempts with the same user, hour, method, address and program share one row. After MAX_REFUSED such rows in an
+hour, all further refused attempts of the hour share one row. So guessing passwords cannot fill the table. Every other
+event has its own row, up to MAX_DONE rows in an hour. This limit is separate, so a flood of refused attempts cannot
+hide the IP address of a real sign-in.
 
-In an hour without room, sign-ins share a row. The row says whether the last of these sign-ins was from a new device.
-The device is not remembered, so until the next hour each sign-in from it counts as a sign-in from a new device.
+When the hour has reached this limit, sign-ins share a row. The row says whether the last of these sign-ins was from a
+new device. BunBase does not remember the device of a sign-in in a shared row. So until the next hour, each further
+sign-in from it counts as a sign-in from a new device.
 
 A transaction that adds a row has locked the user or a session of the user. The deletion of a user first deletes the
 user with all sessions, and then the rows here. So no row can appear after the deletion.
@@ -43,7 +44,7 @@ ON CONFLICT (project, user_id, slot) WHERE slot <> '' DO UPDATE SET count = kept
     last_at = greatest(kept.last_at, excluded.last_at), new_device = excluded.new_device
 RETURNING new_device"""
 ADD_DONE: Final = ADD.format(of_user="")
-# waits for a deletion of the user, and then adds nothing
+# this statement waits for a concurrent deletion of the user, and then adds nothing
 ADD_REFUSED: Final = ADD.format(of_user=", (SELECT FROM users WHERE project = $1 AND id = $3 FOR KEY SHARE) AS of_user")
 ADD_IMPORTED: Final = """
 INSERT INTO activity (project, id, user_id, at, last_at, hour, action, outcome, by, method, target, amr, actor,
@@ -60,7 +61,7 @@ SELECT id, at, action, outcome, by, ip, agent, method, target, amr, session, new
     CASE WHEN count > 1 THEN last_at END AS last_at, user_id AS user, actor
 FROM activity
 WHERE project = $1 AND ($2 = '' OR id < $2){conditions} ORDER BY id DESC LIMIT $3"""
-# a project can only keep less than the installation
+# a project can only choose a shorter time than the installation
 DELETE_OLD: Final = """
 DELETE FROM activity WHERE (project, id) IN (SELECT project, id FROM activity WHERE at < $1 LIMIT $2)"""
 SHORTER: Final = """
@@ -74,9 +75,9 @@ DELETE FROM activity WHERE (project, user_id) IN (SELECT * FROM unnest($1::text[
 
 
 class NewEntry(msgspec.Struct, frozen=True):
-    """A row to add. `slot`, `full_slot`: its slot while the hour has room for it, and after that.
+    """A row to add. `slot`: the slot of the row while the hour is below its limit. `full_slot`: the slot afterwards.
 
-    `device`: makes the row one of a sign-in that opens a session.
+    `device`: if set, the row is about a sign-in that opens a session on this device.
     """
 
     project: str
@@ -115,28 +116,30 @@ class ActivityStore:
         return bool(await self.db.value(ADD_DONE, *msgspec.structs.astuple(new), MAX_DONE))
 
     async def add_refused(self, new: NewEntry) -> None:
-        """Add refused attempts, or count them in the row with their slot. Do nothing if the user was deleted.
+        """Add refused attempts, or increase the count of the row with the same slot.
 
-        Of two processes at once, the second sees the rows of the first.
+        If the user was deleted, do nothing.
+
+        If two processes run this at the same time, the second process sees the rows of the first process.
         """
         async with self.db.transaction():
             await self.db.execute(LOCK, new.project, new.user)
             await self.db.value(ADD_REFUSED, *msgspec.structs.astuple(new), MAX_REFUSED)
 
     async def add_many(self, new: NewEntry, ids: Sequence[str], users: Sequence[str]) -> None:
-        """Add one row for each of many new users, which differ only in their ids."""
+        """Add one row for each of many new users. The rows differ only in the ids."""
         project, _, _, *rest, _slot, _full = msgspec.structs.astuple(new)
         await self.db.execute(ADD_IMPORTED, project, list(ids), list(users), *rest)
 
     async def count_documents(
         self, project: str, id: str, user: str, at: datetime, action: str, collection: str, count: int
     ) -> None:
-        """Add to the one row of a deleted user and a collection."""
+        """Increase the count in the row of a deleted user and a collection. There is only one such row."""
         slot = f"{action} {collection}"
         await self.db.execute(COUNT_DOCUMENTS, project, id, user, at, action, collection, count, slot)
 
     async def page(self, project: str, only: ActivityFilter, before: str, limit: int) -> list[ManagedActivityEntry]:
-        """Return rows, newest first; if `before` is not empty, only those older than this id."""
+        """Return rows, newest first. If `before` is not empty, return only rows that are older than this id."""
         known = {
             "user_id = ": only.user,
             "action = ": only.action,
@@ -154,8 +157,9 @@ class ActivityStore:
         await self.db.execute(FORGET_USERS, list(projects), list(users))
 
     async def delete_old(self, now: datetime, days: int) -> None:
-        """Delete the entries that are too old. `days`: the days in the settings of the installation; a project may
-        choose fewer.
+        """Delete the entries that are too old.
+
+        `days`: the number of days in the settings of the installation. A project may choose a smaller number.
         """
         await self.db.delete_in_batches(DELETE_OLD, now - timedelta(days=days))
         for kept in await self.db.all(_KeptDays, SHORTER, days):

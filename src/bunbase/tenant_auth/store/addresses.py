@@ -16,7 +16,7 @@ from bunbase.tenant_auth.store.users import UserStore
 
 
 class PoolAddress(msgspec.Struct, frozen=True):
-    """`email`: empty for a user without an address. `language`: which the user reads, or empty."""
+    """A user's address. `email`: empty for a user without an address. `language`: the user's language, or empty."""
 
     email: str
     verified: bool
@@ -24,7 +24,7 @@ class PoolAddress(msgspec.Struct, frozen=True):
 
 
 class PoolAddresses:
-    """The addresses of one project's users. `allows`: whether the settings of the project allow an address."""
+    """The addresses of one project's users. `allows`: returns whether the project's settings allow an address."""
 
     def __init__(self, users: UserStore, project: str, until: Until, allows: Callable[[str], bool]) -> None:
         self.users = users
@@ -40,10 +40,10 @@ class PoolAddresses:
         return PoolAddress(person.email or "", person.user.email_verified, person.user.language)
 
     async def set_email(self, id: str, email: str, now: datetime) -> bool:
-        """Change the address, which is verified.
+        """Change the address. The new address is verified.
 
-        Return False if another user has it, if the project allows it no longer, or if the user is anonymous: then undo
-        the transaction.
+        Return False if another user has the address, if the project no longer allows it, or if the user is anonymous.
+        In this case, undo the transaction.
         """
         if not self.allows(email):
             return False

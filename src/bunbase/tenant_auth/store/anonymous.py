@@ -1,4 +1,4 @@
-"""Delete anonymous users who have been inactive for a long time. Nobody can sign in as such a user again."""
+"""Delete anonymous users who have been inactive for a long time. Nobody could sign in as one of these users again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from bunbase.tenant_auth.store.activity import ActivityStore
 
 BATCH: Final = 500
 
-# The last use of a session is its sign-in or its last refresh. No access token is left: `idle_days` is at least two,
-# and a token lives at most one day. A user with an address, a phone number, an identity or a passkey can come back.
+# The last use of a session is its sign-in or its last refresh. All access tokens have expired, because `idle_days` is
+# at least two, and a token lives at most one day. A user with an address, a phone number, an identity or a passkey can
+# sign in again, and stays.
 LOCK: Final = """
 SELECT users.project, users.id
 FROM users LEFT JOIN auth_settings USING (project)
@@ -26,7 +27,7 @@ WHERE anonymous AND email IS NULL AND phone IS NULL AND password_hash IS NULL AN
     AND NOT EXISTS (SELECT FROM identities AS i WHERE i.project = users.project AND user_id = users.id)
     AND NOT EXISTS (SELECT FROM passkeys AS p WHERE p.project = users.project AND user_id = users.id)
 LIMIT $3 FOR UPDATE OF users SKIP LOCKED"""
-# The second statement sees a refresh, or another way to sign in, that was stored between the two.
+# The second statement sees a refresh, or another way to sign in, that was stored after the first statement.
 DELETE: Final = """
 DELETE FROM users WHERE (project, id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
     AND NOT EXISTS (SELECT FROM sessions AS s
@@ -34,7 +35,7 @@ DELETE FROM users WHERE (project, id) IN (SELECT * FROM unnest($2::text[], $3::t
     AND NOT EXISTS (SELECT FROM identities AS i WHERE i.project = users.project AND user_id = users.id)
     AND NOT EXISTS (SELECT FROM passkeys AS p WHERE p.project = users.project AND user_id = users.id)
 RETURNING project, id"""
-# the effects of a deletion: service/cascade.py
+# service/cascade.py describes the further effects of a deletion
 TELL: Final = """
 INSERT INTO outbox (topic, payload)
 SELECT 'user_deleted', jsonb_build_object('project', project, 'user', id)
@@ -48,7 +49,7 @@ class _Locked(msgspec.Struct, frozen=True):
 
 
 async def delete_idle(db: Database, now: datetime) -> int:
-    """Delete the idle anonymous users of all projects, with their sessions. Return how many there were."""
+    """Delete the idle anonymous users of all projects, with their sessions. Return the number of deleted users."""
     deleted, days = 0, AnonymousSettings().idle_days
     while True:
         async with db.transaction():

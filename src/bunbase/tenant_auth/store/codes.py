@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.pkg.db.database import Database
 
-# A new code takes the place of the older one. Nothing is stored if too many were made.
+# A new code replaces the older code. If too many codes were made, nothing is stored.
 REPLACE: Final = """
 INSERT INTO sign_in_codes AS code (project, kind, address, sealed, made, counted_since, expires_at)
 VALUES ($1, $2, $3, $4, 1, $5, $6)
@@ -31,7 +31,7 @@ RENEW: Final = """
 UPDATE sign_in_codes SET expires_at = $4
 WHERE project = $1 AND kind = $2 AND address = $3 AND sealed <> ''
 RETURNING sealed"""
-# The row stays for the count of codes. A code that was used cannot be renewed.
+# The row stays, because it counts the codes. A code that was used cannot be renewed.
 TAKE: Final = """
 UPDATE sign_in_codes SET sealed = '', expires_at = $5
 WHERE project = $1 AND kind = $2 AND address = $3 AND sealed = $4 AND expires_at > $5"""
@@ -41,7 +41,10 @@ DELETE FROM sign_in_codes WHERE (project, kind, address) IN (
 
 
 class NewCode(msgspec.Struct, frozen=True):
-    """`count_from`: codes that were made since then are counted; `most`: their maximum."""
+    """A code to store. `count_from`: codes that were made since this time count.
+
+    `most`: the maximum number of codes.
+    """
 
     kind: str
     address: str
@@ -53,8 +56,9 @@ class NewCode(msgspec.Struct, frozen=True):
 
 
 class MostGuesses(msgspec.Struct, frozen=True):
-    """The number of times that a code may be compared. `network`: the network of the caller. `of_all`: the limit for
-    all networks together, None for no limit.
+    """The limits of comparisons of a code. `network`: the network of the caller.
+
+    `of_all`: the limit for all networks together, or None for no limit.
     """
 
     network: str
@@ -72,26 +76,35 @@ class CodeStore:
         return bool(await self.db.execute(REPLACE, project, new.kind, new.address, new.sealed, *times, new.most))
 
     async def made(self, project: str, kind: str, address: str, count_from: datetime) -> int:
-        """Return how many codes were made for an address, if the first of them was made after a time."""
+        """Return how many codes were made for an address since the count began.
+
+        Return 0 if the count began before `after`.
+        """
         return await self.db.value(MADE, project, kind, address, count_from) or 0
 
     async def lock(self, project: str, kind: str, address: str) -> None:
-        """Lock the code of an address until the transaction ends. A code that is not stored yet is not locked."""
+        """Lock the code of an address until the transaction ends. If no code is stored, nothing is locked."""
         await self.db.execute(LOCK, project, kind, address)
 
     async def compare(self, project: str, kind: str, address: str, now: datetime, most: MostGuesses) -> str | None:
-        """Return the sealed code and count this comparison; None if there is no code that may still be compared."""
+        """Count this comparison, and return the sealed code.
+
+        Return None if there is no code that may still be compared.
+        """
         limits = (most.network, most.of_network, most.of_all)
         found: str | None = await self.db.value(COMPARE, project, kind, address, now, *limits)
         return found
 
     async def renew(self, project: str, kind: str, address: str, expires_at: datetime) -> str | None:
-        """Let the newest code expire later. Return it, sealed; None if it was used. Its guesses stay counted."""
+        """Extend the validity of the newest code, and return it sealed. Return None if it was used.
+
+        Its guesses still count.
+        """
         found: str | None = await self.db.value(RENEW, project, kind, address, expires_at)
         return found
 
     async def take(self, project: str, kind: str, address: str, sealed: str, now: datetime) -> bool:
-        """Use a code up. Return False if it was used or replaced meanwhile."""
+        """Use up a code. Return False if it was used or replaced meanwhile."""
         return bool(await self.db.execute(TAKE, project, kind, address, sealed, now))
 
     async def delete_expired(self, before: datetime) -> None:

@@ -6,8 +6,8 @@ from typing import Final
 
 from bunbase.pkg.db.database import Database
 
-# Rows of users end with their users, because of the foreign keys. These tables also have rows without a user. A test
-# compares them with the schema.
+# Foreign keys delete the rows that belong to users. The tables below also have rows without a user. A test compares the
+# list with the schema.
 TABLES: Final = (
     "users",
     "activity",

@@ -8,11 +8,12 @@ from bunbase.pkg.clock import Clock
 from bunbase.tenant_auth.people import Person, next_version
 from bunbase.tenant_auth.store.users import UserStore
 
-Until = Callable[[], Awaitable[float]]  # returns the Unix time at which the access tokens of today have expired
+# returns the Unix time at which all access tokens that are valid now have expired
+Until = Callable[[], Awaitable[float]]
 
 
 class PersonHolders:
-    """The users of one project."""
+    """The users of one project, as a store that `pkg/identity` can use."""
 
     def __init__(self, users: UserStore, project: str, clock: Clock, until: Until) -> None:
         self.users = users
@@ -21,9 +22,9 @@ class PersonHolders:
         self.until = until
 
     async def locked(self, id: str) -> Person | None:
-        """Return the user. Nothing about the user's credentials changes until the transaction ends."""
+        """Return the user. The user's credentials cannot change until the transaction ends."""
         return await self.users.locked(self.project, id)
 
     async def change_version(self, id: str) -> None:
-        """Note a change of the credentials: access tokens and sign-ins that are under way end, sessions stay."""
+        """Record a change of the credentials. Access tokens and concurrent sign-ins end; sessions stay."""
         await self.users.change(self.project, id, next_version, self.clock.now(), await self.until())

@@ -1,4 +1,4 @@
-"""The open invitations of projects in PostgreSQL. Each is the link of a mail (`mail_tokens`)."""
+"""The open invitations of projects in PostgreSQL. Each invitation is the link of a mail (`mail_tokens`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.pkg.db.database import Database
 
-# the kind is a part of the text, because PostgreSQL then uses the index of invitations
+# the kind is written into the SQL text, because PostgreSQL then uses the index of invitations
 PAGE: Final = """
 SELECT hash, email, name, expires_at FROM mail_tokens
 WHERE project = $1 AND kind = 'invite' AND expires_at > $2 AND (expires_at, hash) < ($3, $4)
@@ -20,7 +20,7 @@ ORDER BY expires_at DESC, hash DESC LIMIT $5"""
 DELETE: Final = """
 DELETE FROM mail_tokens
 WHERE project = $1 AND kind = 'invite' AND hash BETWEEN $2 AND $3 AND expires_at > $4 RETURNING email"""
-# $3 is the hash of the newest link. The oldest one is in the mail: a mail that is posted ends all earlier links
+# $3 is the hash of the newest link. The oldest link is in the mail, because each posted mail ends all earlier links.
 END_EARLIER: Final = "DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = 'invite' AND hash <> $3"
 KEEP_MAILED: Final = """
 DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = 'invite' AND hash <> $3 AND hash <> (
@@ -30,12 +30,12 @@ CHANGE_EARLIER: Final = """
 UPDATE mail_tokens SET name = $4 WHERE project = $1 AND email = $2 AND kind = 'invite' AND hash <> $3"""
 END_ALL: Final = "DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = 'invite'"
 PREFIX: Final = "uin_"
-ID_BYTES: Final = 16  # the length of the id, a part of the hash; the hash is not secret
+ID_BYTES: Final = 16  # the length of the id, which is a part of the hash; the hash is not secret
 HASH_BYTES: Final = 32
 
 
 class OpenInvite(msgspec.Struct, frozen=True):
-    """`name`: JSON with the role and the data of the user that the link creates."""
+    """An invitation. `name`: JSON with the role and the data of the user that the link creates."""
 
     hash: bytes
     email: str
@@ -52,20 +52,21 @@ class UserInviteStore:
         self.db = db
 
     async def page(self, project: str, now: datetime, before: tuple[datetime, bytes], limit: int) -> list[OpenInvite]:
-        """Return open invitations, newest first: invitations that expire before a time, and invitations at that time by
-        their hash.
+        """Return open invitations, newest first, that come after the position `before`: a time and a hash.
 
-        An invitation with two links (`keep_mailed`) comes once.
+        Invitations with the same time are ordered by their hash. An invitation with two links (`keep_mailed`) appears
+        once.
         """
         return await self.db.all(OpenInvite, PAGE, project, now, *before, limit)
 
     async def end_earlier(self, project: str, email: str, hash: bytes) -> None:
-        """Delete the invitations of an address, except the one with this hash."""
+        """Delete the invitations of an address, except the invitation with this hash."""
         await self.db.execute(END_EARLIER, project, email, hash)
 
     async def keep_mailed(self, project: str, email: str, hash: bytes, kept: str) -> None:
-        """Do the same, but keep the invitation in the earlier mail. The invitation then creates a user with the values
-        of `kept`.
+        """Delete the invitations of an address, except those with this hash or in the earlier mail.
+
+        The invitation in the earlier mail then creates a user with the values of `kept`.
         """
         await self.db.execute(KEEP_MAILED, project, email, hash)
         await self.db.execute(CHANGE_EARLIER, project, email, hash, kept)
@@ -92,5 +93,5 @@ class UserInviteStore:
 
 
 def invite_id(hash: bytes) -> str:
-    """Return the id of an invitation: the first characters of the hash of its link."""
+    """Return the id of an invitation, which is the beginning of the hash of its link."""
     return PREFIX + hash[:ID_BYTES].hex()

@@ -1,4 +1,4 @@
-"""Codes of the sign-in page, in PostgreSQL. The statement that reads a code deletes it, so it works once."""
+"""Codes of the sign-in page, in PostgreSQL. The statement that reads a code also deletes it, so it works only once."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ INSERT INTO page_codes (project, hash, session, code_challenge, sealed, expires_
 TAKE: Final = """
 DELETE FROM page_codes WHERE project = $1 AND hash = $2 AND expires_at > $3
 RETURNING session, code_challenge, sealed"""
-# Nobody has ever got the tokens of such a session, so there are no access tokens to revoke. The codes go with them.
+# Nobody has received the tokens of such a session, so no access tokens must be revoked. The codes are deleted too.
 END_UNUSED: Final = """
 DELETE FROM sessions WHERE (project, id) IN (SELECT project, session FROM page_codes WHERE expires_at <= $1 LIMIT $2)"""
 
 
 class PageCode(msgspec.Struct, frozen=True):
-    """`sealed`: the tokens of the session. They go only to a caller that knows the verifier of `code_challenge`."""
+    """A code. `sealed`: the tokens of the session.
+    Only a caller that knows the verifier of `code_challenge` gets these tokens.
+    """
 
     session: str
     code_challenge: str
@@ -38,5 +40,5 @@ class PageCodeStore:
         return await self.db.one(PageCode, TAKE, project, hash, now)
 
     async def end_unused(self, now: datetime) -> None:
-        """Delete the sessions of all projects whose code was not traded in time, and the codes."""
+        """Delete the sessions of all projects whose code was not exchanged in time, and the codes."""
         await self.db.delete_in_batches(END_UNUSED, now)

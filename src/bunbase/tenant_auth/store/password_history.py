@@ -8,8 +8,8 @@ from bunbase.pkg.db.database import Database
 
 READ = "SELECT array_agg(hash ORDER BY id DESC) FROM password_history WHERE project = $1 AND user_id = $2"
 ADD = "INSERT INTO password_history (project, user_id, hash, created_at) VALUES ($1, $2, $3, $4)"
-# The present password is the first of the last passwords, and stands in `users`. So one hash less than the setting is
-# kept: none at all if the project does not ask for a history.
+# The present password counts as one of the last passwords, but it is stored in `users`. So the history stores one hash
+# less than the setting says. If the project has no history, it stores none.
 PRUNE = """
 DELETE FROM password_history WHERE project = $1 AND user_id = $2 AND id NOT IN (
     SELECT id FROM password_history WHERE project = $1 AND user_id = $2 ORDER BY id DESC LIMIT greatest(0, coalesce((
@@ -26,7 +26,7 @@ class PasswordHistory:
         return await self.db.value(READ, project, user) or []
 
     async def keep(self, project: str, user: str, hash: str, now: datetime) -> None:
-        """Keep the hash of a password that has just been replaced, if the project asks for it; forget older ones.
+        """If the project has a history, store the hash of a password that has just been replaced. Delete older hashes.
 
         Call this inside the transaction of the change, while the user is locked.
         """

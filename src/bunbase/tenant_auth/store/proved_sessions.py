@@ -29,10 +29,10 @@ class PoolSessions:
         return await self.db.one(OpenedSession, SESSION, self.project, id, now)
 
     async def prove(self, id: str, now: datetime) -> None:
-        """Store the time of a proof, and forget the failed proofs."""
+        """Store the time of a proof, and reset the count of failed proofs."""
         await self.db.execute(PROVE, self.project, id, now)
 
     async def fail_proof(self, id: str) -> int:
-        """Count a failed proof. Return the number of failed proofs since the last good one."""
+        """Count a failed proof. Return the number of failed proofs since the last right proof."""
         failed: int | None = await self.db.value(FAIL_PROOF, self.project, id)
         return failed or 0

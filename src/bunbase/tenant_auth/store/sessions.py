@@ -20,9 +20,9 @@ from bunbase.tenant_auth.access_tokens import Subject, Voucher
 from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD, Checked, SignInMethod
 
 # ADD_SESSION and ROTATE first lock the row of the user, and so does every change of a user. ADD_SESSION also writes the
-# time of the sign-in there, unless somebody else uses the session in the user's place. If a change holds the lock,
-# these statements wait, and then find another version of the user. No session gets a token with outdated content. No
-# deadlock is possible, because all statements lock in the same order.
+# time of the sign-in to this row, except for impersonated sessions. If a change holds the lock, these statements wait,
+# and then find another version of the user. So no session gets a token with outdated content. Deadlocks are impossible,
+# because all statements lock in the same order.
 ADD_SESSION = """
 WITH person AS (
     UPDATE users SET last_sign_in_at = CASE WHEN $14::json IS NULL THEN $7 ELSE last_sign_in_at END
@@ -34,7 +34,7 @@ session AS (
     SELECT $1, id, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14 FROM person RETURNING id
 )
 INSERT INTO refresh_tokens (project, hash, session, expires_at, issued_at) SELECT $1, $15, id, $16, $7 FROM session"""
-# no refresh token, and no proof of the user
+# an impersonated session has no refresh token, and no proof of the user
 ADD_IMPERSONATED = """
 INSERT INTO sessions (project, user_id, id, ip, agent, created_at, last_used_at, expires_at, amr, aal, provider, act)
 SELECT $1, id, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12 FROM users
@@ -130,9 +130,9 @@ DELETE FROM used_custom_tokens WHERE (project, id) IN
 class NewSession(msgspec.Struct, frozen=True):
     """A session to store.
 
-    `version`: the user's version in its tokens. `claims`: claims in addition to the user's own claims. `method`: the
-    way in which the user signed in. `proved`: the user has just proved to own the account. `act`: who uses the session
-    in the user's place.
+    `version`: the user's version in the session's tokens. `claims`: claims in addition to the user's own claims.
+    `method`: the method with which the user signed in. `proved`: the user has just proved to own the account. `act`:
+    the administrator who uses the session in the user's place.
     """
 
     session: Session
@@ -145,7 +145,7 @@ class NewSession(msgspec.Struct, frozen=True):
 
 
 class SessionContent(msgspec.Struct, frozen=True):
-    """The part of a session that its access tokens show."""
+    """The data of a session that its access tokens contain."""
 
     expires_at: datetime
     claims: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -161,8 +161,10 @@ class SessionContent(msgspec.Struct, frozen=True):
 
 
 class StoredToken(RefreshToken, frozen=True):
-    """A stored refresh token. `issued_at`: None in rows of older releases. `child_used_at`: the time at which the pair
-    that replaced this token was first used. The other fields belong to its session.
+    """A stored refresh token. `issued_at`: None in rows of older releases. `child_used_at`: the time when the pair that
+    replaced this token was first used.
+
+    The other fields belong to the token's session.
     """
 
     issued_at: datetime | None = None
@@ -194,7 +196,7 @@ class SessionStore:
         return bool(await self.db.execute(ADD_SESSION, project, *args))
 
     async def add_impersonated(self, project: str, one: Session, of: Subject) -> bool:
-        """Add the session of an administrator in the user's place. Return False as `add`."""
+        """Add the session of an administrator in the user's place. Return False in the same cases as `add`."""
         method, session = of.method, (one.id, one.ip, one.agent, one.created_at, one.expires_at)
         how = (list(method.amr), method.aal, method.provider, of.act)
         return bool(await self.db.execute(ADD_IMPERSONATED, project, one.user_id, of.version, *session, *how))
@@ -208,20 +210,26 @@ class SessionStore:
         return bool(await self.db.value(ALIVE, project, id, version, now))
 
     async def user_of(self, project: str, id: str, now: datetime) -> str | None:
-        """Return the user of an open session."""
+        """Return the id of the user of an open session."""
         found: str | None = await self.db.value(USER_OF, project, id, now)
         return found
 
     async def page(self, project: str, user: str, now: datetime, before: str, limit: int) -> list[UserSession]:
-        """Return a user's open sessions, newest first; if `before` is not empty, only sessions older than this id."""
+        """Return a user's open sessions, newest first.
+
+        If `before` is not empty, return only sessions older than this id.
+        """
         return await self.db.all(UserSession, SESSIONS, project, user, now, before, limit, "")
 
     async def own_page(self, project: str, user: EndUser, now: datetime, before: str, limit: int) -> list[OwnSession]:
-        """Return the open sessions of a signed-in user, as `page`."""
+        """Return the open sessions of a signed-in user, in the same way as `page`."""
         return await self.db.all(OwnSession, SESSIONS, project, user.uid, now, before, limit, user.session)
 
     async def addresses(self, project: str, account: str, limit: int) -> list[str]:
-        """Return the IP addresses from which the user's latest sessions were opened. `account`: address or number."""
+        """Return the IP addresses from which the user's latest sessions were opened.
+
+        `account`: an address or a number.
+        """
         return await self.db.value(ADDRESSES, project, account, limit) or []
 
     async def end(self, project: str, id: str, now: datetime, until: float) -> bool:
@@ -233,7 +241,7 @@ class SessionStore:
             return True
 
     async def end_own(self, project: str, user: str, id: str, now: datetime, until: float) -> bool:
-        """End a session of a user, as `end`. Return False if the user has no such open session."""
+        """End a session of a user, in the same way as `end`. Return False if the user has no such open session."""
         async with self.db.transaction():
             if not await self.db.execute(END_OWN, project, user, id, now):
                 return False
@@ -241,8 +249,9 @@ class SessionStore:
             return True
 
     async def end_others(self, project: str, user: str, keep: str, now: datetime, until: float) -> list[str]:
-        """End all open sessions of a user except the session `keep`, and tell all processes. Return the ids of the
-        ended sessions.
+        """End all open sessions of a user except the session `keep`. Tell all processes.
+
+        Return the ids of the ended sessions.
         """
         async with self.db.transaction():
             ended: list[str] = await self.db.value(END_OTHERS, project, user, keep, now) or []
@@ -251,8 +260,9 @@ class SessionStore:
             return ended
 
     async def end_oldest(self, project: str, user: str, keep: int, now: datetime, until: float) -> list[str]:
-        """End all open sessions of a user except the newest `keep`, and tell all processes. Return the ids of the ended
-        sessions.
+        """End the open sessions of a user except the newest `keep` sessions. Tell all processes.
+
+        Return the ids of the ended sessions.
         """
         ended: list[str] = await self.db.value(END_OLDEST, project, user, keep, now) or []
         for id in ended:
@@ -260,7 +270,7 @@ class SessionStore:
         return ended
 
     async def end_all(self, project: str, user: str, now: datetime) -> None:
-        """End all sessions of a user. The user's new version, which the caller publishes, ends the access tokens."""
+        """End all sessions of a user. The caller publishes the user's new version, which ends the access tokens."""
         await self.db.execute(END_ALL, project, user, now)
 
     async def refresh_token(self, project: str, hash: bytes) -> StoredToken | None:
@@ -269,19 +279,20 @@ class SessionStore:
     async def rotate(self, project: str, old_token: str, of: Subject, next: Pair, now: datetime) -> bool:
         """Mark a refresh token as used and add the next token.
 
-        Return False if the token was used, if its session has ended, or if the user has another version meanwhile. If
-        two requests do this at once, the second request waits for the lock of the row, and then finds the token used.
+        Return False if the token was used, if its session has ended, or if the user has another version now. If two
+        requests run this at the same time, the second request waits for the lock of the row, and then finds that the
+        token is used.
         """
         old, new, sealed = fingerprint(old_token), next.stored(), next.sealed_with(old_token)
         args = (of.user.id, of.version, old, now, sealed, new.hash, new.expires_at)
         return bool(await self.db.execute(ROTATE, project, *args))
 
     async def note_use(self, project: str, session: str, generation: int, now: datetime) -> None:
-        """Store that a token of this generation was used, so that older refresh tokens no longer return their pair."""
+        """Record that a token of this generation was used. Older refresh tokens then no longer return their pair."""
         await self.db.execute(NOTE_USE, project, session, generation, now)
 
     async def add_checks(self, project: str, id: str, checked: Checked, now: datetime) -> SessionContent | None:
-        """Add what was checked to an open session. Return its content, or None if the session has ended."""
+        """Add checks to an open session. Return the session's content, or None if the session has ended."""
         return await self.db.one(SessionContent, ADD_CHECKS, project, id, list(checked.amr), checked.aal, now)
 
     async def forget_pairs(self, used_before: datetime) -> int:

@@ -15,7 +15,8 @@ from bunbase.pkg.db.lifetimes import Lifetimes
 from bunbase.tenant_auth.cookie_origins import cookie_origins
 from bunbase.tenant_auth.settings_patch import known
 
-KEEP_SECONDS = 600.0  # processes that start later read the settings from this table anyway
+# a message is kept for this time; processes that start later read the settings from this table anyway
+KEEP_SECONDS = 600.0
 
 READ = "SELECT settings, sealed, version FROM auth_settings WHERE project = $1"
 ADD = """
@@ -33,7 +34,9 @@ WHERE settings -> 'tokens' ->> 'access_ttl_seconds' IS NOT NULL"""
 
 
 class StoredSettings(msgspec.Struct, frozen=True):
-    """`sealed`: secrets by name, sealed by BunKMS. `version`: increases with each change; 0 if nothing is stored."""
+    """`sealed`: secrets by name, sealed by BunKMS. `version`: increases with each change.
+    If `version` is 0, nothing is stored.
+    """
 
     settings: ProjectAuth = ProjectAuth()
     sealed: dict[str, str] = {}
@@ -61,7 +64,7 @@ class SettingsStore:
         return (await self.read_raw(project))[0]
 
     async def read_raw(self, project: str) -> tuple[StoredSettings, dict[str, Any]]:
-        """Return the settings, and their JSON: it has only what was chosen, and fields that are unknown here."""
+        """Return the settings, and the stored JSON: it has only chosen values, and perhaps fields of newer versions."""
         row = await self.db.one(SettingsRow, READ, project)
         if row is None:
             return StoredSettings(), {}
@@ -72,8 +75,9 @@ class SettingsStore:
     ) -> bool:
         """Store new settings and tell all processes, in one transaction.
 
-        `new.version`: the version that the caller has read. Return False if the settings have another version by now.
-        `raw`: the JSON of the settings, if it has more or less than the Struct.
+        `new.version`: the version that the caller has read. Return False if the stored settings have another version
+        now.
+        `raw`: the JSON of the settings, if it differs from the JSON of the Struct.
         """
         settings = msgspec.to_builtins(new.settings) if raw is None else raw
         args = (project, settings, new.sealed, now, sorted(cookie_origins(new.settings)))
@@ -93,7 +97,7 @@ class SettingsStore:
         return bool(await self.db.value(HAS_COOKIE_ORIGIN, origin))
 
     async def note_lifetimes(self) -> None:
-        """Store how long the access tokens of this process live, and the longest lifetime that a project has chosen."""
+        """Store how long access tokens of this process live, and the longest lifetime that a project has chosen."""
         await self.lifetimes.note()
         longest: int | None = await self.db.value(LONGEST)
         if longest is not None:

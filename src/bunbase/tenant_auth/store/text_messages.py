@@ -1,4 +1,4 @@
-"""The outbox of text messages in PostgreSQL: it limits, stores, claims and forgets them."""
+"""The outbox of text messages in PostgreSQL: it limits, stores, claims and deletes messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from bunbase.pkg.db.database import Database
 
 LOCK_PHONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('text_messages ' || $1 || ' ' || $2, 0))"
-# Messages that are posted at the same moment may exceed the limit of a project by a few.
+# Messages that are posted at the same moment may slightly exceed the limit of a project.
 POST: Final = """
 INSERT INTO text_messages (id, project, kind, phone, language, sealed, state, created_at, due_at, useful_until)
 SELECT $2, $1, $3, $4, $5, $6, 'waiting', $7, $7, $8
@@ -48,7 +48,7 @@ class NewTextMessage(msgspec.Struct, frozen=True):
 
 
 class Most(msgspec.Struct, frozen=True):
-    """How many messages are allowed since a time."""
+    """The limits of the number of messages since a time."""
 
     since: datetime
     of_phone: int
@@ -56,8 +56,9 @@ class Most(msgspec.Struct, frozen=True):
 
 
 class ClaimedMessage(msgspec.Struct, frozen=True):
-    """A message that this process may send until its claim ends. `attempts`: the number of attempts, including the
-    present attempt.
+    """A message that this process may send until its claim ends.
+
+    `attempts`: the number of attempts, including the present attempt.
     """
 
     id: str
@@ -75,14 +76,14 @@ class TextMessageStore:
         self.db = db
 
     async def post(self, project: str, new: NewTextMessage, most: Most) -> bool:
-        """Store a message. Return False if too many were stored since a time."""
+        """Store a message. Return False if too many messages were stored since a time."""
         what = (new.id, new.kind, new.phone, new.language, new.sealed, new.created_at, new.useful_until)
         async with self.db.transaction():
             await self.db.execute(LOCK_PHONE, project, new.phone)
             return bool(await self.db.execute(POST, project, *what, most.since, most.of_phone, most.of_project))
 
     async def claim(self, now: datetime, until: datetime, busy: Sequence[str]) -> ClaimedMessage | None:
-        """Claim the message of all projects that is due first, or return None. `busy`: projects to leave out."""
+        """Claim the message that is due first, among all projects except `busy`. Return None if no message is due."""
         return await self.db.one(ClaimedMessage, CLAIM, now, until, list(busy))
 
     async def later(self, message: ClaimedMessage, due_at: datetime, reason: str) -> None:

@@ -32,7 +32,7 @@ PAGE: Final = """
 SELECT id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous, language,
     password_hash, banned_at, version, banned_until, last_sign_in_at, password_changed_at
 FROM users WHERE project = $1 AND id > $2 ORDER BY id LIMIT $3"""
-# One import of a project after the other: two that add the same users in another order would wait for each other.
+# Only one import of a project runs at a time: two imports that add the same users in different orders could deadlock.
 ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('user import ' || $1, 0))"
 
 
@@ -51,7 +51,7 @@ class TransferStore:
         await self.db.execute(ALONE, project)
 
     async def known(self, project: str, lines: Sequence[UserLine]) -> Known:
-        """Return the values of these lines that are taken, except identities."""
+        """Return the values of these lines that existing users have, except identities."""
         ids = [line.id for line in lines if line.id]
         emails = [line.email for line in lines if line.email]
         phones = [line.phone for line in lines if line.phone]
@@ -64,14 +64,14 @@ class TransferStore:
         )
 
     async def add(self, project: str, people: Sequence[Person]) -> bool:
-        """Add users. Return False if not all of them could be added: another request was faster."""
+        """Add users. Return False if some of them could not be added, because another request was faster."""
         if not people:
             return True
         added = await self.db.execute(ADD_USERS, project, *zip(*map(_columns, people), strict=True))
         return added == len(people)
 
     async def page(self, project: str, after: str, limit: int) -> list[Person]:
-        """Return the users whose id sorts after `after`, ordered by id."""
+        """Return the users with ids greater than `after`, ordered by id."""
         return [row.person() for row in await self.db.all(Row, PAGE, project, after, limit)]
 
 

@@ -1,4 +1,4 @@
-"""The SQL of a search for users. Each condition has an index, so that a page costs the same among a million users."""
+"""The SQL of a search for users. Each condition has an index, so that a page is fast even among a million users."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from bunbase.contracts.tenant_auth.users import UserFilter, UserOrder
 
-LAST: Final = "\U0010ffff"  # sorts after every character of an address
-PASSWORD: Final = "password"  # instead of a provider: users with a password
+LAST: Final = "\U0010ffff"  # this character sorts after every character of an address
+PASSWORD: Final = "password"  # used in place of a provider; it means users with a password
 
 BANNED: Final = "banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > {})"
 NOT_BANNED: Final = "(banned_at IS NULL OR banned_until <= {})"
@@ -26,8 +26,9 @@ ORDERS: Final = {
 def search(only: UserFilter, after: str, limit: int, now: datetime) -> tuple[str, list[Any]]:
     """Return the rest of a SELECT after `WHERE project = $1`, and its other arguments.
 
-    It has only the conditions that are set: PostgreSQL can then use the index of a condition. `after`: the id (or the
-    address, in the order of addresses) of the last user of the page before; empty for the first page.
+    The SQL has only the conditions that are set, so that PostgreSQL can use the index of a condition. `after`: the id
+    of the last user of the previous page (or the address, if the users are ordered by address); empty for the first
+    page.
     """
     conditions: list[str] = []
     args: list[Any] = []

@@ -63,7 +63,7 @@ class Row(User, frozen=True, kw_only=True):
 
 
 class UserStore:
-    """Users of all projects. A change that ends access tokens publishes this to all processes in the same transaction.
+    """Users of all projects. If a change ends access tokens, the same transaction publishes this to all processes.
 
     `until`: the Unix time, in seconds, at which every access token from before the change has expired.
     """
@@ -97,16 +97,16 @@ class UserStore:
         return _person(await self.db.one(Row, BY_PHONE, project, phone))
 
     async def page(self, project: str, only: UserFilter, after: str, limit: int, now: datetime) -> list[Person]:
-        """Return the users after the last one of the page before (`user_search.search`)."""
+        """Return the users after the last user of the previous page (`user_search.search`)."""
         rest, args = search(only, after, limit, now)
         return [row.person() for row in await self.db.all(Row, USERS + rest, project, *args)]
 
     async def locked(self, project: str, id: str) -> Person | None:
-        """Return the user. Nothing about the user changes until the transaction ends."""
+        """Return the user, and lock the user until the transaction ends."""
         return _person(await self.db.one(Row, TO_CHANGE, project, id))
 
     async def change(self, project: str, id: str, alter: Alter, now: datetime, until: float) -> Person | None:
-        """Change a user with the pure function `alter`. Return None if there is no such user.
+        """Change a user with the pure function `alter`. Return None if the user does not exist.
 
         Raises: EmailTaken, PhoneTaken.
         """
@@ -122,15 +122,18 @@ class UserStore:
     async def update_own(
         self, project: str, id: str, data: dict[str, Any] | None, language: str | None, name: str | None
     ) -> User | None:
-        """Change what users change themselves. None: it stays. Return None if there is no such user."""
+        """Change the fields that users change themselves. None leaves a field unchanged.
+
+        Return None if the user does not exist.
+        """
         return await self.db.one(User, UPDATE_OWN, project, id, data, language, name)
 
     async def upgrade_hash(self, project: str, id: str, old: str, new: str) -> None:
-        """Replace the hash of a password by another hash of the same password, unless the password has changed."""
+        """Replace the hash of a password with another hash of the same password, unless the password has changed."""
         await self.db.execute(UPGRADE_HASH, project, id, old, new)
 
     async def delete(self, project: str, id: str, until: float) -> bool:
-        """Delete a user with all sessions and tokens. Return False if there is no such user."""
+        """Delete a user with all sessions and tokens. Return False if the user does not exist."""
         async with self.db.transaction():
             version = await self.db.value(DELETE_USER, project, id)
             if version is None:

@@ -1,1 +1,1 @@
-"""BunAuth as an OpenID Provider: clients, the sign-in page, codes, tokens, and what people have allowed."""
+"""BunAuth as an OpenID Provider: clients, the sign-in page, codes, tokens, and the authorizations by people."""

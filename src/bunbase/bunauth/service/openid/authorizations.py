@@ -21,10 +21,10 @@ class AuthorizationService:
         return Authorizations(tuple(await self.stores.oauth_sessions.grants(_with_session(caller).id)))
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """End all that a client has at the account: its consent, its codes, its sessions and the tokens they made.
+        """End everything that a client has at the account: its consent, codes and sessions, and their personal tokens.
 
-        The codes are deleted before the sessions end: an exchange that is under way holds its code, so its session is
-        among those that end. Raises: AuthorizationNotFound, Forbidden.
+        The codes are deleted before the sessions end. A concurrent exchange has locked its code, so the deletion waits
+        for it, and its session also ends. Raises: AuthorizationNotFound, Forbidden.
         """
         user, now = _with_session(caller).id, self.tokens.clock.now()
         until = await self.tokens.revoked_until(now)

@@ -82,7 +82,7 @@ class OAuthClientService:
         return await self.stores.oauth_clients.find(id) if KNOWN_ID.fullmatch(id) else None
 
     async def authenticated(self, sent: ClientCredentials) -> StoredClient:
-        """Return the client of these credentials. A public client sends only its id. Raises: OAuthRefused."""
+        """Return the client with these credentials. A public client sends only its id. Raises: OAuthRefused."""
         client = await self.find(sent.id)
         if client is None or not _is_right(client, sent.secret):
             raise OAuthRefused(
@@ -91,7 +91,7 @@ class OAuthClientService:
         return client
 
     async def _check_acting(self, caller: Caller, act: Act) -> None:
-        """Check for an administrator with a fresh proof, or with a personal token that has the scope `admin`."""
+        """Check for an administrator with a fresh proof, or with a personal token of the scope `admin`."""
         if caller.administrator(act).session:
             await self.proofs.need_fresh(caller)
 

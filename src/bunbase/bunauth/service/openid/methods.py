@@ -1,4 +1,4 @@
-"""The methods of the contract with which BunAuth is an OpenID Provider."""
+"""The methods of the contract for the OpenID Provider."""
 
 from __future__ import annotations
 

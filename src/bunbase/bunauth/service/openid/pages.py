@@ -3,16 +3,16 @@
 The life of one request:
 
 1. `authorize` checks client and redirect URI. Later errors go to the client (RFC 6749 §4.1.2.1). If the person is
-   signed in on the page and nothing must be asked, the browser goes back to the client with a code at once.
-2. Else the request is stored under a secret, and bound to the cookie of the browser. The forms contain only that
-   secret. Therefore a changed form changes nothing about the client, the scopes or the redirect URI, and a form of
-   another site cannot know the secret (CSRF).
-3. A sign-in opens a session without tokens: the page's cookie gets a new secret (session fixation).
-4. `allow` deletes the request, and stores the consent and the code in one transaction: a second click creates no second
-   code.
+   signed in on the page and no question is needed, the browser returns to the client with a code at once.
+2. Otherwise the request is stored under a secret, and bound to the cookie of the browser. The forms contain only this
+   secret. So nobody can change the client, the scopes or the redirect URI by changing a form, and a form on another
+   site cannot know the secret (CSRF).
+3. A sign-in opens a session without tokens. The page's cookie gets a new secret (session fixation).
+4. `allow` deletes the request, and stores the consent and the code in one transaction, so that a second click creates
+   no second code.
 
-The cookie is Lax, because people come from other sites. It is valid only on this page, and a browser does not send it
-with a POST from another site.
+The cookie is Lax, because people come from other sites. The cookie is valid only on this page, and a browser does not
+send it with a POST from another site.
 """
 
 from __future__ import annotations
@@ -58,21 +58,21 @@ from bunbase.pkg.totp import is_totp_code
 
 BROWSER_PREFIX, REQUEST_PREFIX, CODE_PREFIX, GRANT_PREFIX = "ops", "orq", "oco", "oau"
 BROWSER: Final = re.compile(BROWSER_PREFIX + r"_[A-Za-z0-9]{43}")
-REQUEST_SECONDS: Final = 600  # the time that a person has on the page
+REQUEST_SECONDS: Final = 600  # the time limit for the person on the page
 CODE_SECONDS: Final = 60
 PAGE_SESSION_SECONDS: Final = 12 * 3600
 ALWAYS_ASKED: Final = frozenset({"consent", "select_account"})
 
 
 class Missing(Enum):
-    """The act of the person that a request still needs. The value: the error for `prompt=none`."""
+    """The action of the person that a request still needs. The value is the error for `prompt=none`."""
 
     SIGN_IN = "login_required"
     CONSENT = "consent_required"
 
 
 class SignInPages:
-    """`sign_in`, `second_factor`: open the sessions of the page. `tokens`: ends them."""
+    """The page. `sign_in`, `second_factor`: open the sessions of the page. `tokens`: ends these sessions."""
 
     def __init__(
         self,
@@ -140,10 +140,11 @@ class SignInPages:
         self, caller: Caller, secret: str, browser: str, email: str, password: str
     ) -> PageStep:
         """Raises: AuthorizationExpired, AccountSuspended."""
-        request, client = await self._stored(secret, browser)  # before the password is hashed, which is expensive
+        # check this before hashing the password, which is expensive
+        request, client = await self._stored(secret, browser)
         try:
             signed_in = await self.sign_in.with_password(caller, email, password)
-        except SecondFactorRequired as needed:  # the next step, not an error
+        except SecondFactorRequired as needed:  # this is not an error, but leads to the next step
             challenge = str(needed.extra["challenge"])
             return _step(PageKind.SECOND_FACTOR, secret, request, client, challenge=challenge)
         except InvalidCredentials as wrong:
@@ -153,7 +154,7 @@ class SignInPages:
 
     async def sign_in_with_code(self, caller: Caller, secret: str, browser: str, challenge: str, code: str) -> PageStep:
         """Raises: AuthorizationExpired, AccountSuspended."""
-        request, client = await self._stored(secret, browser)  # before the code is used up
+        request, client = await self._stored(secret, browser)  # check this before the code is used up
         try:
             signed_in = await self.second_factor.finish(caller, challenge, SecondFactor(code))
         except (WrongCode, RateLimited) as wrong:
@@ -165,8 +166,8 @@ class SignInPages:
         return await self._signed_in(secret, browser, signed_in, methods)
 
     async def sign_in_with_pass(self, caller: Caller, secret: str, browser: str, cookie: str) -> PageStep:
-        """Sign in as the person who came back from another service. Raises: AuthorizationExpired, AccountSuspended."""
-        request, client = await self._stored(secret, browser)  # before the pass is used up
+        """Sign in a person who has come back from another service. Raises: AuthorizationExpired, AccountSuspended."""
+        request, client = await self._stored(secret, browser)  # check this before the pass is used up
         try:
             to = ActPage(PageName.OAUTH, secret)
             signed_in, amr = await self.passes.use(caller, to, cookie, self.tokens)
@@ -175,7 +176,10 @@ class SignInPages:
         return await self._signed_in(secret, browser, signed_in, amr)
 
     async def allow(self, caller: Caller, secret: str, client_id: str) -> PageStep:
-        """Allow the client what it asks for, and send the code to it. Raises: AuthorizationExpired, Unauthenticated."""
+        """Allow what the client requests, and send the code to the client.
+
+        Raises: AuthorizationExpired, Unauthenticated.
+        """
         session, now = caller.signed_in().session, self.clock.now()
         person = await self.stores.oauth_requests.person_of_session(session, now)
         request = await self.stores.oauth_requests.find(fingerprint(secret), now)
@@ -204,7 +208,7 @@ class SignInPages:
         return PageStep(PageKind.CONTINUE, request=secret)
 
     async def session(self, browser: str) -> PageSession | None:
-        """Return the session of a cookie, None if nobody is signed in."""
+        """Return the session of a cookie, or None if nobody is signed in."""
         person = await self._person(browser)
         if person is None:
             return None
@@ -235,7 +239,7 @@ class SignInPages:
         return request, client
 
     async def _take(self, request: StoredRequest) -> None:
-        """Delete a request. Of two simultaneous answers, only one counts. Raises: AuthorizationExpired."""
+        """Delete a request, so that only one of two simultaneous answers counts. Raises: AuthorizationExpired."""
         if not await self.stores.oauth_requests.delete(request.hash):
             raise _expired()
 
@@ -250,7 +254,7 @@ class SignInPages:
         return None if allowed.issuperset(request.asked.scopes) else Missing.CONSENT
 
     async def _signed_in(self, secret: str, browser: str, signed_in: SignedIn, amr: tuple[str, ...]) -> PageStep:
-        """Keep the new session in the page's cookie. Nobody receives the tokens of this session."""
+        """Store the new session under the page's cookie. Nobody receives the tokens of this session."""
         session = str(unverified_claims(signed_in.access_token)["sid"])  # this process has just signed the token
         cookie = new_secret(BROWSER_PREFIX)
         async with self.stores.db.transaction():
@@ -295,7 +299,7 @@ class SignInPages:
         return self._to_client(redirect_uri, error=error, error_description=description, state=state)
 
     def _to_client(self, redirect_uri: str, **parameters: str) -> PageStep:
-        """Send the browser to the client. `iss` tells it which server answers (RFC 9207)."""
+        """Redirect the browser to the client. `iss` tells the client which server answers (RFC 9207)."""
         location = with_parameters(redirect_uri, **parameters, iss=self.issuer)
         return PageStep(PageKind.REDIRECT, location=location)
 
@@ -324,7 +328,7 @@ def _step(
     challenge: str = "",
     wrong: tuple[str, int] = ("", 200),
 ) -> PageStep:
-    """Return a page. `wrong`: why a form is shown again, and the status of the answer."""
+    """Return a page. `wrong`: the error that the form shows, and the status of the answer."""
     return PageStep(
         kind,
         request=secret,

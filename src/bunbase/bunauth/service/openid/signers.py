@@ -20,7 +20,10 @@ OAUTH_TYPE: Final = "oauth"
 
 
 class Signers:
-    """`userinfo`: the URL of the userinfo endpoint, which is the audience of the tokens of other people's clients."""
+    """Signs tokens.
+
+    `userinfo`: the URL of the userinfo endpoint, which is the audience of tokens for third-party clients.
+    """
 
     def __init__(self, tokens: SessionTokens, userinfo: str) -> None:
         self.tokens = tokens
@@ -30,7 +33,10 @@ class Signers:
         self.clock = tokens.clock
 
     def session_tokens(self, client: StoredClient, scopes: tuple[str, ...]) -> SessionTokens:
-        """Return the maker of a client's sessions. Without refresh tokens, a session ends with its access token."""
+        """Return an object that makes the sessions of a client.
+
+        Without refresh tokens, a session ends with its access token.
+        """
         access = self.access if client.first_party else NarrowTokens(self.access, self.userinfo, client.id, scopes)
         settings = self.settings
         if OFFLINE not in scopes:
@@ -38,7 +44,7 @@ class Signers:
         return self.tokens.changed(settings, access)
 
     def is_narrow(self, claims: dict[str, Any]) -> bool:
-        """True if the claims of a checked token belong to an access token that is only for userinfo."""
+        """True if the claims of a checked token belong to an access token that is valid only for userinfo."""
         texts = all(isinstance(claims.get(name), str) for name in ("sub", "sid"))
         return texts and claims.get("aud") == self.userinfo and claims.get("type") == OAUTH_TYPE
 
@@ -46,7 +52,7 @@ class Signers:
         self, client: StoredClient, account: Account, found: Authentication, access_token: str, nonce: str,
         scopes: tuple[str, ...],
     ) -> str:  # fmt: skip
-        """Return an id_token, which lives as long as an access token."""
+        """Return an id_token, which is valid for as long as an access token."""
         about = msgspec.to_builtins(claims_of(account, scopes))
         issued_at = int(self.clock.now().timestamp())
         claims = id_token_claims(found, access_token, nonce, about) | {
@@ -59,7 +65,10 @@ class Signers:
 
 
 class NarrowTokens(AccessTokens):
-    """Access tokens that only the userinfo endpoint accepts: type and audience differ from a developer's token."""
+    """Access tokens that only the userinfo endpoint accepts.
+
+    Their type and audience differ from those of a developer's token.
+    """
 
     def __init__(self, access: AccessTokens, userinfo: str, client: str, scopes: tuple[str, ...]) -> None:
         super().__init__(access.keys, access.issuer, access.ttl_seconds)

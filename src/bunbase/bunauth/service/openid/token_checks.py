@@ -59,7 +59,7 @@ class TokenChecks:
         return claims_of(account, known.session.scopes)
 
     async def revoke(self, caller: Caller, credentials: ClientCredentials, token: str) -> None:
-        """End the session of a token of this client. An unknown token is no error. Raises: OAuthRefused."""
+        """End the session of a token of this client. If the token is unknown, do nothing. Raises: OAuthRefused."""
         client = await self.clients.authenticated(credentials)
         known = await self._token(token, client.id)
         if known is not None:
@@ -67,7 +67,7 @@ class TokenChecks:
             await self.sessions.end_of(caller, session.user_id, session.session, ActivityMethod.OPENID)
 
     async def introspect(self, credentials: ClientCredentials, token: str) -> Introspection:
-        """Describe a token of this client, which must be confidential. Raises: OAuthRefused."""
+        """Describe a token of this client. The client must be confidential. Raises: OAuthRefused."""
         client = await self.clients.authenticated(credentials)
         if client.kind is ClientKind.PUBLIC:
             raise refused("invalid_client", "Only confidential clients may introspect tokens.")
@@ -87,7 +87,7 @@ class TokenChecks:
         )
 
     async def _token(self, token: str, client: str) -> KnownToken | None:
-        """Return an access token or a refresh token of this client, None if it is not valid."""
+        """Return an access token or a refresh token of this client, or None if the token is not valid."""
         known = await self._refresh_token(token, client) or await self._access_token(token)
         return known if known is not None and known.session.client_id == client else None
 
@@ -99,7 +99,7 @@ class TokenChecks:
         return KnownToken(session, int(found.expires_at.timestamp())) if session else None
 
     async def _access_token(self, token: str) -> KnownToken | None:
-        """Return an access token of any client. The token of a person's own session is not such a token."""
+        """Return an access token of any client. A token of a person's own session is not a client's token."""
         narrow = unverified_claims(token).get("type") == OAUTH_TYPE
         is_expected = self.signers.is_narrow if narrow else is_access_token
         try:

@@ -1,9 +1,9 @@
 """The token endpoint: exchange codes and refresh tokens.
 
-A code works once. Its use, the new session and the client of the session are one transaction: a server that is killed
-in between leaves a code that still works. The second use of a code shows that two parties have the code, so BunBase
-ends the session of the first use (RFC 6749 §4.1.2). Codes and refresh tokens are looked up together with the client, so
-the tokens of other clients are unknown.
+A code works once. One transaction uses up the code, and stores the new session and the client of the session. So if a
+server is killed in between, the code still works. The second use of a code shows that two parties have the code, so
+BunBase ends the session of the first use (RFC 6749 §4.1.2). Codes and refresh tokens are looked up together with the
+client, so a client cannot use the tokens of other clients.
 """
 
 from __future__ import annotations
@@ -64,17 +64,17 @@ class OAuthTokenService:
                 self._check(found, sent)
                 return await self._open(client, hash, found)
             await self.sessions.end_of(caller, found.user_id, found.session, ActivityMethod.TOKEN_REUSED)
-        raise _wrong_code()  # after the commit
+        raise _wrong_code()  # this comes after the commit, so that the end of the session is stored
 
     def _check(self, found: OAuthCode, sent: dict[str, str]) -> None:
-        """Raises: OAuthRefused, if the code has expired, or was sent with another redirect URI or verifier."""
+        """Raises: OAuthRefused if the code has expired, or was sent with another redirect URI or a wrong verifier."""
         verifier = sent.get("code_verifier", "")
         proved = VERIFIER.fullmatch(verifier) and hmac.compare_digest(challenge_of(verifier), found.code_challenge)
         if found.expires_at <= self.clock.now() or sent.get("redirect_uri", "") != found.redirect_uri or not proved:
             raise _wrong_code()
 
     async def _open(self, client: StoredClient, hash: bytes, found: OAuthCode) -> OAuthTokens:
-        """Open the session of a code. Raises: OAuthRefused, if the account was changed after the consent."""
+        """Open the session of a code. Raises: OAuthRefused if the account was changed after the consent."""
         account = await self.stores.accounts.credentials_of(found.user_id)
         if account is None or account.version != found.user_version:
             raise _wrong_code()
