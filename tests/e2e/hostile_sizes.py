@@ -155,6 +155,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("GET", "/api/instance"),
             ("GET", "/.well-known/jwks.json"),
             ("GET", "/.well-known/openid-configuration"),
+            ("GET", "/.well-known/oauth-authorization-server"),
             ("POST", "/api/auth/logout"),
             ("POST", "/api/auth/signing-keys/replace"),
             ("GET", "/api/auth/me"),

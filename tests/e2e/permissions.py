@@ -125,6 +125,7 @@ PERMISSIONS: Final = (
     row("POST", "/rpc", EVERYBODY, body={"jsonrpc": "2.0", "id": 1, "method": "auth.verify", "params": {"token": ""}}),
     row("GET", "/.well-known/jwks.json", EVERYBODY),
     row("GET", "/.well-known/openid-configuration", EVERYBODY),
+    row("GET", "/.well-known/oauth-authorization-server", EVERYBODY),
     # accounts of developers
     row("POST", "/api/auth/register", EVERYBODY),
     row("POST", "/api/auth/login", EVERYBODY),

@@ -67,9 +67,8 @@ class BundocRoom:
             read_seconds=settings.read_seconds,
             before_writes=BeforeWrites(functions),
         )
-        self.live_queries = LiveService(
-            engine, clock, self.documents.bound, self.documents.unbound, dev, settings.live_user_seconds
-        )
+        rights = self.documents.rights
+        self.live_queries = LiveService(engine, clock, rights.bound, rights.unbound, dev, settings.live_user_seconds)
         self.backup_service = BackupsService(parts, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 

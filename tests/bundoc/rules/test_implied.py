@@ -13,10 +13,11 @@ from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, And, Compare, Exists, Filter, Or, StartsWith
 from bunbase.bundoc.query.parse import parse_where
-from bunbase.bundoc.query.plan import Bound, Index, choose, wanted
+from bunbase.bundoc.query.plan import Bound, Index, choose
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
+from bunbase.bundoc.query.wanted import wanted
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.service import BundocService

@@ -18,6 +18,7 @@ NOT_KEPT: Final = {
     "/api/ready": "about the process",
     "/api/instance": "about the process",
     "/.well-known/openid-configuration": "made from settings",
+    "/.well-known/oauth-authorization-server": "made from settings",
     "/api/admin/oauth-clients": "kept installations have no clients",
     "/api/auth/authorizations": "kept installations have no clients",
     "/oauth/userinfo": "kept installations have no clients",

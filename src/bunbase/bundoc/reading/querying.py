@@ -30,8 +30,9 @@ from bunbase.contracts.bundoc.problems import QueryTooSlow, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 SLOW_RULE: Final = (
-    "A part of the list rule, such as a look-up, is evaluated for each document, and no index helps there: keep what "
-    "it looks up in the documents or in the claims of the user, and compare it with == or in."
+    "A part of the list rule, such as a look-up, is evaluated for each document, and no index helps there. If the key "
+    "of a look-up uses fields of the document, set these fields to one value in the filter: the look-up then happens "
+    "once. Or keep what it looks up in the documents or in the claims of the user, and compare it with == or in."
 )
 LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
 LOOP_SELECT_BYTES: Final = 16 << 10  # if the documents have more bytes, a thread selects the fields
@@ -211,8 +212,17 @@ def _explained(found: Found, budgets: Budgets, access: Access | None) -> dict[st
     if found.grows is not None:
         explained["warnings"] = [_growing(found.grows, budgets)]
     if access is not None:
-        explained["rule"] = {"left_over": access.rules.rules["list"].left_over(access.about("list"))}
+        explained["rule"] = _explained_rule(found, access)
     return explained
+
+
+def _explained_rule(found: Found, access: Access) -> dict[str, Any]:
+    """Return the parts of the list rule that are evaluated for each document, and the look-ups that were done once."""
+    settled = found.settlement
+    if settled is None:
+        return {"left_over": access.rules.rules["list"].left_over(access.about("list")), "looked_up": []}
+    looked_up = [{"expr": source, "value": value} for source, value in settled.looked_up]
+    return {"left_over": settled.left_over, "looked_up": looked_up}
 
 
 def _growing(grows: Advice, budgets: Budgets) -> dict[str, Any]:

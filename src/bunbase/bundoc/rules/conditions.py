@@ -99,15 +99,15 @@ class Conditions:
 
     def implied(self, inputs: Inputs) -> filters.Filter:
         """Return a filter that matches every document that the rule allows this caller; it helps to choose an index."""
-        return implied(self.tree, self._known(inputs))
+        return implied(self.tree, self.known(inputs))
 
     def is_all_implied(self, inputs: Inputs) -> bool:
         """True if `implied` equals the rule for all documents that have no array on its paths."""
-        return is_all(self.tree, self._known(inputs))
+        return is_all(self.tree, self.known(inputs))
 
     def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
         """Return the tests of single fields in the rule, for this caller."""
-        return words(self.tree, self._known(inputs))
+        return words(self.tree, self.known(inputs))
 
     def left_over(self, inputs: Inputs) -> list[Node]:
         """Return the parts of the rule that must be evaluated for each document, because SQL cannot express them."""
@@ -124,7 +124,8 @@ class Conditions:
         except NotPushed:
             return self._absorbed(inputs)
 
-    def _known(self, inputs: Inputs) -> ValueOf:
+    def known(self, inputs: Inputs) -> ValueOf:
+        """Return a function that returns the value of a part for this caller; None if the part needs the document."""
         push = _Push(self.constant, inputs)
         return lambda node: push.value_of(node) if id(node) in self.constant else None
 

@@ -52,10 +52,10 @@ def implied(node: Node, value_of: ValueOf) -> Filter:
         case Call(name="startsWith", of=(of, sought)):
             return _begins(of, value_of(sought))
         case Has(of=of, name=name):
-            path = _path(Field(of=of, name=name, start=node.start, end=node.end))
+            path = path_of(Field(of=of, name=name, start=node.start, end=node.end))
             return EVERYTHING if path is None else Exists(path)
         case Field() | Index():
-            path = _path(node)
+            path = path_of(node)
             return EVERYTHING if path is None else Compare(path, "=", True)
         case _:
             return EVERYTHING
@@ -70,7 +70,7 @@ def words(node: Node, value_of: ValueOf) -> tuple[Filter, ...]:
     match node:
         case Both(of=parts) | Either(of=parts):
             return tuple(word for part in parts for word in words(part, value_of))
-        case Operation(sign="in", left=left, right=right) if (path := _path(right)) is not None:
+        case Operation(sign="in", left=left, right=right) if (path := path_of(right)) is not None:
             sought = value_of(left)
             known = isinstance(sought, Constant) and _is_scalar(sought.value)
             return (Compare(path, "=", sought.value),) if known and isinstance(sought, Constant) else ()
@@ -95,9 +95,9 @@ def is_all(node: Node, value_of: ValueOf) -> bool:
 
 
 def _compared(sign: str, left: Node, right: Node, value_of: ValueOf) -> Filter:
-    path, known, op = _path(left), value_of(right), SIGNS[sign]
+    path, known, op = path_of(left), value_of(right), SIGNS[sign]
     if known is None:
-        path, known, op = _path(right), value_of(left), MIRRORED[sign]
+        path, known, op = path_of(right), value_of(left), MIRRORED[sign]
     if isinstance(known, Failure):
         return NOTHING
     if path is None or known is None or not _is_scalar(known.value):
@@ -110,7 +110,7 @@ def _among(sought: Node, within: Constant | Failure | None) -> Filter:
 
     `constant in doc.list` implies no filter: for a map, the rule tests its keys, and a filter cannot do this.
     """
-    path = _path(sought)
+    path = path_of(sought)
     if isinstance(within, Failure):
         return NOTHING
     if path is None or within is None or not isinstance(within.value, list | dict) or len(within.value) > MAX_TERMS:
@@ -121,7 +121,7 @@ def _among(sought: Node, within: Constant | Failure | None) -> Filter:
 
 
 def _begins(of: Node, sought: Constant | Failure | None) -> Filter:
-    path = _path(of)
+    path = path_of(of)
     if path is None or not isinstance(sought, Constant) or not isinstance(sought.value, str):
         return EVERYTHING
     return StartsWith(path, sought.value)
@@ -145,7 +145,7 @@ def _either(parts: Sequence[Filter]) -> Filter:
     return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
 
-def _path(node: Node) -> Path | None:
+def path_of(node: Node) -> Path | None:
     """Return the path in the document that the node names, or None if filters cannot name it."""
     parts: list[str] = []
     while not isinstance(node, Name):
