@@ -44,7 +44,7 @@ async def test_exported_documents_are_imported_unchanged(bundoc: Bundoc) -> None
 
 
 async def test_an_import_without_lines_imports_nothing(bundoc: Bundoc) -> None:
-    """Each import begins with one: it refuses a caller without permission before the body arrives."""
+    """Each import begins with an empty call, which refuses a caller without permission before the body arrives."""
     done = await bundoc.import_documents(SERVER, "posts", ImportMode.CREATE, ())
 
     assert done == Imported()
@@ -280,7 +280,7 @@ async def imported(
 
 
 def counts(done: Imported) -> Imported:
-    """Return a result without its state of the project."""
+    """Return a result without the project's state in it."""
     return msgspec.structs.replace(done, seq="")
 
 
