@@ -47,10 +47,13 @@ async def test_keys_and_discovery_are_public_and_cacheable(bunauth: BunAuthServi
     async with client_of(ROUTES, bunauth=bunauth) as http:
         jwks = await http.get("/.well-known/jwks.json")
         discovery = await http.get("/.well-known/openid-configuration")
+        metadata = await http.get("/.well-known/oauth-authorization-server")
 
     assert jwks.json()["keys"][0]["alg"] == "RS256"
     assert discovery.json()["jwks_uri"] == "http://127.0.0.1:7070/.well-known/jwks.json"
     assert jwks.headers["cache-control"] == "max-age=300, public"
+    assert (metadata.status_code, metadata.content) == (200, discovery.content)
+    assert metadata.headers["cache-control"] == "max-age=300, public"
 
 
 async def test_unknown_fields_and_wrong_types_are_refused(bunauth: BunAuthService) -> None:

@@ -172,6 +172,21 @@ def test_a_missing_file_cannot_be_bundled(home: Path) -> None:
         bundle(Path("functions/nothing.ts"))
 
 
+def test_a_folder_with_a_backslash_is_named_because_bun_cannot_read_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "my\\shop"
+    write(folder / "functions/hello.ts")
+    (home / "shop").symlink_to(folder)
+
+    for here in (folder, home / "shop"):
+        monkeypatch.chdir(here)
+        with pytest.raises(
+            Failure, match=r"Bun takes the backslash in the name my\\shop for a slash.*Rename my\\shop\."
+        ):
+            bundle(Path("functions/hello.ts"))
+
+
 def test_functions_and_versions_are_listed(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
     assert "No function is deployed yet" in bunbase("functions", "list").err
     for text in ("one", "two", "three"):

@@ -101,6 +101,7 @@ NEVER_STORED = {
 PUBLIC = {
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/.well-known/openid-configuration"),
+    ("GET", "/.well-known/oauth-authorization-server"),
     ("GET", "/v1/auth/jwks.json"),
 }
 

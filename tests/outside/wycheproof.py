@@ -115,7 +115,7 @@ def _assertions(vectors: Path) -> Tally:
             continue
         name = f"{test['tcId']} {test['comment']}"
         try:
-            check_assertion(test["jws"], public_jwk(jwk), "client", ("here",), 0.0)
+            check_assertion(test["jws"], public_jwk(jwk), "client", "here", 0.0)
             tally.check(False, name, "taken")
         except (BadAssertion, UnsuitableKey):
             tally.check(True, name)

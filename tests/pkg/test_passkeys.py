@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from webauthn.helpers import base64url_to_bytes, encode_cbor, parse_cbor
 
@@ -40,7 +41,8 @@ def made(authenticator: Authenticator) -> NewPasskey:
 
 
 def stored(new: NewPasskey, sign_count: int | None = None) -> PublicPasskey:
-    return PublicPasskey(new.credential_id, new.public_key, new.sign_count if sign_count is None else sign_count)
+    count = new.sign_count if sign_count is None else sign_count
+    return PublicPasskey(new.credential_id, new.public_key, count, new.backup_eligible)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -170,6 +172,23 @@ def test_a_sign_in_tells_whether_the_passkey_is_synced_by_now() -> None:
     used = checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, stored(new))
 
     assert (new.synced, used.synced) == (False, True)
+
+
+@pytest.mark.parametrize(("registered_with", "signs_in_with"), [(0, BACKUP_ELIGIBLE), (BACKUP_ELIGIBLE, 0)])
+def test_the_backup_eligibility_of_a_passkey_never_changes(registered_with: int, signs_in_with: int) -> None:
+    """WebAuthn Level 3 §7.2. A passkey from before BunBase stored the flag gets it at its next sign-in."""
+    authenticator = Authenticator(ORIGIN, flags=registered_with)
+    new, challenge = made(authenticator), new_challenge()
+    known = stored(new)
+    authenticator.flags = signs_in_with
+    unknown = msgspec.structs.replace(known, backup_eligible=None)
+
+    with pytest.raises(BadPasskey, match="backup eligibility"):
+        checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, known)
+    used = checked(PARTY, authenticator.get(sign_in_options(PARTY, challenge)), challenge, unknown)
+
+    assert new.backup_eligible is bool(registered_with)
+    assert used.backup_eligible is bool(signs_in_with)
 
 
 def test_a_passkey_that_cannot_be_backed_up_is_not_backed_up() -> None:

@@ -70,4 +70,4 @@ def test_keys_of_other_kinds_and_sizes_are_not_read() -> None:
 def test_an_assertion_for_a_key_that_is_not_accepted_any_more_is_refused() -> None:
     """An earlier version registered keys with larger exponents."""
     with pytest.raises(BadAssertion, match="register another one"):
-        check_assertion("a.b.c", {**PUBLIC, "e": "AQAAAAAAAQ"}, "svc_1", ("here",), 0.0)
+        check_assertion("a.b.c", {**PUBLIC, "e": "AQAAAAAAAQ"}, "svc_1", "here", 0.0)

@@ -43,9 +43,11 @@ async def challenged(room: TenantAuth, email: str = EVE) -> str:
     return challenge
 
 
-async def with_passkey(room: TenantAuth, user: Caller, name: str = "laptop") -> tuple[Authenticator, str]:
+async def with_passkey(
+    room: TenantAuth, user: Caller, name: str = "laptop", flags: int = 0
+) -> tuple[Authenticator, str]:
     """Register a passkey of the app. Return its authenticator and its id."""
-    authenticator = Authenticator(APP)
+    authenticator = Authenticator(APP, flags=flags)
     made = authenticator.create((await room.passkey_options(user)).public_key)
     return authenticator, (await room.register_passkey(user, made, name)).id
 

@@ -14,7 +14,7 @@ export interface ClientKey {
   clientId: string;
   privateKey: string;
   scopes?: readonly string[] | undefined;
-  /** The public address of the server with `/v1/auth/token`, if you reach it at another address. */
+  /** The public address of the server, if you reach it at another address. */
   audience?: string | undefined;
 }
 

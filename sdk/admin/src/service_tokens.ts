@@ -41,7 +41,7 @@ interface Kept {
 /** @internal */
 export function proofOf(account: ServiceAccount, origin: string): Proof {
   if ("clientSecret" in account) return async () => ({ client_id: account.clientId, client_secret: account.clientSecret });
-  const { audience = `${origin}/v1/auth/token` } = account;
+  const { audience = origin } = account;
   let key: Promise<SigningKey> | undefined;
   return async () => {
     key ??= signingKey(account.privateKey);

@@ -19,18 +19,23 @@ from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, 
 
 
 class Create(msgspec.Struct, frozen=True):
-    """Store a new document; its id must not be in use."""
+    """Store a new document; its id must not be in use. `created`: the member of Put."""
 
     id: str
     body: bytes
+    created: str = ""
 
 
 class Put(msgspec.Struct, frozen=True):
-    """Store a document; it replaces the document with the same id."""
+    """Store a document; it replaces the document with the same id.
+
+    `created`: the time at which an imported document was created, if it is new here; "" for the time of the write.
+    """
 
     id: str
     body: bytes
     when: Precondition
+    created: str = ""
 
 
 class Patch(msgspec.Struct, frozen=True):
@@ -210,7 +215,8 @@ def size(write: Write) -> int:
 
 def begun(write: Create | Put, met: Met) -> StoredDocument:
     """Return the new document. The caller must check that the id is free."""
-    return StoredDocument(write.id, next_rev(met), met.now, met.now, write.body)
+    created = min(write.created, met.now) if write.created else met.now
+    return StoredDocument(write.id, next_rev(met), created, met.now, write.body)
 
 
 def next_rev(met: Met) -> int:

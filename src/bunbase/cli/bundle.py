@@ -50,9 +50,18 @@ class Bundled(msgspec.Struct, frozen=True):
 
 def bundle(entry: Path) -> Bundled:
     """Return the bundle of a function's file. Raises: Failure with the messages of Bun."""
+    _check_path(entry)
     with tempfile.TemporaryDirectory(prefix="bunbase-") as folder:
         _build(entry, folder)
         return _only_output(entry, [path for path in Path(folder).rglob("*") if path.is_file()])
+
+
+def _check_path(entry: Path) -> None:
+    """Refuse a path with a backslash: Bun takes a backslash for a slash on every system, also behind symbolic links."""
+    named = next((part for part in entry.resolve().parts if "\\" in part), None) if os.sep == "/" else None
+    if named is not None:
+        message = f"Bun takes the backslash in the name {named} for a slash, so it cannot read {entry}. Rename {named}."
+        raise Failure("bundle_failed", message)
 
 
 def _build(entry: Path, folder: str) -> None:

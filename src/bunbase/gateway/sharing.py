@@ -32,6 +32,7 @@ FOR_CLIENTS: Final = frozenset(
         "/oauth/revoke",
         "/.well-known/jwks.json",
         "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
     }
 )
 TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2

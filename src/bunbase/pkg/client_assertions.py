@@ -1,4 +1,9 @@
-"""Check client assertions (RFC 7523 §3): a client proves its identity with a JWT that its own private key signs."""
+"""Check client assertions (RFC 7523 §3): a client proves its identity with a JWT that its own private key signs.
+
+`aud` must be the issuer of this server, and nothing else. RFC 7523 also allowed the URL of the token endpoint. But a
+client may learn this URL from a hostile server: the client would then sign an assertion for another server, and the
+hostile server could use it there (draft-ietf-oauth-rfc7523bis, OpenID notice of January 2025, CVE-2025-27370).
+"""
 
 from __future__ import annotations
 
@@ -48,12 +53,10 @@ def issuer_of(assertion: str) -> str:
     return issuer
 
 
-def check_assertion(
-    assertion: str, jwk: dict[str, Any], client: str, audiences: tuple[str, ...], now: float
-) -> Assertion:
+def check_assertion(assertion: str, jwk: dict[str, Any], client: str, audience: str, now: float) -> Assertion:
     """Check signature and claims of an assertion. The key decides the algorithm: RS256 for RSA, ES256 for P-256.
 
-    `audiences`: the names of this server, one of which the assertion must contain in `aud`. Raises: BadAssertion.
+    `audience`: the issuer of this server, which must be the only value of `aud`. Raises: BadAssertion.
     """
     try:
         key = _key_of(jwk)
@@ -65,9 +68,8 @@ def check_assertion(
         raise BadAssertion(str(error)) from None
     if claims.get("iss") != client or claims.get("sub") != client:
         raise BadAssertion("iss and sub must both be the client id")
-    named = claims.get("aud")
-    if not any(one in audiences for one in (named if isinstance(named, list) else [named])):
-        raise BadAssertion(f"aud must be {audiences[0]}")
+    if claims.get("aud") not in (audience, [audience]):
+        raise BadAssertion(f"aud must be {audience} alone")
     return Assertion(_id(claims), _expiry(claims, now))
 
 

@@ -26,6 +26,7 @@ from webauthn.helpers import base64url_to_bytes, options_to_json_dict, parse_cli
 from webauthn.helpers.structs import (
     AttestationConveyancePreference,
     AuthenticatorSelectionCriteria,
+    CredentialDeviceType,
     PublicKeyCredentialDescriptor,
     ResidentKeyRequirement,
     UserVerificationRequirement,
@@ -67,20 +68,28 @@ class PasskeyUser(msgspec.Struct, frozen=True):
 
 
 class NewPasskey(msgspec.Struct, frozen=True):
-    """`synced`: true if the passkey is backed up, for example in the account of the phone's maker."""
+    """`synced`: true if the passkey is backed up, for example in the account of the phone's maker. `backup_eligible`:
+    true if the passkey can be backed up; the authenticator decides this once.
+    """
 
     credential_id: bytes
     public_key: bytes
     sign_count: int
     synced: bool
+    backup_eligible: bool
 
 
 class PublicPasskey(msgspec.Struct, frozen=True):
-    """The stored data of a passkey that a check needs."""
+    """The stored data of a passkey that a check needs.
+
+    `backup_eligible`: None for a passkey of an earlier version of BunBase that has not signed in since; then the next
+    sign-in decides.
+    """
 
     credential_id: bytes
     public_key: bytes
     sign_count: int
+    backup_eligible: bool | None = None
 
 
 class UsedPasskey(msgspec.Struct, frozen=True):
@@ -88,6 +97,7 @@ class UsedPasskey(msgspec.Struct, frozen=True):
 
     sign_count: int
     synced: bool
+    backup_eligible: bool
 
 
 def relying_party(name: str, public_url: str) -> RelyingParty | None:
@@ -153,7 +163,10 @@ def registered(party: RelyingParty, credential: dict[str, Any], challenge: bytes
     _parsed(lambda: check_public_key(made.credential_public_key))
     if len(made.credential_id) > MAX_CREDENTIAL_ID_BYTES:
         raise BadPasskey("the id of the credential is too long")
-    return NewPasskey(made.credential_id, made.credential_public_key, made.sign_count, made.credential_backed_up)
+    eligible = made.credential_device_type is CredentialDeviceType.MULTI_DEVICE
+    return NewPasskey(
+        made.credential_id, made.credential_public_key, made.sign_count, made.credential_backed_up, eligible
+    )
 
 
 def sign_in_options(party: RelyingParty, challenge: bytes, allowed: Sequence[bytes] = ()) -> dict[str, Any]:
@@ -172,7 +185,9 @@ def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, s
     """Check a signature, and return the present state of the passkey. Raises: CounterWentBack, BadPasskey.
 
     The library would compare the counters before it checks the signature. It gets 0 instead of the stored counter, so
-    that only a right signature can raise CounterWentBack. Synced passkeys always count 0.
+    that only a right signature can raise CounterWentBack. Synced passkeys always count 0. A passkey that could not be
+    backed up never becomes one that can, and the reverse (WebAuthn Level 3 §7.2, step 18): such an answer comes from
+    another authenticator.
     """
     _parsed(lambda: check_sign_in_answer(credential))
     _parsed(lambda: check_public_key(stored.public_key))
@@ -187,10 +202,13 @@ def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, s
             require_user_verification=True,
         )
     )
+    eligible = verified.credential_device_type is CredentialDeviceType.MULTI_DEVICE
+    if stored.backup_eligible not in (None, eligible):
+        raise BadPasskey("its backup eligibility is not the one that it was registered with")
     count = verified.new_sign_count
     if (count or stored.sign_count) and count <= stored.sign_count:
         raise CounterWentBack(f"the counter is {count}, but it was {stored.sign_count} before")
-    return UsedPasskey(count, verified.credential_backed_up)
+    return UsedPasskey(count, verified.credential_backed_up, eligible)
 
 
 def challenge_in(credential: dict[str, Any]) -> bytes:

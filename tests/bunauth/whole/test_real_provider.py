@@ -106,6 +106,15 @@ async def test_a_person_signs_in_through_a_real_provider(browser: Browser) -> No
     assert (await exchanged(browser, page)).json()["code"] == "external_login_expired"
 
 
+async def test_a_person_whose_sign_in_is_over_sees_a_page(browser: Browser) -> None:
+    over = await browser.bunbase.get(
+        f"/api/auth/oauth/{NAME}/callback", params={"state": "over"}, headers={"sec-fetch-mode": "navigate"}
+    )
+
+    assert (over.status_code, over.headers["content-type"]) == (400, "text/html; charset=utf-8")
+    assert "Start the sign-in again" in over.text
+
+
 async def test_the_cookie_of_a_sign_in_is_for_the_server_alone(browser: Browser) -> None:
     asked = {"redirect_to": PAGE, "code_challenge": challenge_of(VERIFIER)}
     cookie = (await browser.bunbase.get(START, params=asked)).headers["set-cookie"].lower()

@@ -27,6 +27,8 @@ from tests.bundoc.live.following import DEADLINE_SECONDS, OWNER, SERVER, Followi
 from tests.bundoc.live.model import Held
 from tests.rooms import secret_caller
 
+MEMBER_OR_OWNER = "exists('members', doc.room + '_' + auth.uid) || doc.owner == auth.uid"
+
 
 async def test_a_watch_gets_its_result_and_then_each_change_of_it(service: BundocService, following: Following) -> None:
     await put(service, "a", n=1)
@@ -174,6 +176,41 @@ async def test_a_change_outside_of_the_selected_fields_is_not_told(
     await following.reached(await put(service, "a", n=1, text="y"))
 
     assert held.said == []
+
+
+@pytest.mark.parametrize("rule", ["exists('members', doc.room + '_' + auth.uid)", MEMBER_OR_OWNER])
+async def test_a_change_of_the_document_that_a_rule_has_looked_up_once_changes_the_result(
+    service: BundocService, following: Following, rule: str
+) -> None:
+    """The look-up is done before the search, because the filter fixes its key."""
+    await ruled(service, rule)
+    await put(service, "a", room="red", owner="bob")
+    await put(service, "b", room="blue", owner="bob")
+    red = await following.watch(ada(), 1, LiveQuery("posts", b'{"room":"red"}', count=True))
+    assert (ids(red), red.n) == ([], 0)
+
+    await following.reached(await put(service, "red_ada", "members"))
+    assert (ids(red), red.n) == (["a"], 1)
+
+    await following.reached(await put(service, "c", room="red", owner="bob"))
+    assert (ids(red), red.n) == (["a", "c"], 2)
+
+    await service.delete(SERVER, "members", "red_ada", NO_PRECONDITION)
+    await following.reached(await put(service, "d", room="blue", owner="bob"))
+    assert (ids(red), red.n) == ([], 0)
+
+
+async def test_a_membership_that_expires_ends_the_result_without_a_write(
+    service: BundocService, following: Following
+) -> None:
+    await service.put_collection(SERVER, "members", CollectionSpec(expires="until"))
+    await ruled(service, "exists('members', doc.room + '_' + auth.uid)")
+    await put(service, "a", room="red")
+    await put(service, "red_ada", "members", until=in_seconds(0.6))
+    held = await following.watch(ada(), 1, LiveQuery("posts", b'{"room":"red"}'))
+    assert ids(held) == ["a"]
+
+    await following.until(lambda: ids(held) == [])
 
 
 async def test_an_expired_document_goes_without_a_write(service: BundocService, following: Following) -> None:

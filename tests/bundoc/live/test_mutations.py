@@ -12,8 +12,11 @@ import pytest
 
 from bunbase.bundoc.changes import CommittedBatch
 from bunbase.bundoc.documents import Lookup, StoredDocument
+from bunbase.bundoc.engine import Moment
 from bunbase.bundoc.live import evaluation, following, frames, incremental, registry, telling, window
+from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.edge import Edge
+from bunbase.bundoc.live.evaluation import Place
 from bunbase.bundoc.live.group import Group
 from bunbase.bundoc.live.group_index import GroupIndex
 from bunbase.bundoc.live.hub import Hub
@@ -21,6 +24,7 @@ from bunbase.bundoc.live.late import LateResults
 from bunbase.bundoc.live.registry import Registry
 from bunbase.bundoc.live.tail import Tail
 from bunbase.bundoc.live.telling import Telling
+from bunbase.bundoc.live.visibility import View
 from bunbase.bundoc.live.window import HeldRow, Window
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.room import BundocRoom
@@ -81,6 +85,16 @@ def split_a_commit(patch: Patch) -> None:
 
 def forget_what_is_looked_up(patch: Patch) -> None:
     patch.setattr(evaluation, "_noting", lambda lookup, _looked_up: lookup)
+
+
+def forget_what_is_looked_up_before_the_search(patch: Patch) -> None:
+    found = evaluation._found
+
+    def forgetting(moment: Moment, asked: ParsedLive, view: View, looked_up: set[Place]) -> Window:
+        search = view.search.settled(moment.lookup)
+        return found(moment, asked, msgspec.structs.replace(view, search=search), looked_up)
+
+    patch.setattr(evaluation, "_found", forgetting)
 
 
 def forget_that_rules_were_altered(patch: Patch) -> None:
@@ -173,6 +187,7 @@ MUTATIONS = (
     skip_a_mask,
     split_a_commit,
     forget_what_is_looked_up,
+    forget_what_is_looked_up_before_the_search,
     forget_that_rules_were_altered,
     never_fill_a_window_again,
     forget_that_a_document_has_left,

@@ -69,6 +69,22 @@ async def test_a_greedy_user_leaves_groups_to_the_next_one(
     assert await taken(following, ada("third"), 200) == 2
 
 
+async def test_a_user_who_was_the_first_to_watch_common_queries_shares_them_with_the_others(
+    service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "MAX_UNFILED", 12)
+    await ruled(service, ALL)
+    await put(service, "a", n=1)
+    assert await taken(following, ada("first")) == 6
+
+    for number in range(1, 7):  # the same queries
+        await following.watch(ada("other"), 100 + number, above(number))
+
+    assert await taken(following, ada("first"), 7) == 2
+    await following.live.unwatch(following.edge.name, tuple(range(101, 107)))
+    assert await taken(following, ada("third"), 200) == 2
+
+
 async def test_a_query_that_demands_a_value_and_a_single_document_are_not_refused_for_the_others(
     service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,7 +69,7 @@ async def test_a_denied_get_looks_like_a_missing_document(service: BundocService
 
 @pytest.mark.parametrize("dev", [True, False])
 async def test_a_publishable_key_does_not_learn_which_collections_exist(service: BundocService, dev: bool) -> None:
-    service.dev = dev
+    service.rights.dev = dev
     await service.put_collection(SERVER, "there", CollectionSpec(()))
 
     for ask in (
@@ -321,7 +321,7 @@ async def test_the_rules_of_a_commit_share_one_budget(service: BundocService) ->
 async def test_a_list_whose_rules_take_too_long_is_refused_and_never_cut_short(
     service: BundocService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bunbase.bundoc.service.SCAN_STEPS", 100_000)
+    monkeypatch.setattr("bunbase.bundoc.service.rights.SCAN_STEPS", 100_000)
     loops = "doc.many.all(a, doc.many.all(b, a + b >= 0))"
     await ruled(service, Rules(list=loops))
     for number in range(10):

@@ -57,7 +57,7 @@ async def test_explain_as_a_user_tells_which_index_serves_the_rule_and_the_rest(
         "index": "owner",
         "ordered_by_index": True,
         "examined": 1,
-        "rule": {"left_over": ["size(doc.job) > 1"]},
+        "rule": {"left_over": ["size(doc.job) > 1"], "looked_up": []},
     }
     assert by_user == page
     assert nobody["items"] == []

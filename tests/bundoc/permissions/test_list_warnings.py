@@ -20,6 +20,7 @@ SERVER = secret_caller("prj_a")
 APP = publishable_caller("prj_a")
 
 LOOKED_UP = 'auth.uid in get("households", doc.household).members'
+MEMBER = "exists('members', doc.household + '_' + auth.uid)"
 
 
 def warned(rule: str | None, *indexes: tuple[str, ...], **more: Any) -> RuleWarning | None:
@@ -37,8 +38,13 @@ def warned(rule: str | None, *indexes: tuple[str, ...], **more: Any) -> RuleWarn
         ("doc.published == true", ["published"]),
         (f"doc.household == auth.claims.household && {LOOKED_UP}", ["household"]),
         ("auth.uid in doc.members", ["members"]),
-        (LOOKED_UP, None),
-        ("exists('members', doc.household + '_' + auth.uid)", None),
+        (LOOKED_UP, ["household"]),
+        (MEMBER, ["household"]),
+        (f"doc.public == true || {MEMBER}", ["household"]),
+        (f"{MEMBER} && exists('teams', doc.team + auth.uid)", ["household", "team"]),
+        ("exists('admins', auth.uid) || doc.owner == auth.uid", ["owner"]),
+        ("exists('members', doc.household)", None),
+        (f"{MEMBER} && size(get('teams', doc.team).tags) > 1", None),
         ("size(doc.tags) > 2", None),
         ("doc.a != 1", None),
     ],
@@ -58,6 +64,7 @@ def test_a_list_rule_without_an_index_is_warned_about_with_the_index_to_add(rule
         ("auth.role == 'admin' || doc.owner == auth.uid", ("owner",)),
         ("doc.team in auth.claims.teams", ("team",)),
         (f"doc.household == auth.claims.household && {LOOKED_UP}", ("household",)),
+        ("exists('admins', auth.uid) || doc.owner == auth.uid", ("owner",)),
         ("doc._id == auth.uid", ("other",)),
     ],
 )
@@ -65,7 +72,10 @@ def test_a_list_rule_that_an_index_serves_has_no_warning(rule: str, index: tuple
     assert warned(rule, index) is None
 
 
-@pytest.mark.parametrize("rule", [None, "true", "false", "auth != null", "auth.role == 'admin'", "doc.a == 1 || true"])
+@pytest.mark.parametrize(
+    "rule",
+    [None, "true", "false", "auth != null", "auth.role == 'admin'", "doc.a == 1 || true", "exists('admins', auth.uid)"],
+)
 def test_a_rule_that_decides_without_the_document_has_no_warning(rule: str | None) -> None:
     assert warned(rule) is None
 
@@ -89,6 +99,15 @@ def test_a_condition_that_clients_may_repeat_needs_its_index_only_once() -> None
     assert found is not None
     assert found.index is None
     assert "Repeat the rule's condition on members" in found.detail
+
+
+def test_a_look_up_whose_key_a_filter_can_fix_is_advised_with_the_fields_to_set() -> None:
+    found, with_index = warned(MEMBER), warned(MEMBER, ("household", "-_created"))
+
+    assert found is not None
+    assert with_index is not None
+    assert "Set household to one value in the filter of each query, and add an index on [household]" in found.detail
+    assert (with_index.index, "add an index" in with_index.detail) == (None, False)
 
 
 async def test_the_answer_to_a_change_of_a_collection_has_the_warning_until_the_index_exists(

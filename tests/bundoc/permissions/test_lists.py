@@ -40,7 +40,7 @@ async def test_without_a_list_rule_lists_queries_and_aggregates_are_refused(serv
 
 
 async def test_a_filter_that_contradicts_the_list_rule_finds_nothing_within_any_budget(service: BundocService) -> None:
-    service.bound = msgspec.structs.replace(service.bound, documents=5)
+    service.rights.bound = msgspec.structs.replace(service.rights.bound, documents=5)
     await ruled(service, Rules(list='doc.owner in [auth.uid, "all"]'))
     for number in range(8):
         await put(service, f"d{number}", owner="ada", n=number)

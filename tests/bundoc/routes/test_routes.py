@@ -373,7 +373,7 @@ async def test_an_aggregate_is_explained_as_for_a_user(http: httpx.AsyncClient) 
     unexplained = await http.post(f"{URL}/aggregate", json=asked | {"as": None, "explain": False})
 
     assert [answer.json()["items"] for answer in (ada, nobody)] == [[{"total": 5}], [{"total": 0}]]
-    assert ada.json()["explain"]["rule"] == {"left_over": []}
+    assert ada.json()["explain"]["rule"] == {"left_over": [], "looked_up": []}
     assert problem(unexplained) == (400, "invalid_query")
 
 
@@ -388,7 +388,7 @@ async def test_a_query_is_explained_as_for_a_user(http: httpx.AsyncClient) -> No
     wrong = await http.post(f"{URL}/query", json={"explain": True, "as": {"name": "ada"}})
 
     assert [[one.get("cost") for one in answer.json()["items"]] for answer in (ada, admin, nobody)] == [[None], [5], []]
-    assert ada.json()["explain"]["rule"] == {"left_over": []}
+    assert ada.json()["explain"]["rule"] == {"left_over": [], "looked_up": []}
     assert wrong.status_code == 400
     assert "takes uid, email" in wrong.json()["detail"]
 

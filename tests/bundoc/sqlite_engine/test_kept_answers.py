@@ -279,7 +279,7 @@ async def test_a_read_waits_for_the_state_that_its_caller_asks_for(service: Bund
 async def test_a_state_of_another_history_is_refused_at_once_and_a_late_one_after_a_while(
     service: BundocService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bunbase.bundoc.service.AT_LEAST_SECONDS", 0.01)
+    monkeypatch.setattr("bunbase.bundoc.service.reads.AT_LEAST_SECONDS", 0.01)
     written = (await service.put(SERVER, C, "d1", b"{}", NO_PRECONDITION)).written
     assert written is not None
 

@@ -43,6 +43,46 @@ async def test_exported_documents_are_imported_unchanged(bundoc: Bundoc) -> None
     ]
 
 
+@pytest.mark.parametrize("mode", list(ImportMode))
+async def test_new_documents_keep_the_time_at_which_they_were_created(bundoc: Bundoc, mode: ImportMode) -> None:
+    await put(bundoc, "a", b"{}")
+    kept = created(await bodies(bundoc))
+    lines = (
+        b'{"_id":"a","_created":"2001-01-01T00:00:00Z"}',  # there already
+        b'{"_id":"b","_created":"2024-02-29T12:00:00.5+02:00"}',
+        b'{"_id":"c","_created":"9999-01-01T00:00:00Z"}',
+        b'{"_id":"d"}',
+        b'{"_id":"e","_created":"0099-01-01T00:00:00Z"}',
+    )
+
+    done = await imported(bundoc, b"\n".join(lines), "posts", mode)
+    found = created(await bodies(bundoc))
+
+    assert done.imported + done.skipped + done.failed == 5
+    assert (found["a"], found["b"]) == (kept["a"], "2024-02-29T10:00:00.500Z")
+    assert found["e"] == "0099-01-01T00:00:00.000Z"
+    assert all(found["a"] <= found[id] < "9999" for id in "cd")  # the time of the import
+
+
+async def test_an_exported_project_keeps_the_order_of_creation(bundoc: Bundoc) -> None:
+    for id in ("b", "a"):
+        await put(bundoc, id, b"{}")
+    exported = await bodies(bundoc)
+
+    await imported(bundoc, exported, None, caller=OTHER_SERVER)
+
+    assert created(await bodies(bundoc, OTHER_SERVER)) == created(exported)
+
+
+@pytest.mark.parametrize("sent", [b"1", b"null", b'"yesterday"', b'"2024-02-30T00:00:00Z"', b'{"a":[1]}'])
+async def test_a_line_whose_time_of_creation_is_no_time_is_refused(bundoc: Bundoc, sent: bytes) -> None:
+    done = await imported(bundoc, b'{"_id":"a","_created":%b}' % sent, "posts")
+
+    (refused,) = done.errors
+    assert (done.failed, refused.code) == (1, "invalid_document")
+    assert "_created must be a time in RFC 3339" in refused.detail
+
+
 async def test_an_import_without_lines_imports_nothing(bundoc: Bundoc) -> None:
     """Each import begins with an empty call, which refuses a caller without permission before the body arrives."""
     done = await bundoc.import_documents(SERVER, "posts", ImportMode.CREATE, ())
@@ -277,6 +317,12 @@ async def imported(
     for start in range(0, len(lines), 65_536):
         await importing.feed(lines[start : start + 65_536])
     return await importing.end()
+
+
+def created(exported: bytes) -> dict[str, str]:
+    """Return `_created` of each document in an export."""
+    documents = [msgspec.json.decode(line)["document"] for line in exported.splitlines()]
+    return {one["_id"]: one["_created"] for one in documents}
 
 
 def counts(done: Imported) -> Imported:

@@ -153,7 +153,7 @@ async def test_a_range_without_a_sort_is_refused_with_the_sort_that_is_served(en
 
 async def test_a_warning_names_the_conditions_that_no_index_serves(engine: SqliteEngine) -> None:
     service = await filled(engine, RULES[1], (IndexSpec(("room", "-_created", "kind"), "long"),))
-    service.bound = Budgets(80)  # one commit wrote all documents, so they have the same time
+    service.rights.bound = Budgets(80)  # one commit wrote all documents, so they have the same time
     query = {**sent(**IN_ROOM, kind={"$ne": "a"}), "sort": ("-_created",), "count": True, "explain": True}
 
     page = await asked(service, in_rooms(), limit=LIMIT, **query)
@@ -170,7 +170,7 @@ async def test_a_search_for_a_frequent_word_names_the_setting_of_its_limit(
     engine: SqliteEngine, caller: Caller, setting: str
 ) -> None:
     service = await filled(engine, RULES[0], ())
-    service.unbound = msgspec.structs.replace(service.unbound, setting=UNBOUND.setting)
+    service.rights.unbound = msgspec.structs.replace(service.rights.unbound, setting=UNBOUND.setting)
     specs = (IndexSpec(("kind",), "words", type="text"), IndexSpec(("room",), "room"))
     await service.put_collection(SERVER, C, CollectionSpec(specs))
 
@@ -188,7 +188,7 @@ async def test_many_documents_that_tie_in_the_order_are_warned_of(
 ) -> None:
     monkeypatch.setattr(budgets, "MANY_TIES", 10)
     service = await filled(engine, RULES[0], (IndexSpec(("room", "kind", "n"), "long"),))
-    service.unbound = Budgets(30)
+    service.rights.unbound = Budgets(30)
     query = {"where": b'{"room":"red"}', "limit": LIMIT, "explain": True}
 
     few = await asked(service, SERVER, **query, sort=("kind", "n"))
@@ -240,7 +240,7 @@ async def test_a_field_whose_name_begins_with_a_minus_is_not_advised(
     engine: SqliteEngine, where: dict[str, Any], index: list[str] | None, words: dict[str, str]
 ) -> None:
     service = await filled(engine, RULES[0], (IndexSpec(("kind",), "words", type="text"),))
-    service.unbound = Budgets(80)
+    service.rights.unbound = Budgets(80)
 
     page = await asked(service, SERVER, limit=LIMIT, where=msgspec.json.encode(where | words), explain=True)
     aggregation = Aggregation(b'{"n":{"$count":true}}', msgspec.json.encode(where | words), (), explain=True)
@@ -250,7 +250,7 @@ async def test_a_field_whose_name_begins_with_a_minus_is_not_advised(
     advised = [field for one in warnings if one["index"] for field in one["index"]["fields"]]
     assert len(warnings) == 2
     assert not [field for field in advised if field.startswith("-")]
-    service.unbound = Budgets(MOST)
+    service.rights.unbound = Budgets(MOST)
     if not words:
         refused = await refusal(service, SERVER, {"where": msgspec.json.encode(where)})
         assert refused is not None

@@ -103,22 +103,22 @@ async def no_index_for_words(place: Place) -> None:
 
 
 async def rules_over_many(place: Place) -> None:
-    place.monkeypatch.setattr("bunbase.bundoc.service.SCAN_STEPS", 3000)
+    place.monkeypatch.setattr("bunbase.bundoc.service.rights.SCAN_STEPS", 3000)
     await place.patient.query(ADA, "asked", Query(b'{"v":{"$gte":0}}', limit=60, count=True))
 
 
 async def rules_over_many_in_order(place: Place) -> None:
-    place.monkeypatch.setattr("bunbase.bundoc.service.SCAN_STEPS", 3000)
+    place.monkeypatch.setattr("bunbase.bundoc.service.rights.SCAN_STEPS", 3000)
     await place.patient.query(ADA, "asked", Query(sort=("-v",), limit=60))
 
 
 async def rules_over_many_groups(place: Place) -> None:
-    place.monkeypatch.setattr("bunbase.bundoc.service.SCAN_STEPS", 3000)
+    place.monkeypatch.setattr("bunbase.bundoc.service.rights.SCAN_STEPS", 3000)
     await place.patient.aggregate(ADA, "asked", GROUPS)
 
 
 async def hidden_fields_of_many(place: Place) -> None:
-    place.monkeypatch.setattr("bunbase.bundoc.service.SCAN_STEPS", 300)
+    place.monkeypatch.setattr("bunbase.bundoc.service.rights.SCAN_STEPS", 300)
     await place.patient.query(ADA, "veiled", Query(limit=60))
 
 
@@ -156,7 +156,7 @@ async def a_position_that_fails(place: Place) -> None:
     def fails(_searching: Searching, _document: StoredDocument) -> bytes:
         raise InvalidQuery("this document has no place", path="")
 
-    place.monkeypatch.setattr(Searching, "_position", fails)
+    place.monkeypatch.setattr(Searching, "position", fails)
     await place.engine.search(P, MANY, Search(order=parse_sort(("v",)), limit=60, max_scan=PATIENT))
 
 
@@ -164,7 +164,7 @@ async def a_position_that_fails_in_the_loop(place: Place) -> None:
     def fails(_searching: Searching, _document: StoredDocument) -> bytes:
         raise InvalidQuery("this document has no place", path="")
 
-    place.monkeypatch.setattr(Searching, "_position", fails)
+    place.monkeypatch.setattr(Searching, "position", fails)
     await place.engine.search(P, MANY, Search(EVERYTHING, limit=5, max_scan=PATIENT))
 
 

@@ -41,7 +41,7 @@ ROWS = {
     "the owner; everybody if the post is published": Row("read", (None, {"published": True}), ("eve", MINE)),
     "members listed in the document": Row("read", ("ada", {"members": ["ada"]}), ("eve", {"members": ["ada"]})),
     "administrators": Row("read", ("root", {}), ("ada", {})),
-    "members of the team `doc.team` (for `list`, use the next row)": Row(
+    "members of the team `doc.team` (for `list`, see below)": Row(
         "read", ("ada", {"team": "red"}), ("eve", {"team": "red"})
     ),
     "members of the team `doc.team`, if a claim of the user lists the user's teams": Row(

@@ -28,7 +28,7 @@ from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.query.sql import condition
 from bunbase.bundoc.reading import querying, text_answers
 from bunbase.bundoc.service import BundocService
-from bunbase.bundoc.sqlite_engine import project_file, searching, text_tables
+from bunbase.bundoc.sqlite_engine import project_file, scanning, text_tables
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.sqlite_engine.sql_functions import prepare
@@ -108,10 +108,10 @@ class Asked:
 def spy(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """Record each document for which SQL or Python evaluates a part of the caller's query."""
     asked = Asked()
-    monkeypatch.setattr(searching, "condition", _noting(condition))
+    monkeypatch.setattr(scanning, "condition", _noting(condition))
     monkeypatch.setattr(project_file, "prepare", _preparing(prepare, asked))
     monkeypatch.setattr(text_tables, "_local_score", _scoring(text_tables._local_score, asked))
-    placed, folded, marked = Searching._position, groups.grouped, text_answers.highlights
+    placed, folded, marked = Searching.position, groups.grouped, text_answers.highlights
 
     def position(self: Searching, document: StoredDocument) -> bytes:
         asked.note(document.id)
@@ -125,7 +125,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Asked:
             asked.note(one["_id"])
         return marked(words, wanted, documents)
 
-    monkeypatch.setattr(Searching, "_position", position)
+    monkeypatch.setattr(Searching, "position", position)
     monkeypatch.setattr(querying, "grouped", grouped)
     monkeypatch.setattr(text_answers, "highlights", highlights)
     return asked

@@ -10,10 +10,13 @@ import pytest_asyncio
 
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.contracts.bundoc.service import Bundoc
-from bunbase.contracts.functions.triggers import JobStatus, RunOutcome, TriggerKind
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.triggers import DataTrigger, JobStatus, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.triggers import activation
 from bunbase.functions.triggers.feeds import BATCH
 from bunbase.functions.triggers.requests import KeptChange
 from bunbase.pkg.errors import InvalidInput, Unreachable
@@ -257,6 +260,25 @@ async def test_a_version_with_an_invalid_trigger_is_not_deployed(
         await deploy(functions, "f", SAY, on=[trigger])
 
     assert refused.value.extra["errors"][0]["path"].startswith("/config/on/0/")
+
+
+async def test_a_rollback_checks_the_filters_of_the_version_again(
+    functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter that an earlier version of BunBase accepted, or that needs an index, may be refused today."""
+    await write(bundoc, "a", n=1)
+    first = await deploy(functions, "f", SAY, on=[{"collection": "posts", "ops": ["create"], "where": {"a": 1}}])
+    await deploy(functions, "f", SAY)
+
+    async def refused(_bundoc: Bundoc, _caller: Caller, _trigger: DataTrigger) -> None:
+        raise InvalidQuery("There is no operator $old.")
+
+    monkeypatch.setattr(activation, "try_out", refused)
+    with pytest.raises(InvalidInput, match=r"Version 1 cannot become active.*There is no operator \$old") as caught:
+        await functions.rollback(MEMBER, "f", first.version)
+
+    assert caught.value.extra["errors"][0]["path"] == "/version"
+    assert (await functions.function(MEMBER, "f")).version == 2
 
 
 async def test_a_data_trigger_is_not_deployed_while_bundoc_is_unreachable(without_documents: Rooms, here: Site) -> None:

@@ -209,7 +209,7 @@ async def _assertion_verifier(rooms: Opened, name: str, key: RSAKey | ECKey, alg
     client = await service_account(rooms, key.as_dict(private=False))
 
     def claims() -> dict[str, Any]:
-        said = {"iss": client, "sub": client, "aud": f"{URL}/v1/auth/token", "jti": new_id("jti")}
+        said = {"iss": client, "sub": client, "aud": URL, "jti": new_id("jti")}
         return dates(300) | said
 
     async def accepts(assertion: str) -> bool:

@@ -37,6 +37,9 @@ async def door(tmp_path_factory: pytest.TempPathFactory, database_url_of_module:
         yield opened
 
 
+URL = "http://127.0.0.1:7070"
+
+
 async def account(door: FrontDoor, *scopes: str, key: Any = None) -> ServiceAccount:
     new = NewServiceAccount("reports", scopes or ("data:read",), key)
     return await door.platform.create_service_account(at(door.project), new)
@@ -54,7 +57,7 @@ async def token_of(door: FrontDoor, of: ServiceAccount) -> str:
 
 def assertion(client: str, key: Any = RSA, algorithm: str = "RS256", **claims: Any) -> str:
     now = int(time.time())
-    said = {"iss": client, "sub": client, "aud": f"http://127.0.0.1:7070{TOKEN}", "iat": now, "exp": now + 300}
+    said = {"iss": client, "sub": client, "aud": URL, "iat": now, "exp": now + 300}
     kept = {name: value for name, value in (said | {"jti": f"jti_{time.perf_counter_ns()}"} | claims).items() if value}
     return jwt.encode({"alg": algorithm}, kept, key, algorithms=[algorithm])
 
@@ -122,6 +125,8 @@ async def test_a_private_key_proves_the_client(door: FrontDoor, key: Any, algori
     "wrong",
     [
         {"aud": "https://elsewhere.example"},
+        {"aud": f"{URL}{TOKEN}"},
+        {"aud": [URL, "https://elsewhere.example"]},
         {"aud": None},
         {"sub": "sa_other"},
         {"exp": int(time.time()) - 10},
@@ -133,7 +138,21 @@ async def test_a_private_key_proves_the_client(door: FrontDoor, key: Any, algori
         {"jti": "x" * 300},
         {"key": RSAKey.generate_key(2048)},
     ],
-    ids=["aud", "no aud", "sub", "expired", "exp", "no exp", "exp text", "nbf", "no jti", "long jti", "key"],
+    ids=[
+        "aud",
+        "token endpoint",
+        "two servers",
+        "no aud",
+        "sub",
+        "expired",
+        "exp",
+        "no exp",
+        "exp text",
+        "nbf",
+        "no jti",
+        "long jti",
+        "key",
+    ],
 )
 async def test_a_wrong_assertion_is_refused(door: FrontDoor, wrong: dict[str, Any]) -> None:
     made = await account(door, key=RSA.as_dict(private=False))

@@ -117,7 +117,7 @@ export async function add(claim, environment) {
   });
 
   claim("a service account proves itself with an RSA key or a key on P-256", async () => {
-    const audience = `${url}/v1/auth/token`;
+    const audience = url;
     for (const known of [{ clientId: rsaClient, privateKey: rsaKey }, { clientId: ecClient, privateKey: ecKey, audience }]) {
       const admin = createAdmin(url, known);
       equal((await admin.users.list({ limit: 1 })).items.length <= 1, true);

@@ -96,6 +96,25 @@ async def test_a_browser_goes_through_the_routes_and_gets_tokens(room: TenantAut
     assert [one.name for one in cookie] == ["bb_oauth"]
 
 
+@pytest.mark.parametrize("headers", [{"sec-fetch-mode": "navigate"}, {"accept": "text/html,*/*;q=0.8"}])
+async def test_a_person_whose_sign_in_is_over_sees_a_page_and_a_script_gets_a_problem(
+    room: TenantAuthService, fake: FakeProvider, headers: dict[str, str]
+) -> None:
+    spoken = {**headers, "accept-language": "de"}
+    async with client_of(ROUTES, tenant_auth=room, client=AT_BAKERY) as http:
+        page = await http.get(CALLBACK, params={"state": "over", "code": "code"}, headers=spoken)
+        unknown = await http.get(START.replace("corp", "nobody"), headers=headers)
+        form = await http.post(CALLBACK, content=b"{}", headers={**headers, "content-type": "application/json"})
+        script = await http.get(CALLBACK, params={"state": "over"}, headers={**headers, "sec-fetch-mode": "cors"})
+
+    assert (page.status_code, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
+    assert "Diese Anmeldung ist vorbei" in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert [one.headers["content-type"] for one in (unknown, form)] == ["text/html; charset=utf-8"] * 2
+    assert (unknown.status_code, form.status_code) == (404, 415)
+    assert script.json()["code"] == "external_login_expired"
+
+
 async def test_a_sign_in_that_begins_at_another_name_of_this_machine_goes_on_at_the_public_url(
     room: TenantAuthService, fake: FakeProvider
 ) -> None:

@@ -66,7 +66,7 @@ async def test_the_list_shows_whether_a_passkey_is_synced_by_now_and_other_sessi
 ) -> None:
     await choose(tenant_auth, app_name="Bakery", **SITE)
     eve = await user_of(tenant_auth, await signed_up(tenant_auth), clock)
-    authenticator, _ = await with_passkey(tenant_auth, eve)
+    authenticator, _ = await with_passkey(tenant_auth, eve, flags=BACKUP_ELIGIBLE)
     authenticator.flags = BACKUP_ELIGIBLE | BACKED_UP
 
     for _ in range(2):
@@ -76,6 +76,27 @@ async def test_the_list_shows_whether_a_passkey_is_synced_by_now_and_other_sessi
     (listed,) = (await tenant_auth.passkeys(eve)).items
     assert listed.synced
     assert len((await tenant_auth.own_sessions(eve, 10, None)).items) == 3
+
+
+async def test_an_answer_with_another_backup_eligibility_is_refused_and_a_passkey_from_before_gets_one(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await choose(tenant_auth, app_name="Bakery", **SITE)
+    eve = await user_of(tenant_auth, await signed_up(tenant_auth), clock)
+    authenticator, _ = await with_passkey(tenant_auth, eve)
+    db = tenant_auth.stores.db
+
+    async def signs_in() -> None:
+        options = (await tenant_auth.passkey_login_options(AT_BAKERY, None)).public_key
+        await tenant_auth.login_with_passkey(AT_BAKERY, authenticator.get(options))
+
+    authenticator.flags = BACKUP_ELIGIBLE
+    with pytest.raises(WrongPasskey):
+        await signs_in()
+    await db.execute("UPDATE passkeys SET backup_eligible = NULL")
+    await signs_in()
+
+    assert await db.value("SELECT backup_eligible FROM passkeys") is True
 
 
 async def test_a_passkey_of_another_site_is_refused(tenant_auth: TenantAuthService, clock: ManualClock) -> None:

@@ -8,6 +8,7 @@ from litestar import Request, delete, get, post
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import Redirect
 
+from bunbase.bunauth.routes.pages import PAGES
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.identities import (
     CodeExchange,
@@ -23,7 +24,7 @@ from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.identity.form_posts import repeated_answer
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
-from bunbase.pkg.web_pages.serving import at_public_host, new_cookie, sent_cookie
+from bunbase.pkg.web_pages.serving import SHOWS_PAGES, at_public_host, new_cookie, sent_cookie
 
 TAGS = ["Developers"]
 COOKIE: Final = "account_oauth"
@@ -53,6 +54,7 @@ async def list_providers(anyone: Injected[Caller], bunauth: Injected[BunAuth]) -
     tags=TAGS,
     status_code=302,
     cache_control=NO_STORE,
+    **SHOWS_PAGES,
 )
 async def start_login(
     anyone: Injected[Caller],
@@ -72,7 +74,9 @@ async def start_login(
     if (moved := at_public_host(request, site)) is not None:
         return moved
     browser = sent_cookie(request, COOKIE, site)
-    redirect = await bunauth.start_external_login(provider, ExternalStart(redirect_to, code_challenge, link, browser))
+    with PAGES.shown_to_browsers(request):
+        start = ExternalStart(redirect_to, code_challenge, link, browser)
+        redirect = await bunauth.start_external_login(provider, start)
     cookie = new_cookie(COOKIE, redirect.browser, COOKIE_SECONDS, site)
     return Redirect(redirect.url, status_code=302, cookies=[cookie])
 
@@ -83,6 +87,7 @@ async def start_login(
     tags=TAGS,
     status_code=302,
     cache_control=NO_STORE,
+    **SHOWS_PAGES,
 )
 async def finish_login(
     anyone: Injected[Caller],
@@ -97,7 +102,8 @@ async def finish_login(
 ) -> Redirect:
     """The other service redirects the browser to this URL. Register this URL at the service as the redirect URI."""
     answer = ExternalAnswer(known_state, sent_cookie(request, COOKIE, site), code, iss, error)
-    redirect = await bunauth.finish_external_login(provider, answer)
+    with PAGES.shown_to_browsers(request):
+        redirect = await bunauth.finish_external_login(provider, answer)
     return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
 
 
@@ -106,13 +112,16 @@ async def finish_login(
     status_code=303,
     cache_control=NO_STORE,
     include_in_schema=False,
+    **SHOWS_PAGES,
 )
 async def repeat_login(
     anyone: Injected[Caller], request: Request[Any, Any, Any], body: bytes, provider: ProviderName
 ) -> Redirect:
     """Let the browser repeat an answer that a service has sent as a form (`response_mode=form_post`, as Apple does)."""
     path, content_type = f"/api/auth/oauth/{provider}/callback", request.headers.get("content-type", "")
-    return Redirect(repeated_answer(path, content_type, body), status_code=303)
+    with PAGES.shown_to_browsers(request):
+        again = repeated_answer(path, content_type, body)
+    return Redirect(again, status_code=303)
 
 
 @post(

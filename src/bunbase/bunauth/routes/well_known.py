@@ -36,6 +36,19 @@ async def get_discovery(bunauth: Injected[BunAuth]) -> Discovery:
     return await bunauth.discovery()
 
 
+@get(
+    "/.well-known/oauth-authorization-server",
+    summary="Get the metadata of the authorization server",
+    tags=TAGS,
+    cache_control=PUBLIC_FOR_A_WHILE,
+)
+async def get_authorization_server(bunauth: Injected[BunAuth]) -> Discovery:
+    """Returns the same document as `/.well-known/openid-configuration`, for OAuth clients without OpenID Connect
+    (RFC 8414).
+    """
+    return await bunauth.discovery()
+
+
 @post("/api/auth/signing-keys/replace", summary="Replace all signing keys", tags=TAGS, status_code=204)
 async def replace_signing_keys(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
     """For administrators, with a fresh proof. Use this if somebody else may have a signing key. All access tokens of
@@ -45,4 +58,4 @@ async def replace_signing_keys(developer: Injected[Caller], bunauth: Injected[Bu
     await bunauth.replace_signing_keys(developer)
 
 
-ROUTES = (get_jwks, get_discovery, replace_signing_keys)
+ROUTES = (get_jwks, get_discovery, get_authorization_server, replace_signing_keys)

@@ -117,6 +117,7 @@ def _run(moment: Moment, asked: ParsedLive, view: View) -> tuple[Window, frozens
 def _found(moment: Moment, asked: ParsedLive, view: View, looked_up: set[Place]) -> Window:
     search = view.search
     if view.looks_up:
+        search = search.settled(_noting(moment.lookup, looked_up))
         search = msgspec.structs.replace(
             search,
             residual=_recording(search.residual, looked_up),

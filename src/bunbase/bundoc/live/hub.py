@@ -126,6 +126,7 @@ class Hub:
     def _join(self, member: Member, group: Group) -> None:
         self._withdraw(member)
         group.members[member] = None
+        self.groups.watched_by_one_more(group)
         member.group, member.asked = group.name, group.asked  # all members share one parsed query
         self.telling.expect(member)
         if group.slim:
@@ -225,7 +226,7 @@ class Hub:
             if not group.members:
                 self.groups.remove(group)
             else:
-                self.groups.recharge(group)
+                self.groups.weigh(group)
 
     async def _go_round(self) -> None:
         tried = 0
@@ -387,6 +388,7 @@ class Hub:
             self._take(target, result, epoch, seq)
         self._withdraw(member)
         target.members[member] = None
+        self.groups.watched_by_one_more(target)
         member.group, member.resume = target.name, None
         self.telling.expect(member)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -12,6 +13,7 @@ from bunbase.bundoc.live.asked import ParsedLive
 from bunbase.bundoc.live.edge import Member
 from bunbase.bundoc.live.group import Group, Why
 from bunbase.bundoc.live.group_index import GroupIndex, equality_of
+from bunbase.bundoc.live.payers import users_of
 from bunbase.bundoc.live.visibility import View
 from bunbase.bundoc.live.window import Window
 from bunbase.contracts.bundoc.live import TooManyLiveQueries
@@ -22,6 +24,7 @@ MAX_GROUPS: Final = 10_000
 MAX_UNFILED: Final = 2000  # the limit of groups of one collection without an equality, which every change must check
 MAX_HELD_BYTES: Final = 64 << 20  # the limit of bodies; above it, the groups that were queried last hold only ids
 MAX_TOTAL_BYTES: Final = 256 << 20  # the limit of all results, because one round may have to query all of them
+MOST_ASKED: Final = 32  # the watches of a group among which its limits look for users
 SHARED: Final = "All users share this limit, and one user can have at most as much as is free: watch less."
 
 
@@ -108,11 +111,12 @@ class Registry:
         self.weigh(group)
 
     def weigh(self, group: Group) -> None:
-        """Record the size of the present result of a group."""
+        """Record the size of the present result of a group, and count the group for one of its watchers."""
         window, before = group.result.window, self._weights.get(group)
         self._forget_weight(group)
         total = before.total if before is not None and group.slim else window.total_bytes + group.asked.memory
         unfiled = group.asked.collection if self.index.filed[group] is None else ""
+        group.user = self._payer(group, unfiled)
         weight = self._weights[group] = Weight(group.user, window.bytes, total, unfiled)
         self.held_bytes += weight.held
         self.count.add(weight.user)
@@ -120,12 +124,23 @@ class Registry:
         if unfiled:
             self.unfiled[unfiled].add(weight.user)
 
-    def recharge(self, group: Group) -> None:
-        """Count the group for the user who has watched it for the longest time."""
-        user = next(iter(group.members)).caller.counted_as
-        if user != group.user:
-            group.user = user
+    def watched_by_one_more(self, group: Group) -> None:
+        """Let the group count for another of its watchers, if it has few."""
+        if len(group.members) <= MOST_ASKED:
             self.weigh(group)
+
+    def _payer(self, group: Group, unfiled: str) -> str:
+        """Return the user who uses least of the limits, of a few users who watch the group; the first one of equals.
+
+        Otherwise, a user who was the first to watch many common queries could watch nothing else.
+        """
+        callers = [member.caller for member in islice(group.members, MOST_ASKED)]
+        shares = [self.count, self.total, *([self.unfiled[unfiled]] if unfiled else ())]
+
+        def use(user: str) -> float:
+            return max([float(one.by_user[user] / one.most) for one in shares])
+
+        return min(users_of(callers) or (group.user,), key=use)
 
     @property
     def overfull(self) -> bool:

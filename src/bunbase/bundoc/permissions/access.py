@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
+from bunbase.bundoc.rules.look_ups import LookUpPart
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
@@ -131,10 +132,20 @@ class Access:
         `doc`: the stored document; `next`: the document after the write.
         """
         rule = self.rules.rules.get(op)
-        return rule is not None and self._decided(rule, self.inputs(op, id, lookup, doc, next))
+        return rule is not None and self.allows(rule, self.inputs(op, id, lookup, doc, next))
+
+    def allows(self, rule: CompiledRule | LookUpPart, inputs: Inputs) -> bool:
+        """True if the rule, or a part of it, is true for the document of `inputs`, and the budget had steps left."""
+        if self.budget.spent:
+            return False
+        allowed = rule.allows(inputs)
+        self.budget.spend(inputs)
+        return allowed
 
     def shown(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> StoredDocument:
         """Return the document without the fields that are hidden from this caller."""
+        if not self.rules.hidden:
+            return stored
         hidden = self.hidden(op, lookup, stored)
         if not hidden:
             return stored
@@ -229,13 +240,6 @@ class Access:
     def _new_fields(self, stored: StoredDocument) -> dict[str, Any]:
         self.budget.read(stored.body)
         return seen_fields(stored)
-
-    def _decided(self, rule: CompiledRule, inputs: Inputs) -> bool:
-        if self.budget.spent:
-            return False
-        allowed = rule.allows(inputs)
-        self.budget.spend(inputs)
-        return allowed
 
     def _denies(self, rule: CompiledRule, inputs: Inputs) -> bool:
         if self.budget.spent:

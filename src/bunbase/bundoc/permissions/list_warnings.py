@@ -17,8 +17,10 @@ from bunbase.bundoc.query.budgets import READ_PER_SECOND
 from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, Compare
 from bunbase.bundoc.query.implies import conjuncts
 from bunbase.bundoc.query.parse import parse_where
-from bunbase.bundoc.query.plan import Bound, Index, Range, choose, wanted
+from bunbase.bundoc.query.plan import Bound, Index, choose
+from bunbase.bundoc.query.ranges import Range
 from bunbase.bundoc.query.sort import Order, SortField, parse_sort
+from bunbase.bundoc.query.wanted import wanted
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bundoc.collections import Collection, IndexState, RuleWarning
@@ -30,11 +32,16 @@ DOCUMENT_BYTES: Final = 256  # the size of a small document; with larger documen
 
 
 class Unserved(msgspec.Struct, frozen=True):
-    """A list rule that makes a list read the whole collection. `bound`: the limits of a search by an ordinary user."""
+    """A list rule that makes a list read the whole collection. `bound`: the limits of a search by an ordinary user.
+
+    `evaluated`: the rule is evaluated for each document, because SQL cannot express a part of it. `to_set`: the fields
+    that a filter must set to one value, so that the look-ups of the rule happen only once.
+    """
 
     rule: CompiledRule
     bound: Bound
-    evaluated: bool  # the rule is evaluated for each document, because SQL cannot express a part of it
+    evaluated: bool
+    to_set: tuple[SortField, ...]
 
 
 def warnings_for(
@@ -70,15 +77,20 @@ def unserved(rules: RuleSet, indexes: Iterable[IndexState]) -> Unserved | None:
     inputs = None if rule is None else rule.ordinary()
     if rule is None or inputs is None:
         return None
+    settled = rule.settled(EVERYTHING, inputs, lambda part, _: not part.is_alternative)
+    if settled is not None:
+        rule, inputs = settled, settled.ordinary()
+        if inputs is None:
+            return None
     narrowing = rule.narrowing(inputs)
-    implied = rule.implied(inputs)
-    if narrowing.nothing or NOTHING in conjuncts(implied) or not (narrowing.condition or narrowing.residual):
+    bound = rule.bound(inputs)
+    if narrowing.nothing or NOTHING in conjuncts(bound.implied) or not (narrowing.condition or narrowing.residual):
         return None
-    bound = Bound(implied, rule.is_all_implied(inputs), rule.words(inputs))
     plan = choose(EVERYTHING, Order(), [_index(one) for one in indexes if one.type == "keys"], bound)
     if plan.index is not None or plan.ranges != (Range(),):
         return None
-    return Unserved(rule, bound, narrowing.residual)
+    to_set = tuple([SortField(path) for path in rule.look_ups.fields_to_set(rule.conditions.known(inputs))])
+    return Unserved(rule, bound, narrowing.residual, to_set if all(field.is_named for field in to_set) else ())
 
 
 def _most_documents(found: Unserved, read_seconds: float) -> int:
@@ -95,6 +107,8 @@ def _remedy(found: Unserved, indexes: Iterable[IndexState]) -> tuple[dict[str, A
     """Return the index to add, None if there is none, and a sentence about the remedy."""
     if fields := [str(field) for field in wanted(EVERYTHING, Order(), found.bound)]:
         return {"fields": fields}, f"Add an index on [{', '.join(fields)}] to the collection."
+    if found.to_set:
+        return _settling_remedy([str(field) for field in found.to_set], indexes)
     compared = [SortField(test.path) for test in found.bound.words if isinstance(test, Compare)]
     repeatable = next((str(field) for field in compared if field.is_named), None)
     if repeatable is not None:
@@ -108,6 +122,16 @@ def _remedy(found: Unserved, indexes: Iterable[IndexState]) -> tuple[dict[str, A
             "and compare this field with ==."
         )
     return None, "No index can serve this rule: add a comparison of a field with ==, joined by &&."
+
+
+def _settling_remedy(fields: list[str], indexes: Iterable[IndexState]) -> tuple[dict[str, Any] | None, str]:
+    """Return the remedy for look-ups whose keys use only the user, and fields that a filter can set to one value."""
+    keyed = [{field.removeprefix("-") for field in one.fields[: len(fields)]} for one in indexes if one.type == "keys"]
+    known = set(fields) in keyed
+    names = " and ".join(fields)
+    add = "" if known else f", and add an index on [{', '.join(fields)}] to the collection"
+    once = "Then the rule looks up one document for the whole query, and not one for each document."
+    return (None if known else {"fields": fields}), f"Set {names} to one value in the filter of each query{add}. {once}"
 
 
 def _index(state: IndexState) -> Index:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -13,8 +13,10 @@ from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.query.filters import NOTHING, Path
 from bunbase.bundoc.query.implies import conjuncts, contradicts
 from bunbase.bundoc.query.predicate import paths_of
-from bunbase.bundoc.query.search import Search
+from bunbase.bundoc.query.search import Search, Settlement
 from bunbase.bundoc.query.text import TextSearch
+from bunbase.bundoc.rules.look_ups import LookUpPart, Values, document_of
+from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.contracts.bundoc.problems import InvalidQuery, QueryTooSlow
 from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Inputs, Postponed
@@ -49,25 +51,59 @@ def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[
     rule = access.rules.rules.get("list")
     if rule is None:
         raise access.denied("list", "", lambda _collection, _id: None)
-    narrowing = rule.narrowing(about)
     hidden = access.undecided_about(about)
     _check_hidden(hidden, search, named)
-    implied = rule.implied(about)
+    ruled = _ruled(search, access, rule, about)
+    return msgspec.structs.replace(
+        ruled,
+        shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
+        settle=_settling(access, rule) if ruled.residual is not None and rule.look_ups.parts else None,
+    )
+
+
+def _ruled(search: Search, access: Access, rule: CompiledRule, about: Inputs) -> Search:
+    narrowing = rule.narrowing(about)
+    bound = rule.bound(about)
+    implied = bound.implied
     return msgspec.structs.replace(
         search,
         also=narrowing.condition,
         implied=implied,
-        all_implied=rule.is_all_implied(about),
-        words=rule.words(about),
+        all_implied=bound.exact,
+        words=bound.words,
         # NOTHING implies the filter of every index, so it must not choose an index
         nothing=narrowing.nothing or NOTHING in conjuncts(implied) or contradicts(implied, search.where),
-        residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if narrowing.residual else None,
-        shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
+        residual=(lambda stored, lookup: _allowed(access, rule, stored, lookup)) if narrowing.residual else None,
     )
 
 
-def _allowed(access: Access, stored: StoredDocument, lookup: Lookup) -> bool:
-    allowed = access.may("list", stored.id, lookup, stored)
+def _settling(access: Access, rule: CompiledRule) -> Callable[[Search, Lookup], Search]:
+    """Return the function that does the look-ups of the rule that have one value for a search."""
+
+    def settle(search: Search, lookup: Lookup) -> Search:
+        looked_up: list[tuple[str, bool]] = []
+
+        def evaluated(part: LookUpPart, values: Values) -> bool:
+            inputs = access.inputs("list", "", lookup, None)
+            inputs.doc = document_of(values)
+            is_true = access.allows(part, inputs)
+            _check_budget(access)
+            looked_up.append((rule.source[part.node.start : part.node.end], is_true))
+            return is_true
+
+        settled = rule.settled(search.where, access.about("list"), evaluated)
+        if settled is None:
+            return msgspec.structs.replace(search, settle=None)
+        left_over = tuple(settled.left_over(access.about("list"))) if search.explain else ()
+        settlement = Settlement(tuple(looked_up), left_over)
+        now = _ruled(search, access, settled, access.about("list"))
+        return msgspec.structs.replace(now, settle=None, settlement=settlement)
+
+    return settle
+
+
+def _allowed(access: Access, rule: CompiledRule, stored: StoredDocument, lookup: Lookup) -> bool:
+    allowed = access.allows(rule, access.inputs("list", stored.id, lookup, stored))
     _check_budget(access)
     return allowed
 

@@ -19,24 +19,13 @@ import msgspec
 
 from bunbase.bundoc.query.filters import Compare, Filter, Matches, Path, StartsWith
 from bunbase.bundoc.query.implies import conjuncts, implies
-from bunbase.bundoc.query.plan import (
-    ALL_ABOVE,
-    Bound,
-    Index,
-    Plan,
-    Range,
-    admits,
-    choose,
-    may_be_proved,
-    narrowing,
-    narrows,
-    ranged_path,
-    wanted,
-)
+from bunbase.bundoc.query.plan import Bound, Index, Plan, admits, choose, narrows, ranged_path
 from bunbase.bundoc.query.predicate import paths_of
+from bunbase.bundoc.query.ranges import ALL_ABOVE, Range
 from bunbase.bundoc.query.rows import ID, Reads, is_told_by_keys
 from bunbase.bundoc.query.search import Advice, Search
 from bunbase.bundoc.query.sort import MAX_FIELDS, Order, SortField, order_by
+from bunbase.bundoc.query.wanted import may_be_proved, narrowing, wanted
 
 ADVISED: Final = "~advised"  # sorts after every name of an index, so an existing index wins if it is as good
 MOST_RANGED: Final = 4  # the most fields with a range that are tried as the order; each field takes up to four plans
@@ -212,7 +201,7 @@ def _because_of_the_rule(search: Search, bound: Bound) -> str:
         )
     return (
         "No index can help here, because a part of the list rule is evaluated for each document: compare _id or "
-        "_created in the filter, or write the rule with == and in only."
+        "_created in the filter, set the fields in the key of a look-up to one value, or write the rule with == and in."
     )
 
 

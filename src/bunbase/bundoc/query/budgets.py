@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.query.advice import NO_INDEXES, Indexes, advice
-from bunbase.bundoc.query.plan import Plan, Range, admits, narrows
+from bunbase.bundoc.query.plan import Plan, admits, narrows
+from bunbase.bundoc.query.ranges import Range
 from bunbase.bundoc.query.search import Advice, Search
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 

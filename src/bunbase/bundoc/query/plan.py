@@ -29,13 +29,19 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.query.filters import EVERYTHING, Compare, Filter, Matches, Or, Path, StartsWith
+from bunbase.bundoc.query.filters import EVERYTHING, Compare, Filter, Or, Path, StartsWith
 from bunbase.bundoc.query.implies import conjuncts, implies
-from bunbase.bundoc.query.order import END, FALSE, KEPT, NUMBER, STRING, TRUE, inverted, key, short_key
+from bunbase.bundoc.query.ranges import (
+    Range,
+    bounded,
+    path_of,
+    pin_point,
+    prefixes,
+    range_of,
+)
 from bunbase.bundoc.query.sort import Order, SortField
 from bunbase.pkg import effort
 
-ALL_ABOVE: Final = b"\xff" * 40
 PRIMARY: Final = "_id"
 
 # Tests of these fields reveal nothing new: pages are in the order of `_id`, which already reveals when documents were
@@ -44,7 +50,6 @@ TOLD: Final = frozenset({("_id",), ("_created",)})
 
 MOST_PINS: Final = 8  # the most fields of an index
 BYTES_FOR_A_TEST: Final = 20  # work for one test and one index, in the unit of `effort`: 0.5 to 1 µs
-MOST_RANGES: Final = 200  # the most values in a list of a filter; each combination of lists is a range
 
 # pins; lists and ranges; 1 for a partial index; 2 for the order of the result, 1 if only ties have another order
 Rank = tuple[int, int, int, int]
@@ -78,18 +83,6 @@ class Index(msgspec.Struct, frozen=True):
     plain: bool = True
 
 
-class Range(msgspec.Struct, frozen=True):
-    """The keys from `low` (included) to `high` (excluded).
-
-    `base`: the common prefix of all keys in the range. The prefix holds the values for which the filter has tests of
-    equality or lists.
-    """
-
-    low: bytes = b""
-    high: bytes = ALL_ABOVE
-    base: bytes = b""
-
-
 class Plan(msgspec.Struct, frozen=True):
     """The index and the ranges that serve a search.
 
@@ -120,19 +113,6 @@ class Plan(msgspec.Struct, frozen=True):
         return range.base if self.merged else self.pinned
 
 
-class KeyPrefixes(msgspec.Struct, frozen=True):
-    """The prefixes of keys that tests of equality and lists of values choose.
-
-    `pins`: the number of fields that must equal one value. `lists`: the number of fields that must equal one of several
-    values. `said`: the tests.
-    """
-
-    bases: tuple[bytes, ...]
-    pins: int
-    lists: int
-    said: tuple[Filter, ...]
-
-
 def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None = None) -> Plan:
     """Return the best plan for a search."""
     return _ranked(where, order, indexes, bound)[0]
@@ -158,6 +138,7 @@ def choose_covering(where: Filter, covering: Sequence[Index], indexes: Iterable[
 
 def _ranked(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None) -> tuple[Plan, Rank]:
     tests, known = conjuncts(where), told(where, bound)
+    all_tests = tests if bound is None else [*conjuncts(bound.implied), *tests]
     indexes = sorted(indexes, key=lambda index: index.name)
     effort.note((len(tests) + len(known)) * (1 + len(indexes)) * BYTES_FOR_A_TEST)
     best = _primary(known, order)
@@ -165,7 +146,7 @@ def _ranked(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound 
         return best, (len(best.ranges) + MOST_PINS, 0, 0, 0)
     best_rank = (0, 0, 0, 2 * int(best.ordered))
     for index in indexes:
-        found = _with(index, tests, order) if bound is None else _bound_with(index, tests, known, order, bound)
+        found = _with(index, tests, order) if bound is None else _bound_with(index, all_tests, known, order, bound)
         if found is not None and found[1] > best_rank:
             best, best_rank = found
     return best, best_rank
@@ -175,8 +156,10 @@ def told(where: Filter, bound: Bound | None) -> list[Filter]:
     """Return the tests that may choose ranges in which some documents are hidden from the caller."""
     if bound is None:
         return conjuncts(where)
+    if where == EVERYTHING:
+        return conjuncts(bound.implied)
     said = {repr(word) for word in bound.words}
-    again = (test for test in conjuncts(where) if _path_of(test) in TOLD or repr(test) in said)
+    again = (test for test in conjuncts(where) if path_of(test) in TOLD or repr(test) in said)
     return [*conjuncts(bound.implied), *again]
 
 
@@ -226,91 +209,15 @@ def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
 
 def _rest(index: Index, said: Sequence[Filter]) -> tuple[SortField, ...]:
     """Return the fields of the index after those that the tests `said` set equal to one or several values."""
-    paths = {_path_of(test) for test in said}
+    paths = {path_of(test) for test in said}
     placed = next((at for at, field in enumerate(index.order.fields) if field.path not in paths), MOST_PINS)
     return index.order.fields[placed:]
-
-
-def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[SortField, ...]:
-    """Return the fields of an index that would help this query; () if no index can.
-
-    Fields whose name begins with "-" are left out, because an index cannot name them.
-    """
-    if bound is None:
-        return _fields_for(conjuncts(where), order)
-    tests = [*conjuncts(bound.implied), *conjuncts(where)]
-    if may_be_proved(where, bound):
-        return _fields_for(tests, order)
-    return _fields_for(told(where, bound), order if _is_told(order.fields) else Order())
-
-
-def may_be_proved(where: Filter, bound: Bound) -> bool:
-    """True if the keys of some index would prove the rule for all documents in the ranges (`admits`)."""
-    tests = [*conjuncts(bound.implied), *conjuncts(where)]
-    pins: list[Filter] = [test for test in tests if isinstance(test, Compare) and test.op == "="]
-    return bound.exact and implies([*pins, *_listed(bound)], bound.implied)
-
-
-def _listed(bound: Bound) -> list[Or]:
-    """Return the first test of the rule that lists values for one path, or nothing."""
-    return [test for test in conjuncts(bound.implied) if isinstance(test, Or) and _path_of(test) is not None][:1]
-
-
-def narrowing(where: Filter, bound: Bound | None = None) -> tuple[SortField, ...]:
-    """Return the fields of an index that would narrow a search by words; () if the search sets no field to a value."""
-    tests = told(where, bound)
-    if bound is not None and bound.exact:
-        tests = [*tests, *conjuncts(where)]
-    pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
-    listed = [path for test in tests if isinstance(test, Or) and (path := _path_of(test)) is not None]
-    paths = dict.fromkeys([*pinned, *(path for path in listed[:1] if path not in pinned)])
-    fields = [SortField(path) for path in paths if path not in TOLD]
-    return tuple(field for field in fields if field.is_named)[:MOST_PINS]
-
-
-def _fields_for(tests: list[Filter], order: Order) -> tuple[SortField, ...]:
-    """Return the fields of the best index: first the fields with one value, then the fields with several values, the
-    order, and one range.
-    """
-    pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
-    pinned += _listed_paths(tests, pinned)
-    ranged = [path for test in tests if (path := _path_of(test)) is not None and path not in pinned]
-    fields = [SortField(path) for path in dict.fromkeys(pinned) if path != (PRIMARY,)]
-    fields += [field for field in order.fields if field.path not in pinned]
-    fields += [SortField(path) for path in dict.fromkeys(ranged) if path not in [field.path for field in fields]][:1]
-    return tuple(field for field in fields if field.is_named)[:MOST_PINS]
-
-
-def _listed_paths(tests: list[Filter], pinned: list[Path]) -> list[Path]:
-    """Return the paths for which the tests list values. Stop before their combinations exceed MOST_RANGES."""
-    found: list[Path] = []
-    ranges = 1
-    for test in tests:
-        path = _path_of(test)
-        if isinstance(test, Or) and path is not None and path not in (*pinned, *found):
-            ranges *= len(test.parts)
-            if ranges > MOST_RANGES:
-                break
-            found.append(path)
-    return found
-
-
-def _path_of(test: Filter) -> Path | None:
-    """Return the path of a test that limits ranges: a comparison, or a list of values for one path. Otherwise None."""
-    if isinstance(test, Compare | StartsWith):
-        return test.path
-    if isinstance(test, Matches):
-        return test.path if test.beginning else None
-    if isinstance(test, Or) and test.parts:
-        paths = {part.path if isinstance(part, Compare) and part.op == "=" else None for part in test.parts}
-        return paths.pop() if len(paths) == 1 else None
-    return None
 
 
 def _primary(tests: list[Filter], order: Order) -> Plan:
     ids: set[str] | None = None
     for test in tests:
-        if _path_of(test) == (PRIMARY,):
+        if path_of(test) == (PRIMARY,):
             parts = test.parts if isinstance(test, Or) else (test,)
             if all(isinstance(part, Compare) and part.op == "=" for part in parts):
                 named = {part.value for part in parts if isinstance(part, Compare) and isinstance(part.value, str)}
@@ -327,23 +234,24 @@ def _bound_with(
 ) -> tuple[Plan, Rank] | None:
     """Return the plan with this index for a caller bound by a rule.
 
-    All tests and the order choose the ranges if the rule allows every document in them; otherwise, only the tests
-    `known` choose them.
+    `tests`: the tests of the rule and of the filter. These tests and the order choose the ranges if the rule allows
+    every document in the ranges. Otherwise, only the tests `known` choose them.
     """
-    found = _with(index, [*conjuncts(bound.implied), *tests], order)
+    found = _with(index, tests, order)
     if found is not None and admits(found[0], bound):
         return found
     found = _with(index, known, order)
     if found is None:
         return None
     plan, (pinned, ranged, partial, ordered) = found
-    if not _is_told(_rest(index, plan.said)):
+    if not is_told(_rest(index, plan.said)):
         unordered = {"ordered": False, "backwards": False, "merged": False, "tied": (), "lead": b""}
         plan, ordered = msgspec.structs.replace(plan, **unordered, by_id=True), 0
     return plan, (pinned, ranged, partial, ordered)
 
 
-def _is_told(fields: Sequence[SortField]) -> bool:
+def is_told(fields: Sequence[SortField]) -> bool:
+    """True if the order by these fields reveals nothing new about hidden documents (`TOLD`)."""
     return all(field.path in TOLD for field in fields)
 
 
@@ -352,31 +260,30 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
     if not implies(tests, index.where):
         return None
     fields, id_descending = index.order.fields, index.order.id_descending
-    pins = pinning(index, tests)
-    pinned = b"".join(_points(field, [pin])[0] for field, pin in zip(fields, pins, strict=False))
-    prefixes = _prefixes(index, tests)
-    used = prefixes.pins + prefixes.lists
-    ranged = _bounded(fields[used], tests, index.many) if used < len(fields) else None
-    ranges = tuple(_range(base, ranged) for base in prefixes.bases)
-    whole = Order(fields[len(pins) :], id_descending)
-    each = Order(fields[used:], id_descending)
-    lead, rest = _without_pins(order, pins)
-    at, tied = (None, False) if index.many else _order_among([whole, _reversed(whole), each, _reversed(each)], rest)
+    found = prefixes(index.order.fields, tests, index.many)
+    used = found.pins + found.lists
+    ranged = bounded(fields[used], tests, index.many) if used < len(fields) else None
+    ranges = tuple([range_of(base, ranged) for base in found.bases])
+    lead, rest = _without_pins(order, found.first)
+    at, tied = (None, False)
+    if not index.many:
+        whole = Order(fields[len(found.first) :], id_descending)
+        at, tied = (0, False) if rest == whole else _order_among(whole, Order(fields[used:], id_descending), rest)
     backwards = at in (1, 3)
     plan = Plan(
         index,
         ranges[::-1] if backwards else ranges,
-        pinned,
+        found.pinned,
         ordered=at is not None,
         backwards=backwards,
         merged=at in (2, 3),
-        said=prefixes.said,
+        said=found.said,
         lead=b"" if at is None else lead,
         tied=rest.fields if tied else (),
     )
     rank = (
-        prefixes.pins,
-        prefixes.lists + int(ranged is not None),
+        found.pins,
+        found.lists + int(ranged is not None),
         int(index.where != EVERYTHING),
         0 if at is None else 2 - int(tied),
     )
@@ -385,17 +292,23 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
 
 def _without_pins(order: Order, pins: Sequence[Compare]) -> tuple[bytes, Order]:
     """Return the order without its first fields that have one value, and the beginning of all positions in it."""
+    if not order.fields:
+        return b"", order
     values = {pin.path: pin for pin in pins}
     lead = b""
     for at, field in enumerate(order.fields):
         if field.path not in values:
             return lead, Order(order.fields[at:], order.id_descending)
-        lead += _points(field, [values[field.path]])[0]
+        lead += pin_point(field, values[field.path])
     return lead, Order((), order.id_descending)
 
 
-def _order_among(orders: Sequence[Order], order: Order) -> tuple[int | None, bool]:
-    """Return which of the orders of keys is the order of the result, and whether ties have another order in it."""
+def _order_among(whole: Order, each: Order, order: Order) -> tuple[int | None, bool]:
+    """Return which order of keys is the order of the result, and whether ties have another order in it.
+
+    The number 0 stands for `whole`, 2 for `each`, and the next number for the reverse of the order.
+    """
+    orders = [whole, _reversed(whole), each, _reversed(each)]
     if order in orders:
         return orders.index(order), False
     number = len(order.fields)
@@ -404,78 +317,5 @@ def _order_among(orders: Sequence[Order], order: Order) -> tuple[int | None, boo
     return at, at is not None
 
 
-def _prefixes(index: Index, tests: list[Filter]) -> KeyPrefixes:
-    """Return the prefixes of keys to which the tests of the first fields of the index lead. The bases are sorted."""
-    bases, pins, lists = [b""], 0, 0
-    said: list[Filter] = []
-    for field in index.order.fields:
-        pin = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
-        listed = [test for test in tests if isinstance(test, Or) and _path_of(test) == field.path]
-        found: list[Filter] = [pin] if pin is not None else _agreeing(field, listed, index.many)
-        points = _points(field, found)
-        if not found or len(bases) * len(points) > MOST_RANGES:
-            break
-        bases = [base + point for base in bases for point in points]
-        said += found
-        pins, lists = pins + int(pin is not None), lists + int(pin is None)
-    return KeyPrefixes(tuple(bases), pins, lists, tuple(said))
-
-
-def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
-    """Return the lists that limit the field together.
-
-    These are all lists that share a value, or only the first list if the field may be an array.
-    """
-    if many or not _points(field, listed):
-        return [*listed[:1]]
-    return [*listed]
-
-
-def _points(field: SortField, tests: Sequence[Filter]) -> list[bytes]:
-    """Return the sorted keys of the values of a field that pass all tests. Each test names one value or lists
-    values.
-    """
-    found: set[bytes] | None = None
-    for test in tests:
-        parts = test.parts if isinstance(test, Or) else (test,)
-        points = {short_key(part.value) for part in parts if isinstance(part, Compare)}
-        found = points if found is None else found & points
-    return sorted(inverted(point) if field.descending else point for point in found or ())
-
-
 def _reversed(order: Order) -> Order:
     return Order(tuple(SortField(one.path, not one.descending) for one in order.fields), not order.id_descending)
-
-
-def _bounded(field: SortField, tests: list[Filter], many: bool) -> tuple[bytes, bytes] | None:
-    """Return the prefixes of the first and the last key of a field; None if the tests do not limit the field."""
-    about = [test for test in tests if _path_of(test) == field.path]
-    compared = [test for test in about if isinstance(test, Compare | StartsWith | Matches)]
-    if not compared:
-        return None
-    # one element of an array may pass the lower bound and another the upper bound, so only one bound can be used
-    bounds = [_bounds(test) for test in (compared[:1] if many else compared)]
-    low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
-    return (inverted(high), inverted(low)) if field.descending else (low, high)
-
-
-def _bounds(test: Compare | StartsWith | Matches) -> tuple[bytes, bytes]:
-    if isinstance(test, StartsWith | Matches):
-        beginning = key(test.prefix if isinstance(test, StartsWith) else test.beginning)
-        begins = beginning[: -len(END)][:KEPT]
-        return begins, begins
-    bound = short_key(test.value)[:KEPT]
-    if isinstance(test.value, bool):
-        least, most = FALSE, TRUE
-    else:
-        least = most = STRING if isinstance(test.value, str) else NUMBER
-    most += b"\xff" * (len(most) == 1 and most != TRUE)
-    return (bound if test.op in (">", ">=", "=") else least, bound if test.op in ("<", "<=", "=") else most)
-
-
-def _range(base: bytes, bounds: tuple[bytes, bytes] | None) -> Range:
-    """Return the range from the first key that begins with the first bound to the last key that begins with the last
-    bound.
-    """
-    low, high = bounds or (b"", b"")
-    return Range(base + low, base + high + ALL_ABOVE, base)

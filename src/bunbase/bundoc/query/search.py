@@ -16,6 +16,17 @@ from bunbase.bundoc.query.text import TextSearch
 from bunbase.contracts.bundoc.collections import IndexSpec
 
 
+class Settlement(msgspec.Struct, frozen=True):
+    """The look-ups of a list rule that had one value for the whole query, and were done once before the search.
+
+    `looked_up`: the source of each part, and whether it is true. `left_over`: the parts that are still evaluated for
+    each document.
+    """
+
+    looked_up: tuple[tuple[str, bool], ...]
+    left_over: tuple[str, ...]
+
+
 class Search(msgspec.Struct, frozen=True):
     """A query for one page of documents, narrowed by the list rule of the caller.
 
@@ -38,6 +49,8 @@ class Search(msgspec.Struct, frozen=True):
     `all_implied`: true if `implied` equals the rule for documents that have no array on its paths.
     `words`: the tests of single fields in the rule.
     `shown`: a function that removes hidden fields from a document.
+    `settle`: a function that returns the search without the look-ups of the rule that have one value for the query.
+    `settlement`: the look-ups that `settle` has done.
     """
 
     where: Filter = EVERYTHING
@@ -57,9 +70,15 @@ class Search(msgspec.Struct, frozen=True):
     residual: Callable[[StoredDocument, Lookup], bool] | None = None
     shown: Callable[[StoredDocument, Lookup], StoredDocument] | None = None
     nothing: bool = False
+    settle: Callable[[Search, Lookup], Search] | None = None
+    settlement: Settlement | None = None
     text: TextSearch | None = None
     explain: bool = False
     by_score: bool = False
+
+    def settled(self, lookup: Lookup) -> Search:
+        """Return the search to run. `lookup`: reads documents in the transaction of the search. Idempotent."""
+        return self if self.settle is None else self.settle(self, lookup)
 
     @property
     def wants_page(self) -> bool:
@@ -98,6 +117,7 @@ class Found(msgspec.Struct, frozen=True):
     `within`: the index that narrowed a text search, if any.
     `estimated`: true if the count is an estimate, because an exact count would exceed the budget. `grows`: for a search
     with `explain`, the advice if the work of the search grows with the collection, so that it will be refused one day.
+    `settlement`: the look-ups that were done before the search.
     """
 
     items: tuple[StoredDocument, ...] = ()
@@ -113,7 +133,8 @@ class Found(msgspec.Struct, frozen=True):
     merged: int = 0
     examined: int = 0
     grows: Advice | None = None
+    settlement: Settlement | None = None
 
 
 def nothing_found(search: Search) -> Found:
-    return Found(count=0 if search.count else None)
+    return Found(count=0 if search.count else None, settlement=search.settlement)

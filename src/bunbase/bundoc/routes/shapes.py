@@ -95,14 +95,26 @@ class ShownChanges(msgspec.Struct):
     next: int
 
 
+class LookedUp(msgspec.Struct):
+    """A part of the list rule that had one value for the whole query. `expr`: the source of the part. `value`: true if
+    the part is true; false if it is false or an error.
+    """
+
+    expr: str
+    value: bool
+
+
 class RulePlan(msgspec.Struct):
     """How BunBase applied the list rule.
 
     `left_over`: the parts of the rule that SQL cannot express. BunBase evaluates these parts for each document that the
-    rest of the rule allows. `left_over` is empty if the database applies the whole rule.
+    rest of the rule allows. `left_over` is empty if the database applies the whole rule. `looked_up`: the parts with
+    look-ups that BunBase evaluated only once, because their keys use only the user, and fields that the filter sets to
+    one value.
     """
 
     left_over: list[str]
+    looked_up: list[LookedUp]
 
 
 class GrowthWarning(msgspec.Struct):

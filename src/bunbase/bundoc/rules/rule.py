@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from bunbase.bundoc.query import filters
 from bunbase.bundoc.query.condition import FALSE, TRUE, Condition
+from bunbase.bundoc.query.implies import conjuncts
+from bunbase.bundoc.query.plan import Bound
 from bunbase.bundoc.rules.conditions import Conditions
+from bunbase.bundoc.rules.look_ups import LookUpPart, LookUps, Values, fixed_values
 from bunbase.bundoc.rules.ordinary import lookups_in, ordinary_inputs
 from bunbase.pkg.rules.check import check
 from bunbase.pkg.rules.closures import closure
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.parser import parse
 from bunbase.pkg.rules.pattern_total import PatternTotal
-from bunbase.pkg.rules.syntax import counted
+from bunbase.pkg.rules.syntax import Node, counted
 from bunbase.pkg.rules.trace import Step, traced
 from bunbase.pkg.rules.values import Failed
 
@@ -48,9 +53,20 @@ class CompiledRule:
         if patterns is not None:
             patterns.add(source, self.tree)
         check(source, self.tree, operation)
+        self._compile()
+
+    def _compile(self) -> None:
         self.evaluate = closure(self.tree)
         self.nodes = counted(self.tree)
         self.conditions = Conditions(self.tree)
+        self.look_ups = LookUps(self.tree)
+
+    def with_tree(self, tree: Node) -> CompiledRule:
+        """Return this rule with another tree, whose nodes refer to the same source."""
+        rule = CompiledRule.__new__(CompiledRule)
+        rule.source, rule.operation, rule.tree = self.source, self.operation, tree
+        rule._compile()
+        return rule
 
     @property
     def is_fixed(self) -> bool:
@@ -88,13 +104,9 @@ class CompiledRule:
         """Return a filter that helps to choose an index, in addition to the filter of the query (`Search.implied`)."""
         return self.conditions.implied(inputs)
 
-    def is_all_implied(self, inputs: Inputs) -> bool:
-        """True if `implied` equals the rule for all documents that have no array on its paths."""
-        return self.conditions.is_all_implied(inputs)
-
-    def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
-        """Return the tests of single fields in the rule, for this caller (`Search.words`)."""
-        return self.conditions.words(inputs)
+    def bound(self, inputs: Inputs) -> Bound:
+        """Return all that the choice of an index needs of the rule, for this caller."""
+        return self.conditions.bound(inputs)
 
     def ordinary(self) -> Inputs | None:
         """Return the inputs of an ordinary user; None if the rule needs no document.
@@ -106,6 +118,19 @@ class CompiledRule:
     def lookups(self) -> int:
         """Return how many look-ups the rule contains."""
         return lookups_in(self.tree)
+
+    def settled(
+        self, where: filters.Filter, inputs: Inputs, evaluated: Callable[[LookUpPart, Values], bool]
+    ) -> CompiledRule | None:
+        """Return the rule without the look-ups that have one value for a query; None if there are none.
+
+        `where`: the filter of the query. `evaluated`: decides a part for a document that has only the given fields.
+        """
+        if not self.look_ups.parts:
+            return None
+        values = fixed_values([*conjuncts(where), *conjuncts(self.implied(inputs))])
+        tree = self.look_ups.replaced(values, self.conditions.known(inputs), lambda part: evaluated(part, values))
+        return None if tree is None else self.with_tree(tree)
 
     def left_over(self, inputs: Inputs) -> list[str]:
         """Return the source of the parts that are evaluated for each document that the rest of the rule allows."""

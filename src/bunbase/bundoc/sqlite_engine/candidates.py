@@ -15,7 +15,8 @@ import apsw
 
 from bunbase.bundoc.query.condition import TRUE, Condition
 from bunbase.bundoc.query.order import inverted
-from bunbase.bundoc.query.plan import ALL_ABOVE, Plan, Range
+from bunbase.bundoc.query.plan import Plan
+from bunbase.bundoc.query.ranges import ALL_ABOVE, Range
 from bunbase.bundoc.query.rows import UNREADABLE, value_in_key
 from bunbase.bundoc.query.sort import Order, id_of
 from bunbase.bundoc.sqlite_engine.tables import Table

@@ -15,8 +15,9 @@ import msgspec
 
 from bunbase.bundoc.documents import StoredDocument, with_system_fields
 from bunbase.bundoc.query.order import short_key
-from bunbase.bundoc.query.plan import ALL_ABOVE, Index
+from bunbase.bundoc.query.plan import Index
 from bunbase.bundoc.query.predicate import paths_of
+from bunbase.bundoc.query.ranges import ALL_ABOVE
 from bunbase.bundoc.query.sort import Entries, entries, id_key, meets_array, parse_sort
 from bunbase.bundoc.sqlite_engine.kept_index import BUILDING, READY, RETIRING, KeptIndex, value_of
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable

@@ -10,7 +10,8 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bunbase.bundoc.query.plan import Plan, Range
+from bunbase.bundoc.query.plan import Plan
+from bunbase.bundoc.query.ranges import Range
 from bunbase.bundoc.sqlite_engine.candidates import Candidates, Statement
 
 Read = Callable[[Statement], Iterator[Any]]

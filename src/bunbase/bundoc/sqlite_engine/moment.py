@@ -48,6 +48,7 @@ class SqliteMoment:
 
     def search(self, collection: str, search: Search) -> Found:
         table = self._table(collection)
+        search = search.settled(self.lookup)
         if table is None or search.nothing:
             return nothing_found(search)
         searching = Searching(self.connection, table, search, self.lookup)

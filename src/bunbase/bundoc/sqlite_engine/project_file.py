@@ -136,7 +136,7 @@ class ProjectFile:
                 collection,
                 search,
                 lambda one: one.found_inline(INLINE_LIMITS),
-                lambda: nothing_found(search),
+                nothing_found,
                 self.reader_watch,
             )
         except (QueryNeedsIndex, apsw.InterruptError):
@@ -184,22 +184,20 @@ class ProjectFile:
     def search(self, collection: str, search: Search) -> Found:
         """Search in a thread. Raises: QueryNeedsIndex."""
         return self.scanned(
-            lambda scanner: self._searching(scanner, collection, search, Searching.found, lambda: nothing_found(search))
+            lambda scanner: self._searching(scanner, collection, search, Searching.found, nothing_found)
         )
 
     def explain(self, collection: str, search: Search) -> Found:
         """Return the plan of an aggregate in a thread."""
         return self.scanned(
-            lambda scanner: self._searching(
-                scanner, collection, search, Searching.explained, lambda: nothing_found(search)
-            )
+            lambda scanner: self._searching(scanner, collection, search, Searching.explained, nothing_found)
         )
 
     def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Row]], T]) -> T:
         """Call `fold` in a thread with the rows of all documents that match the filter. Raises: QueryNeedsIndex."""
         return self.scanned(
             lambda scanner: self._searching(
-                scanner, collection, search, lambda one: fold(one.rows()), lambda: fold(iter(()))
+                scanner, collection, search, lambda one: fold(one.rows()), lambda _: fold(iter(()))
             )
         )
 
@@ -213,19 +211,22 @@ class ProjectFile:
         collection: str,
         search: Search,
         work: Callable[[Searching], T],
-        nothing: Callable[[], T],
+        nothing: Callable[[Search], T],
         watch: Watch = IN_A_SCAN,
     ) -> T:
         tables = dict(self.tables)  # a copy, so that the whole search sees the same collections
         table = tables.get(collection)
         if table is None:
-            return nothing()
+            return nothing(search)
 
         def lookup(collection: str, id: str) -> StoredDocument | None:
             other = tables.get(collection)
             return None if other is None else other.get(scanner, id)
 
-        searching = Searching(scanner, table, search, lookup, watch)
+        settled = search.settled(lookup)
+        if settled.nothing:
+            return nothing(settled)
+        searching = Searching(scanner, table, settled, lookup, watch)
         try:
             return work(searching)
         finally:

@@ -23,7 +23,8 @@ import msgspec
 from bunbase.bundoc.query.condition import TRUE, Condition
 from bunbase.bundoc.query.filters import And
 from bunbase.bundoc.query.implies import conjuncts, implies
-from bunbase.bundoc.query.plan import ALL_ABOVE, Plan, Range, told
+from bunbase.bundoc.query.plan import Plan, told
+from bunbase.bundoc.query.ranges import ALL_ABOVE, Range
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sql import condition
 from bunbase.bundoc.query.text import TextSearch

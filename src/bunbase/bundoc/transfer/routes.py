@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from bunbase.bundoc.documents import COLLECTION
 from bunbase.bundoc.routes.documents import check_query
 from bunbase.bundoc.routes.fast import SEQ
 from bunbase.bundoc.routes.openapi import lines_response, problems
@@ -26,7 +27,11 @@ TAGS: Final = ["Export and import"]
 
 AnyRequest = Request[Any, Any, Any]
 Collection = Annotated[
-    str | None, QueryParameter(description="The collection. If it is left out, each line names its collection.")
+    str | None,
+    QueryParameter(
+        description="The collection. If it is left out, each line names its collection.",
+        schema_extra={"pattern": f"^{COLLECTION.pattern}$"},
+    ),
 ]
 After = Annotated[str, QueryParameter(max_length=200, description="Continue after this id, or after `collection/id`.")]
 Mode = Annotated[ImportMode, QueryParameter(description="How to treat a document that exists already.")]
@@ -103,10 +108,10 @@ async def import_documents(
 ) -> Response[Imported]:
     """Takes NDJSON of any length, in the form of an export, and writes the document in each line.
 
-    Needs the secret key. Documents keep their `_id`; they get new values of `_rev`, `_created` and `_updated`. A line
-    with an error counts as `failed` and does not stop the import; the first 1,000 errors are listed with their line
-    numbers. If a line refers to a document of a later line, BunBase tries the line again at the end; `unresolved` has
-    the numbers of lines that still refer to a missing document then. If the import itself stops, the problem has
+    Needs the secret key. Documents keep their `_id` and `_created`; they get new values of `_rev` and `_updated`. A
+    line with an error counts as `failed` and does not stop the import; the first 1,000 errors are listed with their
+    line numbers. If a line refers to a document of a later line, BunBase tries the line again at the end; `unresolved`
+    has the numbers of lines that still refer to a missing document then. If the import itself stops, the problem has
     `last_line`: to continue, send the rest of the lines with `from_line` = `last_line` + 1, and then the lines in
     `unresolved`. `seq`, which is also the header `X-Bunbase-Seq`, is a state that has all imported documents. With
     `dry_run`, BunBase writes nothing. It checks the form of the lines, the schemas, and whether documents exist, but

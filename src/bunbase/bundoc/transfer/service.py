@@ -173,7 +173,9 @@ class TransferService:
         done: list[Outcome] = []
         while len(part) > 1:
             try:
-                seq = await self.documents.commit_stored(server, tuple([_step(mode, sent) for sent in part]))
+                seq = await self.documents.stored_writes.commit_stored(
+                    server, tuple([CommitStep(sent.collection, _document(mode, sent)) for sent in part])
+                )
                 return [*done, *[seq] * len(part)]
             except Problem as problem:
                 if isinstance(problem, ENDS) and not isinstance(problem, BundocBusy | BeforeWriteBusy):
@@ -185,7 +187,7 @@ class TransferService:
         return [*done, *[await self._write(server, mode, sent) for sent in part]]
 
     async def _try_group(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[tuple[int, Outcome]]:
-        found = await try_lines(self.transfer_engine, server.project, mode, group, makes=self.documents.dev)
+        found = await try_lines(self.transfer_engine, server.project, mode, group, makes=self.documents.rights.dev)
         return [(sent.line, outcome) for sent, outcome in zip(group, found, strict=True)]
 
     async def _asks(self, project: str, collections: set[str]) -> bool:
@@ -197,9 +199,7 @@ class TransferService:
             return sent.problem
         for tried in range(BUSY_TRIES + 1):
             try:
-                if mode is ImportMode.REPLACE and sent.id is not None:
-                    return await self.documents.put_stored(server, sent.collection, sent.id, sent.body, NO_PRECONDITION)
-                return await self.documents.create_stored(server, sent.collection, sent.id or new_id(), sent.body)
+                return await self.documents.stored_writes.write_stored(server, sent.collection, _document(mode, sent))
             except DocumentExists as exists:
                 return None if mode is ImportMode.SKIP else exists
             except (BundocBusy, BeforeWriteBusy):
@@ -213,10 +213,10 @@ class TransferService:
         raise AssertionError("the last try returns or raises")
 
 
-def _step(mode: ImportMode, sent: ReadLine) -> CommitStep:
+def _document(mode: ImportMode, sent: ReadLine) -> Create | Put:
     if mode is ImportMode.REPLACE and sent.id is not None:
-        return CommitStep(sent.collection, Put(sent.id, sent.body, NO_PRECONDITION))
-    return CommitStep(sent.collection, Create(sent.id or new_id(), sent.body))
+        return Put(sent.id, sent.body, NO_PRECONDITION, sent.created)
+    return Create(sent.id or new_id(), sent.body, sent.created)
 
 
 def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:

@@ -88,9 +88,21 @@ class Deployments:
         if target is None:
             which = "version before the active one" if version is None else f"version {version}"
             raise VersionNotFound(f"{name} has no {which}; see its list of versions.")
+        await self._check_target(caller.project, target)
         change = await self.triggers.newest_change(caller.project, target.config)
         active = await self.store.activate(caller.project, name, target.version, change)
         if active is None:
             raise VersionNotFound(f"{name} no longer has version {target.version}; see its list of versions.")
         await self.rollout.replace_outdated(caller.project, name)
         return active
+
+    async def _check_target(self, project: str, target: Version) -> None:
+        """Check the triggers of an older version: since its deployment, an index or a schema may have changed.
+
+        Raises: InvalidInput, whose path is that of the version in the request.
+        """
+        try:
+            await self.triggers.check(project, target.config)
+        except InvalidInput as invalid:
+            message = f"Version {target.version} cannot become active. {invalid.detail}"
+            raise InvalidInput.at("/version", message, message) from None

@@ -5,7 +5,8 @@ A GET shows a form and changes nothing, because mail servers and mail programs o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -33,6 +34,20 @@ UNREADABLE: Final = "This request could not be read"
 OPEN_AGAIN: Final = "Open the link of the mail once more, or ask for a new mail."
 
 
+class ShownAsPage(Exception):
+    """Ends a request with a page."""
+
+    def __init__(self, page: Html) -> None:
+        self.page = page
+
+
+def show_page(_request: AnyRequest, shown: ShownAsPage) -> Html:
+    return shown.page
+
+
+SHOWS_PAGES: Final[dict[str, Any]] = {"exception_handlers": {ShownAsPage: show_page}}  # options of such a route
+
+
 class PageRoutes:
     """Makes the routes of the pages of a room. They are not part of the OpenAPI document.
 
@@ -42,7 +57,7 @@ class PageRoutes:
     def __init__(self, failed: Failed, advice: str = OPEN_AGAIN) -> None:
         self.failed = failed
         self.advice = advice
-        handlers = {Problem: self._on_problem, HTTPException: self._on_refusal}
+        handlers = {Problem: self.on_problem, HTTPException: self._on_refusal}
         self.options: dict[str, Any] = {"include_in_schema": False, "exception_handlers": handlers}
 
     def shows(self, path: str) -> get:
@@ -51,12 +66,32 @@ class PageRoutes:
     def acts(self, path: str) -> post:
         return post(path, status_code=200, request_max_body_size=MAX_FORM_BYTES, **self.options)
 
-    def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
+    @contextmanager
+    def shown_to_browsers(self, request: AnyRequest) -> Iterator[None]:
+        """Show a Problem as a page if a person opened the address in a browser. Other clients get the Problem itself.
+
+        For a route of the OpenAPI document to which another site sends the browsers of people.
+        """
+        try:
+            yield
+        except Problem as problem:
+            if not is_opened_in_browser(request):
+                raise
+            raise ShownAsPage(self.on_problem(request, problem)) from None
+
+    def on_problem(self, request: AnyRequest, problem: Problem) -> Html:
+        """Return the page of a Problem."""
         page = self.failed(problem.title, problem.detail, request.scope["path"])
         return html(page, problem.status, problem.headers())
 
     def _on_refusal(self, request: AnyRequest, refusal: HTTPException) -> Html:
         return html(self.failed(UNREADABLE, self.advice, request.scope["path"]), refusal.status_code)
+
+
+def is_opened_in_browser(request: AnyRequest) -> bool:
+    """True if a browser shows the answer to a person, and does not pass it to a script."""
+    mode = request.headers.get("sec-fetch-mode", "")
+    return mode == "navigate" if mode else "text/html" in request.headers.get("accept", "")
 
 
 def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:

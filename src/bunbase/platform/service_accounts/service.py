@@ -57,7 +57,7 @@ class ServiceAccountService:
         self.signer = signer
         self.key_holder = key_holder
         self.clock = clock
-        self.audiences = (f"{signer.public_url}/v1/auth/token", signer.public_url)
+        self.audience = signer.public_url
 
     async def create(self, caller: Caller, new: NewServiceAccount) -> ServiceAccount:
         caller.check(Act.SERVICE_ACCOUNT_CREATE)
@@ -135,7 +135,7 @@ class ServiceAccountService:
             if found is None or found.public_key is None:
                 _refuse_client()
             now = self.clock.now().timestamp()
-            proof = check_assertion(asked.client_assertion, found.public_key, found.id, self.audiences, now)
+            proof = check_assertion(asked.client_assertion, found.public_key, found.id, self.audience, now)
         except BadAssertion as bad:
             _refuse("invalid_client", f"The client assertion is not valid: {bad}.")
         if not await self.store.use_assertion(found.id, proof):

@@ -18,7 +18,8 @@ from bunbase.pkg.identity.form_posts import repeated_answer
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
 from bunbase.pkg.openapi import SIGNED_IN_USER
-from bunbase.pkg.web_pages.serving import at_public_host, new_cookie, sent_cookie
+from bunbase.pkg.web_pages.serving import SHOWS_PAGES, at_public_host, new_cookie, sent_cookie
+from bunbase.tenant_auth.routes.pages import PAGES
 
 TAGS = ["End users"]
 # All projects share the cookie. It holds a secret of the browser. The project of a sign-in is stored with its state.
@@ -49,6 +50,7 @@ async def list_user_providers(keyed: Injected[Caller], tenant_auth: Injected[Ten
     tags=TAGS,
     status_code=302,
     cache_control=NO_STORE,
+    **SHOWS_PAGES,
 )
 async def start_user_login(
     keyed: Injected[Caller],
@@ -68,7 +70,8 @@ async def start_user_login(
     if (moved := at_public_host(request, site)) is not None:
         return moved
     start = ExternalStart(redirect_to, code_challenge, link, sent_cookie(request, COOKIE, site))
-    redirect = await tenant_auth.start_user_login(keyed, provider, start)
+    with PAGES.shown_to_browsers(request):
+        redirect = await tenant_auth.start_user_login(keyed, provider, start)
     cookie = new_cookie(COOKIE, redirect.browser, COOKIE_SECONDS, site)
     return Redirect(redirect.url, status_code=302, cookies=[cookie])
 
@@ -79,6 +82,7 @@ async def start_user_login(
     tags=TAGS,
     status_code=302,
     cache_control=NO_STORE,
+    **SHOWS_PAGES,
 )
 async def finish_user_login(
     anyone: Injected[Caller],
@@ -95,7 +99,8 @@ async def finish_user_login(
     request needs no key, because BunBase has stored the project of the sign-in.
     """
     answer = ExternalAnswer(known_state, sent_cookie(request, COOKIE, site), code, iss, error)
-    redirect = await tenant_auth.finish_user_login(provider, answer)
+    with PAGES.shown_to_browsers(request):
+        redirect = await tenant_auth.finish_user_login(provider, answer)
     return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
 
 
@@ -104,13 +109,16 @@ async def finish_user_login(
     status_code=303,
     cache_control=NO_STORE,
     include_in_schema=False,
+    **SHOWS_PAGES,
 )
 async def repeat_user_login(
     anyone: Injected[Caller], request: Request[Any, Any, Any], body: bytes, provider: ProviderName
 ) -> Redirect:
     """Let the browser repeat an answer that a service has sent as a form (`response_mode=form_post`, as Apple does)."""
     path, content_type = f"/v1/auth/oauth/{provider}/callback", request.headers.get("content-type", "")
-    return Redirect(repeated_answer(path, content_type, body), status_code=303)
+    with PAGES.shown_to_browsers(request):
+        again = repeated_answer(path, content_type, body)
+    return Redirect(again, status_code=303)
 
 
 @post(

@@ -44,7 +44,7 @@ class UserPageRoutes(PageRoutes):
     An error that only the app's developer can correct is shown in English.
     """
 
-    def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
+    def on_problem(self, request: AnyRequest, problem: Problem) -> Html:
         look = _known_look(request)
         detail = look.texts.problems.get(problem.code) or _told_to_developers(problem)
         if isinstance(problem, LinkExpired):

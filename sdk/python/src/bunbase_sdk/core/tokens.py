@@ -69,7 +69,7 @@ class Tokens:
 def exchange(url: str, credential: Credential, scopes: Sequence[str], within: Deadline) -> Flow[ServiceToken]:
     """Get a token (RFC 6749 §4.4). `scopes`: empty for all scopes of the credential. Raises: Problem, Broken."""
     address = f"{url}/v1/auth/token"
-    form = {"grant_type": "client_credentials", **credential.proof(address)}
+    form = {"grant_type": "client_credentials", **credential.proof(url)}
     if scopes:
         form["scope"] = " ".join(scopes)
     answer = yield from send(Send("POST", address, FORM, urlencode(form).encode(), within.left()))

@@ -11,15 +11,19 @@ from bunbase.pkg.identity.factors import Passkey
 from bunbase.pkg.passkeys import NewPasskey, PublicPasskey, UsedPasskey
 
 ADD: Final = """
-INSERT INTO passkeys (project, id, user_id, credential_id, public_key, sign_count, name, synced, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"""
+INSERT INTO passkeys
+(project, id, user_id, credential_id, public_key, sign_count, name, synced, created_at, backup_eligible)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"""
 OF_ACCOUNT: Final = """
 SELECT id, name, synced, created_at, last_used_at FROM passkeys
 WHERE project = $1 AND user_id = $2 ORDER BY id DESC LIMIT $3"""
 CREDENTIAL_IDS: Final = "SELECT array_agg(credential_id) FROM passkeys WHERE project = $1 AND user_id = $2"
 BY_CREDENTIAL: Final = """
-SELECT id, user_id, credential_id, public_key, sign_count FROM passkeys WHERE project = $1 AND credential_id = $2"""
-USE: Final = "UPDATE passkeys SET sign_count = $3, synced = $4, last_used_at = $5 WHERE project = $1 AND id = $2"
+SELECT id, user_id, credential_id, public_key, sign_count, backup_eligible
+FROM passkeys WHERE project = $1 AND credential_id = $2"""
+USE: Final = """
+UPDATE passkeys SET sign_count = $3, synced = $4, last_used_at = $5, backup_eligible = $6
+WHERE project = $1 AND id = $2"""
 RENAME: Final = "UPDATE passkeys SET name = $4 WHERE project = $1 AND user_id = $2 AND id = $3"
 DELETE: Final = "DELETE FROM passkeys WHERE project = $1 AND user_id = $2 AND id = $3 RETURNING name"
 
@@ -47,7 +51,7 @@ class PasskeyAct(StrEnum):
     PROOF = "proof"
 
 
-class StoredPasskey(PublicPasskey, frozen=True):
+class StoredPasskey(PublicPasskey, frozen=True, kw_only=True):
     id: str
     user_id: str
 
@@ -59,7 +63,7 @@ class PasskeyStore:
 
     async def add(self, user: str, id: str, new: NewPasskey, name: str, now: datetime) -> bool:
         """Add a passkey. Return False if it is registered already."""
-        args = (new.credential_id, new.public_key, new.sign_count, name, new.synced, now)
+        args = (new.credential_id, new.public_key, new.sign_count, name, new.synced, now, new.backup_eligible)
         return bool(await self.db.execute(ADD, self.project, id, user, *args))
 
     async def of_account(self, user: str, limit: int) -> list[Passkey]:
@@ -73,7 +77,8 @@ class PasskeyStore:
         return await self.db.one(StoredPasskey, BY_CREDENTIAL, self.project, credential_id)
 
     async def use(self, id: str, used: UsedPasskey, now: datetime) -> None:
-        await self.db.execute(USE, self.project, id, used.sign_count, used.synced, now)
+        args = (used.sign_count, used.synced, now, used.backup_eligible)
+        await self.db.execute(USE, self.project, id, *args)
 
     async def rename(self, user: str, id: str, name: str) -> bool:
         return bool(await self.db.execute(RENAME, self.project, user, id, name))
