@@ -28,7 +28,7 @@ export interface Export extends Call {
 export interface Import extends Call {
   /** The collection into which all lines go. Without this option, each line must have the name of its collection. */
   collection?: string | undefined;
-  /** What happens if a document already exists. `create` (the default) refuses the line. */
+  /** The mode for documents that already exist: `create` (the default) refuses the line. */
   mode?: "create" | "replace" | "skip" | undefined;
   /** The number of the first line that still has to be imported. Lines are counted from 1. */
   fromLine?: number | undefined;
