@@ -67,7 +67,7 @@ def _calling(parts: Parts) -> Parts:
 
 
 def _dependency(name: str, like: Callable[..., Any]) -> Provide:
-    """Return a dependency with the parameters of `like`, which calls that of the test."""
+    """Return a dependency with the parameters of `like`, which calls the test's dependency."""
 
     @functools.wraps(like)
     def called(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Counts from keys, from SQL and from documents agree with the predicate, and keep to the budget."""
+"""Counts from keys, from SQL and from documents agree with the predicate, and stay within the budget."""
 
 from __future__ import annotations
 
@@ -237,4 +237,4 @@ def test_a_count_in_sql_takes_one_statement_per_range(sqlite: apsw.Connection) -
     assert searching(sqlite, table, search).found().count == 5
     assert len(statements(sqlite, table, search)) == 1
     assert searching(sqlite, table, everybody).found().count == 5
-    assert len(statements(sqlite, table, everybody)) == 2  # keys first: without a rule, every key counts
+    assert len(statements(sqlite, table, everybody)) == 2  # first the keys: without a rule, every key counts

@@ -1,4 +1,4 @@
-"""The implied filter of a rule matches every allowed document. Indexes are chosen by this filter."""
+"""The implied filter of a rule matches every allowed document. BunBase uses this filter to choose indexes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search by words within the documents that have a value: the filter and the rule narrow it before it is counted."""
+"""A text search in documents with a certain value: only documents that match filter and rule use the budget."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_no_history_breaks_the_promise_for_as_long_as_wanted(instance: Instance,
 def test_no_history_with_late_connections_breaks_the_promise_for_as_long_as_wanted(
     topology: str, postgres: str, tmp_path: Path
 ) -> None:
-    """Most queries that run again are too dear for a round."""
+    """Most repeated queries are too expensive for a round of updates."""
     with instance_of(topology, postgres) as instance:
         for name, (command, settings) in instance.commands.items():
             instance.commands[name] = command, settings | {"BUNBASE_BUNDOC__LIVE_USER_SECONDS": "0.0005"}
@@ -77,7 +77,7 @@ def test_no_history_with_late_connections_breaks_the_promise_for_as_long_as_want
 
 
 def search_in(instance: Instance, place: Path, name: str) -> int:
-    """Compare histories for as long as wanted. Return how many of the results were late."""
+    """Compare histories until the time is over. Return the number of late results."""
     late = 0
     killed = itertools.cycle(["front", "data"] if "front" in instance.processes else ["dev"])
 
