@@ -133,6 +133,68 @@ async def test_a_look_up_that_the_filter_does_not_fix_is_evaluated_for_each_docu
     assert page["explain"]["rule"]["looked_up"] == []
 
 
+COLORS: Final = 'exists("colors", doc.color)'
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        f'{COLORS} || auth.role == "admin"',
+        f'auth.role == "admin" || {COLORS} || doc.color + auth.uid == "x"',
+        f'auth.role == "admin" ? true : {COLORS}',
+        f"{COLORS} == (auth != null)",
+        f'[{COLORS}, auth.uid == "ada"] == [true, true]',
+        'get("colors", doc.color).open == (auth != null)',
+        'get("colors", doc.color).open || auth.uid == "nobody"',
+        'exists("colors", auth.uid == "ada" ? doc.color : "x")',
+        'get("colors", get("colors", doc.color).next).owner == auth.uid || doc.n == 1',
+    ],
+)
+async def test_no_caller_asks_about_any_document_by_a_rule_that_mentions_the_user_elsewhere(
+    service: BundocService, part: str
+) -> None:
+    """A look-up before the search would answer for each color, also one that no document of the collection has."""
+    await ruled(service, Rules(list=f"({part}) && doc.owner == auth.uid"), IndexSpec(("color",)))
+    for color in ("red", "blue"):
+        await put(service, color, "colors", open=True, next=color, owner="ada")
+    await put(service, "mine", color="red", owner="ada", n=1)
+    await put(service, "hers", color="red", owner="eve", n=1)
+
+    pages = [await explained(service, ADA, b'{"color":"%s"}' % color) for color in (b"red", b"blue", b"green")]
+
+    assert [len(page["items"]) for page in pages] == [1, 0, 0]
+    for page in pages:
+        assert page["explain"]["rule"]["looked_up"] == []
+        assert page["explain"]["index"] != "color"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '!exists("bans", doc.room + "_" + auth.uid)',
+        'exists("bans", doc.room + "_" + auth.uid) == false',
+        'exists("bans", doc.room + "_" + auth.uid) ? false : true',
+    ],
+)
+async def test_a_part_that_nearly_every_room_fulfils_is_looked_up_once_but_chooses_no_index(
+    service: BundocService, part: str
+) -> None:
+    """An index on the room would read the messages of others in it, and the duration would reveal their number."""
+    await ruled(service, Rules(list=f"({part}) && doc.author == auth.uid"), IndexSpec(("room",)))
+    await put(service, "red_eve", "bans")
+    await put(service, "listed", room=["red"], author="ada")
+    for number in range(3):
+        await put(service, f"a{number}", room="red", author="ada")
+        await put(service, f"e{number}", room="red", author="eve")
+
+    seen, banned = await explained(service, ADA), await explained(service, EVE)
+
+    assert ([one["_id"] for one in seen["items"]], seen["count"]) == (["a0", "a1", "a2"], 3)
+    assert seen["explain"]["rule"] == {"left_over": [], "looked_up": [{"expr": f"({part})", "value": True}]}
+    assert seen["explain"]["index"] != "room"
+    assert (banned["items"], banned["count"], banned["explain"]["examined"]) == ([], 0, 0)
+
+
 async def test_a_document_with_a_list_is_denied_as_before(service: BundocService) -> None:
     """The filter finds a list that contains the room, but the key of the look-up cannot be made from a list."""
     await chat(service, f"{MEMBER} || doc.open == true")
