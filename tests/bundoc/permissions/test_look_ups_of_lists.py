@@ -22,7 +22,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
-from bunbase.contracts.bundoc.documents import Aggregation, Query
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.contracts.caller import Caller
 from tests.bundoc.permissions.asking import ADA, EVE, NOBODY, SERVER, C, asked, put, ruled, user
@@ -240,6 +240,30 @@ async def test_a_rule_that_fixes_the_key_itself_needs_no_filter(service: BundocS
 
     assert [one["_id"] for one in page["items"]] == ["r0", "r1", "r2", "r3"]
     assert page["explain"]["rule"]["left_over"] == []
+
+
+async def test_a_cursor_shows_nothing_after_the_membership_has_ended(service: BundocService) -> None:
+    await chat(service, MEMBER, NEWEST)
+    first = await asked(service, ADA, where=IN_RED, sort=("-_created",), limit=2)
+    await service.delete(SERVER, "members", "red_ada", NO_PRECONDITION)
+    later = {"where": IN_RED, "sort": ("-_created",), "limit": 2, "cursor": first["next"], "count": True}
+
+    ended = await asked(service, ADA, **later)
+    await put(service, "red_ada", "members")
+    again = await asked(service, ADA, **later)
+
+    assert (ended["items"], ended["next"], ended["count"]) == ([], None, 0)
+    assert ([one["_id"] for one in again["items"]], again["count"]) == (["r1", "r0"], 4)
+
+
+async def test_a_warning_about_a_part_that_excludes_users_names_no_field_to_set(service: BundocService) -> None:
+    """An index on the room would not serve the rule."""
+    rules = Rules(list='!exists("bans", doc.room + "_" + auth.uid)')
+
+    collection = await service.put_collection(SERVER, C, CollectionSpec(rules=rules))
+
+    assert [warning.index for warning in collection.warnings] == [None]
+    assert "No index can serve a look-up" in collection.warnings[0].detail
 
 
 async def test_the_look_up_reads_the_state_of_the_search(service: BundocService) -> None:

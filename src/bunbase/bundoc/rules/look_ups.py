@@ -15,8 +15,8 @@ So a part is replaced only if the part can never be true for such a list (`_Trut
 A look-up whose key contains a field must ask about the user (`user_look_ups.py`). Otherwise, a caller could choose the
 values of the field freely, and find out by the duration of queries which documents exist in a collection that only
 rules may read (docs/decisions/0113-look-ups-with-one-value-happen-once.md). A true part that is no grant, such as
-`!exists("bans", doc.room + auth.uid)`, becomes `!(doc.room != "x")`: SQL serves this test too, but no index is chosen by
-it, since the documents of a room may be hidden from the caller for other reasons.
+`!exists("bans", doc.room + auth.uid)`, becomes `!(doc.room != "x")`. SQL serves this test too, but it chooses no index,
+because the documents of a room may be hidden from the caller for other reasons.
 """
 
 from __future__ import annotations

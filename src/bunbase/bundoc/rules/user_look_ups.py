@@ -1,7 +1,8 @@
-"""Decide what a part of a rule with look-ups asks about the user (docs/decisions/0113, "Parts that depend on no user").
+"""Decide whether a part of a rule with look-ups asks about the user, and whether it is a grant.
 
 A caller chooses the fields of a filter freely. So a look-up whose key they decide is done before the search only if its
-answer is about the user: the name of the user is in its key, or the document that it finds is compared with the user.
+answer is about the user: a value of the user is in its key, or the document that it finds is compared with one
+(docs/decisions/0113-look-ups-with-one-value-happen-once.md).
 """
 
 from __future__ import annotations
