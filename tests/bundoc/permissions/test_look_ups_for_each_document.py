@@ -54,7 +54,20 @@ KEYS: Final = (
     *("lowerAscii({f}) + auth.uid", "({f} == 'a' ? 'b' : {f}) + auth.uid", "doc._id", "doc._id + auth.uid"),
     *("string({f} == {g}) + auth.uid", "doc['room'] + auth.uid", "[{f}][0] + auth.uid", "{{'k': {f}}}.k + auth.uid"),
     *("get('members', {f} + auth.uid).next + auth.uid", "doc._created + auth.uid", "string({f} in ['a']) + auth.uid"),
-    *("{f} + {f}", "({f} + [])[0] + auth.uid", "string(size({f})) + auth.uid", "string(has(doc.o.p)) + auth.uid"),
+    *(
+        "{f} + {f}",
+        "({f} == 'a' ? 'a' : 'b') + auth.uid",
+        "({f} + [])[0] + auth.uid",
+        "string(size({f})) + auth.uid",
+        "string(has(doc.o.p)) + auth.uid",
+    ),
+)
+COMMON_KEYS: Final = ("{f} + auth.uid", "string({f}) + auth.uid", "({f} == 'a' ? 'a' : 'b') + auth.uid")
+COMMON_PARTS: Final = (
+    "exists('members', {k})",
+    "!exists('members', {k})",
+    "get('members', {k}).role == 'owner'",
+    "{f} != 'b'",
 )
 PARTS: Final = (
     *(
@@ -108,28 +121,39 @@ class Draw:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
+        self.near = "room"  # the field that the filter and the rule of one case share
 
     def field(self) -> str:
-        return "doc." + self.random.choice(PATHS)
+        return "doc." + self.random.choice((self.near, self.near, self.near, *PATHS))
 
     def rule(self, depth: int = 0) -> str:
-        if depth < 3 and self.random.random() < 0.55:
+        if depth < 3 and self.random.random() < 0.4:
             return f"({self.rule(depth + 1)} {self.random.choice(('&&', '||'))} {self.rule(depth + 1)})"
         f, g = self.field(), self.field()
-        key, other = (self.random.choice(KEYS).format(f=self.random.choice((f, self.field())), g=g) for _ in range(2))
-        return self.random.choice(PARTS).format(f=f, g=g, k=key, l=other)
+        key, other = (
+            self.random.choice((*KEYS, *COMMON_KEYS * 5)).format(f=self.random.choice((f, self.field())), g=g)
+            for _ in range(2)
+        )
+        return self.random.choice((*PARTS, *COMMON_PARTS * 5)).format(f=f, g=g, k=key, l=other)
 
     def where(self) -> dict[str, Any]:
+        self.near = self.random.choice(PATHS)
         tests: list[dict[str, Any]] = []
-        for path in self.random.sample((*PATHS, "o", "_id", "_created"), self.random.choice((1, 1, 2, 3))):
-            value: Any = self.random.choice(("a", "a", "b", True, self.random.choice(VALUES)))
-            value = {"_id": "d03", "_created": CREATED, "flag": self.random.random() < 0.5}.get(path, value)
+        others = [path for path in (*PATHS, "o", "_id", "_created") if path != self.near]
+        for path in (self.near, *self.random.sample(others, self.random.choice((0, 0, 0, 1, 2)))):
+            value: Any = self.random.choice(("a", "a", "a", True, 0, self.random.choice(VALUES)))
+            value = {
+                "_id": "d03",
+                "_created": CREATED,
+                "flag": self.random.random() < 0.5,
+                "n": self.random.choice((0, 0, "a")),
+            }.get(path, value)
             tests.append({path: self.random.choice((value, {"$eq": value}, {"$in": [value]}))})
         return tests[0] if len(tests) == 1 else {"$and": tests}
 
     def stored(self, number: int) -> StoredDocument:
         fields: dict[str, Any] = {
-            name: self.random.choice(("a", "a", "b", True, self.random.choice(VALUES)))
+            name: self.random.choice(("a", "a", "b", True, ["a"], ["a", True], 0, -0.0, self.random.choice(VALUES)))
             for name in ("room", "flag", "n")
             if self.random.random() < 0.85
         }
@@ -176,8 +200,8 @@ def test_a_list_shows_the_documents_for_which_the_rule_is_true(seed: int) -> Non
     indexes = [IndexSpec(("room", "flag"), "i0"), IndexSpec(("o.p",), "i1"), IndexSpec(("n", "-_created"), "i2")]
     table = kept(connection, documents, indexes)
     settled = agreed = 0
-    for _ in range(150):
-        source, where, members = draw.rule(), parse_where(msgspec.json.encode(draw.where())), draw.members()
+    for _ in range(250):
+        where, source, members = parse_where(msgspec.json.encode(draw.where())), draw.rule(), draw.members()
         rules = RuleSet(Rules(list=source))
         access = Access(user("u"), C, rules, NOW, Budget(1 << 60))
 
