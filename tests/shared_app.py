@@ -50,7 +50,7 @@ class OwnApp:
 def shared_app(key: tuple[Any, ...], parts: Parts, build: Callable[[Parts], Litestar]) -> Any:
     """Return an app with these parts. `build` is called once for each `key` and each kind of parts.
 
-    It gets parts that call those of the test.
+    The parts that `build` gets call the parts of the test that runs at the moment.
     """
     kinds = (*parts.dependencies, *(part.middleware for part in parts.middleware), parts.before_request is None)
     if (*key, *kinds) not in APPS:

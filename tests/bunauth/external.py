@@ -16,7 +16,7 @@ NAME = "example"
 
 
 class FakeProvider:
-    """`person`: the person that signs in. `fails`: raised instead."""
+    """`person_there`: the person that `person` returns. `fails`: the error that `person` raises instead."""
 
     def __init__(self) -> None:
         self.person_there = Person("sub-ada", "ada@example.com", True, "Ada")

@@ -55,7 +55,7 @@ async def signed_in(
 
 
 async def anonymous(room: TenantAuthService, clock: ManualClock) -> Caller:
-    """Return the caller of an anonymous user, who has a session."""
+    """Return the `Caller` object of a new anonymous user that has a session."""
     user = User(new_id("usr"), None, False, "user", {}, {"cart": ["rye"]}, clock.now(), anonymous=True)
     method = SignInMethod((), "anonymous")
     opened = await room.opening.open_first_session(AT_BAKERY, Person(user), method)

@@ -1,4 +1,4 @@
-"""Let queries be too dear for a round, at random."""
+"""Let queries take too much time for a round, at random."""
 
 from __future__ import annotations
 

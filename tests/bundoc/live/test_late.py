@@ -1,4 +1,4 @@
-"""Live queries that are too dear for a round become late alone: they leave it, and their results come apart."""
+"""Live queries that take too much time for a round: only they are late, and their results arrive separately."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def ruled(rule: CompiledRule, where: Any, **more: Any) -> Search:
         where=parse_where(msgspec.json.encode(where)),
         also=None if narrowing.condition is None else Condition(narrowing.condition.sql, narrowing.condition.params),
         implied=rule.implied(inputs),
-        all_implied=rule.is_all_implied(inputs),
+        all_implied=rule.bound(inputs).exact,
         residual=(lambda stored, _: allowed(rule, stored)) if narrowing.residual else None,
         **more,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from tests.e2e.topologies.conftest import ROOT, TOPOLOGIES
 from tests.seeds import seeds
 
 TRANSPORTS = ("websocket", "websocket", "sse", "poll")
+LOG_CHARACTERS = 20_000
 
 
 def new_project(instance: Instance, place: Path) -> tuple[str, str, str]:
@@ -84,7 +86,11 @@ def search_in(instance: Instance, place: Path, name: str) -> int:
 
     with search(f"{len(instance.processes)} processes, {name}", SECONDS) as found:
         for seed in found.seeds():
-            history = asyncio.run(checked(instance, place, seed, steps=200, kill=kill))
+            try:
+                history = asyncio.run(checked(instance, place, seed, steps=200, kill=kill))
+            except Exception:
+                sys.stderr.write(instance.log()[-LOG_CHARACTERS:])
+                raise
             found.count(history)
             late += history.late
 

@@ -1,4 +1,4 @@
-"""Connections with dear queries: they are late as a whole and alone, and their results come apart at one state."""
+"""A connection with expensive queries is late alone, with all its queries; its results all show one state."""
 
 from __future__ import annotations
 

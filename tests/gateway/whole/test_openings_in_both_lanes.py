@@ -265,7 +265,7 @@ async def test_both_lanes_count_log_and_measure_an_opening_alike(
         await reply_to(lane, LINE, (*ALL, "x-request-id: trace-of-this-test"))
 
     await eventually(lambda: len(found) == 2)
-    assert found[0] == found[1] == ("GET", "/v1/live", 101, (("caller", "anonymous"),), "trace-of-this-test")
+    assert found[0] == found[1] == ("GET", "/v1/live", 101, "anonymous", "", "", "", "trace-of-this-test")
     assert metrics.http_requests.of("GET", "/v1/live", 101).count == counted + 2
 
 

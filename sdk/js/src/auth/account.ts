@@ -101,7 +101,8 @@ export class Account {
   }
 
   /**
-   * Changes the password, and ends all other sessions. Without `current`, the call needs a fresh proof.
+   * Changes the password, and ends all other sessions. Without `current`, the user must have signed in or
+   * reauthenticated within the last ten minutes.
    *
    * ```ts
    * await client.auth.changePassword({ current: "apples and pears", password: "another horse battery" });

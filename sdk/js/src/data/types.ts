@@ -129,7 +129,7 @@ export interface NoQuery {
 /** The name of a field to sort by; a leading `-` sorts in descending order. */
 export type Sort<C extends CollectionTypes> = Path<Readable<C>> | `-${Path<Readable<C>>}`;
 
-/** A query is a value: the body of the request, and the console's address. */
+/** A query as a plain object. The client sends it as the body of the request. */
 export interface Query<C extends CollectionTypes, S extends string = string> {
   where?: Where<C> | undefined;
   sort?: readonly Sort<C>[] | undefined;

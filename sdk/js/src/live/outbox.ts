@@ -380,7 +380,10 @@ function contains({ docs, fresh, dirty, at }: Watch, mark: string, barrier: stri
   return docs ? fresh && !dirty && reached(mark, at) : reached(mark, barrier);
 }
 
-/** True if the state `at` contains the write with this mark. Of another epoch, the database was restored. @internal */
+/**
+ * True if the state `at` contains the write with this mark. Also true if the epochs differ: then a backup was restored,
+ * and no later state has the epoch of the mark. @internal
+ */
 export function reached(mark: string, at: string | undefined): boolean {
   if (mark && at === undefined) return false;
   const [[epoch, seq], [epochNow, seqNow]] = [mark.split("."), (at ?? "").split(".")];

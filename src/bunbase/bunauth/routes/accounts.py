@@ -21,6 +21,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunauth.tokens import UsedToken
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.sent_texts import Email, NewPassword
 
 TAGS = ["Developers"]
 
@@ -38,18 +39,18 @@ class TokenAndPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`token`: the token in the link of the mail."""
 
     token: str
-    password: str
+    password: NewPassword
 
 
 class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`current`: the current password. It may be null if the session has a fresh proof."""
+    """`current`: the current password. It may be null after recent reauthentication."""
 
-    password: str
+    password: NewPassword
     current: str | None = None
 
 
 class EmailOnly(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    email: str
+    email: Email
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -164,8 +165,9 @@ async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], d
 @post("/api/auth/reauthenticate", summary="Prove that the account is yours", tags=TAGS, status_code=204)
 async def reauthenticate(developer: Injected[Caller], bunauth: Injected[BunAuth], data: Proof) -> None:
     """Dangerous requests need a proof from the last ten minutes in the same session; a sign-in counts as a proof.
-    Without a fresh proof, the response to a dangerous request is 401 `reauthentication_required`, and `methods` lists
-    the proofs that you can send. Ten wrong proofs in a row end the session.
+    Without a recent sign-in or reauthentication, the response to a dangerous request is 401
+    `reauthentication_required`, and `methods` lists the proofs that you can send. Ten wrong proofs in a row end the
+    session.
     """
     await bunauth.reauthenticate(developer, data)
 

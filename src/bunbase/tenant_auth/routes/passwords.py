@@ -10,6 +10,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.http import Injected
 from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.pkg.sent_texts import NewPassword
 from bunbase.tenant_auth.routes.mails import GuardedAddress
 
 TAGS = ["End users"]
@@ -19,13 +20,13 @@ class NewUserPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`token`: the token of the link in the mail."""
 
     token: str
-    password: str
+    password: NewPassword
 
 
 class UserPasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`current`: the current password. It may be null if the session has a fresh proof."""
+    """`current`: the current password. It may be null after recent reauthentication."""
 
-    password: str
+    password: NewPassword
     current: str | None = None
 
 
@@ -56,8 +57,8 @@ async def reset_user_password(
 async def change_user_password(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserPasswordChange
 ) -> None:
-    """Needs the current password, or a fresh proof. Ends all other sessions of the user. The access tokens become
-    invalid too: exchange the refresh token for a new pair.
+    """Needs the current password, or recent reauthentication. Ends all other sessions of the user. The access tokens
+    become invalid too: exchange the refresh token for a new pair.
     """
     await tenant_auth.change_user_password(client, data.password, data.current)
 

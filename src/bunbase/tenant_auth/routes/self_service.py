@@ -16,13 +16,14 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.signups import SignupDetails
-from bunbase.contracts.tenant_auth.users import Email, User
+from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
 from bunbase.pkg.languages import is_language
 from bunbase.pkg.modules import Site
 from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.pkg.sent_texts import Email, NewPassword
 from bunbase.pkg.web_pages.serving import sent_cookie
 from bunbase.tenant_auth.routes.mails import CaptchaToken
 
@@ -40,7 +41,7 @@ class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     email: Email
-    password: str
+    password: NewPassword
     data: dict[str, Any] = {}
     captcha: CaptchaToken = ""
     language: str = ""
@@ -59,7 +60,7 @@ class SignupConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """`token`: the token of the link in the mail."""
 
     token: str
-    password: str
+    password: NewPassword
 
 
 class UserLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -224,8 +225,8 @@ async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantA
 
 @delete("/v1/auth/me", summary="Delete the signed-in user", tags=TAGS, security=SIGNED_IN_USER)
 async def delete_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
-    """Needs a fresh proof. All sessions end within a second. BunBase keeps the user's documents, unless the setting
-    `deletion` names them.
+    """Needs recent reauthentication. All sessions end within a second. BunBase keeps the user's documents, unless the
+    setting `deletion` names them.
     """
     await tenant_auth.delete_me(client)
 

@@ -47,7 +47,7 @@ class HeldChannel:
     def present(self, presence: object) -> tuple[str, Mapping[str, object]] | None:
         """Change the presence. Return the name of the connection and the body of a request that tells it.
 
-        Return None if no connection is open: the next one begins with it.
+        Return None if no connection is open: the next connection sends the new presence when it begins.
         """
         self.presence = presence
         if not self.open or self.conn is None:
