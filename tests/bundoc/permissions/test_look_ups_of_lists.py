@@ -21,7 +21,7 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.sqlite_engine.tables import Table
-from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules, RuleWarning
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.contracts.caller import Caller
@@ -262,8 +262,11 @@ async def test_a_warning_about_a_part_that_excludes_users_names_no_field_to_set(
 
     collection = await service.put_collection(SERVER, C, CollectionSpec(rules=rules))
 
-    assert [warning.index for warning in collection.warnings] == [None]
-    assert "No index can serve a look-up" in collection.warnings[0].detail
+    assert collection.warnings is not None
+    (warning,) = collection.warnings
+    assert isinstance(warning, RuleWarning)
+    assert warning.index is None
+    assert "No index can serve a look-up" in warning.detail
 
 
 async def test_the_look_up_reads_the_state_of_the_search(service: BundocService) -> None:
