@@ -50,7 +50,8 @@ from bunbase.pkg.readable import readable
 
 log = logger("bundoc")
 
-ROUNDS: Final = 3  # the largest number of times that the function is asked about one write, if the document changes
+# Another write may change the document before the answer arrives. Then BunBase asks again, up to three times in all.
+ROUNDS: Final = 3
 MAX_MESSAGE: Final = 200  # the largest number of characters in the text of a refusal
 NO_DECISION: Final = "beforeWrite returns nothing, { refuse, code } or { patch }."
 UNCLEAR: Final = (

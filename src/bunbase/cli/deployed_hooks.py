@@ -1,4 +1,4 @@
-"""Compare a bundle with the hooks that the settings of the project name.
+"""Find the hooks that a project's settings name and that a bundle does not have.
 
 While a hook has no function, nobody can sign in. So a deployment prints a warning if it removes the function of a hook.
 """

@@ -121,7 +121,7 @@ def _languages(lang: str) -> list[str]:
 
 
 def _paths(languages: list[str], out: Path | None, check: bool) -> dict[str, Path]:
-    """Return the file of each language, or no file for standard output. Raises: Usage."""
+    """Return the file of each language, or an empty dict if the types go to standard output. Raises: Usage."""
     if out is None:
         if check or len(languages) > 1:
             raise Usage("Standard output takes one language, and has nothing to check: name a file with --out.")

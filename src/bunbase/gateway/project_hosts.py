@@ -44,7 +44,8 @@ class ProjectHostsApp:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         slug = self.hosts.slug(scope["headers"]) if scope["type"] == "http" else None
-        if slug is not None:  # change the scope in place, because Frame reads later what the app wrote into it
+        if slug is not None:
+            # do not copy the scope: the app writes values into the scope, and Frame reads these values afterwards
             scope.setdefault("state", {})[HOST_SLUG] = slug
             scope["path"] = FUNCTIONS + scope["path"]
             if scope.get("raw_path"):

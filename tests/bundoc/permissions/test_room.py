@@ -23,7 +23,7 @@ STORED: list[dict[str, object]] = [
 
 
 async def most(service: BundocService) -> int:
-    """Return the longest text that Ada can store beside the fields of the document."""
+    """Return the length of the longest text that Ada can add to the document."""
     low, high = MAX_BYTES - 3 * ROOM_BYTES, MAX_BYTES
     while high - low > 1:
         tried = (low + high) // 2

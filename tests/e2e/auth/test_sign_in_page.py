@@ -1,6 +1,6 @@
 """Users sign in on the ready-made page of a project in Chromium.
 
-They begin with a click in the app, and end with a document.
+Most tests begin with a click in the app, and end when the app reads a document of the signed-in user.
 """
 
 from __future__ import annotations

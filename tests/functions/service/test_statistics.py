@@ -128,7 +128,7 @@ async def test_statistics_are_written_later_if_the_database_is_unreachable(funct
 async def test_a_call_counts_once_if_commit_succeeded_and_only_its_answer_was_lost(
     functions: FunctionsService, error: BaseException
 ) -> None:
-    """Counts were kept after any error, and were counted twice if COMMIT had succeeded."""
+    """Before, BunBase added the counts a second time if an error came after a successful COMMIT."""
     await deploy(functions, "f", HALF)
     await call(functions, "f")
     add = functions.meter.writer.deliver

@@ -118,8 +118,9 @@ export class Feed implements Host {
   }
 
   /**
-   * Calls `listener` with each change of the user or the tokens, before results are emptied and shown. `changed`:
-   * another user is signed in, or nobody. An asynchronous storage returns the user later, which is not a change.
+   * Calls `listener` with each change of the user or the tokens. If the user has changed, the feed empties the results
+   * of the previous user after this call. `changed`: another user has signed in, or the user has signed out. An
+   * asynchronous storage returns the user later, which is not a change.
    */
   onUser(listener: (why: Why, changed: boolean) => void): void {
     this.#followers.add(listener);

@@ -122,8 +122,8 @@ export interface ChannelUse<P> {
 const NOBODY: ChannelState<never> = { members: NONE, count: 0, problem: undefined };
 
 /**
- * Joins a channel as long as the component is there, and renders again when its members change. You may write the
- * channel inline. Pass null as long as there is nothing to join.
+ * Joins a channel while the component is mounted, and renders the component again when the members of the channel
+ * change. You may create the channel inside the component. Pass null while there is nothing to join.
  *
  * ```tsx
  * const { members } = useChannel<{ name: string }>(live.channel("rooms/7"), { presence: { name: "Ada" } });

@@ -105,7 +105,7 @@ class SessionTokens:
         raise InvalidCredentials
 
     async def check_second_factor(self, caller: Caller, found: Credentials, by: Happened) -> None:
-        """Return if one factor is enough for the account. Otherwise raise SecondFactorRequired."""
+        """Raise SecondFactorRequired, and record it in the activity, if the account needs a second factor."""
         try:
             await self.challenges.check(found)
         except SecondFactorRequired:

@@ -326,8 +326,9 @@ def _is_same(change: Change, stored: Any, new: Any) -> bool:
 
 
 def _key_at(value: Any, path: Path) -> bytes | None:
-    """Return the comparison key of the value at a path, or of the array whose elements the path means; None without a
-    value.
+    """Return the comparison key of the value at a path, or None if there is no value.
+
+    If a part of the path stands for elements of an array, return the comparison key of the array.
     """
     for part in path:
         if isinstance(value, dict) and part in value:

@@ -121,8 +121,9 @@ def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound |
 def choose_covering(where: Filter, covering: Sequence[Index], indexes: Iterable[Index], bound: Bound | None) -> Plan:
     """Return the best plan for a search that only needs the keys of a covering index, in any order.
 
-    A covering index wins over another index that narrows the search equally well, and over the table itself. For a
-    caller bound by a rule, it must also prove that the rule allows every document in the ranges.
+    A covering index wins over another index that narrows the search equally well, and over the table itself. If a
+    rule binds the caller, a covering index is used only if its keys and its filter prove that the rule allows every
+    document in the ranges.
     """
     best, (*narrowing, _, _) = _ranked(where, Order(), indexes, bound)
     tests = conjuncts(where) if bound is None else [*conjuncts(bound.implied), *conjuncts(where)]

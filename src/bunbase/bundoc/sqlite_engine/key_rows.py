@@ -34,7 +34,7 @@ ENTRIES_BETWEEN_LOOKS: Final = 1000  # a key takes 1 to 3 µs
 def covering_plan(search: Search, reads: Reads, indexes: Sequence[Index]) -> Plan | None:
     """Return a plan whose keys hold all values that the filter and the aggregate read; None if documents must be read.
 
-    For a caller bound by a rule, the keys must also prove that the rule allows every document in the ranges.
+    If a rule binds the caller, the keys must also prove that the rule allows every document in the ranges.
     """
     if search.residual is not None:
         return None

@@ -182,7 +182,10 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def pause_project(self, project: str, paused: bool) -> None:
-        """Stop beginning runs of a project's functions, or allow runs again. Schedules and jobs wait. Idempotent."""
+        """Start no more runs of a project's functions; if `paused` is false, allow runs again. Idempotent.
+
+        Schedules and jobs wait while the project is paused.
+        """
         ...
 
     async def drop_project(self, project: str) -> None:

@@ -51,7 +51,7 @@ class ServiceClaims(msgspec.Struct, frozen=True):
 
 
 class ServiceTokens:
-    """Signs tokens for the rooms of this process, and checks tokens of all rooms with known keys."""
+    """Signs tokens for the rooms of this process, and checks the tokens of every room whose key this process has."""
 
     def __init__(self, keys: RoomKeys, now: Callable[[], float] = time.time) -> None:
         self.now = now

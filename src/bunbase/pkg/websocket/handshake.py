@@ -1,4 +1,4 @@
-"""The opening handshake of a WebSocket (RFC 6455 §4.2), as headers in and headers out."""
+"""The opening handshake of a WebSocket (RFC 6455 §4.2): from the headers of the request to the headers of the answer."""
 
 from __future__ import annotations
 
