@@ -4,7 +4,7 @@
    function.
 2. Within the project: end a worker of a function that has at least two workers more than the waiting function.
 3. If no such worker exists and the waiting function has no worker, functions take turns: after TURN_SECONDS of waiting,
-   the worker that has served longest ends.
+   the worker that has served its function longest ends.
 
 The worker always finishes its calls first.
 """
