@@ -38,7 +38,7 @@ class Me(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def ca_file(tmp_path: Path) -> Path:
-    """Return a PEM file with a certificate of 127.0.0.1; `key.pem` beside it is its key."""
+    """Return a PEM file with a certificate of 127.0.0.1; `key.pem` in the same folder contains its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a private authority")])
     made = (

@@ -110,7 +110,7 @@ class Engine(Protocol):
     ) -> StoredDocument | None:
         """Store the outcome of the write (`writes.outcome`) in a transaction.
 
-        Return when the write would survive a power cut.
+        The call does not return before the write is safe from a power cut.
 
         The first document creates its collection. `depth`: the `depth` of the Caller, for the change log.
         Raises: also the errors of `writes.outcome`, DiskFull, and InvalidInput if there are too many collections.

@@ -102,7 +102,7 @@ class Identity:
         )
 
     async def developer_expiry(self, token: str) -> float:
-        """Return when a developer's token expires, in Unix seconds. Raises: InvalidToken, TokenExpired, Unreachable."""
+        """Return the expiry of a developer's token in Unix seconds. Raises: InvalidToken, TokenExpired, Unreachable."""
         claims = await self._developer_claims(token, token.startswith(PERSONAL_PREFIX))
         return float(claims.get("exp", math.inf))
 

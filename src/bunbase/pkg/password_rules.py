@@ -155,8 +155,8 @@ async def opened_breached(file: str, url: str) -> AsyncIterator[Breached | None]
 
 
 class PasswordRules:
-    """`product`: the name of the product, which is refused as a password. `breached`: the list of breached passwords,
-    None without a list.
+    """`product`: the name of the product, which is refused as a password. `breached`: the list of breached passwords;
+    None if there is no list.
     """
 
     def __init__(self, product: str, breached: Breached | None) -> None:

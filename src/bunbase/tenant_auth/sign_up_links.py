@@ -48,7 +48,7 @@ def kept_of(link: MailToken) -> KeptSignUp:
 
 
 def page_request(page: str) -> PageRequest | None:
-    """Return the parameters of the app that has sent a person to the sign-in page, or None without this page."""
+    """Return the parameters of the app that has sent a person to the sign-in page, or None if `page` is empty."""
     sent = dict(parse_qsl(urlsplit(page).query))
     return PageRequest(sent["redirect_to"], sent["code_challenge"], sent.get("state", "")) if page else None
 

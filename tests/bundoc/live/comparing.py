@@ -74,7 +74,7 @@ def known_since(history: History, one: Snapshot) -> set[bytes]:
 
 
 def ends_of(state: State) -> set[float]:
-    """Return when documents expire, in seconds since 1970. Between these times, results change only by writes."""
+    """Return the expiry times of documents, in seconds since 1970. Between these times, results change only by writes."""
     return {datetime.fromisoformat(doc["until"]).timestamp() for doc in state.get("leases", {}).values()}
 
 

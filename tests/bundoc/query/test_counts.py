@@ -237,4 +237,4 @@ def test_a_count_in_sql_takes_one_statement_per_range(sqlite: apsw.Connection) -
     assert searching(sqlite, table, search).found().count == 5
     assert len(statements(sqlite, table, search)) == 1
     assert searching(sqlite, table, everybody).found().count == 5
-    assert len(statements(sqlite, table, everybody)) == 2    # without a rule, count the keys first, and then the matches
+    assert len(statements(sqlite, table, everybody)) == 2  # without a rule, keys are counted before matches

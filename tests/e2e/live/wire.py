@@ -70,7 +70,7 @@ class WebSocketLine:
 
 
 class EventLine:
-    """Server-sent events: an answer that streams, and requests beside it for more messages."""
+    """Server-sent events: an answer that streams, and separate requests that send more messages."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http

@@ -51,8 +51,8 @@ class InviteStore:
     async def add(self, new: AccountInvite, hash: bytes, mail_hash: bytes | None, invited_by: str, limit: int) -> bool:
         """Add an invitation. Return False if `limit` invitations are open already.
 
-        `hash`: the hash of the token in the link that is shown. `mail_hash`: the hash of the token in the mail, or None
-        without a mail.
+        `hash`: the hash of the token in the link that is shown. `mail_hash`: the hash of the token in the mail;
+        None if there is no mail.
         """
         async with self.db.transaction():
             await self.db.execute(LOCK)

@@ -35,7 +35,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-MAX_BACKUPS: Final = 200  # the most backups of one project, because a list reads the manifest of each backup
+# the maximum number of backups of one project, because a list reads the manifest of each backup
+MAX_BACKUPS: Final = 200
 QUERY: Final = "backups"
 
 

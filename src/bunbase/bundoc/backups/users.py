@@ -35,7 +35,7 @@ NONCE_BYTES: Final = 12
 MAX_FRAME: Final = 8 << 20  # a message of an export has at most 1 MiB of lines now; later versions may send more
 MAX_HEAD: Final = 4096
 MORE, LAST = b"more", b"last"
-KEPT_ERRORS: Final = 100  # the most problems that a restore keeps, because jobs are kept in memory
+KEPT_ERRORS: Final = 100  # the maximum number of problems that a restore keeps, because jobs are kept in memory
 
 
 class Head(msgspec.Struct, frozen=True):

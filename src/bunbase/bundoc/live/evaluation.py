@@ -22,7 +22,7 @@ from bunbase.contracts.caller import Caller
 
 MAX_LOOKED_UP: Final = 5000
 AFTER_END_MS: Final = 2
-TRIES: Final = 20  # the most attempts of a query; an attempt fails if a document expires meanwhile
+TRIES: Final = 20  # the maximum number of attempts of a query; an attempt fails if a document expires meanwhile
 SOONEST_MS: Final = 50  # the shortest interval between two queries that are necessary only because time has passed
 TIMED_SECONDS: Final = 30  # the interval at which rules that read the time are evaluated again
 

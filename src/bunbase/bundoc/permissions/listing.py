@@ -21,7 +21,8 @@ from bunbase.contracts.bundoc.problems import InvalidQuery, QueryTooSlow
 from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
-LOOP_NODES: Final = 400  # the most nodes in all rules of the search; translating a node to SQL takes about 5 µs
+# the maximum number of nodes in all rules of the search; translating a node to SQL takes about 5 µs
+LOOP_NODES: Final = 400
 BYTES_FOR_A_NODE: Final = 1000  # the bytes of JSON that are read in the time for translating one node
 
 

@@ -28,7 +28,8 @@ from bunbase.bundoc.query.sort import MAX_FIELDS, Order, SortField, order_by
 from bunbase.bundoc.query.wanted import may_be_proved, narrowing, wanted
 
 ADVISED: Final = "~advised"  # sorts after every name of an index, so an existing index wins if it is as good
-MOST_RANGED: Final = 4  # the most fields with a range that are tried as the order; each field takes up to four plans
+# the maximum number of fields with a range that are tried as the order; each field takes up to four plans
+MOST_RANGED: Final = 4
 
 
 class Indexes(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Final
 
 from bunbase.pkg.patterns import Pattern, pattern
 
-MAX_PROGRAM: Final = 80_000  # the most instructions of all patterns; compiling them takes 30 ms
+MAX_PROGRAM: Final = 80_000  # the maximum number of instructions of all patterns; compiling them takes 30 ms
 
 
 class CommitPatterns:

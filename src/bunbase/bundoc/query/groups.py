@@ -20,12 +20,13 @@ from bunbase.bundoc.query.rows import Row, identity
 from bunbase.bundoc.query.sort import id_key
 
 MAX_GROUPS: Final = 10_000
-MAX_DIFFERENT: Final = 200_000  # the most values of all $countDistinct together; each takes 100 bytes
+MAX_DIFFERENT: Final = 200_000  # the maximum number of values of all $countDistinct together; each takes 100 bytes
 MAX_HELD_BYTES: Final = 16 << 20  # the size of all keys of groups and all values of $min, $max, $first, $last and $push
 MAX_POSITIONS_BYTES: Final = 64 << 20  # the positions of the documents whose values $first, $last and $push hold
 POSITION_BYTES: Final = 150  # the size of the position of a document, without its keys
 MAX_PAGE_BYTES: Final = 8 << 20
-SHORT: Final = 64  # the most characters of a text that $countDistinct keeps; for a longer text, it keeps a hash
+# the maximum number of characters of a text that $countDistinct keeps; for a longer text, it keeps a hash
+SHORT: Final = 64
 
 
 class Held:

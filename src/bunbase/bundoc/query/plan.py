@@ -48,7 +48,7 @@ PRIMARY: Final = "_id"
 # created.
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
-MOST_PINS: Final = 8  # the most fields of an index
+MOST_PINS: Final = 8  # the maximum number of fields of an index
 BYTES_FOR_A_TEST: Final = 20  # work for one test and one index, in the unit of `effort`: 0.5 to 1 µs
 
 # pins; lists and ranges; 1 for a partial index; 2 for the order of the result, 1 if only ties have another order

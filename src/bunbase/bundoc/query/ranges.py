@@ -12,7 +12,7 @@ from bunbase.bundoc.query.order import END, FALSE, KEPT, NUMBER, STRING, TRUE, i
 from bunbase.bundoc.query.sort import SortField
 
 ALL_ABOVE: Final = b"\xff" * 40
-MOST_RANGES: Final = 200  # the most values in a list of a filter; each combination of lists is a range
+MOST_RANGES: Final = 200  # the maximum number of values in a list of a filter; each combination of lists is a range
 
 
 class Range(msgspec.Struct, frozen=True):

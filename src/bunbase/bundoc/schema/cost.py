@@ -16,10 +16,11 @@ from bunbase.bundoc.documents import MAX_LEVELS
 from bunbase.bundoc.schema.keywords import HERE_LISTED, HERE_NAMED, HERE_ONE, Schema, everything, meant, parts
 from bunbase.pkg.patterns import InvalidPattern, pattern
 
-MAX_CHECKS: Final = 2000  # the most checks for one value; a check takes about 12 ns
+MAX_CHECKS: Final = 2000  # the maximum number of checks for one value; a check takes about 12 ns
 ENDLESS: Final = MAX_CHECKS + 1
 
-# the most checks of one document: 15 ns each, together about 50 ms, while all other requests of the process wait
+# the maximum number of checks of one document: each takes 15 ns, all together about 50 ms, while all other requests
+# of the process wait
 MAX_EFFORT: Final = 3_000_000
 CHECKS_IN_A_MICROSECOND: Final = 60
 ALTERNATIVE: Final = 8  # each anyOf, oneOf, not or if takes at least 120 ns
@@ -39,7 +40,8 @@ MAX_LOOKS: Final = 20_000_000
 LOOKS_IN_A_MICROSECOND: Final = 300
 INSTRUCTIONS_FOR_A_LOOK: Final = 200
 LARGE_PATTERN: Final = 12_000  # the assumed size of a pattern that RE2 does not support or finds too large
-MAX_INSTRUCTIONS: Final = 50_000  # the most instructions in all patterns of a schema; compiling takes about 50 ms
+# the maximum number of instructions in all patterns of a schema; compiling takes about 50 ms
+MAX_INSTRUCTIONS: Final = 50_000
 
 OF_ARRAYS: Final = frozenset({"items", "prefixItems", "contains", "unevaluatedItems"})
 

@@ -47,7 +47,8 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-REPLACED: Final = 3  # the most attempts at a copy; a new attempt is necessary if a rotation replaces the file meanwhile
+# the maximum number of attempts at a copy; a new attempt is necessary if a rotation replaces the file meanwhile
+REPLACED: Final = 3
 DRAFTS: Final = ".drafts"  # no project can have this id
 
 

@@ -15,7 +15,10 @@ from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 
 
 class Counting:
-    """The count of one search. `most`: the most keys that may be counted in the event loop; None in a thread."""
+    """The count of one search.
+
+    `most`: the maximum number of keys to count, if the search runs in the event loop; None if it runs in a thread.
+    """
 
     def __init__(self, scan: Scanning, most: int | None) -> None:
         self.scan = scan

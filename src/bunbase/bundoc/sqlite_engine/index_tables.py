@@ -36,7 +36,8 @@ CREATE TABLE IF NOT EXISTS indexes (
 );"""
 
 INDEXES_CACHED: Final = 2048
-MOST_KEPT: Final = 128  # the most indexes of a collection, including retiring indexes; each write changes all of them
+# the maximum number of indexes of a collection, including retiring indexes; each write changes all of them
+MOST_KEPT: Final = 128
 
 # The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing although it
 # applies.

@@ -19,7 +19,8 @@ from bunbase.bundoc.sqlite_engine.counting import Counting
 from bunbase.bundoc.sqlite_engine.scanning import Scanning, decode
 from bunbase.pkg import effort
 
-LOOP_RANGES: Final = 20  # the most ranges in the event loop; SQLite prepares a statement for each range, in 10 µs
+# the maximum number of ranges in the event loop; SQLite prepares a statement for each range, in 10 µs
+LOOP_RANGES: Final = 20
 
 
 class Searching(Scanning):

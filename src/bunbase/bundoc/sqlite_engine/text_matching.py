@@ -38,8 +38,9 @@ from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 NOT_FULFILLED: Final = -1  # the document does not match the filter
 OUTSIDE: Final = -2  # the document does not have the values of the place, so it is not a candidate
 
-MAX_RANGES: Final = 100  # the most ranges of keys; SQLite joins at most 500 SELECTs
-MAX_NUMBERS: Final = 100_000  # the most numbers of documents in memory, 1 MB; with more, each match is read and tested
+MAX_RANGES: Final = 100  # the maximum number of ranges of keys; SQLite joins at most 500 SELECTs
+# the maximum number of document numbers in memory (1 MB); beyond it, each match is read and tested
+MAX_NUMBERS: Final = 100_000
 
 
 def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:

@@ -18,7 +18,7 @@ from bunbase.pkg.sealed_sqlite.connection import TimeBound
 from bunbase.pkg.sealed_sqlite.scanners import scan_is_over, scan_seconds_left
 
 ROOM_FUNCTION: Final = "bundoc_room"  # (bytes of a document, number of reads of its JSON) → 1, or ends the search
-LOOP_DOCUMENTS: Final = 200  # the most documents of a search in the event loop; small documents always fit
+LOOP_DOCUMENTS: Final = 200  # the maximum number of documents of a search in the event loop; small documents always fit
 LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads 1 MiB in about 1 ms, once for each JSON function in a test
 VALUES_BETWEEN_LOOKS: Final = 1000  # the values between two checks of the time; each takes about 0.5 µs
 

@@ -41,7 +41,8 @@ MAX_ERRORS: Final = 1000
 MAX_LINES: Final = 500
 MAX_IN_FLIGHT_BYTES: Final = 4 << 20
 ASKED_AT_ONCE: Final = 4  # the commits about which functions decide at the same time
-ASKED_TOGETHER: Final = 32  # the most documents of such a commit; a call of the function has 2 s for all of them
+# the maximum number of documents of such a commit; a call of the function has 2 s for all of them
+ASKED_TOGETHER: Final = 32
 BUSY_TRIES: Final = 6
 BUSY_SECONDS: Final = 0.25  # the pause doubles with each try; 16 s in total
 

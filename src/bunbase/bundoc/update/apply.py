@@ -16,7 +16,7 @@ from bunbase.bundoc.update.numbers import OutOfRange, added, as_number, combined
 from bunbase.bundoc.update.positions import placed
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 
-MAX_PADDING: Final = 1000  # the most nulls that one change beyond the end of an array may add
+MAX_PADDING: Final = 1000  # the maximum number of nulls that one change beyond the end of an array may add
 MAX_ALL_PADDING: Final = 200_000  # the limit for all changes of an update; a document can contain 200,000 nulls
 INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
 BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')

@@ -18,7 +18,7 @@ from bunbase.bundoc.update.conditions import passes
 from bunbase.bundoc.update.costs import Tests
 from bunbase.bundoc.update.parse import refuse_conflicts
 
-MAX_ELEMENTS: Final = 20_000  # the most elements that the positions of one update mean; each takes 15 µs
+MAX_ELEMENTS: Final = 20_000  # the maximum number of elements that the positions of one update mean; each takes 15 µs
 
 
 def placed(fields: Fields, changes: tuple[Change, ...], tests: Tests) -> tuple[Change, ...]:

@@ -24,7 +24,7 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.rpc.wire import waits_for_news
 
 MAX_LIMIT: Final = 500
-MAX_DOCUMENTS: Final = 1000  # the most documents in the result of a query without `limit`
+MAX_DOCUMENTS: Final = 1000  # the maximum number of documents in the result of a query without `limit`
 MAX_RESULT_BYTES: Final = 4 << 20
 MAX_HAVE: Final = 1000
 

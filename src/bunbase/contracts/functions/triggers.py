@@ -11,7 +11,7 @@ import msgspec
 from bunbase.pkg.errors import Problem
 
 MAX_ATTEMPTS: Final = 20
-MAX_DATA_TRIGGERS: Final = 16  # the most triggers of one function
+MAX_DATA_TRIGGERS: Final = 16  # the maximum number of triggers of one function
 MAX_BATCH: Final = 100  # changes in one call
 CollectionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 

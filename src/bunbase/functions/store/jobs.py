@@ -124,8 +124,8 @@ class ClaimedJob(msgspec.Struct, frozen=True):
 
     `lost_at`: the time at which another process began to run the job before it died; None if this has not happened.
     `put_off_since`: the first time since the last attempt at which the job could not begin. A job may inherit this time
-    from the job before it in its lane. `together`: the number of jobs that may be in one batch with this job, or None
-    without a limit.
+    from the job before it in its lane. `together`: the number of jobs that may be in one batch with this job; None
+    if there is no limit.
     """
 
     seq: int

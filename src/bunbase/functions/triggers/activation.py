@@ -30,7 +30,7 @@ class TriggerActivation:
                 await self._check_where(project, at, trigger)
 
     async def newest_change(self, project: str, config: FunctionConfig) -> int | None:
-        """Return the number of the newest change, after which data triggers begin. Return None without data triggers.
+        """Return the number of the newest change, after which data triggers begin; None if there are no data triggers.
 
         The number is read before the activation. Otherwise triggers would miss the changes between activation and read.
         """

@@ -1,4 +1,4 @@
-"""The opening handshake of a WebSocket (RFC 6455 §4.2): from the headers of the request to the headers of the answer."""
+"""Compute the answer's headers in the opening handshake of a WebSocket from the request's headers (RFC 6455 §4.2)."""
 
 from __future__ import annotations
 

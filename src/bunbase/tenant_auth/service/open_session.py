@@ -148,7 +148,7 @@ class OpenSession:
         refuse_banned(person, now)
 
     async def _ask_for_more(self, caller: Caller, pool: Pool, person: Person, method: SignInMethod, also: Also) -> None:
-        """Raise the Problem that demands the second factor. Return if the user was changed meanwhile."""
+        """Raise the Problem that demands the second factor; raise nothing if the user was changed meanwhile."""
         async with self.stores.db.transaction():
             locked = await self.stores.users.locked(pool.project, person.id)
             if locked is None or locked.version != person.version:

@@ -70,7 +70,7 @@ class HeldResult:
         return (message["n"], message["h"]) == (len(self.items), digest)
 
     def take(self, at: str) -> LiveResult[Any] | None:
-        """Process a barrier. Return the result and its changes since the last call, or None without changes."""
+        """Process a barrier. Return the result and its changes since the last call, or None if nothing changed."""
         self.at = at
         before, now = self.told, {item["_id"]: item for item in self.items}
         same = before is not None and self.told_count == self.count and list(before) == list(now)
