@@ -37,7 +37,7 @@ Act = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
 
 
 class Pair:
-    """Two servers. `http`: a client of the first one. `root`: the headers of the administrator.
+    """Two servers. `http`: a client of the first server. `root`: the headers of the administrator.
 
     `alpha`, `key`, `secret`: a project, and the headers with its publishable and its secret key.
     """

@@ -22,7 +22,7 @@ class State(msgspec.Struct):
     """`ttl`: the lifetime of access tokens in seconds. `refresh`: the answer to a refresh (`ok`, or a fault).
 
     `reuse`: the effect of a second use of a refresh token. `end`: it ends the session. `refuse`: it is refused.
-    `same`: it returns the same pair until a token of the pair was used, like BunBase. `user`: the one who signs in.
+    `same`: it returns the same pair until a token of the pair was used, like BunBase. `user`: the user who signs in.
     """
 
     ttl: int = 900

@@ -28,7 +28,7 @@ export function Column({ name, title, all, userId, others, editing, edit }: Show
     form.reset();
   }
 
-  /** Moves a card above the one under the pointer, or to the end. */
+  /** Moves a card above the card under the pointer, or to the end. */
   function drop(event: DragEvent<HTMLElement>) {
     event.preventDefault();
     const moved = event.dataTransfer.getData("text/plain");

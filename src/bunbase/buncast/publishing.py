@@ -40,8 +40,8 @@ TWICE: Final = "An object in this JSON has the same member twice. Send each memb
 def checked_json(data: bytes, most: int, path: str) -> bytes:
     """Return JSON text in one line. Raises: MessageTooLarge, InvalidInput.
 
-    An object that has a member twice is refused: a rule would read the last one, but some listeners the first one (RFC
-    7493 §2.3).
+    An object that has a member twice is refused: a rule would read the last value, but some listeners would read the
+    first value (RFC 7493 §2.3).
     """
     if len(data) > most:
         raise MessageTooLarge(f"This has {len(data)} bytes of JSON; at most {most} are allowed.", limit=most, path=path)

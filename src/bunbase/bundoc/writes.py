@@ -1,4 +1,4 @@
-"""The effect of a write on a document: a pure function from the old document to the new one, for all engines."""
+"""The effect of a write on a document: a pure function from the old document to the new document, for all engines."""
 
 from __future__ import annotations
 

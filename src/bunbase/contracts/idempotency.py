@@ -46,8 +46,8 @@ def check_visitor_key(caller: Caller, key: str, place: str = "Idempotency-Key") 
 
     `key`: empty for none. `place`: the place of the key in the request.
 
-    If two visitors sent the key `1`, the second visitor would get the answer to the first one, and the second act would
-    not be done.
+    If two visitors sent the key `1`, the second visitor would get the answer to the first visitor, and BunBase would
+    not perform the second act.
     Raises: InvalidInput.
     """
     shares = caller.kind in (CallerKind.PUBLISHABLE, CallerKind.ANONYMOUS) and caller.user is None and not caller.act

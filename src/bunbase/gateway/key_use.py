@@ -30,7 +30,7 @@ class KeyUse:
         self.used.add(id)
 
     async def flush(self) -> None:
-        """Report all keys that were used since the last report. A failed report is repeated with the next one."""
+        """Report all keys that were used since the last report. The next report includes a report that failed."""
         used, self.used = sorted(self.used), set()
         at = self.now()
         for first in range(0, len(used), MAX_REPORTED):

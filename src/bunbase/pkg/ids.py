@@ -14,7 +14,7 @@ PAIRS: Final = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
 
 
 def new_id(prefix: str = "") -> str:
-    """Return a new id such as `prj_06a1…`. Within one process, each id sorts after the one before (RFC 9562 §5.7)."""
+    """Return a new id such as `prj_06a1…`. Within one process, each id sorts after the id before it (RFC 9562 §5.7)."""
     number = uuid_utils.uuid7().int
     body = "".join([PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
     return f"{prefix}_{body}" if prefix else body

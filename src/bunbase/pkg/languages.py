@@ -43,7 +43,7 @@ def chosen(wanted: Iterable[str], offered: Iterable[str]) -> str | None:
     `wanted`: the wanted languages, the preferred one first. Each language is looked up whole, then without its last
     part: `de-CH`, then `de` (RFC 4647 §3.4). Somebody who reads `pt-PT` also gets `pt-BR`, if there is no `pt`.
     """
-    known = {tag.lower(): tag for tag in reversed(tuple(offered))}  # if tags are equal, the first one wins
+    known = {tag.lower(): tag for tag in reversed(tuple(offered))}  # if tags are equal, the first tag wins
     tags = [tag.lower() for tag in wanted]
     for tag in tags:
         parts = tag.split("-")

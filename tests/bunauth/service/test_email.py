@@ -45,7 +45,7 @@ async def test_a_link_expires_after_a_day(bunauth: BunAuthService, clock: Manual
 
 async def test_only_an_account_with_an_unverified_address_gets_another_mail(bunauth: BunAuthService) -> None:
     await registered(bunauth)
-    bunauth.mail_requests.nudge = lambda: None  # the job must not answer the first request before the second one
+    bunauth.mail_requests.nudge = lambda: None  # the job must not answer the first request before the second request
     await bunauth.request_email_verification(" ADA@example.com ")
     await bunauth.request_email_verification(ADA)
     await bunauth.mail_requests.answer_all()

@@ -74,7 +74,7 @@ def known_since(history: History, one: Snapshot) -> set[bytes]:
 
 
 def ends_of(state: State) -> set[float]:
-    """Return the expiry times of documents, in seconds since 1970. Between these times, results change only by writes."""
+    """Return the expiry times of documents (seconds since 1970). Between these times, only writes change results."""
     return {datetime.fromisoformat(doc["until"]).timestamp() for doc in state.get("leases", {}).values()}
 
 

@@ -163,7 +163,7 @@ async def test_two_calls_that_put_one_watch_into_its_group_leave_it_there(
 async def test_a_query_of_another_process_is_as_new_as_each_barrier_that_was_told(
     service: BundocService, following: Following
 ) -> None:
-    """A client that comes back to another process has seen a barrier of the first one."""
+    """A client that comes back to another process has seen a barrier of the first process."""
     await put(service, "a0", n=0)
     first = await following.watch(SERVER, 1, LiveQuery("posts"))
     other = Following(following.live, "another gateway")

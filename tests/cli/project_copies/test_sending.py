@@ -27,7 +27,7 @@ OTHER = Rules(get="auth != null")
 
 
 class FakeServer:
-    """A project that refuses a document until the one in its field `to` exists.
+    """A project that refuses a document until the document in its field `to` exists.
 
     `breaks_at`: the request about documents that is not answered. `asked`: the requests without GETs.
     """

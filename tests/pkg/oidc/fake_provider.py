@@ -23,7 +23,7 @@ class FakeProvider:
     """`claims`: replace those of the ID token; None removes one. `metadata`, `userinfo`: replace those of the answers.
 
     `alg`: the algorithm of the ID token. `answers`: a status and a body that replace the usual answer, by path.
-    `codes`: the PKCE challenge of each code. `form`: the last one that was sent.
+    `codes`: the PKCE challenge of each code. `form`: the last form that was sent.
     """
 
     def __init__(self) -> None:

@@ -113,7 +113,7 @@ async def test_a_change_needs_a_fresh_proof_and_another_address_and_ends_after_a
     await tenant_auth.request_user_email_change(eve, NEW)
     first = await link(tenant_auth, NEW, "change-email")
     await tenant_auth.request_user_email_change(eve, "third@example.com")
-    with pytest.raises(LinkExpired):  # a later change takes the place of the first one
+    with pytest.raises(LinkExpired):  # a later change replaces the first change
         await tenant_auth.confirm_user_email_change(AT_BAKERY, first)
     late = await link(tenant_auth, "third@example.com", "change-email")
     clock.advance(86400)

@@ -117,7 +117,7 @@ export class SessionKeeper {
     }
   }
 
-  /** Returns another access token than the one that the server refused. */
+  /** Returns an access token that differs from the token that the server refused. */
   async renewed(refused: string): Promise<string | null> {
     return this.#kept && this.#kept.access !== refused ? this.current() : this.#renew(refused);
   }

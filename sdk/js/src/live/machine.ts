@@ -5,7 +5,7 @@
  * The life of a watch: `watch` is sent → `now` brings the result → each `diff` of its group changes it → a barrier
  * (`at` or `ping`) ends the state, so the result is shown. A lost `diff`, a wrong `check` or a new connection sends
  * `watch` again, with the ids of the documents that the client holds. The new `watch` has another id, so the client
- * drops late answers to the old one.
+ * drops late answers to the old `watch`.
  */
 
 import { writeJson } from "../json.js";

@@ -8,7 +8,7 @@
 import type { Problem } from "../problem.js";
 import type { LocalWrite } from "./overlay.js";
 
-/** The failures whose cause may be the write itself. `since`: the time of the first one, as RFC 3339. It is kept in the cache. */
+/** The failures whose cause may be the write itself, as the cache keeps them. `since`: the time of the first failure, as RFC 3339. */
 export interface Failures {
   readonly tries: number;
   readonly since: string;

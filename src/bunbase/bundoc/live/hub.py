@@ -217,7 +217,7 @@ class Hub:
         return group
 
     def _withdraw(self, member: Member) -> None:
-        """Take a member out of its group, and remove the group if the member was the last one."""
+        """Take a member out of its group, and remove the group if it has no other member."""
         group, member.group = self.groups.by_name.get(member.group), ""
         self.telling.expect_no_more(member)
         if group is not None:

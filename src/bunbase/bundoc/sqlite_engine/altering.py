@@ -6,7 +6,7 @@ batches. Queries use the index when it is complete. After a crash, the build con
 If the specification no longer has an index, Bundoc drops the index at once if no other index is being built. Otherwise
 the old index retires: queries use it until the new index of the same name is complete. If no new index has its name,
 queries use the old index until all new indexes are complete. If stored documents violate a new index, the new index is
-dropped, and the indexes that it should replace stay. So a unique index never ends before the next one begins.
+dropped, and the indexes that it should replace stay. So a unique index never ends before the next index begins.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ NAMES: Final = frozenset(
     ]
 )
 # The server writes `date`, `x-request-id` and `x-content-type-options` itself. If a header appears twice, browsers use
-# the first one.
+# the first value.
 PREFIXES: Final = (
     "x-bunbase-",
     "proxy-",

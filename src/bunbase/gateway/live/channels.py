@@ -6,7 +6,7 @@ The life of a join:
 1. `begin` asks Buncast under a new number. `Joined` comes in the stream, and the client gets `joined`.
 2. A `Message` goes to each session of the channel as the same bytes, in the order of the stream.
 3. If a message arrives while the session is blocked, the join is *behind*, and its client gets nothing more. When the
-   session is no longer blocked, `replay` asks for the messages after the last one that was sent; the client gets a
+   session is no longer blocked, `replay` asks for the messages after the last message that was sent; the client gets a
    second `joined`.
 4. If the stream breaks, Buncast has forgotten all numbers. Each join begins again at step 1, after the last message
    that was sent. The data of its member is sent again, so that members do not have to enter again.

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
-USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last one
+USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last bill
 
 Row = TypeVar("Row")
 

@@ -95,7 +95,8 @@ class Invitations:
         admits = await self.mail.bunauth.admits_newcomers(inviter.id)
         invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, links.shown, admits, *_sender(inviter))
         async with self.stores.changing(group):
-            earlier = await self.stores.invites.earlier(group, email, now)  # the new invitation ends the earlier one
+            # the new invitation ends the earlier invitation
+            earlier = await self.stores.invites.earlier(group, email, now)
             strongest = (role, earlier.role if earlier else role)
             check_strength(await self.groups.role_now(group, caller, Role.ADMIN), *strongest)
             await self.stores.invites.add(

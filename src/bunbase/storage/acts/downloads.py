@@ -179,7 +179,7 @@ class _Blob:
 
 
 def _answered(row: ObjectRow, reading: Reading) -> tuple[int, int, int]:
-    """Return the first byte, the byte after the last one, and the status.
+    """Return the first byte, the byte after the last byte, and the status.
 
     Raises: ObjectChanged, RangeNotSatisfiable.
     """

@@ -36,7 +36,7 @@ def check_write(conditions: Conditions, etag: str | None, updated: datetime | No
 def is_unchanged(conditions: Conditions, etag: str, updated: datetime) -> bool:
     """True if a read is answered with 304. Raises: ObjectChanged.
 
-    The order is that of RFC 9110 §13.2.2: a condition on the ETag replaces the one on the time.
+    The order is that of RFC 9110 §13.2.2: a condition on the ETag replaces a condition on the time.
     """
     if conditions.if_match is not None:
         if not _has(conditions.if_match, etag, strong=True):
