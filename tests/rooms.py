@@ -23,7 +23,7 @@ from bunbase.pkg.serve import listen, serving
 SECRET = "a service secret for tests, and for tests only"
 TESTS = "tests"  # the name of the calling room
 # The names are written out, because an import of the modules takes 0.7 s, in each process that a test starts.
-ROOMS = ("bunkms", "bunauth", "platform", "tenant_auth", "bundoc", "buncast", "functions", "gateway")
+ROOMS = ("bunkms", "bunauth", "platform", "tenant_auth", "bundoc", "buncast", "storage", "functions", "gateway")
 TOKENS = ServiceTokens(derived_keys([SECRET], (TESTS, *ROOMS), ()))
 
 ANYONE = Caller(CallerKind.ANONYMOUS, ip="127.0.0.1", agent="tests")

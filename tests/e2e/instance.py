@@ -35,12 +35,12 @@ SEVERAL = {
     "five": {
         "bunkms": ("bunkms",),
         "accounts": ("bunauth", "platform", "tenant_auth", "buncast"),
-        "data": ("bundoc",),
+        "data": ("bundoc", "storage"),
         "functions": ("functions",),
         "front": ("gateway",),
     },
     "two": {
-        "front": ("bunkms", "bunauth", "tenant_auth", "platform", "bundoc", "buncast", "gateway"),
+        "front": ("bunkms", "bunauth", "tenant_auth", "platform", "bundoc", "buncast", "storage", "gateway"),
         "functions": ("functions",),
     },
 }

@@ -35,6 +35,13 @@ SECOND_STEPS = [
 ]
 
 
+OWN_FILES = {  # the answers about the stranger's own project, which has no bucket
+    ("GET", "/v1/storage/buckets"): (200,),
+    ("GET", "/v1/storage/usage"): (200,),
+    ("POST", "/v1/storage/buckets"): (201,),
+}
+
+
 @dataclass(frozen=True)
 class Project:
     """A project with one object of each kind; `developer` and `user` are Authorization headers."""
@@ -199,6 +206,7 @@ def tries(owner: Project) -> list[Try]:
         ("GET", "/v1/channels", "/v1/channels", None),
         ("PUT", "/v1/channels", "/v1/channels", {"channels": {}}),
         ("POST", "/v1/channels/publish", "/v1/channels/publish", {"messages": [{"channel": "papers", "data": 1}]}),
+        *files(),
         ("GET", "/v1/auth/users", "/v1/auth/users", None),
         ("GET", "/v1/auth/users/export", "/v1/auth/users/export", None),
         (
@@ -390,6 +398,10 @@ def tries(owner: Project) -> list[Try]:
             (200,),
             {"messages": [{"channel": "papers", "data": 1}]},
         ),
+        *(
+            Try(method, route, path, "key", OWN_FILES.get((method, route), (404,)), sent)
+            for method, route, path, sent in files()
+        ),
         Try("GET", "/v1/live", "/v1/live", "key", (426,)),
         Try("POST", "/v1/live", "/v1/live", "key", (406,), {}),
         Try("POST", "/v1/live/poll", "/v1/live/poll", "key", (200,), {}),
@@ -414,6 +426,29 @@ def tries(owner: Project) -> list[Try]:
             found.append(Try(method, route, at, "key", (404,)))
             found.append(Try(method, route, f"{at}?project={owner.id}", "nobody", (401, 403, 404)))
     return found
+
+
+def files() -> list[tuple[str, str, str, Any]]:
+    """Return the requests for the files of a project, as method, route, path and body."""
+    bucket, at = "/v1/storage/buckets/{bucket}", "/v1/storage/buckets/papers"
+    object, there = "/v1/storage/objects/{bucket}/{key}", "/v1/storage/objects/papers/shelf/paper"
+    paper, mine = {"bucket": "papers", "key": "shelf/paper"}, {"bucket": "papers", "key": "mine"}
+    return [
+        ("GET", "/v1/storage/buckets", "/v1/storage/buckets", None),
+        ("GET", bucket, at, None),
+        ("PATCH", bucket, at, {"public": True}),
+        ("GET", object, there, None),
+        ("PUT", object, there, {"of": "the stranger"}),
+        ("DELETE", object, there, None),
+        ("GET", "/v1/storage/list/{bucket}", "/v1/storage/list/papers", None),
+        ("POST", "/v1/storage/copy", "/v1/storage/copy", {"from": paper, "to": mine}),
+        ("POST", "/v1/storage/move", "/v1/storage/move", {"from": paper, "to": mine}),
+        ("POST", "/v1/storage/delete", "/v1/storage/delete", {"bucket": "papers", "keys": ["shelf/paper"]}),
+        ("POST", "/v1/storage/sign", "/v1/storage/sign", paper),
+        ("GET", "/v1/storage/usage", "/v1/storage/usage", None),
+        ("DELETE", bucket, at, None),
+        ("POST", "/v1/storage/buckets", "/v1/storage/buckets", {"name": "papers"}),
+    ]
 
 
 def managing_users(owner: Project) -> list[tuple[str, str, str, Any]]:

@@ -83,8 +83,9 @@ OF_REPORTER: Final = {  # routes that this key may use, besides those for everyb
 }
 
 OPEN_ROOMS: Final = {"channels": {"rooms/{room}": {"rules": {"publish": "true"}}}}
+NO_OBJECT: Final = {"from": {"bucket": "nothing", "key": "a"}, "to": {"bucket": "nothing", "key": "b"}}
 READING: Final = ("GET", "HEAD", "OPTIONS")
-READING_POSTS: Final = ("/query", "/aggregate")
+READING_POSTS: Final = ("/query", "/aggregate", "/sign")
 P: Final = "/api/projects/{project}"
 ORG: Final = "/api/orgs/{org}"
 FUNCTION: Final = f"{P}/functions/{{name}}"
@@ -404,6 +405,21 @@ PERMISSIONS: Final = (
     row("GET", "/v1/channels", SERVERS | VIEWERS),
     row("PUT", "/v1/channels", SERVERS | DEVELOPERS, body=OPEN_ROOMS),
     row("POST", "/v1/channels/publish", KEYS | DEVELOPERS),
+    # files; the buckets and objects in these rows do not exist, so a caller who may use the route gets 404
+    row("GET", "/v1/storage/buckets", SERVERS | VIEWERS),
+    row("POST", "/v1/storage/buckets", SERVERS | DEVELOPERS),
+    row("GET", "/v1/storage/buckets/{bucket}", SERVERS | VIEWERS),
+    row("PATCH", "/v1/storage/buckets/{bucket}", SERVERS | DEVELOPERS),
+    row("DELETE", "/v1/storage/buckets/{bucket}", SERVERS | DEVELOPERS),
+    row("GET", "/v1/storage/objects/{bucket}/{key}", KEYS | VIEWERS),
+    row("PUT", "/v1/storage/objects/{bucket}/{key}", KEYS | DEVELOPERS),
+    row("DELETE", "/v1/storage/objects/{bucket}/{key}", KEYS | DEVELOPERS),
+    row("GET", "/v1/storage/list/{bucket}", KEYS | VIEWERS),
+    row("POST", "/v1/storage/copy", KEYS | DEVELOPERS, body=NO_OBJECT),
+    row("POST", "/v1/storage/move", KEYS | DEVELOPERS, body=NO_OBJECT),
+    row("POST", "/v1/storage/delete", KEYS | DEVELOPERS, body={"bucket": "nothing", "keys": ["a"]}),
+    row("POST", "/v1/storage/sign", SERVERS | DEVELOPERS),
+    row("GET", "/v1/storage/usage", SERVERS | VIEWERS),
     # the same documents where no rule allows anything
     row("GET", "/v1/data/{collection}", SERVERS | VIEWERS, collection="closed"),
     row("POST", "/v1/data/{collection}", SERVERS | DEVELOPERS, collection="closed"),

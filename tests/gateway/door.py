@@ -23,6 +23,7 @@ from bunbase.contracts.functions.invocations import Chunk, Head, Invocation
 from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
+from bunbase.contracts.storage import BucketNotFound, Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
@@ -71,6 +72,20 @@ class FakeBuncast:
 
     async def add_live_usage(self, _batch: Batch[None], sent: datetime) -> Receipt:
         return Receipt(sent, True)
+
+
+class FakeStorage:
+    """A room without buckets. `tests/storage/whole` uses the real one."""
+
+    async def read(self, *_: Any) -> AsyncIterator[Any]:
+        await self.bucket()
+        yield None
+
+    async def bucket(self, *_: Any, **_named: Any) -> Any:
+        raise BucketNotFound("There is no bucket.")
+
+    buckets = create_bucket = update_bucket = delete_bucket = begin_upload = delete_object = delete_objects = bucket
+    copy_object = objects = sign = stored = bucket
 
 
 class FakeFunctions:
@@ -129,6 +144,7 @@ async def door_of(
             TenantAuth: tenant_auth,
             Bundoc: bundoc,
             Buncast: FakeBuncast(),
+            Storage: FakeStorage(),
             Functions: FakeFunctions(),
             Kms: FakeKms(),
         }

@@ -19,6 +19,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.fast_lane import FastLane
 from bunbase.gateway.hot_routes import HotRequest, HotRoutes
@@ -34,7 +35,7 @@ from bunbase.pkg.modules import Rooms
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.serve import listen, serving
 from tests.fakes import FakeKms
-from tests.gateway.door import FakeBuncast, FakeFunctions
+from tests.gateway.door import FakeBuncast, FakeFunctions, FakeStorage
 from tests.gateway.others import SECRET, FakeBunAuth, FakePlatform, FakeTenantAuth
 from tests.rooms import opened, site
 
@@ -153,8 +154,8 @@ class Served:
 async def served(directory: Path, settings: GatewaySettings | None = None, **changed: Any) -> AsyncIterator[Served]:
     """Serve the gateway.
 
-    `changed` may hold `bundoc` and `functions` (stand-ins), `functions_host` (the wildcard of the projects' hosts),
-    `live` (the settings of live connections), and fields of Limits that replace those of the settings.
+    `changed` may hold `bundoc`, `functions` and `storage` (stand-ins), `functions_host` (the wildcard of the projects'
+    hosts), `live` (the settings of live connections), and fields of Limits that replace those of the settings.
     """
     settings, kms = settings or GatewaySettings(), FakeKms()
     where = replace(site(directory, clock=ManualClock()), functions_host=changed.pop("functions_host", ""))
@@ -165,6 +166,7 @@ async def served(directory: Path, settings: GatewaySettings | None = None, **cha
         rooms.add(Functions, changed.pop("functions", None) or FakeFunctions())
         rooms.add(Kms, kms)
         rooms.add(Buncast, FakeBuncast())
+        rooms.add(Storage, changed.pop("storage", None) or FakeStorage())
         live = changed.pop("live", LiveSettings())
         async with open_gateway(settings, rooms, where, MODULES, Readiness({}), live) as door:
             lane: Lane | None = door.serving["protocol"].args[0] if settings.fast_lane else None

@@ -47,3 +47,22 @@ async def test_a_delete_with_an_empty_part_deletes_nothing(path: str) -> None:
 
     assert (answer.status_code, "is empty" in answer.json().get("detail", "")) == (404, True), answer.text
     assert function.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("sent", "path"),
+    [
+        (b"/v1/storage/objects/files/a", "/v1/storage/objects/files/a"),
+        (b"/v1/storage/objects/files/a/b", "/v1/storage/objects/files/a%2Fb"),
+        (b"/v1/storage/objects/files/a//b/", "/v1/storage/objects/files/a%2F%2Fb%2F"),
+        (b"//v1/storage//objects/files/a", "/v1/storage/objects/files/a"),
+        (b"/v1/storage/objects/files//", "/v1/storage/objects/files/%2F"),
+        (b"/v1/storage/objects/files/..", "/v1/storage/objects/files/.."),
+        (b"/v1/%73torage/objects/files/a/b", "/v1/storage/objects/files/a%2Fb"),
+        (b"/v1/storage/objects/files/", "/v1/storage/objects/files"),
+        (b"/v1/storage/objects/files", "/v1/storage/objects/files"),
+        (b"/v1/storage/list/files/", "/v1/storage/list/files"),
+    ],
+)
+def test_the_key_of_an_object_is_one_segment(sent: bytes, path: str) -> None:
+    assert normal_path(sent) == (path, sent)

@@ -15,7 +15,18 @@ from bunbase.house.modules import MODULES
 from tests.gateway.door import Door
 from tests.gateway.others import BAKERY
 
-IDENTIFIED = {"developer", "member", "custodian", "operator", "keyed", "client", "accessor", "visitor", "person"}
+IDENTIFIED = {
+    "developer",
+    "member",
+    "custodian",
+    "operator",
+    "keyed",
+    "client",
+    "accessor",
+    "guest",
+    "visitor",
+    "person",
+}
 # acts that no route has: some depend on a parameter of a route, one is any reading act of an administrator, one
 # happens when a client exchanges a code, and one is a message on a live connection
 OF_A_PARAMETER = {

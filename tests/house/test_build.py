@@ -356,5 +356,15 @@ def test_the_gateway_needs_every_room_and_a_room_needs_those_it_declares() -> No
 
 
 def test_the_list_of_rooms_has_every_room_once() -> None:
-    assert set(ROOMS) == {"bunkms", "bunauth", "tenant_auth", "bundoc", "buncast", "functions", "platform", "gateway"}
+    assert set(ROOMS) == {
+        "bunkms",
+        "bunauth",
+        "tenant_auth",
+        "bundoc",
+        "buncast",
+        "storage",
+        "functions",
+        "platform",
+        "gateway",
+    }
     assert len(set(ROOMS)) == len(ROOMS)

@@ -24,6 +24,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms
@@ -186,6 +187,7 @@ class FakeRooms:
         self.kms = FakeKms(lazy=False)
         self.tenant_auth, self.bundoc, self.functions = FakeUsers(), FakeBundoc(), FakeFunctions()
         self.buncast = Hearing()
+        self.storage = Hearing()
 
     def rooms(self) -> Rooms:
         return Rooms(
@@ -195,10 +197,11 @@ class FakeRooms:
                 TenantAuth: self.tenant_auth,
                 Bundoc: self.bundoc,
                 Buncast: self.buncast,
+                Storage: self.storage,
                 Functions: self.functions,
             },
         )
 
     def have_heard(self, project: str) -> bool:
-        hearing = (self.tenant_auth, self.bundoc, self.buncast, self.functions)
+        hearing = (self.tenant_auth, self.bundoc, self.buncast, self.storage, self.functions)
         return project in self.kms.destroyed and all(project in room.dropped for room in hearing)

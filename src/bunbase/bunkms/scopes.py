@@ -30,6 +30,7 @@ SCOPES: Final = {
     "platform": KeyScope(),
     "tenant_auth": KeyScope(context="tenant_auth:"),
     "bundoc": KeyScope(context="bundoc/"),
+    "storage": KeyScope(context="storage/"),
     "functions": KeyScope(context="functions/"),
 }
 

@@ -212,6 +212,15 @@ class Act(StrEnum):
     CHANNEL_SUBSCRIBE = "channel.subscribe", VIEWER, SEES, READ, "live", SERVERS  # join a channel
     CHANNEL_PUBLISH = "channel.publish", DEVELOPER, CHANGES, WRITE, "live", SERVERS
 
+    # files
+    BUCKET_READ = "bucket.read", VIEWER, SEES, READ, "settings", SERVERS
+    BUCKET_CREATE = "bucket.create", DEVELOPER, CHANGES, WRITE, "settings", SERVERS
+    BUCKET_UPDATE = "bucket.update", DEVELOPER, CHANGES, WRITE, "settings", SERVERS
+    BUCKET_DELETE = "bucket.delete", DEVELOPER, CHANGES, WRITE, "settings", SERVERS
+    OBJECT_READ = "object.read", VIEWER, SEES, READ, "files:read", SERVERS
+    OBJECT_WRITE = "object.write", DEVELOPER, CHANGES, WRITE, "files:write", SERVERS
+    OBJECT_SIGN = "object.sign", DEVELOPER, SEES, READ, "files:read", SERVERS  # for an upload, also object.write
+
 
 OF_ADMINISTRATORS: Final = frozenset(
     {

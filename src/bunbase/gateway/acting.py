@@ -24,7 +24,7 @@ from bunbase.pkg.errors import InvalidInput
 HEADER: Final = AS_HEADER.title()
 NOBODY: Final = "-"  # the value for a visitor who is not signed in
 PROVIDER: Final = "impersonation"  # the same value as in the tokens of `POST /v1/auth/users/{user_id}/impersonate`
-TAKING: Final = frozenset({"accessor", "visitor"})  # the kinds of callers that may act as a user
+TAKING: Final = frozenset({"accessor", "guest", "visitor"})  # the kinds of callers that may act as a user
 SERVERS: Final = frozenset({CallerKind.SECRET, CallerKind.DEVELOPER})
 KNOWN: Final = re.compile(USER_ID)
 
@@ -35,7 +35,7 @@ def check_takes(kind: str, act: Act | None) -> Act:
     Raises: InvalidInput.
     """
     if kind not in TAKING or act is None:
-        raise InvalidInput.at(HEADER, "Only documents, commits and calls of functions take this header. Leave it out.")
+        raise InvalidInput.at(HEADER, "Only documents, files and calls of functions take this header. Leave it out.")
     return act
 
 

@@ -13,6 +13,7 @@ from bunbase.gateway.answer_values import (
     ACCOUNT,
     AT,
     BACKUP,
+    BUCKET,
     CHANNELS,
     COLLEAGUE,
     DEVELOPER,
@@ -22,6 +23,7 @@ from bunbase.gateway.answer_values import (
     ISSUER,
     KEY,
     LATER,
+    OBJECT,
     OWN_ORG,
     OWN_PROJECT,
     PROJECT,
@@ -430,6 +432,28 @@ ANSWERS: Final[dict[str, Any]] = {
         "errors": [{"path": "/title", "message": "This field is required.", "keyword": "required"}],
     },
     "Channels": CHANNELS,
+    "Bucket": {**BUCKET, "created_at": AT},
+    "StoredObject": OBJECT,
+    "ObjectPage": {"items": [OBJECT], "prefixes": ["archive/"], "next": None},
+    "DeletedObjects": {
+        "items": [
+            {"key": "archive/rye.jpg", "deleted": True},
+            {"key": "archive/spelt.jpg", "deleted": False, "code": "rule_denied"},
+        ]
+    },
+    "SignedLink": {
+        "method": "GET",
+        "path": "/v1/storage/objects/photos/bakery%2Frye.jpg?project=prj_01jd7qv8x2r4m6t0w9c3e5g7ha&token=eyJ….Q2h…",
+        "token": "eyJ….Q2h…",
+        "expires_at": LATER,
+    },
+    "StorageUsage": {
+        "objects": 2,
+        "bytes": 96431,
+        "waiting_bytes": 0,
+        "max_objects": 10000000,
+        "max_bytes": 107374182400,
+    },
     "LiveMessagesFound": {
         "conn": "XkLDq2pJ0cYb7wVtR4mZsA1u",
         "messages": [{"t": "diff", "g": "k7", "turn": 13, "gone": ["d4"]}, {"t": "at", "at": "e1.1234"}],

@@ -18,6 +18,19 @@ SHA256: Final = "9f93fc1d14ea5578e50999c35ae62be28f58cccaf131cb5fa1b30da9fa3e6b7
 
 POST: Final = {"title": "Rye bread", "author": USER, "published": True}
 DOCUMENT: Final = {"_id": "rye", "_rev": 1, "_created": AT, "_updated": AT, **POST}
+BUCKET: Final = {
+    "name": "photos",
+    "public": False,
+    "max_bytes": 10485760,
+    "mime": ["image/*"],
+    "cache_control": "max-age=3600",
+    "rules": {
+        "list": "object.owner == auth.uid",
+        "get": "object.owner == auth.uid",
+        "create": "next.key.startsWith(auth.uid + '/')",
+        "delete": "object.owner == auth.uid",
+    },
+}
 CHANNELS: Final = {
     "channels": {
         "rooms/{room}": {
@@ -94,4 +107,16 @@ USED: Final[dict[str, Any]] = {
     "live_connection_seconds": 7200,
     "live_messages_delivered": 950,
     "live_messages_published": 40,
+}
+OBJECT: Final = {
+    "key": "bakery/rye.jpg",
+    "bucket": "photos",
+    "size": 48213,
+    "etag": "9e107d9d372bb6826bd81d3542a419d6",
+    "content_type": "image/jpeg",
+    "cache_control": "",
+    "metadata": {"title": "Rye bread"},
+    "owner": "usr_01jd7qv8x2r4m6t0w9c3e5g7hn",
+    "created_at": AT,
+    "updated_at": AT,
 }

@@ -14,6 +14,7 @@ accessor    The same as client, or a member's token and the project, as for oper
 listener    The same credentials as accessor, for a live connection. The connection checks scopes with each message, and
             checks the credentials again whenever they may have changed. Cookies do not count.
 person      The request needs the cookie of the sign-in page (`/oauth`). Only the forms of this page have this caller.
+guest       The same as accessor, or an anonymous request with `?project=<id>`: for public files and signed links.
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions themselves decide about access.
 On a project's own host, the host names the project, and a request without a key is anonymous. X-Bunbase-As works as
 for accessor.
@@ -113,6 +114,7 @@ class Callers:
             "accessor": self.accessor,
             "listener": self.listener,
             "person": self.person,
+            "guest": self.guest,
             "visitor": self.visitor,
         }
 
@@ -219,6 +221,17 @@ class Callers:
         )
         request.scope["state"][CALLER] = signed.caller
         return signed.caller
+
+    async def guest(self, request: AnyRequest) -> Caller:
+        if project_key(request.headers, request.query_params) or bearer_token(request.headers):
+            return await self.accessor(request)
+        project = sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
+        if not project.startswith("prj_"):  # after a project is deleted, another project can take its slug
+            raise Unauthenticated(
+                "Send the project's key as X-Bunbase-Key. A signed link and a public file need ?project=<id> (prj_…)."
+            )
+        await self.identity.check_active(project)
+        return self._caller(request, CallerKind.ANONYMOUS, project=project)
 
     async def visitor(self, request: AnyRequest) -> Caller:
         slug = request.scope["state"].get(HOST_SLUG)

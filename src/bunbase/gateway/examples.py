@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bunbase.gateway.answer_examples import ANSWERS
-from bunbase.gateway.answer_values import CHANNELS, COLLEAGUE, POST, USER
+from bunbase.gateway.answer_values import BUCKET, CHANNELS, COLLEAGUE, POST, USER
 
 PROJECT: Final = "/api/projects/{project}"
 ORG: Final = "/api/orgs/{org}"
@@ -196,6 +196,20 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     },
     ("PUT", "/v1/channels"): CHANNELS,
     ("POST", "/v1/channels/publish"): {"messages": [{"channel": "rooms/bakery", "data": {"text": "Fresh bread!"}}]},
+    ("POST", "/v1/storage/buckets"): BUCKET,
+    ("PATCH", "/v1/storage/buckets/{bucket}"): {"public": True, "cache_control": "max-age=3600"},
+    ("PUT", "/v1/storage/objects/{bucket}/{key}"): "The bytes of the object.",
+    ("POST", "/v1/storage/copy"): {
+        "from": {"bucket": "photos", "key": "bakery/rye.jpg"},
+        "to": {"bucket": "photos", "key": "archive/rye.jpg"},
+    },
+    ("POST", "/v1/storage/move"): {
+        "from": {"bucket": "photos", "key": "drafts/rye.jpg"},
+        "to": {"bucket": "photos", "key": "bakery/rye.jpg"},
+        "overwrite": False,
+    },
+    ("POST", "/v1/storage/delete"): {"bucket": "photos", "keys": ["archive/rye.jpg", "archive/spelt.jpg"]},
+    ("POST", "/v1/storage/sign"): {"bucket": "photos", "key": "bakery/rye.jpg", "expires_in": 3600},
     ("POST", "/v1/live"): {"send": [{"t": "watch", "id": 1, "query": {"collection": "posts"}}]},
     ("POST", "/v1/live/poll"): {"send": [{"t": "watch", "id": 1, "query": {"collection": "posts"}}]},
     ("POST", "/v1/live/{conn}"): {"send": [{"t": "unwatch", "id": 1}]},

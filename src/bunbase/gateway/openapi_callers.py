@@ -57,6 +57,7 @@ SECURITY: Final[dict[str, Security]] = {
     "person": [],  # only pages have this caller, and they are not in the document
     "accessor": [*CLIENT, *DEVELOPER],
     "listener": [*CLIENT, *DEVELOPER],
+    "guest": [*CLIENT, *DEVELOPER, {}],
     "visitor": [*CLIENT, {}],
 }
 PROJECT_NAME: Final = {
@@ -69,7 +70,7 @@ PROJECT_NAME: Final = {
 PROJECT_ID: Final = {
     "name": "project",
     "in": "query",
-    "description": "The id of the project, for a public function that is called without a key.",
+    "description": "The id of the project, for a public function or file that is used without a key.",
     "schema": {"type": "string", "pattern": "^prj_[a-z0-9]{1,60}$"},
 }
 COOKIES: Final = {
@@ -100,6 +101,7 @@ HEADERS: Final = {
     "person": [],  # only pages have this caller, and they are not in the document
     "accessor": [PROJECT_NAME, EXPLAIN, AS],
     "listener": [PROJECT_NAME],
+    "guest": [PROJECT_NAME, PROJECT_ID, EXPLAIN, AS],
     "visitor": [PROJECT_ID, EXPLAIN, AS],
 }
 

@@ -24,6 +24,7 @@ from bunbase.gateway.cookie_answers import PARAMETER as COOKIES_PARAMETER
 from bunbase.gateway.credentials import KEY_PARAMETER, PROJECT_PARAMETER
 from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.pkg.errors import InvalidInput, NotFound
+from bunbase.pkg.object_paths import OBJECTS
 
 WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
 DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
@@ -32,7 +33,7 @@ NULL: Final = "null"
 MAX_NAME: Final = 100
 OF_THE_GATEWAY: Final = frozenset({KEY_PARAMETER, PROJECT_PARAMETER, COOKIES_PARAMETER})
 # documents and collections refuse unknown parameters themselves (`bundoc/routes`), as `invalid_query`
-STRICT: Final = ("/api/", "/v1/auth/", "/v1/channels", "/v1/jobs")
+STRICT: Final = ("/api/", "/v1/auth/", "/v1/channels", "/v1/jobs", "/v1/storage/")
 # other services send browsers and probes to these, with parameters that they choose
 OPEN: Final = frozenset(
     {"/api/auth/oauth/{provider}/callback", "/api/health", "/api/ready", "/v1/auth/oauth/{provider}/callback"}
@@ -103,7 +104,7 @@ def _check_path(request: Request[Any, Any, Any]) -> None:
     template = request.scope["path_template"]
     if (
         request.method == "DELETE"
-        and not template.startswith(FUNCTIONS)
+        and not template.startswith((FUNCTIONS, OBJECTS))
         and EMPTY.search(request.scope.get("raw_path") or b"")
     ):
         raise NotFound("A part of this path is empty. Is a variable empty that has the id of what to delete?")

@@ -301,6 +301,21 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("GET", "/v1/channels"): Act.CHANNEL_READ,
     ("PUT", "/v1/channels"): Act.CHANNEL_UPDATE,
     ("POST", "/v1/channels/publish"): Act.CHANNEL_PUBLISH,
+    # files
+    ("GET", "/v1/storage/buckets"): Act.BUCKET_READ,
+    ("POST", "/v1/storage/buckets"): Act.BUCKET_CREATE,
+    ("GET", "/v1/storage/buckets/{bucket}"): Act.BUCKET_READ,
+    ("PATCH", "/v1/storage/buckets/{bucket}"): Act.BUCKET_UPDATE,
+    ("DELETE", "/v1/storage/buckets/{bucket}"): Act.BUCKET_DELETE,
+    ("GET", "/v1/storage/objects/{bucket}/{key}"): Act.OBJECT_READ,
+    ("PUT", "/v1/storage/objects/{bucket}/{key}"): Act.OBJECT_WRITE,
+    ("DELETE", "/v1/storage/objects/{bucket}/{key}"): Act.OBJECT_WRITE,
+    ("GET", "/v1/storage/list/{bucket}"): Act.OBJECT_READ,
+    ("POST", "/v1/storage/copy"): Act.OBJECT_WRITE,
+    ("POST", "/v1/storage/move"): Act.OBJECT_WRITE,
+    ("POST", "/v1/storage/delete"): Act.OBJECT_WRITE,
+    ("POST", "/v1/storage/sign"): Act.OBJECT_SIGN,
+    ("GET", "/v1/storage/usage"): Act.BUCKET_READ,
 }
 
 

@@ -21,6 +21,7 @@ MAY_CALL: Final = {
         "platform": "create_keys destroy public_keys sign",
         "tenant_auth": "public_keys renew_signing_key replace_signing_keys seal sign unseal",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
+        "storage": "bind_directory generate_data_key rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
         NOBODY: "rotate",
     },
@@ -78,6 +79,12 @@ MAY_CALL: Final = {
         "functions": "aggregate changes collection collections commit create delete get list patch put query",
         "tenant_auth": "commit query",
         "buncast": "changes get",
+        "storage": "get",
+    },
+    "storage": {
+        GATEWAY: """abort_upload begin_upload bucket buckets copy_object create_bucket delete_bucket delete_object
+                    delete_objects feed_upload finish_upload objects read sign stored update_bucket""",
+        "platform": "drop_project",
     },
     "buncast": {
         GATEWAY: """add_live_usage beat channels deliver join leave publish put_channels recheck replay set_presence""",

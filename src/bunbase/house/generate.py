@@ -42,6 +42,7 @@ CALLERS: Final = (
     "operator",
     "client",
     "accessor",
+    "guest",
     "person",
     "visitor",
 )

@@ -10,9 +10,10 @@ from bunbase.bundoc.module import MODULE as bundoc
 from bunbase.bunkms.module import MODULE as bunkms
 from bunbase.functions.module import MODULE as functions
 from bunbase.platform.module import MODULE as platform
+from bunbase.storage.module import MODULE as storage
 from bunbase.tenant_auth.module import MODULE as tenant_auth
 
-MODULES: Final = (bunkms, bunauth, tenant_auth, bundoc, buncast, functions, platform)
+MODULES: Final = (bunkms, bunauth, tenant_auth, bundoc, buncast, storage, functions, platform)
 
 GATEWAY: Final = "gateway"  # the gateway needs all rooms, and no room needs the gateway
 

@@ -10,6 +10,7 @@ from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.modules import Rooms
@@ -46,6 +47,7 @@ async def _tell_of_end(project: str, rooms: Rooms) -> None:
         rooms[Functions].drop_project(project),
         rooms[Bundoc].drop_project(project),
         rooms[Buncast].drop_project(project),
+        rooms[Storage].drop_project(project),
     )
     # the failure of one room must not stop the calls to others; after a failure, the outbox calls all rooms again
     failures = [heard for heard in await asyncio.gather(*told, return_exceptions=True) if heard is not None]

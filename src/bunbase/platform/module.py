@@ -12,6 +12,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
@@ -68,7 +69,7 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
 MODULE = Module(
     "platform",
     provides=Platform,
-    needs=(Kms, BunAuth, TenantAuth, Bundoc, Buncast, Functions),
+    needs=(Kms, BunAuth, TenantAuth, Bundoc, Buncast, Storage, Functions),
     settings=PlatformSettings,
     open=open_platform,
     routes=(*ROUTES, *SERVICE_ACCOUNT_ROUTES, *AUDIT_ROUTES, *ADMINISTRATION_ROUTES),

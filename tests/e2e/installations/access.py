@@ -43,6 +43,9 @@ NOT_KEPT: Final = {
     "/api/auth/activity": "changes with each sign-in",
     "/api/auth/sessions": "changes with each sign-in",
     "/v1/live": "a WebSocket",
+    "/v1/storage/buckets/{bucket}": "kept installations have no files",
+    "/v1/storage/list/{bucket}": "kept installations have no files",
+    "/v1/storage/objects/{bucket}/{key}": "kept installations have no files",
     "/v1/auth/passkeys": "kept installations have no passkeys",
     "/v1/auth/totp": "kept installations have no second factors",
     "/v1/auth/sessions": "changes with each sign-in",
@@ -148,6 +151,8 @@ def questions(access: Access) -> list[Question]:
         Question("/v1/changes", "/v1/changes?since=0", "secret"),
         Question("/v1/export", "/v1/export", "secret"),
         Question("/v1/channels", "/v1/channels", "secret"),
+        Question("/v1/storage/buckets", "/v1/storage/buckets", "secret"),
+        Question("/v1/storage/usage", "/v1/storage/usage", "secret"),
         Question("/v1/collections", "/v1/collections", "secret"),
         *(
             one

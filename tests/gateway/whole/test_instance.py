@@ -76,6 +76,17 @@ async def test_every_operation_has_a_summary_and_shows_no_internal_parameter(doo
             assert operation["tags"], (method, path)
             names = {parameter["name"] for parameter in operation.get("parameters", ())}
             assert names.isdisjoint(
-                {"anyone", "developer", "member", "keyed", "client", "accessor", "operator", "visitor", "platform"}
+                {
+                    "anyone",
+                    "developer",
+                    "member",
+                    "keyed",
+                    "client",
+                    "accessor",
+                    "guest",
+                    "operator",
+                    "visitor",
+                    "platform",
+                }
             )
             assert operation["security"] is not None, (method, path)

@@ -17,6 +17,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import NewProject, Platform
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
@@ -26,7 +27,7 @@ from bunbase.pkg.ready import Readiness
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
 from tests.fakes import FakeKms
-from tests.gateway.door import FakeBuncast, FakeBundoc, FakeFunctions
+from tests.gateway.door import FakeBuncast, FakeBundoc, FakeFunctions, FakeStorage
 from tests.gateway.others import FakeBunAuth, FakeTenantAuth
 from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA
@@ -75,6 +76,7 @@ async def front_door(tmp_path: Path, database_url: str) -> AsyncIterator[FrontDo
                 TenantAuth: PublishedKeys(others.kms),
                 Bundoc: bundoc,
                 Buncast: FakeBuncast(),
+                Storage: FakeStorage(),
                 Functions: FakeFunctions(),
                 Kms: others.kms,
             }

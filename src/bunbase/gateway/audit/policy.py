@@ -23,7 +23,7 @@ SENSITIVE_READS: Final = frozenset(
 
 # acts of a secret key that are the daily work of a server, and not the administration of the project
 DAILY_WORK: Final = frozenset(
-    {Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_CREATE, Act.PROFILE_USE, Act.CHANNEL_PUBLISH}
+    {Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_CREATE, Act.PROFILE_USE, Act.CHANNEL_PUBLISH, Act.OBJECT_WRITE}
 )
 
 # Acts that take access away. If the log cannot be written, it would be more dangerous to refuse these acts.

@@ -61,6 +61,8 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.USER_LINK_CREATE: ("kind", "expires_at"),
     Act.COLLECTION_UPDATE: ("rules", "strict", "expires", "before_images", "max_scan"),
     Act.CHANNEL_UPDATE: ("channels",),
+    Act.BUCKET_CREATE: ("name", "public", "rules"),
+    Act.BUCKET_UPDATE: ("public", "rules"),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),
 }
 MAX_NAMES: Final = 50  # the limit of field names shown for one document

@@ -38,6 +38,8 @@ def target_after(act: Act, collection: str, answer: bytes) -> str:
         return ""
     if act is Act.DOCUMENT_WRITE:
         return f"{collection}/{made['_id']}" if "_id" in made else ""
+    if act is Act.BUCKET_CREATE:
+        return str(made.get("name", ""))
     for inside in INSIDE:
         if isinstance(found := made.get(inside), dict):
             made = found

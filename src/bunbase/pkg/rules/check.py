@@ -5,7 +5,7 @@ A rule that could never work is refused.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final, NoReturn
 
 from bunbase.pkg.control_characters import holds_control
@@ -48,9 +48,26 @@ VARIABLES: Final = {
     "subscribe": ("auth", "channel", "params", "now"),
     "publish": ("auth", "channel", "params", "message", "now"),
     "presence": ("auth", "channel", "params", "message", "now"),
+    "object.list": ("auth", "object", "now", "request"),
+    "object.get": ("auth", "object", "now", "request"),
+    "object.create": ("auth", "next", "now", "request"),
+    "object.update": ("auth", "object", "next", "now", "request"),
+    "object.delete": ("auth", "object", "now", "request"),
 }
 TYPES: Final = {"auth": ANY, "doc": "map", "next": "map", "now": "timestamp", "request": "map"}
 CHANNEL_TYPES: Final = {"auth": ANY, "channel": "string", "params": "map", "message": ANY, "now": "timestamp"}
+OBJECT: Final = "object."  # the beginning of the operations of files
+OBJECT_TYPES: Final = {"auth": ANY, "object": "map", "next": "map", "now": "timestamp", "request": "map"}
+OBJECT_FIELDS: Final = {
+    "key": "string",
+    "bucket": "string",
+    "size": "int",
+    "content_type": "string",
+    "owner": ANY,
+    "metadata": "map",
+    "created": "timestamp",
+    "updated": "timestamp",
+}
 KNOWN_FIELDS: Final = {
     "auth": {
         "uid": "string",
@@ -64,6 +81,12 @@ KNOWN_FIELDS: Final = {
         "act": "string",
     },
     "request": {"op": "string", "collection": "string", "id": "string"},
+}
+KNOWN_OF_OBJECTS: Final = {
+    "auth": KNOWN_FIELDS["auth"],
+    "object": OBJECT_FIELDS,
+    "next": OBJECT_FIELDS,
+    "request": {"op": "string", "bucket": "string"},
 }
 SYSTEM_FIELDS: Final = {"_id": "string", "_rev": "int", "_created": "string", "_updated": "string"}
 
@@ -134,9 +157,13 @@ class _Checker:
         self.source = source
         self.operation = operation
         self.bound: list[str] = []
-        of_documents = operation in OPERATIONS
-        self.types = TYPES if of_documents else CHANNEL_TYPES
-        self.known = KNOWN_FIELDS if of_documents else {**KNOWN_FIELDS, "params": dict.fromkeys(params, "string")}
+        self.known: Mapping[str, Mapping[str, str]] = KNOWN_FIELDS
+        if operation in OPERATIONS:
+            self.types = TYPES
+        elif operation.startswith(OBJECT):
+            self.types, self.known = OBJECT_TYPES, KNOWN_OF_OBJECTS
+        else:
+            self.types, self.known = CHANNEL_TYPES, {**KNOWN_FIELDS, "params": dict.fromkeys(params, "string")}
 
     def need(self, node: Node, wanted: str, why: str) -> None:
         found = self.type_of(node)
@@ -195,6 +222,9 @@ class _Checker:
             return self.types[node.name]
         if node.name == "message" and self.types is CHANNEL_TYPES:
             self.refuse(node, f"A {self.operation} rule has no message; use {', '.join(allowed)}.")
+        if node.name in self.types and self.types is OBJECT_TYPES:
+            operation = self.operation.removeprefix(OBJECT)
+            self.refuse(node, f"A {operation} rule has no {node.name}; use {', '.join(allowed)}.")
         if node.name in self.types:
             why = "there is no stored document yet" if node.name == "doc" else "no document is written"
             self.refuse(node, f"A {self.operation} rule has no {node.name}: {why}; use {', '.join(allowed)}.")
@@ -213,7 +243,7 @@ class _Checker:
             if of.name == "request" and name == "id" and self.operation == "list":
                 self.refuse(node, "A list request has no document id; write doc._id.")
             return known[name]
-        if self.types is CHANNEL_TYPES:
+        if self.types is not TYPES:
             return ANY
         if name.startswith("_") and name not in SYSTEM_FIELDS:
             self.refuse(node, f"There is no system field {name}; the system fields are {', '.join(SYSTEM_FIELDS)}.")

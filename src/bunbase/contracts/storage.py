@@ -1,0 +1,454 @@
+"""The contract of Storage: files of any size, which are called objects, in buckets.
+
+A key is 1 to 1024 bytes of UTF-8. It is data and never a path: `a//b`, `..` and a trailing `/` are ordinary, and keys
+that differ in one byte are different objects. Lists are in the order of these bytes.
+
+An upload is three steps, since a call of a contract has no stream of arguments: `begin_upload`, `feed_upload` for each
+piece, `finish_upload`. A download is a stream: one Opened, then Pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Final, Literal, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Problem
+
+BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+MAX_BUCKETS: Final = 100
+MAX_KEY_BYTES: Final = 1024
+MAX_OBJECT_BYTES: Final = 5 << 30
+MAX_TYPES: Final = 50
+MAX_METADATA_BYTES: Final = 2 << 10
+MAX_HEADER: Final = 200  # characters of Cache-Control, Content-Type and a file name
+MAX_KEYS: Final = 1000  # keys of one call of `delete_objects`
+MAX_LINK_SECONDS: Final = 7 * 24 * 3600
+PIECE_BYTES: Final = 1 << 20  # the largest piece of `feed_upload` and of `read`
+
+Milliseconds = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class BucketNotFound(Problem):
+    status, code, title = 404, "bucket_not_found", "There is no such bucket"
+
+
+class BucketExists(Problem):
+    status, code, title = 409, "bucket_exists", "There is a bucket with this name already"
+
+
+class BucketNotEmpty(Problem):
+    status, code, title = 409, "bucket_not_empty", "This bucket still has objects"
+
+
+class TooManyBuckets(Problem):
+    """`limit`: the largest number of buckets of a project."""
+
+    status, code, title = 409, "too_many_buckets", "The project has too many buckets"
+
+
+class InvalidBucket(Problem):
+    """`path`: the place of the mistake in the definition of the bucket."""
+
+    status, code, title = 422, "invalid_bucket", "This definition of a bucket is not valid"
+
+
+class InvalidObjectKey(Problem):
+    status, code, title = 400, "invalid_object_key", "This is not a key of an object"
+
+
+class ObjectNotFound(Problem):
+    """There is no such object, or a rule hides it."""
+
+    status, code, title = 404, "object_not_found", "There is no such object"
+
+
+class ObjectChanged(Problem):
+    """A condition of the request (If-Match, If-None-Match, If-Unmodified-Since) does not hold."""
+
+    status, code, title = 412, "object_changed", "A condition of the request does not hold"
+
+
+class ObjectConflict(Problem):
+    status, code, title = 409, "object_conflict", "Other writes changed this object at the same time"
+
+
+class RangeNotSatisfiable(Problem):
+    """`size`: the number of bytes of the object."""
+
+    status, code, title = 416, "range_not_satisfiable", "The object has no bytes in this range"
+
+    def headers(self) -> dict[str, str]:
+        return {**super().headers(), "content-range": f"bytes */{self.extra.get('size', 0)}"}
+
+
+class ObjectTooLarge(Problem):
+    """`limit`: the largest allowed number of bytes."""
+
+    status, code, title = 413, "object_too_large", "This object is too large for the bucket"
+
+
+class ContentTypeRefused(Problem):
+    """`content_type`: the refused type, as it was declared or as the first bytes show it."""
+
+    status, code, title = 415, "content_type_refused", "The bucket does not accept this type of content"
+
+
+class ContentDigestMismatch(Problem):
+    status, code, title = 422, "content_digest_mismatch", "The content does not have the digest that was sent"
+
+
+class StorageQuotaExceeded(Problem):
+    """`limit`: the bytes or objects that the project may have."""
+
+    status, code, title = 507, "storage_quota_exceeded", "The project has no room for more objects"
+
+
+class TooManyUploads(Problem):
+    """`limit`: the uploads that may run at the same time in a project."""
+
+    status, code, title = 429, "too_many_uploads", "Too many uploads run in this project at the same time"
+
+
+class UploadNotFound(Problem):
+    status, code, title = 404, "upload_not_found", "This upload has ended"
+
+
+class InvalidLink(Problem):
+    status, code, title = 403, "invalid_link", "This signed link is not valid, or has expired"
+
+
+class ObjectDamaged(Problem):
+    status, code, title = 500, "object_damaged", "The stored bytes of this object are damaged or missing"
+
+
+class StorageUnreadable(Problem):
+    status, code, title = 503, "storage_unreadable", "The project's list of objects cannot be read"
+
+
+class StorageUnreachable(Problem):
+    status, code, title = 503, "storage_unreachable", "The stored bytes cannot be reached now"
+
+
+class StorageBusy(Problem):
+    status, code, title = 503, "storage_busy", "Storage has too much work now"
+
+
+class BucketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The sources of the rules, in CEL. Without a rule, only the secret key and members of the project may do the act.
+
+    Variables: `auth`, `object` (stored), `next` (proposed), `now` and `request`. An object has `key`, `bucket`, `size`,
+    `content_type`, `owner`, `metadata`, `created` and `updated`. A `list` rule is a filter.
+    """
+
+    list: str | None = None
+    get: str | None = None
+    create: str | None = None
+    update: str | None = None
+    delete: str | None = None
+
+
+MimeType = Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class BucketSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings of a bucket.
+
+    `public`: true if everybody may read each object without a key. `max_bytes`: the limit of one object.
+    `mime`: the accepted types, such as `image/*` or `application/pdf`; empty accepts every type. `cache_control`: the
+    header of objects that were stored without their own one; empty for `no-cache`.
+    """
+
+    public: bool = False
+    max_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_OBJECT_BYTES)] = MAX_OBJECT_BYTES
+    mime: Annotated[tuple[MimeType, ...], msgspec.Meta(max_length=MAX_TYPES)] = ()
+    cache_control: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] = ""
+    rules: BucketRules = BucketRules()
+
+
+class NewBucket(BucketSpec, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    name: Annotated[str, msgspec.Meta(pattern=BUCKET_NAME)]
+
+
+class BucketChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The settings to replace; the others stay."""
+
+    public: bool | msgspec.UnsetType = msgspec.UNSET
+    max_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_OBJECT_BYTES)] | msgspec.UnsetType = msgspec.UNSET
+    mime: Annotated[tuple[MimeType, ...], msgspec.Meta(max_length=MAX_TYPES)] | msgspec.UnsetType = msgspec.UNSET
+    cache_control: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] | msgspec.UnsetType = msgspec.UNSET
+    rules: BucketRules | msgspec.UnsetType = msgspec.UNSET
+
+
+class Bucket(BucketSpec, frozen=True, kw_only=True):
+    name: str
+    created_at: Milliseconds
+
+
+class Buckets(msgspec.Struct, frozen=True):
+    """All buckets of a project, by name. `next`: always null, because a project has at most MAX_BUCKETS buckets."""
+
+    items: tuple[Bucket, ...]
+    next: None = None
+
+
+class StoredObject(msgspec.Struct, frozen=True):
+    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits. `owner`: the id of the user who
+    created the object; null if a server or member did.
+    """
+
+    key: str
+    bucket: str
+    size: int
+    etag: str
+    content_type: str
+    cache_control: str
+    metadata: dict[str, str]
+    owner: str | None
+    created_at: Milliseconds
+    updated_at: Milliseconds
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The place of an object. `link`: the token of a signed link, or empty."""
+
+    bucket: str
+    key: str
+    link: str = ""
+
+
+class Conditions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The conditional headers of a request, as they were sent; None for a header that is missing."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
+    if_unmodified_since: str | None = None
+
+
+class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The headers of an upload. `length`: the declared number of bytes, or None if the client did not send it.
+
+    `md5`: the expected digest in hexadecimal digits, or empty.
+    """
+
+    content_type: str = ""
+    length: int | None = None
+    cache_control: str = ""
+    metadata: dict[str, str] = {}
+    conditions: Conditions = Conditions()
+    md5: str = ""
+
+
+class WrittenObject(msgspec.Struct, frozen=True):
+    """`created`: true if the key had no object before."""
+
+    object: StoredObject
+    created: bool
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A request for an object. `range`, `if_range`: the headers as they were sent. `head`: true if no bytes are
+    wanted.
+    """
+
+    place: Place
+    conditions: Conditions = Conditions()
+    range: str = ""
+    if_range: str = ""
+    head: bool = False
+
+
+class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    """The beginning of a download. `status`: 200, 206 or 304. The Pieces hold the bytes from `start` to before `end`.
+
+    `public`: true if shared caches may keep the answer. `link_seconds`: the time for which a signed link is still
+    valid; None if there is no link. `cache_control`: the header to send, without `public` or `private`.
+    """
+
+    status: int
+    object: StoredObject
+    start: int
+    end: int
+    public: bool
+    cache_control: str
+    link_seconds: int | None = None
+
+
+class Piece(msgspec.Struct, frozen=True, tag="piece"):
+    data: bytes
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A request for a list. `delimiter`: keys that have it after the prefix are grouped up to it."""
+
+    prefix: str = ""
+    delimiter: str = ""
+    limit: int = 100
+    cursor: str | None = None
+
+
+class ObjectPage(msgspec.Struct, frozen=True):
+    """`prefixes`: the groups of this page. A page may have fewer items than the limit, also none, and still a next
+    page: a rule examines a limited number of objects for each page.
+    """
+
+    items: tuple[StoredObject, ...]
+    prefixes: tuple[str, ...]
+    next: str | None
+
+
+class KeptPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The place of an object in a body."""
+
+    bucket: Annotated[str, msgspec.Meta(max_length=63)]
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY_BYTES)]
+
+
+class Copying(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from"}):
+    """A copy or a move. Fields that are left out are taken from the source. `overwrite`: false to refuse a target that
+    exists.
+    """
+
+    source: KeptPlace
+    to: KeptPlace
+    overwrite: bool = True
+    content_type: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] | None = None
+    cache_control: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] | None = None
+    metadata: dict[str, str] | None = None
+
+
+class DeletedObject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`deleted`: true if there is no such object now. `code`: the code of the problem otherwise."""
+
+    key: str
+    deleted: bool
+    code: str | None = None
+
+
+class NewLink(KeptPlace, frozen=True, forbid_unknown_fields=True):
+    """A signed link to make. `content_type`, `max_bytes`: only for uploads, which must then have this type and at most
+    this size.
+    """
+
+    method: Literal["GET", "PUT"] = "GET"
+    expires_in: Annotated[int, msgspec.Meta(ge=1, le=MAX_LINK_SECONDS)] = 3600
+    content_type: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] | None = None
+    max_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_OBJECT_BYTES)] | None = None
+
+
+class SignedLink(msgspec.Struct, frozen=True):
+    """`path`: the path and the query to append to the address of the server."""
+
+    method: str
+    path: str
+    token: str
+    expires_at: Milliseconds
+
+
+class StorageUsage(msgspec.Struct, frozen=True):
+    """The present size of a project. `waiting_bytes`: the bytes of deleted objects that are still on disk."""
+
+    objects: int
+    bytes: int
+    waiting_bytes: int
+    max_objects: int
+    max_bytes: int
+
+
+class Storage(Protocol):
+    """Every call takes the project from the Caller. Each may raise RuleDenied, Forbidden, InsufficientScope,
+    StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are of contracts.bundoc.problems.
+    """
+
+    async def buckets(self, caller: Caller) -> Buckets: ...
+
+    async def bucket(self, caller: Caller, name: str) -> Bucket:
+        """Raises: BucketNotFound."""
+        ...
+
+    async def create_bucket(self, caller: Caller, new: NewBucket) -> Bucket:
+        """Raises: BucketExists, TooManyBuckets, InvalidBucket, InvalidRule."""
+        ...
+
+    async def update_bucket(self, caller: Caller, name: str, changes: BucketChanges) -> Bucket:
+        """Raises: BucketNotFound, InvalidBucket, InvalidRule."""
+        ...
+
+    async def delete_bucket(self, caller: Caller, name: str) -> None:
+        """Delete an empty bucket. Raises: BucketNotFound, BucketNotEmpty."""
+        ...
+
+    async def begin_upload(self, caller: Caller, place: Place, new: NewObject) -> str:
+        """Return the id of a new upload, after all checks that need no bytes.
+
+        Raises: BucketNotFound, InvalidObjectKey, InvalidInput, InvalidLink, ContentTypeRefused, ObjectTooLarge,
+        ObjectChanged, StorageQuotaExceeded, DiskFull, TooManyUploads.
+        """
+        ...
+
+    async def feed_upload(self, caller: Caller, upload: str, data: bytes) -> None:
+        """Add at most PIECE_BYTES bytes. After a Problem the upload has ended.
+
+        Raises: UploadNotFound, ContentTypeRefused, ObjectTooLarge, StorageQuotaExceeded, DiskFull,
+        StorageUnreachable.
+        """
+        ...
+
+    async def finish_upload(self, caller: Caller, upload: str) -> WrittenObject:
+        """Store the object. When this returns, its bytes and its row are on disk. An upload that fails leaves nothing.
+
+        Raises: UploadNotFound, ContentDigestMismatch, ObjectChanged, ObjectConflict, BucketNotFound, DiskFull,
+        StorageUnreachable.
+        """
+        ...
+
+    async def abort_upload(self, caller: Caller, upload: str) -> None:
+        """End an upload and delete its bytes. Idempotent."""
+        ...
+
+    def read(self, caller: Caller, reading: Reading) -> AsyncIterator[Opened | Piece]:
+        """Yield one Opened, then the bytes in Pieces.
+
+        Raises: BucketNotFound, ObjectNotFound, ObjectChanged, RangeNotSatisfiable, InvalidObjectKey, InvalidLink; also
+        after the Opened ObjectDamaged and StorageUnreachable.
+        """
+        ...
+
+    async def delete_object(self, caller: Caller, place: Place, if_match: str | None = None) -> None:
+        """Raises: BucketNotFound, ObjectNotFound, ObjectChanged, ObjectConflict, InvalidObjectKey."""
+        ...
+
+    async def delete_objects(self, caller: Caller, bucket: str, keys: tuple[str, ...]) -> tuple[DeletedObject, ...]:
+        """Delete each object that the caller may delete; missing objects count as deleted.
+
+        Raises: BucketNotFound, InvalidInput.
+        """
+        ...
+
+    async def copy_object(self, caller: Caller, copying: Copying, moves: bool) -> WrittenObject:
+        """Copy an object without copying its bytes. `moves`: also delete the source, in the same transaction.
+
+        Raises: BucketNotFound, ObjectNotFound, ObjectChanged, ObjectConflict, InvalidObjectKey, ContentTypeRefused,
+        ObjectTooLarge, StorageQuotaExceeded.
+        """
+        ...
+
+    async def objects(self, caller: Caller, bucket: str, listing: Listing) -> ObjectPage:
+        """Raises: BucketNotFound, InvalidCursor, InvalidInput."""
+        ...
+
+    async def sign(self, caller: Caller, link: NewLink) -> SignedLink:
+        """Raises: BucketNotFound, InvalidObjectKey, InvalidInput."""
+        ...
+
+    async def stored(self, caller: Caller) -> StorageUsage:
+        """Return the present size of the project."""
+        ...
+
+    async def drop_project(self, project: str) -> None:
+        """Delete all objects of a project that is being deleted, and its key. Idempotent."""
+        ...

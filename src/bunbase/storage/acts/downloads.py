@@ -1,0 +1,190 @@
+"""Read objects: the rules and conditions decide, then the bytes are decrypted piece by piece.
+
+The first piece is decrypted before the answer begins, so that a damaged object is an error and no broken download.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Final
+
+import apsw
+
+from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.storage import (
+    BucketNotFound,
+    InvalidLink,
+    ObjectDamaged,
+    Opened,
+    Piece,
+    Reading,
+)
+from bunbase.pkg import metrics
+from bunbase.pkg.logger import logger
+from bunbase.storage.acts.access import Access, no_object
+from bunbase.storage.blobs.format import (
+    CHUNK_BYTES,
+    HEADER_BYTES,
+    BlobKey,
+    Damaged,
+    open_chunks,
+    open_header,
+    root_id_of,
+    sealed_span,
+)
+from bunbase.storage.blobs.store import BlobMissing
+from bunbase.storage.holdings import Holdings, checked_key, described
+from bunbase.storage.links import REFUSED
+from bunbase.storage.rules import time_of
+from bunbase.storage.serving.conditions import is_same, is_unchanged
+from bunbase.storage.serving.ranges import asked_range
+from bunbase.storage.store.objects import BlobPart, ObjectRow, find, parts_of
+
+log = logger("storage")
+
+PIECE_CHUNKS: Final = 8  # 512 KiB of content in memory, and as much of the sealed bytes
+INLINE_BYTES: Final = 64 << 10  # decrypting this much takes 5 µs to 50 µs; more is done in a thread
+
+
+class Found:
+    """An object that may be read."""
+
+    def __init__(self, row: ObjectRow, parts: list[BlobPart], roots: dict[int, bytes]) -> None:
+        self.row = row
+        self.parts = parts
+        self.roots = roots
+
+
+class Downloads:
+    def __init__(self, holdings: Holdings) -> None:
+        self.holdings = holdings
+        self.access = Access(holdings)
+
+    async def read(self, caller: Caller, reading: Reading) -> AsyncIterator[Opened | Piece]:
+        found, opened = await self._opened(caller, reading)
+        if reading.head or opened.status == 304 or opened.start == opened.end:
+            yield opened
+            return
+        pieces = self.pieces(caller.project, found, opened.start, opened.end)
+        try:
+            first = await anext(pieces)
+            yield opened
+            yield Piece(first)
+            async for piece in pieces:
+                yield Piece(piece)
+        finally:
+            await pieces.aclose()
+
+    async def pieces(self, project: str, found: Found, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes of an object from `start` to before `end`. Raises: ObjectDamaged, StorageUnreachable."""
+        for part in found.parts:
+            begin, stop = max(start, part.position), min(end, part.position + part.size)
+            if begin >= stop:
+                continue
+            blob = _Blob(self.holdings, project, found.roots, part)
+            at = begin - part.position
+            while at < stop - part.position:
+                try:
+                    piece = await blob.read(at, stop - part.position)
+                except (Damaged, BlobMissing) as fault:
+                    metrics.storage_damaged.inc()
+                    log.error("an object cannot be read", project=project, blob=part.blob, reason=str(fault)[:300])
+                    raise ObjectDamaged("Restore the project's objects from a backup, or upload it again.") from fault
+                at += len(piece)
+                metrics.storage_bytes.labels("out").inc(len(piece))
+                yield piece
+
+    async def beginning(self, project: str, found: Found, size: int) -> bytes:
+        """Return the first bytes of an object. Raises: ObjectDamaged, StorageUnreachable."""
+        pieces = self.pieces(project, found, 0, min(size, found.row.size))
+        try:
+            return await anext(pieces, b"")
+        finally:
+            await pieces.aclose()
+
+    async def _opened(self, caller: Caller, reading: Reading) -> tuple[Found, Opened]:
+        place = reading.place
+        key = checked_key(place.key)
+        public, until = False, None
+        try:
+            async with self.holdings.bucket_of(caller.project, place.bucket) as (file, bucket):
+                ruled = False
+                if place.link:
+                    grant = self.access.grant_of(caller, file.roots, bucket, place, "GET")
+                    until = grant.until - int(self.holdings.clock.now().timestamp())
+                elif not (public := bucket.spec.public):
+                    ruled = self.access.is_ruled(caller, Act.OBJECT_READ)
+
+                def look(connection: apsw.Connection) -> tuple[ObjectRow | None, list[BlobPart]]:
+                    row = find(connection, bucket.id, key)
+                    return row, [] if row is None else parts_of(connection, row.id)
+
+                row, parts = await file.read(look)
+                found = None if row is None else Found(row, parts, file.roots)
+        except BucketNotFound:
+            if place.link:
+                raise InvalidLink(REFUSED) from None
+            self.access.is_ruled(caller, Act.OBJECT_READ)  # callers without a key do not learn which buckets exist
+            raise
+        await self.access.need_read(caller, ruled, bucket, row, place.key)
+        if found is None:
+            raise no_object(place.key)
+        cached = found.row.cache_control or bucket.spec.cache_control
+        start, end, status = _answered(found.row, reading)
+        return found, Opened(status, described(found.row, bucket.name), start, end, public, cached, until)
+
+
+class _Blob:
+    """One blob that is being read. Its key is read together with its first chunks, if these are needed."""
+
+    def __init__(self, holdings: Holdings, project: str, roots: dict[int, bytes], part: BlobPart) -> None:
+        self.holdings = holdings
+        self.project = project
+        self.roots = roots
+        self.part = part
+        self.key: BlobKey | None = None
+
+    async def read(self, at: int, stop: int) -> bytes:
+        """Return some bytes from `at` on, at most up to `stop`. Raises: Damaged, BlobMissing, StorageUnreachable."""
+        first = at // CHUNK_BYTES
+        last = min((stop - 1) // CHUNK_BYTES, first + PIECE_CHUNKS - 1)
+        begin, end = sealed_span(first, last, self.part.size)
+        if self.key is None and first == 0:
+            sealed = await self._sealed(0, end)
+            self.key = self._key(bytes(sealed[:HEADER_BYTES]))
+            sealed = sealed[HEADER_BYTES:]
+        else:
+            if self.key is None:
+                self.key = self._key(bytes(await self._sealed(0, HEADER_BYTES)))
+            sealed = await self._sealed(begin, end)
+        content = await self._content(self.key, first, last, sealed)
+        base = first * CHUNK_BYTES
+        return content[at - base : stop - base]
+
+    async def _content(self, key: BlobKey, first: int, last: int, sealed: memoryview) -> bytes:
+        if len(sealed) <= INLINE_BYTES:
+            return open_chunks(key, first, last, sealed, self.part.size)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.holdings.pool, open_chunks, key, first, last, sealed, self.part.size)
+
+    async def _sealed(self, start: int, end: int) -> memoryview:
+        return await self.holdings.blobs.read(self.project, self.part.blob, start, end)
+
+    def _key(self, header: bytes) -> BlobKey:
+        root = self.roots.get(root_id_of(header))
+        if root is None:
+            raise Damaged("the blob was sealed with an unknown root key")
+        return open_header(root, self.project, self.part.blob, header)
+
+
+def _answered(row: ObjectRow, reading: Reading) -> tuple[int, int, int]:
+    """Return the first byte, the byte after the last one, and the status.
+
+    Raises: ObjectChanged, RangeNotSatisfiable.
+    """
+    updated = time_of(row.updated).replace(microsecond=0)  # headers have whole seconds
+    if is_unchanged(reading.conditions, row.etag, updated):
+        return 0, 0, 304
+    asked = asked_range(reading.range, row.size) if is_same(reading.if_range, row.etag, updated) else None
+    return (0, row.size, 200) if asked is None else (*asked, 206)

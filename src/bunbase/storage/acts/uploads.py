@@ -1,0 +1,361 @@
+"""Uploads that run now.
+
+The life of one upload:
+
+1. `begin` checks everything that needs no bytes: rules, conditions, declared type and size, room. So a refused client
+   is answered before it sends its body.
+2. `feed` seals each piece and passes it to the blob store. It checks the type of the first bytes, and the size.
+3. `finish` syncs the whole blob to disk. Then the rules decide about the true size, and one transaction swaps the row.
+   If another write came first, the decision is made again.
+
+A crash at any time leaves at most a blob without a row, which the sweeper deletes, and never a row without a blob.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final
+
+import apsw
+import msgspec
+
+from bunbase.contracts.bundoc.problems import DiskFull
+from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.storage import (
+    MAX_HEADER,
+    MAX_METADATA_BYTES,
+    PIECE_BYTES,
+    BucketNotFound,
+    ContentDigestMismatch,
+    ContentTypeRefused,
+    InvalidLink,
+    NewObject,
+    ObjectConflict,
+    ObjectTooLarge,
+    Place,
+    StorageBusy,
+    StorageQuotaExceeded,
+    StorageUnreadable,
+    TooManyUploads,
+    UploadNotFound,
+    WrittenObject,
+)
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.logger import logger
+from bunbase.storage.acts.access import Access, owner_of
+from bunbase.storage.blobs.format import Sealer
+from bunbase.storage.blobs.store import BlobWriter, new_blob_id
+from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key, described
+from bunbase.storage.links import REFUSED
+from bunbase.storage.rules import HEADER_TEXT, OpenBucket, time_of
+from bunbase.storage.serving.conditions import check_write
+from bunbase.storage.serving.media_types import SNIFFED_BYTES, fits, matches, sniffed, valid_type
+from bunbase.storage.store.objects import BlobPart, Moved, ObjectRow, Properties, add_blob, find, put, totals
+
+log = logger("storage")
+
+INLINE_BYTES: Final = 32 << 10  # sealing and hashing this much takes 0.06 ms; more is done in a thread
+UNCLEAR: Final = (StorageUnreadable, StorageBusy, DiskFull)  # after these, a transaction may have been committed
+
+
+class Upload:
+    """One upload. `room`: the bytes that the project still has for it. `ruled`: rules decide about the caller."""
+
+    def __init__(self, caller: Caller, place: Place, key: bytes, new: NewObject, ruled: bool) -> None:
+        self.id = secrets.token_urlsafe(16)
+        self.caller = caller
+        self.place = place
+        self.key = key
+        self.new = new
+        self.ruled = ruled
+        self.content_type = valid_type(new.content_type)
+        self.metadata = msgspec.json.encode(new.metadata).decode()
+        self.blob = new_blob_id()
+        self.md5 = hashlib.md5(usedforsecurity=False)
+        self.size = 0
+        self.limit = 0
+        self.room = 0
+        self.beginning = b""
+        self.types: tuple[str, ...] = ()
+        self.turn = asyncio.Lock()
+        self.touched_at = 0.0
+        self.sealer: Sealer
+        self.writer: BlobWriter
+
+    def properties(self, size: int, etag: str) -> Properties:
+        return Properties(size, etag, self.content_type, self.new.cache_control, self.metadata)
+
+    def sealed(self, data: bytes) -> bytes:
+        self.md5.update(data)
+        return self.sealer.seal(data)
+
+
+class Uploads:
+    """`monotonic`: returns seconds on a clock that never goes back."""
+
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+
+    def __init__(self, holdings: Holdings) -> None:
+        self.holdings = holdings
+        self.access = Access(holdings)
+        self.running: dict[str, Upload] = {}
+        self.finishing: set[asyncio.Task[WrittenObject]] = set()
+
+    async def begin(self, caller: Caller, place: Place, new: NewObject) -> str:
+        key = checked_key(place.key)
+        check_headers(new)
+        ruled = False if place.link else self.access.is_ruled(caller, Act.OBJECT_WRITE)
+        one = Upload(caller, place, key, new, ruled)
+        self._enter(one)
+        try:
+            await self._prepare(one)
+        except BaseException:
+            self._leave(one)
+            raise
+        return one.id
+
+    async def feed(self, caller: Caller, upload: str, data: bytes) -> None:
+        one = self._found(caller, upload)
+        async with one.turn:
+            if self.running.get(upload) is not one:
+                raise UploadNotFound("This upload has ended.")
+            try:
+                await self._take(one, data)
+            except BaseException:
+                self._end(one)
+                raise
+
+    async def finish(self, caller: Caller, upload: str) -> WrittenObject:
+        one = self._found(caller, upload)
+        # in a task of its own: if the client leaves now, the transaction must still be known to have ended
+        task = asyncio.create_task(self._finish(one))
+        self.finishing.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    async def abort(self, caller: Caller, upload: str) -> None:
+        one = self.running.get(upload)
+        if one is not None and one.caller.project == caller.project and not one.turn.locked():
+            self._end(one)
+
+    async def end_idle(self) -> None:
+        """End the uploads that get no data."""
+        before = self.monotonic() - self.holdings.settings.idle_upload_seconds
+        for one in list(self.running.values()):
+            if one.touched_at < before and not one.turn.locked():
+                self._end(one)
+
+    def end_project(self, project: str) -> None:
+        """End the uploads of a project that is being deleted."""
+        for one in list(self.running.values()):
+            if one.caller.project == project:
+                self._end(one)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self.finishing, return_exceptions=True)
+        for one in list(self.running.values()):
+            self._end(one)
+
+    def blobs(self, project: str) -> set[str]:
+        """Return the blobs of uploads that run now."""
+        return {one.blob for one in self.running.values() if one.caller.project == project}
+
+    async def _prepare(self, one: Upload) -> None:
+        try:
+            async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, bucket):
+                one.limit, one.types = bucket.spec.max_bytes, bucket.spec.mime
+                if one.place.link:
+                    self._apply_link(one, file.roots, bucket)
+                row, held = await file.read(
+                    lambda connection: (find(connection, bucket.id, one.key), totals(connection))
+                )
+                one.sealer = Sealer(file.root[1], file.root[0], one.caller.project, one.blob)
+        except BucketNotFound:
+            if one.place.link:
+                raise InvalidLink(REFUSED) from None
+            raise
+        await self._decide(one, bucket, row, one.new.length or 0, "")
+        if not matches(one.content_type, one.types):
+            raise refused_type(one.content_type, one.types)
+        taken = sum([other.size for other in self.running.values() if other.caller.project == one.caller.project])
+        one.room = self.holdings.quota.bytes - held.bytes - taken + (0 if row is None else row.size)
+        self._check_size(one, one.new.length or 0)
+        self._check_disk(one.new.length or 0)
+        one.writer = self.holdings.blobs.writer(one.caller.project, one.blob)
+        await one.writer.write(one.sealer.header)
+
+    def _apply_link(self, one: Upload, roots: dict[int, bytes], bucket: OpenBucket) -> None:
+        """Check the link, and apply its limits. Raises: InvalidLink."""
+        from_link = self.access.grant_of(one.caller, roots, bucket, one.place, "PUT")
+        if from_link.max_bytes is not None:
+            one.limit = min(one.limit, from_link.max_bytes)
+        if from_link.content_type and from_link.content_type != one.content_type:
+            raise InvalidLink(f"This link is for an upload with Content-Type: {from_link.content_type}.")
+
+    async def _decide(self, one: Upload, bucket: OpenBucket, row: ObjectRow | None, size: int, etag: str) -> None:
+        """Check the rules, then the conditions. Raises: RuleDenied, ObjectChanged."""
+        if one.ruled:
+            place = (one.place.bucket, one.place.key)
+            next = self.access.proposed(place, one.properties(size, etag), row, owner_of(one.caller))
+            await self.access.need_write(one.caller, bucket, row, next)
+        check_write(one.new.conditions, row.etag if row else None, time_of(row.updated) if row else None)
+
+    async def _take(self, one: Upload, data: bytes) -> None:
+        if len(data) > PIECE_BYTES:
+            raise InvalidInput.at("data", f"A piece has at most {PIECE_BYTES} bytes.")
+        one.touched_at = self.monotonic()
+        self._check_size(one, one.size + len(data))
+        before = len(one.beginning)
+        if before < SNIFFED_BYTES:
+            one.beginning += data[: SNIFFED_BYTES - before]
+            if len(one.beginning) == SNIFFED_BYTES:
+                _check_type(one)
+        self._check_disk(len(data))
+        one.size += len(data)
+        sealed = one.sealed(data) if len(data) <= INLINE_BYTES else await self._in_thread(one.sealed, data)
+        if sealed:
+            await one.writer.write(sealed)
+        metrics.storage_bytes.labels("in").inc(len(data))
+
+    async def _finish(self, one: Upload) -> WrittenObject:
+        async with one.turn:
+            if self.running.get(one.id) is not one:
+                raise UploadNotFound("This upload has ended.")
+            closed = False
+            try:
+                self._check_whole(one)
+                await one.writer.write(one.sealer.finish())
+                await one.writer.close()
+                closed = True
+                written = await self._swap(one)
+            except BaseException as failure:
+                self._end(one)
+                if closed and isinstance(failure, Problem) and not isinstance(failure, UNCLEAR):
+                    await self._delete_blob(one)
+                raise
+            self._leave(one)
+            metrics.storage_writes.labels("upload").inc()
+            return written
+
+    def _check_whole(self, one: Upload) -> None:
+        """Raises: ContentTypeRefused, ContentDigestMismatch, InvalidInput."""
+        if len(one.beginning) < SNIFFED_BYTES:
+            _check_type(one)
+        if one.new.length is not None and one.size != one.new.length:
+            raise InvalidInput.at("Content-Length", f"{one.size} of {one.new.length} bytes arrived.")
+        if one.new.md5 and one.new.md5 != one.md5.hexdigest():
+            raise ContentDigestMismatch("The bytes changed on the way, or the digest is wrong: send them again.")
+
+    async def _swap(self, one: Upload) -> WrittenObject:
+        etag = one.md5.hexdigest()
+        new, parts = one.properties(one.size, etag), [BlobPart(0, one.blob, one.size)]
+        for _ in range(ATTEMPTS):
+            async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, bucket):
+                place = (bucket.id, one.key)
+                row = await file.read(lambda connection, place=place: find(connection, *place))  # type: ignore[misc]
+                await self._decide(one, bucket, row, one.size, etag)
+
+                def swap(
+                    connection: apsw.Connection, place: tuple[int, bytes] = place, row: ObjectRow | None = row
+                ) -> ObjectRow:
+                    add_blob(connection, one.blob, one.size)
+                    state = None if row is None else row.state
+                    owner, now = owner_of(one.caller), self.holdings.now_ms()
+                    return put(connection, place, state, new, parts, owner, now, self.holdings.quota)
+
+                try:
+                    written = await file.write(swap)
+                except Moved:
+                    file.forget_buckets()
+                    continue
+                return WrittenObject(described(written, bucket.name), row is None)
+        raise ObjectConflict("Other writes changed the object again and again; send it again.")
+
+    def _check_size(self, one: Upload, size: int) -> None:
+        """Raises: ObjectTooLarge, StorageQuotaExceeded."""
+        if size > one.limit:
+            raise ObjectTooLarge(f"An object of this bucket has at most {one.limit} bytes.", limit=one.limit)
+        if size > max(0, one.room):
+            limit = self.holdings.quota.bytes
+            raise StorageQuotaExceeded(
+                f"A project may have {limit} bytes of objects. Delete objects that are no longer needed.", limit=limit
+            )
+
+    def _check_disk(self, coming: int) -> None:
+        """Raises: DiskFull before the disk is full, because databases need some room."""
+        free = self.holdings.blobs.free_bytes()
+        if free is not None and free - coming < self.holdings.settings.min_free_mib << 20:
+            raise DiskFull("The disk of the server is almost full. Free some space, then try again.")
+
+    def _enter(self, one: Upload) -> None:
+        """Raises: TooManyUploads."""
+        limit = self.holdings.settings.max_uploads
+        project = one.caller.project
+        if sum([other.caller.project == project for other in self.running.values()]) >= limit:
+            raise TooManyUploads(
+                f"A project may have {limit} uploads at the same time; try again.", limit=limit, retry_after_seconds=1
+            )
+        one.touched_at = self.monotonic()
+        self.running[one.id] = one
+        metrics.storage_uploads.set(len(self.running))
+
+    def _found(self, caller: Caller, upload: str) -> Upload:
+        """Raises: UploadNotFound."""
+        one = self.running.get(upload)
+        if one is None or one.caller.project != caller.project:
+            raise UploadNotFound("This upload has ended: begin again.")
+        return one
+
+    def _end(self, one: Upload) -> None:
+        """Forget an upload and its unfinished blob. Idempotent."""
+        self._leave(one)
+        if hasattr(one, "writer"):
+            one.writer.abandon()
+
+    def _leave(self, one: Upload) -> None:
+        self.running.pop(one.id, None)
+        metrics.storage_uploads.set(len(self.running))
+
+    async def _delete_blob(self, one: Upload) -> None:
+        try:
+            await self.holdings.blobs.delete(one.caller.project, [one.blob])
+        except Problem as problem:
+            log.warning("the sweeper will delete a blob", project=one.caller.project, reason=problem.detail)
+
+    def _finished(self, task: asyncio.Task[WrittenObject]) -> None:
+        self.finishing.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _in_thread(self, work: Callable[[bytes], bytes], data: bytes) -> bytes:
+        return await asyncio.get_running_loop().run_in_executor(self.holdings.pool, work, data)
+
+
+def check_headers(new: NewObject) -> None:
+    """Raises: InvalidInput."""
+    for name, value in (("Content-Type", new.content_type), ("Cache-Control", new.cache_control)):
+        if len(value) > MAX_HEADER or not HEADER_TEXT.fullmatch(value):
+            raise InvalidInput.at(name, f"This header has at most {MAX_HEADER} printable ASCII characters.")
+    check_metadata(new.metadata, "X-Bunbase-Metadata")
+
+
+def check_metadata(metadata: dict[str, str], path: str) -> None:
+    """Raises: InvalidInput."""
+    if len(msgspec.json.encode(metadata)) > MAX_METADATA_BYTES:
+        raise InvalidInput.at(path, f"Metadata may have {MAX_METADATA_BYTES} bytes of JSON.")
+
+
+def _check_type(one: Upload) -> None:
+    """Raises: ContentTypeRefused if the first bytes contradict the declared type, in a bucket that limits types."""
+    if one.types and not fits(one.content_type, one.beginning):
+        raise refused_type(sniffed(one.beginning) or one.content_type, one.types)
+
+
+def refused_type(found: str, types: tuple[str, ...]) -> ContentTypeRefused:
+    accepted = ", ".join(types)
+    return ContentTypeRefused(f"This is {found}; the bucket accepts {accepted}.", content_type=found)

@@ -1,0 +1,59 @@
+"""The answers of objects. The one that streams an object closes the connection if it fails after the head."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from litestar.response import Response
+
+from bunbase.contracts.storage import Opened, Piece, WrittenObject
+from bunbase.pkg.api_json import api_json
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.logger import logger
+from bunbase.pkg.media import JSON
+from bunbase.storage.serving.headers import download_headers
+
+log = logger("storage")
+
+WITHOUT_BODY: Final = (304,)
+
+
+def written_answer(written: WrittenObject) -> Response[bytes]:
+    """Return the answer to an upload or a copy: 201 for a new object, 200 for one that was replaced."""
+    headers = {"etag": f'"{written.object.etag}"'}
+    status = 201 if written.created else 200
+    return Response(api_json(written.object), status_code=status, media_type=JSON, headers=headers)
+
+
+class ObjectAnswer(Response[None]):
+    """`parts`: the rest of the result of `Storage.read`, after the Opened.
+
+    Litestar's own streams are not used, because they add a charset to types of text.
+    """
+
+    def __init__(self, opened: Opened, parts: AsyncIterator[Opened | Piece]) -> None:
+        super().__init__(None)
+        self.opened = opened
+        self.parts: Any = parts
+
+    def to_asgi_response(self, *_args: Any, **_kwargs: Any) -> Any:
+        return self.send_all
+
+    async def send_all(self, _scope: Any, _receive: Any, send: Any) -> None:
+        headers = download_headers(self.opened)
+        if self.opened.status not in WITHOUT_BODY:
+            headers["content-type"] = self.opened.object.content_type
+            headers["content-length"] = str(self.opened.end - self.opened.start)
+        encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        try:
+            await send({"type": "http.response.start", "status": self.opened.status, "headers": encoded})
+            if self.opened.status not in WITHOUT_BODY:
+                async for part in self.parts:
+                    if isinstance(part, Piece):
+                        await send({"type": "http.response.body", "body": part.data, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except Problem as problem:
+            log.warning("a download was cut off", code=problem.code)  # without the last message the connection closes
+        finally:
+            await self.parts.aclose()

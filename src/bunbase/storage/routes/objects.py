@@ -1,0 +1,231 @@
+"""`/v1/storage/objects/{bucket}/{key}`: one object.
+
+The key is everything after the bucket (`pkg/object_paths.py`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any, Final
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from litestar import Response, delete, get, put
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.storage import (
+    Conditions,
+    InvalidObjectKey,
+    NewObject,
+    Opened,
+    Place,
+    Reading,
+    Storage,
+    StoredObject,
+)
+from bunbase.pkg.errors import DeadlineExceeded, InvalidInput
+from bunbase.pkg.http import Injected
+from bunbase.pkg.http1.incoming import incoming
+from bunbase.pkg.numbers import whole_number
+from bunbase.pkg.object_paths import object_key
+from bunbase.pkg.openapi import answers, reads
+from bunbase.storage.routes.answer import ObjectAnswer, written_answer
+from bunbase.storage.routes.buckets import TAGS, AnyRequest, BucketName
+
+FEED_BYTES: Final = 512 << 10
+SILENCE_SECONDS: Final = 60.0
+MAX_LENGTH: Final = 2**63 - 1
+METADATA: Final = "X-Bunbase-Metadata"
+PATH: Final = "/v1/storage/objects/{bucket:str}/{key:str}"
+
+Key = Annotated[
+    str,
+    PathParameter(
+        description="The key of the object: everything after the bucket, percent-encoded. Slashes may be sent as they "
+        "are; `a//b` and `a/b` are different keys.",
+        schema_extra={"pattern": r"^[^\u0000]{1,1024}$"},
+    ),
+]
+Token = Annotated[
+    str, QueryParameter(max_length=8192, description="The token of a signed link, which replaces the key of a project.")
+]
+Content = Annotated[bytes, msgspec.Meta(description="The bytes of the object.", extra_json_schema={"format": "binary"})]
+
+
+def header(name: str, description: str) -> Any:
+    return HeaderParameter(name=name, description=description)
+
+
+IfMatch = Annotated[str | None, header("If-Match", "Do the act only if the object has this ETag; `*`: if it exists.")]
+IfNoneMatch = Annotated[
+    str | None, header("If-None-Match", "Do the act only if the object has another ETag; `*`: if there is no object.")
+]
+Metadata = Annotated[str | None, header(METADATA, "JSON in ASCII: an object of strings, of at most 2 KiB.")]
+Caching = Annotated[str | None, header("Cache-Control", "The Cache-Control with which the object is served.")]
+Digest = Annotated[str | None, header("Content-MD5", "The MD5 of the bytes in base64; the upload fails if it differs.")]
+Range = Annotated[str | None, header("Range", "One range of bytes, such as `bytes=0-1023`.")]
+
+
+@put(
+    PATH,
+    status_code=200,
+    summary="Upload an object",
+    tags=TAGS,
+    operation_class=reads(Content, "*/*"),
+    request_max_body_size=None,
+    responses={
+        200: answers(StoredObject, "The object was replaced."),
+        201: answers(StoredObject, "The object was created."),
+    },
+)
+async def put_object(
+    guest: Injected[Caller],
+    storage: Injected[Storage],
+    request: AnyRequest,
+    bucket: BucketName,
+    key: Key,
+    token: Token = "",
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+    metadata: Metadata = None,
+    cache_control: Caching = None,
+    content_md5: Digest = None,
+) -> Response[bytes]:
+    """Stores the body as an object, and replaces an object with the same key. The body may have any size up to the
+    limit of the bucket, and is never held in memory as a whole.
+
+    The answer means that the object is on disk. If the upload fails, the present object stays as it is. The
+    `Content-Type` of the request is stored; a value that is not a type is stored as `application/octet-stream`.
+    """
+    place = Place(bucket, sent_key(request), token)
+    silent = DeadlineExceeded(f"No data arrived for {SILENCE_SECONDS:g} seconds; send the object again.")
+    upload = await storage.begin_upload(guest, place, new_object(request))
+    incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
+    try:
+        await _feed(storage, guest, upload, request)
+        written = await storage.finish_upload(guest, upload)
+    except BaseException:
+        await storage.abort_upload(guest, upload)
+        raise
+    return written_answer(written)
+
+
+@get(
+    PATH,
+    summary="Download an object",
+    tags=TAGS,
+    responses={
+        200: answers(Content, "The bytes of the object, with its content type.", "*/*"),
+        206: answers(Content, "The bytes of the range.", "*/*"),
+        304: ResponseSpec(None, generate_examples=False, description="The object has not changed."),
+    },
+)
+async def get_object(
+    guest: Injected[Caller],
+    storage: Injected[Storage],
+    request: AnyRequest,
+    bucket: BucketName,
+    key: Key,
+    token: Token = "",
+    range: Range = None,
+    if_none_match: IfNoneMatch = None,
+) -> ObjectAnswer:
+    """Returns the bytes of an object, or a range of them. Objects of a public bucket, and signed links, need no key but
+    `?project=<id>`.
+
+    Only images, audio and video are shown by a browser; other types are offered as a download, because a page could
+    run scripts under the address of this server.
+    """
+    conditions = sent_conditions(request)
+    reading = Reading(
+        Place(bucket, sent_key(request), token),
+        conditions,
+        request.headers.get("range", ""),
+        request.headers.get("if-range", ""),
+        request.method == "HEAD",
+    )
+    parts = storage.read(guest, reading)
+    opened = await anext(parts)
+    assert isinstance(opened, Opened)
+    return ObjectAnswer(opened, parts)
+
+
+@delete(PATH, summary="Delete an object", tags=TAGS)
+async def delete_object(
+    accessor: Injected[Caller],
+    storage: Injected[Storage],
+    request: AnyRequest,
+    bucket: BucketName,
+    key: Key,
+    if_match: IfMatch = None,
+) -> None:
+    """Deletes an object. Its bytes are deleted from the disk later."""
+    await storage.delete_object(accessor, Place(bucket, sent_key(request)), request.headers.get("if-match"))
+
+
+def sent_key(request: AnyRequest) -> str:
+    """Return the key in the path. Raises: InvalidObjectKey."""
+    raw: bytes = request.scope["raw_path"].partition(b"?")[0]
+    try:
+        return unquote_to_bytes(object_key(raw)).decode()
+    except UnicodeDecodeError:
+        raise InvalidObjectKey("A key is text in UTF-8.") from None
+
+
+def sent_conditions(request: AnyRequest) -> Conditions:
+    names = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+    return Conditions(*[request.headers.get(name) for name in names])
+
+
+def new_object(request: AnyRequest) -> NewObject:
+    """Return the properties in the headers of an upload. Raises: InvalidInput."""
+    headers = request.headers
+    return NewObject(
+        headers.get("content-type", ""),
+        whole_number(headers.get("content-length", ""), MAX_LENGTH),
+        headers.get("cache-control", ""),
+        _metadata(headers.get(METADATA.lower())),
+        sent_conditions(request),
+        _md5(headers.get("content-md5", "")),
+    )
+
+
+async def _feed(storage: Storage, caller: Caller, upload: str, request: AnyRequest) -> None:
+    waiting = bytearray()
+    async for piece in request.stream():
+        waiting += piece
+        while len(waiting) >= FEED_BYTES:
+            await storage.feed_upload(caller, upload, bytes(waiting[:FEED_BYTES]))
+            del waiting[:FEED_BYTES]
+    if waiting:
+        await storage.feed_upload(caller, upload, bytes(waiting))
+
+
+def _metadata(text: str | None) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise InvalidInput.at(
+            METADATA, 'Send JSON in ASCII: an object of strings, such as {"title":"Sunrise"}.'
+        ) from None
+
+
+def _md5(text: str) -> str:
+    """Return the digest in hexadecimal digits. Raises: InvalidInput."""
+    if not text:
+        return ""
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        digest = b""
+    if len(digest) != 16:
+        raise InvalidInput.at("Content-MD5", "Send the 16 bytes of the MD5 in base64.")
+    return digest.hex()
+
+
+ROUTES: Final = (put_object, get_object, delete_object)

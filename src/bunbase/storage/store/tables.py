@@ -1,0 +1,91 @@
+"""The tables of a project's file.
+
+An object is an ordered list of blobs. Several objects may refer to one blob: a copy is a row. `blobs.refs` counts these
+objects. When it reaches 0, the blob moves to `pending_deletes`, in the same transaction.
+
+`uploads` and `upload_parts` are for uploads in several parts, each of which is a blob.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import apsw
+
+FORMAT: Final = 1
+ROOT_BYTES: Final = 32
+
+TABLES: Final = """
+CREATE TABLE roots (                       -- the keys that seal the keys of blobs; the newest one seals
+    id INTEGER PRIMARY KEY,
+    key BLOB NOT NULL
+) STRICT;
+CREATE TABLE totals (                      -- one row
+    objects INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,                -- of all objects, and each copy counts
+    waiting_bytes INTEGER NOT NULL         -- of the blobs in pending_deletes
+) STRICT;
+CREATE TABLE buckets (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    spec TEXT NOT NULL,                    -- JSON: contracts.storage.BucketSpec
+    created INTEGER NOT NULL               -- all times are milliseconds since 1970
+) STRICT;
+CREATE TABLE blobs (
+    id TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    refs INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE objects (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    bucket INTEGER NOT NULL REFERENCES buckets (id),
+    key BLOB NOT NULL,                     -- UTF-8; compared byte for byte
+    size INTEGER NOT NULL,
+    etag TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    cache_control TEXT NOT NULL,
+    metadata TEXT NOT NULL,                -- JSON: an object of strings
+    owner TEXT,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    change INTEGER NOT NULL,               -- a new number with each write of the key
+    UNIQUE (bucket, key)
+) STRICT;
+CREATE TABLE object_blobs (
+    object INTEGER NOT NULL REFERENCES objects (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,             -- the place of the blob's first byte in the object
+    blob TEXT NOT NULL REFERENCES blobs (id),
+    PRIMARY KEY (object, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE uploads (
+    id TEXT PRIMARY KEY,
+    bucket INTEGER NOT NULL REFERENCES buckets (id),
+    key BLOB NOT NULL,
+    properties TEXT NOT NULL,              -- JSON
+    owner TEXT,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE upload_parts (
+    upload TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    blob TEXT NOT NULL REFERENCES blobs (id),
+    etag TEXT NOT NULL,
+    PRIMARY KEY (upload, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pending_deletes (
+    blob TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pending_deletes_since ON pending_deletes (since);
+"""
+
+
+def create_tables(connection: apsw.Connection) -> None:
+    """Create the tables of a new file, and its first root key."""
+    with connection:
+        connection.execute(TABLES)
+        connection.execute("INSERT INTO totals VALUES (0, 0, 0)")
+        connection.execute("INSERT INTO roots (id, key) VALUES (1, ?)", (os.urandom(ROOT_BYTES),))
+        connection.pragma("user_version", FORMAT)

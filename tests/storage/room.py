@@ -1,0 +1,42 @@
+"""Storage in this process, for tests that open it again and again, and for processes that are killed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.storage import NewObject, Opened, Piece, Place, Reading, WrittenObject
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.modules import Rooms
+from bunbase.storage.module import MODULE
+from bunbase.storage.service import StorageService
+from bunbase.storage.settings import StorageSettings
+from tests.fakes import FakeKms
+from tests.rooms import opened, secret_caller, site
+
+SECRET = secret_caller("prj_a")
+SETTINGS = StorageSettings(min_free_mib=0)
+
+
+@asynccontextmanager
+async def opened_storage(directory: Path, kms: FakeKms, clock: Clock | None = None) -> AsyncIterator[StorageService]:
+    kms.directories.clear()  # another life of BunKMS does not know the directory yet
+    where = site(directory, clock=clock)
+    async with opened(MODULE, Rooms({Kms: kms, Bundoc: None}), where, settings=SETTINGS) as service:
+        yield service
+
+
+async def put(storage: StorageService, key: str, content: bytes) -> WrittenObject:
+    upload = await storage.begin_upload(SECRET, Place("files", key), NewObject())
+    for at in range(0, len(content), 1 << 19):
+        await storage.feed_upload(SECRET, upload, content[at : at + (1 << 19)])
+    return await storage.finish_upload(SECRET, upload)
+
+
+async def read(storage: StorageService, key: str) -> bytes:
+    parts = [part async for part in storage.read(SECRET, Reading(Place("files", key)))]
+    assert isinstance(parts[0], Opened)
+    return b"".join([part.data for part in parts[1:] if isinstance(part, Piece)])
