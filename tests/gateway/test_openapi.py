@@ -315,3 +315,60 @@ def test_every_header_of_an_answer_has_a_schema() -> None:
 
     assert answered
     assert [(path, name) for path, name, header in answered if "schema" not in header] == []
+
+
+# fields of requests that take any text: a wrong address finds nobody, and the answer does not tell
+ANY_EMAIL = {"Login", "UserLogin", "CodeLogin", "BulkFilter", "Who"}
+PRESENT_PASSWORD = {"Login", "UserLogin", "Proof", "RegisterByInvite"}  # also the empty one
+
+
+def request_types() -> set[str]:
+    """Return the names of all types in request bodies."""
+    found: set[str] = set()
+    waiting = [reference for _, _, media in bodies() for reference in references(media)]
+    while waiting:
+        name = waiting.pop().rpartition("/")[2]
+        if name not in found:
+            found.add(name)
+            waiting += references(SCHEMAS[name])
+    return found
+
+
+def test_addresses_and_new_passwords_in_requests_have_the_form_that_the_server_demands() -> None:
+    texts = [
+        (name, field, schema)
+        for name in request_types()
+        for field, schema in SCHEMAS[name].get("properties", {}).items()
+        if "string" in schema.get("type", ())
+    ]
+
+    emails = {name: schema.get("format") for name, field, schema in texts if field == "email"}
+    passwords = {name: schema.get("minLength") for name, field, schema in texts if field == "password"}
+
+    assert len(emails) > 10
+    assert len(passwords) > 8
+    assert {name for name, form in emails.items() if form != "email"} == ANY_EMAIL
+    assert {name for name, least in passwords.items() if least != 8} == PRESENT_PASSWORD
+
+
+def test_times_in_queries_have_the_form_that_the_server_demands() -> None:
+    times = [
+        (name, parameter)
+        for name, operation in OPERATIONS
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query" and "RFC 3339" in parameter.get("description", "")
+    ]
+
+    assert len(times) > 10
+    assert [name for name, parameter in times if parameter["schema"].get("format") != "date-time"] == []
+
+
+def test_every_name_of_a_collection_in_a_query_has_a_pattern() -> None:
+    named = [
+        (name, parameter["schema"])
+        for name, operation in OPERATIONS
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == "collection"
+    ]
+
+    assert [name for name, schema in named if "pattern" not in schema] == []

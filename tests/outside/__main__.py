@@ -13,14 +13,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.outside import cel, fuzz, http1, json_parsing, json_schema, mongodb, wycheproof
-from tests.outside.project import Project, running_project
-from tests.outside.tally import Tally
+from tests.outside import cel, fuzz, http1, json_parsing, json_schema, mongodb, websocket, wycheproof
+from tests.outside.project import Project, program, running_project
+from tests.outside.tally import SHOWN, Tally
 
 SUITES: Final = Path(os.environ.get("BUNBASE_SUITES") or Path.home() / ".cache" / "bunbase-suites")
 HERE: Final = Path(__file__).parent
@@ -35,6 +36,7 @@ RUNS: Final[dict[str, tuple[str, Callable[[Project], Iterable[Tally]]]]] = {
     "json_schema": ("JSON-Schema-Test-Suite", lambda project: json_schema.run(SUITES, project)),
     "cel": ("cel-spec", lambda project: _cel(project)),
     "mongodb": ("functional-tests", lambda project: mongodb.run(SUITES, project, TOOLS / "bin" / "python")),
+    "websocket": ("", lambda project: websocket.run(project, TOOLS / "bin" / "python")),
     "fuzz": ("", lambda project: fuzz.run(project, TOOLS / "bin" / "schemathesis")),
 }
 
@@ -51,17 +53,26 @@ def main(names: list[str]) -> int:
         if not (SUITES / folder).is_dir():
             sys.stdout.write(f"{name}: left out, because {SUITES / folder} does not exist; see docs/conformance.md\n")
             continue
-        with running_project() as project:
-            for tally in run(project):
-                sys.stdout.write(tally.text() + "\n")
-                sys.stdout.flush()
-                failed += len(tally.failed)
+        for tally in results_of(name, run):
+            sys.stdout.write(tally.text() + "\n")
+            sys.stdout.flush()
+            failed += len(tally.failed)
     return 1 if failed else 0
 
 
+def results_of(name: str, run: Callable[[Project], Iterable[Tally]]) -> Iterator[Tally]:
+    """Yield the results of one suite. A run that breaks off is a failure, and the next suite still runs."""
+    try:
+        with running_project() as project:
+            yield from run(project)
+    except Exception as error:  # any error of a suite, of its tools or of the server
+        traceback.print_exc()
+        yield Tally(name, failed=[f"the run broke off: {error!r}"[:SHOWN]])
+
+
 def _cel(project: Project) -> list[Tally]:
-    command = (TOOLS / "bin" / "python", HERE / "cel_to_json.py", SUITES / "cel-spec", SUITES / "cel.json")
-    subprocess.run(command, check=True, timeout=STEP_SECONDS)
+    command = program(TOOLS / "bin" / "python", HERE / "cel_to_json.py")
+    subprocess.run((*command, SUITES / "cel-spec", SUITES / "cel.json"), check=True, timeout=STEP_SECONDS)
     return cel.run(SUITES, project)
 
 

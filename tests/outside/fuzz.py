@@ -1,108 +1,106 @@
 """schemathesis: requests that it makes from our OpenAPI document, with its own checks.
 
-Each run has a credential and a time limit. The links of the document join requests to chains, and `ignored_auth`
-sends requests without the credential that the security scheme demands. Operations that end the credential itself are
-left out.
+Each run has a credential and a time limit. `ignored_auth` sends requests without the credential that the security
+scheme demands. The runs of single requests leave out operations that delete, because a deletion would take the data
+away from the other requests. The runs of chains follow the links of the document from an answer to the next request,
+and include deletions: `use_after_free` reads what a chain has deleted.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import tempfile
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from bunbase.house.generate import openapi_document
+from tests.outside.fuzz_known import KNOWN
+from tests.outside.fuzz_report import Report
 from tests.outside.project import Project
 from tests.outside.tally import Tally
 
-SECONDS: Final = 100
+SECONDS: Final = 240
 SEED: Final = "7"
-# operations that end the credential or the project, answer only after a long time, or allow one caller at a time
-ENDING: Final = (
-    r"auth/(logout|refresh|sessions)|/restore$|rotate|signing-keys|/keys|/logs$|/changes$|auth/me$|/live|backups"
+SINGLE: Final = ("--phases", "examples,coverage,fuzzing", "-n", "15", "--exclude-method", "DELETE")
+# chains need requests that succeed: no invented credentials, and no data that the schema forbids
+CHAINS: Final = (
+    *("--phases", "stateful", "-n", "150", "--mode", "positive"),
+    *("--generation-with-security-parameters", "false"),
 )
-PHASES: Final = "examples,coverage,fuzzing,stateful"
+LINKS: Final = re.compile(r"API Links: +(.*)")
+API: Final = r"^/(api|\.well-known|rpc)"
+V1: Final = "^/v1"
+# the operations that make, read, change and delete something
+API_CHAINS: Final = "^/api/(projects|orgs|invites|auth/tokens)"
+V1_CHAINS: Final = r"^/v1/(data/\{collection\}(/\{id\})?$|auth/users(/\{user_id\}.*)?$|auth/invites)"
+
+# operations that end the credential, answer only after a long time, or allow one caller at a time
+ENDING: Final = r"auth/(logout|refresh|sessions)|/restore$|signing-keys|/logs$|/changes$|auth/me$|/live"
+ENDING_SINGLE: Final = ENDING + r"|rotate|/keys|backups"  # also operations that end the project's keys or change data
+
+CONFIG: Final = """
+[checks.negative_data_rejection]
+expected-statuses = ["4xx"]
+"""
+FIXED_PROJECT: Final = """
+[parameters]
+"path.project" = "{project}"
+"""
 
 
-def run(project: Project, schemathesis: Path) -> list[Tally]:
-    """Return the findings of each run by check. `schemathesis`: the command."""
+class Run(msgspec.Struct, frozen=True):
+    """`header`: the credential. `paths`: a pattern of the paths that the credential is for."""
+
+    name: str
+    header: str
+    paths: str
+    chains: bool = False
+
+
+def run(project: Project, schemathesis: Path) -> Iterator[Tally]:
+    """Yield the findings of each run by check. `schemathesis`: the command."""
     secret, publishable = (f"X-Bunbase-Key: {key}" for key in (project.secret, project.publishable))
-    return [
-        _fuzzed(project, schemathesis, "with the secret key", "^/v1", secret),
-        _fuzzed(project, schemathesis, "with the publishable key", "^/v1", publishable),
-        _fuzzed(
-            project,
-            schemathesis,
-            "as a developer",
-            r"^/(api|\.well-known|rpc)",
-            f"Authorization: Bearer {project.token}",
-        ),
-    ]
+    developer = f"Authorization: Bearer {project.token}"
+    for one in (
+        Run("with the secret key", secret, V1),
+        Run("with the publishable key", publishable, V1),
+        Run("as a developer", developer, API),
+        Run("with the secret key, in chains", secret, V1_CHAINS, chains=True),
+        Run("as a developer, in chains", developer, API_CHAINS, chains=True),
+    ):
+        yield _fuzzed(project, schemathesis, one)
 
 
-def _fuzzed(project: Project, schemathesis: Path, name: str, paths: str, header: str) -> Tally:
-    tally = Tally(f"schemathesis {name}")
+def _fuzzed(project: Project, schemathesis: Path, one: Run) -> Tally:
+    tally, report = Tally(f"schemathesis {one.name}"), Report(KNOWN)
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         (home / "openapi.json").write_text(openapi_document(), "utf-8")
-        (home / "schemathesis.toml").write_text(f'[parameters]\n"path.project" = "{project.id}"\n', "utf-8")
+        config = CONFIG if one.chains else CONFIG + FIXED_PROJECT.format(project=project.id)
+        (home / "schemathesis.toml").write_text(config, "utf-8")
+        ending = ENDING if one.chains else ENDING_SINGLE
         command: list[str | Path] = [
             *(schemathesis, "--config-file", home / "schemathesis.toml", "run", home / "openapi.json"),
-            *("--url", project.instance.url, "--checks", "all", "--phases", PHASES, "-n", "15", "-H", header),
-            *("--include-path-regex", paths, "--exclude-path-regex", ENDING, "--exclude-method", "DELETE"),
+            *("--url", project.instance.url, "--checks", "all", "-H", one.header, *(CHAINS if one.chains else SINGLE)),
+            *("--include-path-regex", one.paths, "--exclude-path-regex", ending),
             *("--continue-on-failure", "--generation-database", "none", "--seed", SEED, "--no-color"),
             *("--suppress-health-check", "all", "--report", "ndjson", "--report-dir", home),
         ]
         try:
             done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=SECONDS)
-            tally.skipped["the run ended by itself"] = 0
             text = done.stdout
         except subprocess.TimeoutExpired as ended:
             text = (ended.stdout or b"").decode()
-            tally.skipped[f"stopped after {SECONDS} s"] = 1
-        found: Counter[str] = Counter()
-        for report in home.glob("*.ndjson"):
-            for line in report.read_text("utf-8").splitlines():
-                _read(line, tally, found)
-    tally.failed = [f"{count} times {one}" for one, count in found.most_common()]
+            tally.skipped[f"the run was stopped after {SECONDS} s"] = 1
+        for file in home.glob("*.ndjson"):
+            with file.open(encoding="utf-8") as lines:
+                report.read(lines, tally)
     if not tally.run:
         tally.failed.append(f"no request was sent: {text[-300:]}")
+    links = LINKS.search(text)
+    tally.suite += f" ({report.requests} requests" + (f", links: {links[1]})" if one.chains and links else ")")
     return tally
-
-
-def _read(line: str, tally: Tally, found: Counter[str]) -> None:
-    """Count the checks in one event of the report."""
-    try:
-        event: Any = json.loads(line)
-    except ValueError:
-        return  # cut off by the time limit
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            if "checks" in value and isinstance(value["checks"], list | dict):
-                for check in _checks(value["checks"]):
-                    if str(check.get("status")) == "failure":
-                        found[_described(check)] += 1
-                    else:
-                        tally.passed += 1
-            for one in value.values():
-                walk(one)
-        elif isinstance(value, list):
-            for one in value:
-                walk(one)
-
-    walk(event)
-
-
-def _checks(value: Any) -> list[dict[str, Any]]:
-    flat = value if isinstance(value, list) else [one for checks in value.values() for one in checks]
-    return [one for one in flat if isinstance(one, dict)]
-
-
-def _described(check: dict[str, Any]) -> str:
-    failure = json.dumps(check.get("failure_info", check.get("failure", "")))
-    return f"{check.get('name')}: {re.sub('[0-9]+', 'N', failure)[:200]}"

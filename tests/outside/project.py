@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -41,3 +42,11 @@ def running_project() -> Iterator[Project]:
         made = instance.http.post("/api/projects", json={"name": "Suites"}, headers=bearer).raise_for_status().json()
         keys = {key["kind"]: key["key"] for key in made["keys"]}
         yield Project(instance, made["id"], account["access_token"], keys["secret"], keys["publishable"])
+
+
+def program(python: Path, file: Path) -> tuple[str | Path, ...]:
+    """Return the command that runs a file of this folder in the environment of the suites.
+
+    `-P` keeps this folder out of the search path: our `cel.py` would hide the package `cel` of cel-spec.
+    """
+    return (python, "-P", file)

@@ -19,6 +19,7 @@ from bunbase import __version__
 from bunbase.gateway.cookie_mode import SIGN_INS
 from bunbase.gateway.examples import with_examples
 from bunbase.gateway.openapi_callers import COOKIES, SCHEMES, add_callers, describe_act, describe_project
+from bunbase.gateway.openapi_links import add_links
 from bunbase.gateway.openapi_types import components, plain, schema_of, without_null
 from bunbase.gateway.route_acts import act_of
 from bunbase.pkg.errors import CODES
@@ -115,7 +116,7 @@ def openapi() -> OpenAPIConfig:
 
 
 def completed(app: Litestar) -> dict[str, Any]:
-    """Return the document of an app: Litestar's document with types, callers, failures and examples."""
+    """Return the document of an app: Litestar's document with types, callers, failures, links and examples."""
     document: dict[str, Any] = app.openapi_schema.to_schema()
     found = list(_operations(app, document))
     schemas = document["components"].setdefault("schemas", {})
@@ -131,6 +132,7 @@ def completed(app: Litestar) -> dict[str, Any]:
         _add_headers(operation, path)
         _add_failures(operation["responses"], failures)
     document["components"] |= {"responses": failures, "securitySchemes": SCHEMES}
+    add_links(document)
     return with_examples(document)
 
 

@@ -30,9 +30,9 @@ from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.hash_turns import HashTurns, NoRoom, Purpose, TurnQueue
 from bunbase.pkg.password_hashes.limits import UnusableHash
 from bunbase.pkg.password_hashes.reading import read_hash
+from bunbase.pkg.sent_texts import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 
-MIN_LENGTH = 8
-MAX_LENGTH = 256  # characters; a longer password would only cost time to hash
+MIN_LENGTH, MAX_LENGTH = MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH
 POOL_THREADS = 2
 # Added to the nice value of the threads. With 20 sign-ins a second on one busy core, the p99 of reads beside them was
 # 290 ms instead of 5,000 ms (`bench/run auth`), and as many sign-ins were answered.

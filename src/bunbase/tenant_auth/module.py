@@ -13,7 +13,7 @@ from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
-from bunbase.pkg.mail.own_ways import own_ways_job
+from bunbase.pkg.mail.own_ways import OwnWaysSender, own_ways_job
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
@@ -49,6 +49,7 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         access = UserTokens(rooms[Kms], site.public_url)
         service = TenantAuthService(pools, access, rooms.later(Functions), rooms.later(Bundoc))
         mails.connect(pools.sender_of, pools.for_reader, pools.is_known, service.hooks.sends_mail)
+        own_ways = OwnWaysSender(mails, service.hooks)
         asked = (mail_request_job(service.mail_requests), *text_message_jobs(service.texts))
         kept = (settings_job(stores, pools, access), *upkeep_jobs(stores, settings, site.clock))
         async with (
@@ -60,7 +61,7 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
                 *active_user_jobs(service.active_months),
                 *activity_jobs(pools.journal, settings),
                 *mail_jobs(mails, service.hooks.projects),
-                own_ways_job(mails, service.hooks),
+                own_ways_job(own_ways),
             ),
         ):
             try:
@@ -68,6 +69,7 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
             finally:
                 await service.captchas.close()
                 await service.texts.stop()
+                await own_ways.stop()
 
 
 MODULE = Module(

@@ -268,3 +268,31 @@ async def test_a_message_without_an_echo_is_answered_at_its_place(home: Home, ha
     offsets = [one["offset"] for one in placed]
     assert offsets == list(range(1, 41))
     assert hall.channels.silent == {}
+
+
+class NeverSearched(dict[int, Any]):
+    """A dict whose entries are found by their keys alone."""
+
+    def items(self) -> Any:
+        raise AssertionError("the work would grow with the messages of all clients")
+
+    __iter__ = values = items
+
+
+async def test_a_message_without_an_echo_is_answered_if_its_publisher_leaves_and_no_join_searches_all_of_them(
+    home: Home, hall: FakeHall
+) -> None:
+    ada, eve = FakeSession(hall, "a", user("ada")), FakeSession(hall, "e", user("eve"))
+    join, other = await ada.join("room"), await eve.join("room")
+    hall.channels.silent = NeverSearched()
+    for id in (2, 3):
+        message = PublishMessage(id, "room", msgspec.Raw(b"1"), echo=False)
+        await hall.channels.publish(ada, message)  # type: ignore[arg-type]  # a fake session
+
+    del ada.joins[join.id]
+    hall.channels.forget(join)
+    hall.channels._broke()
+    hall.channels.leave(eve)  # type: ignore[arg-type]  # a fake session
+
+    assert sorted(one["id"] for one in ada.of("ok")) == [2, 3]
+    assert (len(hall.channels.silent), other.number) == (0, 0)

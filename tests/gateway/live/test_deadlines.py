@@ -46,7 +46,7 @@ def test_deadlines_that_count_no_more_take_no_memory_until_they_are_due() -> Non
 
 
 async def test_a_connection_that_has_ended_is_not_kept_until_its_token_expires() -> None:
-    async with hall() as opened:
+    async with hall(max_connections_per_address=1000) as opened:
         opened.signing.expires_in = 3600.0
         ended = []
         for _ in range(600):

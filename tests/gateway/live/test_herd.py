@@ -12,13 +12,26 @@ from itertools import count
 import msgspec
 import pytest
 
-from bunbase.gateway.live.admission import MOST_SECONDS, Admission
+from bunbase.gateway.credentials import Sender
+from bunbase.gateway.live.admission import Admission
+from bunbase.gateway.live.beginnings import FULL_AFTER_SECONDS, LEAST_SECONDS, MIN_LOOK, MOST_SECONDS
 from bunbase.gateway.live.problems import TooManyLiveConnections
 from bunbase.gateway.live.settings import LiveSettings
 
 ADDRESS = "127.0.0.1"  # of a proxy before the server
 SIGN_IN_SECONDS = 0.05
 CLOSE_SECONDS = 0.1  # until the client has answered the close frame
+
+
+class Arrived:
+    """A connection from an address. `ended`: another one has taken its place."""
+
+    def __init__(self, address: str) -> None:
+        self.sender = Sender(address, "")
+        self.ended = False
+
+    def make_room(self) -> None:
+        self.ended = True
 
 
 class Herd(msgspec.Struct):
@@ -38,16 +51,17 @@ def came_back(clients: int, settings: LiveSettings, within: float = 1.0, newcome
     admission = Admission(settings, {ADDRESS}, lambda: now)
     herd = Herd()
     queue: list[tuple[float, int, str, int]] = []  # time, a number, what happens, failures before
+    open_now: dict[int, Arrived] = {}
     for _ in range(clients):
         heappush(queue, (dice.random() * within, next(numbers), "comes", 0))
     for number in range(newcomers):
         heappush(queue, (within + number / 100, next(numbers), "comes", 0))
     while queue:
-        now, _, what, failures = heappop(queue)
+        now, number, what, failures = heappop(queue)
         if what == "known":
-            admission.introduce()
+            admission.introduce(open_now[number])
         elif what == "turned away":
-            admission.end(ADDRESS, stranger=False)
+            admission.end(open_now[number])
         else:
             herd.attempts += 1
             try:
@@ -57,15 +71,17 @@ def came_back(clients: int, settings: LiveSettings, within: float = 1.0, newcome
                 pause = dice.random() * min(1.0 * 2**failures, 10.0)
                 heappush(queue, (now + pause, next(numbers), "comes", failures + 1))
                 continue
-            after = admission.begin(ADDRESS)
+            number = next(numbers)
+            open_now[number] = arrived = Arrived(ADDRESS)
+            after = admission.begin(arrived)
             if after:
-                heappush(queue, (now + CLOSE_SECONDS, next(numbers), "turned away", 0))
+                heappush(queue, (now + CLOSE_SECONDS, number, "turned away", 0))
                 again = now + after + dice.random() * 0.05
                 heappush(queue, (again, next(numbers), "comes", failures))
             else:
                 herd.last = now
-                heappush(queue, (now + SIGN_IN_SECONDS, next(numbers), "known", 0))
-    assert admission.strangers.counts == {}
+                heappush(queue, (now + SIGN_IN_SECONDS, number, "known", 0))
+    assert len(admission.strangers) == 0
     assert admission.total.counts[None] == clients + newcomers
     return herd
 
@@ -99,9 +115,51 @@ def test_fewer_clients_than_begin_in_a_second_begin_at_once() -> None:
 def test_no_client_is_told_to_wait_for_longer_than_a_bound() -> None:
     admission = Admission(LiveSettings(begins_per_second=1, max_connections=1_000_000), {ADDRESS}, lambda: 0.0)
     for _ in range(1000):
-        admission.begin(ADDRESS)
+        admission.begin(Arrived(ADDRESS))
 
-    told = [admission.begin(ADDRESS) for _ in range(1000)]
+    told = [admission.begin(Arrived(ADDRESS)) for _ in range(1000)]
 
     assert 1.0 <= min(told) <= max(told) <= MOST_SECONDS
     assert len(set(told)) > 900, "they would all come at the same time"
+
+
+def test_one_address_uses_up_neither_the_beginnings_of_all_nor_their_times_to_come_back() -> None:
+    """A client without a key that opens and closes connections in a loop."""
+    now = 0.0
+    admission, began = Admission(LiveSettings(), (), lambda: now), 0
+    for number in range(40_000):  # 4,000 a second
+        now = number / 4000
+        again = Arrived("203.0.113.7")
+        began += not admission.begin(again)
+        admission.end(again)
+    told = [admission.begin(again) for _ in range(100)]
+
+    assert began <= 2 * LiveSettings().max_connections_per_address + 1
+    assert LEAST_SECONDS <= min(told) <= max(told) <= FULL_AFTER_SECONDS
+    assert [admission.begin(Arrived(f"192.0.2.{other}")) for other in range(50)] == [0.0] * 50
+
+
+def test_the_beginnings_of_an_address_are_forgotten_when_all_of_them_may_begin_again() -> None:
+    now = 0.0
+    admission = Admission(LiveSettings(begins_per_second=1_000_000), (), lambda: now)
+    for number in range(20_000):
+        now = number / 1000
+        again = Arrived(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        admission.begin(again)
+        admission.end(again)
+
+    assert len(admission.begins_of_addresses.buckets) <= 2 * MIN_LOOK
+
+
+def test_silent_connections_of_a_few_addresses_make_room_for_others() -> None:
+    settings = LiveSettings(max_unauthenticated=40, max_connections_per_address=20)
+    admission = Admission(settings, (), lambda: 0.0)
+    silent = [Arrived(f"203.0.113.{number % 2}") for number in range(40)]
+    assert [admission.begin(one) for one in silent] == [0.0] * 40
+
+    others = [Arrived(f"192.0.2.{number}") for number in range(20)]
+    assert [admission.begin(one) for one in others] == [0.0] * 20
+
+    assert [one.ended for one in silent] == [True] * 20 + [False] * 20, "the oldest ones end first"
+    assert not any(one.ended for one in others)
+    assert admission.begin(Arrived("203.0.113.0")) > 0, "an address takes no place of an address that has no more"

@@ -180,8 +180,9 @@ async def test_a_connection_that_ends_leaves_nothing() -> None:
         assert left == [{}, {}, {}, {}]
         assert opened.server.by_credential == {}
         admission = opened.server.admission
-        tallies = (admission.total, admission.strangers, admission.addresses, admission.projects, admission.users)
-        assert [dict(tally.counts) for tally in tallies] == [{}] * 5
+        tallies = (admission.total, admission.addresses, admission.projects, admission.users)
+        assert [dict(tally.counts) for tally in tallies] == [{}] * 4
+        assert len(admission.strangers) == 0
 
 
 async def test_a_connection_that_ends_between_a_difference_and_its_barrier_leaves_nothing() -> None:

@@ -18,6 +18,24 @@ from tests.pkg.http1.test_switching import ASKS, Switcher
 SHORT_ENDS = {"linger_silence_seconds": 0.1, "refused_seconds": 0.1}
 
 
+class Answering:
+    """A connection whose request is being answered."""
+
+    def make_room(self) -> bool:
+        return False
+
+
+BUSY = Answering()
+# the bytes that clients send to hold their places
+HOLDS = {
+    "nothing": b"",
+    "half a head": b"GET /read HTTP/1.1\r\nhost: t",
+    "half a body": b"POST /read HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\nx",
+    "a request, and no other": b"GET /read HTTP/1.1\r\nhost: test\r\n\r\n",
+    "requests, and reads no answer": b"GET /large HTTP/1.1\r\nhost: test\r\n\r\n" * 3,
+}
+
+
 async def served_now(open_port: Port) -> bool:
     async with open_port.connected() as client:
         client.send("GET /read")
@@ -63,6 +81,41 @@ async def test_many_stalled_bodies_of_one_address_do_not_block_other_clients() -
                 pass
 
 
+@pytest.mark.parametrize("sent", HOLDS.values(), ids=HOLDS)
+async def test_silent_connections_of_a_few_addresses_shut_the_port_for_nobody_else(sent: bytes) -> None:
+    async with port(connections=30, per_address=10) as open_port, AsyncExitStack() as attack:
+        sources = [f"127.0.0.{number}" for number in (2, 3, 4) for _ in range(10)]
+        for source in sources:
+            holding = await attack.enter_async_context(open_port.connected(source))
+            holding.writer.write(sent)
+            await holding.writer.drain()
+        began = sent.count(b"\r\n\r\n") > 0
+        await until(lambda: open_port.app.begun >= began * len(sources))
+
+        for number in range(8):
+            other = await attack.enter_async_context(open_port.connected(f"127.0.1.{number}"))
+            other.send("GET /read")
+            assert await other.status() == 200
+
+
+async def test_a_request_that_is_being_answered_keeps_its_place() -> None:
+    async with port(connections=2, per_address=2) as open_port, AsyncExitStack() as stack:
+        first, second = [await stack.enter_async_context(open_port.connected()) for _ in range(2)]
+        for client in (first, second):
+            client.send("GET /wait")
+        await until(lambda: open_port.app.begun == 2)
+        assert not await served_now_from(open_port, "127.0.0.2")
+
+        open_port.app.go_on.set()
+        assert [await client.status() for client in (first, second)] == [200, 200]
+
+
+async def served_now_from(open_port: Port, source: str) -> bool:
+    async with open_port.connected(source) as client:
+        client.send("GET /read")
+        return await client.status() == 200
+
+
 async def test_a_connection_beyond_the_limit_gets_503_with_retry_after() -> None:
     async with port(connections=1) as open_port, open_port.connected() as first, open_port.connected() as second:
         first.send("GET /read")
@@ -95,25 +148,22 @@ async def test_a_closed_connection_no_longer_counts_for_the_limit() -> None:
 def test_connections_are_counted_per_network_and_those_of_proxies_only_in_total() -> None:
     places = Connections(Limits(connections=5, per_address=1, unlimited=("10.0.0.1",)))
 
-    assert [places.admit(address) for address in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")] == [
-        True,
-        False,
-        True,
-    ]
-    assert [places.admit("10.0.0.1") for _ in range(4)] == [True, True, True, False]
-    places.leave("2001:db8::1")
-    assert [places.admit("2001:db8::3"), places.admit("192.0.2.1")] == [True, False]
+    three = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")
+    assert [places.admit(address, BUSY) for address in three] == [True, False, True]
+    assert [places.admit("10.0.0.1", BUSY) for _ in range(4)] == [True, True, True, False]
+    places.leave("2001:db8::1", BUSY)
+    assert [places.admit("2001:db8::3", BUSY), places.admit("192.0.2.1", BUSY)] == [True, False]
     for address in ("2001:db8::3", "2001:db8:0:1::1", *["10.0.0.1"] * 3):
-        places.leave(address)
-    assert (places.open, places.by_address) == (0, {})
+        places.leave(address, BUSY)
+    assert (places.open, places.by_address, len(places.crowd)) == (0, {}, 0)
 
 
 def test_a_proxy_is_recognised_by_its_ipv4_mapped_address() -> None:
     """A server that listens at `::` sees IPv4 as ::ffff:10.0.0.1."""
     places = Connections(Limits(connections=5, per_address=1, unlimited=("10.0.0.1",)))
 
-    assert [places.admit("::ffff:10.0.0.1") for _ in range(3)] == [True] * 3
-    assert [places.admit("::ffff:10.0.0.2"), places.admit("10.0.0.2")] == [True, False]
+    assert [places.admit("::ffff:10.0.0.1", BUSY) for _ in range(3)] == [True] * 3
+    assert [places.admit("::ffff:10.0.0.2", BUSY), places.admit("10.0.0.2", BUSY)] == [True, False]
 
 
 def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,10 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.problems import LinkExpired
+from bunbase.pkg.identity.store import mail_tokens
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.letters import Letter
+from bunbase.pkg.project_turns import Turn
 from tests.pkg.identity.pools import Pool, two_pools
 
 ADA, OLD, NEW = "usr_ada", "ada@example.com", "ada@example.org"
@@ -96,7 +98,7 @@ async def test_a_stranger_who_asks_for_many_mails_ends_no_link_of_the_owner(
 async def test_requests_of_all_pools_are_answered_with_one_mail_for_each_address(
     pools: tuple[Pool, Pool], clock: ManualClock
 ) -> None:
-    a, b = pools
+    (a, b), turn = pools, Turn()
     answered: list[MailRequest] = []
 
     async def answer(asked: MailRequest) -> None:
@@ -106,8 +108,8 @@ async def test_requests_of_all_pools_are_answered_with_one_mail_for_each_address
         assert await request_mail(pool.stores, RESET, " Ada@Example.com", clock)
         clock.advance(1)
     assert not await request_mail(a.stores, RESET, "no address", clock)
-    await answer_requests(a.stores, answer, clock)
-    await answer_requests(a.stores, answer, clock)
+    await answer_requests(a.stores, answer, clock, turn)
+    await answer_requests(a.stores, answer, clock, turn)
 
     assert answered == [MailRequest("a", RESET, OLD, "", ""), MailRequest("b", RESET, OLD, "", "")]
 
@@ -115,7 +117,7 @@ async def test_requests_of_all_pools_are_answered_with_one_mail_for_each_address
 async def test_a_request_that_cannot_be_answered_delays_no_other_request(
     pools: tuple[Pool, Pool], clock: ManualClock
 ) -> None:
-    a, b = pools
+    (a, b), turn = pools, Turn()
     answered: list[str] = []
 
     async def answer(asked: MailRequest) -> None:
@@ -129,12 +131,31 @@ async def test_a_request_that_cannot_be_answered_delays_no_other_request(
         assert await request_mail(pool.stores, RESET, email, clock)
         clock.advance(1)
     with capture_logs() as logs:
-        await answer_requests(a.stores, answer, clock)
+        await answer_requests(a.stores, answer, clock, turn)
         clock.advance(61)
-        await answer_requests(a.stores, answer, clock)
+        await answer_requests(a.stores, answer, clock, turn)
 
     assert answered == [OLD, "broken@example.com", OLD, OLD]
     assert "@" not in repr(logs)
+
+
+async def test_many_requests_of_one_pool_delay_another_pool_by_one_and_have_an_end(
+    pools: tuple[Pool, Pool], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (a, b), turn = pools, Turn()
+    monkeypatch.setattr(mail_tokens, "MAX_REQUESTS", 30)
+    answered: list[str] = []
+
+    async def answer(asked: MailRequest) -> None:
+        answered.append(asked.project)
+
+    stored = [await request_mail(a.stores, RESET, f"ada{number}@example.com", clock) for number in range(40)]
+    clock.advance(1)
+    assert await request_mail(b.stores, RESET, OLD, clock)
+    await answer_requests(a.stores, answer, clock, turn)
+
+    assert stored == [True] * 30 + [False] * 10
+    assert (len(answered), answered.index("b")) == (31, 1)
 
 
 async def test_a_change_of_the_address_needs_both_addresses(pools: tuple[Pool, Pool]) -> None:

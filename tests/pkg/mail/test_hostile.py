@@ -15,12 +15,13 @@ from bunbase.pkg.mail.composing import compose
 from bunbase.pkg.mail.headers import check_headers, one_line
 from bunbase.pkg.mail.letters import ClaimedMail, Letter
 from bunbase.pkg.mail.outbox import MailOutbox
-from bunbase.pkg.mail.own_ways import own_ways_job
+from bunbase.pkg.mail.own_ways import OwnWaysSender
 from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
 from bunbase.pkg.mail.sending import NO_ADDRESS, send_due
 from bunbase.pkg.mail.smtp import SmtpServer, Undelivered
 from bunbase.pkg.mail.templates import MEMBER_INVITE
 from tests.pkg.mail.smtp_server import SmtpStub
+from tests.pkg.mail.test_own_ways import send_all
 from tests.pkg.mail.test_smtp import mail
 from tests.seeds import seeds
 
@@ -138,7 +139,7 @@ async def test_a_mail_that_fails_in_an_unforeseen_way_waits_alone_and_is_logged_
     await outbox.post(Letter("cy@example.com", "secret", "secret", project="broken"), Letter(ADA, "Hello", "Hello"))
 
     with capture_logs() as logs:
-        await own_ways_job(outbox, server).work()
+        await send_all(OwnWaysSender(outbox, server))
         assert await send_due(outbox, server) == 1
 
     waiting = "SELECT array_agg(split_part(reason, ' in ', 1) ORDER BY recipient) FROM mails WHERE state = 'waiting'"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bunbase.pkg.websocket import connection
 from bunbase.pkg.websocket.frames import text_frame
-from tests.pkg.websocket.wires import BINARY, CLOSE, CONT, PING, PONG, TEXT, SlowWire, Wire, closing, frame
+from tests.pkg.websocket.wires import BINARY, CLOSE, CONT, PING, PONG, TEXT, Echo, SlowWire, Wire, closing, frame
 
 KAPPA = "Hello-µ@ßöäüàá-UTF-8!!".encode()
 BROKEN = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"  # a surrogate, as in 6.3
@@ -54,7 +54,7 @@ CASES: dict[str, tuple[bytes, list[bytes], int | None]] = {
     "6.3.2 invalid UTF-8 in fragments": (frame(TEXT, BROKEN[:12], fin=False) + frame(CONT, BROKEN[12:]), [], 1007),
     "6.6 a cut character": (frame(TEXT, b"\xce\xba\xe1"), [], 1007),
     "7.1.3 two close frames": (closing(1000) * 2, [], 1000),
-    "7.1.5 close within fragments": (frame(TEXT, b"a", fin=False) + closing(1000), [], 1002),
+    "7.1.5 close within fragments": (frame(TEXT, b"a", fin=False) + closing(1000) + frame(CONT), [], 1000),
     "7.1.6 text after close": (closing(1000) + frame(TEXT, b"late"), [], 1000),
     "7.3.1 close without a code": (frame(CLOSE), [], 1005),
     "7.3.2 close with one byte": (frame(CLOSE, b"\x03"), [], 1002),
@@ -85,6 +85,30 @@ async def test_pings_are_answered_with_their_data() -> None:
 
     assert wire.sent == [(PONG, b"%d" % number) for number in range(10)]
     assert wire.frames == 10
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from((TEXT, PING, PONG)), max_size=12), st.data())
+def test_answers_have_the_order_of_the_frames(opcodes: list[int], data: st.DataObject) -> None:
+    """Autobahn 5.6 to 5.8, 5.19 and 5.20: a ping amid a message is answered before the message."""
+    sent, answers = b"", []
+    for number, opcode in enumerate(opcodes):
+        body = b"%d" % number
+        if opcode == TEXT:
+            amid = data.draw(st.sampled_from((b"", frame(PING, b"amid"))))
+            sent += frame(TEXT, body, fin=False) + amid + frame(CONT)
+            answers += [(PONG, b"amid")] * bool(amid) + [(TEXT, body)]
+        else:
+            sent += frame(opcode, body)
+            answers += [(PONG, body)] * (opcode == PING)
+    pieces = data.draw(st.integers(1, 5))
+
+    async def run() -> Wire:
+        wire = Echo()
+        await wire.feed(sent + closing(1000), pieces)
+        return wire
+
+    assert asyncio.run(run()).sent == [*answers, (CLOSE, b"\x03\xe8")]
 
 
 async def test_a_thousand_tiny_frames_are_parsed_in_slices() -> None:

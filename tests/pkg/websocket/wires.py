@@ -127,6 +127,14 @@ class Wire:
         return None
 
 
+class Echo(Wire):
+    """A wire whose owner sends each message back."""
+
+    def on_text(self, message: bytes) -> None:
+        super().on_text(message)
+        self.socket.send_text(message)
+
+
 class SlowWire(Wire):
     """A transport whose client reads only when `read` is called. `held`: the size of each object that is not yet sent.
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from bunbase.pkg.clock import ManualClock
-from bunbase.tenant_auth.sending_turns import TOGETHER
 from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.service.text_messages import TOGETHER
 from bunbase.tenant_auth.text_messages import TextMessage
 from tests.pkg.waiting import until_true
 from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, LIBRARY, change_settings

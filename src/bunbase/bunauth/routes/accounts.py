@@ -21,6 +21,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunauth.tokens import UsedToken
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.sent_texts import Email, NewPassword
 
 TAGS = ["Developers"]
 
@@ -38,18 +39,18 @@ class TokenAndPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`token`: the token in the link of the mail."""
 
     token: str
-    password: str
+    password: NewPassword
 
 
 class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`current`: the current password. It may be null if the session has a fresh proof."""
 
-    password: str
+    password: NewPassword
     current: str | None = None
 
 
 class EmailOnly(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    email: str
+    email: Email
 
 
 class Me(msgspec.Struct, frozen=True):

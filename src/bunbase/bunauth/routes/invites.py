@@ -14,6 +14,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
 from bunbase.pkg.ids import ID
+from bunbase.pkg.sent_texts import Email
 
 TAGS = ["Developers"]
 
@@ -25,7 +26,7 @@ class NewInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     With null, you only get a link.
     """
 
-    email: str | None = None
+    email: Email | None = None
     role: Literal["user", "admin"] = "user"
 
 

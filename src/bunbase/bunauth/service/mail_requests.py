@@ -15,6 +15,7 @@ from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.account_letters import RESET_SECONDS, VERIFY_SECONDS
 from bunbase.pkg.mail.letters import Letter
+from bunbase.pkg.project_turns import Turn
 
 PREFIX: Final = "bmt"
 
@@ -27,6 +28,7 @@ class MailRequests:
         self.letters = letters
         self.clock = clock
         self.links = MailLinks(stores.pool, PREFIX, clock)
+        self.turn = Turn()
         self.nudge: Callable[[], None] = lambda: None
 
     async def request(self, kind: MailKind, email: str, name: str = "") -> None:
@@ -36,7 +38,7 @@ class MailRequests:
 
     async def answer_all(self) -> None:
         """Answer the stored requests. A job calls this."""
-        await answer_requests(self.stores.pool, self._answer, self.clock)
+        await answer_requests(self.stores.pool, self._answer, self.clock, self.turn)
 
     async def post_link(
         self, kind: MailKind, email: str, user_id: str | None, letter: Callable[[str], Letter], name: str = ""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.bundoc.documents import ID, Lookup, StoredDocument, check_collection
+from bunbase.bundoc.documents import COLLECTION, ID, Lookup, StoredDocument, check_collection
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.contracts.bundoc.collections import Rules, RuleWarning
@@ -20,6 +20,7 @@ from bunbase.pkg.moments import EXAMPLE, RFC3339, is_moment, read_moment
 from bunbase.pkg.rules.coverage import Coverage
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.trace import Step
+from bunbase.pkg.sent_texts import TIME
 
 MAX_BYTES: Final = 4 << 20
 MAX_CASES: Final = 1000
@@ -59,14 +60,14 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `documents`: lookups find these documents instead of the stored ones. `now`: a time that replaces the current time.
     """
 
-    collection: str
+    collection: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": f"^{COLLECTION.pattern}$"})]
     op: Operation
     auth: Who | None = None
     doc: Fields | None = None
     next: Fields | None = None
     id: str = ""
     documents: Documents | None = None
-    now: str | None = None
+    now: Annotated[str, msgspec.Meta(extra_json_schema=TIME)] | None = None
 
 
 class OneCase(Case, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from bunbase.bundoc.documents import COLLECTION
 from bunbase.bundoc.routes.documents import check_query
 from bunbase.bundoc.routes.fast import SEQ
 from bunbase.bundoc.routes.openapi import lines_response, problems
@@ -26,7 +27,11 @@ TAGS: Final = ["Export and import"]
 
 AnyRequest = Request[Any, Any, Any]
 Collection = Annotated[
-    str | None, QueryParameter(description="The collection. If it is left out, each line names its collection.")
+    str | None,
+    QueryParameter(
+        description="The collection. If it is left out, each line names its collection.",
+        schema_extra={"pattern": f"^{COLLECTION.pattern}$"},
+    ),
 ]
 After = Annotated[str, QueryParameter(max_length=200, description="Continue after this id, or after `collection/id`.")]
 Mode = Annotated[ImportMode, QueryParameter(description="How to treat a document that exists already.")]

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from bunbase.contracts.bunauth.factors import Proof as Proof
+from bunbase.pkg.sent_texts import Email, NewPassword
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -66,8 +67,8 @@ class SignedIn(msgspec.Struct, frozen=True):
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`setup_token`: the token that the first account needs in production. `invite`: the token of an invitation."""
 
-    email: str
-    password: str
+    email: Email
+    password: NewPassword
     name: str = ""
     setup_token: str = ""
     invite: str = ""

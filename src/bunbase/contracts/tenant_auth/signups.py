@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
-from bunbase.contracts.tenant_auth.users import Email
+from bunbase.pkg.sent_texts import Email
 
 InvitationText = Annotated[str, msgspec.Meta(max_length=100)]
 

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth.users import Email
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
+from bunbase.pkg.sent_texts import Email
 
 MAX_IMPORT_LINES: Final = 500  # the most lines of one call
 MAX_LISTED_ERRORS: Final = 1000  # the most errors in the answer to one request

@@ -9,11 +9,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-USER_ID: Final = "^[A-Za-z0-9_][A-Za-z0-9_.:|-]{0,127}$"  # imported users keep their ids from other systems
-# described for the OpenAPI document only: `pkg/addresses.py` checks addresses, and its message shows an example
-Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
+from bunbase.pkg.sent_texts import Email, NewPassword
 
-# described as above: `pkg/phones.py` checks numbers
+USER_ID: Final = "^[A-Za-z0-9_][A-Za-z0-9_.:|-]{0,127}$"  # imported users keep their ids from other systems
+# described for the OpenAPI document only: `pkg/phones.py` checks numbers, and its message shows an example
 Phone = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": r"^\+[0-9 ()./-]{6,39}$"})]
 
 ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -75,7 +74,7 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     email: Email | None = None
-    password: str | None = None
+    password: NewPassword | None = None
     email_verified: bool = False
     role: str = "user"
     claims: dict[str, Any] = {}
@@ -97,7 +96,7 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     email: Email | UnsetType = UNSET
     email_verified: bool | UnsetType = UNSET
-    password: str | UnsetType = UNSET
+    password: NewPassword | UnsetType = UNSET
     role: str | UnsetType = UNSET
     claims: dict[str, Any] | UnsetType = UNSET
     data: dict[str, Any] | UnsetType = UNSET

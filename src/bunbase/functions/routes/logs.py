@@ -26,6 +26,7 @@ from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.moments import EXAMPLE, read_moment
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.openapi import answers
+from bunbase.pkg.sent_texts import TIME
 
 SSE: Final = "text/event-stream"
 QUIET: Final = b": quiet\n\n"
@@ -38,8 +39,20 @@ Text = Annotated[
     str,
     QueryParameter(max_length=256, description="Only lines that contain this text. Upper and lower case are equal."),
 ]
-Since = Annotated[str | None, QueryParameter(description="Only lines from this time on, in RFC 3339.")]
-Until = Annotated[str | None, QueryParameter(description="Only lines before this time, in RFC 3339.")]
+Since = Annotated[
+    str | None,
+    QueryParameter(
+        schema_extra=TIME,
+        description="Only lines from this time on, in RFC 3339.",
+    ),
+]
+Until = Annotated[
+    str | None,
+    QueryParameter(
+        schema_extra=TIME,
+        description="Only lines before this time, in RFC 3339.",
+    ),
+]
 InvocationId = Annotated[str | None, QueryParameter(max_length=64)]
 VersionNumber = Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1)]
 After = Annotated[int | None, QueryParameter(ge=0, le=MAX_SEQ)]

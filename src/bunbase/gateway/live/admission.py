@@ -1,66 +1,35 @@
-"""The limits on live connections: how many there are, and how fast they begin."""
+"""The limits on live connections: how many there are, and how fast they begin (`beginnings.py`).
+
+Strangers are connections that have not sent their key yet. If all their places are taken, a newcomer displaces one of
+the most crowded address (`pkg/crowd.py`). Symptom without that: five addresses with 200 silent connections each, and no
+key, shut live queries and channels of all projects.
+"""
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Container, Hashable
-from typing import Final
+from typing import Final, Protocol
 
+from bunbase.gateway.credentials import Sender
+from bunbase.gateway.live.beginnings import Begins, BeginsOfAddresses
 from bunbase.gateway.live.problems import TooManyLiveConnections
 from bunbase.gateway.live.settings import LiveSettings
+from bunbase.pkg.crowd import Crowd
 from bunbase.pkg.ip_addresses import neighbourhood
 
-LEAST_SECONDS: Final = 1.0  # the shortest wait of a client that came while too many connections began
-MOST_SECONDS: Final = 30.0
 FULL_SECONDS: Final = 10  # the wait after which a client that was refused by a limit on connections tries again
 
 
-class TokenBucket:
-    """Allows `rate` acts per second on average, and `burst` at once."""
+class Stranger(Protocol):
+    """A session that has not sent its key yet."""
 
-    __slots__ = ("at", "burst", "left", "rate")
+    sender: Sender
 
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self.rate = rate
-        self.burst = burst
-        self.left = burst
-        self.at = now
-
-    def take(self, now: float, count: int = 1) -> bool:
-        """Count acts. Return False if there were too many."""
-        self.left = min(self.burst, self.left + (now - self.at) * self.rate) - count
-        self.at = now
-        return self.left >= 0
-
-    @property
-    def late_seconds(self) -> float:
-        """The time in seconds until the counted acts are allowed."""
-        return max(0.0, -self.left) / self.rate
-
-
-class Begins:
-    """Allows `rate` connections per second to begin. Each further client is told its own time at which to try again.
-
-    The times are `1 / rate` apart. Symptom: with times that were drawn at random from the next seconds, 5,000 clients
-    that came back within a second made 18,000 attempts. Cause: the rate was used up again when most of them came back.
-    """
-
-    def __init__(self, rate: float, now: float) -> None:
-        self.bucket = TokenBucket(rate, rate, now)
-        self.told_until = now
-
-    def begin(self, now: float) -> float:
-        """Count a connection that begins, and return 0. Otherwise return the seconds until the client may try again."""
-        if self.bucket.take(now):
-            return 0.0
-        self.bucket.left += 1  # this connection does not begin, so it must not delay others
-        self.told_until = max(self.told_until, now + LEAST_SECONDS) + 1 / self.bucket.rate
-        if self.told_until > now + MOST_SECONDS:
-            self.told_until = now + MOST_SECONDS
-            return random.uniform(MOST_SECONDS / 2, MOST_SECONDS)  # noqa: S311  spreads load
-        return self.told_until - now
+    def make_room(self) -> None:
+        """End the connection, because a newcomer takes its place."""
+        ...
 
 
 class Tally:
@@ -100,11 +69,13 @@ class Admission:
         self.unlimited = unlimited
         self.clock = clock
         self.total = Tally(settings.max_connections, "in total")
-        self.strangers = Tally(settings.max_unauthenticated, "that have not sent a key")
+        self.strangers: Crowd[Stranger] = Crowd()
+        self.most_strangers = settings.max_unauthenticated
         self.addresses = Tally(settings.max_connections_per_address, "from one address")
         self.projects = Tally(settings.max_connections_per_project, "of one project")
         self.users = Tally(settings.max_connections_per_user, "of one user")
         self.begins = Begins(settings.begins_per_second, clock())
+        self.begins_of_addresses = BeginsOfAddresses(settings.max_connections_per_address)
 
     def has_room(self, address: str) -> bool:
         """True if `check` would not refuse one more connection."""
@@ -117,33 +88,50 @@ class Admission:
     def check(self, address: str) -> None:
         """Check that one more connection may begin. Raises: TooManyLiveConnections."""
         self.total.check(None)
-        self.strangers.check(None)
         if address not in self.unlimited:
             self.addresses.check(neighbourhood(address))
 
-    def begin(self, address: str) -> float:
+    def begin(self, stranger: Stranger) -> float:
         """Count a new connection.
 
         Return 0 if the connection may begin. It is a stranger until its client has sent its key. Otherwise return the
         seconds after which the client should try again, because too many connections begin now.
         """
+        address = stranger.sender.ip
+        near = neighbourhood(address)
         self.total.enter(None)
-        self.addresses.enter(neighbourhood(address))
-        late = self.begins.begin(self.clock())
-        if not late:
-            self.strangers.enter(None)
-        return late
+        self.addresses.enter(near)
+        late = self._late_seconds(address, near)
+        if late:
+            return late
+        if len(self.strangers) >= self.most_strangers and not self._displace(near):
+            return float(FULL_SECONDS)
+        self.strangers.enter(near, stranger)
+        return 0.0
 
-    def end(self, address: str, stranger: bool) -> None:
-        """Count the end of a connection. `stranger`: true if its client has not sent its key."""
+    def end(self, stranger: Stranger) -> None:
+        """Count the end of a connection."""
+        near = neighbourhood(stranger.sender.ip)
         self.total.leave(None)
-        self.addresses.leave(neighbourhood(address))
-        if stranger:
-            self.strangers.leave(None)
+        self.addresses.leave(near)
+        self.strangers.leave(near, stranger)
 
-    def introduce(self) -> None:
+    def introduce(self, stranger: Stranger) -> None:
         """Count that a connection is no stranger any more."""
-        self.strangers.leave(None)
+        self.strangers.leave(neighbourhood(stranger.sender.ip), stranger)
+
+    def _late_seconds(self, address: str, near: str) -> float:
+        now = self.clock()
+        late = 0.0 if address in self.unlimited else self.begins_of_addresses.begin(near, now)
+        return late or self.begins.begin(now)
+
+    def _displace(self, newcomer: str) -> bool:
+        """End a stranger of the most crowded address. Return False if the newcomer's own address is as crowded."""
+        for displaced in self.strangers.displaceable(newcomer, 1):
+            self.introduce(displaced)
+            displaced.make_room()
+            return True
+        return False
 
     def enter(self, project: str, user: str) -> None:
         """Count a connection of this project and user; "" for no user. Raises: TooManyLiveConnections."""

@@ -60,6 +60,7 @@ class ChannelJoin:
     the client is not up to date. `asking`: true during a request to Buncast. `settled`: true if Buncast has accepted
     the number. `sees`: true if the client gets the changes of members. `shown`: true if the client has got an answer
     before. `ended`: true if the client has left the channel.
+    `silent`: the numbers of the messages to this channel that the client does not want to get; None for no message.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class ChannelJoin:
         "session",
         "settled",
         "shown",
+        "silent",
         "since",
     )
 
@@ -96,6 +98,7 @@ class ChannelJoin:
         self.sees = False
         self.shown = False
         self.ended = False
+        self.silent: dict[int, None] | None = None
 
     @property
     def position(self) -> Position:

@@ -112,8 +112,7 @@ class LiveServer:
     def begin(self, outlet: Outlet, sender: Sender, origin: str | None) -> Session:
         """Return the session of a new connection. Its limits were checked by `admission.check`."""
         session = Session(self, outlet, sender, origin)
-        late = self.admission.begin(sender.ip)
-        session.stranger = not late
+        late = self.admission.begin(session)
         self.sessions[session] = None
         self.begun += 1
         session.turn = self.begun % TURNS
@@ -140,7 +139,7 @@ class LiveServer:
             self._forget_credentials(session, signed)
             self.admission.leave(*signed.counted_as)
             self.usage.time.leave(signed.caller.project)
-        self.admission.end(session.sender.ip, session.stranger)
+        self.admission.end(session)
         metrics.live_connections.labels(session.outlet.transport).dec()
 
     def shut(self, session: Session) -> None:

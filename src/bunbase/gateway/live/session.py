@@ -27,7 +27,8 @@ from bunbase.contracts.bundoc.live import LiveQuery
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.credentials import Sender
 from bunbase.gateway.live import messages
-from bunbase.gateway.live.admission import Admission, TokenBucket
+from bunbase.gateway.live.admission import FULL_SECONDS, Admission
+from bunbase.gateway.live.beginnings import TokenBucket
 from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.deadlines import Deadlines
 from bunbase.gateway.live.messages import Auth, Message, NotAMessage, Pong, Unreadable
@@ -160,7 +161,6 @@ class Watch:
 class Session:
     """`caller`: None until the first sign-in. `watches`: the watches by the number that the client has chosen.
 
-    `stranger`: true if the client may still send its key, and has not done so.
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
     `missed`: the watches whose result at the client is old. `late`: set if it has queries that take much time (`Late`).
     `generation`: grows with each sign-in, and with each doubt about the sign-in.
@@ -192,7 +192,6 @@ class Session:
         "signed",
         "signing",
         "slow_since",
-        "stranger",
         "syncs",
         "turn",
         "waiting",
@@ -208,7 +207,6 @@ class Session:
         self.id = secrets.token_urlsafe(18)
         self.signed: SignedIn | None = None
         self.signing = False
-        self.stranger = True
         self.expires_at = math.inf
         self.generation = 0
         self.resumes = ""
@@ -378,6 +376,10 @@ class Session:
 
     def restart(self, after_seconds: float) -> None:
         self.bye("restart", CloseCode.RESTART, after_seconds, Stopping("The server restarts: connect again."))
+
+    def make_room(self) -> None:
+        """End a connection that has not sent its key yet, because a newcomer takes its place."""
+        self.bye("quota", QUOTA, FULL_SECONDS)
 
     def cut(self) -> None:
         """End the connection of a client that does not read."""

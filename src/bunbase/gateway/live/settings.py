@@ -23,9 +23,10 @@ class LiveSettings(msgspec.Struct, frozen=True):
     three quarters of those files, minus the connections of the gateway.
     `max_connections_per_project`: the limit of live connections of one project.
     `max_connections_per_user`: the limit of live connections of one end user.
-    `max_connections_per_address`: the limit of live connections from one address (IPv6: one /64); it does not apply to
-    `gateway.trusted_proxies`.
-    `max_unauthenticated`: the limit of live connections that have not sent their key yet.
+    `max_connections_per_address`: the limit of live connections from one address (IPv6: one /64), and of those that
+    begin there within ten seconds; it does not apply to `gateway.trusted_proxies`.
+    `max_unauthenticated`: the limit of live connections that have not sent their key yet. Above it, a new connection
+    takes the place of one from the address with most of them.
     `auth_seconds`: the timeout for the first message, which contains the key.
     `max_watches`: the limit of watched queries of one connection.
     `max_channels`: the limit of channels that one connection has joined.

@@ -109,8 +109,7 @@ async def _admit(session: Session, signed: SignedIn) -> None:
     before, home = session.signed, session.home
     if before is None:
         home.admission.enter(*signed.counted_as)
-        session.stranger = False
-        home.admission.introduce()
+        home.admission.introduce(session)
     elif before.counted_as != signed.counted_as:
         home.admission.change(before.counted_as, signed.counted_as)
         _end_all(session)

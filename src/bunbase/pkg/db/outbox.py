@@ -41,6 +41,7 @@ import msgspec
 
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.logger import logger
+from bunbase.pkg.project_turns import Turn
 
 log = logger("outbox")
 
@@ -52,7 +53,6 @@ DUE = """
 SELECT id, topic, payload, attempts, coalesce(payload ->> 'project', '') AS project FROM outbox
 WHERE due_at <= now() AND coalesce(payload ->> 'project', '') COLLATE "C" >= $1
 ORDER BY coalesce(payload ->> 'project', '') COLLATE "C", id LIMIT 1 FOR UPDATE SKIP LOCKED"""
-AFTER = "\x01"  # sorts after the id of the project, and before every other id
 DONE = "DELETE FROM outbox WHERE id = $1"
 LATER = "UPDATE outbox SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2) WHERE id = $1"
 
@@ -70,7 +70,7 @@ class Event(msgspec.Struct, frozen=True):
 class Outbox:
     def __init__(self, db: Database) -> None:
         self.db = db
-        self._turn = ""  # the project that is next, or the end of the project before it
+        self._turn = Turn()
 
     async def post(self, topic: str, payload: Any) -> None:
         """Add an event. Call this inside the transaction that changes what the event is about."""
@@ -89,11 +89,11 @@ class Outbox:
 
     async def _next(self) -> Event | None:
         """Lock and return the first event of the next project with a due event."""
-        event = await self.db.one(Event, DUE, self._turn)
-        if event is None and self._turn:
-            event = await self.db.one(Event, DUE, "")
-        self._turn = event.project + AFTER if event else ""
-        return event
+
+        async def find(smallest: str) -> Event | None:
+            return await self.db.one(Event, DUE, smallest)
+
+        return await self._turn.next(find, lambda event: event.project)
 
     async def _deliver(self, deliver: Deliver, event: Event) -> bool:
         try:

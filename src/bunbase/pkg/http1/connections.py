@@ -1,10 +1,15 @@
-"""The count of open connections of a port, in total and from each address."""
+"""The count of open connections of a port, in total and from each address.
+
+If all places are taken, a newcomer may displace a connection of the most crowded address (`pkg/crowd.py`). Symptom
+without that: eight addresses with 512 silent connections each, and no credentials, shut the port for everybody else.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Final, Protocol
 
+from bunbase.pkg.crowd import Crowd
 from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.ip_addresses import canonical_address, neighbourhood
 from bunbase.pkg.logger import logger
@@ -12,41 +17,61 @@ from bunbase.pkg.logger import logger
 log = logger("http")
 
 TOLD_EVERY_SECONDS: Final = 60.0
+ASKED: Final = 16  # connections that a newcomer asks for their place
+
+
+class OpenConnection(Protocol):
+    """A counted connection."""
+
+    def make_room(self) -> bool:
+        """End the connection if it waits for its client. Return False if its request is being answered."""
+        ...
 
 
 class Connections:
-    """Counts connections. `refused`: the number of connections that are open only to read their refusal."""
+    """Counts connections. `refused`: the number of connections that are open only to read their refusal.
+
+    `crowd`: the connections that a newcomer may displace; not those of `Limits.unlimited`.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.open = 0
         self.refused = 0
         self.by_address: dict[str, int] = {}
+        self.crowd: Crowd[OpenConnection] = Crowd()
         self._told_at = -TOLD_EVERY_SECONDS
 
-    def admit(self, address: str) -> bool:
+    def admit(self, address: str, connection: OpenConnection) -> bool:
         """Count a new connection. Return False if there are too many connections. Otherwise the caller must call
         `leave` at the end of the connection.
         """
-        near = neighbourhood(address)
+        near, unlimited = neighbourhood(address), self._is_unlimited(address)
         here = self.by_address.get(near, 0)
-        limits = self.limits
-        if self.open >= limits.connections or (here >= limits.per_address and not self._is_unlimited(address)):
+        full = here >= self.limits.per_address and not unlimited
+        if full or (self.open >= self.limits.connections and not self._make_room(near)):
             self._tell(near, here)
             return False
         self.open += 1
-        self.by_address[near] = here + 1
+        self.by_address[near] = self.by_address.get(near, 0) + 1
+        if not unlimited:
+            self.crowd.enter(near, connection)
         return True
 
-    def _is_unlimited(self, address: str) -> bool:
-        return (canonical_address(address) or address) in self.limits.unlimited
-
-    def leave(self, address: str) -> None:
+    def leave(self, address: str, connection: OpenConnection) -> None:
         near = neighbourhood(address)
         self.open -= 1
         self.by_address[near] -= 1
         if not self.by_address[near]:
             del self.by_address[near]
+        self.crowd.leave(near, connection)
+
+    def _make_room(self, newcomer: str) -> bool:
+        """End a connection of the most crowded address that waits for its client. Return True if there was one."""
+        return any(one.make_room() for one in self.crowd.displaceable(newcomer, ASKED))
+
+    def _is_unlimited(self, address: str) -> bool:
+        return (canonical_address(address) or address) in self.limits.unlimited
 
     def refuse(self) -> bool:
         """Count a connection that gets a refusal. Return False if there are too many connections. Otherwise the caller

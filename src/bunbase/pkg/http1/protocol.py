@@ -84,7 +84,7 @@ class Http1Protocol(SlicedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self.guarded = GuardedTransport(self)
-        self.admitted = self.counted = self.open_connections.admit(self._peer())
+        self.admitted = self.counted = self.open_connections.admit(self._peer(), self)
         if not self.admitted:
             self._turn_away()
         self._watch_again()
@@ -171,7 +171,28 @@ class Http1Protocol(SlicedProtocol):
         """Stop counting the connection, because it ends or because another limit counts it. Idempotent."""
         if self.counted:
             self.counted = False
-            self.open_connections.leave(self._peer())
+            self.open_connections.leave(self._peer(), self)
+
+    def make_room(self) -> bool:
+        """End the connection if it waits for its client, because there is no place for another one.
+
+        Return False if a request is being answered.
+        """
+        if not (self.ended or self._waits_for_client()):
+            return False
+        metrics.http_refused.labels("displaced").inc()
+        self.leave_count()
+        self.reset()
+        return True
+
+    def _waits_for_client(self) -> bool:
+        if self.flow.write_paused:
+            return True  # the client does not read its answer now
+        if self.unparsed or self.pipeline:
+            return False
+        if self.cycle is None or self.in_head or self.cycle.response_complete:
+            return True
+        return self.in_message and self.paused_at is None  # a part of the body is missing
 
     def shutdown(self) -> None:
         """Finish the current request, then close: the server stops. A body must arrive within `stop_seconds`."""

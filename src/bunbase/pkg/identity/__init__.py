@@ -93,6 +93,7 @@ the installation. Each room adds the foreign key to its own accounts, ON DELETE 
         requested_at timestamptz NOT NULL,
         PRIMARY KEY (project, kind, email)
     );
+    CREATE INDEX mail_requests_turns ON mail_requests (project COLLATE "C", requested_at);
     CREATE TABLE email_changes (
         project text NOT NULL,
         user_id text NOT NULL,

@@ -5,6 +5,9 @@ duration.
 Decision: for every address, the request stores one row and is then answered. Later a job looks the address up, makes
 the link and posts the mail in one transaction. So a kill -9 loses no request, and many requests for one address cause
 only one mail.
+
+Projects take turns. Symptom without turns: a project whose server asked for a code for each of its users delayed the
+mails of all other projects by minutes.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from bunbase.pkg.identity.store import IdentityStores
 from bunbase.pkg.identity.store.mail_tokens import MailRequest, drop_request, postpone_request, take_request
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.sending import fault
+from bunbase.pkg.project_turns import Turn
 
 LIMIT: Final = 1000  # requests of one run of the job
 POSTPONED: Final = timedelta(seconds=60)
@@ -30,23 +34,27 @@ log = logger("identity")
 async def request_mail(
     stores: IdentityStores, kind: str, email: str, clock: Clock, name: str = "", language: str = ""
 ) -> bool:
-    """Store a request. Return False for a text that is not an address. Send the same answer in both cases.
+    """Store a request. Return False for a text that is not an address, and if too many requests of the pool wait; the
+    caller gets the same answer.
 
     `language`: the language of the person who asks; empty if it is not known.
     """
     normal = email_or_none(email)
     if normal is None:
         return False
-    await stores.mail_tokens.request(kind, normal, clock.now(), name, language)
-    return True
+    stored = await stores.mail_tokens.request(kind, normal, clock.now(), name, language)
+    if not stored:
+        log.warning("a request for a mail was dropped: too many wait", kind=kind, project=stores.mail_tokens.project)
+    return stored
 
 
 async def answer_requests(
-    stores: IdentityStores, answer: Callable[[MailRequest], Awaitable[None]], clock: Clock
+    stores: IdentityStores, answer: Callable[[MailRequest], Awaitable[None]], clock: Clock, turn: Turn
 ) -> None:
     """Answer the stored requests of all pools, but at most LIMIT. A job calls this.
 
-    `stores`: the stores of any pool of the room. `answer` runs in the transaction that deletes the request.
+    `stores`: the stores of any pool of the room. `answer` runs in the transaction that deletes the request. `turn`: the
+    turns of the pools, which the room keeps.
 
     A request that cannot be answered delays no other request. After a Problem, for example if the keys of its project
     are missing, the request waits for POSTPONED. After any other failure it is dropped, because it would fail again.
@@ -55,7 +63,7 @@ async def answer_requests(
         asked = None
         try:
             async with stores.db.transaction():
-                asked = await take_request(stores.db, clock.now())
+                asked = await take_request(stores.db, clock.now(), turn)
                 if asked is None:
                     return
                 await answer(asked)

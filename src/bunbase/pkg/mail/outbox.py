@@ -24,6 +24,12 @@ A room that sends mail has this table:
     CREATE INDEX mails_ended ON mails (state, ended_at) WHERE ended_at IS NOT NULL;
     CREATE INDEX mails_mailbox ON mails (mailbox, created_at);
 
+A later migration adds the index `mails_turns` of (project COLLATE "C", due_at) for waiting mails.
+
+Projects take turns: each project with a mail that is due gets one claim before any project gets a second one. Symptom
+without turns: a project that gave a notice to each of its users delayed the sign-in codes of all other projects, until
+these were no longer valid. Notices have no limit for a project, because they must not be suppressed.
+
 In the state `kept`, a mail is not sent: dev mode without an SMTP server keeps it for the mailbox of dev mode.
 """
 
@@ -45,6 +51,7 @@ from bunbase.pkg.mail.headers import one_line
 from bunbase.pkg.mail.letters import ClaimedMail, DevMail, Letter, masked
 from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
 from bunbase.pkg.mail.settings import MailSettings
+from bunbase.pkg.project_turns import Turn
 
 log = logger("mail")
 
@@ -74,13 +81,20 @@ HAS_DUE = "SELECT EXISTS (SELECT FROM mails WHERE state = 'waiting' AND due_at <
 CLAIM = """
 UPDATE mails SET attempts = attempts + 1, due_at = $2 WHERE id = (
     SELECT id FROM mails
-    WHERE state = 'waiting' AND due_at <= $1 AND ($3::text IS NULL OR project = $3) AND project <> ALL ($4::text[])
+    WHERE state = 'waiting' AND due_at <= $1 AND project COLLATE "C" >= $3 AND project <> ALL ($4::text[])
+    ORDER BY project COLLATE "C", due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING id, kind, recipient, subject, plain, html, attempts, created_at, useful_until, project"""
+CLAIM_OF = """
+UPDATE mails SET attempts = attempts + 1, due_at = $2 WHERE id = (
+    SELECT id FROM mails WHERE state = 'waiting' AND due_at <= $1 AND project COLLATE "C" = $3
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING id, kind, recipient, subject, plain, html, attempts, created_at, useful_until, project"""
-DUE_PROJECTS = """
-SELECT array_agg(project) FROM (
-    SELECT DISTINCT project FROM mails
-    WHERE state = 'waiting' AND due_at <= $1 AND project = ANY ($2::text[]) LIMIT $3) AS due"""
+DUE_PROJECT = """
+SELECT project FROM unnest($2::text[]) AS among (project)
+WHERE project COLLATE "C" >= $3 AND project <> ALL ($4::text[]) AND EXISTS (
+    SELECT FROM mails
+    WHERE mails.project COLLATE "C" = among.project COLLATE "C" AND state = 'waiting' AND due_at <= $1)
+ORDER BY project COLLATE "C" LIMIT 1"""
 SENT = """
 UPDATE mails SET state = 'sent', ended_at = $2, reason = '',
     subject = CASE WHEN $3 THEN subject ELSE '' END, plain = CASE WHEN $3 THEN plain ELSE '' END,
@@ -179,6 +193,7 @@ class MailOutbox:
         self.clock = clock
         self.settings = settings or MailSettings()
         self.dev = dev
+        self.turn = Turn()
         self.sender_of: SenderOf = installation_sends
         self.for_reader: ForReader = in_any_language
         self.is_known: IsKnown = nobody_known
@@ -219,19 +234,35 @@ class MailOutbox:
     async def has_due(self) -> bool:
         return bool(await self.db.value(HAS_DUE, self.clock.now()))
 
-    async def due_projects(self, among: Sequence[str], most: int) -> list[str]:
-        """Return at most `most` projects of `among` that have a due mail, in any order."""
-        found: list[str] | None = await self.db.value(DUE_PROJECTS, self.clock.now(), list(among), most)
-        return found or []
+    async def due_project(self, among: Sequence[str], besides: Sequence[str], after: Turn) -> str | None:
+        """Return the next project that has a mail that is due, or None. `after`: the turns of these projects."""
 
-    async def claim(self, of: str | None = None, besides: Sequence[str] = ()) -> ClaimedMail | None:
-        """Claim the mail that is due first, or return None. The claim ends after the deadline of one attempt.
+        async def find(smallest: str) -> str | None:
+            found: str | None = await self.db.value(DUE_PROJECT, self.clock.now(), list(among), smallest, list(besides))
+            return found
 
-        `of`: claim only mails of this project. `besides`: claim no mails of these projects.
+        return await after.next(find, str)
+
+    async def claim(self, besides: Sequence[str] = ()) -> ClaimedMail | None:
+        """Claim the mail of the next project that is due first, or return None. The claim ends after the deadline of
+        one attempt.
+
+        `besides`: claim no mails of these projects.
         """
         now = self.clock.now()
-        until = now + timedelta(seconds=self.settings.timeout_seconds) + CLAIM_MARGIN
-        return await self.db.one(ClaimedMail, CLAIM, now, until, of, list(besides))
+
+        async def find(smallest: str) -> ClaimedMail | None:
+            return await self.db.one(ClaimedMail, CLAIM, now, self._until(now), smallest, list(besides))
+
+        return await self.turn.next(find, lambda mail: mail.project)
+
+    async def claim_of(self, project: str) -> ClaimedMail | None:
+        """Claim the mail of a project that is due first, as `claim`."""
+        now = self.clock.now()
+        return await self.db.one(ClaimedMail, CLAIM_OF, now, self._until(now), project)
+
+    def _until(self, now: datetime) -> datetime:
+        return now + timedelta(seconds=self.settings.timeout_seconds) + CLAIM_MARGIN
 
     async def with_sender(self, mail: ClaimedMail) -> ClaimedMail:
         """Return a mail with the sender that its project has chosen."""

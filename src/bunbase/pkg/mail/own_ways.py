@@ -2,23 +2,33 @@
 
 Concern: such a way may be slow or hang, and many projects may have one. It must not delay mails through the mail
 server, and must not delay mails of other projects for long. So a separate job sends these mails, for several projects
-at the same time. In each run, it sends mails of a project for a few seconds, or until the first failure.
+at once. Projects take turns, and slow ones get half of the places at most (`pkg/sending_turns.py`). The turn of a
+project ends with its first failure, or after a few seconds. After a failure, the project rests for a while.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from bunbase.pkg.jobs import Job
+from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.letters import ClaimedMail
 from bunbase.pkg.mail.outbox import MailOutbox
-from bunbase.pkg.mail.sending import deliver
+from bunbase.pkg.mail.sending import deliver, fault
+from bunbase.pkg.project_turns import Turn
+from bunbase.pkg.sending_turns import SendingTurns
 
 SEND_SECONDS: Final = 2.0
-PROJECTS: Final = 8  # the number of projects whose mails are sent at the same time
+PLACES: Final = 8  # projects whose mails one process sends at once
+TOGETHER: Final = 1  # a project sends its mails one after the other
 TURN_SECONDS: Final = 5.0
+REST: Final = timedelta(seconds=2)  # after a failure
+
+log = logger("mail")
 
 
 class OwnWays(Protocol):
@@ -31,25 +41,69 @@ class OwnWays(Protocol):
         ...
 
 
-def own_ways_job(outbox: MailOutbox, ways: OwnWays) -> Job:
+class OwnWaysSender:
+    """`nudge`: wakes the job when a place is free. `sending`: the project of each turn. `resting`: the times until
+    which projects rest.
+    """
+
+    def __init__(self, outbox: MailOutbox, ways: OwnWays) -> None:
+        self.outbox = outbox
+        self.ways = ways
+        self.turns = SendingTurns(PLACES, TOGETHER)
+        self.order = Turn()
+        self.sending: dict[asyncio.Task[None], str] = {}
+        self.resting: dict[str, datetime] = {}
+        self.nudge: Callable[[], None] = lambda: None
+
+    async def send_due(self) -> None:
+        """Begin the turns of projects whose mails are due, while there are places."""
+        if len(self.sending) >= PLACES or not await self.outbox.has_due():
+            return
+        among = await self.ways.projects()
+        while len(self.sending) < PLACES:
+            project = await self.outbox.due_project(among, self._waiting(), self.order)
+            if project is None:
+                return
+            task = asyncio.create_task(self._turn(project))
+            self.sending[task] = project
+            task.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        """Stop sending. The claims of mails that were not sent end by themselves."""
+        tasks = list(self.sending)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _waiting(self) -> list[str]:
+        now = self.outbox.clock.now()
+        self.resting = {project: until for project, until in self.resting.items() if now < until}
+        return [*self.turns.waiting(self.sending.values(), now), *self.resting]
+
+    async def _turn(self, project: str) -> None:
+        """Send the mails of one project that are due, until one fails or the turn is over."""
+        until, clock = time.monotonic() + TURN_SECONDS, self.outbox.clock
+        while time.monotonic() < until and (mail := await self.outbox.claim_of(project)) is not None:
+            began = clock.now()
+            if mail.useful_until <= began:
+                continue  # `bury_outdated` gives it up
+            try:
+                if not await deliver(self.outbox, mail, self.ways.send):
+                    self.resting[project] = clock.now() + REST
+                    return
+            finally:
+                self.turns.note(project, began, clock.now())
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        project = self.sending.pop(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self.resting[project] = self.outbox.clock.now() + REST
+            log.error("the mails of a project were not sent", project=project, error=fault(failure))
+        self.nudge()  # a place is free for the next project
+
+
+def own_ways_job(sender: OwnWaysSender) -> Job:
     """Return the job that sends the mails of projects with a way of their own."""
-
-    async def send() -> None:
-        if not await outbox.has_due():
-            return
-        due = await outbox.due_projects(await ways.projects(), PROJECTS)
-        for outcome in await asyncio.gather(*(_turn(outbox, ways, project) for project in due), return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-    return Job(f"{outbox.db.schema}.mail_of_projects", send, SEND_SECONDS)
-
-
-async def _turn(outbox: MailOutbox, ways: OwnWays, project: str) -> None:
-    """Send due mails of one project, until a mail fails or the time is over."""
-    until = time.monotonic() + TURN_SECONDS
-    while time.monotonic() < until and (mail := await outbox.claim(of=project)) is not None:
-        if mail.useful_until <= outbox.clock.now():
-            continue  # `bury_outdated` makes it a dead letter
-        if not await deliver(outbox, mail, ways.send):
-            return
+    job = Job(f"{sender.outbox.db.schema}.mail_of_projects", sender.send_due, SEND_SECONDS)
+    sender.nudge = job.nudge
+    return job

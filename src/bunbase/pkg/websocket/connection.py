@@ -1,7 +1,8 @@
 """One WebSocket, after its handshake: an asyncio protocol that passes whole text messages to a Receiver.
 
 The library parses the data of the client, answers pings, and closes after errors. Data is parsed in slices, with an
-iteration of the event loop between two slices, because one piece of data may hold thousands of tiny frames.
+iteration of the event loop between two slices, because one piece of data may hold thousands of tiny frames. Answers are
+sent in the order of the frames that caused them.
 
 A large frame is written in pieces, each of them when the transport has room for it. So a client that reads slowly only
 takes memory for the pieces that it has not read, and `waiting_bytes` counts all of them.
@@ -16,7 +17,7 @@ from enum import IntEnum
 from typing import Final, Protocol, cast
 
 from websockets.frames import Frame, Opcode
-from websockets.protocol import Protocol as Parser
+from websockets.protocol import Protocol as LibraryParser
 from websockets.protocol import Side, State
 
 from bunbase.pkg.http1.kernel_buffer import limit_kernel_buffer
@@ -54,6 +55,15 @@ class Phase(IntEnum):
     OPEN = 0
     CLOSING = 1  # a close frame was sent or received, so nothing more is sent
     CLOSED = 2
+
+
+class Parser(LibraryParser):
+    """The parser of the library, which also accepts a close frame amid the fragments of a message (RFC 6455 §5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None  # the rest of the message never comes; the library calls that an error
+        super().recv_frame(frame)
 
 
 class WebSocket(SwitchedProtocol):
@@ -197,12 +207,17 @@ class WebSocket(SwitchedProtocol):
         del self.unparsed[:SLICE_BYTES]
         self.parser.receive_data(piece)
         frames = [event for event in self.parser.events_received() if isinstance(event, Frame)]
-        if self.phase is Phase.OPEN:
-            if frames:
-                self.receiver.on_frames(len(frames))
-            for frame in frames:
+        answers = deque(self.parser.data_to_send())
+        if frames and self.phase is Phase.OPEN:
+            self.receiver.on_frames(len(frames))
+        for frame in frames:
+            if frame.opcode is Opcode.PING:
+                self._answer(answers.popleft())
+            else:
                 self._take(frame)
-        self._answer()
+        for answer in answers:
+            self._answer(answer)
+        self._end_with_the_parser()
         if self.unparsed:
             self.transport.pause_reading()
             self.next_slice = asyncio.get_running_loop().call_soon(self._parse_slice)
@@ -223,7 +238,7 @@ class WebSocket(SwitchedProtocol):
                     message, self.fragments = b"".join(self.fragments), []
                     self._pass_on(message)
             case _:
-                pass  # the parser has answered pings and close frames
+                pass  # a pong, or a close frame, which the parser has answered
 
     def _pass_on(self, message: bytes) -> None:
         try:
@@ -233,11 +248,12 @@ class WebSocket(SwitchedProtocol):
         else:
             self.receiver.on_text(message)
 
-    def _answer(self) -> None:
-        """Send the answers of the parser: pongs, and a close frame after the client's close frame or an error."""
-        for data in self.parser.data_to_send():
-            if data and self.phase is Phase.OPEN:
-                self._write(data)
+    def _answer(self, data: bytes) -> None:
+        """Send one answer of the parser: a pong, or a close frame after the client's close frame or an error."""
+        if data and self.phase is Phase.OPEN:
+            self._write(data)
+
+    def _end_with_the_parser(self) -> None:
         if self.parser.state is not State.OPEN:
             if self.phase is Phase.OPEN:
                 self.phase = Phase.CLOSING

@@ -22,6 +22,7 @@ from bunbase.pkg.http import Cursor, Injected, Limit
 from bunbase.pkg.ids import ID
 from bunbase.pkg.moments import EXAMPLE, read_moment
 from bunbase.pkg.openapi import answers
+from bunbase.pkg.sent_texts import TIME
 from bunbase.platform.routes.orgs import OrgRef
 
 TAGS: Final = ["Audit log"]
@@ -32,8 +33,20 @@ Actor = Annotated[str | None, QueryParameter(pattern=ID, description="Only acts 
 Action = Annotated[
     str | None, QueryParameter(pattern=ACTION, description="Only acts with this name, such as `key.delete`.")
 ]
-Since = Annotated[str | None, QueryParameter(description="Only acts from this time on, in RFC 3339.")]
-Until = Annotated[str | None, QueryParameter(description="Only acts before this time, in RFC 3339.")]
+Since = Annotated[
+    str | None,
+    QueryParameter(
+        schema_extra=TIME,
+        description="Only acts from this time on, in RFC 3339.",
+    ),
+]
+Until = Annotated[
+    str | None,
+    QueryParameter(
+        schema_extra=TIME,
+        description="Only acts before this time, in RFC 3339.",
+    ),
+]
 
 EXPORTED: Final = {200: answers(AuditEntry, "NDJSON: one entry in each line, newest first.", NDJSON)}
 

@@ -15,6 +15,7 @@ from bunbase.contracts.platform import AcceptedInvite, Invite, InvitedSignIn, In
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
 from bunbase.pkg.ids import ID
+from bunbase.pkg.sent_texts import Email
 from bunbase.platform.routes.orgs import OrgRef
 
 TAGS = ["Members"]
@@ -25,7 +26,7 @@ InviteId = Annotated[str, PathParameter(pattern=ID)]
 
 
 class CreateInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    email: str
+    email: Email
     role: Role = Role.DEVELOPER
 
 

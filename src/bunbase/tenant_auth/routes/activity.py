@@ -23,6 +23,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Cursor, Injected, Limit
 from bunbase.pkg.moments import EXAMPLE, read_moment
 from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.pkg.sent_texts import TIME
 
 OWN_TAGS = ["End users"]
 TAGS = ["End users: administration"]
@@ -31,8 +32,22 @@ UserId = Annotated[str, PathParameter(description="The id of the user.", schema_
 OfUser = Annotated[str | None, QueryParameter(pattern=USER_ID, description="Only entries of this user, by its id.")]
 OfAction = Annotated[UserAct | None, QueryParameter(description="Only this event.")]
 OfOutcome = Annotated[UserActOutcome | None, QueryParameter(description="Only events with this outcome.")]
-Since = Annotated[str | None, QueryParameter(max_length=64, description="Only events from this time on, in RFC 3339.")]
-Until = Annotated[str | None, QueryParameter(max_length=64, description="Only events before this time, in RFC 3339.")]
+Since = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64,
+        schema_extra=TIME,
+        description="Only events from this time on, in RFC 3339.",
+    ),
+]
+Until = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64,
+        schema_extra=TIME,
+        description="Only events before this time, in RFC 3339.",
+    ),
+]
 
 
 @get("/v1/auth/activity", summary="Read the signed-in user's activity", tags=OWN_TAGS, security=SIGNED_IN_USER)

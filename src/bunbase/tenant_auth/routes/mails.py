@@ -11,9 +11,9 @@ from bunbase.contracts.bunauth.accounts import Accepted
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.contracts.tenant_auth.service import TenantAuth
-from bunbase.contracts.tenant_auth.users import Email
 from bunbase.pkg.http import Injected
 from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.pkg.sent_texts import Email
 
 TAGS = ["End users"]
 

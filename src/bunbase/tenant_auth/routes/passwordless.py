@@ -9,8 +9,8 @@ from bunbase.contracts.bunauth.accounts import Accepted
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
-from bunbase.contracts.tenant_auth.users import Email
 from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.sent_texts import Email
 from bunbase.tenant_auth.routes.mails import CaptchaToken, GuardedAddress, UserMailToken
 
 TAGS = ["End users"]

@@ -10,6 +10,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.http import Injected
 from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.pkg.sent_texts import NewPassword
 from bunbase.tenant_auth.routes.mails import GuardedAddress
 
 TAGS = ["End users"]
@@ -19,13 +20,13 @@ class NewUserPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`token`: the token of the link in the mail."""
 
     token: str
-    password: str
+    password: NewPassword
 
 
 class UserPasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`current`: the current password. It may be null if the session has a fresh proof."""
 
-    password: str
+    password: NewPassword
     current: str | None = None
 
 

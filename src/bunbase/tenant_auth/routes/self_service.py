@@ -16,13 +16,14 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.signups import SignupDetails
-from bunbase.contracts.tenant_auth.users import Email, User
+from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
 from bunbase.pkg.languages import is_language
 from bunbase.pkg.modules import Site
 from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.pkg.sent_texts import Email, NewPassword
 from bunbase.pkg.web_pages.serving import sent_cookie
 from bunbase.tenant_auth.routes.mails import CaptchaToken
 
@@ -40,7 +41,7 @@ class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     email: Email
-    password: str
+    password: NewPassword
     data: dict[str, Any] = {}
     captcha: CaptchaToken = ""
     language: str = ""
@@ -59,7 +60,7 @@ class SignupConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """`token`: the token of the link in the mail."""
 
     token: str
-    password: str
+    password: NewPassword
 
 
 class UserLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

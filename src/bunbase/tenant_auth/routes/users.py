@@ -28,6 +28,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
 from bunbase.pkg.ids import ID
 from bunbase.pkg.moments import read_moment
+from bunbase.pkg.sent_texts import TIME
 
 TAGS = ["End users: administration"]
 
@@ -57,7 +58,9 @@ OfProvider = Annotated[
 IsAnonymous = Annotated[bool | None, QueryParameter(description="Only anonymous users (true), or only others (false).")]
 Since = Annotated[
     str | None,
-    QueryParameter(max_length=64, description="Only users that were created at this time or later (RFC 3339)."),
+    QueryParameter(
+        schema_extra=TIME, max_length=64, description="Only users that were created at this time or later (RFC 3339)."
+    ),
 ]
 Order = Annotated[
     UserOrder, QueryParameter(description="`newest` first, `oldest` first, or by `email`: then only users with one.")

@@ -13,6 +13,7 @@ from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.store import INSTALLATION, IdentityStores
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.account_letters import RESET_SECONDS, SIGN_IN_SECONDS, VERIFY_SECONDS
+from bunbase.pkg.project_turns import Turn
 from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person
@@ -29,6 +30,7 @@ class MailRequests:
         self.stores = stores
         self.pools = pools
         self.texts = texts
+        self.turn = Turn()
         self.nudge: Callable[[], None] = lambda: None
 
     async def request(self, caller: Caller, kind: MailKind, email: str, redirect_to: str = "", kept: str = "") -> None:
@@ -44,13 +46,13 @@ class MailRequests:
 
     async def request_text(self, pool: Pool, phone: str, language: str) -> None:
         """Store a request for a text message with a code. `phone`: the number in its normal form."""
-        await pool.stores.mail_tokens.request(MailKind.PHONE_CODE, phone, pool.clock.now(), "", language)
-        self.nudge()
+        if await pool.stores.mail_tokens.request(MailKind.PHONE_CODE, phone, pool.clock.now(), "", language):
+            self.nudge()
 
     async def answer_all(self) -> None:
         """Answer the stored requests of all projects. A job calls this."""
         stores = IdentityStores(self.stores.db, self.stores.mails, INSTALLATION)
-        await answer_requests(stores, self._answer, self.pools.site.clock)
+        await answer_requests(stores, self._answer, self.pools.site.clock, self.turn)
 
     async def _answer(self, asked: MailRequest) -> None:
         pool, kind = await self.pools.of(asked.project), MailKind(asked.kind)

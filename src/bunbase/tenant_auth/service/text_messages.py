@@ -9,7 +9,7 @@ The life of one message:
        times. If the process dies after the call and before step 4, the user gets the message twice, with the same code.
     4. The code is deleted from the row.
 
-Hooks may be slow, so `sending_turns.py` decides which projects may send.
+A hook may be slow, so projects take turns (`pkg/sending_turns.py`).
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.sending import fault
 from bunbase.pkg.phones import masked_phone
+from bunbase.pkg.sending_turns import SendingTurns
 from bunbase.tenant_auth.pool import Pool, Pools
-from bunbase.tenant_auth.sending_turns import PLACES, SendingTurns
 from bunbase.tenant_auth.sign_in_codes import CODE_SECONDS, HOUR
 from bunbase.tenant_auth.store.text_messages import ClaimedMessage, Most, NewTextMessage
 from bunbase.tenant_auth.text_messages import SmsSender, TextMessage
 
 log = logger("text_messages")
 
+PLACES: Final = 16  # messages that one process sends at once
+TOGETHER: Final = 2  # the limit of messages of one project at once
 MAX_PER_PHONE: Final = 10  # the limit of messages of all kinds to one number in an hour from one project
 KEPT_PART: Final = 5  # one of five messages is reserved for numbers that belong to users
 SEND_SECONDS: Final = 20.0  # the timeout of one attempt; a hook has at most ten seconds
@@ -53,7 +55,7 @@ class TextMessages:
         self.sender = sender
         self.nudge: Callable[[], None] = lambda: None
         self.sending: dict[asyncio.Task[None], str] = {}  # the project of each message that is being sent
-        self.turns = SendingTurns()
+        self.turns = SendingTurns(PLACES, TOGETHER)
 
     async def prepared(self, pool: Pool, kind: str, phone: str, code: str, language: str) -> NewTextMessage:
         """Return a message with a code, which `post` stores. BunKMS seals it, so call this outside of a transaction."""

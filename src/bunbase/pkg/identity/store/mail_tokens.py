@@ -9,6 +9,9 @@ from typing import Final
 import msgspec
 
 from bunbase.pkg.db.database import Database
+from bunbase.pkg.project_turns import Turn
+
+MAX_REQUESTS: Final = 10_000  # that wait, of one pool: a server with a secret key may send any number of them
 
 ADD: Final = """
 INSERT INTO mail_tokens (project, hash, kind, user_id, email, name, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"""
@@ -34,12 +37,13 @@ DELETE FROM mail_tokens WHERE (project, hash) IN (
     SELECT project, hash FROM mail_tokens WHERE expires_at < $1 LIMIT $2)"""
 
 REQUEST: Final = """
-INSERT INTO mail_requests (project, kind, email, name, language, requested_at) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO mail_requests (project, kind, email, name, language, requested_at) SELECT $1, $2, $3, $4, $5, $6
+WHERE (SELECT count(*) FROM (SELECT FROM mail_requests WHERE project = $1 LIMIT $7) AS waiting) < $7
 ON CONFLICT (project, kind, email) DO UPDATE SET name = excluded.name, language = excluded.language"""
 TAKE_REQUEST: Final = """
 DELETE FROM mail_requests WHERE (project, kind, email) = (
-    SELECT project, kind, email FROM mail_requests WHERE requested_at <= $1
-    ORDER BY requested_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    SELECT project, kind, email FROM mail_requests WHERE requested_at <= $1 AND project COLLATE "C" >= $2
+    ORDER BY project COLLATE "C", requested_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING project, kind, email, name, language"""
 POSTPONE_REQUEST: Final = """
 UPDATE mail_requests SET requested_at = $4 WHERE project = $1 AND kind = $2 AND email = $3"""
@@ -113,14 +117,22 @@ class MailTokenStore:
         """Let links expire later."""
         await self.db.execute(RENEW, self.project, hashes, expires_at)
 
-    async def request(self, kind: str, email: str, now: datetime, name: str = "", language: str = "") -> None:
-        """Store a request for a mail. Several requests of one kind for one address are answered with one mail."""
-        await self.db.execute(REQUEST, self.project, kind, email, name, language, now)
+    async def request(self, kind: str, email: str, now: datetime, name: str = "", language: str = "") -> bool:
+        """Store a request for a mail. Several requests of one kind for one address are answered with one mail.
+
+        Return False if too many requests of the pool wait already.
+        """
+        args = (kind, email, name, language, now, MAX_REQUESTS)
+        return bool(await self.db.execute(REQUEST, self.project, *args))
 
 
-async def take_request(db: Database, now: datetime) -> MailRequest | None:
-    """Return the oldest request of all pools and delete it. Call this inside the transaction that answers it."""
-    return await db.one(MailRequest, TAKE_REQUEST, now)
+async def take_request(db: Database, now: datetime, turn: Turn) -> MailRequest | None:
+    """Return the oldest request of the next pool and delete it. Call this inside the transaction that answers it."""
+
+    async def find(smallest: str) -> MailRequest | None:
+        return await db.one(MailRequest, TAKE_REQUEST, now, smallest)
+
+    return await turn.next(find, lambda asked: asked.project)
 
 
 async def postpone_request(db: Database, asked: MailRequest, until: datetime) -> None:

@@ -3,8 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bunbase.pkg.clock import ManualClock
-from bunbase.tenant_auth.sending_turns import PLACES, SLOW_FOR, SendingTurns
+from bunbase.pkg.sending_turns import SLOW_FOR, SendingTurns
 
+PLACES, TOGETHER = 16, 2
 SLOW = [f"slow{number}" for number in range(40)]
 
 
@@ -21,11 +22,11 @@ def sending(turns: SendingTurns, asking: list[str], clock: ManualClock) -> list[
 
 
 def test_eight_projects_whose_hooks_hang_leave_places_for_others() -> None:
-    assert "bakery" in sending(SendingTurns(), [*SLOW[:8], "bakery"], ManualClock())
+    assert "bakery" in sending(SendingTurns(PLACES, TOGETHER), [*SLOW[:8], "bakery"], ManualClock())
 
 
 def test_however_many_projects_are_slow_they_have_half_of_the_places() -> None:
-    turns, clock = SendingTurns(), ManualClock()
+    turns, clock = SendingTurns(PLACES, TOGETHER), ManualClock()
     for project in SLOW:
         turns.note(project, clock.now() - timedelta(seconds=10), clock.now())
 
@@ -35,7 +36,7 @@ def test_however_many_projects_are_slow_they_have_half_of_the_places() -> None:
 
 
 def test_a_project_is_slow_until_its_hook_is_fast_again_or_for_a_while() -> None:
-    turns, clock = SendingTurns(), ManualClock()
+    turns, clock = SendingTurns(PLACES, TOGETHER), ManualClock()
     for project in ("again", "later"):
         turns.note(project, clock.now() - timedelta(seconds=10), clock.now())
 
