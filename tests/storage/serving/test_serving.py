@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 
@@ -92,6 +93,21 @@ def test_a_condition_on_the_etag_replaces_the_one_on_the_time() -> None:
     assert not is_unchanged(Conditions(if_match='"e"', if_unmodified_since=earlier), "e", AT)
     with pytest.raises(ObjectChanged):
         is_unchanged(Conditions(if_unmodified_since=earlier), "e", AT)
+
+
+def test_times_are_compared_in_whole_seconds_as_headers_have_them() -> None:
+    sent, now = last_modified(AT), AT.replace(microsecond=999_000)
+
+    check_write(Conditions(if_unmodified_since=sent), "e", now)
+    assert is_unchanged(Conditions(if_modified_since=sent, if_unmodified_since=sent), "e", now)
+    assert is_same(sent, "e", now)
+
+
+def test_metadata_have_only_printable_characters_in_a_header() -> None:
+    text = ascii_json({"\x7f": "\x7f\r\n\0\u0080é\u2028\U0001f600"})
+
+    assert all(" " <= one <= "~" for one in text)
+    assert json.loads(text) == {"\x7f": "\x7f\r\n\0\u0080é\u2028\U0001f600"}
 
 
 def test_if_range_names_the_same_object() -> None:

@@ -30,7 +30,7 @@ class Removing:
         self.access = Access(holdings)
         self.sweeping = sweeping
 
-    async def delete(self, caller: Caller, place: Place, if_match: str | None) -> None:
+    async def delete(self, caller: Caller, place: Place, conditions: Conditions) -> None:
         key = checked_key(place.key)
         ruled = self.access.is_ruled(caller, Act.OBJECT_WRITE)
         for _ in range(ATTEMPTS):
@@ -39,7 +39,7 @@ class Removing:
                 await self._need(caller, ruled, bucket, row, place.key)
                 if row is None:
                     raise no_object(place.key)
-                check_write(Conditions(if_match=if_match), row.etag, time_of(row.updated))
+                check_write(conditions, row.etag, time_of(row.updated))
                 try:
                     await file.write(partial(_removed, row, self.holdings.now_ms()))
                 except Moved:

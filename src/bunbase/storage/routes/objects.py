@@ -162,8 +162,8 @@ async def delete_object(
     key: Key,
     if_match: IfMatch = None,
 ) -> None:
-    """Deletes an object. Its bytes are deleted from the disk later."""
-    await storage.delete_object(accessor, Place(bucket, sent_key(request)), request.headers.get("if-match"))
+    """Deletes an object, if the conditions of the request hold. Its bytes are deleted from the disk later."""
+    await storage.delete_object(accessor, Place(bucket, sent_key(request)), sent_conditions(request))
 
 
 def sent_key(request: AnyRequest) -> str:
@@ -176,13 +176,16 @@ def sent_key(request: AnyRequest) -> str:
 
 
 def sent_conditions(request: AnyRequest) -> Conditions:
+    """Return the conditional headers. Several headers of one name are one list (RFC 9110 §5.3)."""
     names = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
-    return Conditions(*[request.headers.get(name) for name in names])
+    return Conditions(*[", ".join(request.headers.getall(name, [])) or None for name in names])
 
 
 def new_object(request: AnyRequest) -> NewObject:
     """Return the properties in the headers of an upload. Raises: InvalidInput."""
     headers = request.headers
+    if "content-range" in headers:  # RFC 9110 §14.5: a part must not replace the whole object
+        raise InvalidInput.at("Content-Range", "An upload has the whole object: send all bytes without this header.")
     return NewObject(
         headers.get("content-type", ""),
         whole_number(headers.get("content-length", ""), MAX_LENGTH),

@@ -63,9 +63,9 @@ def disposition(key: str, content_type: str) -> str:
 
 
 def ascii_json(value: object) -> str:
-    """Return JSON in ASCII, because headers have no other characters."""
+    """Return JSON in printable ASCII, because headers have no other characters (RFC 9110 §5.5)."""
     text = msgspec.json.encode(value).decode()
-    return "".join([one if one.isascii() else _escaped(one) for one in text])
+    return "".join([one if one.isascii() and one.isprintable() else _escaped(one) for one in text])
 
 
 def _escaped(character: str) -> str:
