@@ -17,6 +17,7 @@ import pytest
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.pkg import metrics
 from bunbase.pkg.modules import Rooms
 from bunbase.storage.module import MODULE
 from bunbase.storage.service import StorageService
@@ -186,12 +187,14 @@ async def test_a_delete_obeys_all_conditions(client: Client) -> None:
     assert (await client("DELETE", path, headers={**WITH_KEY, **sent}))[0] == 204
 
 
-async def test_head_has_no_range(client: Client) -> None:
+async def test_head_has_no_range_and_decrypts_nothing(client: Client) -> None:
     await client("PUT", OBJECTS + "ten", b"0123456789")
+    decrypted = metrics.storage_bytes.labels("out")._value.get()
 
     status, headers, _ = await client("HEAD", OBJECTS + "ten", headers={**WITH_KEY, "Range": "bytes=0-1"})
 
     assert (status, headers["content-length"]) == (200, "10")
+    assert metrics.storage_bytes.labels("out")._value.get() == decrypted
 
 
 async def test_a_chunked_upload_needs_no_length_and_obeys_the_limit(client: Client) -> None:

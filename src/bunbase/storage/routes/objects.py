@@ -27,7 +27,7 @@ from bunbase.contracts.storage import (
     StoredObject,
 )
 from bunbase.pkg.errors import DeadlineExceeded, InvalidInput
-from bunbase.pkg.http import Injected
+from bunbase.pkg.http import IS_HEAD, Injected
 from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.object_paths import object_key
@@ -145,7 +145,7 @@ async def get_object(
         conditions,
         request.headers.get("range", ""),
         request.headers.get("if-range", ""),
-        request.method == "HEAD",
+        IS_HEAD in request.scope["state"],
     )
     parts = storage.read(guest, reading)
     opened = await anext(parts)
