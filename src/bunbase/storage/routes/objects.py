@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -36,6 +37,7 @@ from bunbase.storage.routes.answer import ObjectAnswer, written_answer
 from bunbase.storage.routes.buckets import TAGS, AnyRequest, BucketName
 
 FEED_BYTES: Final = 512 << 10
+FEED_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 60.0
 MAX_LENGTH: Final = 2**63 - 1
 METADATA: Final = "X-Bunbase-Metadata"
@@ -197,12 +199,16 @@ def new_object(request: AnyRequest) -> NewObject:
 
 
 async def _feed(storage: Storage, caller: Caller, upload: str, request: AnyRequest) -> None:
-    waiting = bytearray()
+    """Pass the body to the upload. Pieces that arrive slowly are not collected for long, so that a slow upload does not
+    look like a silent one.
+    """
+    waiting, fed_at = bytearray(), time.monotonic()
     async for piece in request.stream():
         waiting += piece
-        while len(waiting) >= FEED_BYTES:
+        while len(waiting) >= FEED_BYTES or (waiting and time.monotonic() - fed_at >= FEED_SECONDS):
             await storage.feed_upload(caller, upload, bytes(waiting[:FEED_BYTES]))
             del waiting[:FEED_BYTES]
+            fed_at = time.monotonic()
     if waiting:
         await storage.feed_upload(caller, upload, bytes(waiting))
 

@@ -105,6 +105,7 @@ class ProjectFile:
                 await self.turn.acquire()
         except TimeoutError:
             raise StorageBusy("Too many writes wait in this project; try again.", retry_after_seconds=1) from None
+        self.enter()  # a cancelled caller leaves the file, which must stay open until the transaction has ended
         task = asyncio.ensure_future(self._in_thread(self._transaction, work))
         task.add_done_callback(self._write_ended)  # a cancelled caller must not let the next write begin too early
         return await asyncio.shield(task)
@@ -126,6 +127,7 @@ class ProjectFile:
 
     def _write_ended(self, task: asyncio.Future[object]) -> None:
         self.turn.release()
+        self.leave()
         if not task.cancelled():
             task.exception()
 
