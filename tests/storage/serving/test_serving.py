@@ -247,9 +247,24 @@ def test_only_public_objects_are_kept_by_shared_caches() -> None:
     assert download_headers(opened(stored=stored))["cache-control"] == "private, max-age=60"
     assert download_headers(opened(stored=stored, public=True))["cache-control"] == "public, max-age=60"
     assert download_headers(opened())["cache-control"] == "private, no-cache"
-    assert download_headers(opened(stored=stored, link_seconds=7))["cache-control"] == "private, max-age=7"
-    assert "vary" in download_headers(opened())
-    assert "vary" not in download_headers(opened(public=True))
+    assert download_headers(opened(link_seconds=-1))["cache-control"] == "private, max-age=0"
+    assert "X-Bunbase-Key" in download_headers(opened())["vary"]
+    assert download_headers(opened(public=True))["vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    ("stored", "served"),
+    [
+        ("public, max-age=60, s-maxage=100", "private, max-age=7"),
+        ("MAX-AGE = 5, immutable", "private, max-age=5, immutable"),
+        ("max-age=x", "private, max-age=7"),
+        ("no-store", "private, no-store"),
+        ("no-cache", "private, no-cache"),
+        ("", "private, max-age=7"),
+    ],
+)
+def test_the_answer_to_a_link_is_kept_as_stored_but_not_longer_than_the_link_is_valid(stored: str, served: str) -> None:
+    assert download_headers(opened(stored=stored, link_seconds=7))["cache-control"] == served
 
 
 def test_a_part_names_its_place_and_metadata_are_ascii() -> None:
