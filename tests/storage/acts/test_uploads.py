@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,9 @@ from bunbase.contracts.storage import (
     BucketChanges,
     BucketRules,
     ContentTypeRefused,
+    Copying,
     InvalidLink,
+    KeptPlace,
     Listing,
     NewBucket,
     NewLink,
@@ -99,6 +102,19 @@ async def test_nobody_keeps_all_others_from_uploading(storage: StorageService) -
     assert await begun(users[2], 1) == 0
     assert await begun(SECRET, most) == most // 4
     assert len(storage.uploads.running) == most
+
+
+async def test_many_writes_of_one_key_at_the_same_time_all_succeed(storage: StorageService) -> None:
+    copying = Copying(KeptPlace("files", "b"), KeptPlace("files", "a"))
+    await put(storage, "b", b"b")
+
+    writes = [put(storage, "a", str(number).encode()) for number in range(20)]
+    copies = [storage.copy_object(SECRET, copying, moves=False) for _ in range(20)]
+    written = await asyncio.gather(*writes, *copies)
+
+    assert sum([one.created for one in written]) == 1
+    used = await storage.stored(SECRET)
+    assert used.objects == 2
 
 
 async def test_a_piece_has_a_limit(storage: StorageService) -> None:

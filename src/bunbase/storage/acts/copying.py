@@ -52,8 +52,9 @@ class CopyActs:
         check_metadata(copying.metadata or {}, "/metadata")
         ruled = self.access.is_ruled(caller, Act.OBJECT_WRITE)
         self.access.is_ruled(caller, Act.OBJECT_READ)
-        for _ in range(ATTEMPTS):
-            async with self.holdings.bucket_of(caller.project, copying.source.bucket) as (file, source_bucket):
+        for number in range(ATTEMPTS):
+            of_bucket = self.holdings.bucket_of(caller.project, copying.source.bucket)
+            async with of_bucket as (file, source_bucket), file.attempt(number):
                 plan = await self._planned(caller, ruled, file, source_bucket, copying, keys)
                 await self._check(caller, ruled, file, plan, copying, moves)
                 task = asyncio.ensure_future(self._written(caller, file, plan, keys[1], moves))

@@ -33,8 +33,9 @@ class Removing:
     async def delete(self, caller: Caller, place: Place, conditions: Conditions) -> None:
         key = checked_key(place.key)
         ruled = self.access.is_ruled(caller, Act.OBJECT_WRITE)
-        for _ in range(ATTEMPTS):
-            async with self.holdings.bucket_of(caller.project, place.bucket) as (file, bucket):
+        for number in range(ATTEMPTS):
+            of_bucket = self.holdings.bucket_of(caller.project, place.bucket)
+            async with of_bucket as (file, bucket), file.attempt(number):
                 row = await file.read(lambda connection, id=bucket.id: find(connection, id, key))  # type: ignore[misc]
                 await self._need(caller, ruled, bucket, row, place.key)
                 if row is None:

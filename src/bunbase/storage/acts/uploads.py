@@ -258,8 +258,9 @@ class Uploads:
     async def _swap(self, one: Upload) -> WrittenObject:
         etag = one.md5.hexdigest()
         new, parts = one.properties(one.size, etag), [BlobPart(0, one.blob, one.size)]
-        for _ in range(ATTEMPTS):
-            async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, bucket):
+        for number in range(ATTEMPTS):
+            of_bucket = self.holdings.bucket_of(one.caller.project, one.place.bucket)
+            async with of_bucket as (file, bucket), file.attempt(number):
                 _check_replaced(one, bucket)
                 place = (bucket.id, one.key)
                 row = await file.read(lambda connection, place=place: find(connection, *place))  # type: ignore[misc]
