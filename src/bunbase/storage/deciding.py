@@ -24,7 +24,7 @@ from bunbase.storage.store.objects import ObjectRow
 
 DENIED: Final = "The rules of this bucket do not allow this."
 LOOP_STEPS: Final = 20_000  # the limit of steps in the event loop (2 ms); a thread does more work
-PAGE_STEPS: Final = 10_000_000  # the limit of steps for all objects of one page of a list
+PAGE_STEPS: Final = 1_000_000  # the limit of steps for all objects of one page of a list, 0.1 s to 0.3 s
 
 Address = tuple[str, str]
 Values = dict[str, Any]

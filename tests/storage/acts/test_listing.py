@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import threading
 from pathlib import Path
 
 import pytest
 
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.storage import BucketRules, Listing, NewBucket
+from bunbase.contracts.storage import BucketRules, Listing, NewBucket, Place, Reading, StorageBusy
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.rules.inputs import MAX_STEPS
 from bunbase.storage import deciding
+from bunbase.storage.acts import listing as listing_module
 from tests.fakes import FakeKms
 from tests.rooms import publishable_caller, secret_caller
 from tests.storage.room import SECRET, opened_storage, put
@@ -64,3 +67,32 @@ async def test_an_expensive_rule_makes_pages_short_and_leaves_out_no_object(
 
         assert found == [f"{number:02}" for number in range(30)]
         assert 1 < pages <= 30
+
+
+async def test_lists_with_rules_leave_threads_for_other_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened_storage(tmp_path, FakeKms()) as storage:
+        await storage.create_bucket(SECRET, NewBucket(name="files", rules=BucketRules(list="true")))
+        await put(storage, "a", b"x")
+        free, running = threading.Event(), threading.Semaphore(0)
+
+        def slow(*_values: object) -> bool:
+            running.release()
+            return free.wait(30)
+
+        monkeypatch.setattr(deciding._Filter, "__call__", slow)
+        monkeypatch.setattr(listing_module, "MAX_WAITING", 50)
+        lists = [asyncio.create_task(storage.objects(ADA, "files", Listing())) for _ in range(60)]
+        try:
+            await asyncio.to_thread(running.acquire)
+
+            parts = [part async for part in storage.read(SECRET, Reading(Place("files", "a")))]
+            await put(storage, "b", b"x")
+            assert len((await storage.objects(SECRET, "files", Listing())).items) == 2
+
+            assert len(parts) == 2
+            with pytest.raises(StorageBusy):
+                await storage.objects(ADA, "files", Listing())
+        finally:
+            free.set()
+        done = await asyncio.gather(*lists, return_exceptions=True)
+        assert 50 <= sum([not isinstance(one, StorageBusy) for one in done]) < 60
