@@ -45,7 +45,6 @@ class ListActs:
         items = tuple([described(row, bucket.name) for row in page.objects])
         return ObjectPage(items, tuple([group.decode() for group in page.groups]), next)
 
-
     @asynccontextmanager
     async def _turn(self, project: str) -> AsyncIterator[None]:
         """Wait for the turn of a page whose rule runs in a thread. Such pages take at most half of the threads, and

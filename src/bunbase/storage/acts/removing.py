@@ -26,7 +26,6 @@ from bunbase.storage.rules import OpenBucket, time_of
 from bunbase.storage.serving.conditions import check_write
 from bunbase.storage.store.objects import Moved, ObjectRow, find, remove
 
-
 DECIDE_SECONDS: Final = 10.0  # for the rules of all objects of one request
 
 
