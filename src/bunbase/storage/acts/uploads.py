@@ -24,7 +24,7 @@ import apsw
 import msgspec
 
 from bunbase.contracts.bundoc.problems import DiskFull
-from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.storage import (
     MAX_HEADER,
     MAX_METADATA_BYTES,
@@ -47,7 +47,7 @@ from bunbase.contracts.storage import (
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
-from bunbase.storage.acts.access import Access, owner_of
+from bunbase.storage.acts.access import Access, holder_of, owner_of
 from bunbase.storage.blobs.format import Sealer
 from bunbase.storage.blobs.store import BlobWriter, new_blob_id
 from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key, described
@@ -299,7 +299,7 @@ class Uploads:
             raise DiskFull("The disk of the server is almost full. Free some space, then try again.")
 
     def _enter(self, one: Upload) -> None:
-        """Give the upload a place. A quarter of the places is kept for servers and members, and one user (or one
+        """Register the upload. A quarter of the places is kept for servers and members, and one user (or one
         address, for visitors and links) has at most a quarter: so nobody can keep all others from uploading.
 
         Raises: TooManyUploads.
@@ -345,13 +345,6 @@ class Uploads:
 
     async def _in_thread(self, work: Callable[[bytes], bytes], data: bytes) -> bytes:
         return await asyncio.get_running_loop().run_in_executor(self.holdings.pool, work, data)
-
-
-def holder_of(caller: Caller) -> str:
-    """Return the user or the address to which an upload counts; "" for servers and members."""
-    if caller.kind in (CallerKind.SECRET, CallerKind.DEVELOPER) or caller.act:
-        return ""
-    return caller.user.uid if caller.user is not None else f"address {caller.ip}"
 
 
 def check_headers(new: NewObject) -> None:
